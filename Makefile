@@ -1,0 +1,82 @@
+# Two commands do everything on a machine that has Python 3.11+ and make: `make serve` and `make test`.
+# `make check` is the one gate; .ci/run calls it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+PROTOS := $(shell find proto tests/proto -name '*.proto')
+
+.PHONY: help serve test check generate fresh lint format types proto bench bench-ocr clean
+
+help:
+	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
+	@echo 'make test       set everything up and run the tests'
+	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
+	@echo 'make generate   generate code from the protos'
+	@echo 'make bench      measure against peers, into bench/RESULTS.md'
+	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
+
+# One environment serves every target, so that no two of them can disagree.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[ocr,dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet -e '.[ocr,dev,bench]'
+	@touch $@
+
+build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
+	python codegen/lay.py
+	buf generate
+	buf generate --template buf.gen.tests.yaml
+	@touch $@
+
+generate:
+	@rm -f build/.generated
+	@$(MAKE) --no-print-directory build/.generated
+
+serve: build/.generated
+	exec diptych serve artificer_services.app:create
+
+test: build/.generated
+	python -m pytest $(ARGS)
+
+fresh: build/.generated
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code --stat -- codegen/gen tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard codegen/gen tests/gen)" || { echo 'generated files are not committed'; exit 1; }
+
+format: $(VENV)/.ready
+	ruff format
+	ruff check --fix
+	python codegen/lay.py && buf format -w proto && buf format -w tests/proto
+
+lint: $(VENV)/.ready
+	ruff format --check
+	ruff check
+
+types: build/.generated
+	mypy gateway services codegen tests bench
+
+proto: build/.generated
+	buf lint
+	buf format -d --exit-code proto
+	buf format -d --exit-code tests/proto
+	python codegen/breaking.py
+
+check: lint fresh types proto
+	python -m pytest $(ARGS)
+
+bench: build/.generated $(VENV)/.bench
+	python -m bench
+
+bench-ocr: build/.generated $(VENV)/.bench
+	python -m bench.ocr
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,58 @@
+"""Runs `buf breaking` between the work tree and the protos of the main branch.
+
+The earlier state is DIPTYCH_BASE, else origin/main, else main; where that is the commit at hand, its parent.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from lay import lay
+
+LAID = ("proto", "buf.yaml")
+
+
+def git(*words: str) -> str | None:
+    """The command's output, or None where git says no."""
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def earlier() -> str | None:
+    """The commit to compare with, or None where there is no earlier state."""
+    head = git("rev-parse", "HEAD")
+    for name in filter(None, (os.environ.get("DIPTYCH_BASE"), "origin/main", "main")):
+        base = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if base:
+            return base if base != head else git("rev-parse", "--verify", "--quiet", f"{base}^")
+    return None
+
+
+def main() -> int:
+    base = earlier()
+    if base is None or not git("ls-tree", base, "proto/"):
+        print("buf breaking: skipped, there is no earlier state of the protos to compare with")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("now", "then"):
+            Path(folder, name).mkdir()
+        archive = subprocess.run(["git", "archive", base, *LAID], capture_output=True, check=True).stdout
+        tarfile.open(fileobj=io.BytesIO(archive)).extractall(Path(folder, "then"), filter="data")
+        shutil.copytree("proto", Path(folder, "now", "proto"))
+        shutil.copyfile("buf.yaml", Path(folder, "now", "buf.yaml"))
+        for name in ("now", "then"):
+            lay(Path(folder, name))
+            Path(folder, name, "tests", "proto").mkdir(parents=True)  # buf.yaml names it; test protos may break
+        command = ["buf", "breaking", str(Path(folder, "now")), "--against", str(Path(folder, "then"))]
+        return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
