@@ -1,0 +1,1 @@
+"""One .proto, two protocols, one process: gRPC and REST/JSON from the same servicers."""

@@ -1,0 +1,73 @@
+"""JSON by protobuf-py's native extension: google messages cross to it and back as bytes.
+
+Only this file knows protobuf-py. Classes are built once, when the table is; a request only looks them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import protobuf
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.message import Message
+from protobuf.wkt import FileDescriptorSet
+
+from .options import JsonOptions
+
+
+class NativeJson:
+    """Parses and prints the messages of some files and of all they import."""
+
+    def __init__(self, files: Iterable[FileDescriptor]) -> None:
+        gathered: dict[str, bytes] = {}
+        for file in files:
+            _gather(file, gathered)
+        every = descriptor_pb2.FileDescriptorSet(
+            file=[descriptor_pb2.FileDescriptorProto.FromString(data) for data in gathered.values()]
+        )
+        self._registry = FileDescriptorSet.from_binary(every.SerializeToString()).to_registry()
+
+    def _type(self, message: Descriptor) -> type[protobuf.Message]:
+        found = self._registry.message(message.full_name)
+        if found is None:
+            raise LookupError(f"{message.full_name} is in none of the registered files")
+        return found.type
+
+    def parser(self, made: type[Message]) -> Callable[[bytes, bool], Message]:
+        """A function from JSON and `ignore_unknown` to a message; it raises whatever protobuf-py raises."""
+        from_json, registry, from_bytes = self._type(made.DESCRIPTOR).from_json, self._registry, made.FromString
+
+        def parse(body: bytes, ignore_unknown: bool) -> Message:
+            return from_bytes(
+                from_json(body, registry=registry, ignore_unknown_fields=ignore_unknown).to_binary()
+            )
+
+        return parse
+
+    def printer(self, made: type[Message], options: JsonOptions) -> Callable[[Message], bytes]:
+        """A function from a message to compact JSON; it raises whatever protobuf-py raises."""
+        from_binary, registry = self._type(made.DESCRIPTOR).from_binary, self._registry
+        emit, ints, names = options.emit_defaults, options.enums_as_ints, options.preserve_names
+
+        def show(message: Message) -> bytes:
+            return (
+                from_binary(message.SerializeToString())
+                .to_json(
+                    registry=registry,
+                    always_emit_implicit=emit,
+                    print_enums_as_ints=ints,
+                    use_proto_field_name=names,
+                )
+                .encode()
+            )
+
+        return show
+
+
+def _gather(file: FileDescriptor, into: dict[str, bytes]) -> None:
+    if file.name in into:
+        return
+    for dependency in file.dependencies:
+        _gather(dependency, into)
+    into[file.name] = file.serialized_pb

@@ -1,0 +1,233 @@
+"""One value of one field: text from a path, a query or a form, and JSON scalars, to the Python value it is set to.
+
+It knows no message as a whole. The rules are the proto3 JSON mapping's; text adds none of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+Value = Any
+Reader = Callable[[Any], Value]
+
+_INTEGER = re.compile(r"-?\d+")
+_JSON_INTEGER = re.compile(r"-?\d+(\.0+)?([eE]\+?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_FLOAT_MAX = 3.4028234663852886e38
+# Halfway to the next float up: what rounds beyond the largest float is refused, as protobuf does.
+_FLOAT_LIMIT = 3.4028235677973366e38
+
+_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: ("int32", -(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: ("int64", -(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: ("uint32", 0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: ("uint64", 0, 2**64 - 1),
+}
+
+
+def text_reader(field: FieldDescriptor) -> Reader:
+    """A function from text to one value of `field` (an element, where it is repeated); it raises ValueError.
+
+    The error's text says what the field takes, never what was sent.
+    """
+    kind = field.cpp_type
+    if field.message_type is not None:
+        return _message_reader(field)
+    if field.enum_type is not None:
+        return _enum_reader(field.enum_type)
+    if kind in _RANGES:
+        name, low, high = _RANGES[kind]
+        return lambda text: _integer(text, name, low, high)
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return _boolean
+    if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        single = kind == FieldDescriptor.CPPTYPE_FLOAT
+        return lambda text: _number(text, single=single)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return from_base64
+    return _string
+
+
+def json_reader(field: FieldDescriptor) -> Reader:
+    """A function from one parsed JSON value to one value of `field`; it raises ValueError as `text_reader` does.
+
+    `field` is no message with a free JSON form. Used only to find out what is wrong with a refused body.
+    """
+    from_text = text_reader(field)
+    kind = field.cpp_type
+    if kind in _RANGES and field.enum_type is None:
+        name, low, high = _RANGES[kind]
+        return lambda value: _json_integer(value, name, low, high)
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return _json_boolean
+    if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        single = kind == FieldDescriptor.CPPTYPE_FLOAT
+        return lambda value: _json_number(value, single=single)
+    if field.enum_type is not None:
+        return lambda value: _json_enum(value, from_text)
+    if field.message_type is not None:
+        inner = field.message_type.fields_by_name.get("value")
+        if inner is not None:  # the wrappers: their JSON form is their value's
+            return json_reader(inner)
+    return lambda value: from_text(_json_string(value))
+
+
+def from_base64(text: str) -> bytes:
+    """Bytes from base64 or base64url, padded or not."""
+    stripped = text.rstrip("=")
+    if not _BASE64.fullmatch(text) or len(stripped) % 4 == 1:
+        raise ValueError("base64 or base64url is expected")
+    try:
+        return base64.b64decode(stripped.translate(_URL_SAFE) + "=" * (-len(stripped) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError("base64 or base64url is expected") from None
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def _string(text: str) -> str:
+    return text
+
+
+def _integer(text: str, name: str, low: int, high: int) -> int:
+    if not _INTEGER.fullmatch(text) or len(text) > 20:
+        raise ValueError(f"a whole number ({name}) is expected")
+    return _within(int(text), name, low, high)
+
+
+def _within(value: int, name: str, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ValueError(f"out of range for {name}")
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text in ("true", "false"):
+        return text == "true"
+    raise ValueError("true or false is expected")
+
+
+_NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _number(text: str, *, single: bool) -> float:
+    if text in _NAMED_NUMBERS:
+        return _NAMED_NUMBERS[text]
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("a number, NaN, Infinity or -Infinity is expected")
+    return _finite(float(text), single=single)
+
+
+def _finite(value: float, *, single: bool) -> float:
+    if math.isinf(value) or (single and abs(value) >= _FLOAT_LIMIT):
+        raise ValueError(f"out of range for {'float' if single else 'double'}")
+    return max(-_FLOAT_MAX, min(_FLOAT_MAX, value)) if single else value
+
+
+def _enum_reader(enum: EnumDescriptor) -> Reader:
+    by_name = {name: value.number for name, value in enum.values_by_name.items()}
+    closed = frozenset(enum.values_by_number) if enum.is_closed else None
+
+    def read(text: str) -> int:
+        number = by_name.get(text)
+        if number is not None:
+            return number
+        if _INTEGER.fullmatch(text) and len(text) < 12 and -(2**31) <= int(text) < 2**31:
+            value = int(text)
+            if closed is None or value in closed:
+                return value
+        raise ValueError(f"one of {', '.join(by_name)} is expected, or its number")
+
+    return read
+
+
+def _message_reader(field: FieldDescriptor) -> Reader:
+    message = field.message_type
+    made: type[Message] = message_factory.GetMessageClass(message)
+    name = message.full_name
+    if name in _TEXT_FORMS:
+        expected = _TEXT_FORMS[name]
+
+        def read(text: str) -> Message:
+            value = made()
+            try:
+                value.FromJsonString(text)  # type: ignore[attr-defined]
+            except (ValueError, OverflowError):
+                raise ValueError(expected) from None
+            return value
+
+        return read
+    inner = text_reader(message.fields_by_name["value"])
+    return lambda text: made(value=inner(text))
+
+
+_TEXT_FORMS = {
+    "google.protobuf.Timestamp": "an RFC 3339 timestamp such as 2026-01-31T12:00:00Z is expected",
+    "google.protobuf.Duration": "seconds with an s at the end, such as 1.5s, are expected",
+    "google.protobuf.FieldMask": "field paths in lowerCamelCase, separated by commas, are expected",
+}
+
+
+def _json_integer(value: object, name: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"a whole number ({name}) is expected, not {json_name(value)}")
+    if isinstance(value, str):
+        if not _JSON_INTEGER.fullmatch(value) or len(value) > 40:
+            raise ValueError(f"a whole number ({name}) is expected")
+        value = int(value) if _INTEGER.fullmatch(value) else float(value)
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError(f"a whole number ({name}) is expected")
+        value = int(value)
+    return _within(value, name, low, high)
+
+
+def _json_boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"true or false is expected, not {json_name(value)}")
+    return value
+
+
+def _json_number(value: object, *, single: bool) -> float:
+    if isinstance(value, str):
+        return _number(value, single=single)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"a number is expected, not {json_name(value)}")
+    try:
+        return _finite(float(value), single=single)
+    except OverflowError:
+        raise ValueError("out of range for double") from None
+
+
+def _json_string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a string is expected, not {json_name(value)}")
+    return value
+
+
+def _json_enum(value: object, from_text: Reader) -> Value:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"an enum's name or number is expected, not {json_name(value)}")
+    return from_text(str(value))
+
+
+def json_name(value: object) -> str:
+    """What JSON calls a parsed value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    return {str: "a string", list: "an array", dict: "an object"}[type(value)]

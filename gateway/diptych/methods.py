@@ -1,0 +1,122 @@
+"""The table of registered methods: handler and descriptor, by full name.
+
+It accepts what grpcio's generated `add_XServicer_to_server` hands over, and knows neither face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A registered method. `path` is `/{package.Service}/{Method}`, as gRPC names it."""
+
+    path: str
+    handler: Handler
+    descriptor: MethodDescriptor
+    request: type[Message]
+    response: type[Message]
+
+    @property
+    def client_streaming(self) -> bool:
+        """Whether the client sends a stream."""
+        return bool(self.descriptor.client_streaming)
+
+    @property
+    def server_streaming(self) -> bool:
+        """Whether the server sends a stream."""
+        return bool(self.descriptor.server_streaming)
+
+
+class RegistrationError(ValueError):
+    """A service that cannot be registered; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(grpc.HandlerCallDetails):
+    method: str
+    invocation_metadata: tuple[()] = ()
+
+
+class MethodTable:
+    """Methods by path, in the order of their registration."""
+
+    def __init__(self) -> None:
+        self._methods: dict[str, Method] = {}
+        self._services: dict[str, ServiceDescriptor] = {}
+        self.generic: list[grpc.GenericRpcHandler[Any, Any]] = []
+        """Handlers that name no service: only gRPC can serve them, since they have no descriptor."""
+
+    def __iter__(self) -> Iterator[Method]:
+        return iter(self._methods.values())
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+    def get(self, path: str) -> Method | None:
+        """The method of that path, or None."""
+        return self._methods.get(path)
+
+    @property
+    def services(self) -> Mapping[str, ServiceDescriptor]:
+        """The registered services by full name."""
+        return self._services
+
+    def add_service(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Register a service's handlers by method name; the same handlers once more change nothing.
+
+        Raises `RegistrationError` where the descriptor is missing or another servicer was registered before.
+        """
+        descriptor = _service(service)
+        known = {method.name for method in descriptor.methods}
+        for name in handlers.keys() - known:
+            raise RegistrationError(f"service {service} has no method {name!r} in {descriptor.file.name}")
+        for method in descriptor.methods:
+            handler = handlers.get(method.name)
+            if handler is None:
+                continue
+            path = f"/{service}/{method.name}"
+            before = self._methods.get(path)
+            if before is not None and before.handler is not handler:
+                raise RegistrationError(f"service {service} is registered already, with another servicer")
+            self._methods[path] = Method(
+                path=path,
+                handler=handler,
+                descriptor=method,
+                request=message_factory.GetMessageClass(method.input_type),
+                response=message_factory.GetMessageClass(method.output_type),
+            )
+        self._services[service] = descriptor
+
+    def add_generic(self, handlers: Iterable[grpc.GenericRpcHandler[Any, Any]]) -> None:
+        """Register generic handlers; one that names its service is asked for that service's methods."""
+        for generic in handlers:
+            if not isinstance(generic, grpc.ServiceRpcHandler):
+                self.generic.append(generic)
+                continue
+            service = generic.service_name()
+            found = {
+                method.name: handler
+                for method in _service(service).methods
+                if (handler := generic.service(_Asked(f"/{service}/{method.name}"))) is not None
+            }
+            self.add_service(service, found)
+
+
+def _service(name: str) -> ServiceDescriptor:
+    try:
+        return descriptor_pool.Default().FindServiceByName(name)
+    except KeyError:
+        raise RegistrationError(
+            f"service {name} is not in the default descriptor pool: import its generated _pb2 module first"
+        ) from None

@@ -1,0 +1,124 @@
+"""HttpRule to Binding: what one `google.api.http` annotation means for one method, checked against its messages.
+
+It knows no handler and no request. Everything wrong here stops the start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.api import annotations_pb2
+from google.api.http_pb2 import HttpRule
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+
+from . import template
+from .fields import FieldPath, UnknownField, by_any_name, is_scalar, resolve
+from .template import Template, Variable
+
+
+class RuleError(ValueError):
+    """An annotation that cannot be served; the text names the proto file, the method and, in a path, the column."""
+
+    def __init__(self, method: MethodDescriptor, reason: str) -> None:
+        super().__init__(f"{method.containing_service.file.name}: {method.full_name}: {reason}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """One way one method is reached over HTTP.
+
+    `body` is None (no body), the whole request where `whole_body` is set, or the one field that the body fills.
+    """
+
+    method: MethodDescriptor
+    verb: str
+    template: Template
+    variables: tuple[tuple[Variable, FieldPath], ...] = ()
+    whole_body: bool = False
+    body: FieldDescriptor | None = None
+    response_body: FieldDescriptor | None = None
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a request body means anything."""
+        return self.whole_body or self.body is not None
+
+    @property
+    def body_name(self) -> str:
+        """The annotation's `body`, as it was written."""
+        return "*" if self.whole_body else self.body.name if self.body else ""
+
+
+def bindings(method: MethodDescriptor, *, unbound: bool = False) -> list[Binding]:
+    """The bindings of a method, the main one first; none where it has no annotation.
+
+    With `unbound`, a method without an annotation has `POST /{package.Service}/{Method}` with the body "*".
+    Raises `RuleError`.
+    """
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    if rule.WhichOneof("pattern") is None:
+        if not unbound:
+            return []
+        rule = HttpRule(post=f"/{method.containing_service.full_name}/{method.name}", body="*")
+    return [_binding(method, one) for one in _flat(method, rule)]
+
+
+def _flat(method: MethodDescriptor, rule: HttpRule) -> Iterator[HttpRule]:
+    yield rule
+    for more in rule.additional_bindings:
+        if more.additional_bindings:
+            raise RuleError(method, "additional_bindings may nest one level only (google/api/http.proto)")
+        yield more
+
+
+def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
+    kind = rule.WhichOneof("pattern")
+    if kind is None:
+        raise RuleError(method, "an additional binding has no pattern")
+    verb, path = (rule.custom.kind, rule.custom.path) if kind == "custom" else (kind.upper(), getattr(rule, kind))
+    if verb == "*":
+        raise RuleError(method, 'the custom kind "*" is not served: name the verbs one by one')
+    if not verb.isascii() or not verb.replace("-", "").isalpha():
+        raise RuleError(method, f"{verb!r} is no HTTP method")
+    try:
+        parsed = template.parse(path)
+    except template.TemplateError as error:
+        raise RuleError(method, str(error)) from None
+    if verb in {"GET", "HEAD"} and rule.body:
+        raise RuleError(method, f"{verb} {path}: a {verb} request has no body (RFC 9110 section 9.3.1)")
+    variables = tuple((variable, _variable(method, parsed, variable)) for variable in parsed.variables)
+    body = _field(method, method.input_type, rule.body, "body") if rule.body not in ("", "*") else None
+    bound = {field.fields[0] for _, field in variables if len(field.fields) == 1}
+    if body is not None and body in bound:
+        raise RuleError(method, f"{path}: field {body.name!r} is bound by the path and by the body")
+    response = _field(method, method.output_type, rule.response_body, "response_body") if rule.response_body else None
+    return Binding(
+        method=method,
+        verb=verb.upper(),
+        template=parsed,
+        variables=variables,
+        whole_body=rule.body == "*",
+        body=body,
+        response_body=response,
+    )
+
+
+def _variable(method: MethodDescriptor, parsed: Template, variable: Variable) -> FieldPath:
+    where = f"column {variable.column} of {parsed.text!r}: "
+    try:
+        found = resolve(method.input_type, variable.path)
+    except UnknownField as error:
+        raise RuleError(method, f"{where}{error}") from None
+    if found.leaf.is_repeated:
+        raise RuleError(method, f"{where}field {variable.path!r} is repeated, and a path holds one value")
+    if not is_scalar(found.leaf):
+        raise RuleError(method, f"{where}field {variable.path!r} is a message, and a path holds a scalar")
+    return found
+
+
+def _field(method: MethodDescriptor, message: Descriptor, name: str, what: str) -> FieldDescriptor:
+    field = by_any_name(message).get(name)
+    if field is None:
+        raise RuleError(method, f"{what}: {message.full_name} has no field {name!r}")
+    return field

@@ -1,0 +1,84 @@
+"""The one frozen value that configures a gateway.
+
+It reads no environment and no file: only the edge does that (`cli`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseModel):
+    """Everything about a gateway that is not code. In code it reads no environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    http_host: str = "127.0.0.1"
+    """Address the HTTP listener binds."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the HTTP listener; 0 means any."""
+    grpc_host: str = "127.0.0.1"
+    """Address the gRPC listener binds."""
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    """Port of the gRPC listener; 0 means any."""
+
+    grace_seconds: float = Field(default=30.0, ge=0)
+    """How long running calls may go on after SIGTERM before they are cancelled."""
+    drain_seconds: float = Field(default=0.0, ge=0)
+    """How long both listeners go on accepting after readiness turned false, for load balancers that poll it."""
+    max_deadline_seconds: float | None = Field(default=None, gt=0)
+    """The longest any call may take, and the deadline of calls that name none; None leaves it to the client."""
+
+    max_body_bytes: int = Field(default=16 * MIB, gt=0)
+    """Largest request on either face, in bytes, after decompression."""
+    method_max_body_bytes: Mapping[str, int] = Field(default_factory=dict)
+    """Limits of single methods, by `/{package.Service}/{Method}`, instead of `max_body_bytes`."""
+    max_nesting_depth: int = Field(default=64, gt=0, le=100)
+    """Deepest nesting of objects and arrays in a JSON body; protobuf itself stops at 100."""
+    max_elements: int = Field(default=1_000_000, gt=0)
+    """Most values in one JSON body, and most parameters in one query."""
+
+    unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
+    """Unknown query parameters and body fields: refused with 400, served and listed in a header, or passed over."""
+    emit_defaults: bool = True
+    """Fields without presence go out even when they are zero."""
+    preserve_names: bool = False
+    """Fields go out under their proto names instead of lowerCamelCase."""
+    enums_as_ints: bool = False
+    """Enum values go out as numbers instead of names."""
+    error_dialect: Literal["google", "status", "problem"] = "google"
+    """The form of error bodies: AIP-193, a bare google.rpc.Status, or RFC 9457."""
+
+    metadata_allow: tuple[str, ...] | None = None
+    """Request headers that become metadata; None lets all but the reserved ones through."""
+    metadata_deny: tuple[str, ...] = ()
+    """Request headers that never become metadata."""
+
+    sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """How long an event stream may be silent before a comment is sent."""
+    threads: int = Field(default=16, gt=0)
+    """Threads that run servicers written as plain `def`, shared by both faces."""
+    debug: bool = False
+    """Sends the text of unexpected exceptions to clients. Never in production."""
+    docs: bool = True
+    """Serves /docs and /openapi.json."""
+    reflection: bool = True
+    """Serves grpc.reflection.v1."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log line that is written."""
+    title: str = "Diptych"
+    """The API's title in the OpenAPI document."""
+    api_version: str = "1.0.0"
+    """The API's version in the OpenAPI document."""
+
+    services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    """What the services themselves take, a table a service; the library passes it on unread."""
+
+    def body_limit(self, method: str) -> int:
+        """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""
+        return self.method_max_body_bytes.get(method, self.max_body_bytes)
