@@ -1,0 +1,111 @@
+"""Image files as gray pixels.
+
+Owns everything that Pillow does. Only the six formats of the contract are ever tried: Pillow's others start programs
+(EPS) or have parsers that nobody needs here. Runs in worker processes only.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .errors import BadDocument, TooLarge
+from .raster import MAX_SIDE, Raster, check_pixels, shrink
+
+Image.MAX_IMAGE_PIXELS = None  # the limit is `check_pixels`, on what the header declares, for every frame
+
+_FORMATS = ["PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF"]
+_PLAUSIBLE_DPI = range(50, 2401)
+_PAGE_INCHES = 5  # a longer side below it is a snippet, whose stated resolution is better not believed
+
+
+class ImageFile:
+    """An open image: one frame, or as many as a multi-page TIFF has."""
+
+    def __init__(self, path: str, *, max_pages: int, max_pixels: int) -> None:
+        """Open an image. Raises BadDocument or TooLarge, before any pixel is decoded."""
+        try:
+            self._image: Image.Image = Image.open(path, formats=_FORMATS)
+            self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as error:
+            raise BadDocument("the image is broken and cannot be opened", "data") from error
+        self._limit = max_pixels
+        check_pixels(*self._image.size, "the image", max_pixels)
+
+    def raster(self, index: int, asked: int | None, cap: int) -> Raster:
+        """Give a frame, upright and gray. `asked` is the resolution the client knows, in dots per inch."""
+        try:
+            self._image.seek(index)
+            check_pixels(*self._image.size, f"frame {index + 1} of the image", self._limit)
+            dpi = asked or self._stated_dpi()
+            gray = ImageOps.exif_transpose(to_gray(self._image))
+        except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError) as error:
+            raise BadDocument("the image is broken: its pixels cannot be decoded", "data") from error
+        if max(gray.size) > MAX_SIDE:
+            gray.thumbnail((MAX_SIDE, MAX_SIDE))
+        scanned = dpi and max(gray.size) / dpi >= _PAGE_INCHES
+        return shrink(gray, dpi, cap) if scanned else Raster(gray, dpi)
+
+    def close(self) -> None:
+        self._image.close()
+
+    def _count(self, limit: int) -> int:
+        """Count the frames of a TIFF, no further than the limit: a file can chain frames without end."""
+        count = 1
+        while True:
+            try:
+                self._image.seek(count)
+            except EOFError:
+                break
+            count += 1
+            if count > limit:
+                raise TooLarge(f"the image has more than {limit:,} frames", "data")
+        self._image.seek(0)
+        return count
+
+    def _stated_dpi(self) -> int:
+        try:
+            stated = round(float(self._image.info.get("dpi", (0, 0))[0]))
+        except (TypeError, ValueError, OverflowError, ZeroDivisionError, IndexError):
+            return 0
+        return stated if stated in _PLAUSIBLE_DPI else 0
+
+
+def to_gray(image: Image.Image) -> Image.Image:
+    """Turn a picture of any mode to 8-bit gray, on white paper where it is transparent."""
+    if image.mode in ("L", "1"):
+        gray = image.convert("L")
+    elif image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        gray = Image.alpha_composite(paper, layer).convert("L")
+    elif image.mode.startswith("I"):  # 16 bits a sample: Pillow's own conversion clips instead of scaling
+        gray = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    elif image.mode == "F":
+        low, high = (float(value) for value in image.getextrema()[:2])  # type: ignore[arg-type]  # one band
+        gray = image.point(lambda value: value * (255 / ((high - low) or 1)) - low).convert("L")
+    else:
+        gray = image.convert("RGB").convert("L")
+    orientation = image.getexif().get(0x0112)  # conversions drop it
+    if orientation:
+        gray.getexif()[0x0112] = orientation
+    return gray
+
+
+def decode_jpeg(file: BinaryIO, size: tuple[int, int], native: float, dpi: int) -> Raster | None:
+    """Decode a scanned page's JPEG of `native` dots per inch straight to gray, at `dpi`.
+
+    The decoder itself gives gray, and an eighth, a quarter or a half of the size where that is enough. None where the
+    JPEG's own header tells another size than `size`, or has inks instead of colours.
+    """
+    with Image.open(file, formats=["JPEG", "MPO"]) as image:
+        if image.size != size or image.mode not in ("L", "RGB"):
+            return None
+        image.draft("L", (round(size[0] * dpi / native), round(size[1] * dpi / native)))
+        return shrink(image.convert("L"), native * image.width / size[0], dpi)
+
+
+def from_bytes(pixels: bytes, width: int, height: int, stride: int) -> Image.Image:
+    """Wrap 8-bit gray pixels, rows `stride` bytes apart, without copying them."""
+    return Image.frombuffer("L", (width, height), pixels, "raw", "L", stride, 1)

@@ -1,0 +1,58 @@
+"""The seam to OCR libraries, and the choice between them.
+
+Owns the Protocol that `ocr_tesserocr` and `ocr_pytesseract` fill, and the settings that both use. Engines run in
+worker processes only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Protocol
+
+from .raster import Raster
+
+# Measured: 3 (automatic layout, no script detection) beats 4 and 6; 1 is the LSTM engine, all that tessdata_fast has.
+PAGE_SEGMENTATION = 3
+ENGINE_MODE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The text of one picture and how sure the engine is of it, 0..1."""
+
+    text: str
+    confidence: float
+
+
+class OcrEngine(Protocol):
+    """An OCR library."""
+
+    name: str
+    version: str
+
+    def read(self, raster: Raster, folder: str, languages: str) -> Reading:
+        """Read a picture in `languages`, joined by "+", whose data lies in `folder`."""
+        ...
+
+    def warm(self, folder: str, languages: str) -> None:
+        """Load the data of `languages` ahead of the first page."""
+        ...
+
+
+def ocr_engine_name(wanted: str) -> str:
+    """The engine that `wanted` ("auto" or a name) stands for in this environment."""
+    if wanted != "auto":
+        return wanted
+    return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"
+
+
+def ocr_engine(name: str) -> OcrEngine:
+    """The engine of that name, imported now."""
+    if name == "pytesseract":
+        from .ocr_pytesseract import PytesseractEngine
+
+        return PytesseractEngine()
+    from .ocr_tesserocr import TesserocrEngine
+
+    return TesserocrEngine()

@@ -1,0 +1,196 @@
+"""One worker process, seen from the server: started, given tasks, ended.
+
+Owns the process, its sockets and its folder, and leaves none of them behind. Knows nothing of documents or of fairness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from . import wire
+
+_FOLDER = "diptych-ocr-"
+
+
+class Ended(Exception):
+    """The process is gone. `began` tells whether it had taken up the task."""
+
+    def __init__(self, began: bool) -> None:
+        super().__init__("the worker process ended")
+        self.began = began
+
+
+class WorkerProcess:
+    """A worker that has said it is ready. `closed` is set when it is gone, whoever ended it."""
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], sock: socket.socket, life: socket.socket, folder: str | None
+    ) -> None:
+        self.pid = popen.pid
+        self.closed = asyncio.Event()
+        self.greeting: wire.Frame = {}
+        self.seen: set[int] = set()  # documents it may have open
+        self.tasks = 0
+        self._popen = popen
+        self._sock = sock
+        self._life = life
+        self._folder = folder
+        self._began = False
+        self._answer: asyncio.Future[wire.Frame] | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, setup: wire.Frame, patience: float) -> WorkerProcess:
+        """Start a process and wait until it is ready. Raises Ended, or TimeoutError after `patience` seconds."""
+        ours, theirs = socket.socketpair()
+        life, their_life = socket.socketpair()
+        # Only programs need files; with Tesseract inside the process there is nothing to clear up after a kill -9.
+        folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-") if setup["ocr_engine"] == "pytesseract" else None
+        try:
+            popen = _launch((theirs.fileno(), their_life.fileno()), folder)
+        except BaseException:
+            ours.close()
+            life.close()
+            _remove(folder)
+            raise
+        finally:
+            theirs.close()
+            their_life.close()
+        worker = cls(popen, ours, life, folder)
+        try:
+            async with asyncio.timeout(patience):
+                await worker._greet(setup)
+        except BaseException:
+            worker.kill()
+            await worker.wait_closed()
+            raise
+        return worker
+
+    async def call(self, task: wire.Frame, fd: int) -> wire.Frame:
+        """Have a task done; one at a time. Raises Ended. After a cancellation the worker must be killed."""
+        if self.closed.is_set():
+            raise Ended(began=False)
+        self._began = False
+        self.tasks += 1
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            wire.send(self._sock, task, fd)
+        except OSError as error:
+            self.kill()
+            raise Ended(began=False) from error
+        return await self._answer
+
+    def forget(self, document: int) -> None:
+        """Have the worker close a document once it has time."""
+        if document not in self.seen:
+            return
+        self.seen.discard(document)
+        try:
+            wire.send(self._sock, {"forget": document})
+        except OSError:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process and whatever it started, at once."""
+        # The process is not reaped before this, so that the group's number cannot have gone to another.
+        if self._popen.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of the process is left; it must have been killed, or end by itself."""
+        if self._listening is not None:
+            await asyncio.wait({self._listening})
+        else:
+            await self._clean()
+
+    async def _greet(self, setup: wire.Frame) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=self._sock, limit=1 << 20)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._listening = asyncio.create_task(self._listen(reader, writer))
+        wire.send(self._sock, setup)
+        self.greeting = await self._answer
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand answers on until the process ends, then clear up after it."""
+        try:
+            while True:
+                length = wire.unpack_length(await reader.readexactly(wire.HEADER))
+                frame = wire.unpack(await reader.readexactly(length))
+                if "began" in frame:
+                    self._began = True
+                elif self._answer is not None and not self._answer.done():
+                    self._answer.set_result(frame)
+        except (asyncio.IncompleteReadError, OSError, ValueError):
+            pass
+        finally:
+            self.closed.set()
+            self.kill()
+            writer.close()
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(Ended(self._began))
+            await self._clean()
+
+    async def _clean(self) -> None:
+        self._sock.close()
+        self._life.close()
+        await asyncio.to_thread(self._reap)
+
+    def _reap(self) -> None:
+        self._popen.wait()
+        _remove(self._folder)
+
+
+def _launch(fds: tuple[int, int], folder: str | None) -> subprocess.Popen[bytes]:
+    """Start the worker's program.
+
+    A program and not `multiprocessing`: that would run the server's `__main__` again in each worker, and hang where a
+    user's script has no guard. Python starts programs by vfork and exec, which is safe beside gRPC's threads.
+    """
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+    environment = os.environ | {
+        "PYTHONPATH": path,
+        "OMP_THREAD_LIMIT": "1",  # libgomp would spin more threads than there are cores: measured 2.3 times slower
+    }
+    if folder:
+        environment["TMPDIR"] = folder
+    return subprocess.Popen(  # noqa: S603  # this interpreter, with numbers for arguments
+        [sys.executable, "-P", "-m", "artificer_services.ocr.worker", *map(str, fds)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # libraries print there; a server's standard output is not theirs
+        env=environment,
+        pass_fds=fds,
+        start_new_session=True,
+    )
+
+
+def _remove(folder: str | None) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove the folders of servers that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdecimal() and not _alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

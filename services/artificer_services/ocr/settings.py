@@ -1,0 +1,65 @@
+"""The settings of the OCR service: one frozen value, checked once.
+
+Reads no environment: whoever composes the process does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcrSettings:
+    """What the OCR service is allowed and how it reads. Raises ValueError for values that make no sense."""
+
+    pdf_engine: Literal["pymupdf", "pypdfium2"] = "pymupdf"  # PyMuPDF is AGPL or commercial; pypdfium2 is BSD/Apache
+    ocr_engine: Literal["auto", "tesserocr", "pytesseract"] = "auto"  # auto: tesserocr where it imports
+    languages: tuple[str, ...] = ("eng",)  # what a request without languages is read in
+    tessdata_dirs: tuple[str, ...] = ()  # folders of *.traineddata, looked at before those that pip installed
+    workers: int = 0  # processes; 0 means one a core, since Tesseract fills a core
+    max_requests: int = 64  # admitted at once, waiting ones included; more are told to come back
+    max_document_bytes: int = 64 * 1024 * 1024
+    max_pages: int = 2000
+    max_page_pixels: int = 100_000_000  # A4 at 1000 dpi; 100 MB as gray
+    max_text_chars: int = 32_000_000  # of a document; a 1 MB PDF can unpack to a gigabyte of text
+    dpi_cap: int = 200  # measured: more costs time and gains nothing, 150 breaks small print
+    page_timeout: float = 180.0  # seconds a page; OCRmyPDF's default
+    start_timeout: float = 60.0  # seconds until a worker must be ready; it takes half a second on an idle machine
+    worker_memory_bytes: int = 2 * 1024**3  # of each worker's data; 0 sets no limit
+    worker_pages: int = 1000  # tasks until a worker is replaced, so that what its C libraries leak stays bounded
+    cost_per_page: float = 0.0  # of OCR, in whatever currency the operator accounts in
+
+    def __post_init__(self) -> None:
+        for name in (
+            "max_requests",
+            "max_document_bytes",
+            "max_pages",
+            "max_page_pixels",
+            "max_text_chars",
+            "dpi_cap",
+            "page_timeout",
+            "start_timeout",
+            "worker_pages",
+        ):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("workers", "worker_memory_bytes", "cost_per_page"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        if not self.languages:
+            raise ValueError("languages must name at least one language")
+        if self.pdf_engine not in ("pymupdf", "pypdfium2"):
+            raise ValueError(f"pdf_engine must be pymupdf or pypdfium2, not {self.pdf_engine!r}")
+        if self.ocr_engine not in ("auto", "tesserocr", "pytesseract"):
+            raise ValueError(f"ocr_engine must be auto, tesserocr or pytesseract, not {self.ocr_engine!r}")
+
+    @property
+    def worker_count(self) -> int:
+        """How many worker processes there are."""
+        return self.workers or _cores()

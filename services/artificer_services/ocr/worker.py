@@ -1,0 +1,90 @@
+"""The worker process: reads tasks from a socket, does them one by one, writes the answers.
+
+Started by `process` as a program of its own, so that it shares nothing with the server but two sockets. Holds no
+state that outlives a document.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+
+from . import errors, wire
+from .ocr_engine import ocr_engine
+from .pdf_engine import pdf_engine
+from .tasks import Desk, Limits
+
+
+def main(socket_fd: int, life_fd: int) -> None:
+    """Serve tasks until the server closes the socket."""
+    _die_with_the_server(life_fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
+    logging.disable(logging.CRITICAL)  # libraries' remarks on broken files; what matters is answered
+    sock = socket.socket(fileno=socket_fd)
+    received = wire.receive(sock)
+    if received is None:
+        return
+    setup = received[0]
+    if setup["memory"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (setup["memory"], setup["memory"]))
+    ocr = ocr_engine(setup["ocr_engine"])
+    ocr.warm(setup["folder"], setup["languages"])
+    desk = Desk(pdf_engine(setup["pdf_engine"]), ocr, Limits(**setup["limits"]))
+    sock.sendall(wire.pack({"ready": True, "provider": ocr.name, "version": ocr.version}))
+    _serve(sock, desk)
+
+
+def _serve(sock: socket.socket, desk: Desk) -> None:
+    while True:
+        received = wire.receive(sock)
+        if received is None:
+            return
+        task, fd = received
+        if "forget" in task:
+            desk.forget(task["forget"])
+            continue
+        sock.sendall(wire.pack({"began": True}))
+        try:
+            sock.sendall(wire.pack(_attempt(desk, task, fd)))
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+
+def _attempt(desk: Desk, task: wire.Frame, fd: int | None) -> wire.Frame:
+    try:
+        if fd is None:
+            raise errors.Unexpected("a task without its document")
+        return {"answer": desk.do(task, fd)}
+    except errors.OcrError as error:
+        return {"error": errors.to_wire(error)}
+    except MemoryError:
+        return {"error": errors.to_wire(errors.TooLarge("the document needs more memory than is allowed", "data"))}
+    except Exception:
+        return {"error": errors.to_wire(errors.Unexpected(traceback.format_exc()))}
+
+
+def _die_with_the_server(life_fd: int) -> None:
+    """Have the kernel end this process, and programs it started, when the other end of `life_fd` closes.
+
+    A thread that waits for the end would not run while a C library holds the interpreter; SIGIO's default action, to
+    terminate, needs no one. PR_SET_PDEATHSIG would also fire when only the thread that started this process ends.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        if not os.read(life_fd, 1):  # it ended before the signal was set up
+            os._exit(0)
+    except BlockingIOError:
+        return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
