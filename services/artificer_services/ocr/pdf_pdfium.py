@@ -30,18 +30,18 @@ class PdfiumEngine:
     name = "pypdfium2"
 
     def open(self, path: str, password: str | None) -> PdfiumDocument:
-        try:
-            document = pdfium.PdfDocument(path, password=password or None)
-            pages = len(document)
-        except pdfium.PdfiumError as error:
-            if error.err_code != c.FPDF_ERR_PASSWORD:
-                raise BadDocument("the PDF document is broken and cannot be opened", "data") from error
+        # Not by PdfDocument(path): it resolves links first, and a memory file's link leads nowhere.
+        raw = c.FPDF_LoadDocument(path.encode(), password.encode() if password else None)
+        if not raw:
+            if c.FPDF_GetLastError() != c.FPDF_ERR_PASSWORD:
+                raise BadDocument("the PDF document is broken and cannot be opened", "data")
             if not password:
-                raise PasswordNeeded("the PDF document is encrypted: a password is needed", "password") from error
-            raise PasswordWrong("the password does not open the PDF document", "password") from error
-        if pages < 1:
+                raise PasswordNeeded("the PDF document is encrypted: a password is needed", "password")
+            raise PasswordWrong("the password does not open the PDF document", "password")
+        document = pdfium.PdfDocument(raw)
+        if len(document) < 1:
             raise BadDocument("the PDF document is broken: it has no pages", "data")
-        return PdfiumDocument(document, pages)
+        return PdfiumDocument(document, len(document))
 
 
 class PdfiumDocument:
