@@ -140,7 +140,7 @@ class Reader:
                 if decision.method is Method.OCR and sight.image_pixels > self._settings.max_page_pixels:
                     limit = f"{self._settings.max_page_pixels:,}"
                     raise errors.TooLarge(f"a picture on page {number} has over {limit} pixels", "data")
-                batch.append(_page(number, total, sight, decision))
+                batch.append(_page(number, total, sight, decision, read=text))
             yield batch
             first += max(len(sights), 1)
             count = _BATCH
@@ -191,12 +191,12 @@ def weigh(readings: list[tuple[str, float]]) -> float:
     return round(mean, 4)
 
 
-def _page(number: int, total: int, sight: Sight, decision: Decision) -> Page:
+def _page(number: int, total: int, sight: Sight, decision: Decision, *, read: bool) -> Page:
     return Page(
         number=number,
         of=total,
         text=sight.text.strip() if decision.method is Method.DIRECT else "",
-        confidence=1.0 if decision.method is Method.DIRECT else None,
+        confidence=1.0 if read and decision.method is Method.DIRECT else None,
         decision=decision,
         text_length=sight.chars,
         invisible=sight.invisible > 0,

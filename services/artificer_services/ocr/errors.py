@@ -6,6 +6,12 @@ these to statuses.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_log = logging.getLogger(__name__)
+
 
 class OcrError(Exception):
     """Reading failed. `message` is safe to show to a client; `field` is the input at fault, where one is."""
@@ -56,6 +62,21 @@ class Unexpected(OcrError):
     """A defect of this service. `message` is for the log and never for a client."""
 
 
+@contextmanager
+def blame_document(message: str) -> Iterator[None]:
+    """Turn whatever a parser raises over a client's file into BadDocument.
+
+    Parsers raise anything over a hostile file, and a client's file must never count as the server's failure. Errors
+    that are already told apart, and MemoryError, pass.
+    """
+    try:
+        yield
+    except (OcrError, MemoryError):
+        raise
+    except Exception as error:
+        raise BadDocument(message, "data") from error
+
+
 _BY_NAME: dict[str, type[OcrError]] = {
     kind.__name__: kind
     for kind in (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong, PageTimeout, Unexpected)
@@ -63,9 +84,12 @@ _BY_NAME: dict[str, type[OcrError]] = {
 
 
 def to_wire(error: OcrError) -> dict[str, str | None]:
-    return {"kind": type(error).__name__, "message": error.message, "field": error.field}
+    cause = repr(error.__cause__) if error.__cause__ else None
+    return {"kind": type(error).__name__, "message": error.message, "field": error.field, "cause": cause}
 
 
 def from_wire(value: dict[str, str | None]) -> OcrError:
     kind = _BY_NAME.get(value.get("kind") or "", Unexpected)
+    if value.get("cause"):
+        _log.debug("%s: %s", value.get("message"), value["cause"])
     return kind(value.get("message") or "no message", value.get("field"))

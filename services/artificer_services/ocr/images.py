@@ -8,14 +8,31 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (  # the plugins by name: with a list of formats, `Image.open` loads none but its two favourites
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from .errors import BadDocument, TooLarge
+from .errors import TooLarge, blame_document
 from .raster import MAX_SIDE, Raster, check_pixels, shrink
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is `check_pixels`, on what the header declares, for every frame
 
-_FORMATS = ["PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF"]
+_PLUGINS = (
+    PngImagePlugin.PngImageFile,
+    JpegImagePlugin.JpegImageFile,
+    TiffImagePlugin.TiffImageFile,
+    WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+)
+_FORMATS = [plugin.format for plugin in _PLUGINS]
 _PLAUSIBLE_DPI = range(50, 2401)
 _PAGE_INCHES = 5  # a longer side below it is a snippet, whose stated resolution is better not believed
 
@@ -25,23 +42,19 @@ class ImageFile:
 
     def __init__(self, path: str, *, max_pages: int, max_pixels: int) -> None:
         """Open an image. Raises BadDocument or TooLarge, before any pixel is decoded."""
-        try:
-            self._image: Image.Image = Image.open(path, formats=_FORMATS)
-            self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as error:
-            raise BadDocument("the image is broken and cannot be opened", "data") from error
         self._limit = max_pixels
-        check_pixels(*self._image.size, "the image", max_pixels)
+        with blame_document("the image is broken and cannot be opened"):
+            self._image: Image.Image = Image.open(path, formats=_FORMATS)
+            check_pixels(*self._image.size, "the image", max_pixels)
+            self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
 
     def raster(self, index: int, asked: int | None, cap: int) -> Raster:
         """Give a frame, upright and gray. `asked` is the resolution the client knows, in dots per inch."""
-        try:
+        with blame_document("the image is broken: its pixels cannot be decoded"):
             self._image.seek(index)
             check_pixels(*self._image.size, f"frame {index + 1} of the image", self._limit)
             dpi = asked or self._stated_dpi()
             gray = ImageOps.exif_transpose(to_gray(self._image))
-        except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError) as error:
-            raise BadDocument("the image is broken: its pixels cannot be decoded", "data") from error
         if max(gray.size) > MAX_SIDE:
             gray.thumbnail((MAX_SIDE, MAX_SIDE))
         scanned = dpi and max(gray.size) / dpi >= _PAGE_INCHES
@@ -99,7 +112,7 @@ def decode_jpeg(file: BinaryIO, size: tuple[int, int], native: float, dpi: int) 
     The decoder itself gives gray, and an eighth, a quarter or a half of the size where that is enough. None where the
     JPEG's own header tells another size than `size`, or has inks instead of colours.
     """
-    with Image.open(file, formats=["JPEG", "MPO"]) as image:
+    with Image.open(file, formats=["JPEG"]) as image:
         if image.size != size or image.mode not in ("L", "RGB"):
             return None
         image.draft("L", (round(size[0] * dpi / native), round(size[1] * dpi / native)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymupdf as untyped_pymupdf
 
-from .errors import BadDocument, PasswordNeeded, PasswordWrong
+from .errors import BadDocument, PasswordNeeded, PasswordWrong, blame_document
 from .images import decode_jpeg, from_bytes
 from .pdf_engine import RasterRules
 from .raster import POINTS, Raster, check_pixels, choose_dpi, shrink
@@ -41,10 +41,8 @@ class MuPdfEngine:
         pymupdf.TOOLS.mupdf_display_warnings(False)
 
     def open(self, path: str, password: str | None) -> MuPdfDocument:
-        try:
+        with blame_document("the PDF document is broken and cannot be opened"):
             document = pymupdf.open(path, filetype="pdf")
-        except Exception as error:  # MuPDF's own error classes are private
-            raise BadDocument("the PDF document is broken and cannot be opened", "data") from error
         if document.needs_pass:
             if not password:
                 raise PasswordNeeded("the PDF document is encrypted: a password is needed", "password")
@@ -68,7 +66,7 @@ class MuPdfDocument:
 
     def look(self, index: int) -> Sight:
         page = self._page(index)
-        try:
+        with blame_document(f"page {index + 1} of the PDF document is broken"):
             textpage = page.get_textpage(flags=_FLAGS)
             text = textpage.extractText()
             pictures = textpage.extractIMGINFO()
@@ -86,8 +84,6 @@ class MuPdfDocument:
                         for span in spans
                         if span["type"] == 3
                     )
-        except Exception as error:
-            raise BadDocument(f"page {index + 1} of the PDF document is broken", "data") from error
         return Sight(
             text=text,
             chars=chars,
@@ -100,7 +96,7 @@ class MuPdfDocument:
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
         page = self._page(index)
-        try:
+        with blame_document(f"page {index + 1} of the PDF document cannot be drawn"):
             pictures = page.get_textpage(flags=_FLAGS).extractIMGINFO()
             for picture in pictures:
                 check_pixels(picture["width"], picture["height"], f"a picture on page {index + 1}", rules.limit)
@@ -112,18 +108,14 @@ class MuPdfDocument:
             )
             straight = self._decode(page, scan, native, dpi) if scan and _upright(page, scan) else None
             return straight or _render(page, dpi)
-        except (pymupdf.mupdf.FzErrorBase, RuntimeError, ValueError, OSError) as error:
-            raise BadDocument(f"page {index + 1} of the PDF document cannot be drawn", "data") from error
 
     def close(self) -> None:
         self._document.close()
         pymupdf.TOOLS.store_shrink(100)  # the cache outlives documents otherwise, up to 256 MB
 
     def _page(self, index: int) -> Any:
-        try:
+        with blame_document(f"page {index + 1} of the PDF document is broken"):
             return self._document.load_page(index)
-        except Exception as error:
-            raise BadDocument(f"page {index + 1} of the PDF document is broken", "data") from error
 
     def _scan(self, page: Any, pictures: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The picture that is the whole page, with nothing visible beside it, or None."""

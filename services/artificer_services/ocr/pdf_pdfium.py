@@ -6,12 +6,14 @@ The only room that imports pypdfium2. Runs in worker processes only.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # no stubs
 import pypdfium2.raw as c  # type: ignore[import-untyped]  # no stubs
 
-from .errors import BadDocument, PasswordNeeded, PasswordWrong
+from .errors import BadDocument, PasswordNeeded, PasswordWrong, blame_document
 from .images import decode_jpeg
 from .pdf_engine import RasterRules
 from .raster import POINTS, Raster, check_pixels, choose_dpi, shrink
@@ -20,7 +22,6 @@ from .routing import Sight, count_text, count_visible
 _FULL_PAGE = 0.9  # of the page covered by one picture
 _DEPTH = 8  # of forms within forms; deeper ones are drawn, but not looked into
 _SAMPLE = 200  # characters asked one by one whether their font tells what they mean
-_PAGE_ERRORS = (pdfium.PdfiumError, RuntimeError, ValueError, OSError)
 _NO_INK = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
 
 
@@ -52,15 +53,12 @@ class PdfiumDocument:
         self.pages = pages
 
     def size(self, index: int) -> tuple[float, float]:
-        try:
+        with blame_document(f"page {index + 1} of the PDF document is broken"):
             width, height = self._document.get_page_size(index)
-        except _PAGE_ERRORS as error:
-            raise BadDocument(f"page {index + 1} of the PDF document is broken", "data") from error
         return width, height
 
     def look(self, index: int) -> Sight:
-        page = self._page(index)
-        try:
+        with self._page(index, "is broken") as page:
             textpage = page.get_textpage()
             # PDFium marks a hyphen at the end of a line as U+FFFE, and ends lines as Windows does.
             text = textpage.get_text_range(errors="replace").replace("\r\n", "\n").replace("\ufffe", "-")
@@ -81,14 +79,9 @@ class PdfiumDocument:
                 drawings=sum(1 for item in items if item.type == c.FPDF_PAGEOBJ_PATH),
                 image_pixels=max((_pixels(image) for image in images), default=0),
             )
-        except _PAGE_ERRORS as error:
-            raise BadDocument(f"page {index + 1} of the PDF document is broken", "data") from error
-        finally:
-            page.close()
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
-        page = self._page(index)
-        try:
+        with self._page(index, "cannot be drawn") as page:
             items = list(page.get_objects(max_depth=_DEPTH))
             for item in items:
                 if item.type == c.FPDF_PAGEOBJ_IMAGE:
@@ -100,19 +93,18 @@ class PdfiumDocument:
             dpi = choose_dpi(width, height, asked=rules.asked, native=native, cap=rules.cap, limit=rules.limit)
             straight = _decode(scan, native, dpi) if scan and _upright(page, scan) else None
             return straight or _render(page, dpi)
-        except _PAGE_ERRORS as error:
-            raise BadDocument(f"page {index + 1} of the PDF document cannot be drawn", "data") from error
-        finally:
-            page.close()
 
     def close(self) -> None:
         self._document.close()
 
-    def _page(self, index: int) -> Any:
-        try:
-            return self._document.get_page(index)
-        except _PAGE_ERRORS as error:
-            raise BadDocument(f"page {index + 1} of the PDF document is broken", "data") from error
+    @contextmanager
+    def _page(self, index: int, trouble: str) -> Iterator[Any]:
+        with blame_document(f"page {index + 1} of the PDF document {trouble}"):
+            page = self._document.get_page(index)
+            try:
+                yield page
+            finally:
+                page.close()
 
 
 def _render(page: Any, dpi: int) -> Raster:

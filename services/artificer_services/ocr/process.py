@@ -75,6 +75,11 @@ class WorkerProcess:
             raise
         return worker
 
+    @property
+    def busy(self) -> bool:
+        """Whether it has taken up a task and not answered it."""
+        return self._began and self._answer is not None and not self._answer.done()
+
     async def call(self, task: wire.Frame, fd: int) -> wire.Frame:
         """Have a task done; one at a time. Raises Ended. After a cancellation the worker must be killed."""
         if self.closed.is_set():

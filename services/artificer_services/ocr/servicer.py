@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import duration_pb2, message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from artificer.ocr.v1 import ocr_service_pb2 as pb

@@ -20,7 +20,8 @@ from .raster import check_page
 
 _OPEN = 8  # documents a worker keeps open; one that was closed too early is opened anew
 _LOOK_SECONDS = 0.25  # after which a batch of pages is given back, so that no document holds a worker for long
-_LOOK_CHARS = 1_000_000  # likewise
+_LOOK_CHARS = 250_000  # likewise: the server decodes an answer in one go
+_PAGE_CHARS = 8_000_000  # of one page; its answer must fit a frame
 
 Task = dict[str, Any]
 
@@ -71,8 +72,8 @@ class Desk:
         for index in range(first, min(first + task["count"], document.pages)):
             sight = document.look(index)
             chars += len(sight.text)
-            if len(sight.text) > self._limits.text_chars:
-                raise TooLarge(f"page {index + 1} has more than {self._limits.text_chars:,} characters", "data")
+            if len(sight.text) > min(self._limits.text_chars, _PAGE_CHARS):
+                raise TooLarge(f"page {index + 1} has {len(sight.text):,} characters: too many", "data")
             fields = {name: getattr(sight, name) for name in sight.__slots__}
             sights.append(fields if task["text"] else fields | {"text": ""})
             if chars > _LOOK_CHARS or time.monotonic() > until:
