@@ -67,7 +67,7 @@ proto: build/.generated
 	buf lint
 	buf format -d --exit-code proto
 	buf format -d --exit-code tests/proto
-	python codegen/breaking.py
+	python -m codegen.breaking
 
 check: lint fresh types proto
 	python -m pytest $(ARGS)

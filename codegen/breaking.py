@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from lay import lay
+from codegen.lay import lay
 
 LAID = ("proto", "buf.yaml")
 
@@ -44,7 +44,8 @@ def main() -> int:
         for name in ("now", "then"):
             Path(folder, name).mkdir()
         archive = subprocess.run(["git", "archive", base, *LAID], capture_output=True, check=True).stdout
-        tarfile.open(fileobj=io.BytesIO(archive)).extractall(Path(folder, "then"), filter="data")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            packed.extractall(Path(folder, "then"), filter="data")
         shutil.copytree("proto", Path(folder, "now", "proto"))
         shutil.copyfile("buf.yaml", Path(folder, "now", "buf.yaml"))
         for name in ("now", "then"):

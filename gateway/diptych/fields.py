@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -15,22 +15,25 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 SCALAR_MESSAGES = frozenset(
     f"google.protobuf.{name}"
     for name in (
-        "Timestamp Duration FieldMask StringValue BytesValue BoolValue Int32Value Int64Value UInt32Value UInt64Value"
-        " FloatValue DoubleValue"
-    ).split()
+        *("Timestamp", "Duration", "FieldMask", "StringValue", "BytesValue", "BoolValue"),
+        *("Int32Value", "Int64Value", "UInt32Value", "UInt64Value", "FloatValue", "DoubleValue"),
+    )
 )
 # Messages whose JSON form is free or needs a type, so that nothing below them can be named.
 OPAQUE_MESSAGES = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue"))
 HTTP_BODY = "google.api.HttpBody"
 FIELD_MASK = "google.protobuf.FieldMask"
 
+# Names come from clients, and comparing takes time in the square of their length.
+_LONGEST_NAME = 100
+
 
 class UnknownField(LookupError):
     """No field of that name: `path` is the part that was understood, `name` the part that was not."""
 
-    def __init__(self, message: Descriptor, path: str, name: str) -> None:
+    def __init__(self, message: Descriptor, path: str, name: str, reason: str = "") -> None:
         self.message, self.path, self.name = message, path, name
-        super().__init__(f"{message.full_name} has no field {name!r}{did_you_mean(message, name)}")
+        super().__init__(reason or f"{message.full_name} has no field {name!r}{did_you_mean(message, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def is_scalar(field: FieldDescriptor) -> bool:
     return field.message_type is None or field.message_type.full_name in SCALAR_MESSAGES
 
 
-@lru_cache(maxsize=None)
+@cache
 def by_any_name(message: Descriptor) -> dict[str, FieldDescriptor]:
     """A message's fields by JSON name and by proto name; where the two clash the JSON name wins, as in protobuf."""
     named = {field.name: field for field in message.fields}
@@ -77,7 +80,9 @@ def by_any_name(message: Descriptor) -> dict[str, FieldDescriptor]:
 
 
 def did_you_mean(message: Descriptor, name: str) -> str:
-    """", did you mean …?" where a field has a name like this one, else nothing."""
+    """Where a field has a name like this one, the question whether it was meant, else nothing."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     close = get_close_matches(name, [field.json_name for field in message.fields], n=1, cutoff=0.6)
     return f", did you mean {close[0]!r}?" if close else ""
 
@@ -90,14 +95,28 @@ def resolve(message: Descriptor, path: str) -> FieldPath:
     fields: list[FieldDescriptor] = []
     at: Descriptor | None = message
     for name in path.split("."):
+        above = ".".join(field.name for field in fields)
         if at is None:
-            above = fields[-1]
-            owner = above.message_type or message
-            raise UnknownField(owner, ".".join(field.name for field in fields), name)
+            last = fields[-1]
+            reason = f"field {above!r} of {message.full_name} {_why_closed(last)}, so {name!r} cannot be named below it"
+            raise UnknownField(last.containing_type or message, above, name, reason)
         field = by_any_name(at).get(name)
         if field is None:
-            raise UnknownField(at, ".".join(above.name for above in fields), name)
+            raise UnknownField(at, above, name)
         fields.append(field)
-        closed = field.is_repeated or is_scalar(field) or field.message_type.full_name in OPAQUE_MESSAGES
-        at = None if closed else field.message_type
+        at = None if _why_closed(field) else field.message_type
     return FieldPath(tuple(fields))
+
+
+def _why_closed(field: FieldDescriptor) -> str:
+    """Why no field below this one can be named; empty where it can."""
+    message = field.message_type
+    if is_map(field):
+        return "is a map"
+    if field.is_repeated:
+        return "is repeated"
+    if message is None:
+        return "is no message"
+    if message.full_name in SCALAR_MESSAGES or message.full_name in OPAQUE_MESSAGES:
+        return f"is a {message.full_name}"
+    return ""

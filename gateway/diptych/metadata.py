@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .status import Violation, invalid
 
@@ -20,13 +19,18 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 # RFC 9110 section 7.6.1, and what describes the HTTP message, not the call.
 HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
-    b" upgrade content-length content-encoding expect host http2-settings".split()
+    (
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"),
+        *(b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings"),
+        *(b"content-length", b"content-encoding", b"expect", b"host"),
+    )
 )
 # A servicer's metadata that would break the HTTP message it travels on; the reply's own are its own.
 _UNSENDABLE = frozenset(
-    "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length content-encoding"
-    " content-type host".split()
+    (
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host"),
+        *("content-length", "content-encoding", "content-type"),
+    )
 )
 # A servicer sets the status of a success with this key; gRPC clients see it as plain metadata.
 HTTP_CODE_KEY = "x-http-code"
@@ -35,7 +39,10 @@ SERVER_TIMEOUT_HEADER = b"x-server-timeout"
 
 # gRPC over HTTP2, "Timeout → TimeoutValue TimeoutUnit": at most eight digits.
 _GRPC_TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
+_SECONDS = re.compile(rb"\d{1,9}(\.\d{0,9})?")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+
+_REMEMBERED = 256
 
 # Keys and values that gRPC itself can carry ("ASCII-Value": space to tilde).
 _KEY = re.compile(r"[a-z0-9_.\-]+")
@@ -48,6 +55,8 @@ class HeaderPolicy:
 
     allow: frozenset[bytes] | None = None
     deny: frozenset[bytes] = frozenset()
+    # What was decided for the names seen so far. Clients choose the names, so that it stops growing at `_REMEMBERED`.
+    _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, allow: Iterable[str] | None, deny: Iterable[str]) -> HeaderPolicy:
@@ -57,24 +66,35 @@ class HeaderPolicy:
             deny=frozenset(name.lower().encode() for name in deny),
         )
 
+    def key(self, name: bytes) -> str | None:
+        """The metadata key of a header, or None where it becomes no metadata."""
+        dropped = (
+            name in HOP_BY_HOP
+            or name.startswith((b"grpc-", b":"))
+            or name in self.deny
+            or (self.allow is not None and name not in self.allow)
+        )
+        key = None if dropped else name.decode("latin-1")
+        if len(self._keys) < _REMEMBERED:
+            self._keys[name] = key
+        return key
+
 
 def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
     """Request headers as invocation metadata; lower-case names are expected, as ASGI has them.
 
     Raises INVALID_ARGUMENT for a `-bin` header that is not base64.
     """
-    allow, deny = policy.allow, policy.deny
+    known = policy._keys
     pairs: list[Pair] = []
     for name, value in headers:
-        if name in HOP_BY_HOP or name.startswith((b"grpc-", b":")):
+        key = known[name] if name in known else policy.key(name)
+        if key is None:
             continue
-        if name in deny or (allow is not None and name not in allow):
-            continue
-        if name.endswith(b"-bin"):
-            key = name.decode("ascii", "replace")
+        if key.endswith("-bin"):
             pairs.extend((key, decode_binary(key, part)) for part in value.split(b","))
         else:
-            pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+            pairs.append((key, value.decode("latin-1")))
     return tuple(pairs)
 
 
@@ -127,13 +147,9 @@ def timeout(grpc_timeout: bytes | None, server_timeout: bytes | None, maximum: f
             raise invalid(Violation("grpc-timeout", "up to eight digits and one of the units H, M, S, m, u, n"))
         seconds = _least(seconds, int(found[1]) * _UNITS[found[2]])
     if server_timeout is not None:
-        try:
-            asked = float(server_timeout)
-        except ValueError:
-            asked = math.nan
-        if not (math.isfinite(asked) and asked >= 0):
+        if not _SECONDS.fullmatch(server_timeout):
             raise invalid(Violation("x-server-timeout", "a number of seconds, such as 2.5"))
-        seconds = _least(seconds, asked)
+        seconds = _least(seconds, float(server_timeout))
     return seconds
 
 

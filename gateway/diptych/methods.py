@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+# A string, since only the stubs' class takes parameters.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class MethodTable:
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
         self._services: dict[str, ServiceDescriptor] = {}
-        self.generic: list[grpc.GenericRpcHandler[Any, Any]] = []
+        self.generic: list[grpc.GenericRpcHandler] = []
         """Handlers that name no service: only gRPC can serve them, since they have no descriptor."""
 
     def __iter__(self) -> Iterator[Method]:
@@ -79,8 +80,9 @@ class MethodTable:
         """
         descriptor = _service(service)
         known = {method.name for method in descriptor.methods}
-        for name in handlers.keys() - known:
+        for name in sorted(handlers.keys() - known):
             raise RegistrationError(f"service {service} has no method {name!r} in {descriptor.file.name}")
+        found: dict[str, Method] = {}
         for method in descriptor.methods:
             handler = handlers.get(method.name)
             if handler is None:
@@ -89,16 +91,17 @@ class MethodTable:
             before = self._methods.get(path)
             if before is not None and before.handler is not handler:
                 raise RegistrationError(f"service {service} is registered already, with another servicer")
-            self._methods[path] = Method(
+            found[path] = Method(
                 path=path,
                 handler=handler,
                 descriptor=method,
                 request=message_factory.GetMessageClass(method.input_type),
                 response=message_factory.GetMessageClass(method.output_type),
             )
+        self._methods.update(found)
         self._services[service] = descriptor
 
-    def add_generic(self, handlers: Iterable[grpc.GenericRpcHandler[Any, Any]]) -> None:
+    def add_generic(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Register generic handlers; one that names its service is asked for that service's methods."""
         for generic in handlers:
             if not isinstance(generic, grpc.ServiceRpcHandler):

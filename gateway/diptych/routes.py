@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-from urllib.parse import unquote
+from typing import Generic, NamedTuple, TypeVar
+from urllib.parse import quote, unquote
 
 from .status import Violation, invalid
 from .template import ANY, REST, Template
@@ -29,8 +29,8 @@ class Route(Generic[T]):
         return f"{self.verb} {self.template}"
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[T]):
+# A named tuple, since one is made for each request and a frozen dataclass takes three times as long.
+class Match(NamedTuple, Generic[T]):
     """A route and the decoded text of its variables, in their order."""
 
     route: Route[T]
@@ -50,28 +50,42 @@ class WrongMethod:
 
 
 class RouteConflict(ValueError):
-    """Two routes that no request could tell apart."""
+    """Two routes that no request could tell apart; who added them can say by `target` where each comes from."""
+
+    def __init__(self, route: Route[T], before: Route[T]) -> None:
+        super().__init__(f"{route} has the same shape as {before}: both are {route.verb} {route.template.shape}")
+        self.route, self.before = route, before
+
+
+class _Entry(NamedTuple, Generic[T]):
+    """A route, and where in a split path its variables stand, if each is one segment."""
+
+    route: Route[T]
+    starts: tuple[int, ...] | None
 
 
 class _Leaf(Generic[T]):
     """What one shape leads to, by verb; HEAD follows GET."""
 
-    __slots__ = ("routes",)
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self.routes: dict[str, Route[T]] = {}
+        self.entries: dict[str, _Entry[T]] = {}
 
     @property
     def allowed(self) -> set[str]:
-        return {*self.routes, "OPTIONS"}
+        return {*self.entries, "OPTIONS"}
 
     def add(self, route: Route[T]) -> None:
-        before = self.routes.get(route.verb)
-        if before is not None and before.verb == route.verb:
-            raise RouteConflict(f"{route} has the same shape as {before}")
-        self.routes[route.verb] = route
+        before = self.entries.get(route.verb)
+        if before is not None and before.route.verb == route.verb:
+            raise RouteConflict(route, before.route)
+        variables = route.template.variables
+        single = not any(variable.multi for variable in variables)
+        entry = _Entry(route, tuple(1 + variable.start for variable in variables) if single else None)
+        self.entries[route.verb] = entry
         if route.verb == "GET":
-            self.routes.setdefault("HEAD", route)
+            self.entries.setdefault("HEAD", entry)
 
 
 @dataclass(slots=True)
@@ -126,62 +140,102 @@ class RouteTable(Generic[T]):
         return node.leaves.setdefault(template.verb, _Leaf())
 
     def match(self, verb: str, path: str) -> Match[T] | NoRoute | WrongMethod:
-        """Look a raw path (percent-encoded, from "/", without the query) up.
+        """Look a raw path up: percent-encoded, from "/", without the query, a character a byte (latin-1).
 
         Raises INVALID_ARGUMENT where a matched path holds a malformed escape or bytes that are not UTF-8.
         """
-        segments = path.split("/")
-        if segments[0] or len(segments) < 2:
-            return NoRoute()
-        del segments[0]
-        for raw, custom in self._readings(segments):
-            route = _find(self._root, _plain(raw), 0, custom, verb)
-            if route is not None:
-                return Match(route, _values(route.template, raw))
-        allowed = {name for leaf in self._fitting(segments) for name in leaf.allowed}
+        if not path.isascii():
+            path = _escape(path)
+        raw = _split(path)
+        escaped = "%" in path
+        plain = [unquote(segment) for segment in raw] if escaped else raw
+        last = raw[-1]
+        if ":" in last and (custom := self._custom(last)) is not None:
+            head = last[: last.rindex(":")]
+            entry = _find(self._root, [*plain[:-1], unquote(head)], custom, verb)
+            if entry is not None:
+                return Match(entry.route, _values(entry, [*raw[:-1], head], escaped))
+        entry = _find(self._root, plain, None, verb)
+        if entry is not None:
+            return Match(entry.route, _values(entry, raw, escaped))
+        allowed = {name for leaf in self._fitting(raw) for name in leaf.allowed}
         return WrongMethod(tuple(sorted(allowed))) if allowed else NoRoute()
 
     def shaped(self, path: str) -> list[Route[T]]:
         """Every route whose shape fits the path, for whatever verb, best first; `explain` shows them."""
         found: list[Route[T]] = []
-        for leaf in self._fitting(path.split("/")[1:]):
-            found.extend(route for route in leaf.routes.values() if route not in found)
+        for leaf in self._fitting(_split(_escape(path))):
+            found.extend(entry.route for entry in leaf.entries.values() if entry.route not in found)
         return found
 
-    def _readings(self, segments: list[str]) -> Iterator[tuple[list[str], str | None]]:
-        """The segments with a registered verb split off the last one, where it has one, then as they are."""
-        last = segments[-1]
-        if ":" in last:
-            head, _, custom = last.rpartition(":")
-            if head and custom in self._verbs:
-                yield [*segments[:-1], head], custom
-        yield segments, None
+    def _custom(self, last: str) -> str | None:
+        """The verb at the end of a path, where such a verb is registered and something stands before it."""
+        head, _, custom = last.rpartition(":")
+        custom = unquote(custom)
+        return custom if head and custom in self._verbs else None
 
-    def _fitting(self, segments: list[str]) -> Iterator[_Leaf[T]]:
-        for raw, custom in self._readings(segments):
-            yield from _walk(self._root, _plain(raw), 0, custom)
+    def _fitting(self, raw: list[str]) -> Iterator[_Leaf[T]]:
+        plain = [unquote(segment) for segment in raw]
+        custom = self._custom(raw[-1])
+        if custom is not None:
+            head = raw[-1].rpartition(":")[0]
+            yield from _walk(self._root, [*plain[:-1], unquote(head)], 1, custom)
+        yield from _walk(self._root, plain, 1, None)
 
 
-def _find(node: _Node[T], segments: list[str], at: int, custom: str | None, verb: str) -> Route[T] | None:
-    """The best route for the verb; like `_walk`, which names every leaf, but without generators on the hot path."""
-    if at == len(segments):
-        leaf = node.leaves.get(custom)
-        if leaf is not None and (route := leaf.routes.get(verb)) is not None:
-            return route
-    else:
-        segment = segments[at]
-        literal = node.literals.get(segment)
-        if literal is not None and (route := _find(literal, segments, at + 1, custom, verb)) is not None:
-            return route
-        if node.any is not None and segment:
-            route = _find(node.any, segments, at + 1, custom, verb)
-            if route is not None:
-                return route
-    if node.rest:
-        for leaf in _rest(node, segments, at, custom):
-            if (route := leaf.routes.get(verb)) is not None:
-                return route
-    return None
+_ASCII = "".join(map(chr, range(128)))
+
+
+def _escape(path: str) -> str:
+    """The path with every byte escaped that a URI must not hold as it is."""
+    return quote(path.encode("latin-1", "replace"), safe=_ASCII)
+
+
+def _split(path: str) -> list[str]:
+    """The segments, after the nothing that stands before the first slash; "/" has none, and no other path ends so."""
+    if not path.startswith("/"):
+        return ["", ""]  # matches nothing, as any empty segment does
+    return path.split("/") if path != "/" else [""]
+
+
+def _find(node: _Node[T], segments: list[str], custom: str | None, verb: str) -> _Entry[T] | None:
+    """The best route for the verb; like `_walk`, which names every leaf, but one loop, for the hot path.
+
+    `untried` holds nodes whose literal was tried before their `*`, and nodes whose `**` comes after both.
+    """
+    at, end = 1, len(segments)
+    untried: list[tuple[_Node[T], int, bool]] | None = None
+    while True:
+        below: _Node[T] | None = None
+        wild = False
+        if at == end:
+            leaf = node.leaves.get(custom)
+            if leaf is not None and (entry := leaf.entries.get(verb)) is not None:
+                return entry
+        else:
+            segment = segments[at]
+            below = node.literals.get(segment)
+            if segment:
+                if below is None:
+                    below = node.any
+                else:
+                    wild = node.any is not None
+        if wild or node.rest:
+            untried = untried or []
+            untried.append((node, at, wild))
+        while below is None:
+            if not untried:
+                return None
+            node, at, wild = untried.pop()
+            if wild:
+                below = node.any
+                if node.rest:
+                    untried.append((node, at, False))
+            else:
+                for leaf in _rest(node, segments, at, custom):
+                    if (entry := leaf.entries.get(verb)) is not None:
+                        return entry
+        node, at = below, at + 1
 
 
 def _walk(node: _Node[T], segments: list[str], at: int, custom: str | None) -> Iterator[_Leaf[T]]:
@@ -212,25 +266,19 @@ _MALFORMED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASH = re.compile(r"(%2[Ff])")
 
 
-def _plain(segments: list[str]) -> list[str]:
-    """Segments as literals are compared with: decoded (RFC 3986 section 6.2.2.2), a slash staying escaped."""
-    return [unquote(segment) if "%" in segment else segment for segment in segments]
-
-
-def _values(template: Template, segments: list[str]) -> tuple[str, ...]:
+def _values(entry: _Entry[T], raw: list[str], escaped: bool) -> tuple[str, ...]:
     """The decoded text of each variable: one segment in full, several but for `%2F` (google/api/http.proto)."""
-    if not template.variables:
-        return ()
-    extra = len(segments) - len(template.segments)  # what "**" took beyond one segment
+    if entry.starts is not None and not escaped:
+        return tuple([raw[at] for at in entry.starts])
+    template = entry.route.template
+    beyond = len(raw) - 1 - len(template.segments)  # what "**" took beyond one segment
     values = []
     for variable in template.variables:
-        if variable.multi:
-            # Nothing but literals follows "**", so only a variable's end can be pushed back by it.
-            joined = "/".join(segments[variable.start : variable.end + (extra if variable.rest else 0)])
-            values.append(_decoded(joined, variable.path, keep_slash=True) if "%" in joined else joined)
-        else:
-            text = segments[variable.start]
-            values.append(_decoded(text, variable.path, keep_slash=False) if "%" in text else text)
+        # Nothing but literals follows "**", so only a variable's end can be pushed back by it.
+        text = "/".join(raw[1 + variable.start : 1 + variable.end + (beyond if variable.rest else 0)])
+        values.append(_decoded(text, variable.path, keep_slash=variable.multi) if "%" in text else text)
+    if escaped:
+        _decoded("/".join(raw), "", keep_slash=False)  # what stands outside the variables has to be well-formed too
     return tuple(values)
 
 
@@ -239,6 +287,8 @@ def _decoded(text: str, name: str, *, keep_slash: bool) -> str:
         raise invalid(Violation(name, "the path has a malformed percent escape"))
     parts = _SLASH.split(text) if keep_slash else [text]
     try:
-        return "".join(part if keep_slash and _SLASH.fullmatch(part) else unquote(part, errors="strict") for part in parts)
+        return "".join(
+            part if keep_slash and _SLASH.fullmatch(part) else unquote(part, errors="strict") for part in parts
+        )
     except UnicodeDecodeError:
         raise invalid(Violation(name, "the path's percent escapes are not UTF-8")) from None

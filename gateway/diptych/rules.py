@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
@@ -15,6 +16,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from . import template
 from .fields import FieldPath, UnknownField, by_any_name, is_scalar, resolve
 from .template import Template, Variable
+
+# The stubs of googleapis-common-protos call every extension a plain FieldDescriptor.
+_HTTP: Any = annotations_pb2.http
 
 
 class RuleError(ValueError):
@@ -46,7 +50,7 @@ class Binding:
 
     @property
     def body_name(self) -> str:
-        """The annotation's `body`, as it was written."""
+        """The annotation's `body`, by its proto name."""
         return "*" if self.whole_body else self.body.name if self.body else ""
 
 
@@ -56,10 +60,12 @@ def bindings(method: MethodDescriptor, *, unbound: bool = False) -> list[Binding
     With `unbound`, a method without an annotation has `POST /{package.Service}/{Method}` with the body "*".
     Raises `RuleError`.
     """
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
-    if rule.WhichOneof("pattern") is None:
-        if not unbound:
-            return []
+    options = method.GetOptions()
+    if options.HasExtension(_HTTP):
+        rule = options.Extensions[_HTTP]
+    elif not unbound:
+        return []
+    else:
         rule = HttpRule(post=f"/{method.containing_service.full_name}/{method.name}", body="*")
     return [_binding(method, one) for one in _flat(method, rule)]
 
@@ -75,8 +81,9 @@ def _flat(method: MethodDescriptor, rule: HttpRule) -> Iterator[HttpRule]:
 def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
     kind = rule.WhichOneof("pattern")
     if kind is None:
-        raise RuleError(method, "an additional binding has no pattern")
-    verb, path = (rule.custom.kind, rule.custom.path) if kind == "custom" else (kind.upper(), getattr(rule, kind))
+        raise RuleError(method, "a google.api.http rule has no pattern")
+    verb, path = (rule.custom.kind, rule.custom.path) if kind == "custom" else (kind, getattr(rule, kind))
+    verb = verb.upper()
     if verb == "*":
         raise RuleError(method, 'the custom kind "*" is not served: name the verbs one by one')
     if not verb.isascii() or not verb.replace("-", "").isalpha():
@@ -87,7 +94,7 @@ def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
         raise RuleError(method, str(error)) from None
     if verb in {"GET", "HEAD"} and rule.body:
         raise RuleError(method, f"{verb} {path}: a {verb} request has no body (RFC 9110 section 9.3.1)")
-    variables = tuple((variable, _variable(method, parsed, variable)) for variable in parsed.variables)
+    variables = _variables(method, parsed)
     body = _field(method, method.input_type, rule.body, "body") if rule.body not in ("", "*") else None
     bound = {field.fields[0] for _, field in variables if len(field.fields) == 1}
     if body is not None and body in bound:
@@ -95,13 +102,23 @@ def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
     response = _field(method, method.output_type, rule.response_body, "response_body") if rule.response_body else None
     return Binding(
         method=method,
-        verb=verb.upper(),
+        verb=verb,
         template=parsed,
         variables=variables,
         whole_body=rule.body == "*",
         body=body,
         response_body=response,
     )
+
+
+def _variables(method: MethodDescriptor, parsed: Template) -> tuple[tuple[Variable, FieldPath], ...]:
+    found: list[tuple[Variable, FieldPath]] = []
+    for variable in parsed.variables:
+        path = _variable(method, parsed, variable)
+        if any(path == other for _, other in found):  # once by its proto name and once by its JSON name
+            raise RuleError(method, f"column {variable.column} of {parsed.text!r}: field {str(path)!r} is bound twice")
+        found.append((variable, path))
+    return tuple(found)
 
 
 def _variable(method: MethodDescriptor, parsed: Template, variable: Variable) -> FieldPath:

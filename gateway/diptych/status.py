@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
+from google.rpc.error_details_pb2 import BadRequest
 
 Code = grpc.StatusCode
 
@@ -126,10 +126,9 @@ def error(
 
 def invalid(*violations: Violation, http: int | None = None) -> StatusError:
     """INVALID_ARGUMENT naming each field at fault, as google.rpc.BadRequest (AIP-193)."""
-    bad = error_details_pb2.BadRequest(
+    bad = BadRequest(
         field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=item.field, description=item.description)
-            for item in violations
+            BadRequest.FieldViolation(field=item.field, description=item.description) for item in violations
         ]
     )
     message = "; ".join(f"{item.field}: {item.description}" if item.field else item.description for item in violations)

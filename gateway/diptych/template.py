@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 # google/api/http.proto, "Path template syntax":
 #
@@ -23,6 +23,7 @@ from urllib.parse import unquote
 ANY, REST = "*", "**"
 
 _LITERAL = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()+,;@]|%[0-9A-Fa-f]{2})+")
+_UNESCAPED = "-._~!$&'()+,;@"
 _IDENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,7 +43,7 @@ class Segment:
     literal: str = ""
 
     def __str__(self) -> str:
-        return self.literal if self.kind == "literal" else self.kind
+        return quote(self.literal, safe=_UNESCAPED) if self.kind == "literal" else self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Template:
     @property
     def shape(self) -> str:
         """What paths it matches, without the variables' names; two equal shapes cannot be told apart."""
-        return "/" + "/".join(map(str, self.segments)) + (f":{self.verb}" if self.verb else "")
+        return "/" + "/".join(map(str, self.segments)) + (f":{quote(self.verb, safe=_UNESCAPED)}" if self.verb else "")
 
 
 class _Parser:
@@ -103,9 +104,7 @@ class _Parser:
             verb = self.literal("a verb")
         if self.at < len(self.text):
             raise self.fail(f"unexpected {self.peek()!r}")
-        return Template(
-            text=self.text, segments=tuple(self.segments), variables=tuple(self.variables), verb=verb
-        )
+        return Template(text=self.text, segments=tuple(self.segments), variables=tuple(self.variables), verb=verb)
 
     def run(self, *, inside: bool) -> None:
         self.segment(inside=inside)
@@ -120,7 +119,8 @@ class _Parser:
             self.rest_at = len(self.segments)
             self.segments.append(Segment(kind=REST))
         elif self.take(ANY):
-            self.wild(start)
+            if self.rest_at is not None:
+                raise self.fail('only literals and the verb may follow "**"', start)
             self.segments.append(Segment(kind=ANY))
         elif self.peek() == "{":
             if inside:
@@ -129,12 +129,9 @@ class _Parser:
         else:
             self.segments.append(Segment(kind="literal", literal=self.literal("a segment")))
 
-    def wild(self, at: int) -> None:
-        if self.rest_at is not None:
-            raise self.fail('only literals and the verb may follow "**"', at)
-
     def variable(self) -> None:
-        opened = self.at
+        if self.rest_at is not None:
+            raise self.fail('only literals and the verb may follow "**"')
         self.take("{")
         column = self.at
         names = [self.ident()]
@@ -147,10 +144,10 @@ class _Parser:
         if self.take("="):
             self.run(inside=True)
         else:
-            self.wild(opened)
             self.segments.append(Segment(kind=ANY))
         if not self.take("}"):
-            raise self.fail('"}" is missing')
+            found = f"not {self.peek()!r}" if self.peek() else "but the template ends"
+            raise self.fail(f'"}}" is expected, {found}')
         own = self.segments[start:]
         rest = any(segment.kind == REST for segment in own)
         self.variables.append(
