@@ -50,7 +50,7 @@ def main() -> int:
         shutil.copyfile("buf.yaml", Path(folder, "now", "buf.yaml"))
         for name in ("now", "then"):
             lay(Path(folder, name))
-            tests = Path(folder, name, "tests", "proto")  # buf.yaml names it and buf wants a file there; those may break
+            tests = Path(folder, name, "tests", "proto")  # buf.yaml names it; those may break
             tests.mkdir(parents=True)
             (tests / "empty.proto").write_text('syntax = "proto3";\n')
         command = ["buf", "breaking", str(Path(folder, "now")), "--against", str(Path(folder, "then"))]
