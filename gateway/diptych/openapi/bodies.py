@@ -1,0 +1,152 @@
+"""What goes in and what comes out: request bodies and successful responses, by media type.
+
+It knows the forms that `bind` reads and `framing` writes, and no parameter.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from ..fields import is_map, is_scalar
+from ..rules import Binding
+from .kinds import has_own_form, in_query, is_file, is_http_body, is_raw, message_of, raw_field, single_message
+from .scalars import Json, ref
+from .schemas import NOTHING, Bound, Schemas
+
+JSON, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
+OCTETS, ANYTHING, FORM = "application/octet-stream", "*/*", "multipart/form-data"
+
+# A request's raw body; "format" is for the tools that have not learnt OpenAPI 3.1.
+_RAW_IN: Json = {"type": "string", "format": "binary"}
+# A response's has no type: its bytes may be those of any media type, JSON too.
+_RAW_OUT: Json = {"format": "binary", "description": "The bytes as they are, of whatever content type they have."}
+
+
+def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | None:
+    """The request body of a binding, or None where it takes none. `operation` names a schema of its own."""
+    if not binding.takes_body:
+        return None
+    field, message = binding.body, binding.method.input_type
+    if is_http_body(message if field is None else single_message(field)):
+        body = _described(schemas, field, "Any body: its bytes and its content type are taken as they are.")
+        return {**body, "required": True, "content": _raw()}
+    value = _value(binding, schemas, operation)
+    if binding.method.client_streaming:
+        return _streamed(binding, value)
+    content: Json = {JSON: {"schema": value}}
+    text = ""
+    form = _form(binding, schemas)
+    if form is not None:
+        content[FORM] = form
+    raw = raw_field(message) if field is None else field if is_raw(field) else None
+    if raw is not None:
+        content |= _raw()
+        text = f"A body that is neither JSON nor a form is `{schemas.name(raw)}`, byte for byte."
+        elsewhere = {raw.name, *(found.names[0] for _, found in binding.variables)}
+        others = [schemas.name(one) for one in message.fields if one.name not in elsewhere and in_query(one)]
+        if field is None and others:
+            text += f" The other fields may then stand in the query: {', '.join(f'`{name}`' for name in others)}."
+    return {**_described(schemas, field, text), "required": True, "content": content}
+
+
+def _described(schemas: Schemas, field: FieldDescriptor | None, text: str) -> Json:
+    about = schemas.about(field) if field is not None else ""
+    described = "\n\n".join(filter(None, (about, text)))
+    return {"description": described} if described else {}
+
+
+def _raw() -> Json:
+    return {OCTETS: {"schema": dict(_RAW_IN)}, ANYTHING: {"schema": dict(_RAW_IN)}}
+
+
+def _value(binding: Binding, schemas: Schemas, operation: str) -> Json:
+    """The schema of the body as JSON: what the path binds is not in it, and an update names only what it changes."""
+    field = binding.body
+    if field is not None and (field.is_repeated or field.message_type is None):
+        return schemas.field(field, "in")
+    message = binding.method.input_type if field is None else message_of(field)
+    bound, partial = _bound(binding), _is_update(binding)
+    if has_own_form(message) or not (bound or (partial and schemas.requires(message))):
+        return schemas.message(message, "in")
+    name = f"{operation}-Body"
+    schemas.components[name] = schemas.object(message, "in", bound=bound, partial=partial)
+    return ref(name)
+
+
+def _bound(binding: Binding) -> Bound:
+    paths = [found.names for _, found in binding.variables]
+    if binding.body is None:
+        return frozenset(paths)
+    return frozenset(path[1:] for path in paths if path[0] == binding.body.name) or NOTHING
+
+
+def _is_update(binding: Binding) -> bool:
+    """Whether the body is a resource of which only some fields may be named (AIP-134)."""
+    return binding.verb == "PATCH" and binding.body is not None
+
+
+def _streamed(binding: Binding, value: Json) -> Json:
+    name = binding.method.input_type.name
+    lines = f"One {name} a line; each is handed on before the next is read."
+    content: Json = {
+        JSON: {"schema": {"type": "array", "items": value}},
+        NDJSON: {"schema": {"type": "string", "description": lines}, "x-itemSchema": value},
+    }
+    if raw_field(binding.method.input_type) is not None:
+        content |= _raw()
+    return {"description": f"A stream of {name}.", "required": True, "content": content}
+
+
+def _form(binding: Binding, schemas: Schemas) -> Json | None:
+    """The body as a form, where it is a message that has files: each part is the field of its name."""
+    field = binding.body
+    message = binding.method.input_type if field is None else single_message(field)
+    if message is None or has_own_form(message) or not any(is_file(one) for one in message.fields):
+        return None
+    schema = schemas.object(message, "in", bound=_bound(binding), partial=_is_update(binding))
+    properties: Json = schema.get("properties", {})
+    encoding: Json = {}
+    for one in message.fields:
+        name = schemas.name(one)
+        if name not in properties:
+            continue
+        if is_file(one):
+            about = {key: text for key, text in properties[name].items() if key in ("description", "deprecated")}
+            part = dict(_RAW_IN)
+            properties[name] = {**({"type": "array", "items": part} if one.is_repeated else part), **about}
+        elif is_map(one) or not is_scalar(one):
+            encoding[name] = {"contentType": JSON}
+    return {"schema": schema, **({"encoding": encoding} if encoding else {})}
+
+
+def response_content(binding: Binding, schemas: Schemas) -> Json:
+    """The content of a successful response, by media type."""
+    field, message = binding.response_body, binding.method.output_type
+    if is_http_body(message if field is None else single_message(field)):
+        return {ANYTHING: {"schema": dict(_RAW_OUT)}}
+    value = schemas.message(message, "out") if field is None else schemas.field(field, "out")
+    if not binding.method.server_streaming:
+        return {JSON: {"schema": value}}
+    name = message.name
+    events = (
+        f"Server-Sent Events: `event: message` with one {name} as its data and a number as its id, `event: error` with"
+        " the error body where the stream fails, `event: end` where it ends well."
+    )
+    lines = f'One {name} a line; a last line `{{"error": …}}` where the stream fails.'
+    return {
+        JSON: {"schema": {"type": "array", "items": value}},
+        NDJSON: {"schema": {"type": "string", "description": lines}, "x-itemSchema": value},
+        SSE: {"schema": {"type": "string", "description": events}, "x-itemSchema": _event(value)},
+    }
+
+
+def _event(value: Json) -> Json:
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string", "enum": ["message", "error", "end"]},
+            "data": {"type": "string", "contentMediaType": JSON, "contentSchema": value},
+        },
+    }

@@ -1,0 +1,77 @@
+"""The comments of the protos, at run time: descriptors in generated code carry none.
+
+The code generator lays them beside each generated module (`x_pb2.comments.json`); where that file is missing there
+are no comments, and nothing fails. It knows no OpenAPI.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import PurePath
+from types import ModuleType
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, ServiceDescriptor
+
+# A period, question or exclamation mark that ends a sentence, or an empty line that ends a paragraph.
+_END = re.compile(r"[.?!](?=\s+[A-Z`(]|\s*$)|\n\s*\n")
+
+
+class Comments:
+    """Comments by element, each file's read once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[str, str]] = {}
+
+    def of(self, element: Descriptor | EnumDescriptor | FieldDescriptor | ServiceDescriptor) -> str:
+        """The element's comment, or ""."""
+        file: FileDescriptor = element.file  # type: ignore[union-attr]  # types-protobuf lacks FieldDescriptor.file
+        return self.named(file, element.full_name)
+
+    def named(self, file: FileDescriptor, name: str) -> str:
+        """The comment of the element of that full name; an enum value's goes below its enum's."""
+        found = self._files.get(file.name)
+        if found is None:
+            found = self._files[file.name] = _read(file)
+        return found.get(name, "")
+
+
+def summary(comment: str) -> str:
+    """The first sentence, on one line, without its period."""
+    ended = _END.search(comment)
+    first = comment[: ended.end()] if ended else comment
+    return " ".join(first.split()).removesuffix(".")
+
+
+def description(comment: str) -> str:
+    """The comment where it says more than its first sentence, else ""."""
+    return comment if " ".join(comment.split()).removesuffix(".") != summary(comment) else ""
+
+
+def _read(file: FileDescriptor) -> dict[str, str]:
+    for module in _modules(file):
+        origin, loader = module.__file__, module.__loader__
+        get_data = getattr(loader, "get_data", None)  # a zip's loader has it too
+        if not origin or get_data is None:
+            continue
+        beside = PurePath(origin).with_name(module.__name__.rpartition(".")[2] + ".comments.json")
+        try:
+            read = json.loads(get_data(str(beside)))
+        except (OSError, ValueError):
+            continue
+        return {name: text for name, text in read.items() if isinstance(text, str)} if isinstance(read, dict) else {}
+    return {}
+
+
+def _modules(file: FileDescriptor) -> Iterator[ModuleType]:
+    """The module generated from the file: by protoc's own naming, else whichever loaded module holds the file."""
+    usual = sys.modules.get(file.name.removesuffix(".proto").replace("-", "_").replace("/", ".") + "_pb2")
+    if usual is not None:
+        yield usual
+    for name, module in list(sys.modules.items()):
+        if name.endswith("_pb2") and module is not usual:
+            held = getattr(module, "DESCRIPTOR", None)
+            if isinstance(held, FileDescriptor) and held.name == file.name:
+                yield module

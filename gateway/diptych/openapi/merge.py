@@ -1,0 +1,110 @@
+"""FastAPI's own routes laid into the transcoded document: a user's route wins, as it does when it is served.
+
+It knows two documents, and nothing of how either was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from .paths import parameters, shape
+from .scalars import Json
+
+_SCHEMA = "#/components/schemas/"
+_VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+def merge(document: Mapping[str, Any], fastapi_document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that holds both; neither of the two is changed.
+
+    Schemas of FastAPI's that have the name of another one here are renamed, and so are its operationIds.
+    """
+    merged, theirs = deepcopy(dict(document)), deepcopy(dict(fastapi_document))
+    _rename_schemas(merged, theirs)
+    _without_item_schemas(theirs)
+    _add_paths(merged.setdefault("paths", {}), theirs.get("paths", {}))
+    for kind, components in theirs.get("components", {}).items():
+        held = merged.setdefault("components", {}).setdefault(kind, {})
+        for name, component in components.items():
+            held.setdefault(name, component)
+    known = {tag["name"] for tag in merged.get("tags", ())}
+    more = [tag for tag in theirs.get("tags", ()) if tag["name"] not in known]
+    if more:
+        merged.setdefault("tags", []).extend(more)
+    for name in ("servers", "webhooks", "externalDocs"):
+        if name in theirs:
+            merged.setdefault(name, theirs[name])
+    return merged
+
+
+def _rename_schemas(ours: Json, theirs: Json) -> None:
+    taken = ours.get("components", {}).get("schemas", {})
+    own = theirs.get("components", {}).get("schemas", {})
+    changed: dict[str, str] = {}
+    for name, schema in list(own.items()):
+        if name in taken and taken[name] != schema:
+            new = _free(name, {*taken, *own})
+            own[new] = own.pop(name)
+            changed[_SCHEMA + name] = _SCHEMA + new
+    if changed:
+        _replace_refs(theirs, changed)
+
+
+def _replace_refs(value: object, changed: Mapping[str, str]) -> None:
+    if isinstance(value, dict):
+        target = value.get("$ref")
+        if isinstance(target, str) and target in changed:
+            value["$ref"] = changed[target]
+        for one in value.values():
+            _replace_refs(one, changed)
+    elif isinstance(value, list):
+        for one in value:
+            _replace_refs(one, changed)
+
+
+def _without_item_schemas(theirs: Json) -> None:
+    """FastAPI writes `itemSchema`, which is OpenAPI 3.2's; in a 3.1 document it is an extension."""
+    for item in theirs.get("paths", {}).values():
+        for verb in _VERBS:
+            for response in item.get(verb, {}).get("responses", {}).values():
+                for media in response.get("content", {}).values():
+                    if "itemSchema" in media:
+                        media["x-itemSchema"] = media.pop("itemSchema")
+
+
+def _add_paths(ours: Json, theirs: Json) -> None:
+    by_shape = {shape(path): path for path in ours}
+    names = {made.get("operationId") for item in ours.values() for made in _operations(item).values()}
+    for path, item in theirs.items():
+        for made in _operations(item).values():
+            name = made.get("operationId")
+            if name is not None and name in names:
+                made["operationId"] = _free(name, names)
+            names.add(made.get("operationId"))
+        same = by_shape.get(shape(path))
+        if same is not None and same != path:
+            # Two names for one path are not allowed: the user's stand, and ours follow them.
+            ours[path] = _renamed(ours.pop(same), same, path)
+        ours[path] = {**ours.get(path, {}), **item}
+
+
+def _renamed(item: Json, before: str, after: str) -> Json:
+    names = dict(zip(parameters(before), parameters(after), strict=True))
+    for made in _operations(item).values():
+        for parameter in made.get("parameters", ()):
+            if parameter.get("in") == "path":
+                parameter["name"] = names.get(parameter["name"], parameter["name"])
+    return item
+
+
+def _operations(item: Json) -> dict[str, Json]:
+    return {verb: item[verb] for verb in _VERBS if verb in item}
+
+
+def _free(name: str, taken: set[Any]) -> str:
+    count = 2
+    while f"{name}_{count}" in taken:
+        count += 1
+    return f"{name}_{count}"

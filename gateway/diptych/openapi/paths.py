@@ -1,0 +1,114 @@
+"""Path templates as OpenAPI writes them, where a parameter cannot hold a slash.
+
+`{name=kitchens/*/dishes/*}` becomes `kitchens/{kitchen}/dishes/{dish}`, as Google's gnostic does it, so that any client
+builds the right URL. It knows no schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from ..fields import FieldPath
+from ..rules import Binding
+from ..template import REST, Segment, Variable
+
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One parameter of a path.
+
+    `field` is what it fills, None for a bare wildcard; `whole` is False where it is but a part of the field's value,
+    which has the shape `pattern`; `rest` where it may span segments.
+    """
+
+    name: str
+    field: FieldPath | None
+    whole: bool
+    rest: bool
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A path and its parameters, in order."""
+
+    text: str
+    parts: tuple[Part, ...]
+
+    @property
+    def shape(self) -> str:
+        """The path without its parameters' names: OpenAPI holds two paths of one shape to be the same."""
+        return shape(self.text)
+
+    def named(self, names: Sequence[str]) -> Path:
+        """The same path with other names for its parameters, in their order; nobody sees them on the wire."""
+        following = iter(names)
+        text = _PARAMETER.sub(lambda _: f"{{{next(following)}}}", self.text)
+        parts = tuple(replace(part, name=name) for part, name in zip(self.parts, names, strict=True))
+        return Path(text=text, parts=parts)
+
+
+def shape(path: str) -> str:
+    """An OpenAPI path without its parameters' names."""
+    return _PARAMETER.sub("{}", path)
+
+
+def parameters(path: str) -> list[str]:
+    """The names of an OpenAPI path's parameters, in order."""
+    return [found.group()[1:-1] for found in _PARAMETER.finditer(path)]
+
+
+def expand(binding: Binding, *, preserve_names: bool) -> Path:
+    """The binding's template as OpenAPI has it."""
+    template = binding.template
+    owners = {at: pair for pair in binding.variables for at in range(pair[0].start, pair[0].end)}
+    parts: list[Part] = []
+    texts: list[str] = []
+    for at, segment in enumerate(template.segments):
+        if segment.kind == "literal":
+            texts.append(quote(segment.literal, safe="!$&'()*+,;=:@~"))
+            continue
+        part = _part(template.segments, at, owners.get(at), preserve_names, {part.name for part in parts})
+        parts.append(part)
+        texts.append(f"{{{part.name}}}")
+    verb = f":{quote(template.verb)}" if template.verb else ""
+    return Path(text=f"/{'/'.join(texts)}{verb}", parts=tuple(parts))
+
+
+def _part(
+    segments: Sequence[Segment],
+    at: int,
+    owner: tuple[Variable, FieldPath] | None,
+    preserve_names: bool,
+    taken: set[str],
+) -> Part:
+    rest = segments[at].kind == REST
+    if owner is None:
+        name, field, whole, pattern = "wildcard", None, False, ""
+    else:
+        variable, field = owner
+        whole = variable.end - variable.start == 1
+        pattern = "/".join(map(str, segments[variable.start : variable.end]))
+        name = ".".join(one.name if preserve_names else one.json_name for one in field.fields)
+        if not whole and not rest and at > 0 and segments[at - 1].kind == "literal":
+            name = _singular(segments[at - 1].literal) or name
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    return Part(name=unique, field=field, whole=whole, rest=rest, pattern=pattern)
+
+
+def _singular(collection: str) -> str:
+    """What one member of a collection is called: kitchens → kitchen, dishes → dish, entries → entry."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", collection).strip("_")
+    if name.endswith("ies"):
+        return f"{name[:-3]}y"
+    if re.search(r"(?:ss|sh|ch|x|z)es$", name):
+        return name[:-2]
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name

@@ -1,0 +1,207 @@
+"""Messages and enums to component schemas, in the form the server takes and the form it gives.
+
+One component serves both ways unless that would be untrue of one of them; then the input has a `-Input` of its own.
+It knows no method and no path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from typing import Literal
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from ..fields import SCALAR_MESSAGES, is_map
+from ..settings import Settings
+from . import scalars
+from .comments import Comments
+from .kinds import has_own_form, is_input_only, is_output_only, is_required, message_of, value_of
+from .scalars import Json, ref
+
+Way = Literal["in", "out"]
+Bound = frozenset[tuple[str, ...]]
+"""Field paths, in proto names, that a body leaves out because the path of the URL binds them."""
+
+NOTHING: Bound = frozenset()
+_NULL = "google.protobuf.NullValue"
+
+
+class Schemas:
+    """Makes schemas and gathers the components they refer to in `components`.
+
+    `taken` and `given` are the messages that requests and responses begin with: what is below both may need two forms.
+    """
+
+    def __init__(
+        self, settings: Settings, comments: Comments, *, taken: Iterable[Descriptor], given: Iterable[Descriptor]
+    ) -> None:
+        self._settings, self._comments = settings, comments
+        self._closed = settings.unknown_fields == "strict"
+        self._taken, given_below = _below(taken), _below(given)
+        both = {name: message for name, message in self._taken.items() if name in given_below}
+        self._split = self._different(both)
+        self.components: dict[str, Json] = {}
+
+    def name(self, field: FieldDescriptor) -> str:
+        """What the field is called in JSON and in a query."""
+        return field.name if self._settings.preserve_names else field.json_name
+
+    def about(self, field: FieldDescriptor) -> str:
+        """The field's comment."""
+        return self._comments.of(field)
+
+    def requires(self, message: Descriptor) -> bool:
+        """Whether a request has to set any of the message's fields."""
+        return any(map(is_required, message.fields))
+
+    def message(self, message: Descriptor, way: Way) -> Json:
+        """The schema of a message, by reference."""
+        name = message.full_name
+        if name in SCALAR_MESSAGES and "value" in message.fields_by_name:  # the wrappers are their value
+            return self.one(message.fields_by_name["value"], way)
+        if has_own_form(message):
+            return self._shared(name)
+        name = _component(name)
+        if way == "in" and message.full_name in self._split:
+            name += "-Input"
+        return self._once(name, lambda: self.object(message, way))
+
+    def field(self, field: FieldDescriptor, way: Way) -> Json:
+        """The schema of a field as a whole: a list, a map, or one value."""
+        if is_map(field):
+            schema: Json = {"type": "object", "additionalProperties": self.one(value_of(field), way)}
+            keys = scalars.key(message_of(field).fields_by_name["key"])
+            if keys:
+                schema["propertyNames"] = keys
+            return schema
+        return {"type": "array", "items": self.one(field, way)} if field.is_repeated else self.one(field, way)
+
+    def one(self, field: FieldDescriptor, way: Way) -> Json:
+        """The schema of one value of a field."""
+        if field.message_type is not None:
+            return self.message(field.message_type, way)
+        if field.enum_type is not None:
+            return self._enum(field.enum_type)
+        shared = scalars.shared_name(field)
+        return self._shared(shared) if shared else scalars.plain(field)
+
+    def object(self, message: Descriptor, way: Way, *, bound: Bound = NOTHING, partial: bool = False) -> Json:
+        """The schema of a message written out.
+
+        `bound` are left out of it; `partial` is for an update, which need not name the required fields.
+        """
+        schema: Json = {"type": "object"}
+        text = [self._comments.of(message)]
+        fields = [field for field in message.fields if (field.name,) not in bound]
+        if fields:
+            schema["properties"] = {self.name(field): self._property(field, way, bound) for field in fields}
+        required = [] if partial else [self.name(field) for field in fields if self._always(field, way)]
+        if required:
+            schema["required"] = required
+        if self._closed and message.full_name in self._taken:
+            schema["additionalProperties"] = False
+        refused: list[Json] = []
+        for oneof in message.oneofs:
+            names = [self.name(field) for field in oneof.fields if field in fields]
+            if len(names) > 1:
+                refused += ({"required": list(pair)} for pair in combinations(names, 2))
+                text.append(f"At most one of {', '.join(f'`{name}`' for name in names)} is set.")
+        if refused:
+            schema["not"] = {"anyOf": refused} if len(refused) > 1 else refused[0]
+        if message.GetOptions().deprecated:
+            schema["deprecated"] = True
+        described = "\n\n".join(filter(None, text))
+        return {"description": described, **schema} if described else schema
+
+    def _property(self, field: FieldDescriptor, way: Way, bound: Bound) -> Json:
+        below = frozenset(path[1:] for path in bound if path[0] == field.name)
+        schema = self.object(message_of(field), way, bound=below) if below else self.field(field, way)
+        about = self.about(field)
+        if about:
+            schema["description"] = about
+        if field.GetOptions().deprecated:
+            schema["deprecated"] = True
+        if is_output_only(field):
+            schema["readOnly"] = True
+        if way == "in" and is_input_only(field):
+            schema["writeOnly"] = True  # not on the way out: its zero value is emitted as any other field's is
+        return schema
+
+    def _always(self, field: FieldDescriptor, way: Way) -> bool:
+        if way == "in":
+            return is_required(field)
+        return bool(field.is_required) or (self._settings.emit_defaults and not field.has_presence)
+
+    def _different(self, messages: dict[str, Descriptor]) -> set[str]:
+        """Which of these messages are not the same going in as coming out, by their own fields or by any below."""
+        found = {
+            name
+            for name, message in messages.items()
+            if any(
+                self._always(field, "in") != self._always(field, "out") or is_input_only(field)
+                for field in message.fields
+            )
+        }
+        grown = True
+        while grown:
+            more = {
+                name for name, message in messages.items() if name not in found and found & _children(message).keys()
+            }
+            grown = bool(more)
+            found |= more
+        return found
+
+    def _enum(self, enum: EnumDescriptor) -> Json:
+        if enum.full_name == _NULL:
+            return {"type": "null"}
+        return self._once(_component(enum.full_name), lambda: self._values(enum))
+
+    def _values(self, enum: EnumDescriptor) -> Json:
+        names = [value.name for value in enum.values]
+        about = [(name, self._comments.named(enum.file, f"{enum.full_name}.{name}")) for name in names]
+        lines = "\n".join(f"- `{name}`: {' '.join(text.split())}" for name, text in about if text)
+        described = "\n\n".join(filter(None, (self._comments.of(enum), lines)))
+        if self._settings.enums_as_ints:
+            named = {value.number: value.name for value in reversed(enum.values)}  # of aliases the first counts
+            numbers = sorted(named)
+            schema: Json = {"type": "integer", "format": "int32", "enum": numbers}
+            schema["x-enum-varnames"] = [named[number] for number in numbers]
+        else:
+            schema = {"type": "string", "enum": names}
+        if enum.GetOptions().deprecated:
+            schema["deprecated"] = True
+        return {"description": described, **schema} if described else schema
+
+    def _shared(self, name: str) -> Json:
+        return self._once(name, lambda: dict(scalars.SHARED[name]))
+
+    def _once(self, name: str, make: Callable[[], Json]) -> Json:
+        if name not in self.components:
+            self.components[name] = {}  # holds the place while a recursive message is made
+            self.components[name] = make()
+        return ref(name)
+
+
+def _component(name: str) -> str:
+    # Full names never change when another package comes; only one without a package could be a shared name.
+    return f"{name}_" if name in scalars.SHARED or name == "Error" else name
+
+
+def _children(message: Descriptor) -> dict[str, Descriptor]:
+    """The messages its fields hold, without those that have a JSON form of their own."""
+    if has_own_form(message):
+        return {}
+    held = [value_of(field).message_type for field in message.fields]
+    return {below.full_name: below for below in held if below is not None}
+
+
+def _below(messages: Iterable[Descriptor]) -> dict[str, Descriptor]:
+    found: dict[str, Descriptor] = {}
+    todo = list(messages)
+    while todo:
+        message = todo.pop()
+        if message.full_name not in found:
+            found[message.full_name] = message
+            todo.extend(_children(message).values())
+    return found
