@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 import orjson
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
+from google.rpc.error_details_pb2 import DESCRIPTOR as ERROR_DETAILS
 
-from ..fields import OPAQUE_MESSAGES
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, is_map
 from ..status import Violation, invalid
 from . import fallback
 from .diagnose import diagnose
+from .floats import shortened
 from .limits import JsonLimits
-from .options import JsonOptions
+from .options import DEFAULT, JsonOptions, Parameters
+from .reach import choosy, unfit
 from .scalars import Reader, json_name, text_reader
 
 try:
@@ -29,7 +31,19 @@ try:
 except ImportError:  # protobuf-py ships no wheel for this platform
     NativeJson = None  # type: ignore[assignment, misc]
 
-__all__ = ["Codec", "Decoder", "Encoder", "JsonLimits", "JsonOptions", "Policy", "Reader", "parse_json", "text_reader"]
+__all__ = [
+    "DEFAULT",
+    "Codec",
+    "Decoder",
+    "Encoder",
+    "JsonLimits",
+    "JsonOptions",
+    "Parameters",
+    "Policy",
+    "Reader",
+    "parse_json",
+    "text_reader",
+]
 
 Policy = Literal["strict", "warn", "ignore"]
 Decoder = Callable[[bytes, list[str]], Message]
@@ -54,43 +68,56 @@ class Codec:
         self._policy = policy
         self._limits = limits or JsonLimits()
         # Error details go out with every service's errors.
-        every = [*files, error_details_pb2.DESCRIPTOR]
+        every = [*files, ERROR_DETAILS]
         self._native = NativeJson(every) if native and NativeJson is not None else None
 
     def decoder(self, made: type[Message]) -> Decoder:
         """Parses a body as `made`, or raises INVALID_ARGUMENT that names each field at fault."""
-        parse = self._native.parser(made) if self._native else fallback.parser(made)
-        check, second = self._limits.check, self._second_pass(made, parse)
-        choices = _choices(made.DESCRIPTOR)
+        return self._decoder(made, "")
+
+    def _decoder(self, made: type[Message], path: str) -> Decoder:
+        check, second = self._limits.check, self._second_pass(made, path)
+        if self._native is None:
+
+            def decode_slowly(body: bytes, warnings: list[str]) -> Message:
+                check(body)
+                return second(body, warnings, None)
+
+            return decode_slowly
+        parse = self._native.parser(made)
+        is_unfit, is_choosy = unfit(_descriptor(made)), choosy(_descriptor(made))
 
         def decode(body: bytes, warnings: list[str]) -> Message:
             check(body)
+            if is_unfit(body):
+                return second(body, warnings, None)
             try:
                 message = parse(body, False)
-            except Exception:  # noqa: BLE001
-                return second(body, warnings)
-            if choices and sum(name in body for name in choices) > 1:
-                return second(body, warnings)  # the native parser lets the last of a oneof win
-            return message
+            except Exception:
+                return second(body, warnings, None)
+            return second(body, warnings, message) if is_choosy(body) else message
 
         return decode
 
-    def _second_pass(self, made: type[Message], parse: Callable[[bytes, bool], Message]) -> Decoder:
-        descriptor, policy = made.DESCRIPTOR, self._policy
+    def _second_pass(self, made: type[Message], path: str) -> Callable[[bytes, list[str], Message | None], Message]:
+        """Diagnoses a body and makes the message of it, unless the native parser made that already."""
+        descriptor, policy, parse = _descriptor(made), self._policy, fallback.parser(made)
 
-        def second(body: bytes, warnings: list[str]) -> Message:
-            value = parse_json(body)
-            findings = diagnose(descriptor, value)
-            refused = [found.violation for found in findings if policy == "strict" or not found.unknown]
+        def second(body: bytes, warnings: list[str], message: Message | None) -> Message:
+            value = parse_json(body, path)
+            found = diagnose(descriptor, value, path)
+            refused = [*found.faults, *found.unknown] if policy == "strict" else found.faults
             if refused:
                 raise invalid(*refused)
             if policy == "warn":
-                warnings.extend(found.violation.field for found in findings)
+                warnings.extend(violation.field for violation in found.unknown)
+            if message is not None:
+                return message
             try:
-                return parse(body, True)
-            except Exception as error:  # noqa: BLE001
-                reason = f"{json_name(value)} does not fit {descriptor.full_name}"
-                raise invalid(Violation("", reason)) from error
+                return parse(value)
+            except Exception as error:
+                reason = f"{json_name(value)} does not fit {descriptor.full_name}, or nests deeper than protobuf reads"
+                raise invalid(Violation(path, reason)) from error
 
         return second
 
@@ -104,65 +131,121 @@ class Codec:
         def encode(message: Message) -> bytes:
             try:
                 return show(message)
-            except (ValueError, LookupError, TypeError):
-                return slow(message)  # an Any of a type that was loaded into the pool later
+            except Exception:
+                return slow(message)  # such as an Any of a type that was loaded into the pool later
 
-        return encode
+        return shortened(_descriptor(made), encode, slow, names=options.preserve_names)
 
     def field_decoder(self, made: type[Message], field: FieldDescriptor) -> Decoder:
         """Parses a body as the one field `field` of `made`, and gives a `made` that has only that field."""
-        decode = self.decoder(made)
+        name, message_type = field.name, field.message_type
+        if message_type is not None and not field.is_repeated and message_type.full_name not in _SPECIAL:
+            inner = self._decoder(message_factory.GetMessageClass(message_type), field.json_name)
+
+            def decode_message(body: bytes, warnings: list[str]) -> Message:
+                whole = made()
+                if body.strip() != b"null":
+                    below = getattr(whole, name)
+                    below.SetInParent()
+                    below.MergeFrom(inner(body, warnings))
+                return whole
+
+            return decode_message
+        check, decode = self._limits.check, self.decoder(made)
         opening = b'{"%s":' % field.json_name.encode()
 
         def decode_field(body: bytes, warnings: list[str]) -> Message:
-            parse_json(body)  # alone first: a body must not close the object it is put into
+            check(body)
+            parse_json(body, field.json_name)  # alone first: a body must not close the object it is put into
             return decode(opening + body + b"}", warnings)
 
         return decode_field
 
     def field_encoder(self, made: type[Message], field: FieldDescriptor, options: JsonOptions) -> Encoder:
-        """Prints one field of a `made` as a JSON value of its own; an absent message prints as an empty one."""
-        name = field.name
-        if field.message_type is not None and not field.is_repeated:
-            inner = self.encoder(message_factory.GetMessageClass(field.message_type), options)
-            return lambda message: inner(getattr(message, name))
-        encode = self.encoder(made, replace(options, emit_defaults=True))
-        key = field.name if options.preserve_names else field.json_name
+        """Prints one field of a `made` as a JSON value of its own.
+
+        What is absent prints as null, but for a message with fields of its own, which prints as an empty one.
+        """
+        name, message_type = field.name, field.message_type
+        if is_map(field) and message_type is not None:
+            return self._map_encoder(made, field, options)
+        if message_type is not None:
+            inner = self.encoder(message_factory.GetMessageClass(message_type), options)
+            if field.is_repeated:
+                return lambda message: b"[%s]" % b",".join(map(inner, getattr(message, name)))
+            if message_type.full_name not in _SPECIAL:
+                return lambda message: inner(getattr(message, name))
+            return lambda message: inner(getattr(message, name)) if message.HasField(name) else b"null"
+        # Alone in its message and with no defaults beside it, so that the text around it is known.
+        encode = self.encoder(made, replace(options, emit_defaults=False))
+        opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
+        empty = b"[]" if field.is_repeated else _zero(field, options)
 
         def encode_field(message: Message) -> bytes:
             only = made()
             if field.is_repeated:
                 getattr(only, name).MergeFrom(getattr(message, name))
-            else:
+            elif not field.has_presence or message.HasField(name):
                 setattr(only, name, getattr(message, name))
-            return orjson.dumps(orjson.loads(encode(only))[key])
+            else:
+                return b"null"
+            text = encode(only)
+            return text[len(opening) : -1] if text != b"{}" else empty
 
         return encode_field
 
+    def _map_encoder(self, made: type[Message], field: FieldDescriptor, options: JsonOptions) -> Encoder:
+        """A map's keys are strings in JSON, whatever they are."""
+        assert field.message_type is not None  # a map's entry
+        name, value = field.name, field.message_type.fields_by_name["value"]
+        if value.message_type is None:
+            encode = self.encoder(made, replace(options, emit_defaults=False))
+            opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
 
-def parse_json(body: bytes) -> object:
-    """The body as plain JSON values; INVALID_ARGUMENT with line and column where it is not JSON."""
+            def encode_scalars(message: Message) -> bytes:
+                only = made()
+                getattr(only, name).MergeFrom(getattr(message, name))
+                text = encode(only)
+                return text[len(opening) : -1] if text != b"{}" else b"{}"
+
+            return encode_scalars
+        inner = self.encoder(message_factory.GetMessageClass(value.message_type), options)
+
+        def encode_messages(message: Message) -> bytes:
+            entries = getattr(message, name).items()
+            return b"{%s}" % b",".join(orjson.dumps(_key(key)) + b":" + inner(one) for key, one in entries)
+
+        return encode_messages
+
+
+_SPECIAL = SCALAR_MESSAGES | OPAQUE_MESSAGES
+
+
+def _key(key: object) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
+    """The JSON of a scalar's default value; never of one with presence, which is printed even when it is zero."""
+    if field.enum_type is not None and not options.enums_as_ints:
+        return orjson.dumps(field.enum_type.values_by_number[field.default_value].name)
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64):
+        return b'"0"'
+    return b'""' if field.type == FieldDescriptor.TYPE_BYTES else orjson.dumps(field.default_value)
+
+
+def _descriptor(made: type[Message]) -> Descriptor:
+    """Its descriptor, by the one type that the stubs have for it elsewhere."""
+    return cast(Descriptor, made.DESCRIPTOR)
+
+
+def parse_json(body: bytes, path: str = "") -> object:
+    """The body as plain JSON values; INVALID_ARGUMENT with line and column where it is not JSON.
+
+    `path` is the field it is the value of.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         at = f"line {error.lineno} column {error.colno}"
-        raise invalid(Violation("", f"the body is not JSON: {error.msg} at {at}")) from None
-
-
-def _choices(message: Descriptor) -> frozenset[bytes]:
-    """Every quoted member name of every oneof in `message` and below, as it would stand in a body."""
-    names: set[bytes] = set()
-    seen: set[str] = set()
-    todo = [message]
-    while todo:
-        at = todo.pop()
-        if at.full_name in seen or at.full_name in OPAQUE_MESSAGES:
-            continue
-        seen.add(at.full_name)
-        for field in at.fields:
-            oneof = field.containing_oneof
-            if oneof is not None and len(oneof.fields) > 1:
-                names.update(b'"%s"' % name.encode() for name in (field.name, field.json_name))
-            if field.message_type is not None:
-                todo.append(field.message_type)
-    return frozenset(names)
+        raise invalid(Violation(path, f"the body is not JSON: {error.msg} at {at}")) from None

@@ -1,136 +1,188 @@
-"""The slow second pass over a body that was refused: which fields are wrong, by their paths, and why.
+"""The slow second pass over a body: which fields are wrong, by their paths, and why.
 
-It runs only on failure (or where the native codec is missing) and makes no message.
+It runs where the native codec refused a body or cannot be trusted with it, and makes no message. It decides what is
+JSON of a message: what it finds no fault in is as the proto3 JSON mapping has it, floats put within their range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
+from typing import Any
 
-from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from ..fields import OPAQUE_MESSAGES, by_any_name, did_you_mean, is_map, is_scalar
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, did_you_mean, is_map, is_scalar
 from ..status import Violation
-from .scalars import json_name, json_reader, text_reader
+from .scalars import Reader, json_name, json_reader, message_json_reader, text_reader
 
 # More would help nobody, and a body of a million wrong values must not make an answer of its size.
 MOST = 20
+# A client's own text, repeated to it.
+_LONGEST_PATH = 200
+_ANY = "google.protobuf.Any"
+_NULL_TYPES = frozenset({"google.protobuf.Value", "google.protobuf.NullValue"})
 
 _reader = lru_cache(maxsize=4096)(json_reader)
+_message_reader = lru_cache(maxsize=1024)(message_json_reader)
+_key_reader = lru_cache(maxsize=1024)(text_reader)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong; `unknown` where it is only a field nobody knows, which a policy may let pass."""
+class Diagnosis:
+    """`faults` no policy lets pass; `unknown` are fields nobody knows. Each at most `MOST`."""
 
-    violation: Violation
-    unknown: bool = False
-
-
-def diagnose(message: Descriptor, value: object) -> list[Finding]:
-    """What is wrong with a parsed body as a `message`, at most `MOST` findings of each kind."""
-    known: list[Finding] = []
-    unknown: list[Finding] = []
-    for finding in _message(message, value, ""):
-        (unknown if finding.unknown else known).append(finding)
-        if len(known) >= MOST:
-            break
-    return known + unknown[:MOST]
+    faults: list[Violation]
+    unknown: list[Violation]
 
 
-def _fault(path: str, reason: str) -> Finding:
-    return Finding(Violation(path, reason))
+class _Enough(Exception):
+    """There are `MOST` faults."""
 
 
-def _message(message: Descriptor, value: object, path: str) -> Iterator[Finding]:
-    if message.full_name in OPAQUE_MESSAGES:
-        yield from _opaque(message, value, path)
-        return
-    if not isinstance(value, dict):
-        yield _fault(path, f"an object is expected, not {json_name(value)}")
-        return
-    names = by_any_name(message)
-    set_by: dict[str, str] = {}
-    for key, inner in value.items():
-        at = f"{path}.{key}" if path else key
-        field = names.get(key)
-        if field is None:
-            reason = f"{message.full_name} has no such field{did_you_mean(message, key)}"
-            yield Finding(Violation(at, reason), unknown=True)
-            continue
-        if inner is None and not _takes_null(field):
-            continue  # null means absent
-        oneof = field.containing_oneof
-        if oneof is not None:
-            other = set_by.setdefault(oneof.name, key)
-            if other != key:
-                yield _fault(at, f"only one of {other!r} and {key!r} may be set (oneof {oneof.name!r})")
-        yield from _field(field, inner, at)
+def diagnose(message: Descriptor, value: object, path: str = "") -> Diagnosis:
+    """What is wrong with a parsed body as a `message`; `path` is where it stands."""
+    doctor = _Doctor()
+    try:
+        doctor.message(message, value, path)
+    except _Enough:
+        pass
+    return Diagnosis(doctor.faults, doctor.unknown)
 
 
-def _takes_null(field: FieldDescriptor) -> bool:
-    message = field.message_type
-    return not field.is_repeated and message is not None and message.full_name == "google.protobuf.Value"
+class _Doctor:
+    def __init__(self) -> None:
+        self.faults: list[Violation] = []
+        self.unknown: list[Violation] = []
 
+    def fault(self, path: str, reason: str) -> None:
+        self.faults.append(Violation(_short(path), reason))
+        if len(self.faults) >= MOST:
+            raise _Enough
 
-def _field(field: FieldDescriptor, value: object, path: str) -> Iterator[Finding]:
-    if is_map(field):
+    def message(self, message: Descriptor, value: object, path: str) -> None:
+        name = message.full_name
+        if name in OPAQUE_MESSAGES:
+            self.opaque(name, value, path)
+        elif name in SCALAR_MESSAGES:
+            self.scalar(_message_reader(message), value, path)
+        elif isinstance(value, dict):
+            self.members(message, value, path)
+        else:
+            self.fault(path, f"an object is expected, not {json_name(value)}")
+
+    def members(self, message: Descriptor, value: dict[str, Any], path: str) -> None:
+        names = by_any_name(message)
+        set_by: dict[str, str] = {}
+        for key, inner in value.items():
+            at = f"{path}.{key}" if path else key
+            field = names.get(key)
+            if field is None:
+                if len(self.unknown) < MOST:
+                    reason = f"{message.full_name} has no such field{did_you_mean(message, key)}"
+                    self.unknown.append(Violation(_short(at), reason))
+                continue
+            if inner is None and (field.is_repeated or not _takes_null(field)):
+                continue  # null means absent
+            oneof = field.containing_oneof
+            if oneof is not None:
+                other = set_by.setdefault(oneof.name, key)
+                if names[other] is not field:
+                    self.fault(at, f"only one of {other!r} and {key!r} may be set (oneof {oneof.name!r})")
+            if is_map(field):
+                self.map(field, inner, at)
+            elif field.is_repeated:
+                self.list(field, inner, at)
+            else:
+                self.one(field, value, key, at)
+
+    def list(self, field: FieldDescriptor, value: object, path: str) -> None:
+        if isinstance(value, list):
+            for index in range(len(value)):
+                self.one(field, value, index, f"{path}[{index}]")
+        else:
+            self.fault(path, f"an array is expected, not {json_name(value)}")
+
+    def map(self, field: FieldDescriptor, value: object, path: str) -> None:
         if not isinstance(value, dict):
-            yield _fault(path, f"an object is expected, not {json_name(value)}")
+            self.fault(path, f"an object is expected, not {json_name(value)}")
             return
-        key_reader = text_reader(field.message_type.fields_by_name["key"])
-        inner = field.message_type.fields_by_name["value"]
-        for key, one in value.items():
+        assert field.message_type is not None  # a map's entry
+        key_field, inner = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        read = _reader(key_field) if key_field.cpp_type != FieldDescriptor.CPPTYPE_BOOL else _key_reader(key_field)
+        for key in value:
             at = f"{path}[{key!r}]"
             try:
-                key_reader(key)
+                read(key)
             except ValueError as error:
-                yield _fault(at, f"the key: {error}")
-            yield from _one(inner, one, at)
-    elif field.is_repeated:
-        if not isinstance(value, list):
-            yield _fault(path, f"an array is expected, not {json_name(value)}")
-            return
-        for index, one in enumerate(value):
-            yield from _one(field, one, f"{path}[{index}]")
-    else:
-        yield from _one(field, value, path)
+                self.fault(at, f"the key: {error}")
+            self.one(inner, value, key, at)
 
+    def one(self, field: FieldDescriptor, holder: Any, key: str | int, path: str) -> None:
+        """One value of a field: `holder[key]`."""
+        value = holder[key]
+        if value is None:
+            if not _takes_null(field):
+                self.fault(path, "null is not allowed as an element")
+        elif field.message_type is not None and not is_scalar(field):
+            self.message(field.message_type, value, path)
+        else:
+            read = self.scalar(_reader(field), value, path)
+            # Most languages print the largest float rounded up, and json_format takes no more than the largest.
+            if isinstance(read, float) and isfinite(read):
+                holder[key] = read
 
-def _one(field: FieldDescriptor, value: object, path: str) -> Iterator[Finding]:
-    message = field.message_type
-    free = message is not None and message.full_name == "google.protobuf.Value"
-    if value is None and not free:
-        yield _fault(path, "null is not allowed as an element")
-    elif message is not None and not is_scalar(field):
-        yield from _message(message, value, path)
-    else:
+    def scalar(self, read: Reader, value: object, path: str) -> object:
         try:
-            _reader(field)(value)
+            return read(value)
         except ValueError as error:
-            yield _fault(path, str(error))
+            self.fault(path, str(error))
+            return None
 
+    def opaque(self, name: str, value: object, path: str) -> None:
+        if name == _ANY:
+            self.any(value, path)
+        elif name == "google.protobuf.Struct" and not isinstance(value, dict):
+            self.fault(path, f"an object is expected, not {json_name(value)}")
+        elif name == "google.protobuf.ListValue" and not isinstance(value, list):
+            self.fault(path, f"an array is expected, not {json_name(value)}")
 
-def _opaque(message: Descriptor, value: object, path: str) -> Iterator[Finding]:
-    if message.full_name == "google.protobuf.Any" and isinstance(value, dict) and value:
+    def any(self, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            self.fault(path, f"an object is expected, not {json_name(value)}")
+            return
+        if not value:
+            return  # an Any of nothing
+        at = f"{path}.@type" if path else "@type"
         url = value.get("@type")
-        if not isinstance(url, str):
-            yield _fault(f"{path}.@type" if path else "@type", "the message's type URL is expected")
+        if not isinstance(url, str) or "/" not in url:
+            self.fault(at, "a type URL such as type.googleapis.com/google.rpc.RetryInfo is expected")
             return
         try:
             inner = descriptor_pool.Default().FindMessageTypeByName(url.rpartition("/")[2])
         except KeyError:
-            yield _fault(f"{path}.@type" if path else "@type", f"no message type {url!r} is known here")
+            self.fault(at, f"no message type {_short(url)!r} is known here")
             return
         rest = {key: one for key, one in value.items() if key != "@type"}
-        special = inner.full_name.startswith("google.protobuf.") and set(rest) == {"value"}
-        if not special:
-            yield from _message(inner, rest, path)
+        if inner.full_name not in SCALAR_MESSAGES | OPAQUE_MESSAGES:
+            self.members(inner, rest, path)
             return
-    try:
-        json_format.ParseDict(value, message_factory.GetMessageClass(message)())
-    except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError):
-        yield _fault(path, f"{json_name(value)} does not fit {message.full_name}")
+        # "If the Any contains a value that has a special JSON mapping", it stands in a member "value".
+        for key in rest.keys() - {"value"}:
+            self.fault(f"{path}.{key}" if path else key, f'beside an {inner.full_name} only "value" may stand')
+        at = f"{path}.value" if path else "value"
+        if "value" in rest:
+            self.message(inner, rest["value"], at)
+        else:
+            self.fault(at, f"the {inner.full_name} is missing")
+
+
+def _takes_null(field: FieldDescriptor) -> bool:
+    kind = field.message_type or field.enum_type
+    return kind is not None and kind.full_name in _NULL_TYPES
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_PATH else text[:_LONGEST_PATH] + "…"

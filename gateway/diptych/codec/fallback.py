@@ -1,11 +1,12 @@
-"""JSON by google.protobuf.json_format, where the native package is missing or cannot print a message.
+"""JSON by google.protobuf.json_format: slower, complete, and there where the native package is not.
 
-json_format is lenient where the mapping is not (base64), so a body is diagnosed before it is parsed.
+json_format is lenient where the mapping is not (base64, timestamps, null), so it is given diagnosed values only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 from google.protobuf import json_format
@@ -13,18 +14,19 @@ from google.protobuf.message import Message
 
 from .options import JsonOptions
 
+# json_format counts a Struct's every level thrice, and limits.py has counted before.
+_DEPTH = 400
 
-class Undiagnosed(Exception):
-    """The body has to go through the second pass before it is parsed."""
 
+def parser(made: type[Message]) -> Callable[[Any], Message]:
+    """A function from parsed JSON without faults to a message; unknown fields are passed over.
 
-def parser(made: type[Message]) -> Callable[[bytes, bool], Message]:
-    """A function from JSON and `ignore_unknown` to a message; without `ignore_unknown` it refuses, undiagnosed."""
+    It raises whatever json_format raises, and DecodeError for nesting no protobuf reader would take off the wire.
+    """
 
-    def parse(body: bytes, ignore_unknown: bool) -> Message:
-        if not ignore_unknown:
-            raise Undiagnosed
-        return json_format.ParseDict(orjson.loads(body), made(), ignore_unknown_fields=True, max_recursion_depth=120)
+    def parse(value: Any) -> Message:
+        message = json_format.ParseDict(value, made(), ignore_unknown_fields=True, max_recursion_depth=_DEPTH)
+        return made.FromString(message.SerializeToString())
 
     return parse
 

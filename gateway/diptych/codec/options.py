@@ -12,3 +12,14 @@ class JsonOptions:
     emit_defaults: bool = True
     preserve_names: bool = False
     enums_as_ints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What one request's system parameters ask of its reply: `$prettyPrint`, and `$alt=json;enum-encoding=int`."""
+
+    pretty: bool = False
+    enums_as_ints: bool = False
+
+
+DEFAULT = Parameters()

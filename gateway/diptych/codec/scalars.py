@@ -13,16 +13,24 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 Value = Any
 Reader = Callable[[Any], Value]
 
-_INTEGER = re.compile(r"-?\d+")
-_JSON_INTEGER = re.compile(r"-?\d+(\.0+)?([eE]\+?\d{1,2})?")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_INTEGER = re.compile(r"-?[0-9]+")
+# What both JSON parsers read in quotes: Python's int(), but for spaces around it.
+_QUOTED_INTEGER = re.compile(r"[+-]?\d+(?:_\d+)*")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
+# RFC 3339 section 5.6, with the protobuf mapping's nine digits; what is no date is found when it is read.
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_DURATION = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,9})?s")
+_FIELD_MASK = re.compile(r"[^_]*")
+_ENUM_NAMES = 20  # how many an error lists
 _FLOAT_MAX = 3.4028234663852886e38
 # Halfway to the next float up: what rounds beyond the largest float is refused, as protobuf does.
 _FLOAT_LIMIT = 3.4028235677973366e38
@@ -42,7 +50,7 @@ def text_reader(field: FieldDescriptor) -> Reader:
     """
     kind = field.cpp_type
     if field.message_type is not None:
-        return _message_reader(field)
+        return _message_reader(field.message_type)
     if field.enum_type is not None:
         return _enum_reader(field.enum_type)
     if kind in _RANGES:
@@ -74,18 +82,26 @@ def json_reader(field: FieldDescriptor) -> Reader:
         single = kind == FieldDescriptor.CPPTYPE_FLOAT
         return lambda value: _json_number(value, single=single)
     if field.enum_type is not None:
-        return lambda value: _json_enum(value, from_text)
+        return _json_enum_reader(field.enum_type)
     if field.message_type is not None:
-        inner = field.message_type.fields_by_name.get("value")
-        if inner is not None:  # the wrappers: their JSON form is their value's
-            return json_reader(inner)
+        return message_json_reader(field.message_type)
+    return lambda value: from_text(_json_string(value))
+
+
+def message_json_reader(message: Descriptor) -> Reader:
+    """The same for a message whose JSON form is a scalar: a Timestamp, a Duration, a FieldMask or a wrapper."""
+    inner = message.fields_by_name.get("value")
+    if inner is not None:
+        return json_reader(inner)
+    from_text = _message_reader(message)
     return lambda value: from_text(_json_string(value))
 
 
 def from_base64(text: str) -> bytes:
     """Bytes from base64 or base64url, padded or not."""
+    form = _BASE64.fullmatch(text)
     stripped = text.rstrip("=")
-    if not _BASE64.fullmatch(text) or len(stripped) % 4 == 1:
+    if form is None or len(stripped) % 4 == 1 or len(form[1]) > -len(stripped) % 4:
         raise ValueError("base64 or base64url is expected")
     try:
         return base64.b64decode(stripped.translate(_URL_SAFE) + "=" * (-len(stripped) % 4), validate=True)
@@ -136,31 +152,39 @@ def _finite(value: float, *, single: bool) -> float:
 
 
 def _enum_reader(enum: EnumDescriptor) -> Reader:
+    read = _json_enum_reader(enum)
+    return lambda text: read(int(text) if len(text) < 12 and _INTEGER.fullmatch(text) else text)
+
+
+def _json_enum_reader(enum: EnumDescriptor) -> Reader:
+    """A value by its name, or by its number, which is no string in JSON."""
     by_name = {name: value.number for name, value in enum.values_by_name.items()}
     closed = frozenset(enum.values_by_number) if enum.is_closed else None
+    named = ", ".join([*by_name][:_ENUM_NAMES]) + (", …" if len(by_name) > _ENUM_NAMES else "")
 
-    def read(text: str) -> int:
-        number = by_name.get(text)
-        if number is not None:
-            return number
-        if _INTEGER.fullmatch(text) and len(text) < 12 and -(2**31) <= int(text) < 2**31:
-            value = int(text)
+    def read(value: object) -> int:
+        if isinstance(value, str) and value in by_name:
+            return by_name[value]
+        if isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31:
             if closed is None or value in closed:
                 return value
-        raise ValueError(f"one of {', '.join(by_name)} is expected, or its number")
+        elif not isinstance(value, int | str) or isinstance(value, bool):
+            raise ValueError(f"an enum's name or number is expected, not {json_name(value)}")
+        raise ValueError(f"one of {named} is expected, or its number")
 
     return read
 
 
-def _message_reader(field: FieldDescriptor) -> Reader:
-    message = field.message_type
+def _message_reader(message: Descriptor) -> Reader:
     made: type[Message] = message_factory.GetMessageClass(message)
     name = message.full_name
     if name in _TEXT_FORMS:
-        expected = _TEXT_FORMS[name]
+        form, expected = _TEXT_FORMS[name]
 
         def read(text: str) -> Message:
             value = made()
+            if not form.fullmatch(text):
+                raise ValueError(expected)
             try:
                 value.FromJsonString(text)  # type: ignore[attr-defined]
             except (ValueError, OverflowError):
@@ -173,9 +197,9 @@ def _message_reader(field: FieldDescriptor) -> Reader:
 
 
 _TEXT_FORMS = {
-    "google.protobuf.Timestamp": "an RFC 3339 timestamp such as 2026-01-31T12:00:00Z is expected",
-    "google.protobuf.Duration": "seconds with an s at the end, such as 1.5s, are expected",
-    "google.protobuf.FieldMask": "field paths in lowerCamelCase, separated by commas, are expected",
+    "google.protobuf.Timestamp": (_TIMESTAMP, "an RFC 3339 timestamp such as 2026-01-31T12:00:00Z is expected"),
+    "google.protobuf.Duration": (_DURATION, "seconds with an s at the end, such as 1.5s, are expected"),
+    "google.protobuf.FieldMask": (_FIELD_MASK, "field paths in lowerCamelCase, separated by commas, are expected"),
 }
 
 
@@ -183,9 +207,12 @@ def _json_integer(value: object, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"a whole number ({name}) is expected, not {json_name(value)}")
     if isinstance(value, str):
-        if not _JSON_INTEGER.fullmatch(value) or len(value) > 40:
+        if len(value) <= 40 and _QUOTED_INTEGER.fullmatch(value):
+            value = int(value)
+        elif len(value) <= 40 and _NUMBER.fullmatch(value):
+            value = float(value)
+        else:
             raise ValueError(f"a whole number ({name}) is expected")
-        value = int(value) if _INTEGER.fullmatch(value) else float(value)
     if isinstance(value, float):
         if not value.is_integer():
             raise ValueError(f"a whole number ({name}) is expected")
@@ -216,12 +243,6 @@ def _json_string(value: object) -> str:
     return value
 
 
-def _json_enum(value: object, from_text: Reader) -> Value:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"an enum's name or number is expected, not {json_name(value)}")
-    return from_text(str(value))
-
-
 def json_name(value: object) -> str:
     """What JSON calls a parsed value."""
     if value is None:
@@ -230,4 +251,6 @@ def json_name(value: object) -> str:
         return "a boolean"
     if isinstance(value, int | float):
         return "a number"
-    return {str: "a string", list: "an array", dict: "an object"}[type(value)]
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"

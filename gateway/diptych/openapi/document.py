@@ -109,7 +109,7 @@ class _Paths:
 
 
 def _taken(bindings: Iterable[Binding]) -> list[Descriptor]:
-    found = []
+    found: list[Descriptor | None] = []
     for binding in bindings:
         if binding.whole_body:
             found.append(binding.method.input_type)

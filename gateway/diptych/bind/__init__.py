@@ -1,0 +1,301 @@
+"""A request message from a path, a query and a body: no field has two sources.
+
+The door is `Binder`, made at start-up for one binding. It takes values off the wire and gives a message, or raises
+INVALID_ARGUMENT naming each field at fault; it knows neither routes nor calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from ..codec import DEFAULT, Codec, Parameters, parse_json, text_reader
+from ..fields import (
+    FIELD_MASK,
+    HTTP_BODY,
+    OPAQUE_MESSAGES,
+    SCALAR_MESSAGES,
+    FieldPath,
+    by_any_name,
+    is_map,
+    is_repeated,
+)
+from ..methods import Method
+from ..rules import Binding
+from ..settings import Settings
+from ..status import Code, Violation, error, invalid
+from .body import ContentType, Disconnected, Receive, read
+from .multipart import FormBinder
+from .query import QueryBinder
+from .setters import Setter, owner_of, setter
+
+__all__ = ["Binder", "Bound", "ContentType", "Disconnected", "Receive", "raw_field", "read"]
+
+MULTIPART = "multipart/form-data"
+_COVERED = "the body covers every field of this method, so that no parameter can name one"
+
+BodyReader = Callable[[Message, bytes, list[str]], None]
+"""Sets what a body says on a message."""
+
+
+class Bound(NamedTuple):
+    """A request message, and what the system parameters ask of its reply."""
+
+    request: Message
+    parameters: Parameters
+
+
+class Binder:
+    """Makes the request messages of one binding."""
+
+    def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
+        self._made = method.request
+        descriptor = binding.method.input_type
+        self._variables = [_Variable(path, binding) for _, path in binding.variables]
+        self._body = _body_of(method, binding, codec, settings)
+        taken = [(path, "path") for _, path in binding.variables]
+        if binding.body is not None:
+            taken.append((FieldPath((binding.body,)), "body"))
+        elif (raw := self._body.raw_field) is not None:
+            taken.append((FieldPath((raw,)), "body"))
+        self._query = QueryBinder(descriptor, taken, policy=settings.unknown_fields, most=settings.max_elements)
+        self._mask = _mask_field(descriptor, binding)
+        self._body_field = binding.body
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a body means anything; where it does not, only an empty one is taken."""
+        return not isinstance(self._body, _NoBody)
+
+    def bind(
+        self, values: tuple[str, ...], query: bytes, body: bytes, content_type: ContentType, warnings: list[str]
+    ) -> Bound:
+        """The request. `values` are the path's, in the order of its variables; what an unknown-field policy lets pass
+        is appended to `warnings`.
+
+        Raises INVALID_ARGUMENT, with http 415 where the content type does not fit the body.
+        """
+        request = self._made()
+        covered = self._body.read(request, body, content_type, warnings)
+        if query or covered:
+            parameters = self._query.bind(request, query, warnings, closed=_COVERED if covered else None)
+        else:
+            parameters = DEFAULT
+        if values:
+            for variable, text in zip(self._variables, values, strict=True):
+                variable.put(request, text)
+        self._body.finish(request, content_type, body)
+        if self._mask is not None and body and content_type.is_json:
+            self._fill_mask(request, body)
+        return Bound(request, parameters)
+
+    def _fill_mask(self, request: Message, body: bytes) -> None:
+        mask, field = self._mask, self._body_field
+        if mask is None or field is None or field.message_type is None or getattr(request, mask.name).paths:
+            return
+        getattr(request, mask.name).paths.extend(_paths(field.message_type, parse_json(body), ""))
+
+
+class _Variable:
+    """One variable of the path; a body that has its field too must agree."""
+
+    __slots__ = ("_owner", "_path", "_put", "_read", "_shared")
+
+    def __init__(self, path: FieldPath, binding: Binding) -> None:
+        self._path, self._read, self._owner = path, text_reader(path.leaf), owner_of(path)
+        self._put: Setter = setter(path, self._read)
+        self._shared = binding.whole_body or path.fields[0] == binding.body
+
+    def put(self, request: Message, text: str) -> None:
+        try:
+            if self._shared and self._said(request):
+                if getattr(self._owner(request), self._path.leaf.name) != self._read(text):
+                    raise ValueError("the body contradicts the path")
+            else:
+                self._put(request, text)
+        except ValueError as fault:
+            raise invalid(Violation(str(self._path), str(fault))) from None
+
+    def _said(self, request: Message) -> bool:
+        """Whether the body set the field; a zero without presence is nothing said."""
+        holder = request
+        for field in self._path.fields[:-1]:
+            if not holder.HasField(field.name):
+                return False
+            holder = getattr(holder, field.name)
+        leaf = self._path.leaf
+        return holder.HasField(leaf.name) if leaf.has_presence else bool(getattr(holder, leaf.name))
+
+
+class _NoBody:
+    """A binding without a body."""
+
+    raw_field: FieldDescriptor | None = None
+
+    def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
+        if body:
+            raise invalid(Violation("", "this method takes no body: its fields come from the path and the query"))
+        return False
+
+    def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
+        return
+
+
+class _Body:
+    """A binding with a body: which form it has is told by its content type.
+
+    `covers` says that the body is the whole message, so that nothing is left for the query; a raw body leaves room.
+    """
+
+    def __init__(
+        self,
+        *,
+        json: BodyReader | None,
+        raw: Callable[[Message, bytes, ContentType], None] | None,
+        form: FormBinder | None,
+        form_owner: Callable[[Message], Message],
+        covers: bool,
+        raw_field: FieldDescriptor | None = None,
+        content_type_field: str | None = None,
+    ) -> None:
+        self._json, self._raw, self._form, self._form_owner = json, raw, form, form_owner
+        self._covers, self.raw_field, self._content_type_field = covers, raw_field, content_type_field
+
+    def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
+        """Set what the body says; true where that leaves no field for the query."""
+        if not body and not content_type.media:
+            return self._covers and self._raw is None
+        if self._json is not None and content_type.is_json:
+            if body:
+                self._utf8(content_type)
+                self._json(request, body, warnings)
+            return self._covers
+        if self._form is not None and content_type.media == MULTIPART:
+            if body:
+                self._form.bind(self._form_owner(request), body, content_type, warnings)
+            return self._covers
+        if self._raw is not None:
+            self._raw(request, body, content_type)
+            return self._covers and self.raw_field is None
+        if not body:
+            return self._covers
+        raise self._unsupported(content_type)
+
+    def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
+        """A raw body's content type, where the message has a field for it that nothing else filled."""
+        name = self._content_type_field
+        if name is None or not body or content_type.is_json or content_type.media == MULTIPART:
+            return
+        if not getattr(request, name):
+            setattr(request, name, content_type.text)
+
+    def _utf8(self, content_type: ContentType) -> None:
+        charset = content_type.parameter("charset").lower()
+        if charset not in ("", "utf-8", "utf8"):
+            raise error(Code.INVALID_ARGUMENT, f"JSON is UTF-8 (RFC 8259), not {charset}", http=415)
+
+    def _unsupported(self, content_type: ContentType) -> Exception:
+        taken = [name for name, has in (("application/json", self._json), (MULTIPART, self._form)) if has is not None]
+        sent = f"content type {content_type.media!r}" if content_type.media else "a body without a content type"
+        return error(
+            Code.INVALID_ARGUMENT,
+            f"{sent} is not taken here: {' or '.join(taken)} is",
+            http=415,
+            headers=(("accept", ", ".join(taken)),),
+        )
+
+
+def raw_field(message: Descriptor) -> FieldDescriptor | None:
+    """The field a raw body fills where the body is "*": the only top-level bytes or HttpBody field."""
+    found = [field for field in message.fields if not field.is_repeated and _is_raw(field)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_raw(field: FieldDescriptor) -> bool:
+    return field.type == FieldDescriptor.TYPE_BYTES or (
+        field.message_type is not None and field.message_type.full_name == HTTP_BODY
+    )
+
+
+def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) -> _NoBody | _Body:
+    message, field = binding.method.input_type, binding.body
+    policy = settings.unknown_fields
+    if binding.whole_body:
+        if message.full_name == HTTP_BODY:
+            return _Body(json=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
+        decode = codec.decoder(method.request)
+        raw = raw_field(message)
+        described = message.fields_by_name.get("content_type")
+        fills = raw is not None and described is not None and described.type == FieldDescriptor.TYPE_STRING
+        return _Body(
+            json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+            raw=None if raw is None else _raw_reader(raw),
+            form=FormBinder(message, codec, policy),
+            form_owner=_itself,
+            covers=True,
+            raw_field=raw,
+            content_type_field="content_type" if fills and not described.is_repeated else None,  # type: ignore[union-attr]
+        )
+    if field is None:
+        return _NoBody()
+    single = not field.is_repeated
+    if single and field.message_type is not None and field.message_type.full_name == HTTP_BODY:
+        return _Body(json=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
+    decode = codec.field_decoder(method.request, field)
+    closed = field.message_type is None or field.message_type.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES
+    form = None if closed or not single else FormBinder(field.message_type, codec, policy)
+    name = field.name
+    return _Body(
+        json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+        raw=_raw_reader(field) if single and _is_raw(field) else None,
+        form=form,
+        form_owner=lambda request: getattr(request, name),  # type: ignore[no-any-return]
+        covers=False,
+    )
+
+
+def _itself(request: Message) -> Message:
+    return request
+
+
+def _put_http_body(request: Any, body: bytes, content_type: ContentType) -> None:
+    request.content_type, request.data = content_type.text, body
+
+
+def _raw_reader(field: FieldDescriptor) -> Callable[[Message, bytes, ContentType], None]:
+    name = field.name
+    if field.message_type is not None:
+        return lambda request, body, content_type: _put_http_body(getattr(request, name), body, content_type)
+    return lambda request, body, _: setattr(request, name, body)
+
+
+def _mask_field(message: Descriptor, binding: Binding) -> FieldDescriptor | None:
+    if binding.verb != "PATCH" or binding.body is None:
+        return None
+    masks = [
+        field
+        for field in message.fields
+        if field.message_type is not None and field.message_type.full_name == FIELD_MASK and not field.is_repeated
+    ]
+    return masks[0] if len(masks) == 1 else None
+
+
+def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
+    """The proto field paths that a JSON body names, down to the last message with fields of its own."""
+    if not isinstance(value, dict):
+        return
+    names = by_any_name(message)
+    for key, inner in value.items():
+        field = names.get(key)
+        if field is None:
+            continue
+        path = prefix + field.name
+        below = field.message_type
+        closed = below is None or below.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES
+        if closed or is_map(field) or is_repeated(field) or not inner:
+            yield path
+        else:
+            yield from _paths(below, inner, path + ".")

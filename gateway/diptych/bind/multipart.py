@@ -1,0 +1,217 @@
+"""multipart/form-data to fields: a part is the field of its name.
+
+The parts are kept in memory, under the body's own limit: no temporary file can outlive its request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import Message as Headers
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
+
+from ..codec import Codec, Policy, text_reader
+from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, resolve
+from ..status import StatusError, Violation, invalid
+from .body import ContentType
+from .setters import Setter, owner_of, setter
+
+# A part costs memory beyond its bytes.
+MOST_PARTS = 1000
+_MOST_HEADER_BYTES = 16 * 1024
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of a form: its field's name, its file name where it has one, its content type, its bytes."""
+
+    name: str = ""
+    filename: str | None = None
+    content_type: str = ""
+    data: bytearray = field(default_factory=bytearray)
+
+
+class FormBinder:
+    """Sets the fields of a message from the parts of a form; made at start-up."""
+
+    def __init__(self, message: Descriptor, codec: Codec, policy: Policy) -> None:
+        self._message, self._codec, self._policy = message, codec, policy
+        self._known: dict[str, tuple[FieldPath, Callable[[Message, Part], None]]] = {}
+        for one in message.fields:
+            for name in {one.name, one.json_name}:
+                self._known[name] = self._setter(FieldPath((one,)))
+
+    def bind(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> None:
+        """Set every part on `request`; raises INVALID_ARGUMENT naming each part at fault."""
+        faults: list[Violation] = []
+        seen: set[tuple[str, ...]] = set()
+        for part in parts(body, content_type):
+            try:
+                known = self._known.get(part.name) or self._setter(resolve(self._message, part.name))
+                path, put = known
+                if not path.leaf.is_repeated:
+                    if path.names in seen:
+                        raise ValueError("the part is given twice, and the field holds one value")
+                    seen.add(path.names)
+                put(request, part)
+            except UnknownField as unknown:
+                if self._policy == "strict":
+                    faults.append(Violation(part.name, str(unknown)))
+                elif self._policy == "warn":
+                    warnings.append(part.name)
+            except StatusError as refused:
+                faults.append(Violation(part.name, refused.status.message))
+            except ValueError as fault:
+                faults.append(Violation(part.name, str(fault)))
+        if faults:
+            raise invalid(*faults[:20])
+
+    def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, Part], None]]:
+        leaf = path.leaf
+        if leaf.message_type is not None and leaf.message_type.full_name == HTTP_BODY:
+            return path, _http_body(path)
+        if is_map(leaf):
+            return path, self._json_map(path)
+        if is_scalar(leaf):
+            return path, _scalar(path)
+        return path, self._json(path)
+
+    def _json(self, path: FieldPath) -> Callable[[Message, Part], None]:
+        made = message_factory.GetMessageClass(path.leaf.message_type)  # type: ignore[arg-type]
+        decode, owner, name, repeated = self._codec.decoder(made), owner_of(path), path.leaf.name, path.leaf.is_repeated
+
+        def put(message: Message, part: Part) -> None:
+            value = decode(bytes(part.data), [])
+            target = getattr(owner(message), name)
+            (target.append if repeated else target.CopyFrom)(value)
+
+        return put
+
+    def _json_map(self, path: FieldPath) -> Callable[[Message, Part], None]:
+        made = message_factory.GetMessageClass(path.leaf.containing_type)
+        decode, owner = self._codec.field_decoder(made, path.leaf), owner_of(path)
+        return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
+
+
+def _scalar(path: FieldPath) -> Callable[[Message, Part], None]:
+    read = text_reader(path.leaf)
+    put_text: Setter = setter(path, read)
+    raw = _raw(path) if path.leaf.type == FieldDescriptor.TYPE_BYTES else None
+
+    def put(message: Message, part: Part) -> None:
+        # A file, or a part that says what it is, is taken byte for byte; other bytes are in their JSON form.
+        if raw is not None and (part.filename is not None or part.content_type):
+            raw(message, bytes(part.data))
+            return
+        try:
+            text = part.data.decode()
+        except UnicodeDecodeError:
+            raise ValueError("the part is not UTF-8") from None
+        put_text(message, text)
+
+    return put
+
+
+def _raw(path: FieldPath) -> Callable[[Message, bytes], None]:
+    owner, name = owner_of(path), path.leaf.name
+    if path.leaf.is_repeated:
+        return lambda message, data: getattr(owner(message), name).append(data)
+    return lambda message, data: setattr(owner(message), name, data)
+
+
+def _http_body(path: FieldPath) -> Callable[[Message, Part], None]:
+    owner, name, repeated = owner_of(path), path.leaf.name, path.leaf.is_repeated
+
+    def put(message: Message, part: Part) -> None:
+        holder = owner(message)
+        body = getattr(holder, name).add() if repeated else getattr(holder, name)
+        body.content_type, body.data = part.content_type, bytes(part.data)
+
+    return put
+
+
+def parts(body: bytes, content_type: ContentType) -> Iterator[Part]:
+    """The parts of a form in their order; raises INVALID_ARGUMENT where the form is broken (RFC 7578)."""
+    boundary = content_type.parameter("boundary")
+    if not boundary:
+        raise invalid(Violation("", "multipart/form-data needs a boundary in its content type"))
+    reader = _Reader()
+    try:
+        parser = MultipartParser(boundary.encode("latin-1"), reader.callbacks(), max_size=float("inf"))
+        parser.write(body)
+        parser.finalize()
+    except MultipartParseError:
+        raise invalid(Violation("", "the multipart form is broken")) from None
+    if not reader.ended:
+        raise invalid(Violation("", "the multipart form ends too early"))
+    return iter(reader.parts)
+
+
+class _Reader:
+    """python-multipart's callbacks, gathered into parts."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._name = bytearray()
+        self._value = bytearray()
+        self._headers = 0
+
+    def callbacks(self) -> dict[str, Callable[..., None]]:  # type: ignore[type-arg]
+        return {
+            "on_part_begin": self._begin,
+            "on_part_data": self._data,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) >= MOST_PARTS:
+            raise invalid(Violation("", f"the form has more than {MOST_PARTS} parts"))
+        self.parts.append(Part())
+        self._headers = 0
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].data += memoryview(data)[start:end]
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._value += data[start:end]
+
+    def _count(self, size: int) -> None:
+        self._headers += size
+        if self._headers > _MOST_HEADER_BYTES:
+            raise invalid(Violation("", "the headers of a part are too long"))
+
+    def _header_end(self) -> None:
+        name, value = bytes(self._name).lower(), self._value.decode("utf-8", "replace")
+        self._name.clear()
+        self._value.clear()
+        part = self.parts[-1]
+        if name == b"content-disposition":
+            parsed = Headers()
+            parsed["content-disposition"] = value
+            found = parsed.get_param("name", header="content-disposition")
+            part.name = found if isinstance(found, str) else ""
+            part.filename = parsed.get_filename()
+        elif name == b"content-type":
+            part.content_type = value.strip()
+
+    def _headers_finished(self) -> None:
+        if not self.parts[-1].name:
+            raise invalid(Violation("", "a part of the form has no name"))
+
+    def _end(self) -> None:
+        self.ended = True

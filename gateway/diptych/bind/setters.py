@@ -1,0 +1,77 @@
+"""Text onto a field that may lie deep in a message: functions made at start-up, called a value at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from ..codec import Reader, text_reader
+from ..fields import FieldPath, is_scalar
+
+Setter = Callable[[Message, str], None]
+"""Sets one field from text; raises ValueError saying what the field takes."""
+
+
+def owner_of(path: FieldPath) -> Callable[[Message], Message]:
+    """A function to the message that holds the leaf; the messages on the way come into being."""
+    above = tuple(field.name for field in path.fields[:-1])
+    if not above:
+        return lambda message: message
+
+    def walk(message: Message) -> Message:
+        for name in above:
+            message = getattr(message, name)
+        message.SetInParent()
+        return message
+
+    return walk
+
+
+def setter(path: FieldPath, read: Reader) -> Setter:
+    """Sets, or where the field is repeated appends, what `read` makes of the text."""
+    leaf, owner = path.leaf, owner_of(path)
+    name = leaf.name
+    oneof = leaf.containing_oneof if leaf.containing_oneof and len(leaf.containing_oneof.fields) > 1 else None
+    if leaf.is_repeated:
+        return lambda message, text: getattr(owner(message), name).append(read(text))
+    is_message = leaf.message_type is not None
+
+    def put(message: Message, text: str) -> None:
+        value = read(text)
+        holder = owner(message)
+        if oneof is not None:
+            other = holder.WhichOneof(oneof.name)
+            if other is not None and other != name:
+                raise ValueError(f"only one of {other!r} and {name!r} may be set (oneof {oneof.name!r})")
+        if is_message:
+            getattr(holder, name).CopyFrom(value)
+        else:
+            setattr(holder, name, value)
+
+    return put
+
+
+def map_setter(path: FieldPath, key: str) -> Setter:
+    """Sets one entry of a map of scalars or enums."""
+    leaf, owner = path.leaf, owner_of(path)
+    entry: FieldDescriptor = leaf.message_type.fields_by_name["value"]
+    if not is_scalar(entry):
+        raise ValueError("a map of messages cannot stand in a query")
+    read = text_reader(entry)
+    try:
+        where = text_reader(leaf.message_type.fields_by_name["key"])(key)
+    except ValueError as fault:
+        raise ValueError(f"the key: {fault}") from None
+    name = leaf.name
+
+    def put(message: Message, text: str) -> None:
+        value = read(text)
+        entries = getattr(owner(message), name)
+        if entry.message_type is not None:
+            entries[where].CopyFrom(value)
+        else:
+            entries[where] = value
+
+    return put

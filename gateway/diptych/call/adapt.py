@@ -1,0 +1,106 @@
+"""Servicers of every kind as one: `async def` behaviours, whatever they were written as.
+
+Plain `def` servicers run in a thread pool; a generator of theirs is stepped there. Nothing here knows a face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
+from typing import Any
+
+import grpc
+
+from ..methods import Handler
+from .context import SyncContext
+
+Behaviour = Callable[[Any, Any], Any]
+_END = object()
+
+
+def behaviour_of(handler: Handler) -> Behaviour:
+    """The one function of a handler that is set."""
+    found: Behaviour | None = (
+        (handler.stream_stream if handler.response_streaming else handler.stream_unary)
+        if handler.request_streaming
+        else (handler.unary_stream if handler.response_streaming else handler.unary_unary)
+    )
+    if found is None:
+        raise TypeError("a handler without a behaviour")
+    return found
+
+
+def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
+    """The same kind of handler, with another function."""
+    make = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[bool(handler.request_streaming), bool(handler.response_streaming)]
+    made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+    return made
+
+
+def is_async(behaviour: Behaviour) -> bool:
+    """Whether it can be awaited or iterated on the event loop as it is."""
+    function = behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def adapt(handler: Handler, threads: Executor) -> Handler:
+    """The handler with an asynchronous behaviour; it stays itself where it has one."""
+    behaviour = behaviour_of(handler)
+    if is_async(behaviour):
+        return handler
+    return with_behaviour(handler, _threaded(behaviour, threads, handler))
+
+
+def _threaded(behaviour: Behaviour, threads: Executor, handler: Handler) -> Behaviour:
+    def requests_of(request: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        return _blocking(request, loop) if handler.request_streaming else request
+
+    if not handler.response_streaming:
+
+        async def unary(request: Any, context: Any) -> Any:
+            loop = asyncio.get_running_loop()
+            sync = SyncContext(context, loop)
+            return await loop.run_in_executor(threads, behaviour, requests_of(request, loop), sync)
+
+        return unary
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        loop = asyncio.get_running_loop()
+        sync = SyncContext(context, loop)
+        messages: Iterator[Any] = iter(
+            await loop.run_in_executor(threads, behaviour, requests_of(request, loop), sync)
+        )
+        try:
+            while (message := await loop.run_in_executor(threads, next, messages, _END)) is not _END:
+                yield message
+        finally:
+            close = getattr(messages, "close", None)
+            if close is not None:
+                await asyncio.shield(loop.run_in_executor(threads, _close, close))
+
+    return stream
+
+
+def _close(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except ValueError:
+        # The generator is still running in its thread: it was cancelled between two of its messages.
+        return
+
+
+def _blocking(messages: AsyncIterator[Any], loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
+    """A stream of requests as a thread reads it."""
+
+    async def following() -> Any:
+        return await anext(messages, _END)
+
+    while (message := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not _END:
+        yield message

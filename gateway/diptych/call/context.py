@@ -1,0 +1,253 @@
+"""The context a servicer sees: complete, for calls that come in without a gRPC channel.
+
+It keeps what the servicer says (code, metadata) and what it may ask (deadline, peer); it knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from ..metadata import Metadata, check
+from ..status import CODE_BY_NUMBER, Code
+
+_INSECURE = {"transport_security_type": [b"insecure"], "security_level": [b"TSI_SECURITY_NONE"]}
+
+Write = Callable[[Any], Any]
+
+
+def code_of(code: Code | int | None) -> Code:
+    """A code as servicers give it, an enum or its number; None is OK and a number nobody knows is UNKNOWN."""
+    if isinstance(code, Code):
+        return code
+    return CODE_BY_NUMBER.get(code or 0, Code.UNKNOWN)
+
+
+class Context(grpc.aio.ServicerContext[Any, Any]):
+    """`grpc.aio.ServicerContext` over one in-process call; the same errors where grpcio has errors."""
+
+    __slots__ = (
+        "_aborted",
+        "_callbacks",
+        "_cancelled",
+        "_code",
+        "_deadline",
+        "_details",
+        "_done",
+        "_flush",
+        "_initial",
+        "_initial_sent",
+        "_loop",
+        "_metadata",
+        "_peer",
+        "_read",
+        "_trailing",
+        "_write",
+    )
+
+    def __init__(self, metadata: Metadata, peer: str, deadline: float | None, loop: asyncio.AbstractEventLoop) -> None:
+        self._metadata, self._peer, self._deadline, self._loop = metadata, peer, deadline, loop
+        self._code: Code | int | None = None
+        self._details = ""
+        self._initial: Metadata = ()
+        self._initial_sent = False
+        self._trailing: Metadata = ()
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._aborted = False
+        self._done = False
+        self._cancelled = False
+        self._write: Write | None = None
+        self._read: Callable[[], Any] | None = None
+        self._flush: Callable[[], None] | None = None
+
+    # What the servicer may ask.
+
+    def invocation_metadata(self) -> Metadata:
+        return self._metadata
+
+    def peer(self) -> str:
+        return self._peer
+
+    def peer_identities(self) -> Iterable[bytes] | None:
+        return None
+
+    def peer_identity_key(self) -> str | None:
+        return None
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return dict(_INSECURE)
+
+    def time_remaining(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def done(self) -> bool:
+        return self._done
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        if self._done:
+            self._loop.call_soon(callback, self)
+        else:
+            self._callbacks.append(callback)
+
+    # What the servicer may say.
+
+    async def abort(self, code: Code, details: str = "", trailing_metadata: Any = ()) -> Any:
+        if self._aborted:
+            raise grpc.aio.UsageError("Abort already called!")
+        if code_of(code) is Code.OK:
+            raise ValueError("abort() takes a code that is not OK")
+        self._aborted = True
+        self._code, self._details = code, details
+        if trailing_metadata:
+            self._trailing = check(trailing_metadata)
+        raise grpc.aio.AbortError("Locally aborted.")
+
+    async def abort_with_status(self, status: grpc.Status) -> Any:
+        await self.abort(status.code, status.details or "", status.trailing_metadata or ())
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        if self._initial_sent:
+            raise grpc.aio.UsageError("Send initial metadata failed: already sent")
+        self._initial = check(initial_metadata)
+        self._initial_sent = True
+        if self._flush is not None:
+            self._flush()
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._trailing = check(trailing_metadata)
+
+    def trailing_metadata(self) -> Metadata:
+        return self._trailing
+
+    def set_code(self, code: Code | int) -> None:
+        self._code = code
+
+    def code(self) -> Any:
+        return self._code
+
+    def set_details(self, details: str) -> None:
+        self._details = details
+
+    def details(self) -> str:
+        return self._details
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        """Taken and not used: how an HTTP response is compressed is negotiated by its headers."""
+
+    def disable_next_message_compression(self) -> None:
+        """Taken and not used, as `set_compression`."""
+
+    async def read(self) -> Any:
+        if self._read is None:
+            raise grpc.aio.UsageError("read() is for methods whose client streams")
+        return await self._read()
+
+    async def write(self, message: Any) -> None:
+        if self._write is None:
+            raise grpc.aio.UsageError("write() is for methods whose server streams")
+        await self._write(message)
+
+    # What the call itself does with it.
+
+    @property
+    def initial_metadata(self) -> Metadata:
+        """What the servicer sent before its first message."""
+        return self._initial
+
+    @property
+    def initial_metadata_sent(self) -> bool:
+        """Whether the servicer sent it by itself, which begins the response."""
+        return self._initial_sent
+
+    def attach(self, write: Write, flush: Callable[[], None]) -> None:
+        """Where a streaming servicer's messages go, and who is told that it sent its metadata."""
+        self._write, self._flush = write, flush
+
+    def finish(self, *, cancelled: bool = False) -> None:
+        """The call is over: `done()` is true and the callbacks are called, once."""
+        if self._done:
+            return
+        self._done, self._cancelled = True, cancelled
+        callbacks: Sequence[Callable[[Any], None]] = self._callbacks
+        for callback in callbacks:
+            callback(self)
+
+
+class SyncContext(grpc.ServicerContext):
+    """`grpc.ServicerContext` for a plain `def` servicer in a thread, over either face's asynchronous context."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._context, self._loop = context, loop
+
+    def _run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def invocation_metadata(self) -> Any:
+        return self._context.invocation_metadata()
+
+    def peer(self) -> str:
+        return self._context.peer()
+
+    def peer_identities(self) -> Any:
+        return self._context.peer_identities()
+
+    def peer_identity_key(self) -> Any:
+        return self._context.peer_identity_key()
+
+    def auth_context(self) -> Any:
+        return self._context.auth_context()
+
+    def time_remaining(self) -> Any:
+        return self._context.time_remaining()
+
+    def is_active(self) -> bool:
+        return not (self._context.done() or self._context.cancelled())
+
+    def cancel(self) -> None:
+        raise grpc.RpcError("a servicer ends its call by abort() or by returning")
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        if self._context.done():
+            return False
+        self._loop.call_soon_threadsafe(self._context.add_done_callback, lambda _: callback())
+        return True
+
+    def abort(self, code: Any, details: str) -> Any:
+        return self._run(self._context.abort(code, details))
+
+    def abort_with_status(self, status: Any) -> Any:
+        # grpcio's aio context is called by its parts: its own abort_with_status is not implemented everywhere.
+        return self._run(self._context.abort(status.code, status.details, status.trailing_metadata or ()))
+
+    def send_initial_metadata(self, initial_metadata: Any) -> None:
+        self._run(self._context.send_initial_metadata(initial_metadata))
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._context.set_trailing_metadata(trailing_metadata)
+
+    def trailing_metadata(self) -> Any:
+        return self._context.trailing_metadata()
+
+    def set_code(self, code: Any) -> None:
+        self._context.set_code(code)
+
+    def code(self) -> Any:
+        return self._context.code()
+
+    def set_details(self, details: str) -> None:
+        self._context.set_details(details)
+
+    def details(self) -> Any:
+        return self._context.details()
+
+    def set_compression(self, compression: Any) -> None:
+        self._context.set_compression(compression)
+
+    def disable_next_message_compression(self) -> None:
+        self._context.disable_next_message_compression()

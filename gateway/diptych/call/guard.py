@@ -1,0 +1,187 @@
+"""The outermost interceptor of both faces: no exception leaves it as text, and no call outlives the server's maximum.
+
+Whatever breaks inside becomes INTERNAL with an id, which stands in the log beside the traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from ..methods import Handler
+from ..status import Code, Status, StatusError, pack
+from .adapt import Behaviour, adapt, behaviour_of, with_behaviour
+from .context import code_of
+
+logger = logging.getLogger("diptych.call")
+
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Turns exceptions into statuses. `debug` sends their text; `max_seconds` caps every call."""
+
+    def __init__(self, threads: Executor, *, debug: bool = False, max_seconds: float | None = None) -> None:
+        self._threads, self._debug, self._max_seconds = threads, debug, max_seconds
+
+    async def intercept_service(  # type: ignore[override]
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        try:
+            handler = await continuation(handler_call_details)
+        except Exception as error:  # noqa: BLE001
+            return self._failed(error, handler_call_details.method)
+        return None if handler is None else self.guarded(handler, handler_call_details.method)
+
+    def guarded(self, handler: Handler, method: str) -> Handler:
+        """The handler with every way out of it watched."""
+        handler = adapt(handler, self._threads)  # an interceptor may answer with a plain function of its own
+        behaviour = behaviour_of(handler)
+        wrap = self._stream if handler.response_streaming and _generates(behaviour) else self._unary
+        guarded = wrap(behaviour, method)
+        if self._max_seconds is not None:
+            guarded = _capped(guarded, self._max_seconds)
+        return with_behaviour(handler, guarded)
+
+    # A streaming behaviour that is no generator writes to the context and returns nothing, as a unary one.
+    def _unary(self, behaviour: Behaviour, method: str) -> Behaviour:
+        async def unary(request: Any, context: Any) -> Any:
+            try:
+                return await behaviour(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except asyncio.CancelledError:
+                if _is_cancelled(context):
+                    raise
+                return await context.abort(Code.CANCELLED, "the call was cancelled by the server")
+            except Exception as error:  # noqa: BLE001
+                return await self._fail(context, error, method)
+
+        return unary
+
+    def _stream(self, behaviour: Behaviour, method: str) -> Behaviour:
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            messages = behaviour(request, context)
+            try:
+                async for message in messages:
+                    yield message
+            except grpc.aio.AbortError:
+                raise
+            except asyncio.CancelledError:
+                if _is_cancelled(context):
+                    raise
+                await context.abort(Code.CANCELLED, "the call was cancelled by the server")
+            except Exception as error:  # noqa: BLE001
+                await self._fail(context, error, method)
+            finally:
+                await messages.aclose()
+
+        return stream
+
+    async def _fail(self, context: Any, error: Exception, method: str) -> Any:
+        if isinstance(error, StatusError):
+            return await _abort(context, error.status)
+        said = code_of(context.code())
+        if said is not Code.OK:
+            # What the generated base class does: set_code(UNIMPLEMENTED), then raise NotImplementedError.
+            return await context.abort(said, context.details(), context.trailing_metadata() or ())
+        return await _abort(context, self.status(error, method))
+
+    def status(self, error: BaseException, where: str) -> Status:
+        """Log an unexpected exception under a new id, and make of it what a client may see."""
+        error_id = uuid.uuid4().hex[:16]
+        logger.error("unexpected error %s in %s", error_id, where, exc_info=error)
+        text = f"internal error, id {error_id}"
+        if self._debug:
+            text += f": {type(error).__name__}: {error}"
+        detail = error_details_pb2.RequestInfo(request_id=error_id)
+        return Status(code=Code.INTERNAL, message=text, details=(pack(detail),))
+
+    def _failed(self, error: Exception, method: str) -> Handler:
+        """A handler for a call whose interceptor broke; it needs no request."""
+
+        async def failed(request: Any, context: Any) -> Any:
+            await self._fail(context, error, method)
+
+        return grpc.unary_unary_rpc_method_handler(failed)
+
+
+async def _abort(context: Any, status: Status) -> Any:
+    if not status.details:
+        return await context.abort(status.code, status.message)
+    rich = rpc_status.to_status(
+        status_pb2.Status(code=status.number, message=status.message, details=status.details)
+    )
+    return await context.abort(rich.code, rich.details, rich.trailing_metadata)
+
+
+def _is_cancelled(context: Any) -> bool:
+    """Whether somebody asked for the cancellation, and it is not the servicer's own raised past its task."""
+    task = asyncio.current_task()
+    return bool(context.cancelled() or (task is not None and task.cancelling()))
+
+
+def _generates(behaviour: Behaviour) -> bool:
+    function = behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
+    return inspect.isasyncgenfunction(function)
+
+
+def _capped(behaviour: Behaviour, seconds: float) -> Behaviour:
+    """The behaviour with a deadline of the server's where the client's is later, or where it has none."""
+
+    def late(context: Any) -> bool:
+        remaining = context.time_remaining()
+        return remaining is None or remaining > seconds
+
+    if not _generates(behaviour):
+
+        async def unary(request: Any, context: Any) -> Any:
+            if not late(context):
+                return await behaviour(request, context)
+            capped = _Capped(context, seconds)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await behaviour(request, capped)
+            except TimeoutError:
+                return await context.abort(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+        return unary
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        if not late(context):
+            async for message in behaviour(request, context):
+                yield message
+            return
+        capped = _Capped(context, seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                async for message in behaviour(request, capped):
+                    yield message
+        except TimeoutError:
+            await context.abort(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    return stream
+
+
+class _Capped:
+    """A context whose deadline is the server's; all else is the context's own."""
+
+    def __init__(self, context: Any, seconds: float) -> None:
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + seconds
+
+    def time_remaining(self) -> float:
+        return max(0.0, self._deadline - self._loop.time())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

@@ -1,0 +1,81 @@
+"""32-bit floats in printed JSON, as short as they read back: 0.1, not 0.10000000149011612.
+
+The native printer writes a float as the double it is equal to. This mends its text; it knows no message's values.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from .reach import fields, reachable
+
+_SINGLE = struct.Struct("<f")
+# No float has so many decimals in its shortest form; fewer are left as they are.
+_LONG = re.compile(rb"-?\d+\.\d{8,}(?:e[+-]?\d+)?")
+_UNSURE = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue", "FloatValue"))
+
+Printer = Callable[[Message], bytes]
+
+
+def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool) -> Printer:
+    """`show` with short floats. `names` says that fields go by their proto names.
+
+    Floats are found in the text by their fields' names. Where these do not tell (a double has the same name, or a map
+    or a Struct may have such a key), a text that might hold a long float is printed again by `slow`.
+    """
+    every = list(fields(message))
+    printed = {field: field.name if names else field.json_name for field in every}
+    floats = [field for field in every if _is_float(field)]
+    below = {one.full_name for one in reachable(message)}
+    if not floats and "google.protobuf.Any" not in below:
+        return show
+    called = {printed[field] for field in floats}
+    # A map's values stand under the client's own keys.
+    unsure = not _UNSURE.isdisjoint(below) or any(
+        (field.containing_type.GetOptions().map_entry and _is_fraction(field))
+        or (printed[field] in called and not _is_float(field))
+        for field in every
+        if field.containing_type is not None
+    )
+    if unsure:
+
+        def careful(made: Message) -> bytes:
+            text = show(made)
+            return slow(made) if _LONG.search(text) else text
+
+        return careful
+    # A quote within a JSON string is escaped, so that a bare "name": can only be a member.
+    alternatives = b"|".join(re.escape(name.encode()) for name in sorted(called))
+    members = re.compile(rb'"(?:%s)":(?:-?\d[^,}\]]*|\[[^\]]*\])' % alternatives)
+    return lambda made: members.sub(_member, show(made))
+
+
+def _is_float(field: FieldDescriptor) -> bool:
+    return field.type == FieldDescriptor.TYPE_FLOAT
+
+
+def _is_fraction(field: FieldDescriptor) -> bool:
+    wrapped = field.message_type is not None and field.message_type.full_name == "google.protobuf.DoubleValue"
+    return wrapped or field.type in (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE)
+
+
+def _member(found: re.Match[bytes]) -> bytes:
+    return _LONG.sub(_shortest, found.group())
+
+
+def _shortest(found: re.Match[bytes]) -> bytes:
+    text = found.group()
+    value = float(text)
+    for digits in (7, 8, 9):
+        short = b"%.*g" % (digits, value)
+        try:
+            if _SINGLE.unpack(_SINGLE.pack(float(short)))[0] == value:
+                return short
+        except OverflowError:  # the largest float, rounded up
+            break
+    return text

@@ -1,0 +1,131 @@
+"""How a stream of messages is written over HTTP: a JSON array, NDJSON, or Server-Sent Events.
+
+Pure: a framing takes encoded elements and gives bytes. A failed stream can never look complete: only `end` closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .status import Code, error
+
+ARRAY, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
+_ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON}
+
+
+class Framing(Protocol):
+    """One stream's writer; it counts, so it serves one stream only."""
+
+    media: str
+    heartbeat: bytes
+    """Sent while idle; empty where the form has no such thing."""
+
+    def messages(self, elements: Sequence[bytes]) -> bytes:
+        """The next elements."""
+
+    def end(self) -> bytes:
+        """The clean end."""
+
+    def failure(self, failed: bytes) -> bytes:
+        """The end of a stream that failed after it began; the connection is cut after it."""
+
+
+class _Array:
+    """Google's own form: one JSON array, valid when complete."""
+
+    media, heartbeat = ARRAY, b""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def messages(self, elements: Sequence[bytes]) -> bytes:
+        opening = b",\n" if self._begun else b"["
+        self._begun = True
+        return opening + b",\n".join(elements)
+
+    def end(self) -> bytes:
+        return b"]" if self._begun else b"[]"
+
+    def failure(self, failed: bytes) -> bytes:
+        return self.messages([failed])
+
+
+class _Lines:
+    """A message a line."""
+
+    media, heartbeat = NDJSON, b""
+
+    def messages(self, elements: Sequence[bytes]) -> bytes:
+        return b"\n".join(elements) + b"\n"
+
+    def end(self) -> bytes:
+        return b""
+
+    def failure(self, failed: bytes) -> bytes:
+        return failed + b"\n"
+
+
+class _Events:
+    """Server-Sent Events (HTML Living Standard, section 9.2)."""
+
+    media, heartbeat = SSE, b": keep-alive\n\n"
+
+    def __init__(self) -> None:
+        self._id = 0
+
+    def messages(self, elements: Sequence[bytes]) -> bytes:
+        out = bytearray()
+        for element in elements:
+            self._id += 1
+            out += b"id: %d\nevent: message\ndata: %b\n\n" % (self._id, element)
+        return bytes(out)
+
+    def end(self) -> bytes:
+        return b"event: end\ndata: {}\n\n"
+
+    def failure(self, failed: bytes) -> bytes:
+        return b"event: error\ndata: %b\n\n" % failed
+
+
+_FRAMINGS: dict[str, type[_Array] | type[_Lines] | type[_Events]] = {ARRAY: _Array, NDJSON: _Lines, SSE: _Events}
+
+
+def choose(accept: bytes | None) -> Framing:
+    """The framing a client prefers (RFC 9110 section 12.5.1).
+
+    A wildcard, and no header at all, mean the JSON array. Raises INVALID_ARGUMENT with http 406 where the client
+    takes none of the three.
+    """
+    if not accept or accept == b"*/*":
+        return _Array()
+    best: tuple[float, int, str] | None = None
+    for media, quality, rank in _ranges(accept.decode("latin-1")):
+        if quality <= 0:
+            continue
+        name = ARRAY if media in ("*/*", "application/*") else SSE if media == "text/*" else _ALIASES.get(media, media)
+        if name in _FRAMINGS:
+            wild = media.endswith("*")
+            candidate = (quality, -rank - (1000 if wild else 0), name)
+            best = candidate if best is None or candidate > best else best
+    if best is None:
+        raise error(
+            Code.INVALID_ARGUMENT, f"a stream is sent as {ARRAY}, {NDJSON} or {SSE}: accept one of them", http=406
+        )
+    return _FRAMINGS[best[2]]()
+
+
+def _ranges(accept: str) -> list[tuple[str, float, int]]:
+    found = []
+    for rank, part in enumerate(accept.split(",")[:50]):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 0.0
+        found.append((media.lower(), quality, rank))
+    return found

@@ -1,0 +1,287 @@
+"""`Gateway`: registration, the order of starting, and the two-stage stop. Both faces hang on it.
+
+It knows no request: calls are `call`'s, HTTP is `http_server`'s, gRPC is `rpc_server`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import grpc
+from fastapi import FastAPI
+
+from . import openapi
+from .call import Calls
+from .codec import Codec, JsonLimits
+from .http_server import Check, HttpListener, make_app
+from .methods import Handler, Method, MethodTable
+from .rpc_server import RpcListener
+from .rules import Binding, bindings
+from .settings import Settings
+from .transcode import Transcoder
+
+logger = logging.getLogger("diptych")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+
+class Gateway:
+    """One process that serves the same servicers over gRPC and REST.
+
+    It stands wherever grpcio's generated `add_XServicer_to_server(servicer, server)` expects a server.
+
+    `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
+    context manager as FastAPI takes it, entered before the first request of either face and left after the last.
+    `readiness` are named checks that `/readyz` asks. `unbound="auto"` also maps methods that have no annotation to
+    `POST /{package.Service}/{Method}`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        *,
+        lifespan: Lifespan | None = None,
+        readiness: Mapping[str, Check] | None = None,
+        unbound: Literal["none", "auto"] = "none",
+    ) -> None:
+        self.settings = settings or Settings()
+        self._interceptors = tuple(interceptors)
+        self._lifespan = lifespan
+        self._unbound = unbound == "auto"
+        self._methods = MethodTable()
+        self._transcoder: Transcoder | None = None
+        self._calls: Calls | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._document: dict[str, Any] | None = None
+        self._life = contextlib.AsyncExitStack()
+        self._entering = asyncio.Lock()
+        self._entered = False
+        self._serving = False
+        self._http: HttpListener | None = None
+        self._rpc: RpcListener | None = None
+        self._stopped: asyncio.Event | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self.app: FastAPI = make_app(
+            settings=self.settings,
+            transcoder=self._enter,
+            document=self.openapi,
+            ready=lambda: self._serving,
+            checks=dict(readiness or {}),
+            lifespan=self._asgi_lifespan,
+        )
+        """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
+
+    # What grpcio's generated code calls. Either alone suffices; both are one registration.
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
+        """Register a service's handlers by method name. Raises `RegistrationError`."""
+        self._refuse_late(service_name)
+        self._methods.add_service(service_name, method_handlers)
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Register generic handlers; one without a service name is served over gRPC only."""
+        self._refuse_late("a generic handler")
+        self._methods.add_generic(generic_rpc_handlers)
+
+    def _refuse_late(self, what: str) -> None:
+        if self._transcoder is not None:
+            raise RuntimeError(f"{what} is registered after the gateway has started")
+
+    # What is served.
+
+    def bindings(self) -> list[tuple[Method, Binding]]:
+        """Every binding of every registered method, in the order of the protos. Raises `RuleError`."""
+        return [
+            (method, binding)
+            for method in self._methods
+            if not method.client_streaming
+            for binding in bindings(method.descriptor, unbound=self._unbound)
+        ]
+
+    @property
+    def methods(self) -> MethodTable:
+        """The registered methods."""
+        return self._methods
+
+    def build(self) -> Transcoder:
+        """Resolve everything a request needs, once. Raises `RuleError` where an annotation cannot be served."""
+        if self._transcoder is not None:
+            return self._transcoder
+        settings = self.settings
+        bound = self.bindings()
+        codec = Codec(
+            {service.file.name: service.file for service in self._methods.services.values()}.values(),
+            policy=settings.unknown_fields,
+            limits=JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements),
+        )
+        threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
+        self._threads = threads
+        self._calls = Calls(
+            self._methods,
+            self._interceptors,
+            threads=threads,
+            debug=settings.debug,
+            max_seconds=settings.max_deadline_seconds,
+        )
+        self._transcoder = Transcoder(bound, calls=self._calls, codec=codec, settings=settings)
+        return self._transcoder
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of everything on the HTTP face."""
+        if self._document is None:
+            own = openapi.document(self.bindings(), settings=self.settings)
+            self._document = openapi.merge(own, FastAPI.openapi(self.app))
+        return self._document
+
+    # Starting.
+
+    async def _enter(self) -> Transcoder:
+        """Enter the lifespan, once, whoever comes first: a listener, ASGI's own lifespan, or a request."""
+        async with self._entering:
+            built = self.build()
+            if not self._entered:
+                if self._lifespan is not None:
+                    await self._life.enter_async_context(self._lifespan(self.app))
+                self._entered = self._serving = True
+            return built
+
+    async def _leave(self) -> None:
+        async with self._entering:
+            if self._entered:
+                self._entered = self._serving = False
+                if self._calls is not None:
+                    await self._calls.stragglers.wait()
+                await self._life.aclose()
+            if self._threads is not None:
+                self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @contextlib.asynccontextmanager
+    async def _asgi_lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        await self._enter()
+        try:
+            yield
+        finally:
+            await self._leave()
+
+    async def start(self) -> None:
+        """Bind both ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
+        if self._http is not None:
+            raise RuntimeError("the gateway is started already")
+        transcoder = await self._enter()
+        assert self._calls is not None
+        self._stopped = asyncio.Event()
+        settings = self.settings
+        rpc = RpcListener(self._methods, self._calls, settings)
+        http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
+        try:
+            await rpc.start()
+            await http.start()
+        except BaseException:
+            await rpc.stop(0)
+            await http.stop(0)
+            await self._leave()
+            raise
+        self._rpc, self._http = rpc, http
+
+    @property
+    def http_port(self) -> int:
+        """The port the HTTP listener is bound to."""
+        if self._http is None:
+            raise RuntimeError("the gateway is not started")
+        return self._http.port
+
+    @property
+    def grpc_port(self) -> int:
+        """The port the gRPC listener is bound to."""
+        if self._rpc is None:
+            raise RuntimeError("the gateway is not started")
+        return self._rpc.port
+
+    # Stopping.
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Stop in two stages: take nothing new, then, after `grace` seconds, cancel what still runs.
+
+        Readiness is false from the first moment. `grace` None means the settings' `grace_seconds`.
+        """
+        if self._stopping is None:
+            seconds = self.settings.grace_seconds if grace is None else grace
+            self._stopping = asyncio.ensure_future(self._stop(seconds))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, grace: float) -> None:
+        self._serving = False
+        rpc, http = self._rpc, self._http
+        if rpc is not None and http is not None:
+            await rpc.set_serving(serving=False)
+            if self.settings.drain_seconds:
+                await asyncio.sleep(self.settings.drain_seconds)
+            await asyncio.gather(rpc.stop(grace), self._stop_http(http, grace))
+        await self._leave()
+        if self._stopped is not None:
+            self._stopped.set()
+
+    async def _stop_http(self, http: HttpListener, grace: float) -> None:
+        async with contextlib.AsyncExitStack() as after:
+            loop = asyncio.get_running_loop()
+            if self._transcoder is not None:
+                after.callback(loop.call_later(grace, setattr, self._transcoder, "stopping", True).cancel)
+            await http.stop(grace)
+
+    async def wait_for_termination(self) -> None:
+        """Returns when the gateway has stopped."""
+        if self._stopped is None:
+            raise RuntimeError("the gateway is not started")
+        await self._stopped.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once."""
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        received: list[int] = []
+
+        def on_signal(number: int) -> None:
+            received.append(number)
+            if len(received) > 1:
+                os._exit(128 + number)
+            logger.info("stopping on %s", signal.Signals(number).name)
+            self._serving = False
+            loop.create_task(self.stop())
+
+        await self.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal, number)
+        settings = self.settings
+        logger.info("HTTP on http://%s:%d, gRPC on %s:%d", settings.http_host, self.http_port, settings.grpc_host, self.grpc_port)
+        await self.wait_for_termination()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,10 @@
+"""The HTTP face: the FastAPI shell around the transcoder, and uvicorn as its listener.
+
+User routes win over transcoded ones; everything else, errors of FastAPI included, speaks the gateway's error dialect.
+It knows no servicer.
+"""
+
+from .listener import HttpListener
+from .shell import Check, make_app
+
+__all__ = ["Check", "HttpListener", "make_app"]

@@ -1,0 +1,154 @@
+"""uvicorn as the HTTP listener, started and stopped by hand, so that no request it accepted is dropped.
+
+It knows no route; signals are the gateway's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..reply import ErrorReplier
+from ..status import Violation, invalid
+
+# How long idle connections are still listened to after the stop began: a request may be under way on any of them.
+LINGER_SECONDS = 0.5
+_TICK_SECONDS = 0.02
+_BACKLOG = 2048
+
+
+class HttpListener:
+    """One bound HTTP port. `errors` words what the parser refuses before there is a request."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, errors: ErrorReplier) -> None:
+        self._host, self._asked_port = host, port
+        self._draining = False
+        self._app = app
+        malformed = errors.reply(invalid(Violation("", "the request is not HTTP/1.1")).status)
+
+        class Protocol(HttpToolsProtocol):
+            def send_400_response(self, msg: str) -> None:
+                self.transport.write(_raw_reply(malformed.status, malformed.headers, malformed.body))
+                self.transport.close()
+
+        self._config = uvicorn.Config(
+            self._front,
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # which proxies are trusted is a setting of its own, and off
+            timeout_keep_alive=75,
+            backlog=_BACKLOG,
+        )
+        self._server = uvicorn.Server(self._config)
+        self._ticking: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+
+    async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, _closing(send) if self._draining else send)
+
+    @property
+    def port(self) -> int:
+        """The bound port."""
+        assert self._socket is not None, "the listener is not started"
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Bind and accept. Raises OSError where the address is taken."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self._host, self._asked_port))
+        except OSError:
+            bound.close()
+            raise
+        bound.setblocking(False)
+        self._socket = bound
+        logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        await self._server.startup(sockets=[bound])
+        self._ticking = asyncio.ensure_future(self._server.main_loop())
+
+    async def stop(self, grace: float) -> None:
+        """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
+
+        A connection that is kept alive is answered once more, with `connection: close`, before it is closed: its
+        client may have sent a request that has not arrived yet.
+        """
+        server, loop = self._server, asyncio.get_running_loop()
+        self._draining = True
+        if self._ticking is None:
+            return
+        # What the kernel has queued is accepted before the listening socket closes.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for one in server.servers:
+            one.close()
+        if self._socket is not None:
+            self._socket.close()
+        state = server.server_state
+        began = loop.time()
+        while state.connections or state.tasks:
+            waited = loop.time() - began
+            for connection in list(state.connections):
+                if waited >= min(LINGER_SECONDS, grace) or _is_busy(connection):
+                    connection.shutdown()  # at once where it is idle, else after the running response
+            if waited >= grace:
+                break
+            await asyncio.sleep(_TICK_SECONDS)
+        await self._cancel()
+        server.should_exit = True
+        self._ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticking
+        self._ticking = None
+
+    async def _cancel(self) -> None:
+        state = self._server.server_state
+        tasks = set(state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)  # each says 503 to its client, if it can
+        for connection in list(state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.close()
+
+
+def _is_busy(connection: Any) -> bool:
+    cycle = getattr(connection, "cycle", None)
+    return cycle is not None and not cycle.response_complete
+
+
+def _closing(send: Send) -> Send:
+    async def close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return close
+
+
+def _raw_reply(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    lines = [b"HTTP/1.1 %d Bad Request" % status, *(b"%b: %b" % pair for pair in headers), b"connection: close", b"", b""]
+    return b"\r\n".join(lines) + body
+
+
+def _cut_on_purpose(record: logging.LogRecord) -> bool:
+    """False for uvicorn's complaint about a stream that failed and was therefore not completed."""
+    return record.msg != "ASGI callable returned without completing response."

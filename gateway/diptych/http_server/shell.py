@@ -1,0 +1,199 @@
+"""The FastAPI application: docs, health, the users' own routes, and the transcoder behind them.
+
+It opens no port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import resources
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+
+from ..reply import Reply
+from ..settings import Settings
+from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
+from ..transcode import Transcoder
+
+Check = Callable[[], bool | None | Awaitable[bool | None]]
+"""A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""
+CHECK_SECONDS = 5.0
+
+_ASSETS = "/docs/assets"
+
+
+def make_app(
+    *,
+    settings: Settings,
+    transcoder: Callable[[], Awaitable[Transcoder]],
+    document: Callable[[], dict[str, Any]],
+    ready: Callable[[], bool],
+    checks: Mapping[str, Check],
+    lifespan: Lifespan[Any],
+) -> FastAPI:
+    """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document."""
+    app = FastAPI(
+        title=settings.title,
+        version=settings.api_version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a trailing slash is another path, and a redirect would cost every request a search
+        lifespan=lifespan,
+    )
+    # The last of the user's middleware is the innermost: every middleware added later sees every request.
+    app.user_middleware.append(Middleware(_Dispatch, owner=app, transcoder=transcoder))
+    _add_health(app, ready, checks)
+    if settings.docs:
+        _add_docs(app, settings, document)
+    _add_errors(app, transcoder)
+    return app
+
+
+class _Dispatch:
+    """Users' routes first, then the transcoder, which answers 404 too."""
+
+    def __init__(self, app: ASGIApp, owner: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
+        self._router, self._owner, self._build = app, owner, transcoder
+        self._transcoder: Transcoder | None = None
+        self._counted = -1
+        self._literal: dict[str, frozenset[str]] = {}
+        self._others: list[BaseRoute] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        transcoder = self._transcoder
+        if transcoder is None:
+            transcoder = self._transcoder = await self._build()
+        if len(self._owner.router.routes) != self._counted:
+            self._sort()
+        methods = self._literal.get(scope["path"] if not scope.get("root_path") else _below(scope))
+        if methods is not None and scope["method"] in methods:
+            await self._router(scope, receive, send)
+        elif (methods is not None or self._others) and self._is_users(scope, transcoder, known=methods is not None):
+            await self._router(scope, receive, send)
+        else:
+            await transcoder(scope, receive, send)
+
+    def _sort(self) -> None:
+        """Tell routes that one look-up finds from those that have to be asked."""
+        routes = self._owner.router.routes
+        self._counted = len(routes)
+        self._literal, self._others = {}, []
+        for route in routes:
+            if isinstance(route, Route) and "{" not in route.path and route.methods:
+                before = self._literal.get(route.path, frozenset())
+                self._literal[route.path] = before | route.methods
+            else:
+                self._others.append(route)
+
+    def _is_users(self, scope: Scope, transcoder: Transcoder, *, known: bool) -> bool:
+        """Whether a user's route fits whole, or fits but for its method where nothing transcoded fits at all."""
+        found = [match for match, _ in (route.matches(scope) for route in self._others) if match is not Match.NONE]
+        if Match.FULL in found:
+            return True
+        return (known or bool(found)) and not transcoder.fits(scope)
+
+
+def _below(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope["root_path"]
+    return path[len(root) :] if path.startswith(root + "/") else path
+
+
+def _add_health(app: FastAPI, ready: Callable[[], bool], checks: Mapping[str, Check]) -> None:
+    @app.get("/healthz", tags=["Health"], summary="Whether the process is alive.")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/readyz",
+        tags=["Health"],
+        summary="Whether the process takes calls.",
+        responses={503: {"description": "It takes none, or one of its checks fails."}},
+    )
+    async def readyz(response: Response) -> dict[str, Any]:
+        results = dict(zip(checks, await asyncio.gather(*(_passes(check) for check in checks.values())), strict=True))
+        fit = ready() and all(results.values())
+        response.status_code = 200 if fit else 503
+        state = "ready" if fit else "stopping" if not ready() else "not ready"
+        return {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            found = check()
+            if inspect.isawaitable(found):
+                found = await found
+    except Exception:  # noqa: BLE001
+        return False  # whatever a check raises, the answer is the same
+    return found is not False
+
+
+def _add_docs(app: FastAPI, settings: Settings, document: Callable[[], dict[str, Any]]) -> None:
+    app.openapi = document  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title=settings.title,
+            swagger_js_url=f"{root}{_ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_ASSETS}/favicon.png",
+        )
+
+    # The package's files are served from where it is installed: the page asks nobody outside for anything.
+    assets = StaticFiles(directory=str(resources.files("fastapi_offline") / "static"))
+    app.mount(_ASSETS, assets, name="docs-assets")
+
+
+def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
+    async def respond(status: Status) -> Response:
+        return _response((await transcoder()).errors.reply(status))
+
+    async def http_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = CODE_OF_HTTP.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.INVALID_ARGUMENT)
+        headers = tuple((error.headers or {}).items())
+        return await respond(
+            Status(code=code, message=str(error.detail), http=error.status_code, headers=headers)
+        )
+
+    async def validation_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = (Violation(".".join(map(str, fault["loc"])), str(fault["msg"])) for fault in error.errors())
+        return await respond(invalid(*faults, http=422).status)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        built = await transcoder()
+        return _response(built.errors.reply(built.unexpected(error, f"{request.method} {request.url.path}")))
+
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    return response

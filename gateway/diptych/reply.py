@@ -1,0 +1,229 @@
+"""Responses and errors as HTTP sees them: status, headers, body. Every wire form of an error is made here.
+
+It knows no ASGI and no call; it takes messages, metadata and statuses, and gives values.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+
+from .codec import Codec, JsonOptions, Parameters
+from .fields import HTTP_BODY
+from .metadata import HTTP_CODE_KEY, Pair, to_headers
+from .methods import Method
+from .rules import Binding
+from .settings import Settings
+from .status import Code, Status
+
+Headers = list[tuple[bytes, bytes]]
+Dialect = Literal["google", "status", "problem"]
+
+JSON = b"application/json"
+PROBLEM = b"application/problem+json"
+UNKNOWN_FIELDS = b"x-unknown-fields"
+TRAILER_PREFIX = b"grpc-trailer-"
+# RFC 9110 section 15.5.2: a 401 names a scheme, even where no authenticator said which.
+_CHALLENGE = (b"www-authenticate", b"Bearer")
+
+
+class Reply(NamedTuple):
+    """One HTTP response."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Replier:
+    """Makes the replies of one binding; all its choices are taken at start-up."""
+
+    def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
+        self._raw = _raw(binding)
+        self._encoders = {}
+        for ints in (False, True):
+            options = JsonOptions(
+                emit_defaults=settings.emit_defaults,
+                preserve_names=settings.preserve_names,
+                enums_as_ints=ints or settings.enums_as_ints,
+            )
+            self._encoders[ints] = (
+                codec.encoder(method.response, options)
+                if binding.response_body is None
+                else codec.field_encoder(method.response, binding.response_body, options)
+            )
+        self._plain = self._encoders[False]
+
+    @property
+    def raw(self) -> Callable[[Any], Any] | None:
+        """From a response to its HttpBody, where it goes out as its own bytes; else None."""
+        return self._raw
+
+    def unary(
+        self,
+        message: Message,
+        parameters: Parameters,
+        initial: Sequence[Pair],
+        trailing: Sequence[Pair],
+        warnings: Sequence[str],
+    ) -> Reply:
+        """A successful response with its metadata."""
+        if self._raw is not None:
+            http_body = self._raw(message)
+            body, content_type = http_body.data, media_type(http_body.content_type)
+        elif parameters.enums_as_ints or parameters.pretty:
+            body, content_type = self._encoders[parameters.enums_as_ints](message), JSON
+            if parameters.pretty:
+                body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        else:
+            body, content_type = self._plain(message), JSON
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        status = 200
+        if initial or trailing:
+            status = http_code(initial, trailing)
+            headers += metadata_headers(initial, trailing)
+        if warnings:
+            headers.append((UNKNOWN_FIELDS, _header_list(warnings)))
+        if status in (204, 304):
+            return Reply(status, [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")], b"")
+        return Reply(status, headers, body)
+
+    def element(self, message: Message, parameters: Parameters) -> bytes:
+        """One message of a stream."""
+        return self._encoders[parameters.enums_as_ints](message)
+
+
+def _raw(binding: Binding) -> Callable[[Any], Any] | None:
+    field = binding.response_body
+    if field is None:
+        return _itself if binding.method.output_type.full_name == HTTP_BODY else None
+    if field.message_type is None or field.is_repeated or field.message_type.full_name != HTTP_BODY:
+        return None
+    name = field.name
+    return lambda message: getattr(message, name)
+
+
+def _itself(message: Any) -> Any:
+    return message
+
+
+def media_type(text: str) -> bytes:
+    """A servicer's content type as a header's value; what cannot be one becomes octets."""
+    value = text.encode("latin-1", "replace")
+    return value if value and not any(byte < 32 or byte == 127 for byte in value) else b"application/octet-stream"
+
+
+def metadata_headers(initial: Sequence[Pair], trailing: Sequence[Pair]) -> Headers:
+    """Initial metadata as headers, trailing metadata as headers with a prefix."""
+    return [*to_headers(initial), *to_headers(trailing, TRAILER_PREFIX)]
+
+
+def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:
+    """The status a servicer chose for its success with `x-http-code`; 200 where it chose none, or no success."""
+    for name, value in (*initial, *trailing):
+        if name == HTTP_CODE_KEY:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if text.isdigit() and 200 <= int(text) < 400:
+                return int(text)
+    return 200
+
+
+def _header_list(names: Sequence[str]) -> bytes:
+    return ", ".join(names)[:4096].encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
+
+
+class ErrorReplier:
+    """Every error of the process, in the one dialect that the settings name."""
+
+    def __init__(self, codec: Codec, dialect: Dialect) -> None:
+        self._encode = codec.encoder(AnyMessage, JsonOptions(emit_defaults=False))
+        self._dialect = dialect
+
+    def reply(self, status: Status, initial: Sequence[Pair] = (), trailing: Sequence[Pair] = ()) -> Reply:
+        """An error as a whole response. Of the metadata, what is set for the client goes out with it."""
+        body = orjson.dumps(self.body(status))
+        headers: Headers = [
+            (b"content-type", PROBLEM if self._dialect == "problem" else JSON),
+            (b"content-length", b"%d" % len(body)),
+            *((name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in status.headers),
+        ]
+        challenges = [pair for pair in trailing if pair[0] == "www-authenticate"]
+        rest = [pair for pair in trailing if pair[0] != "www-authenticate"]
+        headers += [*to_headers([*initial, *challenges]), *to_headers(rest, TRAILER_PREFIX)]
+        if status.http_status == 401 and not any(name == b"www-authenticate" for name, _ in headers):
+            headers.append(_CHALLENGE)
+        retry = _retry_after(status)
+        if retry is not None and not any(name == b"retry-after" for name, _ in headers):
+            headers.append((b"retry-after", b"%d" % retry))
+        return Reply(status.http_status, headers, body)
+
+    def body(self, status: Status) -> dict[str, Any]:
+        """The error as JSON values: AIP-193, a bare google.rpc.Status, or RFC 9457."""
+        details = [self._detail(detail) for detail in status.details]
+        if self._dialect == "status":
+            return {"code": status.number, "message": status.message, "details": details}
+        if self._dialect == "problem":
+            return {
+                "type": "about:blank",
+                "title": status.code.name,
+                "status": status.http_status,
+                "detail": status.message,
+                "code": status.number,
+                "details": details,
+            }
+        return {
+            "error": {
+                "code": status.http_status,
+                "message": status.message,
+                "status": status.code.name,
+                "details": details,
+            }
+        }
+
+    def element(self, status: Status) -> bytes:
+        """The error inside a stream that has begun: always under `error`, so that it is no message."""
+        body = self.body(status)
+        return orjson.dumps(body if "error" in body else {"error": body})
+
+    def _detail(self, detail: AnyMessage) -> Any:
+        try:
+            return orjson.loads(self._encode(detail))
+        except Exception:  # noqa: BLE001
+            # A type this process does not know: its bytes are passed on as they are, in Any's generic form.
+            return {"@type": detail.type_url, "value": _base64(detail.value)}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _retry_after(status: Status) -> int | None:
+    for detail in status.details:
+        if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            info = error_details_pb2.RetryInfo()
+            detail.Unpack(info)
+            return max(0, math.ceil(info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
+    return None
+
+
+def no_route(path: str) -> Status:
+    """404: no template has this shape."""
+    return Status(code=Code.NOT_FOUND, message=f"no route matches {path}")
+
+
+def wrong_method(verb: str, path: str, allowed: Sequence[str]) -> Status:
+    """405 with `Allow`."""
+    names = ", ".join(allowed)
+    return Status(
+        code=Code.UNIMPLEMENTED,
+        message=f"{verb} is not allowed for {path}: {names} are",
+        http=405,
+        headers=(("allow", names),),
+    )

@@ -1,0 +1,158 @@
+"""The ASGI app: match, bind, call, reply, and nothing else. It serves what `Transcoder.routes` holds.
+
+It knows no FastAPI and no listener. Everything a request needs is found in its route's `Endpoint`, made at start-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from ..bind import Binder, Bound, ContentType, Disconnected, read
+from ..call import Call, Calls, ClientGone
+from ..codec import DEFAULT, Codec
+from ..framing import choose
+from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
+from ..methods import Method
+from ..reply import ErrorReplier, Replier, Reply, no_route, wrong_method
+from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMethod
+from ..rules import Binding, RuleError
+from ..settings import Settings
+from ..status import Code, Status, StatusError
+from .exchange import Exchange, Receive, Scope, Send, peer, raw_path
+from .streaming import Bytes, Messages, send as send_stream
+
+__all__ = ["Endpoint", "Transcoder"]
+
+_STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
+_NO_TYPE = ContentType("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One binding with all that serves it; `body_limit` in bytes."""
+
+    method: Method
+    binding: Binding
+    binder: Binder
+    replier: Replier
+    body_limit: int
+
+
+class Transcoder:
+    """Serves bindings over ASGI.
+
+    Raises `RuleError` where two bindings cannot be told apart.
+    """
+
+    def __init__(
+        self, bindings: Iterable[tuple[Method, Binding]], *, calls: Calls, codec: Codec, settings: Settings
+    ) -> None:
+        self.routes: RouteTable[Endpoint] = RouteTable()
+        self.errors = ErrorReplier(codec, settings.error_dialect)
+        self.stopping = False
+        """Set when running calls are being cancelled, so that whoever still waits is told why."""
+        self._calls = calls
+        self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
+        self._max_seconds = settings.max_deadline_seconds
+        self._heartbeat = settings.sse_heartbeat_seconds
+        for method, binding in bindings:
+            endpoint = Endpoint(
+                method,
+                binding,
+                Binder(method, binding, codec, settings),
+                Replier(method, binding, codec, settings),
+                settings.body_limit(method.path),
+            )
+            try:
+                self.routes.add(Route(verb=binding.verb, template=binding.template, target=endpoint))
+            except RouteConflict as conflict:
+                raise RuleError(binding.method, f"column 1 of {binding.template.text!r}: {conflict}") from None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        try:
+            path = raw_path(scope)
+            match = self.routes.match(scope["method"], path)
+            if isinstance(match, Match):
+                await self._serve(exchange, match)
+            else:
+                await exchange.reply(self._miss(match, scope["method"], path))
+        except StatusError as failed:
+            await exchange.reply(self.errors.reply(failed.status))
+        except (ClientGone, Disconnected):
+            return  # nobody is left to answer
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            await exchange.reply(self.errors.reply(_STOPPING))
+        except Exception as wrong:  # noqa: BLE001
+            await exchange.reply(self.errors.reply(self.unexpected(wrong, f"{scope['method']} {scope['path']}")))
+
+    def fits(self, scope: Scope) -> bool:
+        """Whether a route has the request's shape, for whatever method."""
+        return bool(self.routes.shaped(raw_path(scope)))
+
+    def unexpected(self, wrong: Exception, where: str) -> Status:
+        """What a client may see of an exception nobody expected; the log has the rest, under the same id."""
+        return self._calls.guard.status(wrong, where)
+
+    def _miss(self, miss: NoRoute | WrongMethod, verb: str, path: str) -> Reply:
+        if isinstance(miss, NoRoute):
+            return self.errors.reply(no_route(path))
+        if verb == "OPTIONS":
+            return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
+        return self.errors.reply(wrong_method(verb, path, miss.allowed))
+
+    async def _serve(self, exchange: Exchange, match: Match[Endpoint]) -> None:
+        endpoint = match.route.target
+        call = await self._open(endpoint, exchange.scope)
+        if call.streams:
+            await self._stream(exchange, endpoint, match.values, call)
+        else:
+            await self._unary(exchange, endpoint, match.values, call)
+
+    async def _open(self, endpoint: Endpoint, scope: Scope) -> Call:
+        headers = scope["headers"]
+        seconds = self._max_seconds
+        grpc_timeout = server_timeout = None
+        for name, value in headers:
+            if name == SERVER_TIMEOUT_HEADER:
+                server_timeout = value
+            elif name == TIMEOUT_HEADER:
+                grpc_timeout = value
+        if grpc_timeout is not None or server_timeout is not None:
+            seconds = timeout(grpc_timeout, server_timeout, seconds)
+        metadata = from_headers(headers, self._policy)
+        return await self._calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
+
+    async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
+        if not call.needs_request:
+            return Bound(endpoint.method.request(), DEFAULT)
+        scope = exchange.scope
+        headers = dict(scope["headers"])
+        body, content_type = b"", _NO_TYPE
+        if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
+            body = await read(exchange.receive, headers, endpoint.body_limit)
+            content_type = ContentType.of(headers.get(b"content-type"))
+        return endpoint.binder.bind(values, scope["query_string"], body, content_type, exchange.warnings)
+
+    async def _unary(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+        request, parameters = await self._request(exchange, endpoint, values, call)
+        try:
+            response: Message = await call.unary(request, exchange.gone)
+            initial, trailing = call.initial_metadata, call.trailing_metadata
+            reply = endpoint.replier.unary(response, parameters, initial, trailing, exchange.warnings)
+        except StatusError as failed:
+            reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
+        await exchange.reply(reply)
+
+    async def _stream(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+        replier = endpoint.replier
+        framing = None if replier.raw is not None else choose(exchange.header(b"accept"))
+        request, parameters = await self._request(exchange, endpoint, values, call)
+        form = Bytes(replier.raw) if framing is None else Messages(framing, replier, parameters)
+        await send_stream(exchange, call, call.stream(request), form, self.errors, self._heartbeat)

@@ -1,0 +1,75 @@
+"""One HTTP exchange over ASGI: read the body, answer once, write a stream, notice that the client left.
+
+It knows no message and no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+from ..reply import Headers, Reply
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Exchange:
+    """What the transcoder does with one scope."""
+
+    __slots__ = ("_send", "begun", "head", "receive", "scope", "warnings")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self._send = scope, receive, send
+        self.head = scope["method"] == "HEAD"
+        self.begun = False
+        self.warnings: list[str] = []
+
+    def header(self, name: bytes) -> bytes | None:
+        """A request header's value; several of one name are one list (RFC 9110 section 5.3)."""
+        found = [value for key, value in self.scope["headers"] if key == name]
+        return b", ".join(found) if found else None
+
+    async def reply(self, reply: Reply) -> None:
+        """Answer whole; nothing where an answer has begun."""
+        if self.begun:
+            return
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await self._send({"type": "http.response.body", "body": b"" if self.head else reply.body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin a stream. What is not ended with `write(..., more=False)` is cut by the listener."""
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Write to the stream; waits while the client is behind."""
+        await self._send({"type": "http.response.body", "body": b"" if self.head else data, "more_body": more})
+
+    async def gone(self) -> None:
+        """Returns when the client has gone away; what it still sends is thrown away."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+def raw_path(scope: Scope) -> str:
+    """The percent-encoded path below the place the app is mounted at."""
+    raw = scope.get("raw_path")
+    path: str = raw.partition(b"?")[0].decode("latin-1") if raw is not None else quote(scope["path"])
+    root = scope.get("root_path")
+    if root:
+        prefix = quote(root)
+        if path.startswith(prefix + "/"):
+            return path[len(prefix) :]
+    return path
+
+
+def peer(client: tuple[str, int] | None) -> str:
+    """The client's address as gRPC's `context.peer()` writes it."""
+    if client is None:
+        return "unknown:"
+    host, port = client[0], client[1]
+    return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"
