@@ -63,7 +63,15 @@ def is_repeated(field: FieldDescriptor) -> bool:
 
 def is_map(field: FieldDescriptor) -> bool:
     """Whether it is a map field."""
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+    return map_entry(field) is not None
+
+
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
+    """A map's key and value, or None where the field is no map."""
+    if field.message_type is None or not field.message_type.GetOptions().map_entry:
+        return None
+    entry = field.message_type.fields_by_name
+    return entry["key"], entry["value"]
 
 
 def is_scalar(field: FieldDescriptor) -> bool:

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import DESCRIPTOR as ERROR_DETAILS
 
-from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, is_map
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, map_entry
 from ..status import Violation, invalid
 from . import fallback
 from .diagnose import diagnose
@@ -167,9 +167,14 @@ class Codec:
         What is absent prints as null, but for a message with fields of its own, which prints as an empty one.
         """
         name, message_type = field.name, field.message_type
-        if is_map(field) and message_type is not None:
-            return self._map_encoder(made, field, options)
-        if message_type is not None:
+        entry = map_entry(field)
+        if entry is not None and entry[1].message_type is not None:
+            below = self.encoder(message_factory.GetMessageClass(entry[1].message_type), options)
+            return lambda message: (
+                b"{%s}"
+                % b",".join(orjson.dumps(_key(key)) + b":" + below(one) for key, one in getattr(message, name).items())
+            )
+        if message_type is not None and entry is None:
             inner = self.encoder(message_factory.GetMessageClass(message_type), options)
             if field.is_repeated:
                 return lambda message: b"[%s]" % b",".join(map(inner, getattr(message, name)))
@@ -179,7 +184,7 @@ class Codec:
         # Alone in its message and with no defaults beside it, so that the text around it is known.
         encode = self.encoder(made, replace(options, emit_defaults=False))
         opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
-        empty = b"[]" if field.is_repeated else _zero(field, options)
+        empty = b"{}" if entry is not None else b"[]" if field.is_repeated else _zero(field, options)
 
         def encode_field(message: Message) -> bytes:
             only = made()
@@ -194,34 +199,12 @@ class Codec:
 
         return encode_field
 
-    def _map_encoder(self, made: type[Message], field: FieldDescriptor, options: JsonOptions) -> Encoder:
-        """A map's keys are strings in JSON, whatever they are."""
-        assert field.message_type is not None  # a map's entry
-        name, value = field.name, field.message_type.fields_by_name["value"]
-        if value.message_type is None:
-            encode = self.encoder(made, replace(options, emit_defaults=False))
-            opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
-
-            def encode_scalars(message: Message) -> bytes:
-                only = made()
-                getattr(only, name).MergeFrom(getattr(message, name))
-                text = encode(only)
-                return text[len(opening) : -1] if text != b"{}" else b"{}"
-
-            return encode_scalars
-        inner = self.encoder(message_factory.GetMessageClass(value.message_type), options)
-
-        def encode_messages(message: Message) -> bytes:
-            entries = getattr(message, name).items()
-            return b"{%s}" % b",".join(orjson.dumps(_key(key)) + b":" + inner(one) for key, one in entries)
-
-        return encode_messages
-
 
 _SPECIAL = SCALAR_MESSAGES | OPAQUE_MESSAGES
 
 
 def _key(key: object) -> str:
+    """A map's key as JSON has it: a string, whatever it is."""
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 

@@ -6,6 +6,7 @@ JSON of a message: what it finds no fault in is as the proto3 JSON mapping has i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -14,7 +15,7 @@ from typing import Any
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, did_you_mean, is_map, is_scalar
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, did_you_mean, is_scalar, map_entry
 from ..status import Violation
 from .scalars import Reader, json_name, json_reader, message_json_reader, text_reader
 
@@ -45,10 +46,8 @@ class _Enough(Exception):
 def diagnose(message: Descriptor, value: object, path: str = "") -> Diagnosis:
     """What is wrong with a parsed body as a `message`; `path` is where it stands."""
     doctor = _Doctor()
-    try:
+    with suppress(_Enough):
         doctor.message(message, value, path)
-    except _Enough:
-        pass
     return Diagnosis(doctor.faults, doctor.unknown)
 
 
@@ -91,8 +90,9 @@ class _Doctor:
                 other = set_by.setdefault(oneof.name, key)
                 if names[other] is not field:
                     self.fault(at, f"only one of {other!r} and {key!r} may be set (oneof {oneof.name!r})")
-            if is_map(field):
-                self.map(field, inner, at)
+            entry = map_entry(field) if field.is_repeated else None
+            if entry is not None:
+                self.map(*entry, inner, at)
             elif field.is_repeated:
                 self.list(field, inner, at)
             else:
@@ -105,12 +105,11 @@ class _Doctor:
         else:
             self.fault(path, f"an array is expected, not {json_name(value)}")
 
-    def map(self, field: FieldDescriptor, value: object, path: str) -> None:
+    def map(self, key_field: FieldDescriptor, inner: FieldDescriptor, value: object, path: str) -> None:
         if not isinstance(value, dict):
             self.fault(path, f"an object is expected, not {json_name(value)}")
             return
-        assert field.message_type is not None  # a map's entry
-        key_field, inner = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        # A boolean's key is a string, but a boolean's JSON is not.
         read = _reader(key_field) if key_field.cpp_type != FieldDescriptor.CPPTYPE_BOOL else _key_reader(key_field)
         for key in value:
             at = f"{path}[{key!r}]"

@@ -60,6 +60,5 @@ def choosy(message: Descriptor) -> Callable[[bytes], bool]:
     oneofs = [field for field in fields(message) if field.containing_oneof and len(field.containing_oneof.fields) > 1]
     if not oneofs:
         return lambda _: False
-    names = [tuple({b'"%s"' % name.encode() for name in (one.name, one.json_name)}) for one in oneofs]
-    flat = tuple({name for both in names for name in both})
-    return lambda body: sum(name in body for name in flat) > 1 or b"\\u" in body
+    names = tuple({b'"%s"' % name.encode() for one in oneofs for name in (one.name, one.json_name)})
+    return lambda body: sum(name in body for name in names) > 1 or b"\\u" in body

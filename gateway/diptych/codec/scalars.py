@@ -28,7 +28,7 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_DURATION = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,9})?s")
+_DURATION = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{0,9})?s")
 _FIELD_MASK = re.compile(r"[^_]*")
 _ENUM_NAMES = 20  # how many an error lists
 _FLOAT_MAX = 3.4028234663852886e38
