@@ -1,0 +1,280 @@
+"""The worker processes: what ends them, what that costs others, and what is left behind (nothing)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import grpc
+import pytest
+
+from artificer.ocr.v1 import ocr_service_pb2 as pb
+from artificer_services.ocr import errors
+from artificer_services.ocr.build import OcrService, OcrSettings, build
+from artificer_services.ocr.engine import Choices
+from artificer_services.ocr.process import WorkerProcess
+
+from . import samples
+from .conftest import serve
+
+ONE = samples.page_text(1)
+LONG = samples.scan_pdf(*(samples.page_text(number) for number in range(1, 9)))
+SHORT = samples.scan_pdf(ONE)
+PATIENCE = 30.0  # seconds until a condition that should come counts as missed
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop turn until a condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110  # it is about other processes, which set no event here
+            await asyncio.sleep(0)
+
+
+def wait_for_end(fd: int) -> None:
+    """Wait until the process behind a pidfd is gone."""
+    try:
+        assert select.select([fd], [], [], PATIENCE)[0], "the process is still there"
+    finally:
+        os.close(fd)
+
+
+def busy(service: OcrService) -> list[WorkerProcess]:
+    return [worker for worker in service.pool.workers if worker.busy]
+
+
+async def read(service: OcrService, data: bytes) -> str:
+    async with aclosing(service.reader.pages(data, Choices())) as pages:
+        return "\f".join([page.text async for page in pages])
+
+
+async def test_a_killed_worker_fails_only_its_own_request() -> None:
+    async with serve(OcrSettings(workers=1)) as (service, stub):
+        long = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
+        await until(lambda: bool(busy(service)))
+        short = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        (worker,) = busy(service)
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await long
+        assert caught.value.code() == grpc.StatusCode.INTERNAL
+        assert "ended unexpectedly" in (caught.value.details() or "")
+        assert samples.words((await short).text) == samples.words(ONE)
+        assert await service.ready()
+
+
+async def test_a_worker_that_dies_idle_costs_no_request() -> None:
+    async with serve(OcrSettings(workers=1)) as (service, stub):
+        (worker,) = service.pool.workers
+        os.kill(worker.pid, signal.SIGKILL)  # and at once, before the pool can have noticed:
+        answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        assert samples.words(answer.text) == samples.words(ONE)
+
+
+async def test_a_client_that_leaves_frees_the_pool() -> None:
+    async with serve(OcrSettings(workers=1)) as (service, stub):
+        call = stub.ProcessPDFStream(pb.ProcessPDFStreamRequest(pdf_data=LONG))
+        await anext(aiter(call))
+        await until(lambda: bool(busy(service)))
+        (worker,) = busy(service)
+        gone = os.pidfd_open(worker.pid)
+        call.cancel()
+        await asyncio.to_thread(wait_for_end, gone)
+        answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        assert samples.words(answer.text) == samples.words(ONE)
+
+
+async def test_a_closed_generator_stops_the_work() -> None:
+    service = build(OcrSettings(workers=2))
+    async with service.lifespan():
+        pages = service.reader.pages(LONG, Choices())
+        await anext(pages)
+        await until(lambda: len(busy(service)) == 2)
+        gone = [os.pidfd_open(worker.pid) for worker in busy(service)]
+        await pages.aclose()
+        for fd in gone:
+            await asyncio.to_thread(wait_for_end, fd)
+        await until(lambda: len(service.pool.workers) == 2)
+
+
+async def test_a_page_over_time_is_ended() -> None:
+    async with serve(OcrSettings(workers=1, page_timeout=0.05)) as (service, stub):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "page 1 took longer than 0.05 seconds" in (caught.value.details() or "")
+        await until(lambda: bool(service.pool.workers))
+
+
+async def test_a_long_document_does_not_starve_a_short_one() -> None:
+    service = build(OcrSettings(workers=1))
+    async with service.lifespan():
+        seen: list[int] = []
+
+        async def long() -> None:
+            async for page in service.reader.pages(LONG, Choices()):
+                seen.append(page.number)  # counted while it goes on
+
+        reading = asyncio.create_task(long())
+        await until(lambda: seen == [1])
+        assert samples.words(await read(service, SHORT)) == samples.words(ONE)
+        assert len(seen) <= 4  # of eight: a turn each for looking and for reading, and one that was under way
+        await reading
+        assert seen == list(range(1, 9))
+
+
+async def test_the_first_page_arrives_while_others_are_read() -> None:
+    service = build(OcrSettings(workers=1))
+    async with service.lifespan(), aclosing(service.reader.pages(LONG, Choices())) as pages:
+        assert (await anext(pages)).number == 1
+        (worker,) = service.pool.workers
+        assert worker.tasks <= 3  # one look, one page, and perhaps the next one begun
+
+
+async def test_a_slow_taker_holds_the_work_back() -> None:
+    service = build(OcrSettings(workers=1))
+    data = samples.scan_pdf(*["x"] * 20)
+    async with service.lifespan(), aclosing(service.reader.pages(data, Choices())) as pages:
+        await anext(pages)
+        # Nothing is asked of the generator any more: what was begun ends, and no more begins.
+        await until(lambda: not busy(service) and not len(service.pool._queue))
+        (worker,) = service.pool.workers
+        assert worker.tasks <= 8
+
+
+async def test_more_requests_than_are_admitted_are_told_to_come_back() -> None:
+    async with serve(OcrSettings(workers=1, max_requests=1)) as (service, stub):
+        call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
+        await until(lambda: bool(busy(service)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        call.cancel()
+
+
+async def test_workers_that_cannot_start_make_the_service_unavailable() -> None:
+    service = build(OcrSettings(workers=2))
+    service.pool._setup["folder"] = "/nowhere"
+    with pytest.raises(errors.Unavailable, match="no worker process"):
+        await service.start()
+    assert not await service.ready()
+
+
+async def test_a_stopped_service_is_unavailable() -> None:
+    async with serve(OcrSettings(workers=1)) as (service, stub):
+        assert await service.ready()
+        call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
+        await until(lambda: bool(busy(service)))
+        await service.stop()
+        assert not await service.ready()
+        for failing in (call, stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await failing
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_workers_are_replaced_after_their_share() -> None:
+    service = build(OcrSettings(workers=1, worker_pages=3))
+    async with service.lifespan():
+        (first,) = service.pool.workers
+        assert samples.words(await read(service, samples.scan_pdf(ONE, ONE, ONE))) == samples.words(ONE) * 3
+        assert first not in service.pool.workers
+
+
+async def test_documents_are_closed_in_the_workers() -> None:
+    service = build(OcrSettings(workers=1))
+    async with service.lifespan():
+        await read(service, SHORT)
+        (worker,) = service.pool.workers
+        before = len(os.listdir(f"/proc/{worker.pid}/fd"))
+        for _ in range(3):
+            await read(service, SHORT)
+        assert not worker.seen
+        await service.reader.look(SHORT, Choices())  # the frames before it have been taken up by now
+        assert len(os.listdir(f"/proc/{worker.pid}/fd")) <= before
+
+
+def left_behind() -> tuple[set[str], set[str], set[str]]:
+    """This process's children, open descriptors and the service's temporary files."""
+    gc.collect()
+    children = set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+    descriptors = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            descriptors.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
+        except FileNotFoundError:  # the one that listed the folder
+            continue
+    files = {str(path) for path in Path(tempfile.gettempdir()).glob("diptych-ocr-*")}
+    return children, descriptors, files
+
+
+@pytest.mark.parametrize("engine", ["tesserocr", "pytesseract"])
+async def test_nothing_is_left_behind(engine: str) -> None:
+    await asyncio.to_thread(int)  # the loop's thread pool is not the service's
+    before = left_behind()
+    service = build(OcrSettings(workers=2, ocr_engine=engine))  # type: ignore[arg-type]  # both are of the literal
+    async with service.lifespan():
+        await read(service, SHORT)
+        cancelled = asyncio.create_task(read(service, LONG))
+        killed = asyncio.create_task(read(service, LONG))
+        await until(lambda: len(busy(service)) == 2)
+        cancelled.cancel()
+        for worker in busy(service):
+            os.kill(worker.pid, signal.SIGKILL)
+        results = await asyncio.gather(cancelled, killed, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        with pytest.raises(errors.BadDocument):
+            await read(service, SHORT[:-60])
+    assert left_behind() == before
+
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from artificer_services.ocr.build import OcrSettings, build
+from artificer_services.ocr.engine import Choices
+
+async def main() -> None:
+    service = build(OcrSettings(workers=2, ocr_engine=sys.argv[2]))
+    await service.start()
+    data = Path(sys.argv[1]).read_bytes()
+    async for page in service.reader.pages(data, Choices(force=True)):
+        if page.number == 2:
+            print(*(worker.pid for worker in service.pool.workers), flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("engine", ["tesserocr", "pytesseract"])
+def test_workers_die_with_a_server_that_is_killed(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "long.pdf").write_bytes(LONG)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path / "long.pdf"), engine],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        workers = [int(pid) for pid in server.stdout.readline().split()]
+        started = [int(pid) for worker in workers for pid in children(worker)]
+        gone = [os.pidfd_open(pid) for pid in (*workers, *started)]
+        server.kill()
+        for fd in gone:
+            wait_for_end(fd)
+        assert server.stdout.read() == ""  # it was killed in the middle of its work
+    assert len(workers) == 2
+    assert (engine == "pytesseract") or not started
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
