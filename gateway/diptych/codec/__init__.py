@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal, cast
 
 import orjson
-from google.protobuf import message_factory
+from google.protobuf import any_pb2, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import DESCRIPTOR as ERROR_DETAILS
@@ -68,7 +68,7 @@ class Codec:
         self._policy = policy
         self._limits = limits or JsonLimits()
         # Error details go out with every service's errors.
-        every = [*files, ERROR_DETAILS]
+        every = [*files, any_pb2.DESCRIPTOR, ERROR_DETAILS]
         self._native = NativeJson(every) if native and NativeJson is not None else None
 
     def decoder(self, made: type[Message]) -> Decoder:

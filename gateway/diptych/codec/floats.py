@@ -15,8 +15,10 @@ from google.protobuf.message import Message
 from .reach import fields, reachable
 
 _SINGLE = struct.Struct("<f")
-# No float has so many decimals in its shortest form; fewer are left as they are.
-_LONG = re.compile(rb"-?\d+\.\d{8,}(?:e[+-]?\d+)?")
+# Any float reads back from nine digits, so that fewer are left as they are.
+_LONG = re.compile(rb"-?\d[\d.]{8,}(?:e[+-]?\d+)?")
+# Where a long number may stand; in strings too, which costs time and nothing else.
+_MAYBE_LONG = re.compile(rb'(?:\A|":|[\[,])-?\d[\d.]{8,}')
 _UNSURE = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue", "FloatValue"))
 
 Printer = Callable[[Message], bytes]
@@ -46,7 +48,7 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
 
         def careful(made: Message) -> bytes:
             text = show(made)
-            return slow(made) if _LONG.search(text) else text
+            return slow(made) if _MAYBE_LONG.search(text) else text
 
         return careful
     # A quote within a JSON string is escaped, so that a bare "name": can only be a member.
