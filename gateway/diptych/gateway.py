@@ -34,7 +34,7 @@ logger = logging.getLogger("diptych")
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 
-class Gateway:
+class Gateway(grpc.aio.Server):
     """One process that serves the same servicers over gRPC and REST.
 
     It stands wherever grpcio's generated `add_XServicer_to_server(servicer, server)` expects a server.
@@ -93,6 +93,14 @@ class Gateway:
         self._refuse_late("a generic handler")
         self._methods.add_generic(generic_rpc_handlers)
 
+    def add_insecure_port(self, address: str) -> int:
+        """Refused: where a gateway listens is a setting."""
+        raise ValueError(f"cannot add {address}: a gateway listens where its settings' grpc_host and grpc_port say")
+
+    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
+        """Refused, as `add_insecure_port`."""
+        return self.add_insecure_port(address)
+
     def _refuse_late(self, what: str) -> None:
         if self._transcoder is not None:
             raise RuntimeError(f"{what} is registered after the gateway has started")
@@ -107,6 +115,11 @@ class Gateway:
             if not method.client_streaming
             for binding in bindings(method.descriptor, unbound=self._unbound)
         ]
+
+    @property
+    def maps_unbound(self) -> bool:
+        """Whether methods without an annotation are mapped too."""
+        return self._unbound
 
     @property
     def methods(self) -> MethodTable:
@@ -238,11 +251,16 @@ class Gateway:
                 after.callback(loop.call_later(grace, setattr, self._transcoder, "stopping", True).cancel)
             await http.stop(grace)
 
-    async def wait_for_termination(self) -> None:
-        """Returns when the gateway has stopped."""
+    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109, grpc.aio.Server's own
+        """Returns when the gateway has stopped, or after `timeout` seconds; true where it still runs, as grpcio's."""
         if self._stopped is None:
             raise RuntimeError("the gateway is not started")
-        await self._stopped.wait()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._stopped.wait()
+        except TimeoutError:
+            return True
+        return False
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -274,7 +292,13 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)
         settings = self.settings
-        logger.info("HTTP on http://%s:%d, gRPC on %s:%d", settings.http_host, self.http_port, settings.grpc_host, self.grpc_port)
+        logger.info(
+            "HTTP on http://%s:%d, gRPC on %s:%d",
+            settings.http_host,
+            self.http_port,
+            settings.grpc_host,
+            self.grpc_port,
+        )
         await self.wait_for_termination()
 
 

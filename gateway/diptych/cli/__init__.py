@@ -1,0 +1,169 @@
+"""The `diptych` command: arguments to settings to gateway. The only room that reads the environment and files.
+
+Every failure is one line on standard error and a non-zero exit, without a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import orjson
+import typer
+
+from ..rules import RuleError
+from .explain import explain as explain_request
+from .lint import lint as lint_gateway
+from .load import LoadError, gateway_of, settings_of
+from .table import routes as route_table
+
+app = typer.Typer(
+    name="diptych",
+    help="One .proto, two protocols, one process: gRPC and REST/JSON from the same servicers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODULE:FACTORY]",
+        help="What makes the gateway, called with the settings. Without it: the one installed application.",
+    ),
+]
+App = Annotated[
+    str | None,
+    typer.Option("--app", metavar="MODULE:FACTORY", envvar="DIPTYCH_APP", help="What makes the gateway."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(envvar="DIPTYCH_CONFIG", help="A TOML file of settings; ./diptych.toml where there is one."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting by name; dots go into tables. May be repeated."),
+]
+
+
+@app.command()
+def serve(
+    target: Target = None,
+    config: Config = None,
+    http_host: Annotated[str | None, typer.Option(help="Address of the HTTP listener.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port of the HTTP listener; 0 means any.")] = None,
+    grpc_host: Annotated[str | None, typer.Option(help="Address of the gRPC listener.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Port of the gRPC listener; 0 means any.")] = None,
+    grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    debug: Annotated[bool | None, typer.Option("--debug", help="Send the text of exceptions to clients.")] = None,
+    settings: Set = None,
+) -> None:
+    """Serve both faces until SIGTERM or SIGINT; a second signal exits at once.
+
+    Settings come from DIPTYCH_* variables, then a TOML file, then flags: the later wins.
+    """
+    flags: dict[str, Any] = {
+        "http_host": http_host,
+        "http_port": http_port,
+        "grpc_host": grpc_host,
+        "grpc_port": grpc_port,
+        "grace_seconds": grace_seconds,
+        "log_level": log_level,
+        "debug": debug,
+    }
+    loaded = settings_of(config, {name: value for name, value in flags.items() if value is not None}, settings or [])
+    logging.basicConfig(
+        level=loaded.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    gateway_of(target, loaded).run()
+
+
+@app.command()
+def routes(
+    target: App = None,
+    config: Config = None,
+    settings: Set = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Tabs between columns, no heading.")] = False,
+) -> None:
+    """Print the route table: verb, template, method, body, response_body."""
+    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    gateway.build()
+    typer.echo(route_table(gateway.bindings(), plain=plain))
+
+
+@app.command()
+def openapi(
+    target: App = None,
+    config: Config = None,
+    settings: Set = None,
+    output: Annotated[Path | None, typer.Option(help="A file to write to instead of standard output.")] = None,
+) -> None:
+    """Print the OpenAPI 3.1 document."""
+    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    gateway.build()
+    text = orjson.dumps(gateway.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if output is None:
+        sys.stdout.buffer.write(text)
+    else:
+        output.write_bytes(text)
+
+
+@app.command()
+def explain(
+    method: Annotated[str, typer.Argument(help="The HTTP method.")],
+    path: Annotated[str, typer.Argument(help="The path as it is sent, with its query.")],
+    target: App = None,
+    config: Config = None,
+    settings: Set = None,
+    data: Annotated[str | None, typer.Option(help="A JSON body.")] = None,
+) -> None:
+    """Say which template matches a request, what is bound, and which templates lost and why.
+
+    Exits 1 where the request would be refused.
+    """
+    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    answer = explain_request(gateway.build().routes, method, path, (data or "").encode())
+    typer.echo(answer.text)
+    if not answer.served:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lint(
+    target: App = None,
+    config: Config = None,
+    settings: Set = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+) -> None:
+    """Look for shadowed or ambiguous routes, fields no request can set, and methods without a route."""
+    findings = lint_gateway(gateway_of(target, settings_of(config, {}, settings or [])))
+    for finding in findings:
+        typer.echo(str(finding))
+    errors = sum(finding.is_error for finding in findings)
+    typer.echo(f"{errors} errors, {len(findings) - errors} warnings")
+    if errors or (strict and findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what goes wrong is told in one line."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except (LoadError, RuleError, OSError) as error:
+        code = _fail(str(error), 1)
+    except Exception as error:
+        code = _fail(f"{type(error).__name__}: {error}", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo("diptych: " + " ".join(message.split()), err=True)
+    return code

@@ -1,0 +1,137 @@
+"""Why a request goes where it goes: the template that matched, what was bound, and why the others lost.
+
+It asks the same table and the same binder as a request does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf import json_format
+
+from ..bind import ContentType
+from ..routes import Match, NoRoute, Route, RouteTable
+from ..status import StatusError
+from ..template import ANY, REST, Segment
+from ..transcode import Endpoint
+
+# Templates that share nothing with the path explain nothing; beyond these few nobody reads on.
+_MOST_LOSERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to print, and whether the request would have reached its method."""
+
+    text: str
+    served: bool
+
+
+def explain(table: RouteTable[Endpoint], verb: str, target: str, body: bytes) -> Answer:
+    """Explain `verb` on `target`, a raw path with its query, and a JSON body."""
+    verb = verb.upper()
+    path, _, query = target.partition("?")
+    lines = [f"{verb} {target}"]
+    try:
+        match = table.match(verb, path)
+    except StatusError as refused:
+        return Answer("\n".join([*lines, f"400        {refused.status.message}"]), served=False)
+    winner: Route[Endpoint] | None = None
+    served = False
+    if isinstance(match, Match):
+        winner = match.route
+        served = _matched(lines, match, query, body)
+    elif isinstance(match, NoRoute):
+        lines.append("404        no template has the shape of this path")
+    else:
+        lines.append(f"405        the path is served for {', '.join(match.allowed)}")
+    for route, why in _losers(table, verb, path, winner):
+        lines.append(f"lost       {route}: {why}")
+    return Answer("\n".join(lines), served)
+
+
+def _matched(lines: list[str], match: Match[Endpoint], query: str, body: bytes) -> bool:
+    endpoint = match.route.target
+    binding = endpoint.binding
+    lines.append(f"matched    {match.route}")
+    lines.append(f"method     {endpoint.method.path}")
+    for (variable, path), value in zip(binding.variables, match.values, strict=True):
+        lines.append(f"path       {path} = {value!r} (from {{{variable.path}}})")
+    if binding.takes_body:
+        lines.append(f"body       fills {'the whole request' if binding.whole_body else binding.body_name}")
+    json = ContentType.of(b"application/json" if body else None)
+    warnings: list[str] = []
+    try:
+        bound = endpoint.binder.bind(match.values, query.encode(), body, json, warnings)
+    except StatusError as refused:
+        lines.append(f"{refused.status.http_status}        {refused.status.message}")
+        return False
+    for name in warnings:
+        lines.append(f"unknown    {name}")
+    request = json_format.MessageToJson(bound.request, indent=None, ensure_ascii=False)
+    lines.append(f"request    {bound.request.DESCRIPTOR.full_name} {request}")
+    return True
+
+
+def _losers(
+    table: RouteTable[Endpoint], verb: str, path: str, winner: Route[Endpoint] | None
+) -> Iterator[tuple[Route[Endpoint], str]]:
+    fitting = table.shaped(path)
+    segments = path.split("/")[1:]
+    ranked = []
+    for route in table:
+        if route is winner:
+            continue
+        shared, why = _why(route, segments)
+        if route in fitting:
+            shared += 1000
+            why = f"is for {route.verb}, not {verb}" if route.verb != verb else _less_specific(route, winner)
+        if shared:
+            ranked.append((-shared, str(route), route, why))
+    ranked.sort(key=lambda one: one[:2])
+    for _, _, route, why in ranked[:_MOST_LOSERS]:
+        yield route, why
+
+
+def _less_specific(route: Route[Endpoint], winner: Route[Endpoint] | None) -> str:
+    if winner is None:
+        return "fits"
+    if winner.template.verb != route.template.verb:
+        return f"the custom verb :{winner.template.verb} goes first"
+    pairs = zip(route.template.segments, winner.template.segments, strict=False)
+    for index, (mine, other) in enumerate(pairs, 1):
+        if _rank(mine) != _rank(other):
+            return f"segment {index}: {other} is more specific than {mine}"
+    return f"{winner.template} is more specific"
+
+
+def _rank(segment: Segment) -> int:
+    return {ANY: 1, REST: 2}.get(segment.kind, 0)
+
+
+def _why(route: Route[Endpoint], segments: list[str]) -> tuple[int, str]:
+    """How many leading literals fit, and the first thing that does not."""
+    template = route.template
+    shared = 0
+    for index, segment in enumerate(template.segments):
+        if segment.kind == REST:
+            break
+        if index >= len(segments):
+            return shared, f"the path ends before segment {index + 1} ({segment})"
+        text = segments[index]
+        if index == len(template.segments) - 1 and template.verb:
+            head, _, custom = text.rpartition(":")
+            if custom != template.verb or not head:
+                return shared, f"segment {index + 1}: {text!r} does not end in :{template.verb}"
+            text = head
+        if segment.kind == ANY:
+            if not text:
+                return shared, f"segment {index + 1} is empty"
+            continue
+        if text != segment.literal:
+            return shared, f"segment {index + 1}: {text!r} is not {segment.literal!r}"
+        shared += 1
+    if len(segments) > len(template.segments):
+        return shared, f"the path goes on after segment {len(template.segments)}"
+    return shared, "does not fit"

@@ -1,0 +1,1 @@
+"""The services, a folder each; `app` puts them behind one gateway."""
