@@ -9,7 +9,17 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from ..fields import is_map, is_scalar
 from ..rules import Binding
-from .kinds import has_own_form, in_query, is_file, is_http_body, is_raw, message_of, raw_field, single_message
+from .kinds import (
+    has_own_form,
+    in_query,
+    is_file,
+    is_http_body,
+    is_raw,
+    message_of,
+    raw_field,
+    single_message,
+    value_of,
+)
 from .scalars import Json, ref
 from .schemas import NOTHING, Bound, Schemas
 
@@ -43,7 +53,11 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
         content |= _raw()
         text = f"A body that is neither JSON nor a form is `{schemas.name(raw)}`, byte for byte."
         elsewhere = {raw.name, *(found.names[0] for _, found in binding.variables)}
-        others = [schemas.name(one) for one in message.fields if one.name not in elsewhere and in_query(one)]
+        others = [
+            schemas.name(one) + ("" if is_scalar(value_of(one)) else ".…")
+            for one in message.fields
+            if one.name not in elsewhere and in_query(one)
+        ]
         if field is None and others:
             text += f" The other fields may then stand in the query: {', '.join(f'`{name}`' for name in others)}."
     return {**_described(schemas, field, text), "required": True, "content": content}

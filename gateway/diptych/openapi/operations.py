@@ -40,8 +40,10 @@ def operation(
     body = bodies.request_body(binding, schemas, name)
     if body is not None:
         made["requestBody"] = body
+    success = _success(binding, schemas, comments, settings)
     made["responses"] = {
-        "200": _success(binding, schemas, comments, settings),
+        "200": success,
+        "2XX": {**success, "description": "The same, with another status that the servicer chose, such as 201"},
         **errors.refer(_errors(method, path, takes_body=body is not None, secured=secured)),
     }
     if descriptor.GetOptions().deprecated or descriptor.containing_service.GetOptions().deprecated:

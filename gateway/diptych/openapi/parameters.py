@@ -84,10 +84,11 @@ def _leaf(fields: tuple[FieldDescriptor, ...], schemas: Schemas) -> Json:
     schema = schemas.field(leaf, "in")
     parameter: Json = {"name": ".".join(schemas.name(field) for field in fields), "in": "query", "schema": schema}
     about = [schemas.about(leaf)]
-    for field in fields:
-        others = [schemas.name(one) for one in field.containing_oneof.fields] if field.containing_oneof else []
-        if len(others) > 1:
-            about.append(f"At most one of {', '.join(f'`{name}`' for name in others)} may be given.")
+    for depth, field in enumerate(fields):
+        if field.containing_oneof and len(field.containing_oneof.fields) > 1:
+            above = "".join(f"{schemas.name(one)}." for one in fields[:depth])
+            others = (f"`{above}{schemas.name(one)}`" for one in field.containing_oneof.fields)
+            about.append(f"At most one of {', '.join(others)} may be given.")
     described = " ".join(filter(None, about))
     if described:
         parameter["description"] = described

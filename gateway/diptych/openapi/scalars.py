@@ -53,7 +53,8 @@ _TIMESTAMP = f"^(?:(?:{_YEAR})-{_DAY}T{_TIME}(?:Z|[+-]{_HOUR})|(?:0001|9999)-{_D
 
 _PATH = r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)*"
 
-FLOAT_MAX = 3.4028234663852886e38
+# The largest float as its shortest decimal, which is a little above its exact value.
+FLOAT_MAX = 3.4028235e38
 DOUBLE_MAX = 1.7976931348623157e308
 
 
