@@ -17,10 +17,10 @@ from google.api import httpbody_pb2
 from google.protobuf import duration_pb2, empty_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from kitchen.v1 import kitchen_service_pb2 as pb
-from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 from diptych.status import CODE_BY_NUMBER, pack
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

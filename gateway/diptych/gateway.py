@@ -60,7 +60,6 @@ class Gateway(grpc.aio.Server):
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
         self._transcoder: Transcoder | None = None
-        self._calls: Calls | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._document: dict[str, Any] | None = None
         self._life = contextlib.AsyncExitStack()
@@ -139,14 +138,14 @@ class Gateway(grpc.aio.Server):
         )
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = threads
-        self._calls = Calls(
+        calls = Calls(
             self._methods,
             self._interceptors,
             threads=threads,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
         )
-        self._transcoder = Transcoder(bound, calls=self._calls, codec=codec, settings=settings)
+        self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
         return self._transcoder
 
     def openapi(self) -> dict[str, Any]:
@@ -172,8 +171,7 @@ class Gateway(grpc.aio.Server):
         async with self._entering:
             if self._entered:
                 self._entered = self._serving = False
-                if self._calls is not None:
-                    await self._calls.stragglers.wait()
+                await self.build().calls.stragglers.wait()
                 await self._life.aclose()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
@@ -191,10 +189,9 @@ class Gateway(grpc.aio.Server):
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
         transcoder = await self._enter()
-        assert self._calls is not None
         self._stopped = asyncio.Event()
         settings = self.settings
-        rpc = RpcListener(self._methods, self._calls, settings)
+        rpc = RpcListener(self._methods, transcoder.calls, settings)
         http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
         try:
             await rpc.start()
@@ -279,6 +276,7 @@ class Gateway(grpc.aio.Server):
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         received: list[int] = []
+        stopping: list[asyncio.Task[None]] = []
 
         def on_signal(number: int) -> None:
             received.append(number)
@@ -286,7 +284,7 @@ class Gateway(grpc.aio.Server):
                 os._exit(128 + number)
             logger.info("stopping on %s", signal.Signals(number).name)
             self._serving = False
-            loop.create_task(self.stop())
+            stopping.append(loop.create_task(self.stop()))
 
         await self.start()
         for number in (signal.SIGTERM, signal.SIGINT):

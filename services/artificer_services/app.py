@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from artificer.ocr.v1 import ocr_service_pb2_grpc
 from pydantic import TypeAdapter, ValidationError
 
+from artificer.ocr.v1 import ocr_service_pb2_grpc
 from diptych import Gateway, Settings
 
 from .ocr.build import OcrService, OcrSettings, build

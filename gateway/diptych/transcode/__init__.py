@@ -55,7 +55,7 @@ class Transcoder:
         self.errors = ErrorReplier(codec, settings.error_dialect)
         self.stopping = False
         """Set when running calls are being cancelled, so that whoever still waits is told why."""
-        self._calls = calls
+        self.calls = calls
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._max_seconds = settings.max_deadline_seconds
         self._heartbeat = settings.sse_heartbeat_seconds
@@ -98,7 +98,7 @@ class Transcoder:
 
     def unexpected(self, wrong: Exception, where: str) -> Status:
         """What a client may see of an exception nobody expected; the log has the rest, under the same id."""
-        return self._calls.guard.status(wrong, where)
+        return self.calls.guard.status(wrong, where)
 
     def _miss(self, miss: NoRoute | WrongMethod, verb: str, path: str) -> Reply:
         if isinstance(miss, NoRoute):
@@ -127,7 +127,7 @@ class Transcoder:
         if grpc_timeout is not None or server_timeout is not None:
             seconds = timeout(grpc_timeout, server_timeout, seconds)
         metadata = from_headers(headers, self._policy)
-        return await self._calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
+        return await self.calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
 
     async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
         if not call.needs_request:
