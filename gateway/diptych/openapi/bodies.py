@@ -39,7 +39,7 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
     field, message = binding.body, binding.method.input_type
     if is_http_body(message if field is None else single_message(field)):
         body = _described(schemas, field, "Any body: its bytes and its content type are taken as they are.")
-        return {**body, "required": True, "content": _raw()}
+        return {**body, "required": True, "content": {**_raw(), ANYTHING: {"schema": dict(_RAW_IN)}}}
     value = _value(binding, schemas, operation)
     if binding.method.client_streaming:
         return _streamed(binding, value)
@@ -50,8 +50,9 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
         content[FORM] = form
     raw = raw_field(message) if field is None else field if is_raw(field) else None
     if raw is not None:
-        content |= _raw()
-        text = f"A body that is neither JSON nor a form is `{schemas.name(raw)}`, byte for byte."
+        # Not "*/*": a client that reads it as JSON too would send its JSON to the wrong schema.
+        content[OCTETS] = {"schema": dict(_RAW_IN)}
+        text = f"A body of any type but JSON or a form is `{schemas.name(raw)}`, byte for byte."
         elsewhere = {raw.name, *(found.names[0] for _, found in binding.variables)}
         others = [
             schemas.name(one) + ("" if is_scalar(value_of(one)) else ".…")
@@ -70,7 +71,8 @@ def _described(schemas: Schemas, field: FieldDescriptor | None, text: str) -> Js
 
 
 def _raw() -> Json:
-    return {OCTETS: {"schema": dict(_RAW_IN)}, ANYTHING: {"schema": dict(_RAW_IN)}}
+    # Not "*/*" too: where JSON and forms have a meaning of their own, it would say that they are taken as bytes.
+    return {OCTETS: {"schema": dict(_RAW_IN)}}
 
 
 def _value(binding: Binding, schemas: Schemas, operation: str) -> Json:
