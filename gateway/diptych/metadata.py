@@ -102,7 +102,7 @@ def decode_binary(name: str, value: bytes) -> bytes:
     """A `-bin` value: base64, padded or not, as the gRPC wire format has it."""
     value = value.strip()
     try:
-        return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+        return binascii.a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
     except binascii.Error:
         raise invalid(Violation(name, "a header named -bin holds base64")) from None
 
@@ -115,12 +115,16 @@ def to_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> list[tuple[bytes, 
             continue
         if isinstance(value, bytes):
             value = base64.b64encode(value).rstrip(b"=").decode() if name.endswith("-bin") else value.decode("latin-1")
-        headers.append((prefix + name.encode(), value.encode("latin-1", "replace")))
+        # White space around a value is not part of it (RFC 9110 section 5.5), and HTTP servers refuse to write it.
+        headers.append((prefix + name.encode(), value.encode("latin-1", "replace").strip()))
     return headers
 
 
 def check(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:
-    """A servicer's metadata, refused with ValueError where gRPC would refuse it, so that both faces agree."""
+    """A servicer's metadata, refused where gRPC would refuse it, so that both faces agree.
+
+    Raises ValueError for what gRPC cannot carry, and TypeError for text under a `-bin` key.
+    """
     checked: list[Pair] = []
     for name, value in pairs:
         if not _KEY.fullmatch(name):
@@ -131,7 +135,9 @@ def check(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:
                 raise ValueError(f"metadata was invalid: the value of {name!r} is not printable ASCII")
             checked.append((name, text))
         else:
-            checked.append((name, value.encode() if isinstance(value, str) else bytes(value)))
+            if isinstance(value, str):
+                raise TypeError(f"metadata was invalid: {name!r} holds bytes, not text")
+            checked.append((name, bytes(value)))
     return tuple(checked)
 
 
