@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from . import errors, sniff, wire
 from .document import Document
@@ -19,10 +19,12 @@ from .pool import WorkerPool
 from .routing import DEFAULT_THRESHOLD, Decision, Method, Sight, decide
 from .settings import OcrSettings
 
+T = TypeVar("T")
+
 _PDF_DPI = range(50, 601)
 _IMAGE_DPI = range(50, 1201)
 _MAX_PASSWORD = 1024  # characters; the format knows 127 bytes
-_FIRST_BATCH, _BATCH = 4, 64  # pages looked at in one go: few at first, so that reading starts
+_FIRST_BATCH, _BATCH = 4, 32  # pages looked at in one go: few at first, so that reading starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,10 @@ class Reader:
                     text, confidence = _reading(await self._pool.run(document, task, f"page {page.number}"))
                     return _replace(page, text, confidence)
 
-                looks = self._look(document, choices, text=True)
-                async with aclosing(in_order(looks, read, _is_direct, width=2 * self._pool.size)) as pages:
+                async with (
+                    aclosing(self._look(document, choices, text=True)) as looks,
+                    aclosing(in_order(looks, read, _is_direct, width=2 * self._pool.size)) as pages,
+                ):
                     total = 0
                     async for page in pages:
                         total += len(page.text)
@@ -101,8 +105,11 @@ class Reader:
         """See how each page of a PDF document would be read. Each page is looked at once; OCR never runs."""
         self._check_pdf(data, choices)
         with self._admit():
-            async with self._stored(data) as document:
-                return [page async for batch in self._look(document, choices, text=False) for page in batch]
+            async with (
+                self._stored(data) as document,
+                aclosing(self._look(document, choices, text=False)) as batches,
+            ):
+                return [page async for batch in batches for page in batch]
 
     async def image(self, data: bytes, content_type: str, choices: Choices) -> ImageText:
         """Read an image. `content_type` may be empty."""
@@ -119,31 +126,45 @@ class Reader:
                     return _reading(await self._pool.run(document, task, f"frame {index + 1} of the image"))
 
                 frames: list[tuple[str, float]] = []
-                batches = _one_batch(range(_count(opened)))
+                batches = _one_batch(list(range(_count(opened))))
                 async with aclosing(in_order(batches, read, _never, width=2 * self._pool.size)) as readings:
                     frames.extend([frame async for frame in readings])
         return ImageText(
             "\f".join(text for text, _ in frames), weigh(frames), f"tesseract-{self._version()}/{languages}"
         )
 
-    async def _look(self, document: Document, choices: Choices, *, text: bool) -> AsyncIterator[list[Page]]:
+    async def _look(self, document: Document, choices: Choices, *, text: bool) -> AsyncGenerator[list[Page], None]:
+        """Look at all pages, in batches: a small one first, so that reading starts, then on all workers at once."""
+
+        async def look(span: range) -> list[Page]:
+            pages: list[Page] = []
+            while len(pages) < len(span):  # a worker gives a batch back early when it takes long
+                rest = span[len(pages) :]
+                task = {"do": "look", "first": rest[0], "count": len(rest), "text": text, "password": choices.password}
+                answer = await self._pool.run(document, task, f"page {rest[0] + 1}")
+                if not answer["sights"]:
+                    raise errors.Unexpected(f"a worker saw nothing from page {rest[0] + 1} on")
+                total = _count(answer)
+                span = span[: total - span[0]]
+                for number, fields in enumerate(answer["sights"], rest[0] + 1):
+                    pages.append(self._decide(number, total, Sight(**fields), choices, read=text))
+            return pages
+
+        first = await look(range(_FIRST_BATCH))
+        yield first
+        total = first[0].of
+        spans = [range(start, min(start + _BATCH, total)) for start in range(len(first), total, _BATCH)]
+        async with aclosing(in_order(_one_batch(spans), look, _never, width=self._pool.size)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _decide(self, number: int, total: int, sight: Sight, choices: Choices, *, read: bool) -> Page:
         threshold = DEFAULT_THRESHOLD if choices.threshold is None else choices.threshold
-        first, count, total = 0, _FIRST_BATCH, 1
-        while first < total:
-            task = {"do": "look", "first": first, "count": count, "text": text, "password": choices.password}
-            answer = await self._pool.run(document, task, f"page {first + 1}")
-            total = _count(answer)
-            sights = [Sight(**fields) for fields in answer["sights"]]
-            batch = []
-            for number, sight in enumerate(sights, first + 1):
-                decision = decide(sight, threshold=threshold, force=choices.force, keep=choices.keep_invisible)
-                if decision.method is Method.OCR and sight.image_pixels > self._settings.max_page_pixels:
-                    limit = f"{self._settings.max_page_pixels:,}"
-                    raise errors.TooLarge(f"a picture on page {number} has over {limit} pixels", "data")
-                batch.append(_page(number, total, sight, decision, read=text))
-            yield batch
-            first += max(len(sights), 1)
-            count = _BATCH
+        decision = decide(sight, threshold=threshold, force=choices.force, keep=choices.keep_invisible)
+        if decision.method is Method.OCR and sight.image_pixels > self._settings.max_page_pixels:
+            limit = f"{self._settings.max_page_pixels:,}"
+            raise errors.TooLarge(f"a picture on page {number} has over {limit} pixels", "data")
+        return _page(number, total, sight, decision, read=read)
 
     def _check_pdf(self, data: bytes, choices: Choices) -> tuple[str, str]:
         sniff.check_pdf(data, self._settings.max_document_bytes)
@@ -219,12 +240,12 @@ def _is_direct(page: Page) -> bool:
     return page.decision.method is Method.DIRECT
 
 
-def _never(_: int) -> bool:
+def _never(_: object) -> bool:
     return False
 
 
-async def _one_batch(indexes: range) -> AsyncIterator[list[int]]:
-    yield list(indexes)
+async def _one_batch(items: list[T]) -> AsyncIterator[list[T]]:
+    yield items
 
 
 def _reading(answer: wire.Frame) -> tuple[str, float]:

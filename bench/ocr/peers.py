@@ -1,0 +1,44 @@
+"""Documents read as people read them otherwise: a loop over pytesseract, and OCRmyPDF.
+
+Each takes a PDF and gives the text of its pages.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pymupdf as untyped_pymupdf
+import pytesseract  # type: ignore[import-untyped]  # no stubs
+from PIL import Image
+
+pymupdf: Any = untyped_pymupdf  # it is annotated in places only
+
+
+def naive(pdf: bytes, pages: int) -> list[str]:
+    """The loop of tutorials: each page drawn at 300 dpi in colour, made a PNG, read by pytesseract."""
+    texts = []
+    with pymupdf.open(stream=pdf, filetype="pdf") as document:
+        for page in list(document)[:pages]:
+            png = page.get_pixmap(dpi=300).tobytes("png")
+            texts.append(str(pytesseract.image_to_string(Image.open(io.BytesIO(png)))))
+    return texts
+
+
+def ocrmypdf(pdf: bytes, pages: int) -> list[str]:
+    """OCRmyPDF on all cores, with everything off that is not reading; pages with text are taken as they are."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target, sidecar = (Path(folder) / name for name in ("in.pdf", "out.pdf", "out.txt"))
+        source.write_bytes(pdf)
+        options = ["--output-type", "pdf", "-O0", "--skip-text", "-q", "-j", str(len(os.sched_getaffinity(0)))]
+        command = [sys.executable, "-m", "ocrmypdf", *options, "--sidecar", str(sidecar), str(source), str(target)]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        with pymupdf.open(target) as document:
+            texts = sidecar.read_text().split("\f")
+            direct = [page.get_text() for page in document]
+    return [text if "OCR skipped" not in text else direct[index] for index, text in enumerate(texts[:pages])]
