@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from . import openapi
 from .call import Calls
 from .codec import Codec, JsonLimits
-from .http_server import Check, HttpListener, make_app
+from .http_server import Check, HttpListener, Life, make_app
 from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener
 from .rules import Binding, bindings
@@ -30,6 +30,9 @@ from .settings import Settings
 from .transcode import Transcoder
 
 logger = logging.getLogger("diptych")
+
+# How long the stop waits for cancelled calls to clean up, before the lifespan takes away what they use.
+CLEAN_UP_SECONDS = 2.0
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
@@ -62,7 +65,8 @@ class Gateway(grpc.aio.Server):
         self._transcoder: Transcoder | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._document: dict[str, Any] | None = None
-        self._life = contextlib.AsyncExitStack()
+        self._life: Life | None = None
+        self._state: Mapping[str, Any] = {}
         self._entering = asyncio.Lock()
         self._entered = False
         self._serving = False
@@ -163,7 +167,9 @@ class Gateway(grpc.aio.Server):
             built = self.build()
             if not self._entered:
                 if self._lifespan is not None:
-                    await self._life.enter_async_context(self._lifespan(self.app))
+                    life = Life(self._lifespan(self.app))
+                    self._state = await life.enter()
+                    self._life = life
                 self._entered = self._serving = True
             return built
 
@@ -171,16 +177,17 @@ class Gateway(grpc.aio.Server):
         async with self._entering:
             if self._entered:
                 self._entered = self._serving = False
-                await self.build().calls.stragglers.wait()
-                await self._life.aclose()
+                await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
+                if self._life is not None:
+                    await self._life.leave()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 
     @contextlib.asynccontextmanager
-    async def _asgi_lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def _asgi_lifespan(self, _: FastAPI) -> AsyncIterator[Any]:
         await self._enter()
         try:
-            yield
+            yield self._state or None
         finally:
             await self._leave()
 
@@ -195,7 +202,7 @@ class Gateway(grpc.aio.Server):
         http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
         try:
             await rpc.start()
-            await http.start()
+            await http.start(self._state)
         except BaseException:
             await rpc.stop(0)
             await http.stop(0)

@@ -195,7 +195,7 @@ class ErrorReplier:
     def _detail(self, detail: AnyMessage) -> Any:
         try:
             return orjson.loads(self._encode(detail))
-        except Exception:  # noqa: BLE001
+        except Exception:
             # A type this process does not know: its bytes are passed on as they are, in Any's generic form.
             return {"@type": detail.type_url, "value": _base64(detail.value)}
 
@@ -206,9 +206,8 @@ def _base64(data: bytes) -> str:
 
 def _retry_after(status: Status) -> int | None:
     for detail in status.details:
-        if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            info = error_details_pb2.RetryInfo()
-            detail.Unpack(info)
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
             return max(0, math.ceil(info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
     return None
 

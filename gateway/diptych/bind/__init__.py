@@ -20,8 +20,6 @@ from ..fields import (
     SCALAR_MESSAGES,
     FieldPath,
     by_any_name,
-    is_map,
-    is_repeated,
 )
 from ..methods import Method
 from ..rules import Binding
@@ -245,14 +243,14 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
     if single and field.message_type is not None and field.message_type.full_name == HTTP_BODY:
         return _Body(json=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
     decode = codec.field_decoder(method.request, field)
-    closed = field.message_type is None or field.message_type.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES
-    form = None if closed or not single else FormBinder(field.message_type, codec, policy)
+    below = _with_fields(field)
+    form = None if below is None else FormBinder(below, codec, policy)
     name = field.name
     return _Body(
         json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
         raw=_raw_reader(field) if single and _is_raw(field) else None,
         form=form,
-        form_owner=lambda request: getattr(request, name),  # type: ignore[no-any-return]
+        form_owner=lambda request: getattr(request, name),
         covers=False,
     )
 
@@ -283,6 +281,14 @@ def _mask_field(message: Descriptor, binding: Binding) -> FieldDescriptor | None
     return masks[0] if len(masks) == 1 else None
 
 
+def _with_fields(field: FieldDescriptor) -> Descriptor | None:
+    """The message of a field that holds one whose fields can be named, or None."""
+    below = field.message_type
+    if below is None or field.is_repeated or below.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES:
+        return None
+    return below
+
+
 def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
     """The proto field paths that a JSON body names, down to the last message with fields of its own."""
     if not isinstance(value, dict):
@@ -293,9 +299,8 @@ def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
         if field is None:
             continue
         path = prefix + field.name
-        below = field.message_type
-        closed = below is None or below.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES
-        if closed or is_map(field) or is_repeated(field) or not inner:
+        below = _with_fields(field)
+        if below is None or not inner:
             yield path
         else:
             yield from _paths(below, inner, path + ".")

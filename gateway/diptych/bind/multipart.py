@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message as Headers
+from typing import TYPE_CHECKING
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -20,6 +21,9 @@ from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, reso
 from ..status import StatusError, Violation, invalid
 from .body import ContentType
 from .setters import Setter, owner_of, setter
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 # A part costs memory beyond its bytes.
 MOST_PARTS = 1000
@@ -93,7 +97,7 @@ class FormBinder:
         return put
 
     def _json_map(self, path: FieldPath) -> Callable[[Message, Part], None]:
-        made = message_factory.GetMessageClass(path.leaf.containing_type)
+        made = message_factory.GetMessageClass(path.leaf.containing_type)  # type: ignore[arg-type]
         decode, owner = self._codec.field_decoder(made, path.leaf), owner_of(path)
         return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
 
@@ -162,7 +166,7 @@ class _Reader:
         self._value = bytearray()
         self._headers = 0
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:  # type: ignore[type-arg]
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._begin,
             "on_part_data": self._data,

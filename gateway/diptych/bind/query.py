@@ -21,8 +21,11 @@ from .setters import Setter, map_setter, setter
 # Google's system parameters (cloud.google.com/apis/docs/system-parameters): never fields, unless the message has one
 # of that name.
 SYSTEM = frozenset(
-    "$alt alt $callback callback $fields fields $key key $prettyPrint prettyPrint $.xgafv $userProject quotaUser"
-    " access_token oauth_token uploadType upload_protocol $apiVersion".split()
+    (
+        *("$alt", "alt", "$callback", "callback", "$fields", "fields", "$key", "key", "$prettyPrint", "prettyPrint"),
+        *("$.xgafv", "$userProject", "quotaUser", "access_token", "oauth_token", "uploadType", "upload_protocol"),
+        "$apiVersion",
+    )
 )
 _KEYED = re.compile(r"([^\[\]]+)\[(.*)\]", re.DOTALL)
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -107,8 +110,6 @@ class QueryBinder:
     def _setter(self, path: FieldPath, key: str | None) -> Setter:
         leaf = path.leaf
         if key is not None:
-            if not is_map(leaf):
-                raise ValueError(f"{leaf.json_name!r} is no map")
             return map_setter(path, key)
         if is_map(leaf):
             raise ValueError(f"a map is written key by key, as {leaf.json_name}[key]=value")

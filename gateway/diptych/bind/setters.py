@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from ..codec import Reader, text_reader
-from ..fields import FieldPath, is_scalar
+from ..fields import FieldPath, is_scalar, map_entry
 
 Setter = Callable[[Message, str], None]
 """Sets one field from text; raises ValueError saying what the field takes."""
@@ -56,12 +55,15 @@ def setter(path: FieldPath, read: Reader) -> Setter:
 def map_setter(path: FieldPath, key: str) -> Setter:
     """Sets one entry of a map of scalars or enums."""
     leaf, owner = path.leaf, owner_of(path)
-    entry: FieldDescriptor = leaf.message_type.fields_by_name["value"]
+    found = map_entry(leaf)
+    if found is None:
+        raise ValueError(f"{leaf.json_name!r} is no map")
+    key_field, entry = found
     if not is_scalar(entry):
         raise ValueError("a map of messages cannot stand in a query")
     read = text_reader(entry)
     try:
-        where = text_reader(leaf.message_type.fields_by_name["key"])(key)
+        where = text_reader(key_field)(key)
     except ValueError as fault:
         raise ValueError(f"the key: {fault}") from None
     name = leaf.name

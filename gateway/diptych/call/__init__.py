@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
@@ -21,22 +21,17 @@ from ..metadata import Metadata, Pair
 from ..methods import Handler, Method, MethodTable
 from ..status import Code, Status, StatusError, error
 from .adapt import adapt, behaviour_of
-from .context import Context, code_of
+from .context import Context, Metadatum, code_of
 from .guard import Guard
-from .run import DEADLINE_EXCEEDED, ClientGone, Gone, Inline, Pipe, Stragglers, timed
+from .run import DEADLINE_EXCEEDED, ClientGone, Gone, Inline, Pipe, Stragglers, before, timed
 
-__all__ = ["Call", "Calls", "ClientGone", "Context", "Gone", "Stream"]
+__all__ = ["Call", "Calls", "ClientGone", "Context", "Gone", "Stream", "before"]
 
 DETAILS_KEY = "grpc-status-details-bin"
 # How far a servicer may run ahead of a client that reads slowly, in messages.
 AHEAD = 16
 
 Chain: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
-
-
-class _Metadatum(NamedTuple):
-    key: str
-    value: str | bytes
 
 
 @dataclass(slots=True)
@@ -60,12 +55,12 @@ class Calls:
         debug: bool = False,
         max_seconds: float | None = None,
     ) -> None:
-        self.guard = Guard(threads, debug=debug, max_seconds=max_seconds)
+        self.stragglers = Stragglers()
+        self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         self.handlers: dict[str, Handler] = {method.path: adapt(method.handler, threads) for method in methods}
-        self.stragglers = Stragglers()
         # Without interceptors of the user's, the chain has one answer for a method, found now.
-        self._fixed = {path: self.guard.guarded(one, path) for path, one in self.handlers.items()}
+        self._fixed = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
         self._chain = None if not interceptors else self._link()
 
     def _link(self) -> Chain:
@@ -74,28 +69,33 @@ class Calls:
 
         chain: Chain = last
         for interceptor in reversed(self.interceptors):
-            chain = partial(interceptor.intercept_service, chain)  # type: ignore[arg-type]
+            chain = partial(interceptor.intercept_service, chain)
         return chain
 
     async def open(self, method: Method, metadata: Metadata, peer: str, seconds: float | None) -> Call:
         """Begin a call: the interceptors run now, before anything is read of the request's body.
 
-        Raises `StatusError` where the chain gives no handler.
+        Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
+        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
-            handler: Handler | None = self._fixed[method.path]
+            return Call(self, method, self._fixed[method.path], metadata, peer, deadline, plain=True)
+        pairs = tuple([Metadatum(*pair) for pair in metadata])
+        details = _Details(method.path, pairs)
+        if deadline is None:
+            handler = await self._chain(details)
         else:
-            pairs = tuple([_Metadatum(*pair) for pair in metadata])
-            handler = await self._chain(_Details(method.path, pairs))
+            async with before(deadline):
+                handler = await self._chain(details)
         if handler is None:
             raise error(Code.UNIMPLEMENTED, "Method not found!")
-        return Call(self, method, handler, metadata, peer, seconds)
+        return Call(self, method, handler, pairs, peer, deadline, plain=False)
 
 
 class Call:
     """One call that has passed the interceptors' look at its metadata."""
 
-    __slots__ = ("_behaviour", "_calls", "_handler", "_loop", "_seconds", "context", "method")
+    __slots__ = ("_behaviour", "_calls", "_handler", "_loop", "_plain", "context", "deadline", "method")
 
     def __init__(
         self,
@@ -104,13 +104,18 @@ class Call:
         handler: Handler,
         metadata: Metadata,
         peer: str,
-        seconds: float | None,
+        deadline: float | None,
+        *,
+        plain: bool,
     ) -> None:
         self._calls, self._handler, self.method = calls, handler, method
+        # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
+        self._plain = plain
         self._behaviour = behaviour_of(handler)
         self._loop = asyncio.get_running_loop()
-        self._seconds = None if seconds is None else self._loop.time() + seconds
-        self.context = Context(metadata, peer, self._seconds, self._loop)
+        self.deadline = deadline
+        """When it has to be over, in the loop's time."""
+        self.context = Context(metadata, peer, deadline, self._loop)
 
     @property
     def needs_request(self) -> bool:
@@ -128,17 +133,15 @@ class Call:
         coroutine: Coroutine[Any, Any, Any] = self._behaviour(self._request(request), context)
         cancelled = True
         try:
-            if self._seconds is None:
+            if self.deadline is None:
                 response = await Inline(coroutine, gone)
             else:
-                left = self._seconds - self._loop.time()
+                left = self.deadline - self._loop.time()
                 response = await timed(coroutine, gone, left, self._calls.stragglers)
             cancelled = False
-        except grpc.aio.AbortError:
+        except (grpc.aio.AbortError, grpc.aio.UsageError):
             cancelled = False
             raise StatusError(self._status()) from None
-        except StatusError:
-            raise
         finally:
             context.finish(cancelled=cancelled)
         if context.code() is not None and code_of(context.code()) is not Code.OK:
@@ -147,24 +150,27 @@ class Call:
 
     def stream(self, request: Message | AsyncIterator[Message]) -> Stream:
         """The stream of responses, begun at once."""
-        return Stream(self, self._behaviour(self._request(request), self.context), self._seconds)
+        return Stream(self, self._behaviour(self._request(request), self.context), self.deadline)
 
     def _request(self, request: Any) -> Any:
-        handler = self._handler
-        if handler.request_deserializer is None:
-            # As grpcio does: no deserializer, plain bytes.
-            return request.SerializeToString() if isinstance(request, Message) else b""
-        return request
+        if self._plain:
+            return request
+        deserialize = self._handler.request_deserializer
+        if deserialize == self.method.handler.request_deserializer:
+            return request
+        # As grpcio does: no deserializer, plain bytes; and an interceptor's own is given what gRPC would give it.
+        data = request.SerializeToString() if isinstance(request, Message) else b""
+        return data if deserialize is None else deserialize(data)
 
     def _response(self, response: Any) -> Message:
         made = self.method.response
-        if isinstance(response, made):
-            return response
         serialize = self._handler.response_serializer
+        if isinstance(response, made) and (self._plain or serialize == self.method.handler.response_serializer):
+            return response
         try:
             # An interceptor's own serializer, or none and bytes: what gRPC would put on the wire is read back.
             return made.FromString(serialize(response) if serialize is not None else response)
-        except Exception as broken:  # noqa: BLE001
+        except Exception as broken:
             wrong = TypeError(f"the servicer returned {type(response).__name__}, not {made.DESCRIPTOR.full_name}")
             wrong.__cause__ = broken
             raise StatusError(self._calls.guard.status(wrong, self.method.path)) from None
@@ -209,16 +215,19 @@ class Stream:
         cancelled = False
         try:
             if hasattr(running, "__aiter__"):
-                async for message in running:
-                    await pipe.put(message)
+                try:
+                    async for message in running:
+                        await pipe.put(message)
+                finally:
+                    await running.aclose()  # now, not when the garbage collector finds it
             else:
                 await running
-        except grpc.aio.AbortError:
+        except (grpc.aio.AbortError, grpc.aio.UsageError):
             pipe.end(StatusError(call._status()))
         except asyncio.CancelledError:
             cancelled = True
             pipe.end(error(Code.CANCELLED, "the call was cancelled"))
-        except BaseException as wrong:  # noqa: BLE001
+        except BaseException as wrong:
             pipe.end(StatusError(call._calls.guard.status(wrong, call.method.path)))
         else:
             code = code_of(call.context.code())
@@ -226,14 +235,14 @@ class Stream:
         finally:
             call.context.finish(cancelled=cancelled)
 
-    async def next(self, gone: asyncio.Future[None], idle: float | None = None) -> list[Message] | None:
+    async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[Message] | None:
         """What has come since: at least one message, or nothing where `idle` seconds passed or metadata was sent.
 
         None at a clean end. Raises `StatusError` when it failed or is late, `ClientGone` when the client left.
         """
         pipe = self._pipe
         if not pipe.ready.is_set():
-            waiting = asyncio.ensure_future(pipe.ready.wait())
+            waiting: asyncio.Future[Any] = asyncio.ensure_future(pipe.ready.wait())
             try:
                 await asyncio.wait({waiting, gone}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -6,6 +6,7 @@ Plain `def` servicers run in a thread pool; a generator of theirs is stepped the
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
@@ -67,18 +68,24 @@ def _threaded(behaviour: Behaviour, threads: Executor, handler: Handler) -> Beha
         async def unary(request: Any, context: Any) -> Any:
             loop = asyncio.get_running_loop()
             sync = SyncContext(context, loop)
-            return await loop.run_in_executor(threads, behaviour, requests_of(request, loop), sync)
+            run = contextvars.copy_context().run  # what interceptors have set is seen in the thread too
+            return await loop.run_in_executor(threads, run, behaviour, requests_of(request, loop), sync)
 
         return unary
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         loop = asyncio.get_running_loop()
         sync = SyncContext(context, loop)
+        run = contextvars.copy_context().run
         messages: Iterator[Any] = iter(
-            await loop.run_in_executor(threads, behaviour, requests_of(request, loop), sync)
+            await loop.run_in_executor(threads, run, behaviour, requests_of(request, loop), sync)
         )
+
+        def following() -> Any:
+            return next(messages, _END)
+
         try:
-            while (message := await loop.run_in_executor(threads, next, messages, _END)) is not _END:
+            while (message := await loop.run_in_executor(threads, run, following)) is not _END:
                 yield message
         finally:
             close = getattr(messages, "close", None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -17,6 +17,13 @@ from ..status import CODE_BY_NUMBER, Code
 _INSECURE = {"transport_security_type": [b"insecure"], "security_level": [b"TSI_SECURITY_NONE"]}
 
 Write = Callable[[Any], Any]
+
+
+class Metadatum(NamedTuple):
+    """One pair as grpcio gives it: a tuple whose halves have names too."""
+
+    key: str
+    value: str | bytes
 
 
 def code_of(code: Code | int | None) -> Code:
@@ -65,8 +72,11 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
 
     # What the servicer may ask.
 
-    def invocation_metadata(self) -> Metadata:
-        return self._metadata
+    def invocation_metadata(self) -> Any:
+        pairs = self._metadata
+        if pairs and type(pairs[0]) is not Metadatum:
+            pairs = self._metadata = tuple([Metadatum(*pair) for pair in pairs])
+        return pairs
 
     def peer(self) -> str:
         return self._peer
@@ -80,7 +90,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         return dict(_INSECURE)
 
-    def time_remaining(self) -> float | None:
+    def time_remaining(self) -> Any:
         return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
 
     def cancelled(self) -> bool:
@@ -122,7 +132,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         self._trailing = check(trailing_metadata)
 
-    def trailing_metadata(self) -> Metadata:
+    def trailing_metadata(self) -> Any:
         return self._trailing
 
     def set_code(self, code: Code | int) -> None:
@@ -209,13 +219,18 @@ class SyncContext(grpc.ServicerContext):
     def is_active(self) -> bool:
         return not (self._context.done() or self._context.cancelled())
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
         raise grpc.RpcError("a servicer ends its call by abort() or by returning")
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
         if self._context.done():
             return False
-        self._loop.call_soon_threadsafe(self._context.add_done_callback, lambda _: callback())
+
+        def done(_: Any) -> None:
+            callback()
+
+        add: Callable[[Callable[[Any], None]], object] = self._context.add_done_callback  # type: ignore[assignment]
+        self._loop.call_soon_threadsafe(add, done)
         return True
 
     def abort(self, code: Any, details: str) -> Any:

@@ -21,6 +21,7 @@ from ..methods import Handler
 from ..status import Code, Status, StatusError, pack
 from .adapt import Behaviour, adapt, behaviour_of, with_behaviour
 from .context import code_of
+from .run import DEADLINE_EXCEEDED, Stragglers, timed
 
 logger = logging.getLogger("diptych.call")
 
@@ -30,17 +31,29 @@ Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler
 class Guard(grpc.aio.ServerInterceptor):
     """Turns exceptions into statuses. `debug` sends their text; `max_seconds` caps every call."""
 
-    def __init__(self, threads: Executor, *, debug: bool = False, max_seconds: float | None = None) -> None:
-        self._threads, self._debug, self._max_seconds = threads, debug, max_seconds
+    def __init__(
+        self, threads: Executor, stragglers: Stragglers, *, debug: bool = False, max_seconds: float | None = None
+    ) -> None:
+        self._threads, self._stragglers = threads, stragglers
+        self._debug, self._max_seconds = debug, max_seconds
+        # Most interceptors hand the registered handler on as it is, and what guards it was made at start-up.
+        self._known: dict[int, Handler] = {}
 
-    async def intercept_service(  # type: ignore[override]
+    async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         try:
             handler = await continuation(handler_call_details)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return self._failed(error, handler_call_details.method)
-        return None if handler is None else self.guarded(handler, handler_call_details.method)
+        if handler is None:
+            return None
+        return self._known.get(id(handler)) or self.guarded(handler, handler_call_details.method)
+
+    def know(self, handler: Handler, method: str) -> Handler:
+        """Guard a registered handler, which lives as long as this."""
+        guarded = self._known[id(handler)] = self.guarded(handler, method)
+        return guarded
 
     def guarded(self, handler: Handler, method: str) -> Handler:
         """The handler with every way out of it watched."""
@@ -49,7 +62,7 @@ class Guard(grpc.aio.ServerInterceptor):
         wrap = self._stream if handler.response_streaming and _generates(behaviour) else self._unary
         guarded = wrap(behaviour, method)
         if self._max_seconds is not None:
-            guarded = _capped(guarded, self._max_seconds)
+            guarded = _capped(guarded, self._max_seconds, self._stragglers)
         return with_behaviour(handler, guarded)
 
     # A streaming behaviour that is no generator writes to the context and returns nothing, as a unary one.
@@ -57,13 +70,13 @@ class Guard(grpc.aio.ServerInterceptor):
         async def unary(request: Any, context: Any) -> Any:
             try:
                 return await behaviour(request, context)
-            except grpc.aio.AbortError:
-                raise
+            except grpc.aio.AbortError as error:
+                return await self._aborted(context, error, method)
             except asyncio.CancelledError:
                 if _is_cancelled(context):
                     raise
                 return await context.abort(Code.CANCELLED, "the call was cancelled by the server")
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 return await self._fail(context, error, method)
 
         return unary
@@ -74,27 +87,34 @@ class Guard(grpc.aio.ServerInterceptor):
             try:
                 async for message in messages:
                     yield message
-            except grpc.aio.AbortError:
-                raise
+            except grpc.aio.AbortError as error:
+                await self._aborted(context, error, method)
             except asyncio.CancelledError:
                 if _is_cancelled(context):
                     raise
                 await context.abort(Code.CANCELLED, "the call was cancelled by the server")
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 await self._fail(context, error, method)
             finally:
                 await messages.aclose()
 
         return stream
 
+    async def _aborted(self, context: Any, error: grpc.aio.AbortError, method: str) -> Any:
+        if code_of(context.code()) is Code.OK:
+            return await self._fail(context, error, method)  # raised by hand: nobody called abort()
+        raise error
+
     async def _fail(self, context: Any, error: Exception, method: str) -> Any:
         if isinstance(error, StatusError):
             return await _abort(context, error.status)
         said = code_of(context.code())
-        if said is not Code.OK:
-            # What the generated base class does: set_code(UNIMPLEMENTED), then raise NotImplementedError.
-            return await context.abort(said, context.details(), context.trailing_metadata() or ())
-        return await _abort(context, self.status(error, method))
+        if said is Code.OK:
+            return await _abort(context, self.status(error, method))
+        if not isinstance(error, NotImplementedError | grpc.aio.UsageError):
+            logger.error("after it had said %s, %s raised", said.name, method, exc_info=error)
+        # What the generated base class does: set_code(UNIMPLEMENTED), then raise NotImplementedError.
+        return await context.abort(said, context.details(), context.trailing_metadata() or ())
 
     def status(self, error: BaseException, where: str) -> Status:
         """Log an unexpected exception under a new id, and make of it what a client may see."""
@@ -118,9 +138,7 @@ class Guard(grpc.aio.ServerInterceptor):
 async def _abort(context: Any, status: Status) -> Any:
     if not status.details:
         return await context.abort(status.code, status.message)
-    rich = rpc_status.to_status(
-        status_pb2.Status(code=status.number, message=status.message, details=status.details)
-    )
+    rich = rpc_status.to_status(status_pb2.Status(code=status.number, message=status.message, details=status.details))
     return await context.abort(rich.code, rich.details, rich.trailing_metadata)
 
 
@@ -135,7 +153,7 @@ def _generates(behaviour: Behaviour) -> bool:
     return inspect.isasyncgenfunction(function)
 
 
-def _capped(behaviour: Behaviour, seconds: float) -> Behaviour:
+def _capped(behaviour: Behaviour, seconds: float, stragglers: Stragglers) -> Behaviour:
     """The behaviour with a deadline of the server's where the client's is later, or where it has none."""
 
     def late(context: Any) -> bool:
@@ -147,12 +165,11 @@ def _capped(behaviour: Behaviour, seconds: float) -> Behaviour:
         async def unary(request: Any, context: Any) -> Any:
             if not late(context):
                 return await behaviour(request, context)
-            capped = _Capped(context, seconds)
+            coroutine = behaviour(request, _Capped(context, seconds))
             try:
-                async with asyncio.timeout(seconds):
-                    return await behaviour(request, capped)
-            except TimeoutError:
-                return await context.abort(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+                return await timed(coroutine, None, seconds, stragglers)
+            except StatusError as over:
+                return await context.abort(over.status.code, over.status.message)
 
         return unary
 
@@ -167,7 +184,7 @@ def _capped(behaviour: Behaviour, seconds: float) -> Behaviour:
                 async for message in behaviour(request, capped):
                     yield message
         except TimeoutError:
-            await context.abort(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            await context.abort(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)
 
     return stream
 

@@ -7,8 +7,9 @@ behaviour waits for something. It knows no message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from ..status import Code, error
@@ -42,7 +43,7 @@ class Inline:
             while True:
                 try:
                     sent = yield waiting
-                except BaseException as raised:  # noqa: BLE001
+                except BaseException as raised:
                     waiting = coroutine.throw(raised)
                 else:
                     waiting = coroutine.send(sent)
@@ -78,6 +79,19 @@ class _Watch:
             self._owner.uncancel()
 
 
+@contextlib.asynccontextmanager
+async def before(deadline: float) -> AsyncIterator[None]:
+    """Cancels what is within at `deadline`, in the loop's time; raises DEADLINE_EXCEEDED then."""
+    limit = asyncio.timeout_at(deadline)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED) from None
+        raise
+
+
 class Stragglers:
     """Tasks that were cancelled and have not ended yet: held, so that they are neither lost nor waited for."""
 
@@ -99,27 +113,29 @@ class Stragglers:
         if not task.cancelled():
             task.exception()  # it was answered already; asyncio shall not complain that nobody looked
 
-    async def wait(self) -> None:
-        """Until the last has ended."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+    async def wait(self, seconds: float) -> None:
+        """Until the last has ended, or `seconds` have passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(set(self._tasks))
 
 
-async def timed(
-    coroutine: Coroutine[Any, Any, Any], gone: Gone, seconds: float, stragglers: Stragglers
-) -> Any:
+async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds: float, stragglers: Stragglers) -> Any:
     """Await a coroutine in a task of its own, so that the deadline's answer waits for nobody's clean-up."""
     task = asyncio.ensure_future(coroutine)
-    watch = asyncio.ensure_future(gone())
+    watch = None if gone is None else asyncio.ensure_future(gone())
     try:
-        await asyncio.wait({task, watch}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        both = {task} if watch is None else {task, watch}
+        await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        if watch.done():
+        if watch is not None and watch.done():
             raise ClientGone
         raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
         if not task.done():
             stragglers.add(task)
 

@@ -4,7 +4,8 @@ User routes win over transcoded ones; everything else, errors of FastAPI include
 It knows no servicer.
 """
 
+from .life import Life
 from .listener import HttpListener
 from .shell import Check, make_app
 
-__all__ = ["Check", "HttpListener", "make_app"]
+__all__ = ["Check", "HttpListener", "Life", "make_app"]

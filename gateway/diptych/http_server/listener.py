@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import uvicorn
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..reply import ErrorReplier
 from ..status import Violation, invalid
+from ..transcode import StreamCut
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
@@ -56,17 +58,20 @@ class HttpListener:
         self._socket: socket.socket | None = None
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, _closing(send) if self._draining else send)
+        # A stream that was cut is not completed, and uvicorn closes its connection therefore.
+        with contextlib.suppress(StreamCut):
+            await self._app(scope, receive, _closing(send) if self._draining else send)
 
     @property
     def port(self) -> int:
         """The bound port."""
-        assert self._socket is not None, "the listener is not started"
+        if self._socket is None:
+            raise RuntimeError("the listener is not started")
         port: int = self._socket.getsockname()[1]
         return port
 
-    async def start(self) -> None:
-        """Bind and accept. Raises OSError where the address is taken."""
+    async def start(self, state: Mapping[str, Any]) -> None:
+        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,6 +85,7 @@ class HttpListener:
         logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
+        self._server.lifespan.state = dict(state)
         await self._server.startup(sockets=[bound])
         self._ticking = asyncio.ensure_future(self._server.main_loop())
 
@@ -145,7 +151,13 @@ def _closing(send: Send) -> Send:
 
 
 def _raw_reply(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    lines = [b"HTTP/1.1 %d Bad Request" % status, *(b"%b: %b" % pair for pair in headers), b"connection: close", b"", b""]
+    lines = [
+        b"HTTP/1.1 %d Bad Request" % status,
+        *(b"%b: %b" % pair for pair in headers),
+        b"connection: close",
+        b"",
+        b"",
+    ]
     return b"\r\n".join(lines) + body
 
 

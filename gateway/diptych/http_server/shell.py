@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Route
@@ -24,13 +24,14 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from ..reply import Reply
 from ..settings import Settings
 from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
-from ..transcode import Transcoder
+from ..transcode import StreamCut, Transcoder
 
-Check = Callable[[], bool | None | Awaitable[bool | None]]
+Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""
 CHECK_SECONDS = 5.0
 
 _ASSETS = "/docs/assets"
+_SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
 
 
 def make_app(
@@ -80,13 +81,13 @@ class _Dispatch:
             transcoder = self._transcoder = await self._build()
         if len(self._owner.router.routes) != self._counted:
             self._sort()
-        methods = self._literal.get(scope["path"] if not scope.get("root_path") else _below(scope))
-        if methods is not None and scope["method"] in methods:
-            await self._router(scope, receive, send)
-        elif (methods is not None or self._others) and self._is_users(scope, transcoder, known=methods is not None):
-            await self._router(scope, receive, send)
-        else:
-            await transcoder(scope, receive, send)
+        path = scope["path"] if not scope.get("root_path") else _below(scope)
+        methods = self._literal.get(path)
+        known = methods is not None
+        users = (methods is not None and scope["method"] in methods) or (
+            (known or self._others) and self._is_users(scope, transcoder, known=known)
+        )
+        await (self._router if users else transcoder)(scope, receive, send)
 
     def _sort(self) -> None:
         """Tell routes that one look-up finds from those that have to be asked."""
@@ -139,7 +140,7 @@ async def _passes(check: Check) -> bool:
             found = check()
             if inspect.isawaitable(found):
                 found = await found
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False  # whatever a check raises, the answer is the same
     return found is not False
 
@@ -157,39 +158,49 @@ def _add_docs(app: FastAPI, settings: Settings, document: Callable[[], dict[str,
         return get_swagger_ui_html(
             openapi_url=f"{root}/openapi.json",
             title=settings.title,
-            swagger_js_url=f"{root}{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_ASSETS}/favicon.png",
+            swagger_js_url=f"{root}{_ASSETS}/{_SCRIPT}",
+            swagger_css_url=f"{root}{_ASSETS}/{_STYLE}",
+            swagger_favicon_url=f"{root}{_ASSETS}/{_ICON}",
         )
 
-    # The package's files are served from where it is installed: the page asks nobody outside for anything.
-    assets = StaticFiles(directory=str(resources.files("fastapi_offline") / "static"))
-    app.mount(_ASSETS, assets, name="docs-assets")
+    # The package's files are served from where it is installed: the page asks nobody outside for anything. A route a
+    # file, since a mount would have to be asked about every request.
+    directory = resources.files("fastapi_offline") / "static"
+    for name in (_SCRIPT, _STYLE, _ICON):
+        app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
+
+
+def _file(path: str) -> Callable[[Request], Awaitable[Response]]:
+    async def send(_: Request) -> Response:
+        return FileResponse(path)
+
+    return send
 
 
 def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
     async def respond(status: Status) -> Response:
         return _response((await transcoder()).errors.reply(status))
 
-    async def http_error(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        if error.status_code < 400:
+            return Response(status_code=error.status_code, headers=error.headers)
         code = CODE_OF_HTTP.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.INVALID_ARGUMENT)
         headers = tuple((error.headers or {}).items())
-        return await respond(
-            Status(code=code, message=str(error.detail), http=error.status_code, headers=headers)
-        )
+        message = error.detail if isinstance(error.detail, str) else orjson.dumps(error.detail, default=str).decode()
+        return await respond(Status(code=code, message=message, http=error.status_code, headers=headers))
 
-    async def validation_error(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> Response:
         faults = (Violation(".".join(map(str, fault["loc"])), str(fault["msg"])) for fault in error.errors())
         return await respond(invalid(*faults, http=422).status)
 
     async def unexpected(request: Request, error: Exception) -> Response:
+        if isinstance(error, StreamCut):
+            return Response()  # it is never sent: the stream has begun
         built = await transcoder()
         return _response(built.errors.reply(built.unexpected(error, f"{request.method} {request.url.path}")))
 
-    app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(RequestValidationError, validation_error)
+    app.exception_handler(HTTPException)(http_error)
+    app.exception_handler(RequestValidationError)(validation_error)
     app.add_exception_handler(Exception, unexpected)
 
 

@@ -15,6 +15,7 @@ from ..call import Calls
 from ..methods import MethodTable
 from ..settings import Settings
 from . import reflection
+from .limits import Limits
 
 
 class RpcListener:
@@ -22,8 +23,12 @@ class RpcListener:
 
     def __init__(self, methods: MethodTable, calls: Calls, settings: Settings) -> None:
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
+        smaller = {path: limit for path, limit in settings.method_max_body_bytes.items() if limit < largest}
+        if settings.max_body_bytes < largest:
+            smaller |= {method.path: settings.body_limit(method.path) for method in methods}
+        limits = [Limits(smaller)] if smaller else []
         self._server = grpc.aio.server(
-            interceptors=list(calls.interceptors),
+            interceptors=[*limits, *calls.interceptors],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from ..bind import Binder, Bound, ContentType, Disconnected, read
-from ..call import Call, Calls, ClientGone
+from ..call import Call, Calls, ClientGone, before
 from ..codec import DEFAULT, Codec
 from ..framing import choose
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
@@ -23,9 +23,10 @@ from ..rules import Binding, RuleError
 from ..settings import Settings
 from ..status import Code, Status, StatusError
 from .exchange import Exchange, Receive, Scope, Send, peer, raw_path
-from .streaming import Bytes, Messages, send as send_stream
+from .streaming import Bytes, Messages, StreamCut
+from .streaming import send as send_stream
 
-__all__ = ["Endpoint", "Transcoder"]
+__all__ = ["Endpoint", "StreamCut", "Transcoder"]
 
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 _NO_TYPE = ContentType("", "")
@@ -81,16 +82,22 @@ class Transcoder:
                 await self._serve(exchange, match)
             else:
                 await exchange.reply(self._miss(match, scope["method"], path))
-        except StatusError as failed:
-            await exchange.reply(self.errors.reply(failed.status))
         except (ClientGone, Disconnected):
             return  # nobody is left to answer
-        except asyncio.CancelledError:
-            if not self.stopping:
-                raise
-            await exchange.reply(self.errors.reply(_STOPPING))
-        except Exception as wrong:  # noqa: BLE001
-            await exchange.reply(self.errors.reply(self.unexpected(wrong, f"{scope['method']} {scope['path']}")))
+        except StreamCut:
+            raise
+        except BaseException as wrong:
+            await exchange.reply(self.errors.reply(self._blame(wrong, scope)))
+
+    def _blame(self, wrong: BaseException, scope: Scope) -> Status:
+        """What the client is told of an exception; what is not for it is raised again."""
+        if isinstance(wrong, StatusError):
+            return wrong.status
+        if isinstance(wrong, asyncio.CancelledError) and self.stopping:
+            return _STOPPING
+        if not isinstance(wrong, Exception):
+            raise wrong
+        return self.unexpected(wrong, f"{scope['method']} {scope['path']}")
 
     def fits(self, scope: Scope) -> bool:
         """Whether a route has the request's shape, for whatever method."""
@@ -136,7 +143,11 @@ class Transcoder:
         headers = dict(scope["headers"])
         body, content_type = b"", _NO_TYPE
         if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
-            body = await read(exchange.receive, headers, endpoint.body_limit)
+            if call.deadline is None:
+                body = await read(exchange.receive, headers, endpoint.body_limit)
+            else:
+                async with before(call.deadline):
+                    body = await read(exchange.receive, headers, endpoint.body_limit)
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, scope["query_string"], body, content_type, exchange.warnings)
 
@@ -152,7 +163,24 @@ class Transcoder:
 
     async def _stream(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
         replier = endpoint.replier
-        framing = None if replier.raw is not None else choose(exchange.header(b"accept"))
+        framing = choose(exchange.header(b"accept")) if replier.raw is None else None
         request, parameters = await self._request(exchange, endpoint, values, call)
-        form = Bytes(replier.raw) if framing is None else Messages(framing, replier, parameters)
-        await send_stream(exchange, call, call.stream(request), form, self.errors, self._heartbeat)
+        form = Messages(framing, replier, parameters) if framing is not None else Bytes(replier.raw or _itself)
+        stream = call.stream(request)
+        try:
+            await send_stream(exchange, call, stream, form, self._heartbeat)
+        except ClientGone:
+            raise
+        except BaseException as wrong:
+            status = self._blame(wrong, exchange.scope)
+            if not exchange.begun:
+                await exchange.reply(self.errors.reply(status, call.initial_metadata, call.trailing_metadata))
+                return
+            await exchange.write(form.failure(self.errors.element(status)))
+            raise StreamCut(status) from None
+        finally:
+            stream.close()
+
+
+def _itself(message: Message) -> Message:
+    return message

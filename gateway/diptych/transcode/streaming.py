@@ -14,12 +14,23 @@ from google.protobuf.message import Message
 from ..call import Call, Stream
 from ..codec import Parameters
 from ..framing import Framing
-from ..reply import ErrorReplier, Headers, Replier, http_code, media_type, metadata_headers
-from ..status import StatusError
+from ..reply import Headers, Replier, http_code, media_type, metadata_headers
+from ..status import Status
 from .exchange import Exchange
 
 # A stream is for whoever asked for it, as it comes: no cache keeps it and no proxy gathers it.
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+class StreamCut(Exception):
+    """A stream that had begun has failed.
+
+    It is raised through whatever middleware there is, since one that was left in peace would complete the response;
+    whoever serves the app closes the connection.
+    """
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"{status.code.name}: {status.message}")
 
 
 class Messages:
@@ -66,10 +77,11 @@ class Bytes:
         return b""
 
 
-async def send(
-    exchange: Exchange, call: Call, stream: Stream, form: Messages | Bytes, errors: ErrorReplier, idle: float
-) -> None:
-    """Write the stream until it ends, fails, or the client leaves; `idle` are the seconds between heartbeats."""
+async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | Bytes, idle: float) -> None:
+    """Write the stream until it ends or fails; `idle` are the seconds between heartbeats.
+
+    Raises what made it fail, and `ClientGone` when the client left.
+    """
     gone = asyncio.ensure_future(exchange.gone())
     try:
         while True:
@@ -86,15 +98,8 @@ async def send(
                 await exchange.write(form.end(), more=False)
                 return
             await exchange.write(form.write(messages) if messages else form.heartbeat)
-    except StatusError as failed:
-        if not exchange.begun:
-            await exchange.reply(errors.reply(failed.status, call.initial_metadata, call.trailing_metadata))
-        else:
-            # Not ended: the listener cuts the connection behind it.
-            await exchange.write(form.failure(errors.element(failed.status)))
     finally:
         gone.cancel()
-        stream.close()
 
 
 async def _begin(exchange: Exchange, call: Call, media: bytes) -> None:
