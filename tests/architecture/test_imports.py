@@ -1,0 +1,119 @@
+"""The arrows of the house: who imports whom, read from the source.
+
+A room of the gateway imports from lower floors only, types included; no service knows another; an engine and a store
+know neither gRPC nor protobuf; and the gateway knows no service.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GATEWAY = ROOT / "gateway" / "diptych"
+SERVICES = ROOT / "services" / "artificer_services"
+
+FLOORS = [
+    ["status"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
+    ["template", "fields", "metadata", "settings"],
+    ["rules", "codec", "methods"],
+    ["routes", "bind", "reply", "framing", "call", "openapi"],
+    ["transcode"],
+    ["http_server", "rpc_server"],
+    ["gateway"],
+    ["cli"],
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def imported(path: Path, top: Path) -> Iterator[str]:
+    """The modules and names a file imports, as full dotted names; `top` is the folder that holds the package."""
+    package = path.relative_to(top).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = [*package[: len(package) - node.level + 1], *([node.module] if node.module else [])]
+            else:
+                base = [node.module or ""]
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def room_of(name: str) -> str | None:
+    """The room of the gateway that a full name lies in; "" for the package itself, None for what lies elsewhere."""
+    parts = name.split(".")
+    if parts[0] != "diptych":
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in FLOOR else ""
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.relative_to(GATEWAY).parts[0].removesuffix(".py") for path in sources(GATEWAY)} - {"__init__"}
+    assert rooms <= FLOOR.keys()
+
+
+@pytest.mark.parametrize("path", sources(GATEWAY), ids=lambda path: str(path.relative_to(GATEWAY)))
+def test_a_room_imports_from_lower_floors_only(path: Path) -> None:
+    room = path.relative_to(GATEWAY).parts[0].removesuffix(".py")
+    allowed = {"gateway", "settings"} if room == "__init__" else {one for one in FLOOR if FLOOR[one] < FLOOR[room]}
+    asked = {(name, room_of(name)) for name in imported(path, GATEWAY.parent)}
+    assert not sorted(name for name, found in asked if found is not None and found not in {*allowed, room})
+
+
+@pytest.mark.parametrize("path", sources(GATEWAY), ids=lambda path: str(path.relative_to(GATEWAY)))
+def test_the_gateway_knows_no_service(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imported(path, GATEWAY.parent)}
+    assert not tops & {"artificer", "artificer_services", "kitchen", "tests", "bench", "codegen"}
+
+
+@pytest.mark.parametrize("path", sources(SERVICES), ids=lambda path: str(path.relative_to(SERVICES)))
+def test_a_service_imports_no_other(path: Path) -> None:
+    own = path.relative_to(SERVICES).parts[0]
+    services = {folder.name for folder in SERVICES.iterdir() if folder.is_dir()}
+    parts = [name.split(".") for name in imported(path, SERVICES.parent)]
+    met = {part[1] for part in parts if part[0] == "artificer_services" and len(part) > 1}
+    if own != "app.py":  # the composition root makes them all
+        assert not met & (services | {"app"}) - {own}
+
+
+PURE = [path for path in sources(SERVICES) if path.stem.rpartition("_")[2] in ("engine", "store")]
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(SERVICES)))
+def test_an_engine_and_a_store_know_neither_grpc_nor_protobuf(path: Path) -> None:
+    names = list(imported(path, SERVICES.parent))
+    assert not [
+        name for name in names if name.partition(".")[0] in ("grpc", "grpc_status", "google", "artificer", "diptych")
+    ]
+
+
+def test_there_is_something_to_read() -> None:
+    assert PURE
+    assert len(sources(GATEWAY)) > len(FLOOR)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import a.b", ["a.b"]),
+        ("from ..status import Code", ["diptych.status.Code"]),
+        ("from . import x", ["diptych.codec.x"]),
+        ("from .x import y", ["diptych.codec.x.y"]),
+        ("from .. import template", ["diptych.template"]),
+        ("if TYPE_CHECKING:\n    from diptych.gateway import Gateway", ["diptych.gateway.Gateway"]),
+        ("def f():\n    import diptych.cli", ["diptych.cli"]),
+    ],
+)
+def test_imports_are_read_in_every_form(text: str, names: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "diptych" / "codec" / "room.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert list(imported(file, tmp_path)) == names
