@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import httpx2
 import pytest
+import pytest_asyncio
 
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
@@ -59,5 +60,12 @@ def serve() -> Serve:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     """A gateway with its default settings."""
+    async with serving() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared() -> AsyncIterator[Served]:
+    """The same, for the tests that leave it as it was; they run on the session's loop."""
     async with serving() as running:
         yield running

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from ..codec import Codec, Policy, text_reader
@@ -149,7 +149,7 @@ def parts(body: bytes, content_type: ContentType) -> Iterator[Part]:
         parser = MultipartParser(boundary.encode("latin-1"), reader.callbacks(), max_size=float("inf"))
         parser.write(body)
         parser.finalize()
-    except MultipartParseError:
+    except FormParserError:
         raise invalid(Violation("", "the multipart form is broken")) from None
     if not reader.ended:
         raise invalid(Violation("", "the multipart form ends too early"))
