@@ -197,8 +197,12 @@ async def test_documents_are_closed_in_the_workers() -> None:
         (worker,) = service.pool.workers
         assert not worker.seen
         await service.reader.look(SHORT, Choices())  # a worker takes up frames in order: the four are closed by now
-        files = Path(f"/proc/{worker.pid}/fd").iterdir()
-        assert sum("diptych-ocr" in str(file.readlink()) for file in files) <= 1  # the last may just be closing
+        assert documents(worker.pid) <= 1  # the last may just be closing
+
+
+def documents(pid: int) -> int:
+    """How many documents a worker has open."""
+    return sum("diptych-ocr" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def left_behind() -> tuple[set[str], set[str], set[str]]:

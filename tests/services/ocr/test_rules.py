@@ -1,0 +1,218 @@
+"""The rooms that compute: routing, sniffing, resolutions, languages, turns, order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from artificer_services.ocr import sniff
+from artificer_services.ocr.build import OcrSettings, build
+from artificer_services.ocr.errors import BadChoice, BadDocument, TooLarge
+from artificer_services.ocr.fair import FairQueue
+from artificer_services.ocr.languages import find_languages
+from artificer_services.ocr.order import in_order
+from artificer_services.ocr.raster import check_page, choose_dpi
+from artificer_services.ocr.routing import Reason, Sight, count_text, decide
+
+
+def sight(
+    chars: int, *, bad: int = 0, invisible: int = 0, cover: float = 0.0, drawings: int = 0, image_pixels: int = 0
+) -> Sight:
+    return Sight(
+        text="x" * chars,
+        chars=chars,
+        bad=bad,
+        invisible=invisible,
+        cover=cover,
+        drawings=drawings,
+        image_pixels=image_pixels,
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "threshold", "keep", "reason"),
+    [
+        (sight(2000), 100, False, Reason.TEXT_LAYER),
+        (sight(3), 100, False, Reason.TEXT_LAYER),  # nothing else is there to be read
+        (sight(0), 100, False, Reason.BLANK),
+        (sight(0, drawings=29), 100, False, Reason.BLANK),  # rules and boxes
+        (sight(0, drawings=30), 100, False, Reason.VECTOR_TEXT),
+        (sight(0, cover=0.05), 100, False, Reason.BLANK),  # a logo
+        (sight(0, cover=0.06), 100, False, Reason.IMAGE),
+        (sight(19, cover=0.06), 100, False, Reason.IMAGE),
+        (sight(20, cover=0.06), 100, False, Reason.TEXT_LAYER),  # a title with a figure
+        (sight(399, cover=0.66), 100, False, Reason.SPARSE_TEXT),  # a stamp over a scan
+        (sight(400, cover=0.66), 100, False, Reason.TEXT_LAYER),  # text over a background picture
+        (sight(100, bad=11), 100, False, Reason.GARBLED),
+        (sight(100, bad=10), 100, False, Reason.TEXT_LAYER),  # bullets in private use
+        (sight(100, invisible=51, cover=1), 100, False, Reason.INVISIBLE_TEXT),
+        (sight(100, invisible=51, cover=1), 100, True, Reason.INVISIBLE_TEXT_KEPT),
+        (sight(10, invisible=10), 100, False, Reason.INVISIBLE_TEXT),
+        (sight(500, invisible=50, cover=1), 100, False, Reason.TEXT_LAYER),  # a hidden word does no harm
+        (sight(0, cover=1), 0, False, Reason.BLANK),  # an explicit 0: no page lacks text
+        (sight(5, cover=1), 0, False, Reason.TEXT_LAYER),
+        (sight(150, cover=0.06), 1000, False, Reason.IMAGE),  # the shares scale with the threshold
+        (sight(150), 1000, False, Reason.BELOW_THRESHOLD),
+        (sight(1000), 1000, False, Reason.TEXT_LAYER),
+        (sight(0), 1000, False, Reason.BLANK),
+    ],
+)
+def test_the_rule(page: Sight, threshold: int, keep: bool, reason: Reason) -> None:
+    decision = decide(page, threshold=threshold, keep=keep)
+    assert decision.reason is reason
+    assert decide(page, threshold=threshold, keep=keep, force=True).reason is Reason.FORCED
+    assert decide(page, threshold=threshold, keep=keep, force=True).usable == decision.usable
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("", (0, 0)),
+        ("a b\n c", (3, 0)),
+        ("Käse für 5 €", (9, 0)),
+        ("\ufffd\ufffd x", (3, 2)),
+        ("\x01\x02ab", (4, 2)),
+        ("\ue000\uf8ff", (2, 2)),  # private use
+        ("日本語", (3, 0)),
+    ],
+)
+def test_characters_are_counted(text: str, counts: tuple[int, int]) -> None:
+    assert count_text(text) == counts
+
+
+@pytest.mark.parametrize(
+    ("asked", "native", "dpi"),
+    [
+        (None, 0, 200),  # drawn text: the cap
+        (None, 300, 200),
+        (None, 150, 150),  # a scan is never enlarged
+        (300, 150, 150),
+        (300, 600, 300),
+        (300, 0, 300),
+        (None, 20, 72),  # a thumbnail stretched over a page: below this nothing can be read
+    ],
+)
+def test_the_resolution(asked: int | None, native: float, dpi: int) -> None:
+    assert choose_dpi(595, 842, asked=asked, native=native, cap=200, limit=100_000_000) == dpi
+
+
+def test_a_large_sheet_is_read_more_coarsely_and_refused_only_where_that_was_asked() -> None:
+    a0 = (2384, 3370)
+    assert choose_dpi(*a0, asked=None, native=0, cap=200, limit=20_000_000) == 113
+    with pytest.raises(BadChoice, match="at most 113 dpi"):
+        choose_dpi(*a0, asked=200, native=0, cap=200, limit=20_000_000)
+    check_page(*a0, 1, 20_000_000)
+    with pytest.raises(TooLarge):
+        check_page(2384, 9000, 1, 20_000_000)
+    with pytest.raises(TooLarge):
+        check_page(1, 40_000, 1, 20_000_000)  # a strip that no picture format of Tesseract holds
+
+
+def test_padding_after_the_end_of_a_pdf_does_no_harm() -> None:
+    whole = b"%PDF-1.4\nstartxref\n9\n%%EOF\n"
+    sniff.check_pdf(whole + bytes(20_000), 100_000)
+    sniff.check_pdf(b"junk before the header\n" + whole, 100_000)
+    with pytest.raises(BadDocument, match="cut short"):
+        sniff.check_pdf(whole + b"x" * 20_000, 100_000)
+
+
+def test_languages_are_found_by_folder(tmp_path: Path) -> None:
+    (tmp_path / "script").mkdir()
+    for name in ("fra", "osd", "script/Latin"):
+        (tmp_path / f"{name}.traineddata").touch()
+    languages = find_languages((str(tmp_path),))
+    assert languages.installed == ["deu", "eng", "fra", "script/Latin"]
+    assert languages.choose(("fra", "script/Latin")) == (str(tmp_path), "fra+script/Latin")
+    assert languages.choose(("eng+deu",))[1] == "eng+deu"
+    with pytest.raises(BadChoice, match="cannot be used together"):
+        languages.choose(("fra", "eng"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"languages": ("tlh",)}, "default languages"),
+        ({"languages": ()}, "at least one"),
+        ({"workers": -1}, "workers"),
+        ({"page_timeout": 0}, "page_timeout"),
+        ({"pdf_engine": "poppler"}, "pdf_engine"),
+        ({"ocr_engine": "cuneiform"}, "ocr_engine"),
+    ],
+)
+def test_settings_that_cannot_work_fail_at_boot(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(OcrSettings(**settings))  # type: ignore[arg-type]  # that they are wrong is the point
+
+
+async def test_turns_go_round_between_documents() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for page in range(3):
+        queue.put(1, f"long {page}")
+    assert await queue.take() == (1, "long 0")
+    queue.put(2, "short")
+    assert await queue.take() == (2, "short")  # it has nothing running
+    queue.done(1)
+    queue.done(2)
+    assert await queue.take() == (1, "long 1")
+    queue.put_back(1, "long 1")
+    queue.done(1)
+    assert await queue.take() == (1, "long 1")
+    queue.remove(1, "long 2")
+    queue.done(1)
+    assert (len(queue), queue._lines) == (0, {})
+
+
+async def test_a_taker_that_leaves_when_called_calls_the_next() -> None:
+    queue: FairQueue[str] = FairQueue()
+    leaving, staying = (asyncio.create_task(queue.take()) for _ in range(2))
+    await asyncio.sleep(0)
+    queue.put(1, "page")
+    leaving.cancel()
+    assert await staying == (1, "page")
+
+
+async def batches(*lists: list[int]) -> AsyncIterator[list[int]]:
+    for each in lists:
+        yield each
+
+
+async def test_results_come_in_order_whatever_is_done_first() -> None:
+    gates = {number: asyncio.Event() for number in range(6)}
+    begun: list[int] = []
+
+    async def work(number: int) -> int:
+        begun.append(number)
+        await gates[number].wait()
+        return number
+
+    results = in_order(batches([0, 1], [2, 3, 4, 5]), work, lambda _: False, width=3)
+    async with aclosing(results):
+        first = asyncio.ensure_future(anext(results))
+        gates[1].set()
+        gates[2].set()
+        gates[0].set()
+        assert await first == 0
+        assert begun == [0, 1]
+        assert [await anext(results) for _ in range(2)] == [1, 2]
+        gates[3].set()
+        assert await anext(results) == 3
+        assert len(begun) == 6
+
+
+async def test_what_came_before_a_failure_is_given_out_first() -> None:
+    async def failing() -> AsyncIterator[list[int]]:
+        yield [1, 2]
+        raise BadDocument("page 3")
+
+    async def work(number: int) -> int:
+        return number
+
+    seen: list[int] = []
+    with pytest.raises(BadDocument):  # noqa: PT012  # the loop is what raises
+        async for number in in_order(failing(), work, lambda _: False, width=1):
+            seen.append(number)
+    assert seen == [1, 2]
