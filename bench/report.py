@@ -1,0 +1,143 @@
+"""The table of ratios and the budgets of DESIGN.md section 3, as Markdown that reads well in a terminal too.
+
+It knows no server: it takes what was measured, and gives text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench.match import FEW, MANY
+from bench.request import Result
+from bench.scenarios import DIPTYCH, ENVOY, GRPC_AIO, JSON_UPLOAD, PYDANTIC, RAW, RAW_UPLOAD, UNARY, Measured
+from bench.slow import UPLOADS_AT_ONCE
+
+# In bodies: the pieces as they arrive, joined, as the message holds them, and as a client sends them in JSON.
+MEMORY_FACTOR = 4.0
+GET, POST, LIST = UNARY
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table with its columns aligned."""
+    every = [list(head), *map(list, rows)]
+    widths = [max(len(row[at]) for row in every) for at in range(len(head))]
+    for number, row in enumerate(every):
+        cells = [
+            cell.ljust(width) if at == 0 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            rules = ["-" * width if at == 0 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+            yield f"| {' | '.join(rules)} |"
+
+
+def _load_rows(results: dict[str, Result], first: str) -> Iterator[list[str]]:
+    own = results[first]
+    for name, one in results.items():
+        yield [
+            name,
+            f"{one.rate:,.0f}",
+            f"{own.rate / one.rate:.2f}",
+            f"{one.p50:.2f}",
+            f"{one.p99:.2f}",
+            f"{one.cpu:.0f}",
+            f"{one.cpu / own.cpu:.2f}",
+        ]
+
+
+_LOAD = ("requests/s", "Diptych ÷ it", "p50 ms", "p99 ms", "CPU µs/request", "its CPU ÷ Diptych's")
+
+
+def budgets(measured: Measured) -> list[tuple[str, str, str, bool]]:
+    """Each budget: what, the bound, what was measured, and whether it is held."""
+
+    def times(scenario: str, peer: str) -> float:
+        return measured.http[scenario][DIPTYCH].rate / measured.http[scenario][peer].rate
+
+    rows = [
+        _at_least("unary REST of raw ASGI", 0.5, times(GET, RAW)),
+        _at_least("unary REST over hand-written FastAPI", 2.0, times(GET, PYDANTIC)),
+        _at_least("unary REST over Envoy → grpc.aio", 8.0, times(GET, ENVOY)),
+        _at_least("POST over hand-written FastAPI", 1.0, times(POST, PYDANTIC)),
+        _at_least("list over hand-written FastAPI", 1.0, times(LIST, PYDANTIC)),
+    ]
+    alone = measured.match[MANY] / measured.match[FEW]
+    rows.append(_at_most(f"a match among {MANY:,} routes, of one among {FEW}", 1.2, alone))
+    whole = measured.routes[FEW].rate / measured.routes[MANY].rate
+    rows.append(_at_most(f"a request among {MANY:,} routes, of one among {FEW}", 1.2, whole))
+    for name, results in measured.uploads.items():
+        rows.append(_at_most(f"peak memory an upload, in bodies ({name})", MEMORY_FACTOR, results[DIPTYCH].memory / 16))
+    return rows
+
+
+def _at_least(what: str, bound: float, found: float) -> tuple[str, str, str, bool]:
+    return what, f"≥ {bound:g} ×", f"{found:.2f} ×", found >= bound
+
+
+def _at_most(what: str, bound: float, found: float) -> tuple[str, str, str, bool]:
+    return what, f"≤ {bound:g} ×", f"{found:.2f} ×", found <= bound
+
+
+def report(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> str:
+    """The whole text."""
+    return "\n".join(_lines(measured, machine, how)) + "\n"
+
+
+def _lines(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> Iterator[str]:
+    yield "# Benchmarks"
+    yield ""
+    yield "Written by `make bench`. Only ratios within one run mean anything: the machine may be busy with other things."
+    yield "CPU µs/request is the servers' own processor time, which says the same on a busy machine as on an idle one."
+    yield ""
+    yield from (f"- {name}: {value}" for name, value in machine)
+    yield f"- How: {how}"
+    yield from _section("Budgets")
+    marked = [(what, bound, found, "held" if held else "MISSED") for what, bound, found, held in budgets(measured)]
+    yield from table(("budget (DESIGN.md section 3)", "bound", "measured", ""), marked)
+    for name, results in measured.http.items():
+        yield from _section(name)
+        yield from table(("server", *_LOAD), _load_rows(results, DIPTYCH))
+    for name, results in measured.grpc.items():
+        yield from _section(f"gRPC {name}")
+        yield from table(
+            ("server", *_LOAD), _load_rows({DIPTYCH: results[DIPTYCH], GRPC_AIO: results[GRPC_AIO]}, DIPTYCH)
+        )
+    yield from _section("Routes")
+    rows = [
+        [
+            f"{size:,}",
+            f"{measured.match[size]:.2f}",
+            f"{one.rate:,.0f}",
+            f"{one.p50:.2f}",
+            f"{one.p99:.2f}",
+            f"{one.cpu:.0f}",
+        ]
+        for size, one in measured.routes.items()
+    ]
+    yield from table(("routes", "match alone µs", "requests/s", "p50 ms", "p99 ms", "CPU µs/request"), rows)
+    yield from _section("Uploads of 16 MiB")
+    both = (measured.uploads[RAW_UPLOAD], measured.uploads[JSON_UPLOAD])
+    head = ("server", "raw ms", "raw MiB each", "JSON ms", "JSON MiB each")
+    yield from table(
+        head,
+        (
+            [name, *(cell for one in both for cell in (f"{one[name].seconds * 1e3:.0f}", f"{one[name].memory:.0f}"))]
+            for name in both[0]
+        ),
+    )
+    yield ""
+    yield f"MiB each: what the peak grew by for each of {UPLOADS_AT_ONCE} uploads at once. Raw ASGI counts and keeps nothing."
+    yield from _section("First message of a stream")
+    own = measured.streams[DIPTYCH]
+    streams = (
+        [name, f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.p50 / own.p50:.2f}"] for name, one in measured.streams.items()
+    )
+    yield from table(("server", "p50 ms", "p99 ms", "its p50 ÷ Diptych's"), streams)
+    yield from _section("Peak memory of the processes after the unary scenarios")
+    peaks = ([name, f"{one:.0f}", f"{one / measured.peaks[DIPTYCH]:.2f}"] for name, one in measured.peaks.items())
+    yield from table(("server", "MiB", "÷ Diptych's"), peaks)
+
+
+def _section(title: str) -> Iterator[str]:
+    yield from ("", f"## {title}", "")

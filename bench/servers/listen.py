@@ -1,0 +1,40 @@
+"""uvicorn for the peers, configured as the gateway configures its own, and the line that tells the ports."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import uvicorn
+
+HOST = "127.0.0.1"
+
+
+def announce(**ports: int) -> None:
+    """Tell whoever started this process where it listens."""
+    print(json.dumps(ports), flush=True)
+
+
+def serve(app: Any) -> None:
+    """Serve an ASGI app on a free port until SIGTERM."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((HOST, 0))
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+    announce(http=bound.getsockname()[1])
+    bound.listen(config.backlog)
+    uvicorn.Server(config).run(sockets=[bound])
