@@ -721,6 +721,7 @@ def test_both_codecs_print_the_same(message: Message, emit: bool, names: bool, i
 
 
 @given(messages(kitchen.ListDishesResponse.DESCRIPTOR, 4), st.booleans())
+@example(kitchen.ListDishesResponse(dishes=[kitchen.Dish(ingredients=[kitchen.Ingredient(grams=2.05873e-40)])]), False)
 def test_both_codecs_print_lists_the_same(message: Message, emit: bool) -> None:
     assert printed(message, native=True, emit_defaults=emit) == printed(message, native=False, emit_defaults=emit)
 

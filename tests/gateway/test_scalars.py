@@ -183,8 +183,8 @@ def test_text_is_read_as_its_json_form_is(field: FieldDescriptor, text: str) -> 
     except ValueError:
         return
     forms: list[object] = [text]
-    if text.lstrip("-").isdigit():
-        forms.append(int(text))  # an enum's number
+    if field.enum_type is not None and text.lstrip("-").isdigit():
+        forms.append(int(text))
     if text in ("true", "false"):
         forms.append(text == "true")
     read = [found for form in forms if (found := from_json(field, form)) is not None]

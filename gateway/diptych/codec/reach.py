@@ -61,4 +61,12 @@ def choosy(message: Descriptor) -> Callable[[bytes], bool]:
     if not oneofs:
         return lambda _: False
     names = tuple({b'"%s"' % name.encode() for one in oneofs for name in (one.name, one.json_name)})
-    return lambda body: sum(name in body for name in names) > 1 or b"\\u" in body
+
+    def is_choosy(body: bytes) -> bool:
+        met = 0
+        for name in names:  # a loop, since a generator takes four times as long
+            if name in body:
+                met += 1
+        return met > 1 or b"\\u" in body
+
+    return is_choosy
