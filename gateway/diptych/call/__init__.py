@@ -20,12 +20,23 @@ from google.rpc import status_pb2
 from ..metadata import Metadata, Pair
 from ..methods import Handler, Method, MethodTable
 from ..status import Code, Status, StatusError, error
-from .adapt import adapt, behaviour_of
+from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum, code_of
 from .guard import Guard
 from .run import DEADLINE_EXCEEDED, ClientGone, Gone, Inline, Pipe, Stragglers, before, timed
 
-__all__ = ["Call", "Calls", "ClientGone", "Context", "Gone", "Stream", "before"]
+__all__ = [
+    "Call",
+    "Calls",
+    "ClientGone",
+    "Context",
+    "Gone",
+    "Guard",
+    "Stream",
+    "before",
+    "behaviour_of",
+    "with_behaviour",
+]
 
 DETAILS_KEY = "grpc-status-details-bin"
 # How far a servicer may run ahead of a client that reads slowly, in messages.
@@ -60,7 +71,7 @@ class Calls:
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         self.handlers: dict[str, Handler] = {method.path: adapt(method.handler, threads) for method in methods}
         # Without interceptors of the user's, the chain has one answer for a method, found now.
-        self._fixed = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
+        self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
         self._chain = None if not interceptors else self._link()
 
     def _link(self) -> Chain:
@@ -79,7 +90,7 @@ class Calls:
         """
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
-            return Call(self, method, self._fixed[method.path], metadata, peer, deadline, plain=True)
+            return Call(self, method, self.guarded[method.path], metadata, peer, deadline, plain=True)
         pairs = tuple([Metadatum(*pair) for pair in metadata])
         details = _Details(method.path, pairs)
         if deadline is None:

@@ -33,15 +33,22 @@ def behaviour_of(handler: Handler) -> Behaviour:
     return found
 
 
-def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
-    """The same kind of handler, with another function."""
+_SAME: Any = object()
+
+
+def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, show: Any = _SAME) -> Handler:
+    """The same kind of handler, with another function, and where they are given another parser and printer."""
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[bool(handler.request_streaming), bool(handler.response_streaming)]
-    made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+    made: Handler = make(
+        behaviour,
+        handler.request_deserializer if parse is _SAME else parse,
+        handler.response_serializer if show is _SAME else show,
+    )
     return made
 
 

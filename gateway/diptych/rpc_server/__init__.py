@@ -15,7 +15,7 @@ from ..call import Calls
 from ..methods import MethodTable
 from ..settings import Settings
 from . import reflection
-from .limits import Limits
+from .wire import Wire
 
 
 class RpcListener:
@@ -26,9 +26,8 @@ class RpcListener:
         smaller = {path: limit for path, limit in settings.method_max_body_bytes.items() if limit < largest}
         if settings.max_body_bytes < largest:
             smaller |= {method.path: settings.body_limit(method.path) for method in methods}
-        limits = [Limits(smaller)] if smaller else []
         self._server = grpc.aio.server(
-            interceptors=[*limits, *calls.interceptors],
+            interceptors=[Wire(smaller, calls), *calls.interceptors],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),

@@ -1,0 +1,559 @@
+"""TRANSCODING.md section 5 on both faces: a complete context, servicers and interceptors of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+
+from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.conftest import Serve, Served
+from tests.kitchen import Kitchen
+
+Context = Any
+
+
+class Both:
+    """The same call over both faces."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+
+    async def rest(self, dish: str = "1", **headers: str) -> tuple[int, Any]:
+        """Status and body of a REST GetDish."""
+        answer = await self.served.http.get(f"/v1/dishes/{dish}", headers=headers)
+        return answer.status_code, answer.json()
+
+    async def grpc(self, dish: str = "1", **metadata: str) -> tuple[grpc.StatusCode, Any]:
+        """Code, and message or details, of a gRPC GetDish."""
+        try:
+            reply = await self.served.rpc.GetDish(
+                pb.GetDishRequest(dish_id=dish), metadata=tuple(metadata.items()), timeout=10
+            )
+        except grpc.aio.AioRpcError as failed:
+            return failed.code(), failed.details()
+        return grpc.StatusCode.OK, reply
+
+
+# The context.
+
+
+class Curious(Kitchen):
+    """Asks its context everything and tells what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[str, Any]] = []
+        self.done: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
+        context.add_done_callback(self.done.put_nowait)
+        pairs = context.invocation_metadata()
+        asked = {
+            "metadata": [(pair.key, pair.value) for pair in pairs if pair.key.startswith("x-")],
+            "pairs": [tuple(pair) for pair in pairs if pair[0].startswith("x-")],
+            "peer": context.peer().rpartition(":")[0],
+            "identities": (context.peer_identities(), context.peer_identity_key()),
+            "auth": dict(context.auth_context()),
+            "remaining": context.time_remaining(),
+            "running": (context.cancelled(), context.done()),
+            "code": (context.code(), context.details(), tuple(context.trailing_metadata())),
+        }
+        context.set_code(grpc.StatusCode.NOT_FOUND)
+        context.set_details("gone")
+        asked["set"] = (context.code(), context.details())
+        context.set_code(grpc.StatusCode.OK)
+        context.set_compression(grpc.Compression.NoCompression)
+        context.disable_next_message_compression()
+        await context.send_initial_metadata((("x-first", "1"),))
+        try:
+            await context.send_initial_metadata((("x-first", "2"),))
+        except grpc.aio.UsageError as wrong:
+            asked["twice"] = str(wrong)
+        context.set_trailing_metadata((("x-last", "2"), ("x-last-bin", b"\x00")))
+        asked["trailing"] = [tuple(pair) for pair in context.trailing_metadata()]
+        self.seen.append(asked)
+        return pb.Dish(id="1")
+
+
+async def test_the_context_says_the_same_on_both_faces(serve: Serve) -> None:
+    kitchen = Curious()
+    async with serve(kitchen) as served:
+        rest = await served.http.get("/v1/dishes/1", headers={"X-Asked": "yes", "x-raw-bin": "AAE="})
+        call = served.rpc.GetDish(pb.GetDishRequest(dish_id="1"), metadata=(("x-asked", "yes"), ("x-raw-bin", b"\0\1")))
+        await call
+        by_rest, by_grpc = kitchen.seen
+        assert by_rest == by_grpc
+        assert by_rest["metadata"] == [("x-asked", "yes"), ("x-raw-bin", b"\0\1")]
+        assert rest.headers["x-first"] == dict(await call.initial_metadata())["x-first"] == "1"
+        assert rest.headers["grpc-trailer-x-last"] == "2"
+        assert rest.headers["grpc-trailer-x-last-bin"] == "AA"
+        assert dict(await call.trailing_metadata()) == {"x-last": "2", "x-last-bin": b"\x00"}
+        for _ in range(2):
+            assert (await kitchen.done.get()).done()
+
+
+class Odd(Kitchen):
+    """Uses its context in ways grpcio puts up with, or does not."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Context) -> Any:
+        match request.dish_id:
+            case "swallow":
+                try:
+                    await context.abort(grpc.StatusCode.ABORTED, "first")
+                except grpc.aio.AbortError:
+                    return pb.Dish()
+            case "replace":
+                try:
+                    await context.abort(grpc.StatusCode.ABORTED, "first")
+                except grpc.aio.AbortError:
+                    raise ValueError("second") from None
+            case "again":
+                try:
+                    await context.abort(grpc.StatusCode.ABORTED, "first")
+                except grpc.aio.AbortError:
+                    await context.abort(grpc.StatusCode.INTERNAL, "second")
+            case "set_then_raise":
+                context.set_code(grpc.StatusCode.NOT_FOUND)
+                context.set_details("said before")
+                raise KeyError("secret")
+            case "set_code_with_answer":
+                context.set_code(grpc.StatusCode.OUT_OF_RANGE)
+                context.set_details("too far")
+                return pb.Dish(id="ignored")
+            case "by_hand":
+                raise grpc.aio.AbortError("secret")
+            case "read":
+                raise ValueError(f"secret: {await context.read()}")
+        return None
+
+
+@pytest.mark.parametrize(
+    ("dish", "code", "message"),
+    [
+        ("swallow", grpc.StatusCode.ABORTED, "first"),
+        ("replace", grpc.StatusCode.ABORTED, "first"),
+        ("again", grpc.StatusCode.ABORTED, "first"),
+        ("set_then_raise", grpc.StatusCode.NOT_FOUND, "said before"),
+        ("set_code_with_answer", grpc.StatusCode.OUT_OF_RANGE, "too far"),
+        ("by_hand", grpc.StatusCode.INTERNAL, "internal error, id "),
+        ("read", grpc.StatusCode.INTERNAL, "internal error, id "),
+    ],
+)
+async def test_odd_uses_end_alike(serve: Serve, dish: str, code: grpc.StatusCode, message: str) -> None:
+    async with serve(Odd()) as served:
+        both = Both(served)
+        _, body = await both.rest(dish)
+        assert (body["error"]["status"], message in body["error"]["message"]) == (code.name, True), body
+        got, details = await both.grpc(dish)
+        assert (got, message in details) == (code, True), details
+        assert "secret" not in details + str(body)
+
+
+# Servicers as people write them.
+
+
+class Plain(Kitchen):
+    """Plain `def`, generators, and streams written to the context."""
+
+    def GetDish(self, request: pb.GetDishRequest, context: grpc.ServicerContext) -> pb.Dish:  # type: ignore[override]
+        assert threading.current_thread().name.startswith("diptych")
+        assert isinstance(context, grpc.ServicerContext)
+        assert context.is_active()
+        assert context.add_callback(lambda: None)
+        context.send_initial_metadata((("x-first", "1"),))
+        context.set_trailing_metadata((("x-last", "2"),))
+        if request.dish_id == "abort":
+            context.abort(grpc.StatusCode.NOT_FOUND, "none")
+        if request.dish_id == "set":
+            context.set_code(grpc.StatusCode.NOT_FOUND)
+            context.set_details("none")
+        assert 0 < (context.time_remaining() or 1) <= 10
+        return pb.Dish(id=str(dict(context.invocation_metadata()).get("x-asked", "")), title=context.peer()[:5])
+
+    def Tick(self, request: pb.TickRequest, context: grpc.ServicerContext) -> Iterator[pb.TickResponse]:  # type: ignore[override]
+        for number in range(1, request.count + 1):
+            yield pb.TickResponse(number=number)
+            if number == request.fail_after:
+                context.abort(grpc.StatusCode.DATA_LOSS, "lost")
+
+    def Converse(self, request_iterator: Iterator[pb.TickResponse], context: Any) -> Iterator[pb.TickResponse]:  # type: ignore[override]
+        for tick in request_iterator:
+            yield pb.TickResponse(number=tick.number * 2)
+
+    def Sum(self, request_iterator: Iterator[pb.TickResponse], context: Any) -> pb.TickResponse:  # type: ignore[override]
+        return pb.TickResponse(number=sum(tick.number for tick in request_iterator))
+
+
+class Writer(Kitchen):
+    """Streams by `context.write`, reads by `context.read`."""
+
+    async def Tick(self, request: pb.TickRequest, context: Context) -> None:  # type: ignore[override]
+        for number in range(1, request.count + 1):
+            await context.write(pb.TickResponse(number=number))
+            if number == request.fail_after:
+                await context.abort(grpc.StatusCode.DATA_LOSS, "lost")
+
+
+async def ticks(served: Served, count: int, fail_after: int = 0) -> list[int]:
+    """The numbers a gRPC client is sent."""
+    stream = served.rpc.Tick(pb.TickRequest(count=count, fail_after=fail_after))
+    return [tick.number async for tick in stream]
+
+
+async def test_plain_functions_run_in_threads(serve: Serve) -> None:
+    async with serve(Plain()) as served:
+        both = Both(served)
+        status, body = await both.rest(**{"x-asked": "yes"})
+        assert (status, body["id"], body["title"]) == (200, "yes", "ipv4:")
+        code, reply = await both.grpc(**{"x-asked": "yes"})
+        assert (code, reply.id) == (grpc.StatusCode.OK, "yes")
+        for dish in ("abort", "set"):
+            assert (await both.rest(dish))[1]["error"]["message"] == "none"
+            assert await both.grpc(dish) == (grpc.StatusCode.NOT_FOUND, "none")
+
+
+@pytest.mark.parametrize("kitchen", [Kitchen, Plain, Writer])
+async def test_streams_of_every_make(serve: Serve, kitchen: type[Kitchen]) -> None:
+    async with serve(kitchen()) as served:
+        answer = await served.http.get("/v1/ticks?count=40")
+        assert [tick["number"] for tick in answer.json()] == [str(number) for number in range(1, 41)]
+        assert await ticks(served, 40) == list(range(1, 41))
+        assert (await served.http.get("/v1/ticks?count=0")).json() == []
+        assert await ticks(served, 0) == []
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ticks(served, 3, 2)
+        assert failed.value.code() is grpc.StatusCode.DATA_LOSS
+
+
+async def test_client_streams_over_grpc(serve: Serve) -> None:
+    for kitchen, factor in ((Kitchen(), 1), (Plain(), 2)):
+        async with serve(kitchen) as served:
+            numbers = [pb.TickResponse(number=number) for number in (1, 2, 3)]
+            assert (await served.rpc.Sum(iter(numbers))).number == 6
+            assert [tick.number async for tick in served.rpc.Converse(iter(numbers))] == [
+                factor,
+                2 * factor,
+                3 * factor,
+            ]
+
+
+# Interceptors. Each is run on both faces.
+
+order: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("order", default=())
+
+
+class Note(grpc.aio.ServerInterceptor):
+    """Notes its name, and what it was told."""
+
+    def __init__(self, name: str, seen: list[Any]) -> None:
+        self.name, self.seen = name, seen
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        order.set((*order.get(), self.name))
+        pairs = handler_call_details.invocation_metadata
+        self.seen.append((self.name, handler_call_details.method, [tuple(p) for p in pairs if p.key.startswith("x-")]))
+        return await continuation(handler_call_details)
+
+
+class Ordered(Kitchen):
+    async def GetDish(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
+        return pb.Dish(tags=order.get())
+
+    def GetSpecial(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> pb.Dish:
+        return pb.Dish(tags=order.get())
+
+
+async def test_both_faces_run_the_same_interceptors_in_order(serve: Serve) -> None:
+    seen: list[Any] = []
+    async with serve(Ordered(), interceptors=[Note("a", seen), Note("b", seen)]) as served:
+        both = Both(served)
+        assert (await both.rest(**{"x-k": "v"}))[1]["tags"] == ["a", "b"]
+        assert list((await both.grpc(**{"x-k": "v"}))[1].tags) == ["a", "b"]
+        assert seen[:2] == seen[2:] == [(name, "/kitchen.v1.KitchenService/GetDish", [("x-k", "v")]) for name in "ab"]
+        # A plain function in a thread sees the context variables too.
+        assert (await served.http.get("/v1/dishes/special")).json()["tags"] == ["a", "b"]
+        assert list((await served.rpc.GetSpecial(empty_pb2.Empty())).tags) == ["a", "b"]
+
+
+class Auth(grpc.aio.ServerInterceptor):
+    """Refuses whoever has no token, with an abort handler of one of two makes."""
+
+    def __init__(self, *, deserializer: bool) -> None:
+        self._deserializer = pb.GetDishRequest.FromString if deserializer else None
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        if dict(handler_call_details.invocation_metadata).get("authorization") == "Bearer t":
+            return await continuation(handler_call_details)
+
+        async def deny(request: Any, context: Any) -> None:
+            challenge = (("www-authenticate", 'Bearer realm="kitchen"'),)
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?", challenge)
+
+        return grpc.unary_unary_rpc_method_handler(deny, self._deserializer)
+
+
+@pytest.mark.parametrize("deserializer", [False, True])
+async def test_an_interceptor_may_answer_by_itself(serve: Serve, deserializer: bool) -> None:
+    async with serve(interceptors=[Auth(deserializer=deserializer)]) as served:
+        both = Both(served)
+        answer = await served.http.get("/v1/dishes/1")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Bearer realm="kitchen"'
+        assert "realm" not in answer.text
+        assert await both.grpc() == (grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+        assert (await both.rest(authorization="Bearer t"))[0] == 200
+        assert (await both.grpc(authorization="Bearer t"))[0] is grpc.StatusCode.OK
+        # A stream that is refused by a unary handler is an ordinary error.
+        for path in ("/v1/ticks?count=2", "/v1/download?count=2"):
+            stream = await served.http.get(path, headers={"accept": "text/event-stream"})
+            assert (stream.status_code, stream.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+
+
+async def test_an_unauthenticated_body_is_never_read(serve: Serve) -> None:
+    async with serve(interceptors=[Auth(deserializer=False)]) as served, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        # The client waits for leave to send its body, and gets its answer instead.
+        head = b"POST /v1/blobs HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 16000000\r\n"
+        writer.write(head + b"\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        writer.write(head.replace(b"expect: 100-continue\r\n", b"") + b"\r\n" + bytes(1000))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+
+
+class Wrap(grpc.aio.ServerInterceptor):
+    """Wraps unary behaviours, as logging and metrics do."""
+
+    def __init__(self) -> None:
+        self.codes: list[Any] = []
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def wrapped(request: Any, context: Any) -> Any:
+            try:
+                reply = await handler.unary_unary(request, context)
+                reply.tags.append("wrapped")
+                return reply
+            finally:
+                self.codes.append(context.code())
+
+        return grpc.unary_unary_rpc_method_handler(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+async def test_an_interceptor_may_wrap_behaviours(serve: Serve) -> None:
+    wrap = Wrap()
+    async with serve(interceptors=[wrap]) as served:
+        both = Both(served)
+        assert (await both.rest())[1]["tags"] == ["wrapped"]
+        assert list((await both.grpc())[1].tags) == ["wrapped"]
+        assert (await both.rest("missing"))[0] == 404
+        assert (await both.grpc("missing"))[0] is grpc.StatusCode.NOT_FOUND
+        assert wrap.codes == [None, None, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.NOT_FOUND]
+
+
+class Recode(grpc.aio.ServerInterceptor):
+    """Reads and writes bytes by itself, and answers with a plain function."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        def parse(data: bytes) -> Any:
+            request = handler.request_deserializer(data)
+            request.dish_id += "!"
+            return request
+
+        def show(reply: Any) -> bytes:
+            reply.title = "recoded"
+            data: bytes = reply.SerializeToString()
+            return data
+
+        return grpc.unary_unary_rpc_method_handler(handler.unary_unary, parse, show)
+
+
+class Bytes(grpc.aio.ServerInterceptor):
+    """Answers in bytes, from a thread."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        def answer(request: bytes, context: Any) -> bytes:
+            return pb.Dish(id="bytes").SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+class Redirect(grpc.aio.ServerInterceptor):
+    """Hands other details on."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        method = handler_call_details.method.replace("GetDish", "Unbound")
+        # grpcio takes no other class than its own.
+        return await continuation(type(handler_call_details)(method, handler_call_details.invocation_metadata))
+
+
+class Broken(grpc.aio.ServerInterceptor):
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        raise RuntimeError("secret")
+
+
+class Hide(grpc.aio.ServerInterceptor):
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("interceptor", "dish_id", "title"),
+    [(Recode(), "1!", "recoded"), (Bytes(), "bytes", ""), (Redirect(), "1", "")],
+    ids=["recode", "bytes", "redirect"],
+)
+async def test_an_interceptor_may_change_what_is_called(
+    serve: Serve, interceptor: Any, dish_id: str, title: str
+) -> None:
+    async with serve(interceptors=[interceptor]) as served:
+        both = Both(served)
+        _, body = await both.rest()
+        assert (body["id"], body["title"]) == (dish_id, title)
+        _, reply = await both.grpc()
+        assert (reply.id, reply.title) == (dish_id, title)
+
+
+async def test_a_broken_interceptor_is_internal_and_tells_nothing(serve: Serve) -> None:
+    async with serve(interceptors=[Broken()]) as served:
+        both = Both(served)
+        status, body = await both.rest()
+        assert (status, body["error"]["status"]) == (500, "INTERNAL")
+        code, details = await both.grpc()
+        assert code is grpc.StatusCode.INTERNAL
+        assert "secret" not in str(body) + details
+
+
+async def test_an_interceptor_may_hide_a_method(serve: Serve) -> None:
+    async with serve(interceptors=[Hide()]) as served:
+        both = Both(served)
+        status, body = await both.rest()
+        assert (status, body["error"]["message"]) == (501, "Method not found!")
+        assert await both.grpc() == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+
+class WrapStream(grpc.aio.ServerInterceptor):
+    """Wraps a stream, doubling each message."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+
+        async def wrapped(request: Any, context: Any) -> AsyncIterator[Any]:
+            async for message in handler.unary_stream(request, context):
+                yield message
+                yield message
+
+        return grpc.unary_stream_rpc_method_handler(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+async def test_an_interceptor_may_wrap_streams(serve: Serve) -> None:
+    async with serve(interceptors=[WrapStream()]) as served:
+        answer = await served.http.get("/v1/ticks?count=2")
+        assert [tick["number"] for tick in answer.json()] == ["1", "1", "2", "2"]
+        assert await ticks(served, 2) == [1, 1, 2, 2]
+
+
+# Headers and metadata.
+
+
+async def test_headers_become_metadata(serve: Serve) -> None:
+    async with serve() as served:
+        headers = {
+            "Authorization": "Bearer t", "X-Request-Id": "7", "x-a-bin": "AAE,AQ==", "te": "trailers",
+            "connection": "keep-alive, x-hop", "grpc-encoding": "gzip", "grpc-timeout": "9S",
+        }  # fmt: skip
+        found = (await served.http.get("/v1/inspect", headers=headers)).json()["metadata"]
+        assert (found["authorization"], found["x-request-id"]) == ("Bearer t", "7")
+        assert found["x-a-bin"] in ("AAE=", "AQ==")
+        assert not found.keys() & {"te", "connection", "host", "grpc-encoding", "grpc-timeout", "content-length"}
+        answer = await served.http.get("/v1/inspect", headers={"x-a-bin": "%"})
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        ({"metadata_allow": ("X-A",)}, {"x-a"}),
+        ({"metadata_deny": ("X-A",)}, {"x-b"}),
+        ({"metadata_allow": ("x-a", "x-b"), "metadata_deny": ("x-b",)}, {"x-a"}),
+    ],
+)
+async def test_metadata_may_be_narrowed(serve: Serve, settings: dict[str, Any], seen: set[str]) -> None:
+    async with serve(**settings) as served:
+        found = (await served.http.get("/v1/inspect", headers={"x-a": "1", "X-B": "2"})).json()["metadata"]
+        assert found.keys() & {"x-a", "x-b"} == seen
+
+
+async def test_metadata_becomes_headers(serve: Serve) -> None:
+    async with serve() as served:
+        answer = await served.http.get("/v1/inspect?httpCode=202&header=h&trailer=t")
+        assert (answer.status_code, answer.headers["x-header"]) == (202, "h")
+        assert answer.headers["grpc-trailer-x-trailer"] == "t"
+        assert answer.headers["grpc-trailer-x-trailer-bin"] == "dA"
+        assert "x-http-code" not in answer.headers
+        assert (await served.http.get("/v1/inspect?httpCode=500")).status_code == 200  # a success stays one
+        answer = await served.http.get("/v1/inspect?httpCode=204")
+        assert (answer.status_code, answer.content) == (204, b"")
+        call = served.rpc.Inspect(pb.InspectRequest(http_code=202))
+        assert dict(await call.initial_metadata())["x-http-code"] == "202"
+
+
+class Wrong(Kitchen):
+    """Answers what its methods cannot send."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Context) -> Any:
+        return "secret"
+
+    async def Tick(self, request: pb.TickRequest, context: Context) -> AsyncIterator[Any]:
+        yield "secret"
+
+
+async def test_an_answer_of_another_type_is_internal_and_tells_nothing(serve: Serve) -> None:
+    async with serve(Wrong()) as served:
+        both = Both(served)
+        status, body = await both.rest()
+        assert (status, body["error"]["status"]) == (500, "INTERNAL")
+        code, details = await both.grpc()
+        assert code is grpc.StatusCode.INTERNAL
+        stream = await served.http.get("/v1/ticks?count=1")
+        assert (stream.status_code, stream.json()["error"]["status"]) == (500, "INTERNAL")
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ticks(served, 1)
+        assert failed.value.code() is grpc.StatusCode.INTERNAL
+        assert "secret" not in str(body) + details + stream.text + str(failed.value.details())
+        for said in (body["error"]["message"], details, failed.value.details()):
+            assert said is not None
+            assert said.startswith("internal error, id ")
+
+
+async def test_grpc_requests_that_are_no_messages_or_too_large(serve: Serve) -> None:
+    limits = {"/kitchen.v1.KitchenService/GetDish": 20, "/kitchen.v1.KitchenService/Sum": 20}
+    async with serve(max_body_bytes=1000, method_max_body_bytes=limits) as served:
+        raw: Any = served.channel.unary_unary("/kitchen.v1.KitchenService/GetDish")
+        for data, code in [(b"\xff\xff", "INVALID_ARGUMENT"), (b"\x0a\x13" + b"x" * 19, "RESOURCE_EXHAUSTED")]:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await raw(data)
+            assert failed.value.code().name == code
+        await raw(b"\x0a\x12" + b"x" * 18)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await served.rpc.Sum(iter([pb.TickResponse(number=1), pb.TickResponse(text="x" * 30)]))
+        assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await served.rpc.ReplaceDish(pb.Dish(title="x" * 1001))
+        assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (await served.rpc.ReplaceDish(pb.Dish(title="x" * 900))).title == "x" * 900
