@@ -123,6 +123,9 @@ class Stragglers:
 
 async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds: float, stragglers: Stragglers) -> Any:
     """Await a coroutine in a task of its own, so that the deadline's answer waits for nobody's clean-up."""
+    if seconds <= 0:
+        coroutine.close()
+        raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)
     task = asyncio.ensure_future(coroutine)
     watch = None if gone is None else asyncio.ensure_future(gone())
     try:
