@@ -58,10 +58,15 @@ class RouteConflict(ValueError):
 
 
 class _Entry(NamedTuple, Generic[T]):
-    """A route, and where in a split path its variables stand, if each is one segment."""
+    """A route, and what is worked out of its template once.
+
+    `starts`: where in a split path the variables stand, if each is one segment. `loose`: whether some of the path may
+    be anything and is no variable's.
+    """
 
     route: Route[T]
     starts: tuple[int, ...] | None
+    loose: bool
 
 
 class _Leaf(Generic[T]):
@@ -82,7 +87,14 @@ class _Leaf(Generic[T]):
             raise RouteConflict(route, before.route)
         variables = route.template.variables
         single = not any(variable.multi for variable in variables)
-        entry = _Entry(route, tuple(1 + variable.start for variable in variables) if single else None)
+        covered = {at for variable in variables for at in range(variable.start, variable.end)}
+        entry = _Entry(
+            route,
+            starts=tuple(1 + variable.start for variable in variables) if single else None,
+            loose=any(
+                segment.kind in (ANY, REST) and at not in covered for at, segment in enumerate(route.template.segments)
+            ),
+        )
         self.entries[route.verb] = entry
         if route.verb == "GET":
             self.entries.setdefault("HEAD", entry)
@@ -148,7 +160,7 @@ class RouteTable(Generic[T]):
             path = _escape(path)
         raw = _split(path)
         escaped = "%" in path
-        plain = [unquote(segment) for segment in raw] if escaped else raw
+        plain = [unquote(segment) if "%" in segment else segment for segment in raw] if escaped else raw
         last = raw[-1]
         if ":" in last and (custom := self._custom(last)) is not None:
             head = last[: last.rindex(":")]
@@ -277,18 +289,20 @@ def _values(entry: _Entry[T], raw: list[str], escaped: bool) -> tuple[str, ...]:
         # Nothing but literals follows "**", so only a variable's end can be pushed back by it.
         text = "/".join(raw[1 + variable.start : 1 + variable.end + (beyond if variable.rest else 0)])
         values.append(_decoded(text, variable.path, keep_slash=variable.multi) if "%" in text else text)
-    if escaped:
-        _decoded("/".join(raw), "", keep_slash=False)  # what stands outside the variables has to be well-formed too
+    if entry.loose and escaped:
+        _decoded("/".join(raw), "", keep_slash=False)  # what nobody reads has to be well-formed all the same
     return tuple(values)
 
 
 def _decoded(text: str, name: str, *, keep_slash: bool) -> str:
     if _MALFORMED.search(text):
         raise invalid(Violation(name, "the path has a malformed percent escape"))
-    parts = _SLASH.split(text) if keep_slash else [text]
     try:
-        return "".join(
-            part if keep_slash and _SLASH.fullmatch(part) else unquote(part, errors="strict") for part in parts
-        )
+        if not keep_slash:
+            return unquote(text, errors="strict")
+        # Every other part is the escaped slash that was split at.
+        parts = _SLASH.split(text)
+        parts[::2] = [unquote(part, errors="strict") for part in parts[::2]]
+        return "".join(parts)
     except UnicodeDecodeError:
         raise invalid(Violation(name, "the path's percent escapes are not UTF-8")) from None
