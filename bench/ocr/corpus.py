@@ -31,6 +31,14 @@ contract witness signature notary parliament minister election committee report 
 answer reason purpose opinion knowledge experience education university professor student lecture experiment result
 """
 _WORDS = _TEXT.split()
+_FIGURES = (
+    lambda chance: str(chance.randint(2, 9999)),
+    lambda chance: f"{chance.randint(1, 28)}/{chance.randint(1, 12)}/{chance.randint(1890, 2020)}",
+    lambda chance: f"${chance.randint(1, 999)},{chance.randint(100, 999)}.{chance.randint(10, 99)}",
+    lambda chance: f"No. {chance.choice('ABCDEFGH')}{chance.randint(100, 999)}-{chance.randint(10, 99)}",
+    lambda chance: f"{chance.randint(1, 99)}%",
+    lambda chance: f"{chance.choice('JMRT')}. {chance.choice(('McAllister', 'Illingworth', 'Quill', 'Rowntree'))}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,7 @@ def _write(document: Any, chance: random.Random, size: float) -> str:
             page.insert_text((65, top + len(lines) * leading), line, fontsize=size, fontname=font)
             lines.append(line)
             line = word
+    page.clean_contents()  # one content stream, as programs write it; a line above is a stream of its own
     return "\n".join(lines)
 
 
@@ -91,8 +100,11 @@ def _sentences(chance: random.Random) -> Any:
     while True:
         count = chance.randint(6, 16)
         words = [chance.choice(_WORDS) for _ in range(count)]
-        if chance.random() < 0.25:
-            words[chance.randrange(count)] = str(chance.randint(2, 9999))
+        if chance.random() < 0.5:  # what engines stumble over, as often as letters and reports have it
+            words[chance.randrange(1, count - 1)] = chance.choice(_FIGURES)(chance)
+        if chance.random() < 0.3:
+            quoted = chance.randrange(1, count - 1)
+            words[quoted] = chance.choice(("({})", '"{}"', "{}'s", "{}-ridden", "{}:")).format(words[quoted])
         if count > 9:
             words[count // 2] += ","
         words[0] = words[0].capitalize()
@@ -103,11 +115,11 @@ def _sentences(chance: random.Random) -> Any:
 def _scan(image: Image.Image, dpi: int, chance: random.Random) -> bytes:
     """What a scanner makes of a sheet: tint, skew, blur, noise, JPEG."""
     paper = (chance.randint(232, 252), chance.randint(227, 248), chance.randint(210, 240))
-    ink, rough = chance.randint(25, 75), chance.uniform(12, 20)
+    ink, rough = chance.randint(25, 75), chance.uniform(15, 23)
     gray = image.convert("L").point(lambda value: ink + value * (255 - ink) // 255)
     tinted = Image.merge("RGB", [gray.point(lambda value, top=top: value * top // 255) for top in paper])
     turned = tinted.rotate(chance.uniform(-0.8, 0.8), Image.Resampling.BICUBIC, fillcolor=paper)
-    blurred = turned.filter(ImageFilter.GaussianBlur(chance.uniform(0.4, 1.0) * dpi / 300))
+    blurred = turned.filter(ImageFilter.GaussianBlur(chance.uniform(0.6, 1.2) * dpi / 300))
     grain = Image.frombytes(
         "L", (256, 256), bytes(min(255, max(0, round(chance.gauss(128, rough)))) for _ in range(65536))
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,24 @@ from PIL import Image
 pymupdf: Any = untyped_pymupdf  # it is annotated in places only
 
 
+def program() -> str:
+    """The Tesseract that people have: their system's, where there is one, else the pip package's."""
+    own = str(Path(sys.executable).parent)
+    path = os.pathsep.join(entry for entry in os.get_exec_path() if entry != own)
+    return shutil.which("tesseract", path=path) or str(Path(own) / "tesseract")
+
+
+def program_version() -> str:
+    """Its version, and whether it is built with OpenMP: then each page spins a thread for every core."""
+    said = subprocess.run([program(), "--version"], check=True, capture_output=True, text=True)
+    lines = (said.stdout or said.stderr).splitlines()
+    return f"{lines[0]} {'with' if any('OpenMP' in line for line in lines) else 'without'} OpenMP"
+
+
 def naive(pdf: bytes, pages: int) -> list[str]:
     """The loop of tutorials: each page drawn at 300 dpi in colour, made a PNG, read by pytesseract."""
     texts = []
+    pytesseract.pytesseract.tesseract_cmd = program()
     with pymupdf.open(stream=pdf, filetype="pdf") as document:
         for page in list(document)[:pages]:
             png = page.get_pixmap(dpi=300).tobytes("png")

@@ -73,7 +73,7 @@ class MuPdfDocument:
             chars, bad = count_text(text)
             covers = [_cover(picture["bbox"], page.rect) for picture in pictures]
             drawings = invisible = 0
-            if chars < _LITTLE or page.get_xobjects() or _HIDES_TEXT.search(page.read_contents()):
+            if chars < _LITTLE or page.get_xobjects() or _hides_text(page.read_contents()):
                 log = page.get_bboxlog()
                 drawings = sum(1 for kind, _ in log if kind in ("fill-path", "stroke-path"))
                 covers += [_cover(box, page.rect) for kind, box in log if kind == "fill-imgmask"]
@@ -146,6 +146,11 @@ class MuPdfDocument:
         if pixmap.colorspace.n != 1:
             pixmap = pymupdf.Pixmap(pymupdf.csGRAY, pixmap)
         return shrink(_gray(pixmap), native, dpi)
+
+
+def _hides_text(contents: bytes) -> bool:
+    """Whether a page's own content may draw text without ink; the plain search spares most pages the pattern."""
+    return b"Tr" in contents and _HIDES_TEXT.search(contents) is not None
 
 
 def _render(page: Any, dpi: int) -> Raster:

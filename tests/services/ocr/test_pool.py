@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import grpc
@@ -201,8 +201,13 @@ async def test_documents_are_closed_in_the_workers() -> None:
 
 
 def documents(pid: int) -> int:
-    """How many documents a worker has open."""
-    return sum("diptych-ocr" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+    """How many documents a worker has open, by however many descriptors."""
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since the folder was listed
+            if "diptych-ocr" in str(file.readlink()):
+                found.add(file.stat().st_ino)
+    return len(found)
 
 
 def left_behind() -> tuple[set[str], set[str], set[str]]:
