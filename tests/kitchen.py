@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from google.api import httpbody_pb2
@@ -46,13 +47,13 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
     async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
         self.lists.append(request)
-        size = request.page_size or 100
+        size = min(max(request.page_size, 0) or 100, 1000)  # AIP-158: a page larger than the most is the most
         return pb.ListDishesResponse(dishes=[pb.Dish(id=str(number), title="Soup") for number in range(size)])
 
     async def CreateDish(self, request: pb.CreateDishRequest, context: Context) -> pb.Dish:
         dish = request.dish
         dish.id = request.dish_id or "new"
-        await context.send_initial_metadata((("x-http-code", "201"), ("location", f"/v1/dishes/{dish.id}")))
+        await context.send_initial_metadata((("x-http-code", "201"), ("location", f"/v1/dishes/{quote(dish.id)}")))
         return dish
 
     async def UpdateDish(self, request: pb.UpdateDishRequest, context: Context) -> pb.Dish:
@@ -124,11 +125,13 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
         if request.http_code:
             initial.append(("x-http-code", str(request.http_code)))
         if request.header:
-            initial.append(("x-header", request.header))
+            initial.append(("x-header", quote(request.header)))
         if initial:
             await context.send_initial_metadata(tuple(initial))
         if request.trailer:
-            context.set_trailing_metadata((("x-trailer", request.trailer), ("x-trailer-bin", request.trailer.encode())))
+            context.set_trailing_metadata(
+                (("x-trailer", quote(request.trailer)), ("x-trailer-bin", request.trailer.encode()))
+            )
         metadata = {
             key: base64.b64encode(value).decode() if isinstance(value, bytes) else value
             for key, value in context.invocation_metadata() or ()

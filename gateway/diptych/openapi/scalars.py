@@ -51,7 +51,8 @@ _HOUR = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = rf"{_HOUR}:[0-5][0-9](?:\.[0-9]{{1,9}})?"
 _TIMESTAMP = f"^(?:(?:{_YEAR})-{_DAY}T{_TIME}(?:Z|[+-]{_HOUR})|(?:0001|9999)-{_DAY}T{_TIME}Z)$"
 
-_PATH = r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)*"
+# protobuf itself asks no more of a mask than that it is not snake_case; "*" is one, for instance.
+_MASK = r"^[^_]*$"
 
 # The largest float as its shortest decimal, which is a little above its exact value.
 FLOAT_MAX = 3.4028235e38
@@ -106,7 +107,7 @@ SHARED: Mapping[str, Json] = {
     },
     "google.protobuf.FieldMask": {
         "type": "string",
-        "pattern": f"^(?:{_PATH}(?:,{_PATH})*)?$",
+        "pattern": _MASK,
         "description": "Paths of fields in lowerCamelCase, separated by commas.",
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True, "description": "Any JSON object."},

@@ -1,0 +1,5 @@
+"""`python -m diptych.cli` is `diptych`."""
+
+from . import main
+
+main()

@@ -1,0 +1,73 @@
+"""The real program: `diptych serve` as a process of its own, on any two ports, once for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the program listens."""
+
+    http: str
+    grpc: str
+
+
+def wait_until_listening(process: subprocess.Popen[str]) -> Served:
+    """The addresses that the program writes to its log when both listeners are bound."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        found = _LISTENING.search(line)
+        if found:
+            return Served(found[1], found[2])
+    raise AssertionError("the program ended before it listened:\n" + "".join(seen))
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Served]:
+    """`diptych serve` as a process, stopped by SIGTERM."""
+    command = [sys.executable, "-m", "diptych.cli", "serve", *arguments, "--http-port", "0", "--grpc-port", "0"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
+        try:
+            yield wait_until_listening(process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            # What it still logs is read, so that a full pipe cannot keep it from ending.
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """The program that `make serve` runs."""
+    with serving() as where:
+        yield where
+
+
+@pytest.fixture(scope="session")
+def kitchen_served() -> Iterator[Served]:
+    """The same program with the kitchen sink behind it."""
+    with serving("tests.kitchen_app:create") as where:
+        yield where
+
+
+@pytest.fixture(scope="session")
+def scan() -> bytes:
+    """A scanned document of three pages, without a text layer."""
+    return (ROOT / "examples" / "scan.pdf").read_bytes()

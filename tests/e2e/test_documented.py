@@ -1,0 +1,41 @@
+"""The live OpenAPI document against the live server, by clients nobody here wrote: a validator and a fuzzer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.e2e.conftest import Served
+
+
+def test_the_document_is_valid(served: Served) -> None:
+    document = httpx2.get(served.http + "/openapi.json").json()
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert {"/v1/documents:process", "/v1/images:extractText", "/healthz"} <= document["paths"].keys()
+
+
+def fuzz(address: str, folder: Path, *options: str) -> str:
+    """What schemathesis prints after a run in which nothing failed; how it runs stands in schemathesis.toml."""
+    config = Path(__file__).with_name("schemathesis.toml")
+    tool = Path(sys.executable).with_name("schemathesis")
+    command = [str(tool), "--config-file", str(config), "run", *options, address + "/openapi.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_schemathesis_meets_no_surprise_in_the_services(served: Served, tmp_path: Path) -> None:
+    """No 5xx, and no answer the document does not describe."""
+    # No schema says which bytes are a sound PDF, so refusing made-up ones is no surprise.
+    printed = fuzz(served.http, tmp_path, "--exclude-checks=positive_data_acceptance,negative_data_rejection")
+    assert "Tested: 6" in printed
+
+
+def test_schemathesis_meets_no_surprise_in_the_kitchen(kitchen_served: Served, tmp_path: Path) -> None:
+    """Every kind of binding and field: what the document allows is taken, and every answer fits it."""
+    printed = fuzz(kitchen_served.http, tmp_path)
+    assert "Tested: 21" in printed
