@@ -29,6 +29,8 @@ class ContentType:
     @classmethod
     def of(cls, header: bytes | None) -> ContentType:
         """From the header's value; without a header both are empty."""
+        if header == b"application/json":
+            return _JSON
         text = (header or b"").decode("latin-1").strip()
         return cls(text.partition(";")[0].strip().lower(), text)
 
@@ -44,6 +46,9 @@ class ContentType:
             if key.strip().lower() == name:
                 return value.strip().strip('"')
         return ""
+
+
+_JSON = ContentType("application/json", "application/json")  # what nearly every body is
 
 
 def too_large(limit: int) -> Exception:

@@ -106,7 +106,7 @@ class Calls:
 class Call:
     """One call that has passed the interceptors' look at its metadata."""
 
-    __slots__ = ("_behaviour", "_calls", "_handler", "_loop", "_plain", "context", "deadline", "method")
+    __slots__ = ("_behaviour", "_calls", "_handler", "_plain", "context", "deadline", "method")
 
     def __init__(
         self,
@@ -123,10 +123,10 @@ class Call:
         # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
         self._plain = plain
         self._behaviour = behaviour_of(handler)
-        self._loop = asyncio.get_running_loop()
         self.deadline = deadline
         """When it has to be over, in the loop's time."""
-        self.context = Context(metadata, peer, deadline, self._loop)
+        # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
+        self.context = Context(metadata, peer, deadline, None if deadline is None else asyncio.get_running_loop())
 
     @property
     def needs_request(self) -> bool:
@@ -147,7 +147,7 @@ class Call:
             if self.deadline is None:
                 response = await Inline(coroutine, gone)
             else:
-                left = self.deadline - self._loop.time()
+                left = self.deadline - asyncio.get_running_loop().time()
                 response = await timed(coroutine, gone, left, self._calls.stragglers)
             cancelled = False
         except (grpc.aio.AbortError, grpc.aio.UsageError):
@@ -212,6 +212,7 @@ class Stream:
     def __init__(self, call: Call, running: Any, deadline: float | None) -> None:
         self._call = call
         self._pipe = Pipe(AHEAD)
+        self._unfit: StatusError | None = None
         call.context.attach(self._pipe.put, self._pipe.touch)
         self._task = asyncio.ensure_future(self._run(running))
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
@@ -262,8 +263,21 @@ class Stream:
             raise ClientGone
         if not pipe.ready.is_set():
             return []
+        if self._unfit is not None:
+            raise self._unfit
         messages = pipe.take()
-        return None if messages is None else [self._call._response(message) for message in messages]
+        if messages is None:
+            return None
+        fit: list[Message] = []
+        try:
+            for message in messages:
+                fit.append(self._call._response(message))
+        except StatusError as unfit:
+            if not fit:
+                raise
+            self._unfit = unfit  # after those before it
+            pipe.touch()
+        return fit
 
     def close(self) -> None:
         """Cancel the servicer where it still runs; nobody waits for its clean-up."""

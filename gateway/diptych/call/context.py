@@ -55,7 +55,9 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         "_write",
     )
 
-    def __init__(self, metadata: Metadata, peer: str, deadline: float | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, metadata: Metadata, peer: str, deadline: float | None, loop: asyncio.AbstractEventLoop | None
+    ) -> None:
         self._metadata, self._peer, self._deadline, self._loop = metadata, peer, deadline, loop
         self._code: Code | int | None = None
         self._details = ""
@@ -91,7 +93,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return dict(_INSECURE)
 
     def time_remaining(self) -> Any:
-        return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
+        return None if self._deadline is None or self._loop is None else max(0.0, self._deadline - self._loop.time())
 
     def cancelled(self) -> bool:
         return self._cancelled
@@ -101,7 +103,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         if self._done:
-            self._loop.call_soon(callback, self)
+            asyncio.get_running_loop().call_soon(callback, self)
         else:
             self._callbacks.append(callback)
 

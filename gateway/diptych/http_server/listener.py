@@ -10,15 +10,16 @@ import contextlib
 import logging
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..reply import ErrorReplier
 from ..status import Violation, invalid
-from ..transcode import StreamCut
+from ..transcode import CUT, StreamCut
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
@@ -58,9 +59,11 @@ class HttpListener:
         self._socket: socket.socket | None = None
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A stream that was cut is not completed, and uvicorn closes its connection therefore.
-        with contextlib.suppress(StreamCut):
+        scope[CUT] = partial(_cut, send.__self__)  # type: ignore[attr-defined]
+        try:  # noqa: SIM105  # suppress() makes an object a request
             await self._app(scope, receive, _closing(send) if self._draining else send)
+        except StreamCut:
+            pass
 
     @property
     def port(self) -> int:
@@ -134,6 +137,11 @@ class HttpListener:
             transport = getattr(connection, "transport", None)
             if transport is not None:
                 transport.close()
+
+
+def _cut(cycle: RequestResponseCycle) -> None:
+    cycle.disconnected = True  # what middleware still sends goes nowhere
+    cycle.transport.close()
 
 
 def _is_busy(connection: Any) -> bool:

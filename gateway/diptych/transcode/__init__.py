@@ -22,11 +22,11 @@ from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMeth
 from ..rules import Binding, RuleError
 from ..settings import Settings
 from ..status import Code, Status, StatusError
-from .exchange import Exchange, Receive, Scope, Send, peer, raw_path
+from .exchange import CUT, Exchange, Receive, Scope, Send, peer, raw_path
 from .streaming import Bytes, Messages, StreamCut
 from .streaming import send as send_stream
 
-__all__ = ["Endpoint", "StreamCut", "Transcoder"]
+__all__ = ["CUT", "Endpoint", "StreamCut", "Transcoder"]
 
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 _NO_TYPE = ContentType("", "")
@@ -79,7 +79,10 @@ class Transcoder:
             path = raw_path(scope)
             match = self.routes.match(scope["method"], path)
             if isinstance(match, Match):
-                await self._serve(exchange, match)
+                endpoint = match.route.target
+                call = await self._open(endpoint, exchange)
+                serve = self._stream if call.streams else self._unary
+                await serve(exchange, endpoint, match.values, call)
             else:
                 await exchange.reply(self._miss(match, scope["method"], path))
         except (ClientGone, Disconnected):
@@ -114,33 +117,18 @@ class Transcoder:
             return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
         return self.errors.reply(wrong_method(verb, path, miss.allowed))
 
-    async def _serve(self, exchange: Exchange, match: Match[Endpoint]) -> None:
-        endpoint = match.route.target
-        call = await self._open(endpoint, exchange.scope)
-        if call.streams:
-            await self._stream(exchange, endpoint, match.values, call)
-        else:
-            await self._unary(exchange, endpoint, match.values, call)
-
-    async def _open(self, endpoint: Endpoint, scope: Scope) -> Call:
-        headers = scope["headers"]
+    async def _open(self, endpoint: Endpoint, exchange: Exchange) -> Call:
+        scope, headers = exchange.scope, exchange.headers
         seconds = self._max_seconds
-        grpc_timeout = server_timeout = None
-        for name, value in headers:
-            if name == SERVER_TIMEOUT_HEADER:
-                server_timeout = value
-            elif name == TIMEOUT_HEADER:
-                grpc_timeout = value
-        if grpc_timeout is not None or server_timeout is not None:
-            seconds = timeout(grpc_timeout, server_timeout, seconds)
-        metadata = from_headers(headers, self._policy)
+        if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
+            seconds = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), seconds)
+        metadata = from_headers(scope["headers"], self._policy)
         return await self.calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
 
     async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
         if not call.needs_request:
             return Bound(endpoint.method.request(), DEFAULT)
-        scope = exchange.scope
-        headers = dict(scope["headers"])
+        headers = exchange.headers
         body, content_type = b"", _NO_TYPE
         if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
             if call.deadline is None:
@@ -149,7 +137,7 @@ class Transcoder:
                 async with before(call.deadline):
                     body = await read(exchange.receive, headers, endpoint.body_limit)
             content_type = ContentType.of(headers.get(b"content-type"))
-        return endpoint.binder.bind(values, scope["query_string"], body, content_type, exchange.warnings)
+        return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
 
     async def _unary(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
         request, parameters = await self._request(exchange, endpoint, values, call)
@@ -176,7 +164,7 @@ class Transcoder:
             if not exchange.begun:
                 await exchange.reply(self.errors.reply(status, call.initial_metadata, call.trailing_metadata))
                 return
-            await exchange.write(form.failure(self.errors.element(status)))
+            await exchange.cut(form.failure(self.errors.element(status)))
             raise StreamCut(status) from None
         finally:
             stream.close()

@@ -11,6 +11,9 @@ from urllib.parse import quote
 
 from ..reply import Headers, Reply
 
+CUT = "diptych.cut"
+"""The scope's key for the listener's function that closes the connection and leaves the response incomplete."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -19,10 +22,12 @@ Send = Callable[[Any], Awaitable[None]]
 class Exchange:
     """What the transcoder does with one scope."""
 
-    __slots__ = ("_send", "begun", "head", "receive", "scope", "warnings")
+    __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "warnings")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """The request's headers by name, for those that stand once; `header` has lists whole."""
         self.head = scope["method"] == "HEAD"
         self.begun = False
         self.warnings: list[str] = []
@@ -48,6 +53,16 @@ class Exchange:
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Write to the stream; waits while the client is behind."""
         await self._send({"type": "http.response.body", "body": b"" if self.head else data, "more_body": more})
+
+    async def cut(self, data: bytes) -> None:
+        """Write the last of a stream that failed, and cut the connection behind it."""
+        await self.write(data)
+        cut = self.scope.get(CUT)
+        if cut is not None:
+            # Middleware may complete a response whatever the app does, so that it is cut below it; nothing more is sent
+            # but after what was sent before has been handed on.
+            await self.write(b"")
+            cut()
 
     async def gone(self) -> None:
         """Returns when the client has gone away; what it still sends is thrown away."""

@@ -25,8 +25,7 @@ _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")
 class StreamCut(Exception):
     """A stream that had begun has failed.
 
-    It is raised through whatever middleware there is, since one that was left in peace would complete the response;
-    whoever serves the app closes the connection.
+    It is raised through whatever middleware there is, and whoever serves the app closes the connection.
     """
 
     def __init__(self, status: Status) -> None:
