@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
+
+
+def find_chromium() -> str | None:
+    """A Chromium on this machine, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a Chromium the browser tests are left out, unless they are required, as in CI."""
+    if find_chromium() or os.environ.get("DIPTYCH_BROWSER_TESTS") == "required":
+        return
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    if browser:
+        items[:] = [item for item in items if item not in browser]
+        config.hook.pytest_deselected(items=browser)
+        config.add_cleanup(lambda: print("no Chromium was found: the browser tests did not run"))  # noqa: T201
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,15 @@ async def _reflected(channel: grpc.aio.Channel, method: str, request: dict[str, 
         file = next(one for one in waiting if known.issuperset(one.dependency))
         waiting.remove(file)
         known.add(file.name)
-        pool.Add(file)  # type: ignore[no-untyped-call]
+        pool.Add(file)
     descriptor = pool.FindServiceByName("artificer.ocr.v1.OCRService").methods_by_name[method]
     asked = json_format.ParseDict(request, message_factory.GetMessageClass(descriptor.input_type)())
-    answer = await channel.unary_unary(
+    call: Any = channel.unary_unary(
         f"/artificer.ocr.v1.OCRService/{method}",
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=message_factory.GetMessageClass(descriptor.output_type).FromString,
-    )(asked)
+    )
+    answer = await call(asked)
     found: dict[str, Any] = json_format.MessageToDict(answer)
     return found
 

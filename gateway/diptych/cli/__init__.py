@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import orjson
 import typer
+from typer.exceptions import TyperException
 
 from ..rules import RuleError
 from .explain import explain as explain_request
@@ -153,9 +153,9 @@ def main() -> None:
     """Run the command; what goes wrong is told in one line."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 130
-    except click.ClickException as error:
+    except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
     except (LoadError, RuleError, OSError) as error:
         code = _fail(str(error), 1)

@@ -16,8 +16,8 @@ from ..status import StatusError
 from ..template import ANY, REST, Segment
 from ..transcode import Endpoint
 
-# Templates that share nothing with the path explain nothing; beyond these few nobody reads on.
-_MOST_LOSERS = 12
+# Those that share the most literals with the path come first; beyond these few nobody reads on.
+_MOST_LOSERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ def _losers(
         if route in fitting:
             shared += 1000
             why = f"is for {route.verb}, not {verb}" if route.verb != verb else _less_specific(route, winner)
-        if shared:
-            ranked.append((-shared, str(route), route, why))
+        ranked.append((-shared, str(route), route, why))
     ranked.sort(key=lambda one: one[:2])
     for _, _, route, why in ranked[:_MOST_LOSERS]:
         yield route, why

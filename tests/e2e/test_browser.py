@@ -1,0 +1,61 @@
+"""/docs in a real browser: it renders, it asks nobody outside, and an operation can be tried out on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Route, async_playwright, expect
+
+from tests.e2e.conftest import ROOT, Served, find_chromium
+
+pytestmark = pytest.mark.browser
+
+# A browser in a closed network: nothing of its own goes out, and root has no sandbox.
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture
+async def page(served: Served, tmp_path: Path) -> AsyncIterator[Page]:
+    """A page whose every request outside the server under test is refused and recorded as `page.outside`."""
+    async with async_playwright() as playwright:
+        chromium = playwright.chromium
+        context = await chromium.launch_persistent_context(tmp_path, executable_path=find_chromium(), args=_FLAGS)
+        opened = await context.new_page()
+        yield opened
+        await context.close()
+
+
+async def test_an_operation_is_tried_out_with_a_file(served: Served, page: Page) -> None:
+    outside: list[str] = []
+    broken: list[str] = []
+
+    async def inside_only(route: Route) -> None:
+        if route.request.url.startswith(served.http) or route.request.url.startswith("data:"):
+            await route.continue_()
+        else:
+            outside.append(route.request.url)
+            await route.abort()
+
+    await page.route("**/*", inside_only)
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    await page.goto(served.http + "/docs")
+    await expect(page.locator(".info .title")).to_contain_text("Diptych")
+    operation = page.locator("#operations-OCRService-OCRService_CheckPDFNeedsOCR")
+    await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Try it out").click()
+    await operation.locator("select.content-type, .body-param-content-type select").first.select_option(
+        "multipart/form-data"
+    )
+    await operation.locator("input[type=file]").first.set_input_files(ROOT / "examples" / "scan.pdf")
+    await operation.get_by_placeholder("minTextThreshold").fill("100")
+    await operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table .response")
+    await expect(answer.locator(".response-col_status")).to_contain_text("200", timeout=30_000)
+    body = json.loads(await answer.locator("pre").first.inner_text())
+    assert body["pages"] == 3
+    assert body["needsOcr"] is True
+    assert outside == []
+    assert broken == []
