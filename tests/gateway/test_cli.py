@@ -77,7 +77,7 @@ def test_openapi_is_printed_or_written(tmp_path: Path) -> None:
         (("get", "/v1/dishes?pageSize=2"), 0, ["matched    GET /v1/dishes", '"pageSize": 2']),
         (("GET", "/v1/dishes?pageSiz=2"), 1, ["400", "did you mean 'pageSize'?"]),
         (("GET", "/v1/dishes/%ff"), 1, ["400", "UTF-8"]),
-        (("GET", "/v2/dishes"), 1, ["404", "POST /v1/dishes: segment 1: 'v2' is not 'v1'"]),
+        (("GET", "/v2/dishes"), 1, ["404", "GET /v1/dishes: segment 1: 'v2' is not 'v1'"]),
         (("PUT", "/v1/dishes"), 1, ["405", "GET, HEAD, OPTIONS, POST", "POST /v1/dishes: is for POST, not PUT"]),
         (("POST", "/v1/dishes/7:cook", "--data", '{"portions": 3}'), 0, ['"portions": 3', "matched"]),
         (("POST", "/v1/dishes/7:cook", "--data", '{"portions": "x"}'), 1, ["400", "portions: a whole number"]),

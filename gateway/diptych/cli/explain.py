@@ -83,11 +83,11 @@ def _losers(
     for route in table:
         if route is winner:
             continue
-        shared, why = _why(route, segments)
+        near, why = _nearness(route, verb, segments), _why(route, segments)
         if route in fitting:
-            shared += 1000
+            near += 1000
             why = f"is for {route.verb}, not {verb}" if route.verb != verb else _less_specific(route, winner)
-        ranked.append((-shared, str(route), route, why))
+        ranked.append((-near, str(route), route, why))
     ranked.sort(key=lambda one: one[:2])
     for _, _, route, why in ranked[:_MOST_LOSERS]:
         yield route, why
@@ -109,28 +109,32 @@ def _rank(segment: Segment) -> int:
     return {ANY: 1, REST: 2}.get(segment.kind, 0)
 
 
-def _why(route: Route[Endpoint], segments: list[str]) -> tuple[int, str]:
-    """How many leading literals fit, and the first thing that does not."""
+def _nearness(route: Route[Endpoint], verb: str, segments: list[str]) -> int:
+    """How many segments agree, and a little for the same length and the same verb."""
+    template = route.template.segments
+    same = sum(_rank(one) == 0 and text == one.literal for one, text in zip(template, segments, strict=False))
+    return 4 * same + 2 * (len(template) == len(segments)) + (route.verb == verb)
+
+
+def _why(route: Route[Endpoint], segments: list[str]) -> str:
+    """The first thing that does not fit."""
     template = route.template
-    shared = 0
     for index, segment in enumerate(template.segments):
         if segment.kind == REST:
             break
         if index >= len(segments):
-            return shared, f"the path ends before segment {index + 1} ({segment})"
+            return f"the path ends before segment {index + 1} ({segment})"
         text = segments[index]
         if index == len(template.segments) - 1 and template.verb:
             head, _, custom = text.rpartition(":")
             if custom != template.verb or not head:
-                return shared, f"segment {index + 1}: {text!r} does not end in :{template.verb}"
+                return f"segment {index + 1}: {text!r} does not end in :{template.verb}"
             text = head
         if segment.kind == ANY:
             if not text:
-                return shared, f"segment {index + 1} is empty"
-            continue
-        if text != segment.literal:
-            return shared, f"segment {index + 1}: {text!r} is not {segment.literal!r}"
-        shared += 1
+                return f"segment {index + 1} is empty"
+        elif text != segment.literal:
+            return f"segment {index + 1}: {text!r} is not {segment.literal!r}"
     if len(segments) > len(template.segments):
-        return shared, f"the path goes on after segment {len(template.segments)}"
-    return shared, "does not fit"
+        return f"the path goes on after segment {len(template.segments)}"
+    return "does not fit"
