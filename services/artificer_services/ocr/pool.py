@@ -43,6 +43,7 @@ class WorkerPool:
         self._queue: FairQueue[_Turn] = FairQueue()
         self._tenders: list[asyncio.Task[None]] = []
         self._workers: set[WorkerProcess] = set()
+        self._leaving: set[asyncio.Task[None]] = set()  # workers that were ended and are being cleared up after
         self._broken: set[int] = set()  # places whose last start failed
         self._news = asyncio.Event()  # set whenever a start succeeded or failed
 
@@ -72,6 +73,7 @@ class WorkerPool:
         for tender in tenders:
             tender.cancel()
         await asyncio.gather(*tenders, return_exceptions=True)
+        await asyncio.gather(*self._leaving)
         self._fail_waiting("the server is stopping")
         self._broken.clear()
 
@@ -120,7 +122,10 @@ class WorkerPool:
             finally:
                 self._workers.discard(worker)
                 worker.kill()
-                await asyncio.shield(worker.wait_closed())
+                leaving = asyncio.create_task(worker.wait_closed())
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+                await asyncio.shield(leaving)  # `stop` may cancel this, and then waits for it itself
 
     async def _hire(self, place: int) -> WorkerProcess:
         failures = 0
