@@ -62,11 +62,8 @@ class Binder:
         self._query = QueryBinder(descriptor, taken, policy=settings.unknown_fields, most=settings.max_elements)
         self._mask = _mask_field(descriptor, binding)
         self._body_field = binding.body
-
-    @property
-    def takes_body(self) -> bool:
+        self.takes_body = not isinstance(self._body, _NoBody)
         """Whether a body means anything; where it does not, only an empty one is taken."""
-        return not isinstance(self._body, _NoBody)
 
     def bind(
         self, values: tuple[str, ...], query: bytes, body: bytes, content_type: ContentType, warnings: list[str]
@@ -77,7 +74,8 @@ class Binder:
         Raises INVALID_ARGUMENT, with http 415 where the content type does not fit the body.
         """
         request = self._made()
-        covered = self._body.read(request, body, content_type, warnings)
+        has_body = self.takes_body or bool(body)
+        covered = has_body and self._body.read(request, body, content_type, warnings)
         if query or covered:
             parameters = self._query.bind(request, query, warnings, closed=_COVERED if covered else None)
         else:
@@ -85,7 +83,8 @@ class Binder:
         if values:
             for variable, text in zip(self._variables, values, strict=True):
                 variable.put(request, text)
-        self._body.finish(request, content_type, body)
+        if has_body:
+            self._body.finish(request, content_type, body)
         if self._mask is not None and body and content_type.is_json:
             self._fill_mask(request, body)
         return Bound(request, parameters)

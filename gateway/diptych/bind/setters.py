@@ -36,6 +36,8 @@ def setter(path: FieldPath, read: Reader) -> Setter:
     if leaf.is_repeated:
         return lambda message, text: getattr(owner(message), name).append(read(text))
     is_message = leaf.message_type is not None
+    if len(path.fields) == 1 and oneof is None and not is_message:
+        return lambda message, text: setattr(message, name, read(text))  # nearly every variable of a path
 
     def put(message: Message, text: str) -> None:
         value = read(text)
