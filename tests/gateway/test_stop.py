@@ -1,0 +1,275 @@
+"""Stopping in two stages: nothing that was accepted is dropped, what runs may finish, and who is cancelled is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+from google.protobuf import empty_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.conftest import Serve, Served
+from tests.kitchen import Kitchen
+
+
+async def started(served: Served, kitchen: Kitchen, key: str) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+    """A waiting call on each face."""
+    rest = asyncio.create_task(served.http.post("/v1/wait", json={"key": f"{key}-rest"}))
+    call = served.rpc.Wait(pb.WaitRequest(key=f"{key}-grpc"))
+    code: asyncio.Task[Any] = asyncio.ensure_future(call.code())
+    await kitchen.waiting[f"{key}-rest"].wait()
+    await kitchen.waiting[f"{key}-grpc"].wait()
+    return rest, code
+
+
+async def not_accepting(port: int) -> None:
+    """Returns when nobody listens there any more."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
+    kitchen = Kitchen()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        rest, code = await started(served, kitchen, "k")
+        stream = served.http.stream("GET", "/v1/ticks?count=2&key=s", headers={"accept": "text/event-stream"})
+        kitchen.steps["s"].release()
+        async with stream as answer:
+            port = served.gateway.http_port
+            stopping = asyncio.create_task(served.gateway.stop(15))
+            await not_accepting(port)
+            assert not stopping.done()
+            for released in (kitchen.released["k-rest"], kitchen.released["k-grpc"]):
+                released.set()
+            kitchen.steps["s"].release()
+            assert (await answer.aread()).endswith(b"event: end\ndata: {}\n\n")
+        response = await rest
+        assert (response.status_code, response.headers["connection"]) == (200, "close")
+        assert await code is grpc.StatusCode.OK
+        await stopping
+        assert not kitchen.cancelled
+
+
+async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None:
+    kitchen = Kitchen()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        rest, code = await started(served, kitchen, "k")
+        kitchen.steps["s"].release()
+        pieces: list[str] = []
+
+        async def read() -> None:
+            stream = served.http.stream("GET", "/v1/ticks?count=9&key=s", headers={"accept": "application/x-ndjson"})
+            async with stream as answer:
+                async for piece in answer.aiter_text():
+                    pieces.append(piece)
+                    first.set()
+
+        first = asyncio.Event()
+        reading = asyncio.create_task(read())
+        await first.wait()
+        await served.gateway.stop(0.1)
+        response = await rest
+        assert response.status_code == 503
+        assert response.json()["error"] == {
+            "code": 503,
+            "message": "the server is stopping",
+            "status": "UNAVAILABLE",
+            "details": [],
+        }
+        assert await code is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await reading
+        assert '"number":"1"' in pieces[0]
+        assert '"status":"UNAVAILABLE"' in "".join(pieces)
+        for key in ("k-rest", "k-grpc", "s"):
+            await kitchen.cancelled[key].wait()
+
+
+class Hangs(Kitchen):
+    """Never ends, not even when it is cancelled."""
+
+    async def Wait(self, request: pb.WaitRequest, context: Any) -> empty_pb2.Empty:
+        self.waiting[request.key].set()
+        while not self.released[request.key].is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.released[request.key].wait()
+        return empty_pb2.Empty()
+
+
+async def test_a_call_that_will_not_end_does_not_hold_the_stop(serve: Serve) -> None:
+    kitchen = Hangs()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        call = asyncio.create_task(served.http.post("/v1/wait", json={"key": "k"}))
+        await kitchen.waiting["k"].wait()
+        await served.gateway.stop(0)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await call
+        kitchen.released["k"].set()
+
+
+async def test_readiness_flips_first(serve: Serve) -> None:
+    async with serve(drain_seconds=0.3) as served, asyncio.timeout(20):
+        health: Any = health_pb2_grpc.HealthStub(served.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert (await served.http.get("/readyz")).status_code == 200
+        stopping = asyncio.create_task(served.gateway.stop(5))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        answer = await served.http.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
+        # Both faces still take calls while load balancers find out.
+        assert (await served.http.get("/v1/dishes/1")).status_code == 200
+        assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
+        watch.cancel()
+        await stopping
+
+
+# Real signals to a real process.
+
+
+class Process:
+    """The gateway of `stopping.py`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, http_port: int, grpc_port: int) -> None:
+        self.process, self.http_port, self.grpc_port = process, http_port, grpc_port
+
+    async def line(self) -> str:
+        """What it says next."""
+        assert self.process.stdout is not None
+        return (await self.process.stdout.readline()).decode().strip()
+
+
+@contextlib.asynccontextmanager
+async def process(grace: float, drain: float = 0.0) -> AsyncIterator[Process]:
+    command = [sys.executable, "-m", "tests.gateway.stopping", str(grace), str(drain)]
+    path = {"PYTHONPATH": ":".join(["tests/gen", "."]), "PATH": "", "PYTHONWARNINGS": "error"}
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=path)
+    try:
+        assert running.stdout is not None
+        http_port, grpc_port = map(int, (await running.stdout.readline()).split())
+        yield Process(running, http_port, grpc_port)
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def keep_alive(port: int, tally: list[int], busy: asyncio.Event) -> None:
+    """One connection, a request after another until the server says `connection: close`."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while True:
+        writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = next(int(line[15:]) for line in head.splitlines() if line.startswith(b"content-length:"))
+        assert b'"id":"7"' in await reader.readexactly(length)
+        tally.append(1)
+        busy.set()
+        if b"connection: close" in head:
+            break
+    writer.close()
+    await writer.wait_closed()
+
+
+async def fresh(port: int, tally: list[int]) -> None:
+    """A connection a request until none is taken."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return
+        writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        try:
+            said = await reader.read()
+        except ConnectionResetError:
+            # The kernel had completed the handshake and nobody had accepted yet: only a load balancer can spare that.
+            said = b""
+        writer.close()
+        if not said:
+            return
+        assert said.startswith(b"HTTP/1.1 200 ")
+        tally.append(1)
+
+
+async def over_grpc(port: int, tally: list[int], *, fresh_channels: bool) -> None:
+    """Calls until one is not taken.
+
+    grpcio's core cancels what it has read and not handed to Python yet when it shuts down; such a call never reached a
+    servicer, which the servicer's own count proves.
+    """
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with contextlib.AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}", options))
+        while True:
+            if fresh_channels:
+                await stack.aclose()
+                channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}", options))
+            try:
+                await pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="7"))
+            except grpc.aio.AioRpcError as failed:
+                if failed.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                    raise
+                return
+            tally.append(1)
+
+
+async def test_sigterm_under_load_drops_nothing() -> None:
+    async with asyncio.timeout(40), process(10) as gateway:
+        tallies: list[list[int]] = [[], [], [], []]
+        busy = asyncio.Event()
+        others = 0
+        async with asyncio.TaskGroup() as load:
+            for _ in range(8):
+                load.create_task(keep_alive(gateway.http_port, tallies[0], busy))
+            for _ in range(3):
+                load.create_task(fresh(gateway.http_port, tallies[1]))
+                load.create_task(over_grpc(gateway.grpc_port, tallies[2], fresh_channels=False))
+            load.create_task(over_grpc(gateway.grpc_port, tallies[3], fresh_channels=True))
+            await busy.wait()
+            while min(map(len, tallies)) < 20:
+                await get(gateway.http_port)
+                others += 1
+            gateway.process.send_signal(signal.SIGTERM)
+        begun, made = map(int, (await gateway.line()).split())
+        # Each call that reached a servicer was finished there, and its client had the answer.
+        assert begun == made == sum(map(len, tallies)) + others
+        assert await gateway.line() == "returned"
+        assert await gateway.process.wait() == 0
+
+
+async def get(port: int) -> None:
+    """One more request, which also takes a moment."""
+    async with httpx2.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/v1/dishes/1")).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_exits_at_once(number: signal.Signals) -> None:
+    async with asyncio.timeout(40), process(30) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port)
+        writer.write(
+            b"POST /v1/wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n"
+            b'{"key":"k"}'
+        )
+        await get(gateway.http_port)
+        gateway.process.send_signal(number)
+        await not_accepting(gateway.http_port)
+        assert gateway.process.returncode is None
+        gateway.process.send_signal(number)
+        assert await gateway.process.wait() == 128 + number
+        assert await reader.read() == b""
+        writer.close()
