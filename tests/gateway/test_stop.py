@@ -253,7 +253,7 @@ async def test_sigterm_under_load_drops_nothing() -> None:
 
 async def get(port: int) -> None:
     """One more request, which also takes a moment."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(verify=False) as client:
         assert (await client.get(f"http://127.0.0.1:{port}/v1/dishes/1")).status_code == 200
 
 
