@@ -12,7 +12,8 @@ import anyio
 import grpc
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+import websockets
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -455,3 +456,20 @@ async def test_a_wrong_contract_stops_the_start_and_says_where(
         await gateway.start()
     for word in (f"wrong/{name}.proto", f"wrong.{name}.S.A", words):
         assert word in str(wrong.value)
+
+
+async def test_users_websocket_routes_are_served_and_closed_at_the_stop() -> None:
+    gateway = made()
+
+    @gateway.app.websocket("/echo")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        async for text in socket.iter_text():
+            await socket.send_text(text)
+
+    async with gateway, websockets.connect(f"ws://127.0.0.1:{gateway.http_port}/echo", proxy=None) as socket:
+        await socket.send("soup")
+        assert await socket.recv() == "soup"
+        await gateway.stop(1)
+        with pytest.raises(websockets.ConnectionClosed):
+            await socket.recv()

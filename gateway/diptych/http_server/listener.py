@@ -44,7 +44,7 @@ class HttpListener:
         self._config = uvicorn.Config(
             self._front,
             http=Protocol,
-            ws="none",
+            ws="websockets-sansio",  # for the routes of the application's own
             lifespan="off",
             interface="asgi3",
             log_config=None,
