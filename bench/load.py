@@ -44,9 +44,10 @@ class Wrk:
             command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script)]
             command.append(f"http://127.0.0.1:{port}{request.path}")
             text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        if "Non-2xx" in text or "Socket errors" in text:
+        rate = float(_find(r"Requests/sec:\s+([\d.]+)", text))
+        if "Non-2xx" in text or "Socket errors" in text or not rate:
             raise RuntimeError(f"{request.verb} {request.path}: {text}")
-        return Result(float(_find(r"Requests/sec:\s+([\d.]+)", text)), _latency("50", text), _latency("99", text))
+        return Result(rate, _latency("50", text), _latency("99", text))
 
 
 def _lua(request: Request) -> bytes:

@@ -54,8 +54,8 @@ _LOAD = ("requests/s", "Diptych ÷ it", "p50 ms", "p99 ms", "CPU µs/request", "
 def budgets(measured: Measured) -> list[tuple[str, ...]]:
     """Each budget: what, the bound, the ratio by CPU time and by rate, and whether it is held.
 
-    Judged by CPU time a request where there is a load: the servers are what is busy, so that on an idle core it is the
-    rate, and on a busy one the rate tells how the kernel shared the core.
+    Judged by CPU time a request where there is a load: a rate also tells how the kernel shared the core with others,
+    and raw ASGI may not fill its core, so that its rate understates it. Both ratios stand in the table.
     """
     http = measured.http
 
@@ -101,7 +101,7 @@ def _lines(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> 
     yield "# Benchmarks"
     yield ""
     yield "Written by `make bench`. Only ratios within one run mean anything: the machine may be busy otherwise."
-    yield "CPU µs/request is the servers' own processor time, which says the same on a busy machine as on an idle one."
+    yield "CPU µs/request is the servers' own processor time. A busy machine bends it less than the rate, but bends it too."
     yield ""
     yield from (f"- {name}: {value}" for name, value in machine)
     yield f"- How: {how}"
