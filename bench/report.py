@@ -101,7 +101,10 @@ def _lines(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> 
     yield "# Benchmarks"
     yield ""
     yield "Written by `make bench`. Only ratios within one run mean anything: the machine may be busy otherwise."
-    yield "CPU µs/request is the servers' own processor time. A busy machine bends it less than the rate, but bends it too."
+    yield (
+        "CPU µs/request is the servers' own processor time. "
+        "A busy machine bends it less than the rate, but bends it too."
+    )
     yield ""
     yield from (f"- {name}: {value}" for name, value in machine)
     yield f"- How: {how}"
