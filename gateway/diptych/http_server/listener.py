@@ -64,6 +64,9 @@ class HttpListener:
             await self._app(scope, receive, _closing(send) if self._draining else send)
         except StreamCut:
             pass
+        finally:
+            # Else scope and cycle hold one another, and every request waits for the garbage collector, cold by then.
+            scope.pop(CUT, None)
 
     @property
     def port(self) -> int:
