@@ -44,7 +44,8 @@ def make_app(
     lifespan: Lifespan[Any],
 ) -> FastAPI:
     """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document."""
-    app = FastAPI(
+    app = _Shell(
+        transcoder,
         title=settings.title,
         version=settings.api_version,
         docs_url=None,
@@ -56,13 +57,30 @@ def make_app(
         # three times a request, which was a fifth of a small one.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    # The last of the user's middleware is the innermost: every middleware added later sees every request.
-    app.user_middleware.append(Middleware(_Dispatch, owner=app, transcoder=transcoder))
     _add_health(app, ready, checks)
     if settings.docs:
         _add_docs(app, settings, document)
     _add_errors(app, transcoder)
     return app
+
+
+class _Shell(FastAPI):
+    """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
+
+    def __init__(self, transcoder: Callable[[], Awaitable[Transcoder]], **options: Any) -> None:
+        super().__init__(**options)
+        self._transcoder = transcoder
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Starlette's own hook, called once, with the first request."""
+        if not self.user_middleware:
+            # FastAPI's own three are for its own routes: a transcoded request passes by them.
+            return _Dispatch(super().build_middleware_stack(), self, self._transcoder)
+        self.user_middleware.append(Middleware(_Dispatch, owner=self, transcoder=self._transcoder))
+        try:
+            return super().build_middleware_stack()
+        finally:
+            self.user_middleware.pop()
 
 
 class _Dispatch:
