@@ -60,7 +60,7 @@ class HttpListener:
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[CUT] = partial(_cut, send.__self__)  # type: ignore[attr-defined]
-        try:  # noqa: SIM105  # suppress() makes an object a request
+        try:  # suppress() makes an object a request
             await self._app(scope, receive, _closing(send) if self._draining else send)
         except StreamCut:
             pass
