@@ -54,8 +54,18 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, s
 
 def is_async(behaviour: Behaviour) -> bool:
     """Whether it can be awaited or iterated on the event loop as it is."""
-    function = behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return inspect.iscoroutinefunction(_function(behaviour)) or generates(behaviour)
+
+
+def generates(behaviour: Behaviour) -> bool:
+    """Whether it yields its messages, instead of writing them to the context."""
+    return inspect.isasyncgenfunction(_function(behaviour))
+
+
+def _function(behaviour: Behaviour) -> Behaviour:
+    """What is looked at: the function itself, or the `__call__` of an object that stands for one."""
+    # B004 asks for callable(): it is the method that is wanted here, not whether there is one.
+    return behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
 
 
 def adapt(handler: Handler, threads: Executor) -> Handler:

@@ -6,7 +6,6 @@ Whatever breaks inside becomes INTERNAL with an id, which stands in the log besi
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +18,7 @@ from grpc_status import rpc_status
 
 from ..methods import Handler
 from ..status import Code, Status, StatusError, pack
-from .adapt import Behaviour, adapt, behaviour_of, with_behaviour
+from .adapt import Behaviour, adapt, behaviour_of, generates, with_behaviour
 from .context import code_of
 from .run import DEADLINE_EXCEEDED, Stragglers, timed
 
@@ -59,7 +58,7 @@ class Guard(grpc.aio.ServerInterceptor):
         """The handler with every way out of it watched."""
         handler = adapt(handler, self._threads)  # an interceptor may answer with a plain function of its own
         behaviour = behaviour_of(handler)
-        wrap = self._stream if handler.response_streaming and _generates(behaviour) else self._unary
+        wrap = self._stream if handler.response_streaming and generates(behaviour) else self._unary
         guarded = wrap(behaviour, method)
         if self._max_seconds is not None:
             guarded = _capped(guarded, self._max_seconds, self._stragglers)
@@ -148,11 +147,6 @@ def _is_cancelled(context: Any) -> bool:
     return bool(context.cancelled() or (task is not None and task.cancelling()))
 
 
-def _generates(behaviour: Behaviour) -> bool:
-    function = behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
-    return inspect.isasyncgenfunction(function)
-
-
 def _capped(behaviour: Behaviour, seconds: float, stragglers: Stragglers) -> Behaviour:
     """The behaviour with a deadline of the server's where the client's is later, or where it has none."""
 
@@ -160,7 +154,7 @@ def _capped(behaviour: Behaviour, seconds: float, stragglers: Stragglers) -> Beh
         remaining = context.time_remaining()
         return remaining is None or remaining > seconds
 
-    if not _generates(behaviour):
+    if not generates(behaviour):
 
         async def unary(request: Any, context: Any) -> Any:
             if not late(context):
