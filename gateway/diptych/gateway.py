@@ -27,6 +27,7 @@ from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener
 from .rules import Binding, bindings
 from .settings import Settings
+from .standard import Standard
 from .transcode import Transcoder
 
 logger = logging.getLogger("diptych")
@@ -64,6 +65,7 @@ class Gateway(grpc.aio.Server):
         self._methods = MethodTable()
         self._transcoder: Transcoder | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._standard: Standard | None = None
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -142,6 +144,7 @@ class Gateway(grpc.aio.Server):
         )
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = threads
+        self._standard = Standard(self._methods.services, reflection=settings.reflection)
         calls = Calls(
             self._methods,
             self._interceptors,
@@ -171,6 +174,8 @@ class Gateway(grpc.aio.Server):
                     self._state = await life.enter()
                     self._life = life
                 self._entered = self._serving = True
+                if self._standard is not None:
+                    await self._standard.set_serving(True)
             return built
 
     async def _leave(self) -> None:
@@ -198,7 +203,9 @@ class Gateway(grpc.aio.Server):
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
         settings = self.settings
-        rpc = RpcListener(self._methods, transcoder.calls, settings)
+        handlers = dict(self._standard.handlers) if self._standard is not None else {}
+        handlers |= transcoder.calls.handlers  # a user's own of that name goes first
+        rpc = RpcListener(handlers, self._methods.generic, transcoder.calls, settings)
         http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
         try:
             await rpc.start()
@@ -240,7 +247,8 @@ class Gateway(grpc.aio.Server):
         self._serving = False
         rpc, http = self._rpc, self._http
         if rpc is not None and http is not None:
-            await rpc.set_serving(serving=False)
+            if self._standard is not None:
+                await self._standard.shutdown()
             if self.settings.drain_seconds:
                 await asyncio.sleep(self.settings.drain_seconds)
             await asyncio.gather(rpc.stop(grace), self._stop_http(http, grace))

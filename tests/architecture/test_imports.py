@@ -20,8 +20,9 @@ FLOORS = [
     ["status"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
     ["template", "fields", "metadata", "settings"],
     ["rules", "codec", "methods"],
-    ["routes", "bind", "reply", "framing", "call", "openapi"],
-    ["transcode"],
+    ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
+    ["exchange"],
+    ["transcode", "web"],
     ["http_server", "rpc_server"],
     ["gateway"],
     ["cli"],

@@ -12,6 +12,8 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from ..methods import Handler
+
 _ALPHA, _STABLE = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 _SERVICE = "ServerReflection"
 NAMES = (f"{_STABLE}.{_SERVICE}", f"{_ALPHA}.{_SERVICE}")
@@ -35,16 +37,14 @@ def _stable_descriptor() -> None:
         pool.AddSerializedFile(file.SerializeToString())
 
 
-def add(server: grpc.aio.Server, services: Iterable[str]) -> None:
-    """Let clients ask `server` what it serves."""
+def reflected(services: Iterable[str]) -> dict[str, Handler]:
+    """Lets clients ask what is served: `services`, and reflection itself."""
     _stable_descriptor()
-    servicer = reflection.aio.ReflectionServicer([*services, *NAMES])
-    for package in (_STABLE, _ALPHA):
-        # The servicer answers in v1alpha's messages; the bytes are v1's too.
-        handler = grpc.stream_stream_rpc_method_handler(
-            servicer.ServerReflectionInfo,
-            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
-        generic = grpc.method_handlers_generic_handler(f"{package}.{_SERVICE}", {"ServerReflectionInfo": handler})
-        server.add_generic_rpc_handlers([generic])
+    servicer = reflection.aio.ReflectionServicer([*dict.fromkeys([*services, *NAMES])])
+    # The servicer answers in v1alpha's messages; the bytes are v1's too.
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return {f"/{name}/ServerReflectionInfo": handler for name in NAMES}
