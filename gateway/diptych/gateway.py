@@ -24,7 +24,7 @@ from .call import Calls
 from .codec import Codec, JsonLimits
 from .http_server import Check, HttpListener, Life, make_app
 from .methods import Handler, Method, MethodTable
-from .rpc_server import RpcListener
+from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
@@ -117,7 +117,6 @@ class Gateway(grpc.aio.Server):
         return [
             (method, binding)
             for method in self._methods
-            if not method.client_streaming
             for binding in bindings(method.descriptor, unbound=self._unbound)
         ]
 
@@ -200,6 +199,7 @@ class Gateway(grpc.aio.Server):
         """Bind both ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
+        check(self.settings)
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
         settings = self.settings

@@ -6,9 +6,10 @@ It reads no environment and no file: only the edge does that (`cli`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MIB = 1024 * 1024
 
@@ -26,6 +27,12 @@ class Settings(BaseModel):
     """Address the gRPC listener binds."""
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     """Port of the gRPC listener; 0 means any."""
+    grpc_engine: Literal["grpcio", "native"] = "grpcio"
+    """What serves gRPC on its own port: grpcio, or pygrpc-native, faster for unary calls and installed as an extra."""
+    tls_certificate: Path | None = None
+    """The certificate chain both listeners show, PEM; without it they speak plain text."""
+    tls_key: Path | None = None
+    """The certificate's private key, PEM, without a passphrase."""
 
     grace_seconds: float = Field(default=30.0, ge=0)
     """How long running calls may go on after SIGTERM before they are cancelled."""
@@ -78,6 +85,12 @@ class Settings(BaseModel):
 
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are set both or neither")
+        return self
 
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""

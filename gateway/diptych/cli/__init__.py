@@ -14,6 +14,7 @@ import orjson
 import typer
 from typer.exceptions import TyperException
 
+from ..rpc_server import EngineError
 from ..rules import RuleError
 from .explain import explain as explain_request
 from .lint import lint as lint_gateway
@@ -157,7 +158,7 @@ def main() -> None:
         code = 130
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (LoadError, RuleError, OSError) as error:
+    except (EngineError, LoadError, RuleError, OSError) as error:
         code = _fail(str(error), 1)
     except Exception as error:
         code = _fail(f"{type(error).__name__}: {error}", 1)

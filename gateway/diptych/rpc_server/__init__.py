@@ -1,4 +1,4 @@
-"""The gRPC face: grpcio's server over the same handlers and interceptors.
+"""The gRPC face on a port of its own: one of two engines over the same handlers and interceptors.
 
 It knows no HTTP, and no service.
 """
@@ -13,7 +13,11 @@ import grpc
 from ..call import Calls
 from ..methods import Handler
 from ..settings import Settings
+from . import engines
+from .engines import EngineError, check
 from .wire import Wire
+
+__all__ = ["EngineError", "RpcListener", "check"]
 
 
 class RpcListener:
@@ -28,9 +32,10 @@ class RpcListener:
     ) -> None:
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
-        self._server = grpc.aio.server(
-            interceptors=[Wire(smaller, calls), *calls.interceptors],
-            options=[
+        self._server = engines.server(
+            settings,
+            [Wire(smaller, calls), *calls.interceptors],
+            [
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second owner
@@ -40,14 +45,12 @@ class RpcListener:
             self._server.add_registered_method_handlers(service, methods)
         self._server.add_generic_rpc_handlers([*generic])
         self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
+        self._settings = settings
         self.port = 0
 
     async def start(self) -> None:
-        """Bind and serve. Raises OSError where the address is taken."""
-        try:
-            self.port = self._server.add_insecure_port(self._address)
-        except RuntimeError:
-            raise OSError(f"cannot listen on {self._address}: is the port taken?") from None
+        """Bind and serve. Raises OSError where the address is taken, or a certificate is no good."""
+        self.port = engines.bind(self._server, self._address, self._settings)
         await self._server.start()
 
     async def stop(self, grace: float) -> None:

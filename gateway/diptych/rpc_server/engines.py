@@ -1,0 +1,61 @@
+"""Which server speaks gRPC on its own port: grpcio's, or pygrpc-native's, whose HTTP/2 runs outside the GIL.
+
+It knows what each of them lacks, and nothing of calls.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from ..settings import Settings
+
+
+class EngineError(Exception):
+    """An engine that is not installed, or cannot do what the settings ask; says what to do."""
+
+
+def check(settings: Settings) -> None:
+    """Raises `EngineError` where the chosen engine cannot serve what the settings ask."""
+    if settings.grpc_engine != "native":
+        return
+    if importlib.util.find_spec("pygrpc_native") is None:
+        raise EngineError('grpc_engine is "native", which is not installed: pip install "diptych[native]"')
+    if settings.tls_certificate is not None:
+        raise EngineError(
+            'grpc_engine "native" speaks no TLS: choose "grpcio", or end TLS before the gateway and unset'
+            " tls_certificate and tls_key"
+        )
+
+
+def server(settings: Settings, interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
+    """A server of the engine the settings name."""
+    if settings.grpc_engine == "native":
+        from .native import make
+
+        return make(interceptors, options)
+    return grpc.aio.server(interceptors=interceptors, options=options)
+
+
+def bind(server: grpc.aio.Server, address: str, settings: Settings) -> int:
+    """The port `server` listens on from its start. Raises OSError where it is taken, or a certificate is no good."""
+    try:
+        if settings.tls_certificate is None or settings.tls_key is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, _credentials(settings.tls_certificate, settings.tls_key))
+    except RuntimeError:
+        raise OSError(f"cannot listen on {address}: is the port taken?") from None
+
+
+def _credentials(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    try:
+        # grpcio tells nothing of what is wrong with them, only that it could not listen.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as wrong:
+        raise OSError(f"cannot use {certificate} with {key}: {wrong.strerror or wrong}") from None
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
