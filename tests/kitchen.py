@@ -179,5 +179,17 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
         async for tick in request_iterator:
             yield tick
 
+    async def Collect(self, request_iterator: Any, context: Context) -> pb.UploadBlobResponse:
+        digest, size, content_type = hashlib.sha256(), 0, ""
+        async for piece in request_iterator:
+            digest.update(piece.data)
+            size += len(piece.data)
+            content_type = content_type or piece.content_type
+        return pb.UploadBlobResponse(size=size, sha256=digest.hexdigest(), content_type=content_type)
+
+    async def Relay(self, request_iterator: Any, context: Context) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        async for piece in request_iterator:
+            yield piece
+
     async def Unbound(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
         return pb.Dish(id=request.dish_id)

@@ -148,6 +148,7 @@ class Gateway(grpc.aio.Server):
             self._methods,
             self._interceptors,
             threads=threads,
+            standard=self._standard.handlers,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
         )

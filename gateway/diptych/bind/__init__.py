@@ -25,12 +25,12 @@ from ..methods import Method
 from ..rules import Binding
 from ..settings import Settings
 from ..status import Code, Violation, error, invalid
-from .body import ContentType, Disconnected, Receive, read
+from .content import JSON, ContentType
 from .multipart import FormBinder
 from .query import QueryBinder
 from .setters import Setter, owner_of, setter
 
-__all__ = ["Binder", "Bound", "ContentType", "Disconnected", "Receive", "raw_field", "read"]
+__all__ = ["JSON", "Binder", "Bound", "ContentType", "raw_field"]
 
 MULTIPART = "multipart/form-data"
 _COVERED = "the body covers every field of this method, so that no parameter can name one"
@@ -89,6 +89,14 @@ class Binder:
             self._fill_mask(request, body)
         return Bound(request, parameters)
 
+    def parameters(self, query: bytes) -> Parameters:
+        """The system parameters alone, for a stream whose reply may begin before its first request is complete."""
+        return self._query.parameters(query)
+
+    def takes_raw(self, content_type: ContentType) -> bool:
+        """Whether a body of this type is taken as its bytes, piece by piece where the client streams."""
+        return self._body.takes_raw(content_type)
+
     def _fill_mask(self, request: Message, body: bytes) -> None:
         mask, field = self._mask, self._body_field
         if mask is None or field is None or field.message_type is None or getattr(request, mask.name).paths:
@@ -132,6 +140,9 @@ class _NoBody:
 
     raw_field: FieldDescriptor | None = None
 
+    def takes_raw(self, content_type: ContentType) -> bool:
+        return False
+
     def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
         if body:
             raise invalid(Violation("", "this method takes no body: its fields come from the path and the query"))
@@ -160,6 +171,11 @@ class _Body:
     ) -> None:
         self._json, self._raw, self._form, self._form_owner = json, raw, form, form_owner
         self._covers, self.raw_field, self._content_type_field = covers, raw_field, content_type_field
+
+    def takes_raw(self, content_type: ContentType) -> bool:
+        if self._raw is None or self._json is None:
+            return self._raw is not None
+        return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
 
     def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
         """Set what the body says; true where that leaves no field for the query."""

@@ -19,7 +19,7 @@ from python_multipart.multipart import MultipartParser
 from ..codec import Codec, Policy, text_reader
 from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, resolve
 from ..status import StatusError, Violation, invalid
-from .body import ContentType
+from .content import ContentType
 from .setters import Setter, owner_of, setter
 
 if TYPE_CHECKING:

@@ -88,6 +88,11 @@ class QueryBinder:
             raise invalid(*faults[:20])
         return _parameters(system) if system else DEFAULT
 
+    def parameters(self, query: bytes) -> Parameters:
+        """The system parameters of a query. Raises INVALID_ARGUMENT for one that cannot be read."""
+        system = [pair for pair in _pairs(query, self._most) if pair[0] in self._system]
+        return _parameters(system) if system else DEFAULT
+
     def _resolve(self, name: str) -> _Target | None:
         """The field a parameter means, or None where nobody knows it and the policy lets it pass."""
         keyed = _KEYED.fullmatch(name)

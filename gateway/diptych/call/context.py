@@ -53,6 +53,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         "_read",
         "_trailing",
         "_write",
+        "compression",
+        "uncompressed_next",
     )
 
     def __init__(
@@ -65,6 +67,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._initial_sent = False
         self._trailing: Metadata = ()
         self._callbacks: list[Callable[[Any], None]] = []
+        self.compression: grpc.Compression | None = None
+        self.uncompressed_next = False
         self._aborted = False
         self._done = False
         self._cancelled = False
@@ -150,10 +154,12 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return self._details
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        """Taken and not used: how an HTTP response is compressed is negotiated by its headers."""
+        """Asks for it; a face whose messages can be compressed does so where its client understands it."""
+        self.compression = compression
 
     def disable_next_message_compression(self) -> None:
-        """Taken and not used, as `set_compression`."""
+        """As grpcio's: the next message goes out as it is."""
+        self.uncompressed_next = True
 
     async def read(self) -> Any:
         if self._read is None:
@@ -180,6 +186,10 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def attach(self, write: Write, flush: Callable[[], None]) -> None:
         """Where a streaming servicer's messages go, and who is told that it sent its metadata."""
         self._write, self._flush = write, flush
+
+    def attach_requests(self, read: Callable[[], Any]) -> None:
+        """Where `read()` has the client's messages from."""
+        self._read = read
 
     def finish(self, *, cancelled: bool = False) -> None:
         """The call is over: `done()` is true and the callbacks are called, once."""

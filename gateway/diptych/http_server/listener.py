@@ -17,9 +17,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from ..exchange import CUT, StreamCut
 from ..reply import ErrorReplier
 from ..status import Violation, invalid
-from ..transcode import CUT, StreamCut
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5

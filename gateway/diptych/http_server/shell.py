@@ -21,10 +21,11 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from ..exchange import StreamCut
 from ..reply import Reply
 from ..settings import Settings
 from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
-from ..transcode import StreamCut, Transcoder
+from ..transcode import Transcoder
 
 Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""

@@ -11,10 +11,23 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from ..bind import Binder, Bound, ContentType, Disconnected, read
-from ..call import Call, Calls, ClientGone, before
-from ..codec import DEFAULT, Codec
-from ..framing import choose
+from ..bind import Binder, Bound, ContentType
+from ..call import Call, Calls, ClientGone, Gone, Source, before
+from ..codec import DEFAULT, Codec, Parameters
+from ..exchange import (
+    Disconnected,
+    Exchange,
+    Inbound,
+    Receive,
+    Scope,
+    Send,
+    StreamCut,
+    coding_of,
+    peer,
+    raw_path,
+    read,
+)
+from ..framing import Framing, choose
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
 from ..reply import ErrorReplier, Replier, Reply, no_route, wrong_method
@@ -22,11 +35,11 @@ from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMeth
 from ..rules import Binding, RuleError
 from ..settings import Settings
 from ..status import Code, Status, StatusError
-from .exchange import CUT, Exchange, Receive, Scope, Send, peer, raw_path
-from .streaming import Bytes, Messages, StreamCut
+from .requests import Elements, One
+from .streaming import Bytes, Messages
 from .streaming import send as send_stream
 
-__all__ = ["CUT", "Endpoint", "StreamCut", "Transcoder"]
+__all__ = ["Endpoint", "Transcoder"]
 
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 _NO_TYPE = ContentType("", "")
@@ -81,7 +94,7 @@ class Transcoder:
             if isinstance(match, Match):
                 endpoint = match.route.target
                 call = await self._open(endpoint, exchange)
-                serve = self._stream if call.streams else self._unary
+                serve = self._client_stream if endpoint.method.client_streaming else self._one_request
                 await serve(exchange, endpoint, match.values, call)
             else:
                 await exchange.reply(self._miss(match, scope["method"], path))
@@ -139,24 +152,60 @@ class Transcoder:
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
 
-    async def _unary(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+    async def _one_request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+        framing = choose(exchange.header(b"accept")) if call.streams and endpoint.replier.raw is None else None
         request, parameters = await self._request(exchange, endpoint, values, call)
+        given = One(request) if call.takes_stream else request
+        if call.streams:
+            await self._stream(exchange, endpoint, call, given, parameters, framing, exchange.gone)
+        else:
+            await self._unary(exchange, endpoint, call, given, parameters, exchange.gone)
+
+    async def _client_stream(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+        framing = choose(exchange.header(b"accept")) if call.streams and endpoint.replier.raw is None else None
+        headers, query, binder = exchange.headers, exchange.scope["query_string"], endpoint.binder
+        parameters = binder.parameters(query)
+        async with Inbound(exchange.receive, gzip=coding_of(headers.get(b"content-encoding", b""))) as inbound:
+            content_type = ContentType.of(headers.get(b"content-type"))
+            source = Elements(inbound, binder, values, query, content_type, endpoint.body_limit, exchange.warnings)
+            given: Message | Source = source if call.takes_stream else await _first(source, endpoint, call)
+            if call.streams:
+                await self._stream(exchange, endpoint, call, given, parameters, framing, inbound.gone)
+            else:
+                await self._unary(exchange, endpoint, call, given, parameters, inbound.gone)
+
+    async def _unary(
+        self,
+        exchange: Exchange,
+        endpoint: Endpoint,
+        call: Call,
+        request: Message | Source,
+        parameters: Parameters,
+        gone: Gone,
+    ) -> None:
         try:
-            response: Message = await call.unary(request, exchange.gone)
+            response: Message = await call.unary(request, gone)
             initial, trailing = call.initial_metadata, call.trailing_metadata
             reply = endpoint.replier.unary(response, parameters, initial, trailing, exchange.warnings)
         except StatusError as failed:
             reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
         await exchange.reply(reply)
 
-    async def _stream(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
+    async def _stream(
+        self,
+        exchange: Exchange,
+        endpoint: Endpoint,
+        call: Call,
+        request: Message | Source,
+        parameters: Parameters,
+        framing: Framing | None,
+        gone: Gone,
+    ) -> None:
         replier = endpoint.replier
-        framing = choose(exchange.header(b"accept")) if replier.raw is None else None
-        request, parameters = await self._request(exchange, endpoint, values, call)
         form = Messages(framing, replier, parameters) if framing is not None else Bytes(replier.raw or _itself)
         stream = call.stream(request)
         try:
-            await send_stream(exchange, call, stream, form, self._heartbeat)
+            await send_stream(exchange, call, stream, form, self._heartbeat, gone)
         except ClientGone:
             raise
         except BaseException as wrong:
@@ -168,6 +217,17 @@ class Transcoder:
             raise StreamCut(status) from None
         finally:
             stream.close()
+
+
+async def _first(source: Source, endpoint: Endpoint, call: Call) -> Message:
+    """The one request that an interceptor's own handler looks at, where the method's would have taken a stream."""
+    if not call.needs_request:
+        return endpoint.method.request()
+    try:
+        first: Message = await source.__anext__()
+    except StopAsyncIteration:
+        return endpoint.method.request()
+    return first
 
 
 def _itself(message: Message) -> Message:

@@ -11,25 +11,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..call import Call, Stream
+from ..call import Call, Gone, Stream
 from ..codec import Parameters
+from ..exchange import Exchange
 from ..framing import Framing
 from ..reply import Headers, Replier, http_code, media_type, metadata_headers
-from ..status import Status
-from .exchange import Exchange
 
 # A stream is for whoever asked for it, as it comes: no cache keeps it and no proxy gathers it.
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-
-
-class StreamCut(Exception):
-    """A stream that had begun has failed.
-
-    It is raised through whatever middleware there is, and whoever serves the app closes the connection.
-    """
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(f"{status.code.name}: {status.message}")
 
 
 class Messages:
@@ -76,12 +65,12 @@ class Bytes:
         return b""
 
 
-async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | Bytes, idle: float) -> None:
-    """Write the stream until it ends or fails; `idle` are the seconds between heartbeats.
+async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | Bytes, idle: float, left: Gone) -> None:
+    """Write until it ends or fails. `idle` are seconds between heartbeats; `left` returns once the client left.
 
     Raises what made it fail, and `ClientGone` when the client left.
     """
-    gone = asyncio.ensure_future(exchange.gone())
+    gone = asyncio.ensure_future(left())
     try:
         while True:
             heartbeat = idle if exchange.begun and form.heartbeat else None

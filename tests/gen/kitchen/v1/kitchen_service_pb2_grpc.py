@@ -162,6 +162,16 @@ class KitchenServiceStub:
                 request_serializer=kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.SerializeToString,
                 response_deserializer=kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.FromString,
                 _registered_method=True)
+        self.Collect = channel.stream_unary(
+                '/kitchen.v1.KitchenService/Collect',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=kitchen_dot_v1_dot_kitchen__service__pb2.UploadBlobResponse.FromString,
+                _registered_method=True)
+        self.Relay = channel.stream_stream(
+                '/kitchen.v1.KitchenService/Relay',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.Unbound = channel.unary_unary(
                 '/kitchen.v1.KitchenService/Unbound',
                 request_serializer=kitchen_dot_v1_dot_kitchen__service__pb2.GetDishRequest.SerializeToString,
@@ -337,14 +347,28 @@ class KitchenServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Sum(self, request_iterator, context):
-        """Sums a stream of numbers; it has no REST form yet.
+        """Sums a stream of numbers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Converse(self, request_iterator, context):
-        """Echoes every message it is sent; it has no REST form yet.
+        """Echoes every message it is sent, as it comes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Collect(self, request_iterator, context):
+        """Collects an upload of any kind, piece by piece.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Relay(self, request_iterator, context):
+        """Gives an upload back, piece by piece as it comes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -484,6 +508,16 @@ def add_KitchenServiceServicer_to_server(servicer, server):
                     servicer.Converse,
                     request_deserializer=kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.FromString,
                     response_serializer=kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.SerializeToString,
+            ),
+            'Collect': grpc.stream_unary_rpc_method_handler(
+                    servicer.Collect,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=kitchen_dot_v1_dot_kitchen__service__pb2.UploadBlobResponse.SerializeToString,
+            ),
+            'Relay': grpc.stream_stream_rpc_method_handler(
+                    servicer.Relay,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'Unbound': grpc.unary_unary_rpc_method_handler(
                     servicer.Unbound,
@@ -1167,6 +1201,60 @@ class KitchenService:
             '/kitchen.v1.KitchenService/Converse',
             kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.SerializeToString,
             kitchen_dot_v1_dot_kitchen__service__pb2.TickResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Collect(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/kitchen.v1.KitchenService/Collect',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            kitchen_dot_v1_dot_kitchen__service__pb2.UploadBlobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Relay(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kitchen.v1.KitchenService/Relay',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,9 +85,13 @@ class KitchenServiceStub:
     Download: _grpc.UnaryStreamMultiCallable[_kitchen_service_pb2.TickRequest, _httpbody_pb2.HttpBody]
     """Streams a download in pieces of its own content type."""
     Sum: _grpc.StreamUnaryMultiCallable[_kitchen_service_pb2.TickResponse, _kitchen_service_pb2.TickResponse]
-    """Sums a stream of numbers; it has no REST form yet."""
+    """Sums a stream of numbers."""
     Converse: _grpc.StreamStreamMultiCallable[_kitchen_service_pb2.TickResponse, _kitchen_service_pb2.TickResponse]
-    """Echoes every message it is sent; it has no REST form yet."""
+    """Echoes every message it is sent, as it comes."""
+    Collect: _grpc.StreamUnaryMultiCallable[_httpbody_pb2.HttpBody, _kitchen_service_pb2.UploadBlobResponse]
+    """Collects an upload of any kind, piece by piece."""
+    Relay: _grpc.StreamStreamMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]
+    """Gives an upload back, piece by piece as it comes."""
     Unbound: _grpc.UnaryUnaryMultiCallable[_kitchen_service_pb2.GetDishRequest, _kitchen_service_pb2.Dish]
     """Has no annotation, for `unbound="auto"`."""
 
@@ -146,9 +150,13 @@ class KitchenServiceAsyncStub(KitchenServiceStub):
     Download: _aio.UnaryStreamMultiCallable[_kitchen_service_pb2.TickRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Streams a download in pieces of its own content type."""
     Sum: _aio.StreamUnaryMultiCallable[_kitchen_service_pb2.TickResponse, _kitchen_service_pb2.TickResponse]  # type: ignore[assignment]
-    """Sums a stream of numbers; it has no REST form yet."""
+    """Sums a stream of numbers."""
     Converse: _aio.StreamStreamMultiCallable[_kitchen_service_pb2.TickResponse, _kitchen_service_pb2.TickResponse]  # type: ignore[assignment]
-    """Echoes every message it is sent; it has no REST form yet."""
+    """Echoes every message it is sent, as it comes."""
+    Collect: _aio.StreamUnaryMultiCallable[_httpbody_pb2.HttpBody, _kitchen_service_pb2.UploadBlobResponse]  # type: ignore[assignment]
+    """Collects an upload of any kind, piece by piece."""
+    Relay: _aio.StreamStreamMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Gives an upload back, piece by piece as it comes."""
     Unbound: _aio.UnaryUnaryMultiCallable[_kitchen_service_pb2.GetDishRequest, _kitchen_service_pb2.Dish]  # type: ignore[assignment]
     """Has no annotation, for `unbound="auto"`."""
 
@@ -348,7 +356,7 @@ class KitchenServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_kitchen_service_pb2.TickResponse],
         context: _ServicerContext,
     ) -> _typing.Union[_kitchen_service_pb2.TickResponse, _abc.Awaitable[_kitchen_service_pb2.TickResponse]]:
-        """Sums a stream of numbers; it has no REST form yet."""
+        """Sums a stream of numbers."""
 
     @_abc_1.abstractmethod
     def Converse(
@@ -356,7 +364,23 @@ class KitchenServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_kitchen_service_pb2.TickResponse],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_kitchen_service_pb2.TickResponse], _abc.AsyncIterator[_kitchen_service_pb2.TickResponse]]:
-        """Echoes every message it is sent; it has no REST form yet."""
+        """Echoes every message it is sent, as it comes."""
+
+    @_abc_1.abstractmethod
+    def Collect(
+        self,
+        request_iterator: _MaybeAsyncIterator[_httpbody_pb2.HttpBody],
+        context: _ServicerContext,
+    ) -> _typing.Union[_kitchen_service_pb2.UploadBlobResponse, _abc.Awaitable[_kitchen_service_pb2.UploadBlobResponse]]:
+        """Collects an upload of any kind, piece by piece."""
+
+    @_abc_1.abstractmethod
+    def Relay(
+        self,
+        request_iterator: _MaybeAsyncIterator[_httpbody_pb2.HttpBody],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Gives an upload back, piece by piece as it comes."""
 
     @_abc_1.abstractmethod
     def Unbound(

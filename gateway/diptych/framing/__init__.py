@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .status import Code, error
+from ..status import Code, error
 
 ARRAY, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
 _ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON}

@@ -1,4 +1,4 @@
-"""A request body off the wire: read under a limit, decoded, and its content type told apart.
+"""A request body off the wire: read under a limit, and decoded.
 
 It knows no message; it stops reading as soon as the limit is passed.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..status import Code, Violation, error, invalid
@@ -19,41 +18,25 @@ class Disconnected(Exception):
     """The client left before its body was complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
-    """A content type: `media` in lower case without parameters, `text` as the header had it."""
-
-    media: str
-    text: str
-
-    @classmethod
-    def of(cls, header: bytes | None) -> ContentType:
-        """From the header's value; without a header both are empty."""
-        if header == b"application/json":
-            return _JSON
-        text = (header or b"").decode("latin-1").strip()
-        return cls(text.partition(";")[0].strip().lower(), text)
-
-    @property
-    def is_json(self) -> bool:
-        """Whether it is JSON: application/json, or a +json suffix (RFC 6839)."""
-        return self.media == "application/json" or self.media.endswith("+json")
-
-    def parameter(self, name: str) -> str:
-        """A parameter's value without its quotes, or nothing."""
-        for part in self.text.split(";")[1:]:
-            key, _, value = part.partition("=")
-            if key.strip().lower() == name:
-                return value.strip().strip('"')
-        return ""
-
-
-_JSON = ContentType("application/json", "application/json")  # what nearly every body is
-
-
 def too_large(limit: int) -> Exception:
     """413, as gRPC's RESOURCE_EXHAUSTED for a message over the limit."""
     return error(Code.RESOURCE_EXHAUSTED, f"the request body is larger than {limit} bytes", http=413)
+
+
+def coding_of(header: bytes) -> bool:
+    """Whether a body is gzip, by its content-encoding. Raises INVALID_ARGUMENT with http 415 for another coding."""
+    coding = header.strip().lower()
+    if coding in (b"", b"identity"):
+        return False
+    if coding in (b"gzip", b"x-gzip"):
+        return True
+    name = coding.decode("latin-1")
+    raise error(
+        Code.INVALID_ARGUMENT,
+        f"content-encoding {name!r} is not taken: gzip or none is",
+        http=415,
+        headers=(("accept-encoding", "gzip"),),
+    )
 
 
 async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
@@ -61,25 +44,17 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> 
 
     Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding.
     """
-    coding = headers.get(b"content-encoding", b"").strip().lower()
-    if coding not in (b"", b"identity", b"gzip", b"x-gzip"):
-        name = coding.decode("latin-1")
-        raise error(
-            Code.INVALID_ARGUMENT,
-            f"content-encoding {name!r} is not taken: gzip or none is",
-            http=415,
-            headers=(("accept-encoding", "gzip"),),
-        )
+    gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     message = await receive()
-    if coding in (b"", b"identity") and message["type"] == "http.request" and not message.get("more_body"):
+    if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body comes in one piece
         if len(body) > limit:
             raise too_large(limit)
         return body
-    sink = _Gunzip(limit) if coding.endswith(b"gzip") else _Plain(limit)
+    sink = _Gunzip(limit) if gzip else _Plain(limit)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
@@ -104,29 +79,51 @@ class _Plain:
 
 
 class _Gunzip:
-    """RFC 1952, members one after another; a bomb is stopped at the limit, not after it."""
-
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._body = bytearray()
+        self._gunzip = Gunzip()
+
+    def feed(self, data: bytes) -> None:
+        self._gunzip.feed(data)
+        while plain := self._gunzip.step(self._limit - len(self._body) + 1):
+            self._body += plain
+            if len(self._body) > self._limit:
+                raise too_large(self._limit)
+
+    def end(self) -> bytes:
+        self._gunzip.end()
+        return bytes(self._body)
+
+
+class Gunzip:
+    """RFC 1952, members one after another, step by step: a bomb is stopped where it passes a limit, not after it."""
+
+    def __init__(self) -> None:
+        self._data = b""
         self._member: Any = None
 
     def feed(self, data: bytes) -> None:
-        while data:
+        """Hold more; what was held has to be stepped through before."""
+        self._data += data
+
+    def step(self, most: int) -> bytes:
+        """At most `most` bytes more, nothing where more has to be fed. Raises INVALID_ARGUMENT for what is no gzip."""
+        plain = b""
+        while self._data and not plain:
             if self._member is None:
                 self._member = zlib.decompressobj(wbits=31)
             try:
-                self._body += self._member.decompress(data, self._limit - len(self._body) + 1)
+                plain = self._member.decompress(self._data, most)
             except zlib.error:
                 raise invalid(Violation("", "the body is not gzip, as its content-encoding says")) from None
-            if len(self._body) > self._limit:
-                raise too_large(self._limit)
             if self._member.eof:
-                data, self._member = self._member.unused_data, None
+                self._data, self._member = self._member.unused_data, None
             else:
-                data = self._member.unconsumed_tail
+                self._data = self._member.unconsumed_tail
+        return plain
 
-    def end(self) -> bytes:
+    def end(self) -> None:
+        """Raises INVALID_ARGUMENT where the end is missing."""
         if self._member is not None:
             raise invalid(Violation("", "the gzip body ends too early"))
-        return bytes(self._body)

@@ -1,6 +1,6 @@
 """One HTTP exchange over ASGI: read the body, answer once, write a stream, notice that the client left.
 
-It knows no message and no call.
+It knows no message and no call. Whatever speaks HTTP to clients (REST, gRPC-Web, Connect, gRPC) does it through here.
 """
 
 from __future__ import annotations
@@ -10,17 +10,46 @@ from typing import Any
 from urllib.parse import quote
 
 from ..reply import Headers, Reply
+from ..status import Status
+from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
+from .inbound import Inbound
+
+__all__ = [
+    "CUT",
+    "Disconnected",
+    "Exchange",
+    "Gunzip",
+    "Inbound",
+    "Receive",
+    "Scope",
+    "Send",
+    "StreamCut",
+    "coding_of",
+    "peer",
+    "raw_path",
+    "read",
+    "too_large",
+]
 
 CUT = "diptych.cut"
 """The scope's key for the listener's function that closes the connection and leaves the response incomplete."""
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+class StreamCut(Exception):
+    """A stream that had begun has failed.
+
+    It is raised through whatever middleware there is, and whoever serves the app closes the connection.
+    """
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"{status.code.name}: {status.message}")
+
+
 class Exchange:
-    """What the transcoder does with one scope."""
+    """What is done with one scope."""
 
     __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "warnings")
 

@@ -1,0 +1,196 @@
+"""One call: what it is given, how it is run, and how it ended.
+
+It knows no wire. A `Call`'s messages are protobuf's, a `WireCall`'s are bytes; all else is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from ..metadata import Metadata, Pair
+from ..methods import Handler, Method
+from ..status import Code, Status, StatusError, error
+from .adapt import behaviour_of
+from .context import Context, code_of
+from .guard import Guard
+from .requests import Requests
+from .run import Gone, Inline, Stragglers, timed
+from .stream import Stream
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class Shared(NamedTuple):
+    """What all calls of a gateway have in common."""
+
+    guard: Guard
+    stragglers: Stragglers
+
+
+class AnyCall(ABC):
+    """One call that has passed the interceptors' look at its metadata; what its messages are is for its subclasses."""
+
+    __slots__ = ("_behaviour", "_handler", "context", "deadline", "path", "shared")
+
+    def __init__(
+        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, peer: str, deadline: float | None
+    ) -> None:
+        self.shared, self._handler, self.path = shared, handler, path
+        self._behaviour = behaviour_of(handler)
+        self.deadline = deadline
+        """When it has to be over, in the loop's time."""
+        # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
+        self.context = Context(metadata, peer, deadline, None if deadline is None else asyncio.get_running_loop())
+
+    @property
+    def needs_request(self) -> bool:
+        """False where an interceptor answers by itself: a handler that parses nothing looks at nothing."""
+        return self._handler.request_deserializer is not None
+
+    @property
+    def takes_stream(self) -> bool:
+        """Whether the handler takes a stream of requests."""
+        return bool(self._handler.request_streaming)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream; an interceptor that refuses a stream may do so as a unary handler."""
+        return bool(self._handler.response_streaming)
+
+    @abstractmethod
+    def _one(self, request: Any) -> Any:
+        """A request as the handler takes it."""
+
+    @abstractmethod
+    def given(self, response: Any) -> Any:
+        """A response as the face takes it. Raises `StatusError` where the servicer gave something else."""
+
+    def _request(self, request: Any) -> Any:
+        if not self._handler.request_streaming:
+            return self._one(request)
+        requests = Requests(request, self._one)
+        self.context.attach_requests(requests.read)
+        return requests
+
+    async def unary(self, request: Any, gone: Gone) -> Any:
+        """The one response to one request, or to a `Source` of them where `takes_stream`.
+
+        Raises `StatusError`, or `ClientGone`; cancels the servicer where it must.
+        """
+        context = self.context
+        coroutine: Coroutine[Any, Any, Any] = self._behaviour(self._request(request), context)
+        cancelled = True
+        try:
+            if self.deadline is None:
+                response = await Inline(coroutine, gone)
+            else:
+                left = self.deadline - asyncio.get_running_loop().time()
+                response = await timed(coroutine, gone, left, self.shared.stragglers)
+            cancelled = False
+        except (grpc.aio.AbortError, grpc.aio.UsageError):
+            cancelled = False
+            raise StatusError(self.status()) from None
+        finally:
+            context.finish(cancelled=cancelled)
+        if context.code() is not None and code_of(context.code()) is not Code.OK:
+            raise StatusError(self.status())
+        return self.given(response)
+
+    def stream(self, request: Any) -> Stream:
+        """The stream of responses, begun at once; `request` is one request, or a `Source` where `takes_stream`."""
+        return Stream(self, self._behaviour(self._request(request), self.context), self.deadline)
+
+    def status(self) -> Status:
+        """What the servicer ended with, rich details and all."""
+        context = self.context
+        rich = next((value for key, value in context.trailing_metadata() if key == DETAILS_KEY), None)
+        details: tuple[Any, ...] = ()
+        if isinstance(rich, bytes):
+            details = tuple(status_pb2.Status.FromString(rich).details)
+        return Status(code=code_of(context.code()), message=context.details(), details=details)
+
+    @property
+    def initial_metadata(self) -> Sequence[Pair]:
+        """What the servicer sent, or would have sent, before its first message."""
+        return self.context.initial_metadata
+
+    @property
+    def trailing_metadata(self) -> Sequence[Pair]:
+        """What the servicer set for the end, without the status details, which the error itself carries."""
+        trailing = self.context.trailing_metadata()
+        return [pair for pair in trailing if pair[0] != DETAILS_KEY] if trailing else trailing
+
+
+class Call(AnyCall):
+    """A call whose messages are protobuf's own, of its method's types."""
+
+    __slots__ = ("_plain", "method")
+
+    def __init__(
+        self,
+        shared: Shared,
+        method: Method,
+        handler: Handler,
+        metadata: Metadata,
+        peer: str,
+        deadline: float | None,
+        *,
+        plain: bool,
+    ) -> None:
+        super().__init__(shared, method.path, handler, metadata, peer, deadline)
+        self.method = method
+        # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
+        self._plain = plain
+
+    def _one(self, request: Any) -> Any:
+        if self._plain:
+            return request
+        deserialize = self._handler.request_deserializer
+        if deserialize == self.method.handler.request_deserializer:
+            return request
+        # As grpcio does: no deserializer, plain bytes; and an interceptor's own is given what gRPC would give it.
+        data = request.SerializeToString() if isinstance(request, Message) else b""
+        return data if deserialize is None else deserialize(data)
+
+    def given(self, response: Any) -> Message:
+        made = self.method.response
+        serialize = self._handler.response_serializer
+        if isinstance(response, made) and (self._plain or serialize == self.method.handler.response_serializer):
+            return response
+        try:
+            # An interceptor's own serializer, or none and bytes: what gRPC would put on the wire is read back.
+            return made.FromString(serialize(response) if serialize is not None else response)
+        except Exception as broken:
+            wrong = TypeError(f"the servicer returned {type(response).__name__}, not {made.DESCRIPTOR.full_name}")
+            wrong.__cause__ = broken
+            raise StatusError(self.shared.guard.status(wrong, self.path)) from None
+
+
+class WireCall(AnyCall):
+    """A call whose messages are bytes: the handler's own parser and printer are run here, under watch."""
+
+    __slots__ = ()
+
+    def _one(self, request: Any) -> Any:
+        deserialize = self._handler.request_deserializer
+        if deserialize is None:
+            return request
+        try:
+            return deserialize(request)
+        except Exception:
+            raise error(Code.INVALID_ARGUMENT, "the request is no message of the method's type") from None
+
+    def given(self, response: Any) -> bytes:
+        serialize = self._handler.response_serializer
+        try:
+            printed: bytes = response if serialize is None else serialize(response)
+        except Exception as wrong:
+            raise StatusError(self.shared.guard.status(wrong, self.path)) from None
+        return printed

@@ -1,0 +1,119 @@
+"""The responses of one call as they come, between the servicer's task and the one that answers.
+
+It knows no wire and no message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import grpc
+
+from ..status import Code, Status, StatusError, error
+from .context import Context, code_of
+from .guard import Guard
+from .run import DEADLINE_EXCEEDED, ClientGone, Pipe, Stragglers
+
+# How far a servicer may run ahead of a client that reads slowly, in messages.
+AHEAD = 16
+
+
+class _Shared(Protocol):
+    @property
+    def guard(self) -> Guard: ...
+    @property
+    def stragglers(self) -> Stragglers: ...
+
+
+class Running(Protocol):
+    """What a stream asks of its call."""
+
+    context: Context
+    path: str
+
+    @property
+    def shared(self) -> _Shared: ...
+    def given(self, response: Any) -> Any: ...
+    def status(self) -> Status: ...
+
+
+class Stream:
+    """Responses as they come. One task runs the servicer; it is cancelled by `close`, which always has to be called."""
+
+    def __init__(self, call: Running, running: Any, deadline: float | None) -> None:
+        self._call = call
+        self._pipe = Pipe(AHEAD)
+        self._unfit: StatusError | None = None
+        call.context.attach(self._pipe.put, self._pipe.touch)
+        self._task = asyncio.ensure_future(self._run(running))
+        self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
+
+    def _late(self) -> None:
+        # The reader is told first: its answer waits for nobody's clean-up.
+        self._pipe.end(error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED))
+        self._task.cancel()
+
+    async def _run(self, running: Any) -> None:
+        pipe, call = self._pipe, self._call
+        cancelled = False
+        try:
+            if hasattr(running, "__aiter__"):
+                try:
+                    async for message in running:
+                        await pipe.put(message)
+                finally:
+                    await running.aclose()  # now, not when the garbage collector finds it
+            else:
+                await running
+        except (grpc.aio.AbortError, grpc.aio.UsageError):
+            pipe.end(StatusError(call.status()))
+        except asyncio.CancelledError:
+            cancelled = True
+            pipe.end(error(Code.CANCELLED, "the call was cancelled"))
+        except BaseException as wrong:
+            pipe.end(StatusError(call.shared.guard.status(wrong, call.path)))
+        else:
+            code = code_of(call.context.code())
+            pipe.end(None if code is Code.OK else StatusError(call.status()))
+        finally:
+            call.context.finish(cancelled=cancelled)
+
+    async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[Any] | None:
+        """What has come since: at least one message, or nothing where `idle` seconds passed or metadata was sent.
+
+        None at a clean end. Raises `StatusError` when it failed or is late, `ClientGone` when the client left.
+        """
+        pipe = self._pipe
+        if not pipe.ready.is_set():
+            waiting: asyncio.Future[Any] = asyncio.ensure_future(pipe.ready.wait())
+            try:
+                await asyncio.wait({waiting, gone}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+        if gone.done():
+            raise ClientGone
+        if not pipe.ready.is_set():
+            return []
+        if self._unfit is not None:
+            raise self._unfit
+        messages = pipe.take()
+        if messages is None:
+            return None
+        fit: list[Any] = []
+        try:
+            for message in messages:
+                fit.append(self._call.given(message))
+        except StatusError as unfit:
+            if not fit:
+                raise
+            self._unfit = unfit  # after those before it
+            pipe.touch()
+        return fit
+
+    def close(self) -> None:
+        """Cancel the servicer where it still runs; nobody waits for its clean-up."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._task.done():
+            self._call.shared.stragglers.add(self._task)

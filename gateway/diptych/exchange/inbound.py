@@ -1,0 +1,98 @@
+"""A request body as it arrives, for calls whose client streams: read only as fast as somebody takes it.
+
+It knows no message: pieces of bytes go out as they came, or decompressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from .body import Disconnected, Gunzip, Receive
+
+# How much of a compressed body is made plain at a time, in bytes: a bomb is stepped through, never held.
+_STEP = 65536
+
+
+class Inbound:
+    """The only one who calls `receive` while it is open; it holds one piece ahead of its reader.
+
+    It is an async context manager. HTTP/1.1 shows that a client left only behind what it has sent, so that `gone` may
+    come late for a client that had sent more than was read.
+    """
+
+    def __init__(self, receive: Receive, *, gzip: bool = False) -> None:
+        self._receive = receive
+        self._gunzip = Gunzip() if gzip else None
+        self._piece: bytes | None = None
+        self._ended = self._left = False
+        self._filled, self._taken = asyncio.Event(), asyncio.Event()
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._pump = asyncio.ensure_future(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+        self._gone.cancel()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has been read off the wire."""
+        return self._ended
+
+    async def _run(self) -> None:
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if self._ended:
+                continue
+            self._piece = message.get("body", b"")
+            self._ended = not message.get("more_body")
+            self._taken.clear()
+            self._filled.set()
+            if not self._ended:
+                await self._taken.wait()
+        self._left = True
+        self._filled.set()
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    async def piece(self) -> bytes | None:
+        """The next piece, never empty; None at the end.
+
+        Raises `Disconnected` when the client left before it, and INVALID_ARGUMENT for broken gzip.
+        """
+        gunzip = self._gunzip
+        while True:
+            if gunzip is not None and (plain := gunzip.step(_STEP)):
+                return plain
+            raw = await self._raw()
+            if raw is None:
+                if gunzip is not None:
+                    gunzip.end()
+                return None
+            if gunzip is not None:
+                gunzip.feed(raw)
+            elif raw:
+                return raw
+
+    async def _raw(self) -> bytes | None:
+        await self._filled.wait()
+        if self._piece is not None:
+            piece, self._piece = self._piece, None
+            if not self._ended and not self._left:
+                self._filled.clear()
+            self._taken.set()
+            return piece
+        if self._ended:
+            return None
+        raise Disconnected
+
+    async def gone(self) -> None:
+        """Returns when the client has gone away."""
+        await asyncio.shield(self._gone)
