@@ -1,0 +1,114 @@
+"""One person in a channel: what they say goes into the store, what everybody says comes to them.
+
+Owns the order of events of one ChatStream. Knows no wire and no context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from artificer.chat.v1 import message_service_pb2 as pb
+
+from . import errors
+from .engine import Chat, Start
+from .hub import Reader
+from .statuses import status_of
+from .sticky import Sticky
+from .store import id_of
+from .translate import message_out
+
+# Refusals and repeated acknowledgements that the caller has not read yet; until it does, nothing more of it is taken.
+_UNREAD = 64
+_FIRST_ONLY = ("after", "history_size", "include_files")
+
+Requests = AsyncIterator[pb.ChatStreamRequest]
+
+
+class Conversation:
+    """One call of ChatStream."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat, self._sticky = chat, Sticky(chat)
+        self._own: deque[pb.ChatStreamResponse] = deque()  # for the caller alone
+        self._room = asyncio.Event()
+        self._position = 0
+        self._latest = 0  # the newest message that the caller itself has stored
+
+    async def run(self, requests: Requests) -> AsyncGenerator[pb.ChatStreamResponse]:
+        """The events, until the caller has ended its side and seen its echoes. Raises ChatError, and what reads raise."""
+        try:
+            first = await anext(requests)
+        except StopAsyncIteration:
+            raise errors.Invalid(errors.Fault("channel", "must be named by a first message")) from None
+        self._sticky.note(first)
+        start = Start(after=first.after, history=first.history_size)
+        files = first.include_files
+        async with self._chat.listen(self._sticky.channel, start, files=files) as (listening, reader):
+            joined = pb.Joined(channel=self._sticky.channel, last_id=id_of(listening.last))
+            yield pb.ChatStreamResponse(joined=joined)
+            hearing = asyncio.create_task(self._hear(first, requests, reader), name="chat-hear")
+            hearing.add_done_callback(lambda _: reader.poke())
+            try:
+                async with aclosing(self._events(hearing, reader, files=files)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
+
+    async def _events(
+        self, hearing: asyncio.Task[None], reader: Reader, *, files: bool
+    ) -> AsyncGenerator[pb.ChatStreamResponse]:
+        while True:
+            while self._own:
+                yield self._own.popleft()
+                self._room.set()
+            if hearing.done():
+                hearing.result()  # what broke the stream of requests breaks the call
+                if reader.place >= self._latest and not self._own:
+                    return
+            for message in await reader.next():
+                yield pb.ChatStreamResponse(message=message_out(message, user=True, files=files))
+
+    async def _hear(self, first: pb.ChatStreamRequest, requests: Requests, reader: Reader) -> None:
+        """Take what the caller says, one message after the other."""
+        if first.content or first.files or first.request_id:
+            await self._take(first, reader)
+        else:
+            self._position += 1  # it only joined
+        async for request in requests:
+            await self._take(request, reader)
+
+    async def _take(self, request: pb.ChatStreamRequest, reader: Reader) -> None:
+        self._position += 1
+        try:
+            if self._position > 1:
+                self._refuse_late(request)
+            done = await self._chat.send(self._sticky.draft(request))
+        except errors.Unavailable:
+            raise  # nothing is wrong with this message: the call ends, and may be made again
+        except errors.ChatError as error:
+            refusal = pb.Refusal(request_id=request.request_id, position=self._position, status=status_of(error))
+            await self._tell(pb.ChatStreamResponse(refusal=refusal), reader)
+            return
+        if not done.fresh and done.message.sequence <= reader.place:
+            # It went by before, to this call or to one that broke off: the sender still wants to hear of it.
+            message = message_out(done.message, user=True, files=False)
+            await self._tell(pb.ChatStreamResponse(message=message), reader)
+            return
+        self._latest = max(self._latest, done.message.sequence)
+
+    def _refuse_late(self, request: pb.ChatStreamRequest) -> None:
+        late = [name for name in _FIRST_ONLY if getattr(request, name)]
+        if late:
+            raise errors.Invalid(*(errors.Fault(name, "is for the first message of the stream") for name in late))
+
+    async def _tell(self, event: pb.ChatStreamResponse, reader: Reader) -> None:
+        while len(self._own) >= _UNREAD:
+            self._room.clear()
+            await self._room.wait()
+        self._own.append(event)
+        reader.poke()

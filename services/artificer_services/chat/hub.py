@@ -1,0 +1,275 @@
+"""Who listens to which channel, and what reaches them: no gap, nothing twice, and nobody waits for anybody.
+
+A reader has a place in its channel's numbers, and nothing else decides what it is given: first from the store, then,
+once it has caught up, from the channel's feed of newest messages, which all readers share. One that falls out of the
+feed is cut. Knows no broker and no protos.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from .errors import TooSlow, Unavailable
+from .store import Message, Store, id_of
+
+_log = logging.getLogger(__name__)
+
+TAKE = 64  # messages a reader takes at a time
+HISTORY_BYTES = 4 * 1024 * 1024  # of one read of history: each of the readers may hold as much
+
+
+class Feed:
+    """The newest messages of one channel, as far as anybody here listens to it."""
+
+    def __init__(self, channel: str, *, messages: int, max_bytes: int) -> None:
+        self.channel = channel
+        self.readers: set[Reader] = set()
+        self.users = 0  # readers, and those who are about to be
+        self.last = 0  # the newest message that came by here
+        self.excused = 0  # readers up to here fell behind through no fault of theirs
+        self.wanted = 0  # the newest message that somebody told of
+        self.closed = False
+        self.begun: asyncio.Task[None] | None = None
+        self.catching: asyncio.Task[None] | None = None
+        self._newest: deque[Message] = deque()
+        self._bytes = 0
+        self._messages, self._max_bytes = messages, max_bytes
+
+    @property
+    def first(self) -> int:
+        """The oldest message that is still here, or the next one to come."""
+        return self.last - len(self._newest) + 1
+
+    def fits(self, messages: Sequence[Message]) -> bool:
+        """Whether these come next, and push out nothing that a reader who kept up has not seen."""
+        return (
+            self.begun is None
+            and self.catching is None
+            and messages[0].sequence == self.last + 1
+            and len(messages) <= self._messages
+            and sum(message.size for message in messages) <= self._max_bytes
+        )
+
+    def take(self, after: int) -> list[Message]:
+        """The next messages after one that is `first - 1` or later."""
+        behind = self.last - after
+        # From the right end, where readers are that keep up: a deque is slow in the middle.
+        return [self._newest[-place] for place in range(behind, max(behind - TAKE, 0), -1)]
+
+    def extend(self, messages: Sequence[Message]) -> None:
+        """Add the messages that come next, and wake everybody."""
+        for message in messages:
+            self._newest.append(message)
+            self._bytes += message.size
+        self.last = messages[-1].sequence
+        while len(self._newest) > self._messages or (self._bytes > self._max_bytes and len(self._newest) > 1):
+            self._bytes -= self._newest.popleft().size
+        self.wake()
+
+    def jump(self, to: int) -> None:
+        """Pass over more messages than fit here: readers get them from the store, each at its own pace."""
+        self._newest.clear()
+        self._bytes = 0
+        self.last = self.excused = to
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every reader look."""
+        for reader in self.readers:
+            reader.poke()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What runs for this feed."""
+        return [task for task in (self.begun, self.catching) if task is not None]
+
+
+class Reader:
+    """One listener's place in a channel; `files` tells whether it wants files from history."""
+
+    def __init__(self, feed: Feed, store: Store, place: int, *, batch: int, files: bool) -> None:
+        self._feed, self._store, self._batch, self._files = feed, store, batch, files
+        self._live = False
+        self._awake = asyncio.Event()
+        self.place = place
+        """The number of the last message it was given."""
+
+    def poke(self) -> None:
+        """Make `next` return, with nothing where nothing has come."""
+        self._awake.set()
+
+    async def next(self) -> list[Message]:
+        """The next messages; empty after a `poke`. Raises `TooSlow` and `Unavailable`."""
+        found = await self._look()
+        if not found:
+            await self._awake.wait()
+            found = await self._look()
+        return found
+
+    async def _look(self) -> list[Message]:
+        feed = self._feed
+        self._awake.clear()
+        if feed.closed:
+            raise Unavailable("the chat service is stopping")
+        if self.place < feed.first - 1:
+            found = await self._history()
+        else:
+            self._live = True
+            found = feed.take(self.place)
+        if found:
+            self.place = found[-1].sequence
+        return found
+
+    async def _history(self) -> list[Message]:
+        feed = self._feed
+        if self._live and self.place >= feed.excused:
+            raise TooSlow(
+                f"the channel speaks faster than this call is read: {feed.last - self.place} messages are waiting;"
+                " go on with `after` set to the last id that was received",
+                id_of(self.place),
+            )
+        self._live = False
+        return await self._store.read(
+            feed.channel, after=self.place, limit=self._batch, max_bytes=HISTORY_BYTES, files=self._files
+        )
+
+
+class Listening:
+    """A channel that is being listened to, before it is decided from where on."""
+
+    def __init__(self, feed: Feed, store: Store, batch: int) -> None:
+        self._feed, self._store, self._batch = feed, store, batch
+        self._readers: list[Reader] = []
+
+    @property
+    def last(self) -> int:
+        """The number of the newest message; whatever comes after it reaches the readers."""
+        return self._feed.last
+
+    def read(self, after: int, *, files: bool) -> Reader:
+        """A reader of everything after a message; it ends with the listening."""
+        reader = Reader(self._feed, self._store, after, batch=self._batch, files=files)
+        self._readers.append(reader)
+        self._feed.readers.add(reader)
+        return reader
+
+    def leave(self) -> None:
+        """End its readers."""
+        self._feed.readers.difference_update(self._readers)
+
+
+class Hub:
+    """Every channel that somebody here listens to.
+
+    `messages` and `max_bytes` bound how far a reader may fall behind; `batch` is how much history is read at a time.
+    """
+
+    def __init__(self, store: Store, *, messages: int, max_bytes: int, batch: int) -> None:
+        self._store = store
+        self._messages, self._max_bytes, self._batch = messages, max_bytes, batch
+        self._feeds: dict[str, Feed] = {}
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that somebody listens to."""
+        return list(self._feeds)
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator[Listening]:
+        """Listen to a channel from now on. Raises `Unavailable`."""
+        feed = self._feeds.get(channel)
+        if feed is None:
+            feed = self._feeds[channel] = Feed(channel, messages=self._messages, max_bytes=self._max_bytes)
+            feed.begun = asyncio.create_task(self._begin(feed), name="chat-listen")
+        feed.users += 1
+        listening = Listening(feed, self._store, self._batch)
+        try:
+            if feed.begun is not None:
+                await asyncio.shield(feed.begun)
+            yield listening
+        finally:
+            listening.leave()
+            feed.users -= 1
+            self._leave(feed)
+
+    def _leave(self, feed: Feed) -> None:
+        if feed.users:
+            return
+        self._forget(feed)
+        for task in feed.tasks():
+            task.cancel()
+
+    def _forget(self, feed: Feed) -> None:
+        if self._feeds.get(feed.channel) is feed:
+            del self._feeds[feed.channel]
+
+    async def _begin(self, feed: Feed) -> None:
+        try:
+            feed.last = (await self._store.last([feed.channel]))[feed.channel]
+        except BaseException:
+            self._forget(feed)  # the next one to listen tries again
+            raise
+        finally:
+            feed.begun = None
+
+    def stored(self, messages: Sequence[Message]) -> None:
+        """Messages that this process has stored: their readers need no look into the store."""
+        by_channel: dict[str, list[Message]] = {}
+        for message in messages:
+            if message.channel in self._feeds:
+                by_channel.setdefault(message.channel, []).append(message)
+        for channel, found in by_channel.items():
+            feed = self._feeds[channel]
+            if feed.fits(found):
+                feed.extend(found)
+            else:
+                self.told(channel, found[-1].sequence)
+
+    def told(self, channel: str, sequence: int) -> None:
+        """Somebody has stored messages up to `sequence`."""
+        feed = self._feeds.get(channel)
+        if feed is None or sequence <= feed.last:
+            return
+        feed.wanted = max(feed.wanted, sequence)
+        if feed.catching is None:
+            feed.catching = asyncio.create_task(self._catch_up(feed), name="chat-catch-up")
+
+    async def sweep(self) -> None:
+        """Look for messages that nobody told of. Raises `Unavailable`."""
+        if self._feeds:
+            for channel, sequence in (await self._store.last(self.channels)).items():
+                self.told(channel, sequence)
+
+    async def _catch_up(self, feed: Feed) -> None:
+        try:
+            if feed.begun is not None:
+                await asyncio.shield(feed.begun)
+            while feed.wanted > feed.last:
+                if feed.wanted - feed.last > self._messages:
+                    feed.jump(feed.wanted)
+                    continue
+                found = await self._store.read(
+                    feed.channel, after=feed.last, limit=self._batch, max_bytes=self._max_bytes, files=True
+                )
+                if not found:
+                    break  # somebody was mistaken
+                feed.extend(found)
+        except Unavailable as error:
+            _log.warning("new messages wait for the next sweep: %s", error.message)
+        finally:
+            feed.catching = None
+            feed.wanted = feed.last
+
+    async def close(self) -> None:
+        """Tell every reader that it is over."""
+        feeds = list(self._feeds.values())
+        tasks = [task for feed in feeds for task in feed.tasks()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for feed in feeds:
+            feed.closed = True
+            feed.wake()

@@ -1,0 +1,107 @@
+"""Notifications between processes by Redis pub/sub.
+
+Owns two connections, and making them anew. Redis forgets what it cannot deliver at once, so that what is published
+while there is no connection is sent again after it, and a new subscription says that it may have missed something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+
+from redis import asyncio as redis
+from redis.exceptions import RedisError
+
+from .broker import Missed, Told, parse, payload_of
+
+_log = logging.getLogger(__name__)
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0  # seconds between attempts to connect
+_HEALTH_SECONDS = 10  # how long a subscription may be silent before it is asked whether it lives
+
+
+class RedisBroker:
+    """`name` is the pub/sub channel; processes that share a database share it."""
+
+    def __init__(self, url: str, name: str) -> None:
+        """Raises ValueError for a URL that is none of Redis."""
+        self._name = name
+        self._client: redis.Redis = redis.Redis.from_url(
+            url, decode_responses=True, health_check_interval=_HEALTH_SECONDS, socket_connect_timeout=10
+        )
+        self._unsent: dict[str, int] = {}
+        self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listening = False
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the subscription stands."""
+        return self._listening
+
+    async def start(self, told: Told, missed: Missed) -> None:
+        """Begin to listen and to send; see `Broker`."""
+        self._tasks = [
+            asyncio.create_task(self._listen(told, missed), name="chat-listen-redis"),
+            asyncio.create_task(self._send(), name="chat-publish-redis"),
+        ]
+
+    def publish(self, channel: str, sequence: int) -> None:
+        """Tell the others, soon; of several numbers of a channel the greatest says it all."""
+        self._unsent[channel] = max(sequence, self._unsent.get(channel, 0))
+        self._more.set()
+
+    async def stop(self) -> None:
+        """End both connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(RedisError, OSError):
+            await self._client.aclose()
+
+    async def _listen(self, told: Told, missed: Missed) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                async with self._client.pubsub(ignore_subscribe_messages=False) as subscription:
+                    await subscription.subscribe(self._name)
+                    while True:
+                        found = await subscription.get_message(timeout=_HEALTH_SECONDS)
+                        if found is None:
+                            await subscription.ping()  # a connection that died without a word is found by this
+                        elif found["type"] == "subscribe":
+                            self._listening, wait = True, _FIRST_WAIT
+                            missed()
+                        elif found["type"] == "message" and (heard := parse(found["data"])) is not None:
+                            told(*heard)
+            except (RedisError, OSError) as error:
+                _log.warning("no notifications from Redis, trying again: %s", error)
+            finally:
+                self._listening = False
+            await _rest(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _send(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            unsent, self._unsent = self._unsent, {}
+            try:
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for channel, sequence in unsent.items():
+                        pipeline.publish(self._name, payload_of(channel, sequence))
+                    await pipeline.execute()
+                wait = _FIRST_WAIT
+            except (RedisError, OSError) as error:
+                _log.warning("other processes are not told of new messages, trying again: %s", error)
+                for channel, sequence in unsent.items():
+                    self.publish(channel, sequence)
+                await _rest(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+
+
+async def _rest(seconds: float) -> None:
+    await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311, so that processes do not come all at once

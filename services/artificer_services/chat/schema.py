@@ -1,0 +1,79 @@
+"""The tables, as SQLAlchemy sees them. How a database gets them is `migrations`'."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+# SQLite's strict tables know INTEGER only, which is 64 bits there.
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# One row a channel: whoever sends locks it, so that numbers are given in the order in which they become visible.
+channels = Table(
+    "chat_channels",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("last_sequence", Big, nullable=False),
+    Column("last_time", Big, nullable=False),  # microseconds since 1970, as in messages
+    sqlite_strict=True,
+)
+
+messages = Table(
+    "chat_messages",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("sequence", Big, primary_key=True, autoincrement=False),
+    Column("created", Big, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("size", Big, nullable=False),  # bytes, files included, so that a page can be cut before files are read
+    Column("request_id", Text, nullable=False),  # empty: none
+    Column("digest", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["channel"], ["chat_channels.name"]),
+    sqlite_strict=True,
+)
+
+HAS_REQUEST_ID = text("request_id <> ''")
+
+Index(
+    "ix_chat_messages_request",
+    messages.c.channel,
+    messages.c.user_id,
+    messages.c.request_id,
+    unique=True,
+    sqlite_where=HAS_REQUEST_ID,
+    postgresql_where=HAS_REQUEST_ID,
+)
+
+files = Table(
+    "chat_files",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("sequence", Big, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["channel", "sequence"], ["chat_messages.channel", "chat_messages.sequence"]),
+    sqlite_strict=True,
+)

@@ -1,0 +1,82 @@
+"""The settings of the chat service: one frozen value, checked once.
+
+Reads no environment: whoever composes the process does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+
+_BROKERS = ("auto", "memory", "postgres", "redis")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """Where messages are kept, how they travel, and what is allowed. Raises ValueError for values that make no sense."""
+
+    data_dir: str = "artificer-data"  # made where it is missing, below the working directory; holds chat.sqlite3
+    database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
+    database_connections: int = 8  # to PostgreSQL, of each process, and one more that listens
+    # auto: PostgreSQL's own notifications where it is the database, else memory. Memory is for one process.
+    broker: Literal["auto", "memory", "postgres", "redis"] = "auto"
+    redis_url: str = ""  # redis://host:6379/0, with broker = redis
+    redis_channel: str = "artificer.chat"  # the pub/sub channel; processes that share a database share it
+    sweep_seconds: float = 5.0  # how often channels are looked at for messages whose notification was lost
+    queue_messages: int = 1024  # how far a live reader may fall behind, in messages; then it is cut
+    queue_bytes: int = 16 * MIB  # the same in bytes, of a whole channel
+    history_batch: int = 200  # messages a read of history
+
+    max_content_bytes: int = 16 * KIB
+    max_files: int = 8
+    max_file_bytes: int = 512 * KIB
+    max_files_bytes: int = 2 * MIB  # of one message's files; gRPC clients take 4 MiB unless they say otherwise
+    max_name_bytes: int = 128  # of a user's id and name, of a channel, of a request id
+    max_file_name_bytes: int = 255  # what file systems take
+    max_send: int = 10_000  # messages of one SendMessages; the answer lists their ids
+    max_page_bytes: int = 3 * MIB  # of one page of a list, so that it stays below gRPC's 4 MiB
+
+    page: bool = True  # serves the page at /chat
+
+    def __post_init__(self) -> None:
+        positive = (
+            "database_connections",
+            "sweep_seconds",
+            "queue_messages",
+            "queue_bytes",
+            "history_batch",
+            "max_content_bytes",
+            "max_name_bytes",
+            "max_file_name_bytes",
+            "max_send",
+            "max_page_bytes",
+        )
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("max_files", "max_file_bytes", "max_files_bytes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        if self.broker not in _BROKERS:
+            raise ValueError(f"broker must be one of {', '.join(_BROKERS)}, not {self.broker!r}")
+        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+        if self.broker == "postgres" and not self.database_url:
+            raise ValueError("broker = postgres needs a database_url")
+        if self.broker == "redis" and not self.redis_url:
+            raise ValueError("broker = redis needs a redis_url")
+        if not self.database_url and not self.data_dir:
+            raise ValueError("data_dir must name a folder where there is no database_url")
+
+    @property
+    def broker_kind(self) -> Literal["memory", "postgres", "redis"]:
+        """The broker that auto stands for."""
+        if self.broker != "auto":
+            return self.broker
+        return "postgres" if self.database_url else "memory"

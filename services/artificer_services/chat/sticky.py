@@ -1,0 +1,38 @@
+"""What a stream of requests says once: its channel and its user hold until the end.
+
+Owns what later messages inherit, and refuses a change of channel.
+"""
+
+from __future__ import annotations
+
+from artificer.chat.v1 import message_service_pb2 as pb
+
+from .engine import Chat
+from .errors import Fault, Invalid
+from .store import Draft, User
+from .translate import files_in, user_in
+
+
+class Sticky:
+    """The channel and the user of one stream."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self.channel = ""
+        self._user: User | None = None
+
+    def draft(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> Draft:
+        """A request as a message that may be stored. Raises Invalid."""
+        self.note(request)
+        return self._chat.draft(self.channel, self._user, request.content, files_in(request), request.request_id)
+
+    def note(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> None:
+        """Keep what a request says of channel and user. Raises Invalid for another channel than before."""
+        if request.channel:
+            if self.channel and request.channel != self.channel:
+                raise Invalid(
+                    Fault("channel", f"must be {self.channel} as in the first message of the stream, or empty")
+                )
+            self.channel = request.channel
+        if request.HasField("user"):
+            self._user = user_in(request.user)

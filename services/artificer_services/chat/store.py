@@ -1,0 +1,116 @@
+"""What a store of messages is: its values, and what is asked of it.
+
+Knows no database; `sql_store` has the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+# A sequence number as text. Padded, so that ids sort as text; fifteen digits last three thousand years at ten
+# messages a millisecond.
+ID_DIGITS = 15
+
+
+def id_of(sequence: int) -> str:
+    """The id of a channel's message number `sequence`; empty for 0, before the first one."""
+    return f"{sequence:0{ID_DIGITS}d}" if sequence else ""
+
+
+def sequence_of(id_: str) -> int | None:
+    """The number of a message; None where `id_` is no id at all."""
+    if len(id_) != ID_DIGITS or not (id_.isascii() and id_.isdigit()):
+        return None
+    return int(id_) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who sends, as they name themselves."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file of a message."""
+
+    name: str
+    media_type: str = ""
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message that has been found good and is to be stored. `digest` tells its content from another's."""
+
+    channel: str
+    user: User
+    content: str
+    files: tuple[File, ...] = ()
+    request_id: str = ""
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A stored message. `files` is empty where they were not asked for; `size` is in bytes, files included."""
+
+    channel: str
+    sequence: int
+    user: User
+    content: str
+    created: datetime
+    request_id: str = ""
+    file_count: int = 0
+    files: tuple[File, ...] = ()
+    size: int = 0
+
+    @property
+    def id(self) -> str:
+        """The id of the message within its channel."""
+        return id_of(self.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a draft. `fresh` is false where it was stored before; then it is the message of that time.
+
+    `same` is false where its request id belongs to a message with another content.
+    """
+
+    message: Message
+    fresh: bool = True
+    same: bool = True
+
+
+class Store(Protocol):
+    """Messages of channels. A channel's sequence begins at 1 and has no gaps.
+
+    A message becomes visible only after all before it in its channel: whoever has seen number n and reads on from
+    there misses nothing. Every method raises `Unavailable` where the database cannot be reached.
+    """
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Appended]:
+        """Store drafts in one transaction, in their order; durable when this returns."""
+
+    async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
+        """One message, or None."""
+
+    async def read(
+        self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
+    ) -> list[Message]:
+        """Messages with a number above `after`, oldest first: at most `limit`, at most `max_bytes`, at least one.
+
+        With `before`, those below it instead, newest first.
+        """
+
+    async def last(self, channels: Sequence[str]) -> dict[str, int]:
+        """The last number of each channel, 0 where nobody has sent yet."""
+
+    async def ping(self) -> None:
+        """Returns where the database answers."""

@@ -1,0 +1,92 @@
+"""Sends from many calls, stored together: what comes in while one transaction runs goes into the next.
+
+Owns the order of sends and what becomes of each. Knows no database, no channel's readers and no protos.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from .errors import ChatError, Unavailable
+from .store import Appended, Draft, Message, Store
+
+# Enough that a disk's flush is shared by all who wait for it; few enough that nobody waits long for the others' rows.
+MAX_MESSAGES = 256
+MAX_BYTES = 8 * 1024 * 1024
+
+Stored = Callable[[Sequence[Message]], None]
+
+
+class Writer:
+    """Stores drafts in the order in which they came. `stored` is told of new messages, in order, once they are durable."""
+
+    def __init__(self, store: Store, stored: Stored) -> None:
+        self._store, self._stored = store, stored
+        self._waiting: deque[tuple[Draft, int, asyncio.Future[Appended]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def submit(self, draft: Draft) -> asyncio.Future[Appended]:
+        """Store a draft; the result is what became of it. It fails with `Unavailable` where that is unknown."""
+        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            done.set_exception(Unavailable("the chat service is stopping"))
+            return done
+        size = len(draft.content) + sum(len(file.data) for file in draft.files)
+        self._waiting.append((draft, size, done))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="chat-writer")
+        return done
+
+    async def close(self) -> None:
+        """Take no more; returns when what was taken is stored."""
+        self._closed = True
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._flush(self._next())
+        finally:
+            self._task = None
+
+    def _next(self) -> list[tuple[Draft, asyncio.Future[Appended]]]:
+        batch: list[tuple[Draft, asyncio.Future[Appended]]] = []
+        total = 0
+        while self._waiting and len(batch) < MAX_MESSAGES:
+            draft, size, done = self._waiting[0]
+            total += size
+            if batch and total > MAX_BYTES:
+                break
+            self._waiting.popleft()
+            if not done.cancelled():  # who gave up before it was begun has sent nothing
+                batch.append((draft, done))
+        return batch
+
+    async def _flush(self, batch: list[tuple[Draft, asyncio.Future[Appended]]]) -> None:
+        if not batch:
+            return
+        try:
+            appended = await self._store.append([draft for draft, _ in batch])
+        except Exception as error:
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(_copy(error))
+                    done.exception()  # whoever has left by now needs no warning about it
+            return
+        self._stored([one.message for one in appended if one.fresh])
+        for one, (_, done) in zip(appended, batch, strict=True):
+            if not done.done():
+                done.set_result(one)
+
+
+def _copy(error: Exception) -> Exception:
+    """An error of each waiter's own: a traceback grows wherever one exception is raised again."""
+    if not isinstance(error, ChatError):
+        return error
+    copy = type(error)(error.message)
+    copy.__cause__ = error
+    return copy
