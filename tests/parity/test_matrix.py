@@ -1,0 +1,75 @@
+"""Every method and every error of the kitchen sink by every face, each against grpcio on a port of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.parity.cases import ASIDE, CASES, Case
+from tests.parity.conftest import Kitchens
+from tests.parity.faces import Face, each
+from tests.parity.outcome import HTTP_CODE, SERVICE, Outcome, joined, method_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def comparable(face: Face, case: Case, outcome: Outcome) -> Outcome:
+    """What `face` can show of an outcome; what it cannot is left out on both sides, each for its reason."""
+    shown = replace(
+        outcome, answers=[_inspected(answer) if case.method == "Inspect" else answer for answer in outcome.answers]
+    )
+    if not face.name.startswith("rest"):
+        return shown
+    shown = replace(shown, headers={key: value for key, value in shown.headers.items() if key not in _OF_HTTP})
+    if method_of(case.method).server_streaming:
+        # A stream's headers are gone before its trailing metadata is known.
+        shown = replace(shown, trailers={}) if shown.answers or shown.code == "OK" else shown
+    return replace(shown, answers=joined(shown.answers))
+
+
+async def _ask(face: Face, case: Case) -> Outcome:
+    return await face.call(case.method, each(*case.requests), metadata=case.metadata, seconds=30)
+
+
+def _inspected(answer: Any) -> Any:
+    """Of what the servicer saw, what the client sent on purpose: protocols send headers of their own beside it."""
+    sent = {key: value for key, value in answer["metadata"].items() if key.startswith("x-") and key not in _THEIRS}
+    return {"metadata": sent}
+
+
+_THEIRS = {"x-grpc-web", "x-user-agent", "x-server-timeout"}
+# What REST says of an error by a header, as HTTP has a header for it.
+_OF_HTTP = {HTTP_CODE, "retry-after", "www-authenticate"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_call_ends_as_the_table_says(kitchens: Kitchens, case: Case) -> None:
+    measured = await _ask(kitchens.reference, case)
+    assert (measured.code, len(measured.answers)) == (case.code, case.count)
+
+
+async def test_every_call_ends_alike_by_every_face(kitchens: Kitchens, face: Face) -> None:
+    wrong: dict[str, Any] = {}
+    for case in CASES:
+        if not face.can(method_of(case.method)):
+            continue
+        measured = await _ask(kitchens.reference, case)
+        try:
+            seen = await _ask(face, case)
+        except Exception as broken:
+            wrong[case.name] = broken
+            continue
+        expected, found = comparable(face, case, measured), comparable(face, case, seen)
+        if expected != found:
+            wrong[case.name] = {
+                name: (getattr(expected, name), getattr(found, name))
+                for name in Outcome.__dataclass_fields__
+                if getattr(expected, name) != getattr(found, name)
+            }
+    assert not wrong, "\n".join(f"{name}: {str(difference)[:600]}" for name, difference in wrong.items())
+
+
+async def test_every_method_is_in_the_table() -> None:
+    assert {method.name for method in SERVICE.methods} - ASIDE == {case.method for case in CASES}
