@@ -5,14 +5,24 @@ It knows every service's `build`, and nothing of how a service works.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 from diptych import Gateway, Settings
 
-from .ocr.build import OcrService, OcrSettings, build
+from .chat.build import ChatService, ChatSettings
+from .ocr.build import OcrService, OcrSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    S = TypeVar("S", bound=DataclassInstance)
 
 # Base64 makes a document a third larger, and the other fields want room too.
 _BASE64_AND_ROOM = 1.5
@@ -21,24 +31,39 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
-    ocr_settings = _ocr_settings(settings)
-    limit = int(ocr_settings.max_document_bytes * _BASE64_AND_ROOM)
-    limits = {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
-    settings = settings.model_copy(update={"method_max_body_bytes": {**limits, **settings.method_max_body_bytes}})
-    ocr: OcrService = build(ocr_settings)
-    gateway = Gateway(settings, lifespan=ocr.lifespan, readiness={"ocr": ocr.ready})
+    ocr_settings = _table(settings, "ocr", OcrSettings)
+    ocr, chat = OcrService(ocr_settings), ChatService(_table(settings, "chat", ChatSettings))
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for service in (ocr, chat):
+                await stack.enter_async_context(service.lifespan(app))
+            yield
+
+    gateway = Gateway(
+        _with_limits(settings, ocr_settings), lifespan=lifespan, readiness={"ocr": ocr.ready, "chat": chat.ready}
+    )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
+    message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
     return gateway
 
 
-def _ocr_settings(settings: Settings) -> OcrSettings:
-    table = settings.services.get("ocr", {})
-    unknown = table.keys() - {field.name for field in fields(OcrSettings)}
+def _with_limits(settings: Settings, ocr: OcrSettings) -> Settings:
+    limit = int(ocr.max_document_bytes * _BASE64_AND_ROOM)
+    limits = {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
+    return settings.model_copy(update={"method_max_body_bytes": {**limits, **settings.method_max_body_bytes}})
+
+
+def _table(settings: Settings, name: str, kind: type[S]) -> S:
+    """A service's own settings."""
+    table = settings.services.get(name, {})
+    unknown = table.keys() - {field.name for field in fields(kind)}
     if unknown:
-        raise ValueError(f"services.ocr has no setting {', '.join(sorted(unknown))}")
+        raise ValueError(f"services.{name} has no setting {', '.join(sorted(unknown))}")
     try:
         # Environment variables are text; the adapter makes numbers of them.
-        return TypeAdapter(OcrSettings).validate_python(dict(table))
+        return TypeAdapter(kind).validate_python(dict(table))
     except ValidationError as error:
-        faults = (f"services.ocr.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (f"services.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError("; ".join(faults)) from None

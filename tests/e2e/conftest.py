@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,12 @@ def serving(*arguments: str) -> Iterator[Served]:
     """`diptych serve` as a process, stopped by SIGTERM."""
     command = [sys.executable, "-m", "diptych.cli", "serve", *arguments, "--http-port", "0", "--grpc-port", "0"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env | {"DIPTYCH_SERVICES__CHAT__DATA_DIR": data}
+        ) as process,
+    ):
         try:
             yield wait_until_listening(process)
         finally:

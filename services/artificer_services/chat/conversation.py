@@ -38,7 +38,7 @@ class Conversation:
         self._latest = 0  # the newest message that the caller itself has stored
 
     async def run(self, requests: Requests) -> AsyncGenerator[pb.ChatStreamResponse]:
-        """The events, until the caller has ended its side and seen its echoes. Raises ChatError, and what reads raise."""
+        """The events, until the caller has ended its side and seen its echoes. Raises ChatError."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:

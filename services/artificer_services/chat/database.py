@@ -51,12 +51,7 @@ def _postgresql(url: str, connections: int) -> Engine:
 
 
 def _sqlite(folder: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{folder / FILE}",
-        pool_size=_SQLITE_THREADS,
-        max_overflow=1,
-        connect_args={"timeout": _BUSY_MS / 1000},
-    )
+    engine = create_engine(f"sqlite:///{folder / FILE}", pool_size=_SQLITE_THREADS, max_overflow=1)
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _: object) -> None:

@@ -12,6 +12,7 @@ import random
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from .broker import Missed, Told, parse
 
@@ -19,15 +20,20 @@ _log = logging.getLogger(__name__)
 
 CHANNEL = "artificer_chat"
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0  # seconds between attempts to connect
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # a dead peer is found in 25 s
-_APPLICATION = "artificer-chat-listen"
+_OPTIONS: dict[str, str | int] = {
+    "application_name": "artificer-chat-listen",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,  # with the next two: a dead peer is found in 25 seconds
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 class PostgresBroker:
     """Listens on a connection of its own; `url` is a postgresql:// one."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = make_conninfo(url, **_OPTIONS)
         self._task: asyncio.Task[None] | None = None
         self._listening = False
 
@@ -54,9 +60,7 @@ class PostgresBroker:
         wait = _FIRST_WAIT
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=10, application_name=_APPLICATION, **_KEEPALIVE
-                ) as connection:
+                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening, wait = True, _FIRST_WAIT
                     missed()  # whatever was sent before this LISTEN

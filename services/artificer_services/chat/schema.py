@@ -18,13 +18,7 @@ from sqlalchemy import (
 # SQLite's strict tables know INTEGER only, which is 64 bits there.
 Big = BigInteger().with_variant(Integer, "sqlite")
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s"})
 
 # One row a channel: whoever sends locks it, so that numbers are given in the order in which they become visible.
 channels = Table(

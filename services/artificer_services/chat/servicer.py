@@ -6,9 +6,10 @@ is `conversation`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import aclosing
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc
@@ -77,14 +78,17 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
             sent = len(sending.answer.ids)
             facts = {"position": str(sent + 1), "stored": str(sent)}
             await abort(context, error, f"message {sent + 1} of the stream, after {sent} that are stored: ", **facts)
+        finally:
+            sending.abandon()
         return sending.answer
 
     async def ChatStream(
         self, request_iterator: AsyncIterator[pb.ChatStreamRequest], context: Context
     ) -> AsyncIterator[pb.ChatStreamResponse]:
         try:
-            async for response in Conversation(self._chat).run(aiter(request_iterator)):
-                yield response
+            async with aclosing(Conversation(self._chat).run(aiter(request_iterator))) as events:
+                async for event in events:
+                    yield event
         except errors.ChatError as error:
             await abort(context, error)
 
@@ -95,7 +99,7 @@ class _Sending:
     def __init__(self, chat: Chat) -> None:
         self.answer = pb.SendMessagesResponse()
         self._chat, self._sticky = chat, Sticky(chat)
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[asyncio.Future[Appended]] = deque()
         self._count = 0
 
     async def add(self, request: pb.SendMessagesRequest) -> None:
@@ -118,8 +122,13 @@ class _Sending:
         while self._waiting:
             await self._settle()
 
+    def abandon(self) -> None:
+        """Leave out what has not been begun; after a clean finish there is nothing."""
+        for waiting in self._waiting:
+            waiting.cancel()
+
     async def _settle(self) -> None:
-        done: Appended = settled(await self._waiting.popleft())
+        done = settled(await self._waiting.popleft())
         self.answer.ids.append(done.message.id)
         if done.fresh:
             self.answer.stored_count += 1

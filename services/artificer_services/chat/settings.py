@@ -16,7 +16,7 @@ _BROKERS = ("auto", "memory", "postgres", "redis")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings:
-    """Where messages are kept, how they travel, and what is allowed. Raises ValueError for values that make no sense."""
+    """Where messages are kept, how they travel, what is allowed. Raises ValueError for values that make no sense."""
 
     data_dir: str = "artificer-data"  # made where it is missing, below the working directory; holds chat.sqlite3
     database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir

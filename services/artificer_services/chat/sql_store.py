@@ -67,7 +67,7 @@ class SqlStore:
 
         def look() -> dict[str, int]:
             with self._engine.connect() as connection:
-                found = {name: sequence for name, sequence in connection.execute(asked)}
+                found = {row.name: row.last_sequence for row in connection.execute(asked)}
             return {channel: found.get(channel, 0) for channel in channels}
 
         return await self._run(look)

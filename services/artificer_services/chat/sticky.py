@@ -30,9 +30,7 @@ class Sticky:
         """Keep what a request says of channel and user. Raises Invalid for another channel than before."""
         if request.channel:
             if self.channel and request.channel != self.channel:
-                raise Invalid(
-                    Fault("channel", f"must be {self.channel} as in the first message of the stream, or empty")
-                )
+                raise Invalid(Fault("channel", f"must be {self.channel}, as in the stream's first message, or empty"))
             self.channel = request.channel
         if request.HasField("user"):
             self._user = user_in(request.user)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from artificer.chat.v1 import message_service_pb2 as pb
 
 from .store import File, Message, User
@@ -17,13 +21,19 @@ def files_in(request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> list[Fil
     return [File(name=file.name, media_type=file.media_type, data=file.data) for file in request.files]
 
 
+def _stamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
+
+
 def message_out(message: Message, *, user: bool, files: bool) -> pb.Message:
     """A message for a client that wants its user and its files, or does not."""
     made = pb.Message(
         id=message.id,
         channel=message.channel,
         content=message.content,
-        create_time=message.created,
+        create_time=_stamp(message.created),
         file_count=message.file_count,
         request_id=message.request_id,
     )

@@ -20,7 +20,7 @@ Stored = Callable[[Sequence[Message]], None]
 
 
 class Writer:
-    """Stores drafts in the order in which they came. `stored` is told of new messages, in order, once they are durable."""
+    """Stores drafts in the order in which they came; `stored` is told of new messages, once they are durable."""
 
     def __init__(self, store: Store, stored: Stored) -> None:
         self._store, self._stored = store, stored

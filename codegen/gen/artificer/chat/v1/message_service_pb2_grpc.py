@@ -101,8 +101,9 @@ class MessageServiceServicer:
     def SendMessages(self, request_iterator, context):
         """SendMessages stores a stream of messages in a channel and answers once, when all of them are stored.
 
-        A message that cannot be taken ends the call, and those before it stay stored. With `request_id` on each message the
-        caller may send the whole stream again: those that are stored already are not stored twice.
+        A message that cannot be taken ends the call. Those before it stay stored, and of those behind it some may be, where
+        the caller did not wait. With `request_id` on each message the caller may send the whole stream again: those that are
+        stored already are not stored twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

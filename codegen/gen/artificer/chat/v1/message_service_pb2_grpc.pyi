@@ -52,8 +52,9 @@ class MessageServiceStub:
     SendMessages: _grpc.StreamUnaryMultiCallable[_message_service_pb2.SendMessagesRequest, _message_service_pb2.SendMessagesResponse]
     """SendMessages stores a stream of messages in a channel and answers once, when all of them are stored.
 
-    A message that cannot be taken ends the call, and those before it stay stored. With `request_id` on each message the
-    caller may send the whole stream again: those that are stored already are not stored twice.
+    A message that cannot be taken ends the call. Those before it stay stored, and of those behind it some may be, where
+    the caller did not wait. With `request_id` on each message the caller may send the whole stream again: those that are
+    stored already are not stored twice.
     """
     ChatStream: _grpc.StreamStreamMultiCallable[_message_service_pb2.ChatStreamRequest, _message_service_pb2.ChatStreamResponse]
     """ChatStream joins a channel: the caller sends messages and sees everybody's, its own included, as they come.
@@ -87,8 +88,9 @@ class MessageServiceAsyncStub(MessageServiceStub):
     SendMessages: _aio.StreamUnaryMultiCallable[_message_service_pb2.SendMessagesRequest, _message_service_pb2.SendMessagesResponse]  # type: ignore[assignment]
     """SendMessages stores a stream of messages in a channel and answers once, when all of them are stored.
 
-    A message that cannot be taken ends the call, and those before it stay stored. With `request_id` on each message the
-    caller may send the whole stream again: those that are stored already are not stored twice.
+    A message that cannot be taken ends the call. Those before it stay stored, and of those behind it some may be, where
+    the caller did not wait. With `request_id` on each message the caller may send the whole stream again: those that are
+    stored already are not stored twice.
     """
     ChatStream: _aio.StreamStreamMultiCallable[_message_service_pb2.ChatStreamRequest, _message_service_pb2.ChatStreamResponse]  # type: ignore[assignment]
     """ChatStream joins a channel: the caller sends messages and sees everybody's, its own included, as they come.
@@ -143,8 +145,9 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_message_service_pb2.SendMessagesResponse, _abc.Awaitable[_message_service_pb2.SendMessagesResponse]]:
         """SendMessages stores a stream of messages in a channel and answers once, when all of them are stored.
 
-        A message that cannot be taken ends the call, and those before it stay stored. With `request_id` on each message the
-        caller may send the whole stream again: those that are stored already are not stored twice.
+        A message that cannot be taken ends the call. Those before it stay stored, and of those behind it some may be, where
+        the caller did not wait. With `request_id` on each message the caller may send the whole stream again: those that are
+        stored already are not stored twice.
         """
 
     @_abc_1.abstractmethod
