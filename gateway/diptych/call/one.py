@@ -37,13 +37,14 @@ class Shared(NamedTuple):
 class AnyCall(ABC):
     """One call that has passed the interceptors' look at its metadata; what its messages are is for its subclasses."""
 
-    __slots__ = ("_behaviour", "_handler", "context", "deadline", "path", "shared")
+    __slots__ = ("_behaviour", "_handler", "_requests", "context", "deadline", "path", "shared")
 
     def __init__(
         self, shared: Shared, path: str, handler: Handler, metadata: Metadata, peer: str, deadline: float | None
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
         self._behaviour = behaviour_of(handler)
+        self._requests: Requests | None = None
         self.deadline = deadline
         """When it has to be over, in the loop's time."""
         # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
@@ -75,7 +76,7 @@ class AnyCall(ABC):
     def _request(self, request: Any) -> Any:
         if not self._handler.request_streaming:
             return self._one(request)
-        requests = Requests(request, self._one)
+        requests = self._requests = Requests(request, self._one)
         self.context.attach_requests(requests.read)
         return requests
 
@@ -110,6 +111,9 @@ class AnyCall(ABC):
     def status(self) -> Status:
         """What the servicer ended with, rich details and all."""
         context = self.context
+        fault = None if self._requests is None else self._requests.fault
+        if fault is not None and (fault.code, fault.message) == (code_of(context.code()), context.details()):
+            return fault  # with the HTTP status and headers that gRPC's own words do not carry
         rich = next((value for key, value in context.trailing_metadata() if key == DETAILS_KEY), None)
         details: tuple[Any, ...] = ()
         if isinstance(rich, bytes):

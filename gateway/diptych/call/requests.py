@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 
 import grpc
 
+from ..status import Status, StatusError
 from .run import ClientGone
 
 
@@ -27,10 +28,12 @@ class Source(Protocol):
 class Requests:
     """What a servicer whose client streams is given."""
 
-    __slots__ = ("_made", "_source")
+    __slots__ = ("_made", "_source", "fault")
 
     def __init__(self, source: Source, made: Callable[[Any], Any]) -> None:
         self._source, self._made = source, made
+        self.fault: Status | None = None
+        """What was wrong with the request that ended the stream, as its face words it."""
 
     def __aiter__(self) -> Self:
         return self
@@ -38,6 +41,9 @@ class Requests:
     async def __anext__(self) -> Any:
         try:
             return self._made(await self._source.__anext__())
+        except StatusError as unfit:
+            self.fault = unfit.status
+            raise
         except ClientGone:
             raise asyncio.CancelledError from None  # what grpcio does to whoever waits for a request
 

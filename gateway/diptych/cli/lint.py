@@ -40,12 +40,13 @@ def lint(gateway: Gateway) -> list[Finding]:
         if not own:
             why = "has no google.api.http annotation: it is served over gRPC only"
             findings.append(Finding(False, method.path, why))
-        elif method.client_streaming:
-            findings.append(Finding(False, method.path, "streams from the client: REST does not serve it yet"))
         bound.extend((method, binding) for binding in own)
     findings.extend(_overlaps(bound))
     for method, binding in bound:
         findings.extend(_unbindable(method, binding))
+        if method.client_streaming and not binding.takes_body:
+            where = f"{binding.verb} {binding.template} ({method.path})"
+            findings.append(Finding(False, where, "has no body: its client's stream is one message over REST"))
     findings.extend(_shadowed(gateway, bound))
     return sorted(findings, key=lambda finding: not finding.is_error)
 

@@ -47,13 +47,15 @@ _NO_TYPE = ContentType("", "")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One binding with all that serves it; `body_limit` in bytes."""
+    """One binding with all that serves it; `body_limit` in bytes a message."""
 
     method: Method
     binding: Binding
     binder: Binder
     replier: Replier
     body_limit: int
+    streams_in: bool
+    """Whether the body is a stream of requests. Without a body a client's stream is one request, of path and query."""
 
 
 class Transcoder:
@@ -74,12 +76,14 @@ class Transcoder:
         self._max_seconds = settings.max_deadline_seconds
         self._heartbeat = settings.sse_heartbeat_seconds
         for method, binding in bindings:
+            binder = Binder(method, binding, codec, settings)
             endpoint = Endpoint(
                 method,
                 binding,
-                Binder(method, binding, codec, settings),
+                binder,
                 Replier(method, binding, codec, settings),
                 settings.body_limit(method.path),
+                method.client_streaming and binder.takes_body,
             )
             try:
                 self.routes.add(Route(verb=binding.verb, template=binding.template, target=endpoint))
@@ -94,7 +98,7 @@ class Transcoder:
             if isinstance(match, Match):
                 endpoint = match.route.target
                 call = await self._open(endpoint, exchange)
-                serve = self._client_stream if endpoint.method.client_streaming else self._one_request
+                serve = self._client_stream if endpoint.streams_in else self._one_request
                 await serve(exchange, endpoint, match.values, call)
             else:
                 await exchange.reply(self._miss(match, scope["method"], path))

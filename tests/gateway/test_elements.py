@@ -1,0 +1,109 @@
+"""Streams of JSON messages taken apart as they arrive: the same elements however the bytes are cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diptych.framing.elements import Array, Lines, Splitter
+from diptych.status import Code, StatusError
+
+LIMIT = 10_000
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def split(splitter: Splitter, data: bytes, sizes: list[int]) -> list[Any]:
+    """What comes out when `data` is fed in pieces of these sizes, over and over."""
+    found, at, turn = [], 0, 0
+    while at < len(data):
+        size = sizes[turn % len(sizes)]
+        found += splitter.feed(data[at : at + size])
+        at, turn = at + size, turn + 1
+    return [json.loads(element) for element in (*found, *splitter.end())]
+
+
+@given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_an_array_comes_apart_however_it_is_cut(values: list[Any], sizes: list[int], plain: bool, wide: bool) -> None:
+    text = json.dumps(values, ensure_ascii=plain, indent=2 if wide else None)
+    assert split(Array(LIMIT), b"\r\n " + text.encode("utf-8", "surrogatepass") + b" \n", sizes) == values
+
+
+@given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans())
+def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[int], ended: bool) -> None:
+    lines = [json.dumps(value) for value in values]
+    text = "\r\n\n".join(lines) + ("\n" if ended else "")
+    assert split(Lines(LIMIT), text.encode(), sizes) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "elements", "said"),
+    [
+        (b"[1,2", [b"1"], "ends after 1 elements"),
+        (b"[", [], "ends after 0 elements"),
+        (b'[{"a":"]', [], "ends after 0 elements"),
+        (b"[1,,2]", [b"1"], "empty element"),
+        (b"[1,]", [b"1"], "empty element"),
+        (b"[,1]", [], "empty element"),
+        (b"[1}", [], "without its {"),
+        (b"[1] [2]", [b"1"], "follows the JSON array"),
+        (b"[]x", [], "follows the JSON array"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_broken_array_gives_what_came_before_and_says_what_is_wrong(
+    text: bytes, elements: list[bytes], said: str, size: int
+) -> None:
+    splitter, found = Array(LIMIT), []
+    pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
+
+    def step() -> None:
+        for piece in pieces:
+            found.extend(splitter.feed(piece))
+        splitter.end()
+
+    with pytest.raises(StatusError) as refused:
+        step()
+    assert refused.value.status.code is Code.INVALID_ARGUMENT
+    assert said in str(refused.value.status)
+    assert found == elements
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"), [(b'{"a": [1]}', [b'{"a": [1]}']), (b"", []), (b" \n", []), (b"[ ]", [])]
+)
+def test_one_value_is_the_only_element_and_nothing_is_none(text: bytes, elements: list[bytes]) -> None:
+    splitter = Array(LIMIT)
+    assert [*splitter.feed(text), *splitter.end()] == elements
+
+
+@pytest.mark.parametrize(("made", "opening"), [(Array, b"["), (Lines, b"")])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "endless"])
+def test_an_element_over_the_limit_is_refused_and_not_held(
+    made: Callable[[int], Splitter], opening: bytes, whole: bool
+) -> None:
+    splitter = made(100)
+    big = b'"' + b"x" * 200 + (b'",\n' if whole else b"")
+    assert splitter.feed(opening + b"1,\n" if opening else b"1\n") == [b"1"]
+    assert splitter.feed(big) == []
+    with pytest.raises(StatusError) as refused:
+        splitter.feed(b"2")
+    assert (refused.value.status.code, refused.value.status.http_status) == (Code.RESOURCE_EXHAUSTED, 413)
+
+
+def test_a_long_string_of_escapes_is_looked_through_once() -> None:
+    element = b'"' + b'\\"[' * 50_000 + b'"'
+    splitter, found = Array(1_000_000), []
+    data = b"[" + element + b",0]"
+    for at in range(0, len(data), 997):
+        found += splitter.feed(data[at : at + 997])
+    assert [*found, *splitter.end()] == [element, b"0"]
