@@ -5,11 +5,10 @@ Knows no statement of the store's.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
@@ -85,6 +84,11 @@ def prepare(engine: Engine, settings: ChatSettings) -> None:
 
 def migrate(connection: Connection, to: str = "head") -> None:
     """Upgrade within the connection's transaction; SQLite's own lock is the transaction itself."""
+    # Alembic tells of its plugins when it is imported, and of itself whenever it runs.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
