@@ -66,8 +66,13 @@ class Settings(BaseModel):
     metadata_deny: tuple[str, ...] = ()
     """Request headers that never become metadata."""
 
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call from browsers, such as `https://example.com`; `*` is any, without its cookies."""
+
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How long an event stream may be silent before a comment is sent."""
+    websocket_ping_seconds: float = Field(default=20.0, gt=0)
+    """How often a WebSocket's client is pinged; one that has not answered after as long again is gone."""
     threads: int = Field(default=16, gt=0)
     """Threads that run servicers written as plain `def`, shared by both faces."""
     debug: bool = False

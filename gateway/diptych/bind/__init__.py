@@ -47,13 +47,18 @@ class Bound(NamedTuple):
 
 
 class Binder:
-    """Makes the request messages of one binding."""
+    """Makes the request messages of one binding.
 
-    def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
+    `framed` is for protocols whose frames are whole messages: JSON or protobuf, never raw bytes or a form.
+    """
+
+    def __init__(
+        self, method: Method, binding: Binding, codec: Codec, settings: Settings, *, framed: bool = False
+    ) -> None:
         self._made = method.request
         descriptor = binding.method.input_type
         self._variables = [_Variable(path, binding) for _, path in binding.variables]
-        self._body = _body_of(method, binding, codec, settings)
+        self._body = _framed_body(method, binding, codec) if framed else _body_of(method, binding, codec, settings)
         taken = [(path, "path") for _, path in binding.variables]
         if binding.body is not None:
             taken.append((FieldPath((binding.body,)), "body"))
@@ -61,7 +66,7 @@ class Binder:
             taken.append((FieldPath((raw,)), "body"))
         self._query = QueryBinder(descriptor, taken, policy=settings.unknown_fields, most=settings.max_elements)
         self._mask = _mask_field(descriptor, binding)
-        self._body_field = binding.body
+        self._body_field, self._whole = binding.body, binding.whole_body
         self.takes_body = not isinstance(self._body, _NoBody)
         """Whether a body means anything; where it does not, only an empty one is taken."""
 
@@ -89,6 +94,20 @@ class Binder:
             self._fill_mask(request, body)
         return Bound(request, parameters)
 
+    def complete(self, values: tuple[str, ...], query: bytes, message: Message, warnings: list[str]) -> Message:
+        """A message that came whole, as protobuf, with what the path and the query add; the path's have to agree.
+
+        Raises INVALID_ARGUMENT. What the message says itself goes before the query's.
+        """
+        if query:
+            request = self._made()
+            self._query.bind(request, query, warnings, closed=_COVERED if self._whole else None)
+            request.MergeFrom(message)
+            message = request
+        for variable, text in zip(self._variables, values, strict=True):
+            variable.agree(message, text)
+        return message
+
     def parameters(self, query: bytes) -> Parameters:
         """The system parameters alone, for a stream whose reply may begin before its first request is complete."""
         return self._query.parameters(query)
@@ -115,8 +134,14 @@ class _Variable:
         self._shared = binding.whole_body or path.fields[0] == binding.body
 
     def put(self, request: Message, text: str) -> None:
+        self._set(request, text, shared=self._shared)
+
+    def agree(self, request: Message, text: str) -> None:
+        self._set(request, text, shared=True)
+
+    def _set(self, request: Message, text: str, *, shared: bool) -> None:
         try:
-            if self._shared and self._said(request):
+            if shared and self._said(request):
                 if getattr(self._owner(request), self._path.leaf.name) != self._read(text):
                     raise ValueError("the body contradicts the path")
             else:
@@ -267,6 +292,21 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
         form=form,
         form_owner=lambda request: getattr(request, name),
         covers=False,
+    )
+
+
+def _framed_body(method: Method, binding: Binding, codec: Codec) -> _NoBody | _Body:
+    """A body whose form is told by the protocol: the JSON of the message or the field, HttpBody included."""
+    if not binding.takes_body:
+        return _NoBody()
+    field = binding.body
+    decode = codec.decoder(method.request) if field is None else codec.field_decoder(method.request, field)
+    return _Body(
+        json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+        raw=None,
+        form=None,
+        form_owner=_itself,
+        covers=field is None,
     )
 
 
