@@ -1,6 +1,7 @@
 """uvicorn as the HTTP listener, started and stopped by hand, so that no request it accepted is dropped.
 
-It knows no route; signals are the gateway's.
+A connection that begins as HTTP/2 does, or says so in its TLS handshake, is handed to `h2`. It knows no route; signals
+are the gateway's.
 """
 
 from __future__ import annotations
@@ -9,41 +10,53 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ..exchange import CUT, StreamCut
 from ..reply import ErrorReplier
 from ..status import Violation, invalid
+from .h1 import http1
+from .h2 import Http2Protocol, Limits
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 _BACKLOG = 2048
+_HTTP2 = Limits()
 
 
 class HttpListener:
-    """One bound HTTP port. `errors` words what the parser refuses before there is a request."""
+    """One bound port of HTTP/1.1 and HTTP/2. `errors` words what the parser refuses before there is a request.
 
-    def __init__(self, app: ASGIApp, host: str, port: int, errors: ErrorReplier) -> None:
+    `tls` are the paths of the certificate chain and its key, both PEM.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        errors: ErrorReplier,
+        *,
+        http2: Limits = _HTTP2,
+        tls: tuple[str, str] | None = None,
+    ) -> None:
         self._host, self._asked_port = host, port
         self._draining = False
         self._app = app
         malformed = errors.reply(invalid(Violation("", "the request is not HTTP/1.1")).status)
-
-        class Protocol(HttpToolsProtocol):
-            def send_400_response(self, msg: str) -> None:
-                self.transport.write(_raw_reply(malformed.status, malformed.headers, malformed.body))
-                self.transport.close()
-
         self._config = uvicorn.Config(
             self._front,
-            http=Protocol,
+            http=http1(
+                _raw_reply(malformed.status, malformed.headers, malformed.body),
+                lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
+            ),
             ws="websockets-sansio",  # for the routes of the application's own
             lifespan="off",
             interface="asgi3",
@@ -53,6 +66,8 @@ class HttpListener:
             proxy_headers=False,  # which proxies are trusted is a setting of its own, and off
             timeout_keep_alive=75,
             backlog=_BACKLOG,
+            ssl_certfile=tls[0] if tls else None,
+            ssl_keyfile=tls[1] if tls else None,
         )
         self._server = uvicorn.Server(self._config)
         self._ticking: asyncio.Task[None] | None = None
@@ -99,7 +114,7 @@ class HttpListener:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
 
         A connection that is kept alive is answered once more, with `connection: close`, before it is closed: its
-        client may have sent a request that has not arrived yet.
+        client may have sent a request that has not arrived yet. One of HTTP/2 is told so by GOAWAY.
         """
         server, loop = self._server, asyncio.get_running_loop()
         self._draining = True
@@ -108,12 +123,14 @@ class HttpListener:
         # What the kernel has queued is accepted before the listening socket closes.
         for _ in range(3):
             await asyncio.sleep(0)
-        for one in server.servers:
-            one.close()
+        for listening in server.servers:
+            listening.close()
         if self._socket is not None:
             self._socket.close()
         state = server.server_state
         began = loop.time()
+        for one in _http2_of(state.connections):
+            one.drain()
         while state.connections or state.tasks:
             waited = loop.time() - began
             for connection in list(state.connections):
@@ -136,6 +153,8 @@ class HttpListener:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)  # each says 503 to its client, if it can
+        for one in _http2_of(state.connections):
+            one.end()
         for connection in list(state.connections):
             transport = getattr(connection, "transport", None)
             if transport is not None:
@@ -145,6 +164,10 @@ class HttpListener:
 def _cut(cycle: RequestResponseCycle) -> None:
     cycle.disconnected = True  # what middleware still sends goes nowhere
     cycle.transport.close()
+
+
+def _http2_of(connections: Iterable[object]) -> list[Http2Protocol]:
+    return [one for one in connections if isinstance(one, Http2Protocol)]
 
 
 def _is_busy(connection: Any) -> bool:

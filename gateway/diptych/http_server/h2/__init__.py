@@ -1,0 +1,10 @@
+"""HTTP/2 on a connection that has chosen it: frames, HPACK, flow control, and ASGI at the top.
+
+It knows no socket option and no route; which connections speak HTTP/2 is the listener's to find out.
+"""
+
+from .frames import PREFACE
+from .limits import Limits
+from .protocol import Http2Protocol
+
+__all__ = ["PREFACE", "Http2Protocol", "Limits"]

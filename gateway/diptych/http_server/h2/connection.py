@@ -1,0 +1,332 @@
+"""The state of one HTTP/2 connection: frames in, frames out, windows, and what a peer may not do (RFC 9113).
+
+It does no I/O: bytes are given to `receive`, and `out` is what has to be written. It knows no ASGI.
+"""
+
+from __future__ import annotations
+
+from . import control, frames, head
+from .blocks import Blocks
+from .frames import ConnectionFault, ErrorCode, Setting, StreamFault
+from .limits import (
+    CONNECTION_WINDOW_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_HEADER_BYTES,
+    PARKED_BYTES,
+    STREAM_WINDOW_BYTES,
+    Budget,
+    Limits,
+)
+from .outgoing import QUEUE_BYTES
+from .sides import Host, Incoming
+
+_REMEMBERED_RESETS = 1024  # streams that this side reset, and on which frames may still be under way
+
+# Frames that carry no work: what may come at once, and how many a second after that (CVE-2019-9512 to 9518).
+_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2000, 200
+# Honest peers answer what they are sent and announce what they send: each is worth that many frames without work.
+_EARNED_BY_REQUEST, _EARNED_BY_DATA = 4, 3
+
+
+class Connection:
+    """One connection."""
+
+    def __init__(self, most: Limits, host: Host) -> None:
+        self.streams: dict[int, Incoming] = {}
+        self.out: list[bytes | memoryview] = []
+        self.max_frame = frames.SMALLEST_MAX_FRAME
+        self.send_window = frames.DEFAULT_WINDOW
+        self.last_id = 0
+        self.last_served: int | None = None
+        """Streams above it are refused; None before the final GOAWAY."""
+        self.blocked: dict[int, Incoming] = {}
+        """Streams with bytes that wait for a window, the one to be served next first."""
+        self.queued = 0
+        """Bytes of DATA in `out`."""
+        self.write_paused = False
+        self._most, self.host, self.written = most, host, host.written
+        self._blocks = Blocks()
+        self._rest = bytearray()
+        self._need = 0
+        self._greeted = False
+        self.initial_window = frames.DEFAULT_WINDOW
+        """What the peer takes on a new stream."""
+        self._receive_window = CONNECTION_WINDOW_BYTES
+        self._unread = 0
+        self._resets = Budget(2 * most.max_streams, most.max_streams)  # CVE-2023-44487, CVE-2025-8671
+        self._idle_frames = Budget(_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
+        self._reset_here: dict[int, None] = {}
+
+    def greet(self) -> None:
+        """Say what this side takes."""
+        self.out.append(
+            frames.settings(
+                {
+                    Setting.MAX_CONCURRENT_STREAMS: self._most.max_streams,
+                    Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW_BYTES,
+                    Setting.MAX_FRAME_SIZE: MAX_FRAME_BYTES,
+                    Setting.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
+                }
+            )
+        )
+        self.out.append(frames.window_update(0, CONNECTION_WINDOW_BYTES - frames.DEFAULT_WINDOW))
+
+    # Reading.
+
+    def receive(self, data: bytes) -> None:
+        """Take what came. Raises ConnectionFault, after which the connection is not to be used."""
+        if self._rest:
+            # Joined once the frame is whole, so that a peer that sends byte by byte costs no copies.
+            self._rest += data
+            if len(self._rest) < self._need:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        at, end = 0, len(data)
+        unpack, header = frames.HEAD.unpack_from, frames.HEAD_BYTES
+        while end - at >= header:
+            high, low, kind, flags, stream_id = unpack(data, at)
+            stop = at + header + (high << 8 | low)
+            if stop - at - header > MAX_FRAME_BYTES:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame above the largest that is taken")
+            if stop > end:
+                self._keep(data, at, stop - at)
+                return
+            try:
+                self._frame(kind, flags, stream_id & 0x7FFFFFFF, data[at + header : stop])
+            except StreamFault as fault:
+                self._refuse(fault)
+            at = stop
+        if at < end:
+            self._keep(data, at, header)
+
+    def _keep(self, data: bytes, at: int, need: int) -> None:
+        self._rest += memoryview(data)[at:]
+        self._need = need
+
+    def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        open_id = self._blocks.open_id
+        if open_id and (kind != frames.CONTINUATION or stream_id != open_id):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame within a field block")
+        if not self._greeted:
+            if kind != frames.SETTINGS or flags & frames.ACK:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+            self._greeted = True
+        if kind == frames.DATA:
+            self._on_data(flags, stream_id, payload)
+        elif kind == frames.HEADERS:
+            self._on_headers(flags, stream_id, payload)
+        elif kind == frames.CONTINUATION:
+            self._on_continuation(flags, payload)
+        else:
+            if not self._idle_frames.spend():
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
+            take = control.TAKE.get(kind)
+            if take is not None:  # section 4.1: frames of unknown kinds are passed over
+                take(self, flags, stream_id, payload)
+
+    def _refuse(self, fault: StreamFault) -> None:
+        """Reset a stream that its client broke; each such reset costs the client what its own would."""
+        self.charge_reset()
+        stream = self.streams.get(fault.stream_id)
+        if stream is not None:
+            self.drop(stream)
+        self.reset(fault.stream_id, fault.code)
+
+    def charge_reset(self) -> None:
+        """A stream was given up at the client's doing. Raises ConnectionFault where too many are."""
+        if not self._resets.spend():
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams begun and given up")
+
+    # Requests.
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if not stream_id & 1:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream that is not a client's")
+        block = self._blocks.first(flags, stream_id, payload)
+        if block is not None:
+            self._on_block(stream_id, block, bool(flags & frames.END_STREAM))
+
+    def _on_continuation(self, flags: int, payload: bytes) -> None:
+        done = self._blocks.more(flags, payload)
+        if done is not None:
+            self._on_block(*done)
+
+    def _on_block(self, stream_id: int, block: bytes, ended: bool) -> None:
+        if stream_id <= self.last_id:
+            self._on_trailers(stream_id, block, ended)
+            return
+        self.last_id = stream_id
+        self._idle_frames.earn(_EARNED_BY_REQUEST)
+        found = self._blocks.head(stream_id, block)  # of a refused one too, so that HPACK's table stays in step
+        if self.last_served is not None or len(self.streams) >= self._most.max_streams:
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "no more streams are taken")
+        stream = self.host.begin(stream_id, found, self.initial_window)
+        if stream is None:
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "no more requests are taken")
+        self.streams[stream_id] = stream
+        if ended:
+            self._end(stream)
+
+    def _on_trailers(self, stream_id: int, block: bytes, ended: bool) -> None:
+        fields = self._blocks.decode(block)
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            if stream_id in self._reset_here:
+                return
+            raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
+        if stream.remote_closed:
+            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after the end")
+        if not ended or fields is None:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers that are none")
+        try:
+            head.check_trailers(fields)
+        except head.Malformed as wrong:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(wrong)) from None
+        self._end(stream)
+
+    def _end(self, stream: Incoming) -> None:
+        if stream.expected:
+            raise StreamFault(stream.id, ErrorCode.PROTOCOL_ERROR, "a body shorter than its content-length")
+        stream.remote_closed = True
+        stream.on_end()
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        size = len(payload)
+        self._receive_window -= size
+        if self._receive_window < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA above the connection's window")
+        if flags & frames.PADDED:
+            payload = frames.unpadded(flags, payload)
+        stream = self.streams.get(stream_id)
+        if stream is None or stream.remote_closed:
+            self._on_stray_data(stream_id)
+            return
+        stream.window -= size
+        if stream.window < 0:
+            raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "DATA above the stream's window")
+        if payload:
+            self._unread += len(payload)
+            stream.unread += len(payload)
+            if stream.expected is not None:
+                stream.expected -= len(payload)
+                if stream.expected < 0:
+                    raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "a body longer than its content-length")
+            stream.on_data(payload)
+        elif not flags & frames.END_STREAM and not self._idle_frames.spend():
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
+        if flags & frames.END_STREAM:
+            self._end(stream)
+        elif size > len(payload):
+            stream.uncredited += size - len(payload)  # padding, which nobody reads
+        self._credit_connection()
+
+    def _on_stray_data(self, stream_id: int) -> None:
+        if not stream_id or not stream_id & 1 or stream_id > self.last_id:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was never begun")
+        self._credit_connection()
+        if stream_id in self._reset_here:
+            return
+        raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end")
+
+    # Windows, inbound: a stream's is given back as its application reads, the connection's as long as the connection
+    # as a whole does not hold too much, so that a stream that nobody reads does not stop the others.
+
+    def credit(self, stream: Incoming, read: int) -> None:
+        """The application has read so many bytes of the stream."""
+        self._unread -= read
+        stream.unread -= read
+        stream.uncredited += read
+        if stream.uncredited >= STREAM_WINDOW_BYTES // 2 and not stream.remote_closed:
+            self.out.append(frames.window_update(stream.id, stream.uncredited))
+            stream.window += stream.uncredited
+            stream.uncredited = 0
+            self.written()
+        self._credit_connection()
+
+    def _credit_connection(self) -> None:
+        owed = CONNECTION_WINDOW_BYTES - self._unread - self._receive_window
+        if owed >= CONNECTION_WINDOW_BYTES // 4:
+            self.out.append(frames.window_update(0, owed))
+            self._receive_window += owed
+            self.written()
+
+    # Windows, outbound.
+
+    def pump(self) -> None:
+        """Send what the windows and the transport allow of what is parked, a frame a stream in turn."""
+        blocked = self.blocked
+        while blocked and self.send_window > 0 and self.queued <= QUEUE_BYTES and not self.write_paused:
+            stream_id = next(iter(blocked))
+            stream = blocked.pop(stream_id)
+            if not stream.out.push(self):
+                continue  # its own window is closed: the peer's next update brings it back
+            if stream.out.parked:
+                blocked[stream_id] = stream  # behind the others
+            if stream.out.parked_bytes <= PARKED_BYTES:
+                stream.on_room()
+            if stream.out.finished:
+                self.finish(stream)
+        self.written()
+
+    def earn_data(self) -> None:
+        """A DATA frame was sent, which the peer answers."""
+        self._idle_frames.earn(_EARNED_BY_DATA)
+
+    def sent(self, stream: Incoming) -> None:
+        """The stream has written something: finish it, or send what it parked as soon as may be."""
+        if stream.out.finished:
+            self.finish(stream)
+        elif stream.out.parked and stream.id in self.streams:
+            self.blocked[stream.id] = stream
+            self.pump()
+        self.written()
+
+    def unblock(self, stream: Incoming) -> None:
+        """The stream's window may have opened."""
+        if stream.out.parked and stream.out.window > 0:
+            self.blocked[stream.id] = stream
+            self.pump()
+
+    # Ends of streams.
+
+    def finish(self, stream: Incoming) -> None:
+        """The response is out whole; what is left of the request is not wanted (RFC 9113 section 8.1)."""
+        if not stream.remote_closed and stream.id in self.streams:
+            self.reset(stream.id, ErrorCode.NO_ERROR)
+        self._remove(stream)
+
+    def abort(self, stream: Incoming, code: ErrorCode) -> None:
+        """End the stream as failed, behind everything that it has written."""
+        stream.remote_closed = True
+        self._pass_over(stream.id)
+        if not stream.out.finished and stream.id in self.streams:
+            stream.out.end(self, frames.reset(stream.id, code))
+            self.sent(stream)
+
+    def reset(self, stream_id: int, code: ErrorCode) -> None:
+        """Reset a stream; what its client had under way is passed over."""
+        self.out.append(frames.reset(stream_id, code))
+        self._pass_over(stream_id)
+        self.written()
+
+    def _pass_over(self, stream_id: int) -> None:
+        self._reset_here[stream_id] = None
+        if len(self._reset_here) > _REMEMBERED_RESETS:
+            del self._reset_here[next(iter(self._reset_here))]
+
+    def drop(self, stream: Incoming) -> None:
+        """The stream is over for its client."""
+        self._remove(stream)
+        stream.on_reset()
+
+    def _remove(self, stream: Incoming) -> None:
+        if self.streams.pop(stream.id, None) is None:
+            return
+        self.blocked.pop(stream.id, None)
+        if stream.unread:
+            self._unread -= stream.unread
+            stream.unread = 0
+            self._credit_connection()
+        if not self.streams:
+            self.host.on_empty()

@@ -1,0 +1,156 @@
+"""Fields to a request's head and a response's fields to bytes: what RFC 9113 section 8 allows, and nothing else.
+
+It knows no stream state.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from . import hpack
+from .hpack import Field
+
+# Section 8.2.2: these are about one HTTP/1.1 connection.
+CONNECTION_FIELDS = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_BAD_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9a-z]")  # a token (RFC 9110 section 5.6.2) in lower case
+_BAD_VALUE = re.compile(rb"[\0\r\n]|\A[ \t]|[ \t]\Z")
+_BAD_PATH = re.compile(rb"[^\x21-\x7e]")
+
+
+class Malformed(Exception):
+    """A request that RFC 9113 section 8.1.1 calls malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request's head as ASGI has it, to be used by every request with the same field block."""
+
+    method: str
+    path: str
+    raw_path: bytes
+    query: bytes
+    headers: tuple[Field, ...]
+    content_length: int | None
+    takes_trailers: bool
+
+
+def read(fields: list[Field]) -> Head:
+    """The head that a block of fields is. Raises Malformed."""
+    pseudo: dict[bytes, bytes] = {}
+    headers: list[Field] = []
+    cookies: list[bytes] = []
+    for name, value in fields:
+        if name[:1] == b":":
+            if headers or cookies or name in pseudo or name not in _PSEUDO:
+                raise Malformed(f"{name!r} does not belong there")
+            pseudo[name] = value
+            continue
+        _check(name, value)
+        if name == b"cookie":
+            cookies.append(value)
+        else:
+            headers.append((name, value))
+    if cookies:
+        headers.append((b"cookie", b"; ".join(cookies)))  # section 8.2.3
+    target = _target(pseudo)
+    path, _, query = target.partition(b"?")
+    return Head(
+        method=_method(pseudo),
+        path=unquote(path.decode("ascii")),
+        raw_path=path,
+        query=query,
+        headers=_with_host(headers, pseudo.get(b":authority")),
+        content_length=_content_length(headers),
+        takes_trailers=(b"te", b"trailers") in headers,
+    )
+
+
+def check_trailers(fields: list[Field]) -> None:
+    """Raises Malformed where a request's trailers have what they must not."""
+    for name, value in fields:
+        _check(name, value)
+
+
+def _check(name: bytes, value: bytes) -> None:
+    if not name or _BAD_NAME.search(name):
+        raise Malformed(f"{name!r} is no field name")
+    if _BAD_VALUE.search(value):
+        raise Malformed(f"the value of {name!r} has what no value may have")
+    if name in CONNECTION_FIELDS or (name == b"te" and value.lower() != b"trailers"):
+        raise Malformed(f"{name!r} is not of HTTP/2")
+
+
+def _method(pseudo: dict[bytes, bytes]) -> str:
+    method = pseudo.get(b":method", b"")
+    if not method or _BAD_NAME.search(method.lower()) or method == b"CONNECT":
+        raise Malformed("no method, or one that is not served")
+    return method.decode("ascii")
+
+
+def _target(pseudo: dict[bytes, bytes]) -> bytes:
+    target = pseudo.get(b":path", b"")
+    if b":scheme" not in pseudo or _BAD_PATH.search(target):
+        raise Malformed("no scheme, or a path with what no path may have")
+    if target[:1] != b"/" and not (target == b"*" and pseudo.get(b":method") == b"OPTIONS"):
+        raise Malformed("a path that does not begin with a slash")
+    return target
+
+
+def _with_host(headers: list[Field], authority: bytes | None) -> tuple[Field, ...]:
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
+        raise Malformed("two hosts")
+    if authority is None or hosts:
+        return tuple(headers)
+    _check(b"host", authority)
+    return ((b"host", authority), *headers)
+
+
+def _content_length(headers: list[Field]) -> int | None:
+    found = {value for name, value in headers if name == b"content-length"}
+    if not found:
+        return None
+    length = found.pop()
+    if found or not length.isdigit() or len(length) > 18:
+        raise Malformed("a length that is none")
+    return int(length)
+
+
+# Responses.
+
+_REMEMBERED = 4096  # fields, of at most 256 bytes each
+_known: dict[Field, bytes] = {}
+
+
+def field_bytes(field: Field) -> bytes:
+    """A response's field in HPACK, empty where HTTP/2 has no such field. Raises ValueError."""
+    found = _known.get(field)
+    return found if found is not None else _encoded(field)
+
+
+def _encoded(field: Field) -> bytes:
+    name, value = field[0].lower(), field[1].strip(b" \t")
+    if not name or _BAD_NAME.search(name) or _BAD_VALUE.search(value):
+        raise ValueError(f"{field!r} is no header")
+    coded = b"" if name in CONNECTION_FIELDS or name == b"te" else hpack.encode((name, value))
+    if len(coded) <= 256:
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[field] = coded
+    return coded
+
+
+def status_bytes(status: int) -> bytes:
+    """The `:status` field in HPACK."""
+    found = _statuses.get(status)
+    return found if found is not None else hpack.encode((b":status", b"%03d" % status))
+
+
+_statuses = {status: hpack.encode((b":status", b"%03d" % status)) for status in range(200, 600)}
+
+
+TOO_LARGE = Head("GET", "/", b"/", b"", (), None, takes_trailers=False)
+"""Stands for a request whose fields were above the limit and are not kept."""

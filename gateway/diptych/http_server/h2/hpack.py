@@ -1,0 +1,166 @@
+"""HPACK (RFC 7541): field blocks to fields, with a dynamic table; and fields to field blocks, without one.
+
+Huffman codes and the static table are the hpack package's; its decoder is about four times slower than this one, and
+says not whether a block changed the table, which is what makes blocks worth remembering. It knows no request.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+
+from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+Field = tuple[bytes, bytes]
+
+TABLE_BYTES = 4096
+"""The dynamic table's size, which is the protocol's default and never announced to be another."""
+_STATIC: tuple[Field, ...] = ((b"", b""), *HeaderTable.STATIC_TABLE)
+_FIRST_DYNAMIC = len(_STATIC)
+_OVERHEAD = 32  # what an entry counts beside its bytes, section 4.1
+
+
+class HpackFault(Exception):
+    """The block cannot be decoded; nor can any later one of the connection."""
+
+
+class Decoder:
+    """The reading end of one connection."""
+
+    __slots__ = ("_entries", "_max", "_size", "changes")
+
+    def __init__(self) -> None:
+        self._entries: deque[Field] = deque()
+        self._size, self._max = 0, TABLE_BYTES
+        self.changes = 0
+        """Counts changes of the table: the same block means the same fields while it stands still."""
+
+    def decode(self, block: bytes, most: int) -> list[Field] | None:
+        """The fields of a block; None where they are above `most` bytes together. Raises HpackFault."""
+        try:
+            return self._decode(block, most)
+        except (IndexError, HPACKError) as wrong:
+            raise HpackFault(str(wrong) or "the block is cut short") from None
+
+    def _decode(self, block: bytes, most: int) -> list[Field] | None:
+        fields: list[Field] = []
+        at, end, total = 0, len(block), 0
+        while at < end:
+            byte = block[at]
+            if byte & 0x80:
+                index, at = (byte & 0x7F, at + 1) if byte != 0xFF else _integer(block, at, 0x7F)
+                found = self._field(index)
+            elif byte & 0x60 == 0x20:
+                size, at = _integer(block, at, 0x1F)
+                self._resize(size, first=not total)
+                continue
+            else:
+                index, at = _integer(block, at, 0x3F if byte & 0x40 else 0x0F)
+                if index:
+                    name = self._field(index)[0]
+                else:
+                    name, at = _string(block, at)
+                value, at = _string(block, at)
+                found = (name, value)
+                if byte & 0x40:
+                    self._add(found)
+            total += len(found[0]) + len(found[1]) + _OVERHEAD
+            if total <= most:  # above it the table is still kept in step, and the fields are dropped
+                fields.append(found)
+        return fields if total <= most else None
+
+    def _field(self, index: int) -> Field:
+        if 0 < index < _FIRST_DYNAMIC:
+            return _STATIC[index]
+        if index:
+            return self._entries[index - _FIRST_DYNAMIC]
+        raise HpackFault("index 0")
+
+    def _add(self, field: Field) -> None:
+        self.changes += 1
+        self._entries.appendleft(field)
+        self._size += len(field[0]) + len(field[1]) + _OVERHEAD
+        self._evict()
+
+    def _resize(self, size: int, *, first: bool) -> None:
+        if size > TABLE_BYTES or not first:
+            raise HpackFault("a table size that was not agreed upon, or not where it belongs")
+        if size != self._max:
+            self.changes += 1
+            self._max = size
+            self._evict()
+
+    def _evict(self) -> None:
+        while self._size > self._max:
+            name, value = self._entries.pop()
+            self._size -= len(name) + len(value) + _OVERHEAD
+
+
+def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """Section 5.1: what does not fit the first byte's `mask` goes on in bytes of 7 bits, the lowest first."""
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    for shift in (0, 7, 14, 21):
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise HpackFault("an integer above every limit")
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    coded = block[at] & 0x80
+    size, at = _integer(block, at, 0x7F)
+    end = at + size
+    if end > len(block):
+        raise HpackFault("the block is cut short")
+    raw = block[at:end]
+    return (_plain(raw) if coded else raw), end
+
+
+@lru_cache(maxsize=4096)
+def _short_plain(raw: bytes) -> bytes:
+    return bytes(decode_huffman(raw))
+
+
+def _plain(raw: bytes) -> bytes:
+    # Names and short values come again and again; long ones would only fill the memory.
+    return _short_plain(raw) if len(raw) <= 64 else bytes(decode_huffman(raw))
+
+
+# Writing. Without a dynamic table a field's bytes depend on nothing, so that they are remembered for all connections;
+# a response of ours has few fields, and costs some tens of bytes more.
+
+_NAMES: dict[bytes, int] = {}
+_WHOLE: dict[Field, int] = {}
+for _index in range(_FIRST_DYNAMIC - 1, 0, -1):
+    _NAMES[_STATIC[_index][0]] = _index
+    _WHOLE[_STATIC[_index]] = _index
+
+
+def encode(field: Field) -> bytes:
+    """One field's bytes; the name is lower case already."""
+    whole = _WHOLE.get(field)
+    if whole is not None:
+        return bytes((0x80 | whole,))
+    name, value = field
+    index = _NAMES.get(name)
+    start = _number(index, 0x0F) if index is not None else b"\0" + _number(len(name), 0x7F) + name
+    return start + _number(len(value), 0x7F) + value
+
+
+def _number(value: int, mask: int) -> bytes:
+    if value < mask:
+        return bytes((value,))
+    value -= mask
+    coded = bytearray((mask,))
+    while value >= 0x80:
+        coded.append(value & 0x7F | 0x80)
+        value >>= 7
+    coded.append(value)
+    return bytes(coded)

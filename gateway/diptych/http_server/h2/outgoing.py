@@ -1,0 +1,91 @@
+"""The outbound half of a stream: what its window allows goes out, the rest is parked until there is credit.
+
+It knows no ASGI and does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from . import frames
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+QUEUE_BYTES = 256 * 1024
+"""Above this much handed to the transport in one turn, the rest waits for the next."""
+
+
+class Outgoing:
+    """What is sent on one stream. `end` is called once, `write` not after it."""
+
+    __slots__ = ("_id", "_last", "finished", "parked", "parked_bytes", "window")
+
+    def __init__(self, stream_id: int, window: int) -> None:
+        self._id, self.window = stream_id, window
+        self.parked: deque[memoryview] = deque()
+        self.parked_bytes = 0
+        self._last: bytes | None = None
+        self.finished = False
+        """Everything is out, the end included."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end is written, if not sent."""
+        return self._last is not None
+
+    def write(self, connection: Connection, data: bytes, *, last: bool) -> None:
+        """Send a piece of the body as DATA; `last` ends the stream with it."""
+        size = len(data)
+        if last:
+            self._last = b""
+        if self.parked or (
+            size > self.window
+            or size > connection.send_window
+            or size > connection.max_frame
+            or connection.queued > QUEUE_BYTES
+        ):
+            if size:
+                self.parked.append(memoryview(data))
+                self.parked_bytes += size
+            return
+        if size or last:
+            self._send(connection, data, frames.END_STREAM if last else 0)
+            self.finished = last
+
+    def end(self, connection: Connection, last: bytes) -> None:
+        """End the stream with these frames, behind everything parked."""
+        self._last = last
+        if not self.parked:
+            connection.out.append(last)
+            self.finished = True
+
+    def push(self, connection: Connection) -> bool:
+        """Send one frame of what is parked, the end behind the last of it; whether it could."""
+        size = min(len(self.parked[0]), self.window, connection.send_window, connection.max_frame)
+        if size <= 0:
+            return False
+        piece = self.parked[0]
+        if size < len(piece):
+            self.parked[0], piece = piece[size:], piece[:size]
+        else:
+            self.parked.popleft()
+        self.parked_bytes -= size
+        ends = not self.parked and self._last is not None
+        self._send(connection, piece, frames.END_STREAM if ends and not self._last else 0)
+        if ends:
+            if self._last:
+                connection.out.append(self._last)
+            self.finished = True
+        return True
+
+    def _send(self, connection: Connection, data: bytes | memoryview, flags: int) -> None:
+        size = len(data)
+        self.window -= size
+        connection.send_window -= size
+        connection.queued += size
+        connection.out.append(frames.data_head(size, flags, self._id))
+        if size:
+            connection.out.append(data)
+        connection.earn_data()
