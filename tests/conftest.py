@@ -1,11 +1,12 @@
-"""A started gateway over the kitchen sink, and a client of each face."""
+"""A started gateway over the kitchen sink, and a client of each face; and what can serve gRPC, for the tests of it."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -16,6 +17,15 @@ import pytest_asyncio
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
+
+ENGINES: dict[str, dict[str, Any]] = {
+    "grpcio": {"grpc_engine": "grpcio"},
+    "native": {"grpc_engine": "native"},
+}
+"""What serves gRPC, by name, and the settings that choose it."""
+
+every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
+"""Marks a test that talks gRPC: it runs over each of them, `serve`, `served` and `shared` being of that engine."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +62,42 @@ async def serving(kitchen: Any = None, *, interceptors: Any = (), gateway: Any =
 
 
 @pytest.fixture
-def serve() -> Serve:
-    """Starts a gateway of the test's own: `async with serve(**settings) as served`."""
-    return serving
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of what serves gRPC in this test; grpcio where it is no matter."""
+    return str(getattr(request, "param", "grpcio"))
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
+def serve(engine: str) -> Serve:
+    """Starts a gateway of the test's own: `async with serve(**settings) as served`."""
+    return partial(serving, **ENGINES[engine])
+
+
+@pytest.fixture
+async def served(serve: Serve) -> AsyncIterator[Served]:
     """A gateway with its default settings."""
-    async with serving() as running:
+    async with serve() as running:
         yield running
+
+
+Running = Callable[[str], Awaitable[Served]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared() -> AsyncIterator[Served]:
+async def gateways() -> AsyncIterator[Running]:
+    """A gateway of each engine that is asked for, started once."""
+    running: dict[str, Served] = {}
+    async with AsyncExitStack() as stack:
+
+        async def of(engine: str) -> Served:
+            if engine not in running:
+                running[engine] = await stack.enter_async_context(serving(**ENGINES[engine]))
+            return running[engine]
+
+        yield of
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shared(gateways: Running, engine: str) -> Served:
     """The same, for the tests that leave it as it was; they run on the session's loop."""
-    async with serving() as running:
-        yield running
+    return await gateways(engine)

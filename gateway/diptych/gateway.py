@@ -204,9 +204,7 @@ class Gateway(grpc.aio.Server):
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
         settings = self.settings
-        handlers = dict(self._standard.handlers) if self._standard is not None else {}
-        handlers |= transcoder.calls.handlers  # a user's own of that name goes first
-        rpc = RpcListener(handlers, self._methods.generic, transcoder.calls, settings)
+        rpc = RpcListener(transcoder.calls, self._methods.generic, settings)
         http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
         try:
             await rpc.start()

@@ -1,9 +1,10 @@
-"""A gateway in a process of its own, for the tests that send it signals: `python -m tests.gateway.stopping GRACE`."""
+"""A gateway in a process of its own, for tests that send it signals: `python -m tests.gateway.stopping SETTINGS`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -46,7 +47,7 @@ def say(word: str) -> None:
 
 def main() -> None:
     """Serve on any ports, telling which, until a signal comes."""
-    settings = Settings(http_port=0, grpc_port=0, grace_seconds=float(sys.argv[1]), drain_seconds=float(sys.argv[2]))
+    settings = Settings(**{"http_port": 0, "grpc_port": 0, **json.loads(sys.argv[1])})
     gateway = Gateway(settings, lifespan=lifespan)
     pb_grpc.add_KitchenServiceServicer_to_server(slow, gateway)
     started = gateway.start

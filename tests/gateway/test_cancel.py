@@ -12,7 +12,7 @@ import pytest
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served
+from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 
@@ -64,6 +64,7 @@ async def test_a_disconnect_cancels_a_stream(serve: Serve, accept: str, sent: in
         await only_this_task(before)
 
 
+@every_engine
 async def test_a_grpc_cancel_is_the_same(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(10):

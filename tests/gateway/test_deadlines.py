@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import empty_pb2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served
+from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 SHORT = 0.15
@@ -76,6 +76,7 @@ async def test_the_deadline_is_a_504_at_once(serve: Serve, headers: dict[str, st
         await kitchen.cleaned.wait()
 
 
+@every_engine
 async def test_the_maximum_holds_on_grpc(serve: Serve) -> None:
     kitchen = Stubborn()
     async with serve(kitchen, max_deadline_seconds=SHORT) as served, asyncio.timeout(10):
@@ -90,6 +91,7 @@ async def test_the_maximum_holds_on_grpc(serve: Serve) -> None:
         assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+@every_engine
 async def test_a_grpc_deadline_cancels(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(10):
@@ -99,6 +101,7 @@ async def test_a_grpc_deadline_cancels(serve: Serve) -> None:
         await kitchen.cancelled["k"].wait()
 
 
+@every_engine
 async def test_time_remaining_is_true_on_both_faces(serve: Serve) -> None:
     async with serve() as served:
         assert "secondsLeft" not in (await served.http.get("/v1/inspect")).json()
@@ -177,6 +180,7 @@ class Sleepy(Kitchen):
         return pb.Dish()
 
 
+@every_engine
 async def test_a_servicers_own_timeout_is_its_own_error(serve: Serve) -> None:
     async with serve(Sleepy(), max_deadline_seconds=60) as served:
         assert (await served.http.get("/v1/dishes/1")).status_code == 500

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 
 from diptych.status import CODE_BY_NUMBER
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served
+from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -114,6 +114,7 @@ async def test_head_follows_get(shared: Served) -> None:
 # What servicers did not expect.
 
 
+@every_engine
 @pytest.mark.parametrize("how", ["raise"])
 async def test_an_unexpected_exception_is_an_id(shared: Served, how: str, caplog: pytest.LogCaptureFixture) -> None:
     answer = await fail(shared, "OK", how)
@@ -130,6 +131,7 @@ async def test_an_unexpected_exception_is_an_id(shared: Served, how: str, caplog
     assert logged[0].exc_info is not None
 
 
+@every_engine
 async def test_debug_tells(serve: Serve) -> None:
     async with serve(debug=True) as served:
         assert "RuntimeError: secret: no soup" in (await fail(served, "OK", "raise")).text
@@ -138,6 +140,7 @@ async def test_debug_tells(serve: Serve) -> None:
         assert "RuntimeError: secret: no soup" in str(failed.value.details())
 
 
+@every_engine
 async def test_a_servicer_that_cancels_itself(shared: Served) -> None:
     answer = await fail(shared, "OK", "cancel")
     assert (answer.status_code, answer.json()["error"]["status"]) == (499, "CANCELLED")
@@ -150,6 +153,7 @@ async def test_a_servicer_that_cancels_itself(shared: Served) -> None:
 # Details.
 
 
+@every_engine
 async def test_rich_details_arrive_on_both_faces(shared: Served) -> None:
     answer = await fail(shared, "UNAVAILABLE", "status", retrySeconds=2.5)
     info, retry = answer.json()["error"]["details"]

@@ -25,7 +25,7 @@ from diptych.methods import RegistrationError
 from diptych.rules import RuleError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
-from tests.conftest import Serve, Served
+from tests.conftest import ENGINES, Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 ANY: dict[str, Any] = {"http_port": 0, "grpc_port": 0}
@@ -62,9 +62,10 @@ class Half:
             self._gateway.add_generic_rpc_handlers(handlers)
 
 
+@every_engine
 @pytest.mark.parametrize("which", ["registered", "generic", "both"])
-async def test_either_registration_suffices(which: str) -> None:
-    gateway = Gateway(Settings(**ANY))
+async def test_either_registration_suffices(which: str, engine: str) -> None:
+    gateway = Gateway(Settings(**ANY, **ENGINES[engine]))
     server: Any = gateway if which == "both" else Half(gateway, generic=which == "generic")
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), server)
     async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
@@ -75,14 +76,15 @@ async def test_either_registration_suffices(which: str) -> None:
         await gateway.stop(0)
 
 
-async def test_a_generic_handler_without_a_service_is_grpcs_only() -> None:
+@every_engine
+async def test_a_generic_handler_without_a_service_is_grpcs_only(engine: str) -> None:
     class Everything(grpc.GenericRpcHandler):
         def service(self, handler_call_details: Any) -> Any:
             if handler_call_details.method != "/any.Service/Method":
                 return None
             return grpc.unary_unary_rpc_method_handler(lambda request, context: request)
 
-    gateway = made()
+    gateway = made(settings=ENGINES[engine])
     gateway.add_generic_rpc_handlers([Everything()])
     async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
         call: Any = channel.unary_unary("/any.Service/Method")
@@ -103,6 +105,7 @@ async def test_a_late_or_double_registration_is_refused() -> None:
     await gateway.stop(0)
 
 
+@every_engine
 async def test_the_default_servicer_is_unimplemented_on_both_faces(serve: Serve) -> None:
     servicer: Any = pb_grpc.KitchenServiceServicer
     async with serve(servicer()) as served:
@@ -379,6 +382,7 @@ async def test_readiness_asks_its_checks() -> None:
     await gateway.stop(0)
 
 
+@every_engine
 async def test_grpc_health(served: Served) -> None:
     stub: Any = health_pb2_grpc.HealthStub(served.channel)
     for service in ("", "kitchen.v1.KitchenService"):

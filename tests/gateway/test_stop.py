@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
-from tests.conftest import Serve, Served
+from tests.conftest import ENGINES, Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 
@@ -42,6 +43,7 @@ async def not_accepting(port: int) -> None:
         await writer.wait_closed()
 
 
+@every_engine
 async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(20):
@@ -64,6 +66,7 @@ async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
         assert not kitchen.cancelled
 
 
+@every_engine
 async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(20):
@@ -121,6 +124,7 @@ async def test_a_call_that_will_not_end_does_not_hold_the_stop(serve: Serve) -> 
         kitchen.released["k"].set()
 
 
+@every_engine
 async def test_readiness_flips_first(serve: Serve) -> None:
     async with serve(drain_seconds=0.3) as served, asyncio.timeout(20):
         health: Any = health_pb2_grpc.HealthStub(served.channel)
@@ -154,8 +158,9 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def process(grace: float, drain: float = 0.0) -> AsyncIterator[Process]:
-    command = [sys.executable, "-m", "tests.gateway.stopping", str(grace), str(drain)]
+async def process(grace: float, **settings: Any) -> AsyncIterator[Process]:
+    given = {"grace_seconds": grace, **settings}
+    command = [sys.executable, "-m", "tests.gateway.stopping", json.dumps(given)]
     path = {"PYTHONPATH": ":".join(["tests/gen", "."]), "PATH": "", "PYTHONWARNINGS": "error"}
     running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=path)
     try:
@@ -227,8 +232,9 @@ async def over_grpc(port: int, tally: list[int], *, fresh_channels: bool) -> Non
             tally.append(1)
 
 
-async def test_sigterm_under_load_drops_nothing() -> None:
-    async with asyncio.timeout(40), process(10) as gateway:
+@every_engine
+async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
+    async with asyncio.timeout(40), process(10, **ENGINES[engine]) as gateway:
         tallies: list[list[int]] = [[], [], [], []]
         busy = asyncio.Event()
         others = 0

@@ -16,7 +16,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served
+from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
 ARRAY, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
@@ -265,6 +265,7 @@ async def test_memory_is_flat_however_long_the_stream(serve: Serve) -> None:
         assert peaks[2] < peaks[1] + 1_000_000
 
 
+@every_engine
 async def test_the_same_stream_over_grpc(served: Served) -> None:
     call = served.rpc.Tick(pb.TickRequest(count=9, fail_after=3))
     seen = []

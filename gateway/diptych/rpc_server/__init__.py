@@ -6,7 +6,7 @@ It knows no HTTP, and no service.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import grpc
 
@@ -21,29 +21,29 @@ __all__ = ["EngineError", "RpcListener", "check"]
 
 
 class RpcListener:
-    """One bound gRPC port. `handlers` are by `/{package.Service}/{Method}`; `generic` are asked for what they lack."""
+    """One bound gRPC port. It serves what `calls` has, and asks `generic` for the rest."""
 
-    def __init__(
-        self,
-        handlers: Mapping[str, Handler],
-        generic: Sequence[grpc.GenericRpcHandler],
-        calls: Calls,
-        settings: Settings,
-    ) -> None:
+    def __init__(self, calls: Calls, generic: Iterable[grpc.GenericRpcHandler], settings: Settings) -> None:
+        handlers, generic = calls.handlers, [*generic]
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
-        self._server = engines.server(
-            settings,
-            [Wire(smaller, calls), *calls.interceptors],
+        engine = engines.engine(settings)
+        wire = Wire(smaller, calls, engine.context)
+        # Without interceptors of the user's, and handlers found only when they are called, each method's way through
+        # the chain is known now, and a call does not walk it.
+        fixed = len(calls.interceptors) == 1 and not generic
+        self._server = engine.make(
+            handlers,
+            [] if fixed else [wire, *calls.interceptors],
             [
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second owner
             ],
         )
-        for service, methods in _by_service(handlers).items():
+        for service, methods in _by_service(wire.known if fixed else handlers).items():
             self._server.add_registered_method_handlers(service, methods)
-        self._server.add_generic_rpc_handlers([*generic])
+        self._server.add_generic_rpc_handlers(generic)
         self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
         self._settings = settings
         self.port = 0

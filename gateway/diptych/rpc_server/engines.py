@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from ..methods import Handler
 from ..settings import Settings
 
 
@@ -33,13 +35,21 @@ def check(settings: Settings) -> None:
         )
 
 
-def server(settings: Settings, interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
-    """A server of the engine the settings name."""
-    if settings.grpc_engine == "native":
-        from .native import make
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How a server is made, from handlers, interceptors and grpcio's options, and what is done to its contexts."""
 
-        return make(interceptors, options)
-    return grpc.aio.server(interceptors=interceptors, options=options)
+    make: Callable[[Mapping[str, Handler], Sequence[Any], Sequence[tuple[str, Any]]], grpc.aio.Server]
+    context: Callable[[Any], Any] | None = None
+
+
+def engine(settings: Settings) -> Engine:
+    """The engine the settings name."""
+    if settings.grpc_engine == "native":
+        from . import native  # an extra, which need not be installed
+
+        return Engine(native.make, native.alike)
+    return Engine(lambda _, interceptors, options: grpc.aio.server(interceptors=interceptors, options=options))
 
 
 def bind(server: grpc.aio.Server, address: str, settings: Settings) -> int:

@@ -1,17 +1,100 @@
-"""The engine `native`: pygrpc-native's server, and what it does otherwise than grpcio.
+"""The engine `native`: pygrpc-native's server, and what it does otherwise than grpcio made alike.
 
-It is an extra, imported only where it is chosen.
+It is an extra, imported only where it is chosen. Client-streaming methods and generic handlers it leaves to a grpcio
+server behind it, which has grpcio's own contexts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
+import pygrpc_native
 import pygrpc_native.aio
 
+from ..methods import Handler
 
-def make(interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
-    """A server that behaves as grpcio's."""
-    return pygrpc_native.aio.server(interceptors=interceptors, options=options)
+# How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
+SOON, LATE = 0.0005, 0.05
+
+
+class Server(pygrpc_native.aio.Server):
+    """Its server, but one whose slow readers hold back their own streams only."""
+
+    async def _send(self, call: Any, context: Any, response: Any) -> bool:
+        # The original waits for room in a thread of the loop's default pool. A handful of clients that do not read
+        # take all of those: then no other stream goes on, and the stop, which needs a thread too, never ends.
+        data = self._encode(call, context, response)
+        if data is None or self._front is None:
+            return False
+        context._initial_sent = True
+        wait = SOON
+        while (sent := self._front.stream_try_send(call.call_id, data)) == pygrpc_native.STREAM_FULL:
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LATE)
+        return bool(sent != pygrpc_native.STREAM_CLOSED)
+
+
+class Lookup(grpc.aio.ServerInterceptor):
+    """The innermost interceptor: finds the handler of the method that interceptors ask for, who may have changed it."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        return self._handlers.get(handler_call_details.method) or await continuation(handler_call_details)
+
+
+class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):
+    """What grpcio raises, and also what its server takes for the end of a call: the first abort stays what is told."""
+
+
+class Context:
+    """Its context, with grpcio's answers and errors where they differ; all else is its own."""
+
+    __slots__ = ("_aborted", "_context")
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._aborted = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def time_remaining(self) -> float | None:
+        left: float = self._context.time_remaining()
+        return None if left >= sys.maxsize else left
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        try:
+            await self._context.send_initial_metadata(initial_metadata)
+        except ValueError:
+            raise grpc.aio.UsageError("Send initial metadata failed: already sent") from None
+
+    async def abort(self, code: Any, details: str = "", trailing_metadata: Any = ()) -> Any:
+        if self._aborted:
+            raise AbortedTwice("Abort already called!")
+        self._aborted = True
+        await self._context.abort(code, details, trailing_metadata)
+
+    async def abort_with_status(self, status: grpc.Status) -> Any:
+        await self.abort(status.code, status.details or "", status.trailing_metadata or ())
+
+
+def alike(context: Any) -> Any:
+    """A context that answers as grpcio's does; grpcio's own, from the server behind, stays itself."""
+    return Context(context) if isinstance(context, grpc.aio.ServicerContext) else context
+
+
+def make(
+    handlers: Mapping[str, Handler], interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]
+) -> grpc.aio.Server:
+    """A server that behaves as grpcio's does."""
+    return Server(interceptors=[*interceptors, Lookup(handlers)] if interceptors else [], options=options)

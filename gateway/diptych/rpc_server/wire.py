@@ -28,12 +28,16 @@ class _Refused:
 
 
 class Wire(grpc.aio.ServerInterceptor):
-    """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's."""
+    """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's.
 
-    def __init__(self, limits: Mapping[str, int], calls: Calls) -> None:
-        self._limits, self._guard = dict(limits), calls.guard
-        # What the chain gives for a method that no interceptor changes, made now.
-        self._known = {id(handler): self._edge(handler, path) for path, handler in calls.guarded.items()}
+    `context` makes of an engine's own context one that behaves as grpcio's.
+    """
+
+    def __init__(self, limits: Mapping[str, int], calls: Calls, context: Callable[[Any], Any] | None = None) -> None:
+        self._limits, self._guard, self._context = dict(limits), calls.guard, context
+        self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
+        """What the chain gives for a method that no interceptor changes."""
+        self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
 
     async def intercept_service(
         self,
@@ -43,17 +47,20 @@ class Wire(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return self._known.get(id(handler)) or self._edge(handler, handler_call_details.method)
+        return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
 
     def _edge(self, handler: Handler, method: str) -> Handler:
-        return _Edge(handler, self._limits.get(method), self._guard, method).handler()
+        return _Edge(handler, self._limits.get(method), self._guard, method, self._context).handler()
 
 
 class _Edge:
     """One handler, parsing and printing under watch."""
 
-    def __init__(self, handler: Handler, limit: int | None, guard: Guard, method: str) -> None:
+    def __init__(
+        self, handler: Handler, limit: int | None, guard: Guard, method: str, context: Callable[[Any], Any] | None
+    ) -> None:
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
+        self._context = context
         self._behaviour = behaviour_of(handler)
         self._deserialize: Any = handler.request_deserializer
         self._serialize: Any = handler.response_serializer
@@ -100,13 +107,19 @@ class _Edge:
             yield request
 
     async def _unary(self, request: Any, context: Any) -> Any:
+        if self._context is not None:
+            context = self._context(context)
         reply = await self._behaviour(await self._admit(request, context), context)
         return await self._print(reply, context)
 
     async def _writing(self, request: Any, context: Any) -> None:
+        if self._context is not None:
+            context = self._context(context)
         await self._behaviour(await self._admit(request, context), context)
 
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        if self._context is not None:
+            context = self._context(context)
         async with aclosing(self._behaviour(await self._admit(request, context), context)) as messages:
             async for message in messages:
                 yield await self._print(message, context)

@@ -1,0 +1,274 @@
+"""Time and flow over every engine: deadlines, cancellation, slow readers, many streams, keepalive, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.api import httpbody_pb2
+from google.protobuf import empty_pb2
+
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.conftest import Serve, Served, every_engine
+from tests.gateway.test_grpc_engines import channel_to
+from tests.kitchen import Kitchen
+
+pytestmark = every_engine
+
+KINDS = ["Wait", "Tick", "Sum", "Converse"]
+
+
+class Endless(Kitchen):
+    """Waits in each kind of call until it is cancelled, and notes what it knew of the call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: dict[str, Any] = {}
+
+    async def _hold(self, key: str, context: Any) -> None:
+        self.left[key] = context.time_remaining()
+        self.waiting[key].set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled[key].set()
+            raise
+
+    async def Wait(self, request: pb.WaitRequest, context: Any) -> empty_pb2.Empty:
+        await self._hold("Wait", context)
+        return empty_pb2.Empty()
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        yield pb.TickResponse(number=1)
+        await self._hold("Tick", context)
+
+    async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
+        await self._hold("Sum", context)
+        return pb.TickResponse()
+
+    async def Converse(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.TickResponse]:
+        async for tick in request_iterator:
+            yield tick
+            await self._hold("Converse", context)
+
+
+async def once(forever: bool = True) -> AsyncIterator[pb.TickResponse]:
+    """One message, and then nothing for as long as the call lasts."""
+    yield pb.TickResponse(number=1)
+    if forever:
+        await asyncio.Event().wait()
+
+
+def begin(served: Served, kind: str, timeout: float | None = None) -> Any:
+    """A call of that kind."""
+    requests: dict[str, Any] = {"Wait": pb.WaitRequest(key="k"), "Tick": pb.TickRequest(count=2)}
+    return getattr(served.rpc, kind)(requests.get(kind) or once(), timeout=timeout)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_cancellation_reaches_the_servicer(serve: Serve, kind: str) -> None:
+    kitchen = Endless()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        call = begin(served, kind)
+        code = asyncio.ensure_future(call.code())
+        await kitchen.waiting[kind].wait()
+        call.cancel()
+        await kitchen.cancelled[kind].wait()
+        assert await code is grpc.StatusCode.CANCELLED
+        assert kitchen.left[kind] is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind: str) -> None:
+    kitchen = Endless()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        async with channel_to(served) as channel:
+            requests: dict[str, Any] = {"Wait": pb.WaitRequest(key="k"), "Tick": pb.TickRequest(count=2)}
+            call: Any = getattr(pb_grpc.KitchenServiceStub(channel), kind)(requests.get(kind) or once())
+            code = asyncio.ensure_future(call.code())
+            await kitchen.waiting[kind].wait()
+        await kitchen.cancelled[kind].wait()
+        assert await code is grpc.StatusCode.CANCELLED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_deadline_is_known_and_ends_the_call(serve: Serve, kind: str) -> None:
+    kitchen = Endless()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        call = begin(served, kind, timeout=1.5)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await kitchen.cancelled[kind].wait()
+        assert 0 < kitchen.left[kind] < 2  # by grpcio's clock, which rounds up
+
+
+# Slow readers.
+
+
+class Firehose(Kitchen):
+    """Sends pieces of 64 KiB as fast as they are taken, and counts them by key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: Counter[str] = Counter()
+        self.flowing: asyncio.Event = asyncio.Event()
+
+    async def Download(self, request: pb.TickRequest, context: Any) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        piece = httpbody_pb2.HttpBody(data=bytes(64 * 1024))
+        try:
+            for _ in range(request.count):
+                yield piece
+                self.sent[request.key] += 1
+        finally:
+            self.cancelled[request.key].set()
+
+    async def Relay(self, request_iterator: Any, context: Any) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        piece = httpbody_pb2.HttpBody(data=bytes(64 * 1024))
+        async for request in request_iterator:
+            for _ in range(request.data[0]):
+                yield piece
+                self.sent["relay"] += 1
+
+
+COUNT = 1024  # 64 MiB a stream
+
+
+async def rest(call: Any) -> list[Any]:
+    """The messages that were not read yet."""
+    return [message async for message in _reads(call)]
+
+
+async def _reads(call: Any) -> AsyncIterator[Any]:
+    while (message := await call.read()) is not grpc.aio.EOF:
+        yield message
+
+
+async def test_a_slow_reader_holds_its_servicer_back(serve: Serve) -> None:
+    kitchen = Firehose()
+    async with serve(kitchen) as served, channel_to(served) as slow, channel_to(served) as fast, asyncio.timeout(60):
+        stuck: Any = pb_grpc.KitchenServiceStub(slow).Download(pb.TickRequest(count=COUNT, key="slow"))
+        assert len((await stuck.read()).data) == 64 * 1024
+        whole = pb_grpc.KitchenServiceStub(fast).Download(pb.TickRequest(count=COUNT, key="fast"))
+        assert sum([1 async for _ in whole]) == COUNT
+        # While another had 64 MiB, this one was given what the windows between hold: a few MiB, in client and server.
+        assert kitchen.sent["slow"] < COUNT / 4
+        assert len(await rest(stuck)) == COUNT - 1
+        assert kitchen.sent["slow"] == COUNT
+
+
+async def test_a_hundred_slow_readers_delay_nobody(serve: Serve) -> None:
+    kitchen = Firehose()
+    async with serve(kitchen) as served, channel_to(served) as slow, asyncio.timeout(60):
+        stub = pb_grpc.KitchenServiceStub(slow)
+        stuck = [stub.Download(pb.TickRequest(count=COUNT, key=f"slow{number}")) for number in range(100)]
+        for call in stuck:
+            await call.read()
+        assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
+        assert (await stub.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"  # on the same connection too
+        assert await asyncio.get_running_loop().run_in_executor(None, lambda: "a thread is free") == "a thread is free"
+        async with channel_to(served) as fast:
+            whole = pb_grpc.KitchenServiceStub(fast).Download(pb.TickRequest(count=64, key="fast"))
+            assert sum([1 async for _ in whole]) == 64
+        await served.gateway.stop(0)
+        for number in range(100):
+            await kitchen.cancelled[f"slow{number}"].wait()
+
+
+async def test_a_slow_servicer_holds_its_client_back(serve: Serve) -> None:
+    class Sips(Kitchen):
+        """Reads one message, then nothing until it is let."""
+
+        async def Collect(self, request_iterator: Any, context: Any) -> pb.UploadBlobResponse:
+            size = 0
+            async for piece in request_iterator:
+                size += len(piece.data)
+                self.waiting["k"].set()
+                await self.released["k"].wait()
+            return pb.UploadBlobResponse(size=size)
+
+    kitchen = Sips()
+    piece = httpbody_pb2.HttpBody(data=bytes(64 * 1024))
+    async with serve(kitchen) as served, channel_to(served) as channel, asyncio.timeout(60):
+        written = 0
+
+        async def pour() -> None:
+            nonlocal written
+            for _ in range(COUNT):
+                await call.write(piece)
+                written += 1
+            await call.done_writing()
+
+        call = pb_grpc.KitchenServiceStub(channel).Collect()
+        pouring = asyncio.create_task(pour())
+        await kitchen.waiting["k"].wait()
+        async with channel_to(served) as fast:
+            stub = pb_grpc.KitchenServiceStub(fast)
+            for _ in range(COUNT // 4):
+                await stub.UploadBlob(pb.UploadBlobRequest(data=piece.data))
+        # While others sent as much, this one filled the windows between: a few MiB, in client and server.
+        assert written < COUNT / 4
+        kitchen.released["k"].set()
+        await pouring
+        assert isinstance(answer := await call, pb.UploadBlobResponse)
+        assert answer.size == COUNT * 64 * 1024
+
+
+# Many calls, and the connection itself.
+
+
+async def test_two_hundred_streams_on_one_channel(serve: Serve) -> None:
+    kitchen = Kitchen()
+    async with serve(kitchen) as served, asyncio.timeout(60):
+        calls = [served.rpc.Converse() for _ in range(200)]
+        for number, call in enumerate(calls):
+            await call.write(pb.TickResponse(number=number))
+        for number, call in enumerate(calls):
+            answer = await call.read()
+            assert isinstance(answer, pb.TickResponse)
+            assert answer.number == number
+        some = [served.rpc.Tick(pb.TickRequest(count=2, key=str(number))) for number in range(200)]
+        for number in range(200):
+            await kitchen.waiting[str(number)].wait()
+            kitchen.steps[str(number)].release()
+            kitchen.steps[str(number)].release()
+        assert [[tick.number async for tick in call] for call in some] == [[1, 2]] * 200
+        for call in calls:
+            await call.done_writing()
+        assert {await call.code() for call in calls} == {grpc.StatusCode.OK}
+
+
+async def test_a_thousand_calls_at_once(served: Served) -> None:
+    async with asyncio.timeout(60):
+        calls = [served.rpc.GetDish(pb.GetDishRequest(dish_id=str(number))) for number in range(1000)]
+        assert [dish.id for dish in await asyncio.gather(*calls)] == [str(number) for number in range(1000)]
+
+
+async def test_keepalive_pings_are_answered(serve: Serve) -> None:
+    kitchen = Kitchen()
+    async with serve(kitchen) as served, asyncio.timeout(30):
+        often = [
+            ("grpc.keepalive_time_ms", 100),
+            ("grpc.keepalive_timeout_ms", 5000),
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
+        async with channel_to(served, *often) as channel:
+            stub = pb_grpc.KitchenServiceStub(channel)
+            call = stub.Tick(pb.TickRequest(count=2, key="k"))
+            kitchen.steps["k"].release()
+            assert await call.read() is not grpc.aio.EOF
+            kitchen.steps["k"].release()
+            assert [tick.number for tick in await rest(call)] == [2]
+
+
+async def test_a_client_may_wait_for_the_server(serve: Serve) -> None:
+    async with serve() as first:
+        port = first.gateway.grpc_port
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(60):
+        call = pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="1"), wait_for_ready=True)
+        answer = asyncio.ensure_future(call)
+        async with serve(grpc_port=port):
+            assert (await answer).id == "1"
