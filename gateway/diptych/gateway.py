@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from . import openapi
 from .call import Calls
 from .codec import Codec, JsonLimits
-from .http_server import Check, HttpListener, Life, make_app
+from .http_server import Check, HttpListener, Life, Limits, make_app
 from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
@@ -197,20 +197,29 @@ class Gateway(grpc.aio.Server):
             await self._leave()
 
     async def start(self) -> None:
-        """Bind both ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
+        """Bind the ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
         settings = self.settings
-        rpc = RpcListener(transcoder.calls, self._methods.generic, settings)
-        http = HttpListener(self.app, settings.http_host, settings.http_port, transcoder.errors)
+        rpc = None if settings.single_port else RpcListener(transcoder.calls, self._methods.generic, settings)
+        http = HttpListener(
+            self.app,
+            settings.http_host,
+            settings.http_port,
+            transcoder.errors,
+            http2=Limits(max_streams=settings.http2_max_streams, ping_seconds=settings.http2_ping_seconds),
+            tls=settings.tls,
+        )
         try:
-            await rpc.start()
+            if rpc is not None:
+                await rpc.start()
             await http.start(self._state)
         except BaseException:
-            await rpc.stop(0)
+            if rpc is not None:
+                await rpc.stop(0)
             await http.stop(0)
             await self._leave()
             raise
@@ -225,7 +234,9 @@ class Gateway(grpc.aio.Server):
 
     @property
     def grpc_port(self) -> int:
-        """The port the gRPC listener is bound to."""
+        """The port gRPC is served on: the HTTP listener's where that is the only one."""
+        if self.settings.single_port:
+            return self.http_port
         if self._rpc is None:
             raise RuntimeError("the gateway is not started")
         return self._rpc.port
@@ -245,12 +256,13 @@ class Gateway(grpc.aio.Server):
     async def _stop(self, grace: float) -> None:
         self._serving = False
         rpc, http = self._rpc, self._http
-        if rpc is not None and http is not None:
+        if http is not None:
             if self._standard is not None:
                 await self._standard.shutdown()
             if self.settings.drain_seconds:
                 await asyncio.sleep(self.settings.drain_seconds)
-            await asyncio.gather(rpc.stop(grace), self._stop_http(http, grace))
+            stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
+            await asyncio.gather(*stops)
         await self._leave()
         if self._stopped is not None:
             self._stopped.set()
@@ -305,10 +317,11 @@ class Gateway(grpc.aio.Server):
             loop.add_signal_handler(number, on_signal, number)
         settings = self.settings
         logger.info(
-            "HTTP on http://%s:%d, gRPC on %s:%d",
+            "HTTP on %s://%s:%d, gRPC on %s:%d",
+            "https" if settings.tls else "http",
             settings.http_host,
             self.http_port,
-            settings.grpc_host,
+            settings.http_host if settings.single_port else settings.grpc_host,
             self.grpc_port,
         )
         await self.wait_for_termination()

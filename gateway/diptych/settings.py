@@ -29,6 +29,12 @@ class Settings(BaseModel):
     """Port of the gRPC listener; 0 means any."""
     grpc_engine: Literal["grpcio", "native"] = "grpcio"
     """What serves gRPC on its own port: grpcio, or pygrpc-native, faster for unary calls and installed as an extra."""
+    single_port: bool = False
+    """Serves gRPC on the HTTP port, over HTTP/2, instead of on a port of its own."""
+    http2_max_streams: int = Field(default=1000, gt=0)
+    """Requests at once on one HTTP/2 connection of the HTTP listener."""
+    http2_ping_seconds: float | None = Field(default=None, gt=0)
+    """After how long a silence an HTTP/2 client is asked for a sign of life, for as long again; None asks never."""
     tls_certificate: Path | None = None
     """The certificate chain both listeners show, PEM; without it they speak plain text."""
     tls_key: Path | None = None
@@ -96,6 +102,13 @@ class Settings(BaseModel):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key are set both or neither")
         return self
+
+    @property
+    def tls(self) -> tuple[str, str] | None:
+        """The paths of certificate and key, or None where plain text is spoken."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return str(self.tls_certificate), str(self.tls_key)
 
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""

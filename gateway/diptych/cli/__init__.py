@@ -58,6 +58,9 @@ def serve(
     http_port: Annotated[int | None, typer.Option(help="Port of the HTTP listener; 0 means any.")] = None,
     grpc_host: Annotated[str | None, typer.Option(help="Address of the gRPC listener.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Port of the gRPC listener; 0 means any.")] = None,
+    single_port: Annotated[
+        bool | None, typer.Option("--single-port", help="Serve gRPC on the HTTP port, and open no other.")
+    ] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     debug: Annotated[bool | None, typer.Option("--debug", help="Send the text of exceptions to clients.")] = None,
@@ -72,6 +75,7 @@ def serve(
         "http_port": http_port,
         "grpc_host": grpc_host,
         "grpc_port": grpc_port,
+        "single_port": single_port,
         "grace_seconds": grace_seconds,
         "log_level": log_level,
         "debug": debug,

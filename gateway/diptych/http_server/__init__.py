@@ -4,8 +4,9 @@ User routes win over transcoded ones; everything else, errors of FastAPI include
 It knows no servicer.
 """
 
+from .h2 import Limits
 from .life import Life
 from .listener import HttpListener
 from .shell import Check, make_app
 
-__all__ = ["Check", "HttpListener", "Life", "make_app"]
+__all__ = ["Check", "HttpListener", "Life", "Limits", "make_app"]
