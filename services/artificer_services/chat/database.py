@@ -56,9 +56,9 @@ def _sqlite(folder: Path) -> Engine:
     def _(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver
         for pragma in (
+            f"busy_timeout={_BUSY_MS}",
             "journal_mode=WAL",
             "synchronous=FULL",  # acknowledged means on disk; sends share transactions, so that it costs little
-            f"busy_timeout={_BUSY_MS}",
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}").close()

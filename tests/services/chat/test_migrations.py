@@ -1,0 +1,72 @@
+"""The tables' history: from nothing to now, twice, by many at once, and the same as the models say."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from artificer_services.chat import database, schema
+from artificer_services.chat.settings import ChatSettings
+
+VERSION_TABLE = "chat_alembic_version"
+
+
+def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
+    settings = ChatSettings(**place)
+    engine, _ = database.connect(settings)
+    database.prepare(engine, settings)
+    database.prepare(engine, settings)  # nothing is left to do
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert context.get_current_revision() == "0001"
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
+    settings = ChatSettings(**place)
+    engine, _ = database.connect(settings)
+    database.prepare(engine, settings)
+    config = Config()
+    config.set_main_option("script_location", str(database.MIGRATIONS))
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert inspect(engine).get_table_names() == [VERSION_TABLE]
+    database.prepare(engine, settings)
+    assert set(inspect(engine).get_table_names()) == {VERSION_TABLE, *schema.metadata.tables}
+    engine.dispose()
+
+
+_START = """
+import sys
+from artificer_services.chat import database
+from artificer_services.chat.settings import ChatSettings
+settings = ChatSettings(**{sys.argv[1]: sys.argv[2]})
+engine, _ = database.connect(settings)
+sys.stdin.readline()
+database.prepare(engine, settings)
+engine.dispose()
+"""
+
+
+async def test_processes_that_start_at_once_all_find_the_tables(place: dict[str, Any]) -> None:
+    ((name, value),) = place.items()
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _START, name, value, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    ended = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [(process.returncode, stderr.decode()) for process, (_, stderr) in zip(processes, ended, strict=True)] == [
+        (0, "")
+    ] * 4
