@@ -212,6 +212,8 @@ class Gateway(grpc.aio.Server):
             transcoder.errors,
             http2=Limits(max_streams=settings.http2_max_streams, ping_seconds=settings.http2_ping_seconds),
             tls=settings.tls,
+            largest=settings.largest_body,
+            ping_seconds=settings.websocket_ping_seconds,
         )
         try:
             if rpc is not None:

@@ -113,3 +113,8 @@ class Settings(BaseModel):
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""
         return self.method_max_body_bytes.get(method, self.max_body_bytes)
+
+    @property
+    def largest_body(self) -> int:
+        """The largest request that any method takes, in bytes."""
+        return max(self.max_body_bytes, *self.method_max_body_bytes.values(), 0)

@@ -72,6 +72,7 @@ class Calls:
         debug: bool = False,
         max_seconds: float | None = None,
     ) -> None:
+        self.methods = methods
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)

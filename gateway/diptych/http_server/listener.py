@@ -21,8 +21,10 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from ..exchange import CUT, StreamCut
 from ..reply import ErrorReplier
 from ..status import Violation, invalid
+from ..transcode import HELD
 from .h1 import http1
 from .h2 import Http2Protocol, Limits
+from .sockets import WebSocketProtocol, unwanted
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
@@ -34,7 +36,8 @@ _HTTP2 = Limits()
 class HttpListener:
     """One bound port of HTTP/1.1 and HTTP/2. `errors` words what the parser refuses before there is a request.
 
-    `tls` are the paths of the certificate chain and its key, both PEM.
+    `tls` are the paths of the certificate chain and its key, both PEM. `largest` is the largest message any WebSocket
+    takes, in bytes, and `ping_seconds` how often its client is pinged, and how long it may take to answer.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class HttpListener:
         *,
         http2: Limits = _HTTP2,
         tls: tuple[str, str] | None = None,
+        largest: int = 16 * 1024 * 1024,
+        ping_seconds: float = 20.0,
     ) -> None:
         self._host, self._asked_port = host, port
         self._draining = False
@@ -57,7 +62,11 @@ class HttpListener:
                 _raw_reply(malformed.status, malformed.headers, malformed.body),
                 lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
             ),
-            ws="websockets-sansio",  # for the routes of the application's own
+            ws=WebSocketProtocol,
+            ws_max_size=largest,
+            ws_ping_interval=ping_seconds,
+            ws_ping_timeout=ping_seconds,
+            ws_per_message_deflate=False,  # a window to each socket: idle ones would cost ten times their memory
             lifespan="off",
             interface="asgi3",
             log_config=None,
@@ -74,7 +83,10 @@ class HttpListener:
         self._socket: socket.socket | None = None
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[CUT] = partial(_cut, send.__self__)  # type: ignore[attr-defined]
+        connection = send.__self__  # type: ignore[attr-defined]
+        scope[CUT] = partial(_cut, connection)
+        if scope["type"] == "websocket":
+            scope[HELD] = connection.hold
         try:  # suppress() makes an object a request
             await self._app(scope, receive, _closing(send) if self._draining else send)
         except StreamCut:
@@ -82,6 +94,7 @@ class HttpListener:
         finally:
             # Else scope and cycle hold one another, and every request waits for the garbage collector, cold by then.
             scope.pop(CUT, None)
+            scope.pop(HELD, None)
 
     @property
     def port(self) -> int:
@@ -156,6 +169,8 @@ class HttpListener:
         for one in _http2_of(state.connections):
             one.end()
         for connection in list(state.connections):
+            if isinstance(connection, WebSocketProtocol):
+                connection.end()
             transport = getattr(connection, "transport", None)
             if transport is not None:
                 transport.close()
@@ -196,5 +211,5 @@ def _raw_reply(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> 
 
 
 def _cut_on_purpose(record: logging.LogRecord) -> bool:
-    """False for uvicorn's complaint about a stream that failed and was therefore not completed."""
-    return record.msg != "ASGI callable returned without completing response."
+    """False for uvicorn's complaint about a stream that failed and was therefore not completed, and its like."""
+    return not unwanted(record) and record.msg != "ASGI callable returned without completing response."

@@ -96,7 +96,7 @@ class _Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._router(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         transcoder = self._transcoder
         if transcoder is None:
@@ -110,6 +110,16 @@ class _Dispatch:
             (known or self._others) and self._is_users(scope, transcoder, known=known)
         )
         await (self._router if users else transcoder)(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A lifespan is the router's, and so is a WebSocket that a user's route takes."""
+        if scope["type"] == "websocket":
+            if self._transcoder is None:
+                self._transcoder = await self._build()
+            if not any(route.matches(scope)[0] is Match.FULL for route in self._owner.router.routes):
+                await self._transcoder.websocket(scope, receive, send)
+                return
+        await self._router(scope, receive, send)
 
     def _sort(self) -> None:
         """Tell routes that one look-up finds from those that have to be asked."""

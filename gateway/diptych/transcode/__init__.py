@@ -38,8 +38,10 @@ from ..status import Code, Status, StatusError
 from .requests import Elements, One
 from .streaming import Bytes, Messages
 from .streaming import send as send_stream
+from .websocket import WebSockets
+from .websocket_socket import HELD
 
-__all__ = ["Endpoint", "Transcoder"]
+__all__ = ["HELD", "Endpoint", "Transcoder"]
 
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 _NO_TYPE = ContentType("", "")
@@ -75,7 +77,19 @@ class Transcoder:
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._max_seconds = settings.max_deadline_seconds
         self._heartbeat = settings.sse_heartbeat_seconds
-        for method, binding in bindings:
+        bound = list(bindings)
+        self.websocket = WebSockets(
+            bound,
+            calls.methods,
+            calls=calls,
+            codec=codec,
+            errors=self.errors,
+            settings=settings,
+            served=lambda path: bool(self.routes.shaped(path)) or path in calls.handlers,
+            stopping=lambda: self.stopping,
+        )
+        """Serves the streaming methods over WebSocket, as an ASGI app of that scope."""
+        for method, binding in bound:
             binder = Binder(method, binding, codec, settings)
             endpoint = Endpoint(
                 method,

@@ -1,0 +1,129 @@
+"""uvicorn's WebSocket protocol, mended where a slow servicer or a client that stops reading would come to harm.
+
+It knows no route. While an application is behind, uvicorn reads nothing, and so sees no pong; and a transport that is
+closed while its client does not read is never gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+# How much is parsed at a time, in bytes: a whole read of the smallest frames would be forty thousand messages.
+_SLICE = 4096
+# How long what is written last may take to leave, in seconds.
+_FLUSH_SECONDS = 1.0
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._rest = b""
+        self._held = self._stalled = False
+        self._abort: asyncio.TimerHandle | None = None
+
+    def hold(self) -> None:
+        """Let the connection live through the grace of a stop: whoever serves it closes it then."""
+        self._held = True
+
+    def shutdown(self) -> None:
+        """Close it, as uvicorn asks at a stop, unless it is held."""
+        if self.close_sent or not self._held:
+            super().shutdown()
+            self._end_soon()
+
+    def end(self) -> None:
+        """Close it whatever is still unread: the stop is over."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._abort is not None:
+            self._abort.cancel()
+        super().connection_lost(exc)
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        if self._rest or self.read_paused:
+            self._rest += data
+        else:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        at = 0
+        while at < len(data) and not self.read_paused and not self.transport.is_closing():
+            super().data_received(data[at : at + _SLICE])
+            at += _SLICE
+        self._rest = data[at:]
+        if self.read_paused:
+            self._stalled = True
+        if self.transport.is_closing():
+            self._rest = b""
+            self._end_soon()
+
+    def _feed_rest(self) -> None:
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._feed(rest)
+
+    def handle_cont(self, event: Frame) -> None:
+        """One buffer for all fragments: uvicorn's list of them grows with every empty one, of which no size is kept."""
+        pieces: list[Any] = self.frames
+        if not isinstance(pieces[0], bytearray):
+            pieces[0] = bytearray(pieces[0])
+        pieces[0] += event.data
+        if event.fin:
+            pieces[0] = bytes(pieces[0])
+            self.send_receive_event_to_app()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._feed_rest()
+            if not self.read_paused:
+                self.transport.resume_reading()
+        return message
+
+    # Closing.
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.transport.is_closing():
+            self._end_soon()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_timer is not None:
+            # uvicorn would close, and wait for a client that does not read.
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+            self._feed_rest()  # the client's own close may stand there
+
+    def keepalive_timeout(self) -> None:
+        if self._stalled and self.ping_timeout is not None:
+            # The pong may stand behind messages that nobody has taken yet, or has taken only now.
+            self._stalled = self.read_paused
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            return
+        super().keepalive_timeout()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        if self._abort is None:
+            self._abort = self.loop.call_later(_FLUSH_SECONDS, self.transport.abort)
+
+
+def unwanted(record: logging.LogRecord) -> bool:
+    """Whether uvicorn says of a WebSocket what is for no log: its query, with its metadata, or a client's fault."""
+    text = record.msg if isinstance(record.msg, str) else ""
+    return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence"))
