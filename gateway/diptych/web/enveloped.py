@@ -1,0 +1,112 @@
+"""One call of a protocol that puts messages in envelopes: gRPC, gRPC-Web, and Connect's streams.
+
+It knows no protocol: a `Wire` reads the headers and writes the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..call import UNKNOWN_METHOD, AnyCall, ClientGone, Gone, before
+from ..exchange import Disconnected, Exchange, Inbound
+from ..status import Code, error
+from .desk import Desk, nothing
+from .entries import Entry
+from .kinds import Kind
+from .requests import Enveloped, One, Opening, one
+from .wires import Wire
+
+__all__ = ["serve"]
+
+
+async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: Wire) -> None:
+    """Answer one call; what breaks becomes its status."""
+    call: AnyCall | None = None
+    try:
+        seconds = wire.seconds(desk.max_seconds)
+        coding = wire.request_coding()
+        read = _parser(entry) if kind.json else None
+        call = await desk.open(kind.protocol, entry, exchange.scope, seconds, json=kind.json)
+        answering = _Answering(call, wire, entry, kind)
+        await answering.run(exchange, Opening(coding, entry.limit, wire.fault, read))
+    except (ClientGone, Disconnected):
+        return  # nobody is left to answer
+    except BaseException as wrong:
+        await wire.fail(desk.blame(wrong, exchange.scope), call)
+
+
+def _parser(entry: Entry) -> Callable[[bytes], Any]:
+    if entry.json is None:  # nobody serves it, or nobody knows its messages
+        raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
+    decode = entry.json.decode
+    return lambda data: decode(data, [])
+
+
+class _Answering:
+    """A call that was opened, and the wire it is answered on."""
+
+    __slots__ = ("_call", "_entry", "_kind", "_wire")
+
+    def __init__(self, call: AnyCall, wire: Wire, entry: Entry, kind: Kind) -> None:
+        self._call, self._wire, self._entry, self._kind = call, wire, entry, kind
+
+    async def run(self, exchange: Exchange, opening: Opening) -> None:
+        """Read the request, or the stream of them, and answer. Raises `StatusError` and whatever else breaks."""
+        call, wire, entry = self._call, self._wire, self._entry
+        # What stands in no table says of itself what it takes.
+        if entry.client_streaming or (not entry.known and call.takes_stream):
+            async with Inbound(exchange.receive) as inbound:
+                source = Enveloped(inbound, opening, wire.quanta())
+                await self._answer(source if call.takes_stream else await self._first(source), inbound.gone)
+            return
+        if not call.needs_request:
+            request = nothing(entry, json=self._kind.json)
+        elif call.deadline is None:
+            request = await one(exchange.receive, opening, wire.quanta())
+        else:
+            async with before(call.deadline):
+                request = await one(exchange.receive, opening, wire.quanta())
+        await self._answer(One(request) if call.takes_stream else request, exchange.gone)
+
+    async def _first(self, source: Enveloped) -> Any:
+        """The one request that an interceptor's own handler looks at, where the method's would have taken a stream."""
+        if not self._call.needs_request:
+            return nothing(self._entry, json=self._kind.json)
+        try:
+            return await source.__anext__()
+        except StopAsyncIteration:
+            return nothing(self._entry, json=self._kind.json)
+
+    async def _answer(self, given: Any, left: Gone) -> None:
+        if self._call.streams:
+            await self._stream(given, left)
+            return
+        message = await self._call.unary(given, left)
+        await self._wire.unary(self._call, self._shown(message))
+
+    def _shown(self, message: Any) -> bytes:
+        json = self._entry.json
+        shown: bytes = json.encode(message) if self._kind.json and json is not None else message
+        return shown
+
+    async def _stream(self, given: Any, left: Gone) -> None:
+        call, wire = self._call, self._wire
+        stream = call.stream(given)
+        gone = asyncio.ensure_future(left())
+        written = 0
+        try:
+            while (messages := await stream.next(gone)) is not None:
+                if not wire.begun and (messages or call.context.initial_metadata_sent):
+                    await wire.begin(call)
+                if messages:
+                    data = messages if not self._kind.json else [self._shown(message) for message in messages]
+                    await wire.messages(data, written, ())
+                    written += len(messages)
+            if not wire.begun:
+                await wire.begin(call)
+            await wire.end(call)
+        finally:
+            gone.cancel()
+            stream.close()

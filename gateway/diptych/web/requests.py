@@ -1,0 +1,110 @@
+"""Requests out of envelopes: the one of a unary call, or a stream of them as the servicer asks for them.
+
+It knows no route and no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..call import ClientGone
+from ..exchange import Disconnected, Inbound, Receive
+from ..framing.envelope import COMPRESSED, HEAD, Envelopes
+from ..status import Code, error
+from .coding import Coding
+from .text import Quanta
+
+__all__ = ["Enveloped", "One", "Opening", "one"]
+
+
+class Opening:
+    """Opens envelopes: the flags are looked at, the data is decompressed and read. `limit` is in bytes."""
+
+    __slots__ = ("_coding", "_read", "fault", "limit")
+
+    def __init__(self, coding: Coding | None, limit: int, fault: Code, read: Callable[[bytes], Any] | None) -> None:
+        self._coding, self.limit, self.fault, self._read = coding, limit, fault, read
+
+    def __call__(self, flags: int, data: bytes) -> Any:
+        """One message. Raises `StatusError`."""
+        if flags:
+            if self._coding is None:
+                raise error(self.fault, "a message says it is compressed, and no header says how")
+            data = self._coding.decompress(data, self.limit, self.fault)
+        return data if self._read is None else self._read(data)
+
+
+class One:
+    """A stream of one request, where an interceptor put a streaming handler before a method that takes one."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = [request]
+
+    async def __anext__(self) -> Any:
+        if not self._request:
+            raise StopAsyncIteration
+        return self._request.pop()
+
+
+async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
+    """The one request of a body that has to hold exactly one.
+
+    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, and `Disconnected`.
+    """
+    message = await receive()
+    if not message.get("more_body") and quanta is None and message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        if len(body) >= HEAD.size:
+            flags, length = HEAD.unpack_from(body)
+            if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
+                return opening(flags, body[HEAD.size :])
+    envelopes = Envelopes(opening.limit, opening.fault)
+    found: tuple[int, bytes] | None = None
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        data: bytes = message.get("body", b"")
+        envelopes.feed(data if quanta is None else quanta.feed(data))
+        while (envelope := envelopes.next()) is not None:
+            if found is not None:
+                raise error(Code.UNIMPLEMENTED, "the method takes one request, and more were sent")
+            found = envelope
+        if not message.get("more_body"):
+            break
+        message = await receive()
+    if quanta is not None:
+        quanta.end()
+    envelopes.end()
+    if found is None:
+        raise error(Code.UNIMPLEMENTED, "the method takes one request, and none was sent")
+    return opening(*found)
+
+
+class Enveloped:
+    """A stream of requests, as its body arrives."""
+
+    __slots__ = ("_ended", "_envelopes", "_inbound", "_opening", "_quanta")
+
+    def __init__(self, inbound: Inbound, opening: Opening, quanta: Quanta | None) -> None:
+        self._inbound, self._opening, self._quanta = inbound, opening, quanta
+        self._envelopes = Envelopes(opening.limit, opening.fault)
+        self._ended = False
+
+    async def __anext__(self) -> Any:
+        envelopes = self._envelopes
+        while (found := envelopes.next()) is None:
+            if self._ended:
+                raise StopAsyncIteration
+            try:
+                piece = await self._inbound.piece()
+            except Disconnected:
+                raise ClientGone from None
+            if piece is not None:
+                envelopes.feed(piece if self._quanta is None else self._quanta.feed(piece))
+                continue
+            self._ended = True
+            if self._quanta is not None:
+                self._quanta.end()
+            envelopes.end()
+        return self._opening(*found)
