@@ -21,7 +21,7 @@ from .head import Head
 from .limits import PARKED_BYTES
 from .outgoing import Outgoing
 
-logger = logging.getLogger("uvicorn.error")  # where the HTTP/1.1 face says the same
+logger = logging.getLogger("diptych")
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.response.trailers"
@@ -116,11 +116,11 @@ class Stream:
         except asyncio.CancelledError:
             self._fail(ErrorCode.CANCEL)
         except Exception as wrong:
-            logger.error("Exception in ASGI application\n", exc_info=wrong)
+            logger.error("the application failed", exc_info=wrong)
             await self._give_up()
         else:
             if not self._gone and not self.out.ended:
-                logger.error("ASGI callable returned without completing response.")
+                logger.error("the application returned without completing its response")
                 await self._give_up()
         finally:
             # Else scope and stream hold one another, and the request waits for the garbage collector.

@@ -1,0 +1,471 @@
+"""HTTP/2 at the listener's door: requests, trailers, ends of streams and of connections, and what is malformed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import struct
+from typing import Any
+
+import h2.events as ev
+import pytest
+
+from diptych import status
+from diptych.exchange import CUT, StreamCut
+from diptych.http_server import Limits
+from tests.gateway.http2_client import Client, Code, answer, connected, drain, fields, frame, listening
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """What it was asked, as text."""
+    body = await drain(receive)
+    said = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()} {len(body)}".encode()
+    seen = [field for field in scope["headers"] if field[0] != b"content-length"]
+    await answer(send, said, headers=[(b"X-Seen", b"yes"), (b"connection", b"close"), *seen])
+
+
+async def test_a_request_and_its_response() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        cookies = [("cookie", "a=1"), ("cookie", "b=2"), ("te", "trailers")]
+        head, body = await client.get("/a%20b?q=%31", headers=cookies)
+        assert body == b"GET /a b?q=%31 0"
+        assert head[":status"] == "200"
+        assert head["host"] == "test"  # from :authority
+        assert head["cookie"] == "a=1; b=2"
+        assert head["x-seen"] == "yes"
+        assert "connection" not in head
+
+
+async def test_the_scope_says_what_it_is() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+        await answer(send)
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        await client.get("/x%2Fy")
+        scope = seen[0]
+        assert (scope["http_version"], scope["scheme"], scope["raw_path"]) == ("2", "http", b"/x%2Fy")
+        assert scope["client"][0] == scope["server"][0] == "127.0.0.1"
+        assert scope["server"][1] == listener.port
+        assert "http.response.trailers" in scope["extensions"]
+        assert CUT not in scope  # it is gone with the request, and with it the cycle it made
+
+
+async def test_curl_speaks_it_without_a_word_before() -> None:
+    curl = shutil.which("curl")
+    async with asyncio.timeout(30), listening(echo) as listener:
+        url = f"http://127.0.0.1:{listener.port}/x"
+        if curl is None:  # then a client of HTTP/1.1 has to do
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"GET /x? 0")
+            writer.close()
+            return
+        for version, option in ((b"2", "--http2-prior-knowledge"), (b"1.1", "--http1.1")):
+            command = [curl, "-s", option, "-w", " %{http_version}", "-d", "12345", url]
+            run = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            said, _ = await run.communicate()
+            assert said == b"POST /x? 5 " + version
+
+
+@pytest.mark.parametrize("cut", [1, 3, 23], ids="after byte {}".format)
+async def test_a_preface_may_come_in_pieces(cut: int) -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port, greet=False) as client:
+        client.h2.initiate_connection()
+        opening = client.h2.data_to_send()
+        client.writer.write(opening[:cut])
+        await client.writer.drain()
+        async with connected(listener.port) as other:  # the first piece has been read by the time this is answered
+            assert (await other.get())[1] == b"GET /? 0"
+        client.writer.write(opening[cut:])
+        assert (await client.get())[1] == b"GET /? 0"
+
+
+@pytest.mark.parametrize("request_line", [b"POST /p", b"PUT /p", b"P", b"PRI /p", b"GET /p"])
+async def test_what_only_looks_like_it_is_http1(request_line: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, scope["http_version"].encode(), headers=[(b"content-length", b"3")])
+
+    async with asyncio.timeout(20), listening(app) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(request_line)
+        rest = b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        writer.write(b"OST /p" + rest if request_line == b"P" else rest)
+        said = await reader.read()
+        assert said.startswith(b"HTTP/1.1 ")
+        assert said.endswith(b"1.1") or b" 400 " in said  # PRI is no method of HTTP/1.1
+        writer.close()
+
+
+# Trailers.
+
+GRPC = (b"content-type", b"application/grpc+proto")
+TEXT = (b"content-type", b"text/plain")
+
+
+@pytest.mark.parametrize(
+    ("kind", "te", "sent"),
+    [(GRPC, [], True), (TEXT, [("te", "trailers")], True), (TEXT, [], False)],
+    ids=["gRPC's are its status", "asked for", "nobody asked"],
+)
+@pytest.mark.parametrize("body", [b"", b"hello"], ids=["trailers only", "body"])
+async def test_trailers(kind: Any, te: Any, sent: bool, body: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, body, headers=[kind], trailers=[(b"Grpc-Status", b"5"), (b"grpc-message", b"no")])
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request(headers=te)
+        await client.flush()
+        assert (await client.response(stream))[1] == body
+        trailers = [fields(event) for event in client.events if isinstance(event, ev.TrailersReceived)]
+        assert trailers == ([{"grpc-status": "5", "grpc-message": "no"}] if sent else [])
+
+
+async def test_a_request_s_trailers_end_it() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        stream = client.request(method="POST", end=False)
+        client.h2.send_data(stream, b"abc")
+        client.h2.send_headers(stream, [("x-sum", "1")], end_stream=True)
+        await client.flush()
+        assert (await client.response(stream))[1] == b"POST /? 3"
+
+
+async def test_a_head_larger_than_a_frame_goes_in_several() -> None:
+    large = [(b"x-%d" % number, b"v" * 1000) for number in range(40)]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, headers=large, trailers=[*large, (b"x-last", b"1")])
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request(headers=[("te", "trailers")])
+        await client.flush()
+        head, _ = await client.response(stream)
+        assert [head[f"x-{number}"] for number in range(40)] == ["v" * 1000] * 40
+        assert fields(await client.event(ev.TrailersReceived))["x-last"] == "1"
+
+
+async def test_a_request_s_head_may_go_in_several_too() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        head, _ = await client.get(headers=[(f"x-{number}", "v" * 1000) for number in range(40)])
+        assert head["x-39"] == "v" * 1000
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+async def test_responses_without_a_body(method: str, status: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        length = [(b"content-length", b"5")] if method == "HEAD" else []
+        await answer(send, b"hello", status, length)
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        head, body = await client.get(method=method)
+        assert (head[":status"], body) == (str(status), b"")
+
+
+# Ends of streams.
+
+
+class Waiting:
+    """Waits for the disconnect, and tells."""
+
+    def __init__(self) -> None:
+        self.begun, self.gone = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/wait":
+            await echo(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        self.begun.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.gone.set()
+
+
+async def test_a_client_s_reset_is_a_disconnect_and_spares_the_others() -> None:
+    app = Waiting()
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request("/wait", "POST", end=False)
+        await client.flush()
+        await app.begun.wait()
+        client.h2.reset_stream(stream, Code.CANCEL)
+        await client.flush()
+        await app.gone.wait()
+        assert (await client.get())[1] == b"GET /? 0"
+
+
+@pytest.mark.parametrize("abruptly", [False, True])
+async def test_a_lost_connection_is_a_disconnect(abruptly: bool) -> None:
+    app = Waiting()
+    async with asyncio.timeout(20), listening(app) as listener:
+        async with connected(listener.port) as client:
+            client.request("/wait")
+            await client.flush()
+            await app.begun.wait()
+            if abruptly:
+                client.writer.transport.abort()
+        await app.gone.wait()
+
+
+async def test_who_answers_early_is_not_sent_the_rest() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"enough", 413)
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request(method="POST", end=False)
+        client.h2.send_data(stream, b"x" * 1000)
+        await client.flush()
+        head, body = await client.response(stream)
+        assert (head[":status"], body) == ("413", b"enough")
+        reset = await client.event(ev.StreamReset, stream)
+        assert reset.error_code == Code.NO_ERROR
+        # What was under way when the reset was written breaks nothing.
+        await client.raw(frame(0, 0, stream, b"x" * 100), frame(0, 1, stream, b"x"))
+        assert (await client.get())[0][":status"] == "413"
+
+
+async def cut_short(scope: Any, receive: Any, send: Any) -> None:
+    """Fails within its response, in the way that the path names."""
+    if scope["path"] == "/fine":
+        await answer(send, b"fine")
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"some", "more_body": True})
+    if scope["path"] == "/cut":
+        scope[CUT]()
+        await send({"type": "http.response.body", "body": b"never seen"})
+    elif scope["path"] == "/raise":
+        raise StreamCut(status.Status(code=status.Code.UNAVAILABLE, message="gone"))
+    elif scope["path"] == "/error":
+        raise ValueError("of the application")
+
+
+@pytest.mark.parametrize("path", ["/cut", "/raise", "/error", "/return"])
+async def test_a_stream_that_failed_looks_failed(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(20), listening(cut_short) as listener, connected(listener.port) as client:
+        stream = client.request(path)
+        await client.flush()
+        reset = await client.event(ev.StreamReset, stream)
+        assert reset.error_code == Code.INTERNAL_ERROR
+        assert client.body(stream) == b"some"
+        assert (await client.get("/fine"))[1] == b"fine"
+    said = [record.levelno for record in caplog.records]
+    assert said == ([] if path in ("/cut", "/raise") else [logging.ERROR])
+
+
+async def test_an_error_before_the_response_is_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/header":
+            await answer(send, headers=[(b"x", b"a\r\nb: c")])
+        raise ValueError("of the application")
+
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        for path in ("/", "/header"):
+            head, body = await client.get(path)
+            assert (head[":status"], body) == ("500", b"Internal Server Error")
+    assert len(caplog.records) == 2
+
+
+# What is malformed: a stream's fault resets the stream, a connection's ends it with GOAWAY, and neither is an error of
+# the server's.
+
+BAD_REQUESTS = [
+    ([(":method", "GET"), (":path", "/")], "no scheme"),
+    ([(":method", "GET"), (":scheme", "http")], "no path"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "")], "an empty path"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "x")], "a path that begins with nothing"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/a b")], "a space in a path"),
+    ([(":method", "GET"), (":method", "GET"), (":scheme", "http"), (":path", "/")], "two methods"),
+    ([(":method", "CONNECT"), (":authority", "x")], "a tunnel"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("Upper", "1")], "an upper-case name"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("connection", "close")], "a connection's header"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("te", "gzip")], "a coding of HTTP/1.1"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "a\nb")], "a line break"),
+    ([(":method", "GET"), (":scheme", "http"), ("x", "1"), (":path", "/")], "a pseudo-header after a header"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), (":status", "200")], "a response's"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a"), ("host", "b")], "two hosts"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("content-length", "x")], "a length that is none"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("content-length", "5")], "a body that is missing"),
+]
+
+
+@pytest.mark.parametrize(("headers", "_why"), BAD_REQUESTS, ids=[row[1] for row in BAD_REQUESTS])
+async def test_malformed_requests_reset_their_stream(headers: Any, _why: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        client.h2.config.validate_outbound_headers = False
+        client.h2.config.normalize_outbound_headers = False
+        stream = client.h2.get_next_available_stream_id()
+        client.h2.send_headers(stream, headers, end_stream=True)
+        await client.flush()
+        assert (await client.event(ev.StreamReset, stream)).error_code == Code.PROTOCOL_ERROR
+        assert (await client.get())[1] == b"GET /? 0"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("promised", "sent"), [(5, b"four"), (5, b"sixsix")])
+async def test_a_body_of_another_length_resets_its_stream(promised: int, sent: bytes) -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        stream = client.request(method="POST", end=False, headers=[("content-length", str(promised))])
+        await client.raw(frame(0, 1, stream, sent))
+        assert (await client.event(ev.StreamReset, stream)).error_code == Code.PROTOCOL_ERROR
+
+
+BAD_FRAMES = [
+    (frame(0, 0, 0, b"x"), Code.PROTOCOL_ERROR, "DATA on the connection"),
+    (frame(0, 0, 99, b"x"), Code.PROTOCOL_ERROR, "DATA on a stream that was never begun"),
+    (frame(0, 8, 1, b"\xff"), Code.PROTOCOL_ERROR, "more padding than frame"),
+    (frame(1, 4, 2, b"\x82"), Code.PROTOCOL_ERROR, "a server's stream"),
+    (frame(1, 4, 0, b"\x82"), Code.PROTOCOL_ERROR, "HEADERS on the connection"),
+    (frame(1, 0x24, 5, b"\x82"), Code.FRAME_SIZE_ERROR, "a priority cut short"),
+    (frame(1, 4, 5, b"\xff\xff\xff\xff\xff\xff\xff"), Code.COMPRESSION_ERROR, "an endless integer"),
+    (frame(1, 4, 5, b"\x80"), Code.COMPRESSION_ERROR, "index 0"),
+    (frame(1, 4, 5, b"\xfe"), Code.COMPRESSION_ERROR, "an index that is not there"),
+    (frame(1, 4, 5, b"\x00\x7f"), Code.COMPRESSION_ERROR, "a string cut short"),
+    (frame(1, 4, 5, b"\x3f\xff\x7f"), Code.COMPRESSION_ERROR, "a table above the agreed"),
+    (frame(1, 0, 5, b"\x82") + frame(6, 0, 0, bytes(8)), Code.PROTOCOL_ERROR, "a PING within a block"),
+    (frame(9, 4, 5, b"\x82"), Code.PROTOCOL_ERROR, "CONTINUATION of nothing"),
+    (frame(3, 0, 5, bytes(4)), Code.PROTOCOL_ERROR, "a reset of an idle stream"),
+    (frame(3, 0, 1, bytes(3)), Code.FRAME_SIZE_ERROR, "a reset of another size"),
+    (frame(4, 0, 0, bytes(5)), Code.FRAME_SIZE_ERROR, "settings of another size"),
+    (frame(4, 0, 1, b""), Code.PROTOCOL_ERROR, "settings of a stream"),
+    (frame(4, 0, 0, struct.pack(">HI", 4, 2**31)), Code.FLOW_CONTROL_ERROR, "a window above all"),
+    (frame(4, 0, 0, struct.pack(">HI", 5, 1)), Code.PROTOCOL_ERROR, "a frame size below all"),
+    (frame(5, 4, 1, bytes(4)), Code.PROTOCOL_ERROR, "a promise"),
+    (frame(6, 0, 0, b"x"), Code.FRAME_SIZE_ERROR, "a PING of another size"),
+    (frame(6, 0, 1, bytes(8)), Code.PROTOCOL_ERROR, "a PING of a stream"),
+    (frame(8, 0, 0, bytes(4)), Code.PROTOCOL_ERROR, "no increment"),
+    (frame(8, 0, 0, struct.pack(">I", 2**31 - 1)), Code.FLOW_CONTROL_ERROR, "a window above 2^31 - 1"),
+    (frame(8, 0, 99, struct.pack(">I", 1)), Code.PROTOCOL_ERROR, "an increment for an idle stream"),
+    (frame(0, 0, 1, bytes(65537)), Code.FRAME_SIZE_ERROR, "a frame above the largest"),
+]
+
+
+@pytest.mark.parametrize(("sent", "code", "_why"), BAD_FRAMES, ids=[row[2] for row in BAD_FRAMES])
+async def test_broken_frames_end_the_connection(
+    sent: bytes, code: Code, _why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        await client.get()
+        await client.raw(sent)
+        assert (await client.event(ev.ConnectionTerminated)).error_code == code
+        await client.eof()
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+async def test_the_first_frame_is_settings() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port, greet=False) as client:
+        client.h2.initiate_connection()
+        client.h2.clear_outbound_data_buffer()
+        await client.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(6, 0, 0, bytes(8)))
+        assert (await client.event(ev.ConnectionTerminated)).error_code == Code.PROTOCOL_ERROR
+
+
+async def test_frames_of_unknown_kinds_are_passed_over() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        await client.raw(frame(0x42, 0xFF, 7, b"what"), frame(2, 0, 9, bytes(5)))
+        assert (await client.get())[1] == b"GET /? 0"
+
+
+async def test_a_ping_is_answered() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        client.h2.ping(b"12345678")
+        await client.flush()
+        assert (await client.event(ev.PingAckReceived)).ping_data == b"12345678"
+
+
+# Ends of connections.
+
+
+class Held:
+    """Answers when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun.set()
+        await self.may.wait()
+        await answer(send, b"done")
+
+
+async def test_a_stop_finishes_what_runs_and_refuses_what_is_new() -> None:
+    app = Held()
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request()
+        await client.flush()
+        await app.begun.wait()
+        stopping = asyncio.create_task(listener.stop(15))
+        # The first GOAWAY asks for no more; the second, after the client has read the first, says which were served.
+        await client.until(lambda: len(goaways(client)) == 2)
+        assert [(event.last_stream_id, event.error_code) for event in goaways(client)] == [
+            (2**31 - 1, Code.NO_ERROR),
+            (stream, Code.NO_ERROR),
+        ]
+        late = client.request()
+        await client.flush()
+        assert (await client.event(ev.StreamReset, late)).error_code == Code.REFUSED_STREAM
+        app.may.set()
+        assert (await client.response(stream))[1] == b"done"
+        await client.eof()
+        await stopping
+
+
+def goaways(client: Client) -> list[Any]:
+    return [event for event in client.events if isinstance(event, ev.ConnectionTerminated)]
+
+
+async def test_an_idle_connection_is_closed_by_a_stop() -> None:
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        await client.get()
+        stopping = asyncio.create_task(listener.stop(15))
+        await client.eof()
+        assert goaways(client)[-1].last_stream_id == 1
+        await stopping
+
+
+async def test_after_the_grace_who_waits_is_told() -> None:
+    app = Waiting()
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        stream = client.request("/wait")
+        await client.flush()
+        await app.begun.wait()
+        await listener.stop(0)
+        assert (await client.event(ev.StreamReset, stream)).error_code == Code.CANCEL
+        await client.eof()
+
+
+async def test_an_idle_connection_is_not_kept_for_ever() -> None:
+    limits = Limits(idle_seconds=0.05)
+    async with asyncio.timeout(20), listening(echo, http2=limits) as listener, connected(listener.port) as client:
+        assert (await client.get())[1] == b"GET /? 0"
+        await client.eof()
+        assert goaways(client)[-1].error_code == Code.NO_ERROR
+
+
+async def test_a_running_request_is_not_idle() -> None:
+    app = Held()
+    limits = Limits(idle_seconds=0.02)
+    async with asyncio.timeout(20), listening(app, http2=limits) as listener, connected(listener.port) as client:
+        stream = client.request()
+        await client.flush()
+        await app.begun.wait()
+        async with connected(listener.port) as other:
+            await other.eof()  # which takes as long as would have been too long
+        app.may.set()
+        assert (await client.response(stream))[1] == b"done"
+
+
+async def test_a_dead_peer_is_found_by_ping() -> None:
+    app = Waiting()
+    limits = Limits(ping_seconds=0.05)
+    async with asyncio.timeout(20), listening(app, http2=limits) as listener, connected(listener.port) as client:
+        client.request("/wait")
+        await client.flush()
+        await app.gone.wait()  # the client reads nothing, and so answers no PING
+        async with connected(listener.port) as other:
+            await other.until(lambda: sum(isinstance(event, ev.PingReceived) for event in other.events) > 2)
+            assert (await other.get())[1] == b"GET /? 0"  # this one lives
