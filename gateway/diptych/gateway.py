@@ -29,6 +29,7 @@ from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
 from .transcode import Transcoder
+from .web import Web
 
 logger = logging.getLogger("diptych")
 
@@ -64,6 +65,7 @@ class Gateway(grpc.aio.Server):
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
         self._transcoder: Transcoder | None = None
+        self._web: Web | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
         self._document: dict[str, Any] | None = None
@@ -79,6 +81,7 @@ class Gateway(grpc.aio.Server):
         self.app: FastAPI = make_app(
             settings=self.settings,
             transcoder=self._enter,
+            web=self._built_web,
             document=self.openapi,
             ready=lambda: self._serving,
             checks=dict(readiness or {}),
@@ -153,7 +156,15 @@ class Gateway(grpc.aio.Server):
             max_seconds=settings.max_deadline_seconds,
         )
         self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
+        claimed = {binding.template.text for _, binding in bound}
+        self._web = Web(calls, codec, self._methods, settings, claimed=claimed)
         return self._transcoder
+
+    def _built_web(self) -> Web:
+        self.build()
+        if self._web is None:
+            raise RuntimeError("the gateway is not built")
+        return self._web
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
@@ -272,8 +283,9 @@ class Gateway(grpc.aio.Server):
     async def _stop_http(self, http: HttpListener, grace: float) -> None:
         async with contextlib.AsyncExitStack() as after:
             loop = asyncio.get_running_loop()
-            if self._transcoder is not None:
-                after.callback(loop.call_later(grace, setattr, self._transcoder, "stopping", True).cancel)
+            for app in (self._transcoder, self._web):
+                if app is not None:
+                    after.callback(loop.call_later(grace, setattr, app, "stopping", True).cancel)
             await http.stop(grace)
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109, grpc.aio.Server's own

@@ -26,6 +26,7 @@ from ..reply import Reply
 from ..settings import Settings
 from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
 from ..transcode import Transcoder
+from ..web import Web
 
 Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""
@@ -39,6 +40,7 @@ def make_app(
     *,
     settings: Settings,
     transcoder: Callable[[], Awaitable[Transcoder]],
+    web: Callable[[], Web],
     document: Callable[[], dict[str, Any]],
     ready: Callable[[], bool],
     checks: Mapping[str, Check],
@@ -47,6 +49,7 @@ def make_app(
     """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document."""
     app = _Shell(
         transcoder,
+        web,
         title=settings.title,
         version=settings.api_version,
         docs_url=None,
@@ -68,16 +71,16 @@ def make_app(
 class _Shell(FastAPI):
     """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
 
-    def __init__(self, transcoder: Callable[[], Awaitable[Transcoder]], **options: Any) -> None:
+    def __init__(self, transcoder: Callable[[], Awaitable[Transcoder]], web: Callable[[], Web], **options: Any) -> None:
         super().__init__(**options)
-        self._transcoder = transcoder
+        self._transcoder, self._web = transcoder, web
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own hook, called once, with the first request."""
         if not self.user_middleware:
             # FastAPI's own three are for its own routes: a transcoded request passes by them.
-            return _Dispatch(super().build_middleware_stack(), self, self._transcoder)
-        self.user_middleware.append(Middleware(_Dispatch, owner=self, transcoder=self._transcoder))
+            return _Dispatch(super().build_middleware_stack(), self, self._transcoder, self._web)
+        self.user_middleware.append(Middleware(_Dispatch, owner=self, transcoder=self._transcoder, web=self._web))
         try:
             return super().build_middleware_stack()
         finally:
@@ -85,11 +88,17 @@ class _Shell(FastAPI):
 
 
 class _Dispatch:
-    """Users' routes first, then the transcoder, which answers 404 too."""
+    """Users' routes first, then the RPC protocols, then the transcoder, which answers 404 too.
 
-    def __init__(self, app: ASGIApp, owner: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
-        self._router, self._owner, self._build = app, owner, transcoder
+    An RPC method's own path goes before those routes of users' that fit many paths: a page's fallback must not take it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, owner: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]], web: Callable[[], Web]
+    ) -> None:
+        self._router, self._owner, self._build, self._build_web = app, owner, transcoder, web
         self._transcoder: Transcoder | None = None
+        self._web: Web | None = None
         self._counted = -1
         self._literal: dict[str, frozenset[str]] = {}
         self._others: list[BaseRoute] = []
@@ -98,18 +107,25 @@ class _Dispatch:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        transcoder = self._transcoder
-        if transcoder is None:
+        transcoder, web = self._transcoder, self._web
+        if transcoder is None or web is None:
             transcoder = self._transcoder = await self._build()
+            web = self._web = self._build_web()
         if len(self._owner.router.routes) != self._counted:
             self._sort()
         path = scope["path"] if not scope.get("root_path") else _below(scope)
         methods = self._literal.get(path)
         known = methods is not None
-        users = (methods is not None and scope["method"] in methods) or (
-            (known or self._others) and self._is_users(scope, transcoder, known=known)
-        )
-        await (self._router if users else transcoder)(scope, receive, send)
+        app: ASGIApp
+        if methods is not None and scope["method"] in methods:
+            app = self._router
+        elif path in web.entries and web.takes(scope, path):
+            app = web
+        elif (known or self._others) and self._is_users(scope, transcoder, known=known):
+            app = self._router
+        else:
+            app = web if scope["method"] == "POST" and web.speaks(scope, path) else transcoder
+        await app(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A lifespan is the router's, and so is a WebSocket that a user's route takes."""

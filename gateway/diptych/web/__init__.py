@@ -57,14 +57,14 @@ class Web:
     def takes(self, scope: Scope, path: str) -> bool:
         """Whether a request for a path of `entries` is for here; `path` is below the place the app is mounted at."""
         kind = _kind(scope)
-        return scope["method"] == "POST" and kind is not None
+        return scope["method"] == "POST" and kind is not None and kind.protocol in _WIRES
 
     def speaks(self, scope: Scope, path: str) -> bool:
         """Whether a request for a path that nobody serves speaks a protocol of this room, which words the refusal."""
         if scope["method"] != "POST" or path.count("/") != 2:
             return False
         kind = _kind(scope)
-        return kind is not None
+        return kind is not None and kind.protocol in _WIRES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root, path = scope.get("root_path"), scope["path"]
