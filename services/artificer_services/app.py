@@ -46,6 +46,7 @@ def create(settings: Settings) -> Gateway:
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
+    chat.add_page(gateway.app)
     return gateway
 
 

@@ -9,12 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+
 from . import database
 from .broker import Broker, MemoryBroker
 from .engine import Chat
 from .errors import Unavailable
 from .servicer import MessageServicer
 from .settings import ChatSettings
+from .site import add_page
 from .sql_store import SqlStore
 
 
@@ -58,6 +61,11 @@ class ChatService:
             yield
         finally:
             await asyncio.shield(self.stop())
+
+    def add_page(self, app: FastAPI) -> None:
+        """Serve the page at /chat, where the settings want it."""
+        if self.settings.page:
+            add_page(app)
 
     async def ready(self) -> bool:
         """Whether messages can be stored, and those of other processes are heard of."""
