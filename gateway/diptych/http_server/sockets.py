@@ -110,10 +110,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._feed_rest()  # the client's own close may stand there
 
     def keepalive_timeout(self) -> None:
-        if self._stalled and self.ping_timeout is not None:
-            # The pong may stand behind messages that nobody has taken yet, or has taken only now.
+        if self._stalled:
+            # The pong may stand behind messages that nobody has taken yet, or has taken only now. Another ping is sent
+            # all the same: where the client is gone, writing is what tells.
             self._stalled = self.read_paused
-            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            self.pong_timer = None
+            self.send_keepalive_ping()
             return
         super().keepalive_timeout()
         self._end_soon()
