@@ -24,8 +24,8 @@ class EngineError(Exception):
 
 def check(settings: Settings) -> None:
     """Raises `EngineError` where the chosen engine cannot serve what the settings ask."""
-    if settings.grpc_engine != "native":
-        return
+    if settings.single_port or settings.grpc_engine != "native":
+        return  # with a single port no engine is asked
     if importlib.util.find_spec("pygrpc_native") is None:
         raise EngineError('grpc_engine is "native", which is not installed: pip install "diptych[native]"')
     if settings.tls_certificate is not None:

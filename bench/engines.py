@@ -1,0 +1,130 @@
+"""`python -m bench.engines`: what serves gRPC how fast, each engine beside plain grpc.aio, in one run; prints a table.
+
+h2load drives them where it is on PATH, since it costs less than any of them; else grpcio clients, which cost as much
+as the servers and bound what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from google.protobuf import json_format
+
+from bench.load import measure_grpc
+from bench.process import Server, cores, pin, server
+from bench.records import NESTED
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+
+ENGINES = ("grpcio", "native", "single-port")
+PEER = "grpc.aio alone"
+CONNECTIONS, STREAMS = 4, 8
+PATHS = {"get": "GetDish", "post": "CreateDish", "list": "ListDishes"}
+
+Measure = Callable[[Server, str, float], tuple[float, float]]
+
+
+def request(method: str) -> bytes:
+    """The method's request as gRPC frames it."""
+    made = {
+        "get": pb.GetDishRequest(dish_id="dish-0"),
+        "post": pb.CreateDishRequest(dish=json_format.ParseDict(NESTED, pb.Dish())),
+        "list": pb.ListDishesRequest(),
+    }
+    data = made[method].SerializeToString()
+    return struct.pack(">BI", 0, len(data)) + data
+
+
+def by_h2load(one: Server, method: str, seconds: float) -> tuple[float, float]:
+    """Calls a second, and the server's CPU time a call in microseconds."""
+    with tempfile.NamedTemporaryFile() as body:
+        Path(body.name).write_bytes(request(method))
+        headers = ("content-type: application/grpc", "te: trailers")
+        command = ["h2load", "-c", str(CONNECTIONS), "-m", str(STREAMS), "-D", str(round(seconds)), "-d", body.name]
+        command += [part for header in headers for part in ("-H", header)]
+        command.append(f"http://127.0.0.1:{one.grpc}/kitchen.v1.KitchenService/{PATHS[method]}")
+        before = one.cpu_seconds()
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        used = one.cpu_seconds() - before
+    counts = re.search(r"(\d+) succeeded, (\d+) failed", said)
+    if counts is None or int(counts[2]):
+        raise RuntimeError(f"{one.name}: {said}")
+    return int(counts[1]) / round(seconds), used / int(counts[1]) * 1e6
+
+
+def by_grpcio(one: Server, method: str, seconds: float) -> tuple[float, float]:
+    """The same by a grpcio client process."""
+    result = measure_grpc(one, method, seconds)
+    return result.rate, result.cpu
+
+
+def check(servers: Sequence[Server]) -> None:
+    """Raises RuntimeError where one of them answers otherwise than the others: h2load looks at no status of gRPC's."""
+    answers = {}
+    for one in servers:
+        with grpc.insecure_channel(f"127.0.0.1:{one.grpc}") as channel:
+            stub = pb_grpc.KitchenServiceStub(channel)
+            answers[one.name] = stub.GetDish(pb.GetDishRequest(dish_id="dish-0"), timeout=20).SerializeToString()
+    if len(set(answers.values())) != 1:
+        raise RuntimeError(f"the servers do not answer alike: {answers}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server's medians."""
+
+    name: str
+    method: str
+    rate: float
+    cpu: float
+
+
+def run(engines: Sequence[str], seconds: float, rounds: int, measure: Measure) -> list[Row]:
+    """Every server in turn, round after round, so that a busy moment hits them all."""
+    servers_core, own_core = cores()
+    pin(own_core)
+    with contextlib.ExitStack() as stack:
+        every = [stack.enter_context(server(PEER, "grpcaio", servers_core))]
+        every += [stack.enter_context(server(name, "engine", servers_core, name)) for name in engines]
+        check(every)
+        rows = []
+        for method in PATHS:
+            found = [[measure(one, method, seconds) for one in every] for _ in range(rounds)]
+            for place, one in enumerate(every):
+                rates, cpus = zip(*(turn[place] for turn in found), strict=True)
+                rows.append(Row(one.name, method, statistics.median(rates), statistics.median(cpus)))
+        return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench.engines", description="Measure what serves gRPC.")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="one of them; may be repeated")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--client", choices=("h2load", "grpcio"))
+    arguments = parser.parse_args()
+    client = arguments.client or ("h2load" if shutil.which("h2load") else "grpcio")
+    measure = by_h2load if client == "h2load" else by_grpcio
+    rows = run(arguments.engine or ENGINES, arguments.seconds, arguments.rounds, measure)
+    peers = {row.method: row for row in rows if row.name == PEER}
+    print(f"driven by {client}\n\n| server | method | calls/s | of {PEER} | CPU us/call |\n|---|---|--:|--:|--:|")
+    for row in rows:
+        ratio = row.rate / peers[row.method].rate
+        print(f"| {row.name} | {PATHS[row.method]} | {row.rate:,.0f} | {ratio:.2f} x | {row.cpu:.0f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
