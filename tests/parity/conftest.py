@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,35 +10,42 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from tests.clients.driver import Driver
+from tests.clients.node import node_driver
 from tests.conftest import Served, serving
 from tests.kitchen import Context, Kitchen
 from tests.parity.faces import Face
 from tests.parity.faces.grpc import GrpcFace
-from tests.parity.faces.http1 import Http1
-from tests.parity.faces.rest import RestFace
+from tests.parity.registry import FACES, HAS_NODE
 
 
 class Watched(Kitchen):
-    """The kitchen, telling of its client streams and conversations too when they wait and when they are cancelled."""
+    """The kitchen, telling of streams of requests too that they began, and that their servicer was let go.
+
+    Their key is the text of the first tick. grpcio tells a servicer that reads of a cancelled call by the end of its
+    requests or by cancelling it, whichever comes first, so that either counts.
+    """
 
     async def Sum(self, request_iterator: Any, context: Context) -> Any:
+        keys: list[str] = []
         try:
-            return await super().Sum(self._seen("Sum", request_iterator), context)
-        except asyncio.CancelledError:
-            self.cancelled["Sum"].set()
-            raise
+            return await super().Sum(self._seen(request_iterator, keys), context)
+        finally:
+            self.cancelled["".join(keys)].set()
 
     async def Converse(self, request_iterator: Any, context: Context) -> Any:
+        keys: list[str] = []
         try:
-            async for answer in super().Converse(self._seen("Converse", request_iterator), context):
+            async for answer in super().Converse(self._seen(request_iterator, keys), context):
                 yield answer
-        except (asyncio.CancelledError, GeneratorExit):
-            self.cancelled["Converse"].set()
-            raise
+        finally:
+            self.cancelled["".join(keys)].set()
 
-    async def _seen(self, key: str, requests: Any) -> Any:
+    async def _seen(self, requests: Any, keys: list[str]) -> Any:
         async for request in requests:
-            self.waiting[key].set()
+            if not keys:
+                keys.append(request.text)
+                self.waiting[request.text].set()
             yield request
 
 
@@ -80,7 +86,7 @@ class Kitchens:
     """One gateway of each kind, with the same kitchen behind either."""
 
     two_ports: Served
-    single_port: Served | None
+    single_port: Served
 
     @property
     def reference(self) -> Face:
@@ -89,38 +95,40 @@ class Kitchens:
 
     def of(self, face: str) -> Served:
         """The gateway that a face calls."""
-        if face not in ON_SINGLE_PORT:
+        if face not in FACES or not FACES[face].single_port:
             return self.two_ports
-        assert self.single_port is not None
         return self.single_port
 
 
-def _http1(kitchen: Served) -> Http1:
-    return Http1(kitchen.gateway.http_port)
-
-
-Make = Callable[[Served], Face]
-
-ON_TWO_PORTS: dict[str, Make] = {
-    "rest-ndjson-h1": lambda kitchen: RestFace(_http1(kitchen), "ndjson"),
-    "rest-array-h1": lambda kitchen: RestFace(_http1(kitchen), "array"),
-    "rest-sse-h1": lambda kitchen: RestFace(_http1(kitchen), "sse"),
-}
-ON_SINGLE_PORT: dict[str, Make] = {}
-FACES = {**ON_TWO_PORTS, **ON_SINGLE_PORT}
+def pytest_report_header() -> list[str]:
+    """Says which clients are left out, since nobody would see them missing."""
+    return [] if HAS_NODE else ["no node and npm were found: the JavaScript clients do not run"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kitchens() -> AsyncIterator[Kitchens]:
     """Both gateways, for the tests that leave them as they were."""
-    async with serving(Watched(), interceptors=[Stamp()]) as two_ports:
-        yield Kitchens(two_ports, None)
+    async with (
+        serving(Watched(), interceptors=[Stamp()]) as two_ports,
+        serving(Watched(), interceptors=[Stamp()], single_port=True) as single_port,
+    ):
+        yield Kitchens(two_ports, single_port)
 
 
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
-    """Each face but the one it is measured by."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def node() -> AsyncIterator[Driver]:
+    """The JavaScript clients in one process."""
+    async with node_driver() as driver:
+        yield driver
+
+
+@pytest.fixture(params=["grpc", *FACES])
+def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
+    """Each face, the one it is measured by among them."""
     name: str = request.param
-    made = FACES[name](kitchens.of(name))
+    if name == "grpc":
+        return kitchens.reference
+    door = FACES[name]
+    made = door.make(kitchens.of(name), request.getfixturevalue(door.driver) if door.driver else None)
     assert made.name == name
     return made

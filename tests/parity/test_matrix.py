@@ -50,18 +50,18 @@ async def test_a_call_ends_as_the_table_says(kitchens: Kitchens, case: Case) -> 
     assert (measured.code, len(measured.answers)) == (case.code, case.count)
 
 
-async def test_every_call_ends_alike_by_every_face(kitchens: Kitchens, face: Face) -> None:
+async def test_every_call_ends_alike_by_every_face(kitchens: Kitchens, any_face: Face) -> None:
     wrong: dict[str, Any] = {}
     for case in CASES:
-        if not face.can(method_of(case.method)):
+        if not any_face.can(method_of(case.method)):
             continue
         measured = await _ask(kitchens.reference, case)
         try:
-            seen = await _ask(face, case)
+            seen = await _ask(any_face, case)
         except Exception as broken:
             wrong[case.name] = broken
             continue
-        expected, found = comparable(face, case, measured), comparable(face, case, seen)
+        expected, found = comparable(any_face, case, measured), comparable(any_face, case, seen)
         if expected != found:
             wrong[case.name] = {
                 name: (getattr(expected, name), getattr(found, name))

@@ -39,7 +39,8 @@ class RestFace:
         """Every annotated method; three framings differ only in streams."""
         if self._framing != "ndjson" and not method.server_streaming and not method.client_streaming:
             return False
-        return bool(rules(method))
+        # An element of an array ends where the next one begins, so that a conversation has to be in lines.
+        return bool(rules(method)) and not (duplex and self._framing == "array")
 
     async def call(
         self,

@@ -1,0 +1,66 @@
+"""Every face there is, by name: which gateway it calls, and how it is made.
+
+Those of clients that nobody here wrote need a driver, which is started once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.clients.driver import ClientFace, Driver
+from tests.conftest import Served
+from tests.parity.faces import Face
+from tests.parity.faces.http1 import Http1
+from tests.parity.faces.http2 import Http2
+from tests.parity.faces.rest import RestFace
+
+Driven = Literal["", "node", "browser"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """One face: on which gateway, by whose hands, and how it is made of them."""
+
+    make: Callable[[Served, Driver | None], Face]
+    single_port: bool = False
+    driver: Driven = ""
+
+
+def _own(make: Callable[[int], Face], *, single_port: bool = False) -> Door:
+    """A face of ours on the HTTP port."""
+    return Door(make=lambda served, driver: make(served.gateway.http_port), single_port=single_port)
+
+
+def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False, **options: object) -> Door:
+    """A face by a client of somebody else's; `kinds` as `ClientFace` has them."""
+
+    def make(served: Served, driver: Driver | None) -> Face:
+        assert driver is not None
+        where = {"base": f"http://127.0.0.1:{served.gateway.http_port}"}
+        if options["kind"] == "grpc":
+            where = {"target": f"127.0.0.1:{served.gateway.grpc_port}"}
+        return ClientFace(name, driver, {**where, **options}, kinds)
+
+    return Door(make=make, single_port=single_port, driver=driver)
+
+
+_OWN = {
+    "rest-ndjson-h1": _own(lambda port: RestFace(Http1(port), "ndjson")),
+    "rest-array-h1": _own(lambda port: RestFace(Http1(port), "array")),
+    "rest-sse-h1": _own(lambda port: RestFace(Http1(port), "sse")),
+    "rest-ndjson-h2": _own(lambda port: RestFace(Http2(port), "ndjson"), single_port=True),
+    "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True),
+}
+_NODE = {
+    "grpc-js": _driven("grpc-js", "node", "uscbd", kind="grpc"),
+    "grpc-js-gzip": _driven("grpc-js-gzip", "node", "uscbd", kind="grpc", gzip=True),
+}
+
+REQUIRED = os.environ.get("DIPTYCH_CLIENT_TESTS") == "required"
+HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
+
+FACES: dict[str, Door] = {**_OWN, **(_NODE if HAS_NODE else {})}
