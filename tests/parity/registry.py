@@ -17,6 +17,7 @@ from tests.parity.faces import Face
 from tests.parity.faces.http1 import Http1
 from tests.parity.faces.http2 import Http2
 from tests.parity.faces.rest import RestFace
+from tests.parity.faces.websocket import WebSocketFace
 
 Driven = Literal["", "node", "browser"]
 
@@ -53,6 +54,9 @@ _OWN = {
     "rest-array-h1": _own(lambda port: RestFace(Http1(port), "array")),
     "rest-sse-h1": _own(lambda port: RestFace(Http1(port), "sse")),
     "rest-ndjson-h2": _own(lambda port: RestFace(Http2(port), "ndjson"), single_port=True),
+    "websocket-json": _own(lambda port: WebSocketFace(port, "json")),
+    "websocket-proto": _own(lambda port: WebSocketFace(port, "proto")),
+    "websocket-json-by-name": _own(lambda port: WebSocketFace(port, "json", by_name=True)),
     "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True),
 }
 _NODE = {
