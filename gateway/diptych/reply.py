@@ -90,7 +90,7 @@ class Replier:
             status = http_code(initial, trailing)
             headers += metadata_headers(initial, trailing)
         if warnings:
-            headers.append((UNKNOWN_FIELDS, _header_list(warnings)))
+            headers.append((UNKNOWN_FIELDS, header_list(warnings)))
         if status in (204, 304):
             return Reply(status, [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")], b"")
         return Reply(status, headers, body)
@@ -135,7 +135,8 @@ def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:
     return 200
 
 
-def _header_list(names: Sequence[str]) -> bytes:
+def header_list(names: Sequence[str]) -> bytes:
+    """Names of fields, which are a client's own text, as a header's value."""
     return ", ".join(names)[:4096].encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
 
 

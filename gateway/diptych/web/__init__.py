@@ -6,7 +6,9 @@ its paths REST has a route for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from urllib.parse import parse_qsl
 
 from ..call import Calls
 from ..codec import Codec
@@ -14,26 +16,26 @@ from ..exchange import Exchange, Receive, Scope, Send
 from ..methods import MethodTable
 from ..reply import Reply
 from ..settings import Settings
+from ..status import Code, Status
 from . import enveloped
+from .connect_errors import ConnectErrors
+from .connect_stream import ConnectWire
+from .connect_unary import ConnectUnary
 from .desk import Desk
 from .entries import Entry, entries, unknown
-from .kinds import Kind, Protocol, kind_of
+from .kinds import ACCEPT_POST, Kind, Protocol, kind_of
 from .wires import GrpcWire, WebTextWire, WebWire, Wire
 
 __all__ = ["Web"]
 
-_WIRES: dict[Protocol, type[Wire]] = {
-    Protocol.GRPC: GrpcWire,
-    Protocol.WEB: WebWire,
-    Protocol.WEB_TEXT: WebTextWire,
-}
+_VERSION = b"connect-protocol-version"
 
 
 class Web:
     """Serves every method at `/{package.Service}/{Method}`.
 
-    `claimed` are the paths of that shape which REST has a route for: there, JSON without a header of Connect's is
-    REST's.
+    `claimed` are the paths of that shape which REST has a route for: there, what could be a call of either is REST's
+    unless it says that it is Connect's.
     """
 
     def __init__(
@@ -42,6 +44,14 @@ class Web:
         self._desk = Desk(calls, settings)
         self._settings = settings
         self._claimed = frozenset(claimed)
+        self._errors = ConnectErrors(codec)
+        self._unary = ConnectUnary(self._desk, self._errors)
+        self._wires: Mapping[Protocol, Callable[[Kind, Mapping[bytes, bytes], Send], Wire]] = {
+            Protocol.GRPC: GrpcWire,
+            Protocol.WEB: WebWire,
+            Protocol.WEB_TEXT: WebTextWire,
+            Protocol.CONNECT_STREAM: partial(ConnectWire, errors=self._errors),
+        }
         self.entries: dict[str, Entry] = entries(calls, codec, methods, settings)
         """What is served, by path."""
 
@@ -56,15 +66,21 @@ class Web:
 
     def takes(self, scope: Scope, path: str) -> bool:
         """Whether a request for a path of `entries` is for here; `path` is below the place the app is mounted at."""
+        if path not in self._claimed:
+            return True
+        if scope["method"] == "GET":
+            return (b"connect", b"v1") in parse_qsl(scope["query_string"])
         kind = _kind(scope)
-        return scope["method"] == "POST" and kind is not None and kind.protocol in _WIRES
+        if scope["method"] != "POST" or kind is None:
+            return False
+        return kind.protocol is not Protocol.CONNECT or not kind.json or _says_connect(scope)
 
     def speaks(self, scope: Scope, path: str) -> bool:
-        """Whether a request for a path that nobody serves speaks a protocol of this room, which words the refusal."""
-        if scope["method"] != "POST" or path.count("/") != 2:
+        """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
+        if path.count("/") != 2:
             return False
         kind = _kind(scope)
-        return kind is not None and kind.protocol in _WIRES
+        return kind is not None and (kind.protocol is not Protocol.CONNECT or _says_connect(scope))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root, path = scope.get("root_path"), scope["path"]
@@ -72,14 +88,25 @@ class Web:
             path = path[len(root) :]
         entry = self.entries.get(path) or unknown(path, self._settings)
         exchange = Exchange(scope, receive, send)
-        kind = _kind(scope)
-        if kind is None:
-            raise NotImplementedError
-        if kind.protocol is Protocol.GRPC and scope["http_version"] != "2":
-            await exchange.reply(_NEEDS_HTTP2)
+        if scope["method"] != "POST":
+            await self._other_verb(exchange, entry)
             return
-        wire = _WIRES[kind.protocol](kind, exchange.headers, send)
-        await enveloped.serve(self._desk, exchange, entry, kind, wire)
+        kind = _kind(scope)
+        if kind is None or not _fits(kind, entry):
+            await exchange.reply(self._errors.reply(_wrong_type(entry)))
+        elif kind.protocol is Protocol.CONNECT:
+            await self._unary.serve(exchange, entry, kind)
+        elif kind.protocol is Protocol.GRPC and scope["http_version"] != "2":
+            await exchange.reply(_NEEDS_HTTP2)
+        else:
+            wire = self._wires[kind.protocol](kind, exchange.headers, send)
+            await enveloped.serve(self._desk, exchange, entry, kind, wire)
+
+    async def _other_verb(self, exchange: Exchange, entry: Entry) -> None:
+        if exchange.scope["method"] == "GET" and entry.safe:
+            await self._unary.serve(exchange, entry, None)
+        else:
+            await exchange.reply(self._errors.reply(_wrong_verb(exchange.scope["method"], entry)))
 
 
 def _kind(scope: Scope) -> Kind | None:
@@ -89,5 +116,36 @@ def _kind(scope: Scope) -> Kind | None:
     return None
 
 
-_WHY = b"gRPC needs HTTP/2: this connection is HTTP/1.1, where gRPC-Web and Connect can be spoken"
+def _says_connect(scope: Scope) -> bool:
+    return any(name == _VERSION for name, _ in scope["headers"])
+
+
+def _fits(kind: Kind, entry: Entry) -> bool:
+    """Whether the method streams as the content type says; gRPC's say nothing of it."""
+    if not entry.known or kind.protocol not in (Protocol.CONNECT, Protocol.CONNECT_STREAM):
+        return True
+    return entry.streaming is (kind.protocol is Protocol.CONNECT_STREAM)
+
+
+def _wrong_type(entry: Entry) -> Status:
+    taken = ACCEPT_POST[entry.streaming]
+    return Status(
+        code=Code.INVALID_ARGUMENT,
+        message=f"the content type is none that {entry.path} takes: {taken}",
+        http=415,
+        headers=(("accept-post", taken),),
+    )
+
+
+def _wrong_verb(verb: str, entry: Entry) -> Status:
+    allowed = "GET, POST" if entry.safe else "POST"
+    return Status(
+        code=Code.UNIMPLEMENTED,
+        message=f"{verb} is not allowed for {entry.path}: {allowed}",
+        http=405,
+        headers=(("allow", allowed),),
+    )
+
+
+_WHY = b"gRPC needs HTTP/2, and this is HTTP/1.1, where gRPC-Web and Connect can be spoken"
 _NEEDS_HTTP2 = Reply(505, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_WHY))], _WHY)

@@ -27,8 +27,8 @@ async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: 
     try:
         seconds = wire.seconds(desk.max_seconds)
         coding = wire.request_coding()
-        read = _parser(entry) if kind.json else None
         call = await desk.open(kind.protocol, entry, exchange.scope, seconds, json=kind.json)
+        read = _parser(entry) if kind.json else None
         answering = _Answering(call, wire, entry, kind)
         await answering.run(exchange, Opening(coding, entry.limit, wire.fault, read))
     except (ClientGone, Disconnected):
