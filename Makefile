@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve test check generate fresh lint format types proto bench bench-ocr clean
+.PHONY: help serve test check generate fresh lint format types proto bench bench-ocr bench-streams clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
+	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
 
 # One environment serves every target, so that no two of them can disagree.
@@ -74,6 +75,9 @@ check: lint fresh types proto
 
 bench: build/.generated $(VENV)/.bench
 	python -m bench
+
+bench-streams: build/.generated $(VENV)/.bench
+	python -m bench.streams
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr

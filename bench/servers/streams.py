@@ -1,0 +1,52 @@
+"""Diptych with streams behind it; the argument says what serves gRPC: `grpcio`, `native` or `single-port`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import uvloop
+
+from bench.records import BY_ID
+from bench.servers.listen import announce
+from bench.servicer import dish
+from diptych import Gateway, Settings
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+
+
+class Kitchen(pb_grpc.KitchenServiceServicer):
+    """Streams as long as they are asked for."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+        return dish(BY_ID[request.dish_id])
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        for number in range(request.count):
+            yield pb.TickResponse(number=number, text="tick")
+
+    async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
+        count = 0
+        async for _ in request_iterator:
+            count += 1
+        return pb.TickResponse(number=count)
+
+    async def Converse(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.TickResponse]:
+        async for tick in request_iterator:
+            yield tick
+
+
+async def main(engine: str) -> None:
+    native: Literal["grpcio", "native"] = "native" if engine == "native" else "grpcio"
+    settings = Settings(http_port=0, grpc_port=0, single_port=engine == "single-port", grpc_engine=native)
+    gateway = Gateway(settings)
+    pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
+    async with gateway:
+        announce(http=gateway.http_port, grpc=gateway.grpc_port)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1] if len(sys.argv) > 1 else "grpcio"))
