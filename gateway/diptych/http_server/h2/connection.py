@@ -206,6 +206,7 @@ class Connection:
         if stream.window < 0:
             raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "DATA above the stream's window")
         if payload:
+            self._idle_frames.earn(_EARNED_BY_DATA)  # clients measure the line, with a PING, while they send
             self._unread += len(payload)
             stream.unread += len(payload)
             if stream.expected is not None:
