@@ -74,6 +74,10 @@ class Settings(BaseModel):
 
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call from browsers, such as `https://example.com`; `*` is any, without its cookies."""
+    cors_credentials: bool = False
+    """Lets those pages' calls carry cookies and HTTP authentication; the origins are named then, not `*`."""
+    cors_expose_headers: tuple[str, ...] = ()
+    """Metadata that those pages may read, beside the protocols' own headers: initial, and `trailer-` names as well."""
 
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How long an event stream may be silent before a comment is sent."""
@@ -101,6 +105,8 @@ class Settings(BaseModel):
     def _whole(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key are set both or neither")
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError("cors_credentials needs cors_origins named one by one, not *")
         return self
 
     @property

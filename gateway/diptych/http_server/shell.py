@@ -27,6 +27,7 @@ from ..settings import Settings
 from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
 from ..transcode import Transcoder
 from ..web import Web
+from .cors import cross_origin
 
 Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""
@@ -50,6 +51,7 @@ def make_app(
     app = _Shell(
         transcoder,
         web,
+        settings,
         title=settings.title,
         version=settings.api_version,
         docs_url=None,
@@ -71,12 +73,23 @@ def make_app(
 class _Shell(FastAPI):
     """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
 
-    def __init__(self, transcoder: Callable[[], Awaitable[Transcoder]], web: Callable[[], Web], **options: Any) -> None:
+    def __init__(
+        self,
+        transcoder: Callable[[], Awaitable[Transcoder]],
+        web: Callable[[], Web],
+        settings: Settings,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self._transcoder, self._web = transcoder, web
+        self._transcoder, self._web, self._settings = transcoder, web, settings
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own hook, called once, with the first request."""
+        stack = self._stack()
+        # Outermost, so that errors are shown to pages too; not there at all where no page is let in.
+        return cross_origin(stack, self._settings) if self._settings.cors_origins else stack
+
+    def _stack(self) -> ASGIApp:
         if not self.user_middleware:
             # FastAPI's own three are for its own routes: a transcoded request passes by them.
             return _Dispatch(super().build_middleware_stack(), self, self._transcoder, self._web)
