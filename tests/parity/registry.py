@@ -14,6 +14,8 @@ from typing import Literal
 from tests.clients.driver import ClientFace, Driver
 from tests.conftest import Served
 from tests.parity.faces import Face
+from tests.parity.faces.grpc import GrpcFace
+from tests.parity.faces.grpc_web import GrpcWebFace
 from tests.parity.faces.http1 import Http1
 from tests.parity.faces.http2 import Http2
 from tests.parity.faces.rest import RestFace
@@ -59,12 +61,24 @@ _OWN = {
     "websocket-json-by-name": _own(lambda port: WebSocketFace(port, "json", by_name=True)),
     "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True),
 }
+_WEB = {
+    "grpc-single-port": Door(make=lambda served, _: GrpcFace("grpc-single-port", served.channel), single_port=True),
+    "grpc-web-h1": _own(lambda port: GrpcWebFace(Http1(port), text=False)),
+    "grpc-web-text-h1": _own(lambda port: GrpcWebFace(Http1(port), text=True)),
+    "grpc-web-h2": _own(lambda port: GrpcWebFace(Http2(port), text=False), single_port=True),
+}
 _NODE = {
     "grpc-js": _driven("grpc-js", "node", "uscbd", kind="grpc"),
     "grpc-js-gzip": _driven("grpc-js-gzip", "node", "uscbd", kind="grpc", gzip=True),
+    "grpc-js-single-port": _driven("grpc-js-single-port", "node", "uscbd", single_port=True, kind="grpc"),
+    "node-grpc": _driven("node-grpc", "node", "uscbd", single_port=True, kind="connect-grpc", gzip=True),
+    "node-grpc-web-h1": _driven("node-grpc-web-h1", "node", "us", kind="connect-grpc-web", httpVersion="1.1"),
+    "node-grpc-web-h2": _driven(
+        "node-grpc-web-h2", "node", "uscbd", single_port=True, kind="connect-grpc-web", httpVersion="2", gzip=True
+    ),
 }
 
 REQUIRED = os.environ.get("DIPTYCH_CLIENT_TESTS") == "required"
 HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
 
-FACES: dict[str, Door] = {**_OWN, **(_NODE if HAS_NODE else {})}
+FACES: dict[str, Door] = {**_OWN, **_WEB, **(_NODE if HAS_NODE else {})}

@@ -36,6 +36,8 @@ async def _ask(face: Face, case: Case) -> Outcome:
 def _inspected(answer: Any) -> Any:
     """Of what the servicer saw, what the client sent on purpose: protocols send headers of their own beside it."""
     sent = {key: value for key, value in answer["metadata"].items() if key.startswith("x-") and key not in _THEIRS}
+    # Fetch joins what stands twice into one header; the servicer answers with the last of several.
+    sent = {key: value.rpartition(", ")[2] for key, value in sent.items()}
     return {"metadata": sent}
 
 
