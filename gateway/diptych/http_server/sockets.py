@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -26,16 +27,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._rest = b""
-        self._held = self._stalled = False
+        self._stalled = False
+        self._lost: Callable[[], None] | None = None
         self._abort: asyncio.TimerHandle | None = None
 
-    def hold(self) -> None:
-        """Let the connection live through the grace of a stop: whoever serves it closes it then."""
-        self._held = True
+    def hold(self, lost: Callable[[], None]) -> None:
+        """Let the connection live through the grace of a stop: whoever serves it closes it then.
+
+        `lost` is called when it is gone, though messages wait before the disconnect that tells so.
+        """
+        self._lost = lost
 
     def shutdown(self) -> None:
         """Close it, as uvicorn asks at a stop, unless it is held."""
-        if self.close_sent or not self._held:
+        if self.close_sent or self._lost is None:
             super().shutdown()
             self._end_soon()
 
@@ -49,6 +54,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._abort is not None:
             self._abort.cancel()
         super().connection_lost(exc)
+        if self._lost is not None:
+            self._lost()
+            self._lost = None
 
     # Reading.
 

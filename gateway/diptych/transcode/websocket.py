@@ -145,7 +145,7 @@ class WebSockets:
         if call.needs_request:
             # Where an interceptor answers by itself, its refusal is the handshake's answer.
             await talk.accept()
-        async with Frames(socket.receive, proto=shake.proto, limit=door.limit, most=door.most) as frames:
+        async with Frames(socket, proto=shake.proto, limit=door.limit, most=door.most) as frames:
             try:
                 await _answer(talk, call, await _request(frames, talk, call, door, values, shake), frames)
             except ClientGone:

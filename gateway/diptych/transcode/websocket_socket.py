@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +17,10 @@ from ..reply import Reply
 from ..status import StatusError, Violation, invalid
 
 HELD = "diptych.held"
-"""The scope's key for the listener's function that lets a connection live through the grace of a stop."""
+"""The scope's key for the listener's function that lets a connection live through the grace of a stop.
+
+It takes a function to call when the connection is lost.
+"""
 
 # How far a client may run ahead of the servicer. A small window is read and not none, since what stands behind a
 # message on the wire (a pong, the client's leaving) is only seen once the message is read.
@@ -45,6 +49,7 @@ class Socket:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._asgi_send = scope, receive, send
         self.accepted = self.closed = False
+        self.on_lost: Callable[[], None] | None = None
 
     async def connected(self) -> bool:
         """Whether the client still waits for an answer to its handshake."""
@@ -55,8 +60,12 @@ class Socket:
         self.accepted = True
         held = self.scope.get(HELD)
         if held is not None:
-            held()
+            held(self._lost)
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+
+    def _lost(self) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
 
     async def refuse(self, reply: Reply) -> None:
         """Answer the handshake with an HTTP response; where the server cannot, it makes a bare 403 of it."""
@@ -96,8 +105,8 @@ class Frames:
     leaves, or breaks the protocol, as `fault` tells, `left` is done and whoever waits for a message has `ClientGone`.
     """
 
-    def __init__(self, receive: Receive, *, proto: bool, limit: int, most: int | None) -> None:
-        self._receive, self._proto, self._limit, self._most = receive, proto, limit, most
+    def __init__(self, socket: Socket, *, proto: bool, limit: int, most: int | None) -> None:
+        self._socket, self._proto, self._limit, self._most = socket, proto, limit, most
         self._held: deque[bytes] = deque()
         self._bytes = self._taken = 0
         self._half_closed = False
@@ -107,6 +116,7 @@ class Frames:
         self._pump: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._socket.on_lost = self._leave  # at once, where the pump waits for room
         self._pump = asyncio.ensure_future(self._run())
         return self
 
@@ -115,10 +125,11 @@ class Frames:
     ) -> None:
         if self._pump is not None:
             self._pump.cancel()
+        self._socket.on_lost = None
         self.left.cancel()
 
     async def _run(self) -> None:
-        while (message := await self._receive())["type"] != "websocket.disconnect":
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             self.fault = self._take(message.get("text"), message.get("bytes"))
             if self.fault is not None:
                 break
@@ -126,6 +137,9 @@ class Frames:
             while len(self._held) >= _AHEAD_FRAMES or self._bytes >= _AHEAD_BYTES:
                 self._room.clear()
                 await self._room.wait()
+        self._leave()
+
+    def _leave(self) -> None:
         if not self.left.done():
             self.left.set_result(None)
         self._filled.set()
