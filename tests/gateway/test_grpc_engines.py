@@ -224,10 +224,10 @@ async def test_garbage_is_the_clients_fault(served: Served) -> None:
 @pytest.mark.parametrize("method", ["/kitchen.v1.KitchenService/Nowhere", "/no.Service/Method", "/x", "/a/b/c"])
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
 async def test_an_unknown_method_is_unimplemented(served: Served, method: str, kind: str) -> None:
-    call: Any = getattr(served.channel, kind)(method)(b"" if kind.startswith("unary") else iter([b""]))
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        _ = [message async for message in call] if kind.endswith("stream") else await call
-    assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+    # A client that streams writes nothing here: grpc.aio takes a refusal that overtakes its message for an error of its
+    # own, INTERNAL, whoever the server is.
+    call: Any = getattr(served.channel, kind)(method)(*[b""] * kind.startswith("unary"))
+    assert (await call.code(), await call.details()) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
 
 
 async def test_a_client_may_compress(served: Served) -> None:

@@ -267,8 +267,9 @@ async def test_keepalive_pings_are_answered(serve: Serve) -> None:
 async def test_a_client_may_wait_for_the_server(serve: Serve) -> None:
     async with serve() as first:
         port = first.gateway.grpc_port
+        setting = "http_port" if port == first.gateway.http_port else "grpc_port"
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(60):
         call = pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="1"), wait_for_ready=True)
         answer = asyncio.ensure_future(call)
-        async with serve(grpc_port=port):
+        async with serve(**{setting: port}):
             assert (await answer).id == "1"
