@@ -26,6 +26,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.conn.debug = False  # it would log every header and frame
         self._rest = b""
         self._stalled = False
         self._lost: Callable[[], None] | None = None
@@ -111,6 +112,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # by a refusal, which uvicorn would log as an error of the application's
         if self.close_timer is not None:
             # uvicorn would close, and wait for a client that does not read.
             self.close_timer.cancel()
@@ -136,4 +139,4 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 def unwanted(record: logging.LogRecord) -> bool:
     """Whether uvicorn says of a WebSocket what is for no log: its query, with its metadata, or a client's fault."""
     text = record.msg if isinstance(record.msg, str) else ""
-    return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence"))
+    return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence", "connection open"))
