@@ -14,6 +14,7 @@ from typing import Literal
 from tests.clients.driver import ClientFace, Driver
 from tests.conftest import Served
 from tests.parity.faces import Face
+from tests.parity.faces.connect import ConnectFace
 from tests.parity.faces.grpc import GrpcFace
 from tests.parity.faces.grpc_web import GrpcWebFace
 from tests.parity.faces.http1 import Http1
@@ -66,6 +67,12 @@ _WEB = {
     "grpc-web-h1": _own(lambda port: GrpcWebFace(Http1(port), text=False)),
     "grpc-web-text-h1": _own(lambda port: GrpcWebFace(Http1(port), text=True)),
     "grpc-web-h2": _own(lambda port: GrpcWebFace(Http2(port), text=False), single_port=True),
+    "connect-json-h1": _own(lambda port: ConnectFace(Http1(port), "json")),
+    "connect-proto-h1": _own(lambda port: ConnectFace(Http1(port), "proto")),
+    "connect-json-get-h1": _own(lambda port: ConnectFace(Http1(port), "json", get=True)),
+    "connect-proto-get-gzip-h1": _own(lambda port: ConnectFace(Http1(port), "proto", get=True, zipped=True)),
+    "connect-json-h2": _own(lambda port: ConnectFace(Http2(port), "json"), single_port=True),
+    "connect-proto-gzip-h2": _own(lambda port: ConnectFace(Http2(port), "proto", zipped=True), single_port=True),
 }
 _NODE = {
     "grpc-js": _driven("grpc-js", "node", "uscbd", kind="grpc"),
@@ -75,6 +82,16 @@ _NODE = {
     "node-grpc-web-h1": _driven("node-grpc-web-h1", "node", "us", kind="connect-grpc-web", httpVersion="1.1"),
     "node-grpc-web-h2": _driven(
         "node-grpc-web-h2", "node", "uscbd", single_port=True, kind="connect-grpc-web", httpVersion="2", gzip=True
+    ),
+    "node-connect-h1": _driven("node-connect-h1", "node", "usc", kind="connect", httpVersion="1.1"),
+    "node-connect-json-h1": _driven(
+        "node-connect-json-h1", "node", "usc", kind="connect", httpVersion="1.1", useBinaryFormat=False
+    ),
+    "node-connect-get-h1": _driven(
+        "node-connect-get-h1", "node", "u", kind="connect", httpVersion="1.1", useHttpGet=True
+    ),
+    "node-connect-h2": _driven(
+        "node-connect-h2", "node", "uscbd", single_port=True, kind="connect", httpVersion="2", gzip=True
     ),
 }
 

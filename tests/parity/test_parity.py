@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from grpc_status import rpc_status
 
 from diptych.status import CODE_BY_NUMBER, HTTP_STATUS
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Served, serving
+from tests.conftest import ENGINES, Served, every_engine, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -266,12 +267,18 @@ class Refuse(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["plain", "wrapped", "capped"])
+@pytest_asyncio.fixture(
+    scope="session",
+    loop_scope="session",
+    params=list(itertools.product(ENGINES, ["plain", "wrapped", "capped"])),
+    ids="-".join,
+)
 async def either(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    """A gateway without interceptors, one with, and one whose calls have a deadline of the server's."""
-    interceptors = [Stamp()] if request.param == "wrapped" else []
-    settings: dict[str, Any] = {"max_deadline_seconds": 60.0} if request.param == "capped" else {}
-    async with serving(interceptors=interceptors, **settings) as running:
+    """A gateway without interceptors, one with, and one whose calls have a deadline of the server's, by each engine."""
+    engine, kind = request.param
+    interceptors = [Stamp()] if kind == "wrapped" else []
+    settings: dict[str, Any] = {"max_deadline_seconds": 60.0} if kind == "capped" else {}
+    async with serving(interceptors=interceptors, **ENGINES[engine], **settings) as running:
         yield running
 
 
@@ -305,8 +312,9 @@ async def test_an_unexpected_exception_is_the_same_but_for_its_id(either: Served
         assert outcome.message == f"internal error, id {detail['requestId']}"
 
 
-async def test_a_refusal_is_the_same_by_both_faces() -> None:
-    async with serving(interceptors=[Refuse()]) as served:
+@every_engine
+async def test_a_refusal_is_the_same_by_both_faces(engine: str) -> None:
+    async with serving(interceptors=[Refuse()], **ENGINES[engine]) as served:
         for case in METHODS:
             rest = await by_rest(
                 served, Case(**{**{k: getattr(case, k) for k in Case.__dataclass_fields__}, "http": 403})

@@ -1,11 +1,15 @@
 // The driver in a page: `drive` takes a command, and the page's `report` is given what happens.
 
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createRegistry } from "@bufbuild/protobuf";
 import { connectClient } from "./connect.js";
 import { Driver } from "./driver.js";
+import { file_kitchen_v1_kitchen_service as file } from "../gen/kitchen/v1/kitchen_service_pb.js";
 import { grpcWebClient } from "./grpc_web.js";
 
-const transport = (create) => ({ base, ...options }) => connectClient(create({ baseUrl: base, ...options }));
+// JSON of an Any needs to know what may be in it.
+const jsonOptions = { registry: createRegistry(file) };
+const transport = (create) => ({ base, ...options }) => connectClient(create({ baseUrl: base, jsonOptions, ...options }));
 
 const driver = new Driver(
   {

@@ -7,12 +7,16 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
+import { createRegistry } from "@bufbuild/protobuf";
 import { connectClient } from "./connect.js";
 import { Driver } from "./driver.js";
+import { file_kitchen_v1_kitchen_service as file } from "../gen/kitchen/v1/kitchen_service_pb.js";
 import { grpcClient } from "./grpc.js";
 
+// JSON of an Any needs to know what may be in it.
+const jsonOptions = { registry: createRegistry(file) };
 const transport = (create) => ({ base, gzip, ...options }) =>
-  connectClient(create({ baseUrl: base, ...(gzip ? { sendCompression: compressionGzip, compressMinBytes: 0 } : {}), ...options }));
+  connectClient(create({ baseUrl: base, jsonOptions, ...(gzip ? { sendCompression: compressionGzip, compressMinBytes: 0 } : {}), ...options }));
 
 const kinds = {
   connect: transport(createConnectTransport),
