@@ -77,10 +77,10 @@ class Web:
 
     def speaks(self, scope: Scope, path: str) -> bool:
         """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
-        if path.count("/") != 2:
-            return False
         kind = _kind(scope)
-        return kind is not None and (kind.protocol is not Protocol.CONNECT or _says_connect(scope))
+        if kind is None or (path.count("/") != 2 and kind.protocol is not Protocol.GRPC):
+            return False
+        return kind.protocol is not Protocol.CONNECT or _says_connect(scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root, path = scope.get("root_path"), scope["path"]

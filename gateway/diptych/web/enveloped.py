@@ -6,6 +6,7 @@ It knows no protocol: a `Wire` reads the headers and writes the answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +15,21 @@ from ..exchange import Disconnected, Exchange, Inbound
 from ..status import Code, error
 from .desk import Desk, nothing
 from .entries import Entry
-from .kinds import Kind
+from .kinds import Kind, Protocol
 from .requests import Enveloped, One, Opening, one
 from .wires import Wire
 
 __all__ = ["serve"]
 
+_MOMENT_SECONDS = 0.05
+
 
 async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: Wire) -> None:
     """Answer one call; what breaks becomes its status."""
     call: AnyCall | None = None
+    first = None
+    if kind.protocol is Protocol.GRPC and (entry.client_streaming or not entry.known):
+        first = _First(exchange)
     try:
         seconds = wire.seconds(desk.max_seconds)
         coding = wire.request_coding()
@@ -34,7 +40,36 @@ async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: 
     except (ClientGone, Disconnected):
         return  # nobody is left to answer
     except BaseException as wrong:
-        await wire.fail(desk.blame(wrong, exchange.scope), call)
+        status = desk.blame(wrong, exchange.scope)
+        if first is not None and not wire.begun:
+            await first.wait()
+        await wire.fail(status, call)
+
+
+class _First:
+    """Notices whether the client of a stream has sent anything yet.
+
+    grpcio's client takes a stream that is refused while it sends its first message for a fault of its own (INTERNAL),
+    and loses the status it was given; so a refusal waits for that message, which is there a moment later.
+    """
+
+    __slots__ = ("_came", "_receive")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._receive, self._came = exchange.receive, False
+        exchange.receive = self._watched
+
+    async def _watched(self) -> Any:
+        message = await self._receive()
+        self._came = True
+        return message
+
+    async def wait(self) -> None:
+        """Until something came, or a moment has passed: some clients wait for an answer before they send."""
+        if not self._came:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_MOMENT_SECONDS):
+                    await self._receive()
 
 
 def _parser(entry: Entry) -> Callable[[bytes], Any]:
