@@ -64,6 +64,7 @@ class FetchTransport {
   constructor(base, place, on) {
     this.base = base; this.place = place; this.on = on;
     this.abort = new AbortController();
+    this.sending = Promise.resolve();
   }
 
   async join() {
@@ -80,7 +81,12 @@ class FetchTransport {
     }
   }
 
-  async say(content, requestId) {
+  say(content, requestId) {
+    // One after the other, so that they are stored in the order in which they were said.
+    this.sending = this.sending.then(() => this.send(content, requestId));
+  }
+
+  async send(content, requestId) {
     const { channel, user } = this.place;
     try {
       await this.call("SendMessages", { channel, user, content, requestId }, () => {}, () => {});
