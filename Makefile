@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve test check generate fresh lint format types proto bench bench-ocr bench-streams clean
+.PHONY: help serve clients test check generate fresh lint format types proto bench bench-ocr bench-streams clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -44,7 +44,11 @@ generate:
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
 
-test: build/.generated
+# The JavaScript clients of the tests. Without node the tests leave them out, and say so.
+clients: build/.generated
+	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
+
+test: build/.generated clients
 	python -m pytest $(ARGS)
 
 fresh: build/.generated
@@ -70,7 +74,7 @@ proto: build/.generated
 	buf format -d --exit-code tests/proto
 	python -m codegen.breaking
 
-check: lint fresh types proto
+check: lint fresh types proto clients
 	python -m pytest $(ARGS)
 
 bench: build/.generated $(VENV)/.bench

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from connectrpc.protocol import ProtocolType
+
+from tests.clients.connect_python import ConnectPython, ConnectPythonSync
 from tests.clients.driver import ClientFace, Driver
 from tests.conftest import Served
 from tests.parity.faces import Face
@@ -94,8 +97,18 @@ _NODE = {
         "node-connect-h2", "node", "uscbd", single_port=True, kind="connect", httpVersion="2", gzip=True
     ),
 }
+_PYTHON = {
+    "python-connect-h1": _own(lambda port: ConnectPython("python-connect-h1", port, ProtocolType.CONNECT)),
+    "python-connect-sync": _own(lambda port: ConnectPythonSync("python-connect-sync", port)),
+    "python-connect-json-h2": _own(
+        lambda port: ConnectPython("python-connect-json-h2", port, ProtocolType.CONNECT, encoding="json", h2=True),
+        single_port=True,
+    ),
+    "python-grpc-web-h1": _own(lambda port: ConnectPython("python-grpc-web-h1", port, ProtocolType.GRPC_WEB)),
+    "python-grpc": _own(lambda port: ConnectPython("python-grpc", port, ProtocolType.GRPC, h2=True), single_port=True),
+}
 
 REQUIRED = os.environ.get("DIPTYCH_CLIENT_TESTS") == "required"
 HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
 
-FACES: dict[str, Door] = {**_OWN, **_WEB, **(_NODE if HAS_NODE else {})}
+FACES: dict[str, Door] = {**_OWN, **_WEB, **_PYTHON, **(_NODE if HAS_NODE else {})}
