@@ -17,7 +17,7 @@ import h2.settings
 from starlette.types import ASGIApp
 
 from diptych.codec import Codec
-from diptych.http_server import HttpListener, Limits
+from diptych.http_server import HttpListener
 from diptych.reply import ErrorReplier
 
 Setting = h2.settings.SettingCodes
@@ -51,7 +51,7 @@ class Client:
         self.credits = True
         self._rest = bytearray()
 
-    async def greet(self, settings: dict[int, int] | None = None) -> None:
+    async def greet(self, settings: dict[Setting, int] | None = None) -> None:
         """Preface and settings, and the server's."""
         if settings:
             self.h2.local_settings = h2.settings.Settings(client=True, initial_values=settings)
@@ -173,7 +173,7 @@ def fields(event: Any) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def connected(
-    port: int, settings: dict[int, int] | None = None, *, greet: bool = True, tls: ssl.SSLContext | None = None
+    port: int, settings: dict[Setting, int] | None = None, *, greet: bool = True, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Client]:
     """A connection to a port of this machine, closed in the end."""
     name = "localhost" if tls else None

@@ -1,0 +1,120 @@
+"""HPACK and heads by themselves: what hpack writes is read, what is written hpack reads, and budgets come back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import hpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diptych.http_server.h2 import head
+from diptych.http_server.h2.blocks import Blocks
+from diptych.http_server.h2.frames import ConnectionFault, StreamFault
+from diptych.http_server.h2.hpack import Decoder, HpackFault, encode
+from diptych.http_server.h2.limits import MAX_HEADER_BYTES, Budget
+
+NAMES = st.one_of(
+    st.sampled_from([b":path", b":status", b"content-type", b"x-a", b"grpc-timeout", b"cookie", b"accept"]),
+    st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=200).map(str.encode),
+)
+unhurried = settings(deadline=None)  # nothing here is about time, and the machine may be busy
+FIELDS = st.lists(st.tuples(NAMES, st.binary(max_size=300)), max_size=20)
+
+
+@unhurried
+@given(st.lists(st.tuples(FIELDS, st.booleans(), st.integers(0, 4096)), min_size=1, max_size=6))
+def test_what_hpack_writes_is_read(blocks: list[tuple[list[tuple[bytes, bytes]], bool, int]]) -> None:
+    encoder, decoder = hpack.Encoder(), Decoder()
+    for fields, huffman, size in blocks:
+        encoder.header_table_size = size  # which it tells in the next block
+        assert decoder.decode(encoder.encode(fields, huffman=huffman), 1 << 30) == fields
+
+
+@unhurried
+@given(FIELDS)
+def test_what_is_written_hpack_reads(fields: list[tuple[bytes, bytes]]) -> None:
+    decoder = hpack.Decoder(max_header_list_size=1 << 30)
+    block = b"".join(map(encode, fields))
+    assert [(name, value) for name, value in decoder.decode(block, raw=True)] == fields
+    assert Decoder().decode(block, 1 << 30) == fields
+
+
+@unhurried
+@given(st.binary(max_size=300))
+def test_garbage_is_refused_or_read_but_never_breaks(block: bytes) -> None:
+    blocks = Blocks()
+    with contextlib.suppress(ConnectionFault, StreamFault):
+        blocks.head(1, block)
+
+
+def test_a_table_size_belongs_at_the_beginning() -> None:
+    with pytest.raises(HpackFault):
+        Decoder().decode(b"\x82\x20", 1000)
+
+
+def test_what_is_above_the_limit_is_dropped_and_the_table_kept() -> None:
+    encoder, decoder = hpack.Encoder(), Decoder()
+    many = [(b"x-%d" % number, b"v" * 100) for number in range(30)]
+    assert decoder.decode(encoder.encode(many), 1000) is None
+    assert decoder.decode(encoder.encode(many[-3:]), 1000) == many[-3:]
+
+
+GET = [(":method", "GET"), (":scheme", "http"), (":path", "/a"), (":authority", "x")]
+
+
+def test_a_block_is_remembered_while_the_table_stands_still() -> None:
+    encoder, blocks = hpack.Encoder(), Blocks()
+    first, again = encoder.encode(GET), encoder.encode(GET)
+    assert first != again  # the first filled the table
+    head_of_first, known = blocks.head(1, first), blocks.head(3, again)
+    assert head_of_first == known
+    assert blocks.head(5, again) is known
+    other = blocks.head(7, encoder.encode([*GET, ("x-new", "1")]))  # which moves every index
+    assert other.headers[-1] == (b"x-new", b"1")
+    assert blocks.head(9, encoder.encode(GET)) == known
+
+
+def test_a_block_is_remembered_in_bounds() -> None:
+    blocks = Blocks()
+    for number in range(2000):
+        value = b"%04d" % number
+        found = blocks.head(1, b"\x82\x86\x84\x00\x01n\x04" + value)
+        assert found.headers == ((b"n", value),)
+    assert len(blocks._heads) <= 256
+
+
+def test_response_fields_are_what_http2_has() -> None:
+    decoder = Decoder()
+    assert decoder.decode(head.field_bytes((b"X-Upper", b" v ")), 1000) == [(b"x-upper", b"v")]
+    assert decoder.decode(head.status_bytes(200) + head.status_bytes(999), 1000) == [
+        (b":status", b"200"),
+        (b":status", b"999"),
+    ]
+    for name in (b"Connection", b"transfer-encoding", b"keep-alive", b"te"):
+        assert head.field_bytes((name, b"x")) == b""
+    for field in ((b"a b", b""), (b"", b""), (b"a", b"x\r\ny"), (b":path", b"/")):
+        with pytest.raises(ValueError):
+            head.field_bytes(field)
+
+
+@unhurried
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=60)), max_size=6))
+def test_a_head_is_read_or_refused(fields: list[tuple[bytes, bytes]]) -> None:
+    try:
+        found = head.read([(b":method", b"GET"), (b":scheme", b"http"), *fields])
+    except head.Malformed:
+        return
+    assert not any(name[:1] == b":" or b"\n" in value or b"\0" in value for name, value in found.headers)
+
+
+def test_a_budget_comes_back_with_time() -> None:
+    now = [0.0]
+    budget = Budget(3, 2, clock=lambda: now[0])
+    assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+    now[0] = 2.0
+    assert budget.spend()
+    budget.earn(100)
+    assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+    assert MAX_HEADER_BYTES == 65536
