@@ -66,5 +66,5 @@ def _table(settings: Settings, name: str, kind: type[S]) -> S:
         # Environment variables are text; the adapter makes numbers of them.
         return TypeAdapter(kind).validate_python(dict(table))
     except ValidationError as error:
-        faults = (f"services.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ValueError("; ".join(faults)) from None
+        faults = [(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
+        raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None

@@ -152,6 +152,39 @@ async def test_files_of_history_are_read_only_for_who_wants_them(store: SqlStore
     assert len(whole.files[0].data) == 99
 
 
+@pytest.mark.parametrize("number", [5, 10**12])
+async def test_a_notification_of_what_is_not_there_does_no_harm(store: SqlStore, number: int) -> None:
+    """As where two databases share a broker."""
+    hub = hub_of(store)
+    async with hub.listen("town") as listening:
+        reader = listening.read(0, files=False)
+        hub.told("town", number)
+        while any(task.get_name() == "chat-catch-up" for task in asyncio.all_tasks()):
+            await store.ping()
+        hub.stored(await put(store, 1))
+        assert await until(reader, 1) == [1]
+
+
+async def test_a_channel_that_could_not_be_listened_to_can_be_later(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = hub_of(store)
+    with monkeypatch.context() as patched:
+
+        async def last(channels: object) -> dict[str, int]:
+            raise Unavailable("the message store cannot be reached")
+
+        patched.setattr(store, "last", last)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                async with hub.listen("town"):
+                    raise AssertionError("there is nothing to listen to")
+    assert hub.channels == []
+    await put(store, 1)
+    async with hub.listen("town") as listening:
+        assert listening.last == 1
+
+
 async def test_closing_tells_every_reader(store: SqlStore) -> None:
     hub = hub_of(store)
     async with hub.listen("town") as listening:
