@@ -21,6 +21,7 @@ from tests.kitchen import Kitchen
 ENGINES: dict[str, dict[str, Any]] = {
     "grpcio": {"grpc_engine": "grpcio"},
     "native": {"grpc_engine": "native"},
+    "single-port": {"single_port": True},
 }
 """What serves gRPC, by name, and the settings that choose it."""
 

@@ -96,7 +96,7 @@ class _Answering:
                 source = Enveloped(inbound, opening, wire.quanta())
                 await self._answer(source if call.takes_stream else await self._first(source), inbound.gone)
             return
-        if not call.needs_request:
+        if entry.known and not call.needs_request:  # a generic handler without a parser takes plain bytes
             request = nothing(entry, json=self._kind.json)
         elif call.deadline is None:
             request = await one(exchange.receive, opening, wire.quanta())
@@ -137,7 +137,7 @@ class _Answering:
                     await wire.begin(call)
                 if messages:
                     data = messages if not self._kind.json else [self._shown(message) for message in messages]
-                    await wire.messages(data, written, ())
+                    await wire.messages(data, written, stream.uncompressed)
                     written += len(messages)
             if not wire.begun:
                 await wire.begin(call)
