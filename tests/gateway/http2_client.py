@@ -141,6 +141,10 @@ class Client:
             if isinstance(event, h2.events.DataReceived) and event.stream_id == stream
         )
 
+    def has(self, stream: int, said: bytes) -> bool:
+        """Whether that came on a stream."""
+        return said in self.body(stream)
+
     async def response(self, stream: int) -> tuple[dict[str, str], bytes]:
         """A whole response: its headers, `:status` among them, and its body."""
         await self.event(h2.events.StreamEnded, stream)

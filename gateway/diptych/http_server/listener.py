@@ -106,6 +106,7 @@ class HttpListener:
 
     async def start(self, state: Mapping[str, Any]) -> None:
         """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken."""
+        self._load()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,11 +118,17 @@ class HttpListener:
         bound.setblocking(False)
         self._socket = bound
         logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
-        self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
         self._server.lifespan.state = dict(state)
         await self._server.startup(sockets=[bound])
         self._ticking = asyncio.ensure_future(self._server.main_loop())
+
+    def _load(self) -> None:
+        try:
+            self._config.load()
+        except OSError as wrong:
+            files = f"tls_certificate {self._config.ssl_certfile} with tls_key {self._config.ssl_keyfile}"
+            raise OSError(f"cannot use {files}: {wrong}") from None
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
