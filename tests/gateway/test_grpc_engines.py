@@ -18,7 +18,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
-pytestmark = every_engine
+pytestmark = [every_engine, pytest.mark.asyncio(loop_scope="session")]
 
 MIB = 1024 * 1024
 SERVICE = "/kitchen.v1.KitchenService"
@@ -38,16 +38,16 @@ def channel_to(served: Served, *options: tuple[str, Any], **more: Any) -> grpc.a
 # The four kinds, by both of grpcio's clients.
 
 
-async def test_all_four_kinds_asynchronously(served: Served) -> None:
-    assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
-    assert [tick.number async for tick in served.rpc.Tick(pb.TickRequest(count=3))] == [1, 2, 3]
-    assert (await served.rpc.Sum(ticks(1, 2, 3))).number == 6
-    assert [tick.number async for tick in served.rpc.Converse(ticks(4, 5))] == [4, 5]
+async def test_all_four_kinds_asynchronously(shared: Served) -> None:
+    assert (await shared.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
+    assert [tick.number async for tick in shared.rpc.Tick(pb.TickRequest(count=3))] == [1, 2, 3]
+    assert (await shared.rpc.Sum(ticks(1, 2, 3))).number == 6
+    assert [tick.number async for tick in shared.rpc.Converse(ticks(4, 5))] == [4, 5]
 
 
-async def test_all_four_kinds_synchronously(served: Served) -> None:
+async def test_all_four_kinds_synchronously(shared: Served) -> None:
     def call() -> list[Any]:
-        with grpc.insecure_channel(f"127.0.0.1:{served.gateway.grpc_port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{shared.gateway.grpc_port}") as channel:
             stub: Any = pb_grpc.KitchenServiceStub(channel)
             some = [pb.TickResponse(number=number) for number in (1, 2, 3)]
             return [
@@ -61,9 +61,9 @@ async def test_all_four_kinds_synchronously(served: Served) -> None:
     assert await asyncio.to_thread(call) == ["1", "special", [1, 2, 3], 6, [1, 2, 3]]
 
 
-async def test_a_conversation_goes_back_and_forth(served: Served) -> None:
+async def test_a_conversation_goes_back_and_forth(shared: Served) -> None:
     async with asyncio.timeout(20):
-        call = served.rpc.Converse()
+        call = shared.rpc.Converse()
         for number in range(50):
             await call.write(pb.TickResponse(number=number))
             answer = await call.read()
@@ -74,10 +74,10 @@ async def test_a_conversation_goes_back_and_forth(served: Served) -> None:
         assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_empty_streams(served: Served) -> None:
-    assert [tick async for tick in served.rpc.Tick(pb.TickRequest(count=0))] == []
-    assert (await served.rpc.Sum(ticks())).number == 0
-    assert [tick async for tick in served.rpc.Converse(ticks())] == []
+async def test_empty_streams(shared: Served) -> None:
+    assert [tick async for tick in shared.rpc.Tick(pb.TickRequest(count=0))] == []
+    assert (await shared.rpc.Sum(ticks())).number == 0
+    assert [tick async for tick in shared.rpc.Converse(ticks())] == []
 
 
 async def test_plain_functions_stream_too(serve: Serve) -> None:
@@ -146,13 +146,13 @@ async def test_initial_metadata_goes_out_before_the_first_message(serve: Serve) 
         assert [tick.number async for tick in call] == [1]
 
 
-async def test_trailing_metadata_and_details_come_with_a_failure(served: Served) -> None:
+async def test_trailing_metadata_and_details_come_with_a_failure(shared: Served) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await served.rpc.Fail(pb.FailRequest(code=5, message="no söup\n"))
+        await shared.rpc.Fail(pb.FailRequest(code=5, message="no söup\n"))
     assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.NOT_FOUND, "no söup\n")
     assert ("x-kitchen", "closed") in [tuple(pair) for pair in failed.value.trailing_metadata()]
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await served.rpc.Fail(pb.FailRequest(code=9, message="burnt", how="status"))
+        await shared.rpc.Fail(pb.FailRequest(code=9, message="burnt", how="status"))
     rich = rpc_status.from_call(failed.value)  # type: ignore[arg-type]
     assert rich is not None
     info = error_details_pb2.ErrorInfo()
@@ -160,8 +160,8 @@ async def test_trailing_metadata_and_details_come_with_a_failure(served: Served)
     assert (rich.code, rich.message, info.reason) == (9, "burnt", "BURNT")
 
 
-async def test_a_stream_that_fails_keeps_its_messages(served: Served) -> None:
-    call = served.rpc.Tick(pb.TickRequest(count=9, fail_after=3))
+async def test_a_stream_that_fails_keeps_its_messages(shared: Served) -> None:
+    call = shared.rpc.Tick(pb.TickRequest(count=9, fail_after=3))
     for number in (1, 2, 3):
         tick = await call.read()
         assert isinstance(tick, pb.TickResponse)
@@ -176,8 +176,8 @@ async def test_a_stream_that_fails_keeps_its_messages(served: Served) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_383, 65_535, 65_536, 5 * MIB])
-async def test_messages_of_any_size_go_both_ways(served: Served, size: int) -> None:
-    async with channel_to(served, ("grpc.max_receive_message_length", -1)) as channel, asyncio.timeout(30):
+async def test_messages_of_any_size_go_both_ways(shared: Served, size: int) -> None:
+    async with channel_to(shared, ("grpc.max_receive_message_length", -1)) as channel, asyncio.timeout(30):
         stub = pb_grpc.KitchenServiceStub(channel)
         body = httpbody_pb2.HttpBody(content_type="a/b", data=bytes(size))
         assert await stub.MirrorBody(body) == body
@@ -203,8 +203,8 @@ async def test_the_limit_holds_for_every_kind(serve: Serve) -> None:
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_garbage_is_the_clients_fault(served: Served) -> None:
-    channel: Any = served.channel
+async def test_garbage_is_the_clients_fault(shared: Served) -> None:
+    channel: Any = shared.channel
     for call in (
         channel.unary_unary(f"{SERVICE}/GetDish")(b"\xff\xff"),
         channel.stream_unary(f"{SERVICE}/Sum")(iter([b"", b"\xff\xff"])),
@@ -223,16 +223,16 @@ async def test_garbage_is_the_clients_fault(served: Served) -> None:
 
 @pytest.mark.parametrize("method", ["/kitchen.v1.KitchenService/Nowhere", "/no.Service/Method", "/x", "/a/b/c"])
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
-async def test_an_unknown_method_is_unimplemented(served: Served, method: str, kind: str) -> None:
+async def test_an_unknown_method_is_unimplemented(shared: Served, method: str, kind: str) -> None:
     # A client that streams writes nothing here: grpc.aio takes a refusal that overtakes its message for an error of its
     # own, INTERNAL, whoever the server is.
-    call: Any = getattr(served.channel, kind)(method)(*[b""] * kind.startswith("unary"))
+    call: Any = getattr(shared.channel, kind)(method)(*[b""] * kind.startswith("unary"))
     assert (await call.code(), await call.details()) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
 
 
-async def test_a_client_may_compress(served: Served) -> None:
+async def test_a_client_may_compress(shared: Served) -> None:
     data = b"soup" * 100_000
-    async with channel_to(served, compression=grpc.Compression.Gzip) as channel:
+    async with channel_to(shared, compression=grpc.Compression.Gzip) as channel:
         stub = pb_grpc.KitchenServiceStub(channel)
         assert (await stub.MirrorBody(httpbody_pb2.HttpBody(data=data))).data == data
         pieces = [httpbody_pb2.HttpBody(data=data)] * 3

@@ -96,14 +96,14 @@ async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind
         assert await code is grpc.StatusCode.CANCELLED
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_deadline_is_known_and_ends_the_call(serve: Serve, kind: str) -> None:
+async def test_a_deadline_is_known_and_ends_the_call(serve: Serve) -> None:
     kitchen = Endless()
     async with serve(kitchen) as served, asyncio.timeout(20):
-        call = begin(served, kind, timeout=1.5)
-        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await kitchen.cancelled[kind].wait()
-        assert 0 < kitchen.left[kind] < 2  # by grpcio's clock, which rounds up
+        for call in [begin(served, kind, timeout=1.5) for kind in KINDS]:
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        for kind in KINDS:
+            await kitchen.cancelled[kind].wait()
+            assert 0 < kitchen.left[kind] < 3, kind  # by grpcio's clock, which rounds up
 
 
 # Slow readers.
@@ -135,6 +135,8 @@ class Firehose(Kitchen):
 
 
 COUNT = 1024  # 64 MiB a stream
+# A client whose window stays as it is: grpcio's own grows with how late answers come, which a busy machine sees to.
+SMALL_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 64 * 1024)]
 
 
 async def rest(call: Any) -> list[Any]:
@@ -149,12 +151,17 @@ async def _reads(call: Any) -> AsyncIterator[Any]:
 
 async def test_a_slow_reader_holds_its_servicer_back(serve: Serve) -> None:
     kitchen = Firehose()
-    async with serve(kitchen) as served, channel_to(served) as slow, channel_to(served) as fast, asyncio.timeout(60):
+    async with (
+        serve(kitchen) as served,
+        channel_to(served, *SMALL_WINDOW) as slow,
+        channel_to(served) as fast,
+        asyncio.timeout(60),
+    ):
         stuck: Any = pb_grpc.KitchenServiceStub(slow).Download(pb.TickRequest(count=COUNT, key="slow"))
         assert len((await stuck.read()).data) == 64 * 1024
         whole = pb_grpc.KitchenServiceStub(fast).Download(pb.TickRequest(count=COUNT, key="fast"))
         assert sum([1 async for _ in whole]) == COUNT
-        # While another had 64 MiB, this one was given what the windows between hold: a few MiB, in client and server.
+        # While another had 64 MiB, this one was given what the windows and sockets between hold.
         assert kitchen.sent["slow"] < COUNT / 4
         assert len(await rest(stuck)) == COUNT - 1
         assert kitchen.sent["slow"] == COUNT
@@ -209,8 +216,8 @@ async def test_a_slow_servicer_holds_its_client_back(serve: Serve) -> None:
             stub = pb_grpc.KitchenServiceStub(fast)
             for _ in range(COUNT // 4):
                 await stub.UploadBlob(pb.UploadBlobRequest(data=piece.data))
-        # While others sent as much, this one filled the windows between: a few MiB, in client and server.
-        assert written < COUNT / 4
+        # While others were served, this one filled the windows between: in grpcio's server they grow to some 10 MiB.
+        assert written < COUNT / 2
         kitchen.released["k"].set()
         await pouring
         assert isinstance(answer := await call, pb.UploadBlobResponse)

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from tests.conftest import Serve, Served, every_engine
 
-pytestmark = every_engine
+pytestmark = [every_engine, pytest.mark.asyncio(loop_scope="session")]
 
 KITCHEN, HEALTH = "kitchen.v1.KitchenService", "grpc.health.v1.Health"
 STABLE, ALPHA = "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"
@@ -33,16 +33,16 @@ async def asked(served: Served, name: str, *questions: Ask) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [STABLE, ALPHA])
-async def test_reflection_lists_what_is_served(served: Served, name: str) -> None:
-    [listed, unknown] = await asked(served, name, Ask(list_services=""), Ask(file_containing_symbol="no.Such"))
+async def test_reflection_lists_what_is_served(shared: Served, name: str) -> None:
+    [listed, unknown] = await asked(shared, name, Ask(list_services=""), Ask(file_containing_symbol="no.Such"))
     services = {service.name for service in listed.list_services_response.service}
     assert services == {KITCHEN, HEALTH, STABLE, ALPHA}
     assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
-async def test_the_standard_client_finds_a_method_by_reflection(served: Served) -> None:
+async def test_the_standard_client_finds_a_method_by_reflection(shared: Served) -> None:
     def look() -> tuple[list[str], str]:
-        with grpc.insecure_channel(f"127.0.0.1:{served.gateway.grpc_port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{shared.gateway.grpc_port}") as channel:
             database = ProtoReflectionDescriptorDatabase(channel)
             pool = descriptor_pool.DescriptorPool(database)
             found = pool.FindServiceByName(KITCHEN).methods_by_name["GetDish"]
@@ -62,8 +62,8 @@ async def test_reflection_may_be_off(serve: Serve) -> None:
         assert (await stub.Check(health_pb2.HealthCheckRequest())).status == Status.SERVING
 
 
-async def test_health_of_each_service_and_of_all(served: Served) -> None:
-    stub: Any = health_pb2_grpc.HealthStub(served.channel)
+async def test_health_of_each_service_and_of_all(shared: Served) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(shared.channel)
     for service in ("", KITCHEN):
         assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == Status.SERVING
     with pytest.raises(grpc.aio.AioRpcError) as failed:
