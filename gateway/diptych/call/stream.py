@@ -45,7 +45,10 @@ class Stream:
         self._call = call
         self._pipe = Pipe(AHEAD)
         self._unfit: StatusError | None = None
-        call.context.attach(self._pipe.put, self._pipe.touch)
+        self.uncompressed: set[int] = set()
+        """The numbers, from 0, of the messages that the servicer wants sent as they are."""
+        self._put_so_far = 0
+        call.context.attach(self._put, self._pipe.touch)
         self._task = asyncio.ensure_future(self._run(running))
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
 
@@ -61,7 +64,7 @@ class Stream:
             if hasattr(running, "__aiter__"):
                 try:
                     async for message in running:
-                        await pipe.put(message)
+                        await self._put(message)
                 finally:
                     await running.aclose()  # now, not when the garbage collector finds it
             else:
@@ -78,6 +81,14 @@ class Stream:
             pipe.end(None if code is Code.OK else StatusError(call.status()))
         finally:
             call.context.finish(cancelled=cancelled)
+
+    async def _put(self, message: Any) -> None:
+        context = self._call.context
+        if context.uncompressed_next:
+            context.uncompressed_next = False
+            self.uncompressed.add(self._put_so_far)
+        self._put_so_far += 1
+        await self._pipe.put(message)
 
     async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[Any] | None:
         """What has come since: at least one message, or nothing where `idle` seconds passed or metadata was sent.

@@ -78,9 +78,7 @@ def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> C
 
 def accepts(header: bytes | None, name: bytes) -> bool:
     """Whether a list of codings has this one, and not with a weight of zero (RFC 9110 section 12.5.3)."""
-    if header is None or name not in header:
-        return False
-    for part in header.lower().split(b","):
+    for part in () if header is None else header.lower().split(b","):
         coding, _, weight = part.partition(b";")
         if coding.strip() == name:
             return not weight or weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") not in (b"q=", b"q=0")

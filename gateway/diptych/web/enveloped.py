@@ -138,6 +138,7 @@ class _Answering:
                 if messages:
                     data = messages if not self._kind.json else [self._shown(message) for message in messages]
                     await wire.messages(data, written, stream.uncompressed)
+                    stream.uncompressed.difference_update(range(written, written + len(messages)))
                     written += len(messages)
             if not wire.begun:
                 await wire.begin(call)

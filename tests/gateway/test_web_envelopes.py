@@ -1,0 +1,147 @@
+"""The envelopes of gRPC, gRPC-Web and Connect, base64 text and message codings, without a server."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diptych.framing.envelope import COMPRESSED, HEAD, Envelopes, envelope
+from diptych.status import Code, StatusError
+from diptych.web.coding import accepts, coding_named
+from diptych.web.text import Quanta
+
+_KNOWN = (b"gzip", b"deflate")
+
+
+def cut(data: bytes, sizes: list[int]) -> list[bytes]:
+    """The data in pieces of these sizes, over and over."""
+    pieces: list[bytes] = []
+    while data:
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(data[:size])
+        data = data[size:]
+    return pieces
+
+
+@given(st.lists(st.tuples(st.sampled_from((0, 1)), st.binary(max_size=40))), st.lists(st.integers(1, 9), min_size=1))
+def test_envelopes_come_out_as_they_went_in_however_cut(messages: list[tuple[int, bytes]], sizes: list[int]) -> None:
+    envelopes, found = Envelopes(40), []
+    for piece in cut(b"".join(envelope(*message) for message in messages), sizes):
+        envelopes.feed(piece)
+        while (one := envelopes.next()) is not None:
+            found.append(one)
+    envelopes.end()
+    assert found == messages
+
+
+def test_a_declared_length_is_refused_before_a_byte_of_it_came() -> None:
+    envelopes = Envelopes(100)
+    envelopes.feed(envelope(0, b"fits") + HEAD.pack(0, 101))
+    assert envelopes.next() == (0, b"fits")  # what came before it is served
+    with pytest.raises(StatusError, match="RESOURCE_EXHAUSTED: the request is larger than 100 bytes"):
+        envelopes.next()
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x80, 0xFF])
+@pytest.mark.parametrize("fault", [Code.INTERNAL, Code.INVALID_ARGUMENT])
+def test_flags_nobody_defined_are_refused(flags: int, fault: Code) -> None:
+    envelopes = Envelopes(100, fault)
+    envelopes.feed(envelope(flags, b""))
+    with pytest.raises(StatusError, match="flags 0x") as refused:
+        envelopes.next()
+    assert refused.value.status.code is fault
+
+
+@pytest.mark.parametrize("missing", range(1, 9))
+def test_an_end_within_an_envelope_is_refused(missing: int) -> None:
+    envelopes = Envelopes(100)
+    envelopes.feed((envelope(0, b"a") + envelope(0, b"abcd"))[:-missing])
+    assert envelopes.next() == (0, b"a")
+    assert envelopes.next() is None
+    with pytest.raises(StatusError, match="ends within a message"):
+        envelopes.end()
+
+
+@given(st.lists(st.binary(max_size=20)), st.lists(st.integers(1, 9), min_size=1))
+def test_text_may_be_padded_anywhere_and_cut_anywhere(parts: list[bytes], sizes: list[int]) -> None:
+    quanta = Quanta()
+    text = b"".join(base64.b64encode(part) for part in parts)
+    plain = b"".join(quanta.feed(piece) for piece in cut(text, sizes))
+    quanta.end()
+    assert plain == b"".join(parts)
+
+
+@pytest.mark.parametrize("text", [b"!!!!", b"A===", b"AA=A", b"AAA", b"AA\nA"])
+def test_text_that_is_no_base64_is_refused(text: bytes) -> None:
+    def read() -> None:
+        quanta = Quanta()
+        quanta.feed(text)
+        quanta.end()
+
+    with pytest.raises(StatusError, match="the body is not base64"):
+        read()
+
+
+@pytest.mark.parametrize("name", _KNOWN)
+@pytest.mark.parametrize("data", [b"", b"a", bytes(range(256)) * 300])
+def test_what_is_compressed_comes_out_again(name: bytes, data: bytes) -> None:
+    coding = coding_named(name, _KNOWN, "x")
+    assert coding is not None
+    assert coding.decompress(coding.compress(data), len(data), Code.INTERNAL) == data
+
+
+def test_other_people_s_codings_are_read() -> None:
+    gzipped, deflated = (coding_named(name, _KNOWN, "x") for name in _KNOWN)
+    assert gzipped is not None
+    assert deflated is not None
+    assert gzipped.decompress(gzip.compress(b"a") + gzip.compress(b"b"), 2, Code.INTERNAL) == b"ab"  # RFC 1952: members
+    assert gzipped.decompress(b"", 9, Code.INTERNAL) == b""  # as connect-go sends an empty message
+    assert deflated.decompress(zlib.compress(b"a"), 9, Code.INTERNAL) == b"a"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (gzip.compress(b"\0" * 10_000_000), Code.RESOURCE_EXHAUSTED),
+        (gzip.compress(b"\0" * 99) * 2, Code.RESOURCE_EXHAUSTED),  # members count together
+        (b"no gzip at all", Code.INVALID_ARGUMENT),
+        (gzip.compress(b"cut short")[:-1], Code.INVALID_ARGUMENT),
+    ],
+    ids=["bomb", "members", "garbage", "cut"],
+)
+def test_a_bomb_is_stopped_and_garbage_is_refused(data: bytes, code: Code) -> None:
+    coding = coding_named(b"gzip", _KNOWN, "x")
+    assert coding is not None
+    with pytest.raises(StatusError) as refused:
+        coding.decompress(data, 100, Code.INVALID_ARGUMENT)
+    assert refused.value.status.code is code
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        (None, False),
+        (b"gzip", True),
+        (b"identity, deflate, gzip", True),
+        (b"GZIP;q=0.5, br", True),
+        (b"gzip;q=0", False),
+        (b"gzip; q=0.000", False),
+        (b"gzip;q=1.0", True),
+        (b"x-gzip2", False),
+    ],
+)
+def test_what_a_client_accepts(header: bytes | None, accepted: bool) -> None:
+    assert accepts(header, b"gzip") is accepted
+
+
+def test_an_unknown_coding_is_unimplemented_and_says_what_is_known() -> None:
+    with pytest.raises(StatusError, match="UNIMPLEMENTED: messages compressed as 'br' are not taken") as refused:
+        coding_named(b"br", _KNOWN, "grpc-accept-encoding")
+    assert refused.value.status.headers == (("grpc-accept-encoding", "gzip, deflate, identity"),)
+    assert coding_named(b"identity", _KNOWN, "x") is None
+    assert COMPRESSED == 1
