@@ -139,6 +139,8 @@ class HttpListener:
         server, loop = self._server, asyncio.get_running_loop()
         self._draining = True
         if self._ticking is None:
+            if self._socket is not None:  # it was bound, and then something else failed
+                self._socket.close()
             return
         # What the kernel has queued is accepted before the listening socket closes.
         for _ in range(3):

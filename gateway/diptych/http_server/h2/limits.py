@@ -56,4 +56,5 @@ class Budget:
 
     def earn(self, events: int) -> None:
         """Give some back, for work that honestly causes such events."""
-        self._left = min(float(self._burst), self._left + events)
+        left = self._left + events
+        self._left = left if left < self._burst else self._burst  # min() is a call, and this is on every request's way

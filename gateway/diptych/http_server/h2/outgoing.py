@@ -24,7 +24,7 @@ class Outgoing:
 
     def __init__(self, stream_id: int, window: int) -> None:
         self._id, self.window = stream_id, window
-        self.parked: deque[memoryview] = deque()
+        self.parked: deque[memoryview] | tuple[()] = ()  # most streams never park, and a deque is half a KiB
         self.parked_bytes = 0
         self._last: bytes | None = None
         self.finished = False
@@ -47,12 +47,17 @@ class Outgoing:
             or connection.queued > QUEUE_BYTES
         ):
             if size:
-                self.parked.append(memoryview(data))
-                self.parked_bytes += size
+                self._park(memoryview(data))
             return
         if size or last:
             self._send(connection, data, frames.END_STREAM if last else 0)
             self.finished = last
+
+    def _park(self, data: memoryview) -> None:
+        if isinstance(self.parked, tuple):
+            self.parked = deque()
+        self.parked.append(data)
+        self.parked_bytes += len(data)
 
     def end(self, connection: Connection, last: bytes) -> None:
         """End the stream with these frames, behind everything parked."""
@@ -63,16 +68,19 @@ class Outgoing:
 
     def push(self, connection: Connection) -> bool:
         """Send one frame of what is parked, the end behind the last of it; whether it could."""
-        size = min(len(self.parked[0]), self.window, connection.send_window, connection.max_frame)
+        parked = self.parked
+        if isinstance(parked, tuple):
+            return False
+        piece = parked[0]
+        size = min(len(piece), self.window, connection.send_window, connection.max_frame)
         if size <= 0:
             return False
-        piece = self.parked[0]
         if size < len(piece):
-            self.parked[0], piece = piece[size:], piece[:size]
+            parked[0], piece = piece[size:], piece[:size]
         else:
-            self.parked.popleft()
+            parked.popleft()
         self.parked_bytes -= size
-        ends = not self.parked and self._last is not None
+        ends = not parked and self._last is not None
         self._send(connection, piece, frames.END_STREAM if ends and not self._last else 0)
         if ends:
             if self._last:

@@ -123,7 +123,8 @@ class Http2Protocol(asyncio.Protocol):
         stream = Stream(connection, self._loop, stream_id, request, STREAM_WINDOW_BYTES, window, defaults)
         self._running += 1
         app = self._app if request is not head.TOO_LARGE else _too_large
-        self._state.tasks.add(self._loop.create_task(self._serve(stream, app, scope)))
+        stream.task = task = self._loop.create_task(self._serve(stream, app, scope))
+        self._state.tasks.add(task)
         return stream
 
     async def _serve(self, stream: Stream, app: ASGIApp, scope: Scope) -> None:
@@ -131,7 +132,9 @@ class Http2Protocol(asyncio.Protocol):
             await stream.run(app, scope)
         finally:  # a callback of the task would be one more turn of the loop
             self._running -= 1
-            self._state.tasks.discard(asyncio.current_task())
+            if stream.task is not None:
+                self._state.tasks.discard(stream.task)
+                stream.task = None
 
     def written(self) -> None:
         """Write once for everything that is said in this turn of the loop."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Scope
@@ -49,6 +48,7 @@ class Stream:
         "id",
         "out",
         "remote_closed",
+        "task",
         "uncredited",
         "unread",
         "window",
@@ -70,13 +70,15 @@ class Stream:
         self.unread = self.uncredited = 0
         self.expected = request.content_length
         self.remote_closed = False
+        self.task: asyncio.Task[None] | None = None
+        """What runs the application; who sets it takes it away in the end, since the two hold one another."""
         self._connection, self._loop, self._defaults = connection, loop, defaults
         self._takes_trailers = request.takes_trailers
         self._bodyless = request.method == "HEAD"
         self._chunks: list[bytes] = []
         self._read_to_end = self._gone = False
-        self._readers: deque[asyncio.Future[None]] = deque()
-        self._writers: deque[asyncio.Future[None]] = deque()
+        self._readers: list[asyncio.Future[None]] = []
+        self._writers: list[asyncio.Future[None]] = []
         self._expects = _START
         self._length: int | None = None
         self._trailers: list[bytes] = []
@@ -226,7 +228,7 @@ class Stream:
         else:
             self.out.write(connection, b"", last=True)
 
-    async def _wait(self, waiters: deque[asyncio.Future[None]]) -> None:
+    async def _wait(self, waiters: list[asyncio.Future[None]]) -> None:
         waiter: asyncio.Future[None] = self._loop.create_future()
         waiters.append(waiter)
         try:
@@ -237,8 +239,8 @@ class Stream:
             raise
 
 
-def _wake(waiters: deque[asyncio.Future[None]]) -> None:
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
     while waiters:
-        waiter = waiters.popleft()
+        waiter = waiters.pop()
         if not waiter.done():
             waiter.set_result(None)
