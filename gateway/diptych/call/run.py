@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import TracebackType
 from typing import Any
 
 from ..status import Code, error
@@ -79,17 +80,28 @@ class _Watch:
             self._owner.uncancel()
 
 
-@contextlib.asynccontextmanager
-async def before(deadline: float) -> AsyncIterator[None]:
+def before(deadline: float) -> _Before:
     """Cancels what is within at `deadline`, in the loop's time; raises DEADLINE_EXCEEDED then."""
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
+    return _Before(deadline)
+
+
+class _Before:
+    # A class: contextlib's generator costs as much as the timer itself, and every call with a deadline pays it.
+    __slots__ = ("_limit",)
+
+    def __init__(self, deadline: float) -> None:
+        self._limit = asyncio.timeout_at(deadline)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, raised, trace)
+        except TimeoutError:  # only its own: one from within is no matter of its exit
             raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED) from None
-        raise
 
 
 class Stragglers:
@@ -127,8 +139,12 @@ async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds:
         coroutine.close()
         raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)
     task = asyncio.ensure_future(coroutine)
-    watch = None if gone is None else asyncio.ensure_future(gone())
+    watch: asyncio.Future[None] | None = None
     try:
+        await asyncio.sleep(0)  # most have nothing to wait for, and then nobody has to be watched
+        if task.done():
+            return task.result()
+        watch = None if gone is None else asyncio.ensure_future(gone())
         both = {task} if watch is None else {task, watch}
         await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
