@@ -21,8 +21,8 @@ class Framing(Protocol):
     heartbeat: bytes
     """Sent while idle; empty where the form has no such thing."""
 
-    def messages(self, elements: Sequence[bytes]) -> bytes:
-        """The next elements."""
+    def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
+        """The next elements; `ids` are theirs, where the form has such a thing and they are not numbered."""
 
     def end(self) -> bytes:
         """The clean end."""
@@ -39,7 +39,7 @@ class _Array:
     def __init__(self) -> None:
         self._begun = False
 
-    def messages(self, elements: Sequence[bytes]) -> bytes:
+    def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         opening = b",\n" if self._begun else b"["
         self._begun = True
         return opening + b",\n".join(elements)
@@ -56,7 +56,7 @@ class _Lines:
 
     media, heartbeat = NDJSON, b""
 
-    def messages(self, elements: Sequence[bytes]) -> bytes:
+    def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         return b"\n".join(elements) + b"\n"
 
     def end(self) -> bytes:
@@ -74,11 +74,15 @@ class _Events:
     def __init__(self) -> None:
         self._id = 0
 
-    def messages(self, elements: Sequence[bytes]) -> bytes:
+    def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         out = bytearray()
-        for element in elements:
-            self._id += 1
-            out += b"id: %d\nevent: message\ndata: %b\n\n" % (self._id, element)
+        if ids is None:
+            for element in elements:
+                self._id += 1
+                out += b"id: %d\nevent: message\ndata: %b\n\n" % (self._id, element)
+        else:
+            for element, name in zip(elements, ids, strict=True):
+                out += b"%bevent: message\ndata: %b\n\n" % (_id_line(name), element)
         return bytes(out)
 
     def end(self) -> bytes:
@@ -87,6 +91,14 @@ class _Events:
     def failure(self, failed: bytes) -> bytes:
         return b"event: error\ndata: %b\n\n" % failed
 
+
+def _id_line(name: str) -> bytes:
+    """Nothing for what cannot be an id: the event keeps the one before it, and the stream stays well-formed."""
+    return b"" if not name or not _ID_UNFIT.isdisjoint(name) else b"id: %b\n" % name.encode()
+
+
+# An id with NUL is passed over by clients, and a line break would end it.
+_ID_UNFIT = frozenset("\0\r\n")
 
 _FRAMINGS: dict[str, type[_Array] | type[_Lines] | type[_Events]] = {ARRAY: _Array, NDJSON: _Lines, SSE: _Events}
 

@@ -35,6 +35,7 @@ from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMeth
 from ..rules import Binding, RuleError
 from ..settings import Settings
 from ..status import Code, Status, StatusError
+from . import ranges
 from .requests import Elements, One
 from .streaming import Bytes, Messages
 from .streaming import send as send_stream
@@ -205,6 +206,8 @@ class Transcoder:
             response: Message = await call.unary(request, gone)
             initial, trailing = call.initial_metadata, call.trailing_metadata
             reply = endpoint.replier.unary(response, parameters, initial, trailing, exchange.warnings)
+            if endpoint.replier.raw is not None and exchange.scope["method"] in ("GET", "HEAD"):
+                reply = ranges.applied(reply, exchange.headers)
         except StatusError as failed:
             reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
         await exchange.reply(reply)

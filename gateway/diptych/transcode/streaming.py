@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from ..call import Call, Gone, Stream
@@ -21,6 +22,19 @@ from ..reply import Headers, Replier, http_code, media_type, metadata_headers
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
+SSE_ID_FIELD = "x-sse-id-field"
+"""The initial metadata by which a servicer names the field of its messages that is the id of their events.
+
+A client that comes back says the last it saw as `last-event-id`, which is metadata as any header is.
+"""
+_ID_TYPES = frozenset(
+    (
+        *(FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64),
+        *(FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64),
+    )
+)
+
+
 class Messages:
     """Messages through a framing."""
 
@@ -29,6 +43,14 @@ class Messages:
         self.heartbeat = framing.heartbeat
         self.end = framing.end
         self.failure = framing.failure
+        self._id_of: Callable[[Message], str] | None = None
+
+    def name_ids(self, made: Descriptor, field: str) -> None:
+        """Take the events' ids from a field of the messages. Raises LookupError where it is none that can hold one."""
+        found = made.fields_by_name.get(field)
+        if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
+            raise LookupError(f"{SSE_ID_FIELD}: {made.full_name} has no field {field!r} of text or of whole numbers")
+        self._id_of = lambda message: str(getattr(message, field))
 
     def media(self, messages: Sequence[Message]) -> bytes:
         """The stream's content type."""
@@ -37,7 +59,8 @@ class Messages:
     def write(self, messages: Sequence[Message]) -> bytes:
         """The next messages."""
         element, parameters = self._replier.element, self._parameters
-        return self._framing.messages([element(message, parameters) for message in messages])
+        ids = None if self._id_of is None else [self._id_of(message) for message in messages]
+        return self._framing.messages([element(message, parameters) for message in messages], ids)
 
 
 class Bytes:
@@ -78,7 +101,7 @@ async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | 
             if not exchange.begun:
                 if messages == [] and not call.context.initial_metadata_sent:
                     continue
-                await _begin(exchange, call, form.media(messages or ()))
+                await _begin(exchange, call, form, messages or ())
                 if exchange.head:
                     await exchange.write(b"", more=False)
                     return
@@ -90,7 +113,12 @@ async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | 
         gone.cancel()
 
 
-async def _begin(exchange: Exchange, call: Call, media: bytes) -> None:
+async def _begin(exchange: Exchange, call: Call, form: Messages | Bytes, messages: Sequence[Message]) -> None:
     initial = call.initial_metadata
-    headers = [(b"content-type", media), *_LIVE, *metadata_headers(initial, ())]
+    named = [value for name, value in initial if name == SSE_ID_FIELD]
+    if named:
+        initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
+        if isinstance(form, Messages):
+            form.name_ids(call.method.descriptor.output_type, str(named[-1]))
+    headers = [(b"content-type", form.media(messages)), *_LIVE, *metadata_headers(initial, ())]
     await exchange.begin(http_code(initial, ()), headers)
