@@ -79,7 +79,7 @@ def handlers() -> dict[str, Any]:
     async def show(request: pb.TickResponse, context: Any) -> pb.TickResponse:
         return request
 
-    made = {}
+    made: dict[str, Any] = {}
     for name, behaviour in (("Get", get), ("Fetch", fetch), ("Show", show)):
         made[name] = grpc.unary_unary_rpc_method_handler(
             behaviour, pb.TickResponse.FromString, lambda message: message.SerializeToString()
