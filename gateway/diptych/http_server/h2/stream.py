@@ -30,6 +30,7 @@ class Stream:
     """What the connection and the application each see of one request."""
 
     __slots__ = (
+        "__weakref__",
         "_bodyless",
         "_chunks",
         "_connection",
