@@ -21,6 +21,7 @@ from diptych.http_server import HttpListener
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve
+from tests.e2e.conftest import serving as program
 from tests.gateway.http2_client import Client, Code, answer, connected, listening
 from tests.kitchen import Kitchen
 
@@ -233,3 +234,14 @@ async def test_its_limits_are_settings(serve: Serve) -> None:
     async with small as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:
         await client.event(ev.PingReceived)
         assert client.h2.remote_settings.max_concurrent_streams == 3
+
+
+async def test_the_command_opens_one_port() -> None:
+    with program("tests.kitchen_app:create", "--single-port") as where:
+        host, _, port = where.grpc.rpartition(":")
+        assert where.http == f"http://{where.grpc}"
+        async with asyncio.timeout(20), grpc.aio.insecure_channel(where.grpc) as channel:
+            assert (await pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="7"))).id == "7"
+            async with connected(int(port)) as client:
+                assert json.loads((await client.get("/v1/dishes/7"))[1])["id"] == "7"
+        assert host == "127.0.0.1"
