@@ -78,7 +78,7 @@ class Calls:
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
         self.shared = Shared(self.guard, self.stragglers)
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
-        registered = {method.path: method.handler for method in methods} | dict(standard or {})
+        registered = dict(standard or {}) | {method.path: method.handler for method in methods}
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
         # Without interceptors of the user's, the chain has one answer for a method, found now.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}

@@ -211,7 +211,11 @@ class Http2Protocol(asyncio.Protocol):
         if self._transport.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer has gone, which only the write shows
+            self._transport.abort()
+            return
         self._timer = self._loop.call_later(PARTING_SECONDS, self._leave, code)
 
     def _leave(self, code: ErrorCode) -> None:
