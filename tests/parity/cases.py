@@ -106,7 +106,7 @@ UNARY = [
 ]
 SERVER_STREAMS = [
     _row("Tick", pb.TickRequest(count=3), count=3, metadata=ASKED),
-    _row("Tick-many", pb.TickRequest(count=2_000), count=2_000),
+    _row("Tick-many", pb.TickRequest(count=500), count=500),
     _row("Tick-none", pb.TickRequest(), count=0),
     _row("Tick-fails-at-once", pb.TickRequest(fail_after=-1), code="FAILED_PRECONDITION", count=0, metadata=ASKED),
     _row("Tick-fails-later", pb.TickRequest(count=5, fail_after=2), code="DATA_LOSS", count=2, metadata=ASKED),
@@ -114,13 +114,13 @@ SERVER_STREAMS = [
 ]
 CLIENT_STREAMS = [
     _row("Sum", *_ticks(1, 2, 3), metadata=ASKED),
-    _row("Sum-of-many", *_ticks(*range(2_000))),
+    _row("Sum-of-many", *_ticks(*range(500))),
     _row("Sum-of-none"),
     _row("Collect", _body(b"\0" * 100_000), _body(b"\xff" * 100_000)),
 ]
 BIDI_STREAMS = [
     _row("Converse", *_ticks(3, 1, 2), count=3, metadata=ASKED),
-    _row("Converse-much", *_ticks(*range(500)), count=500),
+    _row("Converse-much", *_ticks(*range(200)), count=200),
     _row("Converse-of-none", count=0),
     _row("Relay", _body(b"\0" * 100_000), _body(b"\xff" * 100_000), count=2),
 ]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
 
+from tests.clients.browser import PageServer, page_driver, page_server
 from tests.clients.driver import Driver
 from tests.clients.node import node_driver
 from tests.conftest import Served, serving
 from tests.kitchen import Context, Kitchen
-from tests.parity.faces import Face
+from tests.parity.cases import Case
+from tests.parity.faces import Face, each
 from tests.parity.faces.grpc import GrpcFace
-from tests.parity.registry import FACES, HAS_NODE
+from tests.parity.outcome import Outcome, method_of
+from tests.parity.registry import FACES, HAS_BROWSER, HAS_NODE, Door
 
 
 class Watched(Kitchen):
@@ -81,38 +84,65 @@ def _stamp(context: Any, asked: str) -> None:
     )
 
 
+_INITIAL = ("location", "x-header", "x-http-code")
+_TRAILING = ("x-kitchen", "x-stamp", "x-stamp-bin", "x-stamps", "x-trailer", "x-trailer-bin")
+# The metadata that pages are shown; Connect carries trailing metadata of unary calls in headers.
+READ = (*_INITIAL, *_TRAILING, *(f"trailer-{name}" for name in _TRAILING))
+
+
 @dataclass(frozen=True)
 class Kitchens:
     """One gateway of each kind, with the same kitchen behind either."""
 
     two_ports: Served
     single_port: Served
+    cross_origin: Served
+    page: PageServer
+    _measured: dict[str, Outcome] = field(default_factory=dict)
 
     @property
     def reference(self) -> Face:
         """The measure: grpcio over grpcio's own listener."""
         return GrpcFace("grpc", self.two_ports.channel)
 
+    async def measured(self, case: Case) -> Outcome:
+        """How a call of the table ends by the measure; asked once."""
+        if case.name not in self._measured:
+            self._measured[case.name] = await ask(self.reference, case)
+        return self._measured[case.name]
+
     def of(self, face: str) -> Served:
         """The gateway that a face calls."""
-        if face not in FACES or not FACES[face].single_port:
+        door = FACES.get(face)
+        if door is None:
             return self.two_ports
-        return self.single_port
+        return self.cross_origin if door.driver == "page" else self.single_port if door.single_port else self.two_ports
 
 
 def pytest_report_header() -> list[str]:
     """Says which clients are left out, since nobody would see them missing."""
-    return [] if HAS_NODE else ["no node and npm were found: the JavaScript clients do not run"]
+    if not HAS_NODE:
+        return ["no node and npm were found: the JavaScript clients do not run"]
+    return [] if HAS_BROWSER else ["no Chromium was found: the browsers' clients do not run"]
+
+
+async def ask(face: Face, case: Case) -> Outcome:
+    """One call of the table by a face."""
+    return await face.call(case.method, each(*case.requests), metadata=case.metadata, seconds=30)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kitchens() -> AsyncIterator[Kitchens]:
-    """Both gateways, for the tests that leave them as they were."""
+    """The gateways, for the tests that leave them as they were."""
     async with (
+        page_server() as page,
         serving(Watched(), interceptors=[Stamp()]) as two_ports,
         serving(Watched(), interceptors=[Stamp()], single_port=True) as single_port,
+        serving(
+            Watched(), interceptors=[Stamp()], cors_origins=(page.origin,), cors_expose_headers=READ
+        ) as cross_origin,
     ):
-        yield Kitchens(two_ports, single_port)
+        yield Kitchens(two_ports, single_port, cross_origin, page)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -122,7 +152,21 @@ async def node() -> AsyncIterator[Driver]:
         yield driver
 
 
-@pytest.fixture(params=["grpc", *FACES])
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def page(kitchens: Kitchens, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Driver]:
+    """The browsers' clients in a page of another origin than the gateway's."""
+    async with page_driver(kitchens.page.origin, tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+def faces(which: Callable[[Door], bool] = lambda door: True) -> list[Any]:
+    """Parameters for `any_face`: grpcio on its own port, and of the others those that `which` takes."""
+    taken = [name for name, door in FACES.items() if which(door)]
+    browsers = {name for name in taken if FACES[name].driver == "page"}
+    return [pytest.param(name, marks=pytest.mark.browser if name in browsers else ()) for name in ("grpc", *taken)]
+
+
+@pytest.fixture(params=faces())
 def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
     """Each face, the one it is measured by among them."""
     name: str = request.param
@@ -131,4 +175,5 @@ def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
     door = FACES[name]
     made = door.make(kitchens.of(name), request.getfixturevalue(door.driver) if door.driver else None)
     assert made.name == name
+    assert made.can(method_of("Converse"), duplex=True) == door.duplex
     return made

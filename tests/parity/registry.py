@@ -16,6 +16,7 @@ from connectrpc.protocol import ProtocolType
 from tests.clients.connect_python import ConnectPython, ConnectPythonSync
 from tests.clients.driver import ClientFace, Driver
 from tests.conftest import Served
+from tests.e2e.conftest import find_chromium
 from tests.parity.faces import Face
 from tests.parity.faces.connect import ConnectFace
 from tests.parity.faces.grpc import GrpcFace
@@ -25,7 +26,7 @@ from tests.parity.faces.http2 import Http2
 from tests.parity.faces.rest import RestFace
 from tests.parity.faces.websocket import WebSocketFace
 
-Driven = Literal["", "node", "browser"]
+Driven = Literal["", "node", "page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,24 @@ class Door:
     make: Callable[[Served, Driver | None], Face]
     single_port: bool = False
     driver: Driven = ""
+    live: bool = True
+    """Whether its calls can wait and be cancelled."""
+    duplex: bool = False
+    """Whether it talks both ways at once."""
+    unary: bool = True
+    """Whether it has unary calls."""
 
 
-def _own(make: Callable[[int], Face], *, single_port: bool = False) -> Door:
-    """A face of ours on the HTTP port."""
-    return Door(make=lambda served, driver: make(served.gateway.http_port), single_port=single_port)
+def _own(make: Callable[[int], Face], *, single_port: bool = False, live: bool = True, duplex: bool = False) -> Door:
+    """A face on the HTTP port that needs no driver."""
+    return Door(
+        make=lambda served, driver: make(served.gateway.http_port), single_port=single_port, live=live, duplex=duplex
+    )
+
+
+def _socket(make: Callable[[int], Face]) -> Door:
+    """A face of streams alone."""
+    return Door(make=lambda served, driver: make(served.gateway.http_port), duplex=True, unary=False)
 
 
 def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False, **options: object) -> Door:
@@ -52,30 +66,36 @@ def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False,
             where = {"target": f"127.0.0.1:{served.gateway.grpc_port}"}
         return ClientFace(name, driver, {**where, **options}, kinds)
 
-    return Door(make=make, single_port=single_port, driver=driver)
+    return Door(make=make, single_port=single_port, driver=driver, duplex="d" in kinds)
 
 
 _OWN = {
-    "rest-ndjson-h1": _own(lambda port: RestFace(Http1(port), "ndjson")),
+    "rest-ndjson-h1": _own(lambda port: RestFace(Http1(port), "ndjson"), duplex=True),
     "rest-array-h1": _own(lambda port: RestFace(Http1(port), "array")),
-    "rest-sse-h1": _own(lambda port: RestFace(Http1(port), "sse")),
-    "rest-ndjson-h2": _own(lambda port: RestFace(Http2(port), "ndjson"), single_port=True),
-    "websocket-json": _own(lambda port: WebSocketFace(port, "json")),
-    "websocket-proto": _own(lambda port: WebSocketFace(port, "proto")),
-    "websocket-json-by-name": _own(lambda port: WebSocketFace(port, "json", by_name=True)),
-    "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True),
+    "rest-sse-h1": _own(lambda port: RestFace(Http1(port), "sse"), duplex=True),
+    "rest-ndjson-h2": _own(lambda port: RestFace(Http2(port), "ndjson"), single_port=True, duplex=True),
+    "websocket-json": _socket(lambda port: WebSocketFace(port, "json")),
+    "websocket-proto": _socket(lambda port: WebSocketFace(port, "proto")),
+    "websocket-json-by-name": _socket(lambda port: WebSocketFace(port, "json", by_name=True)),
+    "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True, duplex=True),
 }
 _WEB = {
-    "grpc-single-port": Door(make=lambda served, _: GrpcFace("grpc-single-port", served.channel), single_port=True),
+    "grpc-single-port": Door(
+        make=lambda served, _: GrpcFace("grpc-single-port", served.channel), single_port=True, duplex=True
+    ),
     "grpc-web-h1": _own(lambda port: GrpcWebFace(Http1(port), text=False)),
     "grpc-web-text-h1": _own(lambda port: GrpcWebFace(Http1(port), text=True)),
     "grpc-web-h2": _own(lambda port: GrpcWebFace(Http2(port), text=False), single_port=True),
     "connect-json-h1": _own(lambda port: ConnectFace(Http1(port), "json")),
     "connect-proto-h1": _own(lambda port: ConnectFace(Http1(port), "proto")),
-    "connect-json-get-h1": _own(lambda port: ConnectFace(Http1(port), "json", get=True)),
-    "connect-proto-get-gzip-h1": _own(lambda port: ConnectFace(Http1(port), "proto", get=True, zipped=True)),
-    "connect-json-h2": _own(lambda port: ConnectFace(Http2(port), "json"), single_port=True),
-    "connect-proto-gzip-h2": _own(lambda port: ConnectFace(Http2(port), "proto", zipped=True), single_port=True),
+    "connect-json-get-h1": _own(lambda port: ConnectFace(Http1(port), "json", get=True), live=False),
+    "connect-proto-get-gzip-h1": _own(
+        lambda port: ConnectFace(Http1(port), "proto", get=True, zipped=True), live=False
+    ),
+    "connect-json-h2": _own(lambda port: ConnectFace(Http2(port), "json"), single_port=True, duplex=True),
+    "connect-proto-gzip-h2": _own(
+        lambda port: ConnectFace(Http2(port), "proto", zipped=True), single_port=True, duplex=True
+    ),
 }
 _NODE = {
     "grpc-js": _driven("grpc-js", "node", "uscbd", kind="grpc"),
@@ -97,18 +117,32 @@ _NODE = {
         "node-connect-h2", "node", "uscbd", single_port=True, kind="connect", httpVersion="2", gzip=True
     ),
 }
+_BROWSER = {
+    "web-connect-json": _driven("web-connect-json", "page", "us", kind="connect"),
+    "web-connect-proto": _driven(
+        "web-connect-proto", "page", "us", kind="connect", useBinaryFormat=True, useHttpGet=True
+    ),
+    "web-grpc-web": _driven("web-grpc-web", "page", "us", kind="connect-grpc-web"),
+    # Its binary format is for unary calls: it shows a stream's messages at the stream's end.
+    "google-grpc-web": _driven("google-grpc-web", "page", "u", kind="grpc-web", format="binary"),
+    "google-grpc-web-text": _driven("google-grpc-web-text", "page", "us", kind="grpc-web", format="text"),
+}
 _PYTHON = {
     "python-connect-h1": _own(lambda port: ConnectPython("python-connect-h1", port, ProtocolType.CONNECT)),
-    "python-connect-sync": _own(lambda port: ConnectPythonSync("python-connect-sync", port)),
+    "python-connect-sync": _own(lambda port: ConnectPythonSync("python-connect-sync", port), live=False),
     "python-connect-json-h2": _own(
         lambda port: ConnectPython("python-connect-json-h2", port, ProtocolType.CONNECT, encoding="json", h2=True),
         single_port=True,
+        duplex=True,
     ),
     "python-grpc-web-h1": _own(lambda port: ConnectPython("python-grpc-web-h1", port, ProtocolType.GRPC_WEB)),
-    "python-grpc": _own(lambda port: ConnectPython("python-grpc", port, ProtocolType.GRPC, h2=True), single_port=True),
+    "python-grpc": _own(
+        lambda port: ConnectPython("python-grpc", port, ProtocolType.GRPC, h2=True), single_port=True, duplex=True
+    ),
 }
 
 REQUIRED = os.environ.get("DIPTYCH_CLIENT_TESTS") == "required"
 HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
+HAS_BROWSER = HAS_NODE and (find_chromium() is not None or os.environ.get("DIPTYCH_BROWSER_TESTS") == "required")
 
-FACES: dict[str, Door] = {**_OWN, **_WEB, **_PYTHON, **(_NODE if HAS_NODE else {})}
+FACES: dict[str, Door] = {**_OWN, **_WEB, **_PYTHON, **(_NODE if HAS_NODE else {}), **(_BROWSER if HAS_BROWSER else {})}

@@ -1,0 +1,82 @@
+"""The browsers' clients in one page of a headless Chromium, whose origin is not the gateway's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from tests.clients.driver import Driver
+from tests.clients.ready import HERE, make_ready
+from tests.e2e.conftest import find_chromium
+
+# A browser in a closed network: nothing of its own goes out, and root has no sandbox.
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+_PAGE = b'<!doctype html><meta charset="utf-8"><title>clients</title><link rel="icon" href="data:,"><body>'
+
+
+@dataclass(frozen=True)
+class PageServer:
+    """Serves one empty page, so that there is an origin of its own."""
+
+    origin: str
+
+
+@asynccontextmanager
+async def page_server() -> AsyncIterator[PageServer]:
+    """The page's origin, on a port of its own."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = (
+            f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(_PAGE)}\r\nconnection: close\r\n\r\n"
+        )
+        writer.write(head.encode() + _PAGE)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield PageServer(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+
+async def _bundle() -> str:
+    process = await asyncio.create_subprocess_exec(
+        *("node_modules/.bin/esbuild", "src/browser.js", "--bundle", "--format=iife", "--log-level=error"),
+        cwd=HERE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    bundle, _ = await process.communicate()
+    assert process.returncode == 0
+    return bundle.decode()
+
+
+@asynccontextmanager
+async def page_driver(origin: str, profile: Path) -> AsyncIterator[Driver]:
+    """A driver in a page of `origin`; `profile` is the browser's folder."""
+    await asyncio.to_thread(make_ready)
+    bundle = await _bundle()
+    async with async_playwright() as playwright:
+        chromium = playwright.chromium
+        context = await chromium.launch_persistent_context(profile, executable_path=find_chromium(), args=_FLAGS)
+        page = await context.new_page()
+
+        async def send(line: str) -> None:
+            await page.evaluate("line => drive(line)", line)
+
+        driver = Driver(send)
+
+        def report(lines: str) -> None:
+            for line in lines.split("\n"):
+                driver.hear(line)
+
+        page.on("pageerror", lambda error: driver.fail(str(error)))
+        await page.expose_function("report", report)
+        await page.goto(origin)
+        await page.add_script_tag(content=bundle)
+        yield driver
+        await context.close()
