@@ -173,7 +173,10 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
                 await context.abort(grpc.StatusCode.DATA_LOSS, "the line broke")
 
     async def Sum(self, request_iterator: Any, context: Context) -> pb.TickResponse:
-        return pb.TickResponse(number=sum([tick.number async for tick in request_iterator]))
+        total = sum([tick.number async for tick in request_iterator])
+        if not -(2**63) <= total < 2**63:
+            await context.abort(grpc.StatusCode.OUT_OF_RANGE, "the sum is no int64")
+        return pb.TickResponse(number=total)
 
     async def Converse(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.TickResponse]:
         async for tick in request_iterator:

@@ -106,7 +106,7 @@ async def test_events_go_on_after_the_last_one(
         ]
         live = await send(stub, channel, "four")
         (event,) = await take(stream, 1)
-        assert (event["event"], event["data"]["id"]) == ("message", live[0])
+        assert (event["event"], event["id"], event["data"]["id"]) == ("message", live[0], live[0])
     missed = await send(stub, channel, "five", "six")
     async with events(client, url, {"last-event-id": live[0]}) as stream:
         assert [event["data"]["id"] for event in await take(stream, 2)] == missed
