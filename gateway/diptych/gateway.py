@@ -46,8 +46,9 @@ class Gateway(grpc.aio.Server):
 
     `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
     context manager as FastAPI takes it, entered before the first request of either face and left after the last.
-    `readiness` are named checks that `/readyz` asks. `unbound="auto"` also maps methods that have no annotation to
-    `POST /{package.Service}/{Method}`.
+    `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
+    calls: there a servicer ends its endless streams, which would use up the grace. `unbound="auto"` also maps methods
+    that have no annotation to `POST /{package.Service}/{Method}`.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Gateway(grpc.aio.Server):
         *,
         lifespan: Lifespan | None = None,
         readiness: Mapping[str, Check] | None = None,
+        on_stop: Sequence[Callable[[], None]] = (),
         unbound: Literal["none", "auto"] = "none",
     ) -> None:
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
         self._lifespan = lifespan
+        self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
         self._transcoder: Transcoder | None = None
@@ -274,11 +277,19 @@ class Gateway(grpc.aio.Server):
                 await self._standard.shutdown()
             if self.settings.drain_seconds:
                 await asyncio.sleep(self.settings.drain_seconds)
+            self._tell_services()
             stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
             await asyncio.gather(*stops)
         await self._leave()
         if self._stopped is not None:
             self._stopped.set()
+
+    def _tell_services(self) -> None:
+        for told in self._on_stop:
+            try:
+                told()
+            except Exception:
+                logger.exception("a service failed to end its streams; the stop goes on")
 
     async def _stop_http(self, http: HttpListener, grace: float) -> None:
         async with contextlib.AsyncExitStack() as after:

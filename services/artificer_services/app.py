@@ -42,7 +42,10 @@ def create(settings: Settings) -> Gateway:
             yield
 
     gateway = Gateway(
-        _with_limits(settings, ocr_settings), lifespan=lifespan, readiness={"ocr": ocr.ready, "chat": chat.ready}
+        _with_limits(settings, ocr_settings),
+        lifespan=lifespan,
+        readiness={"ocr": ocr.ready, "chat": chat.ready},
+        on_stop=[chat.part],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)

@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,8 @@ class Served:
 
     http: str
     grpc: str
+    stop: Callable[[], None] = lambda: None
+    """Sends SIGTERM, once."""
 
 
 def wait_until_listening(process: subprocess.Popen[str]) -> Served:
@@ -68,10 +70,16 @@ def serving(*arguments: str) -> Iterator[Served]:
             command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env | {"DIPTYCH_SERVICES__CHAT__DATA_DIR": data}
         ) as process,
     ):
+        signals = iter([signal.SIGTERM])  # a second one would end it at once
+
+        def stop() -> None:
+            for number in signals:
+                process.send_signal(number)
+
         try:
-            yield wait_until_listening(process)
+            yield replace(wait_until_listening(process), stop=stop)
         finally:
-            process.send_signal(signal.SIGTERM)
+            stop()
             # What it still logs is read, so that a full pipe cannot keep it from ending.
             process.communicate(timeout=60)
     assert process.returncode == 0

@@ -15,7 +15,7 @@ import pytest
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
-from tests.e2e.conftest import Served
+from tests.e2e.conftest import Served, serving
 
 
 @pytest.fixture
@@ -110,6 +110,26 @@ async def test_events_go_on_after_the_last_one(
     missed = await send(stub, channel, "five", "six")
     async with events(client, url, {"last-event-id": live[0]}) as stream:
         assert [event["data"]["id"] for event in await take(stream, 2)] == missed
+
+
+async def test_live_streams_are_told_that_the_program_stops(channel: str) -> None:
+    """They would use up the grace; whoever hears UNAVAILABLE comes again and goes on after the last id."""
+    with serving("--grace-seconds", "1000") as program:
+        async with (
+            asyncio.timeout(60),
+            grpc.aio.insecure_channel(program.grpc) as opened,
+            httpx2.AsyncClient(base_url=program.http, timeout=60) as client,
+            events(client, f"/v1/channels/{channel}/messages:stream?history_size=9") as stream,
+        ):
+            stub = rpc.MessageServiceStub(opened)
+            talking: Any = stub.ChatStream()
+            await talking.write(pb.ChatStreamRequest(channel=channel, user=pb.User(id="ann"), content="stay"))
+            assert (await talking.read()).HasField("joined")
+            assert (await talking.read()).message.content == "stay"
+            assert (await anext(stream))["data"]["content"] == "stay"
+            program.stop()
+            assert await talking.code() is grpc.StatusCode.UNAVAILABLE
+            assert "stopping" in (await anext(stream))["data"]["error"]["message"]
 
 
 async def test_a_stream_of_lines_is_stored_and_may_be_sent_again(client: httpx2.AsyncClient, channel: str) -> None:

@@ -102,6 +102,30 @@ async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None
             await kitchen.cancelled[key].wait()
 
 
+@every_engine
+async def test_a_service_that_is_told_ends_its_endless_streams(serve: Serve) -> None:
+    kitchen = Kitchen()
+    told = asyncio.Event()
+
+    async def endless() -> None:
+        await told.wait()
+        kitchen.steps["s"].release()
+
+    def broken() -> None:
+        raise RuntimeError("this service fails to end anything")
+
+    async with serve(kitchen, gateway={"on_stop": [broken, told.set]}) as served, asyncio.timeout(20):
+        ending = asyncio.create_task(endless())
+        kitchen.steps["s"].release()
+        ticks = served.rpc.Tick(pb.TickRequest(count=2, key="s"))
+        assert (await ticks.read()).number == 1
+        assert not told.is_set()
+        stopping = asyncio.create_task(served.gateway.stop(1000))  # without the word the stream would wait this long
+        assert (await ticks.read()).number == 2
+        assert await ticks.code() is grpc.StatusCode.OK
+        await asyncio.gather(stopping, ending)
+
+
 class Hangs(Kitchen):
     """Never ends, not even when it is cancelled."""
 

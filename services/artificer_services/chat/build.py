@@ -48,6 +48,10 @@ class ChatService:
         await asyncio.to_thread(database.prepare, self._engine, self.settings)
         await self.chat.start()
 
+    def part(self) -> None:
+        """End live streams, which would keep a stop waiting; their callers are told to come again."""
+        self.chat.part()
+
     async def stop(self) -> None:
         """Store what was taken, then close everything."""
         await self.chat.stop()

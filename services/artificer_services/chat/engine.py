@@ -63,6 +63,10 @@ class Chat:
         await self._broker.stop()
         await self._hub.close()
 
+    def part(self) -> None:
+        """End every live stream with `Unavailable`; sends go on."""
+        self._hub.part()
+
     @property
     def healthy(self) -> bool:
         """Whether new messages of other processes come at once, and not with the next sweep."""

@@ -19,6 +19,7 @@ from .store import Message, Store, id_of
 _log = logging.getLogger(__name__)
 
 TAKE = 64  # messages a reader takes at a time
+_STOPPING = "the chat service is stopping"
 HISTORY_BYTES = 4 * 1024 * 1024  # of one read of history: each of the readers may hold as much
 
 
@@ -113,7 +114,7 @@ class Reader:
         feed = self._feed
         self._awake.clear()
         if feed.closed:
-            raise Unavailable("the chat service is stopping")
+            raise Unavailable(_STOPPING)
         if self.place < feed.first - 1:
             found = await self._history()
         else:
@@ -171,6 +172,7 @@ class Hub:
         self._store = store
         self._messages, self._max_bytes, self._batch = messages, max_bytes, batch
         self._feeds: dict[str, Feed] = {}
+        self._parted = False
 
     @property
     def channels(self) -> list[str]:
@@ -180,6 +182,8 @@ class Hub:
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Listening]:
         """Listen to a channel from now on. Raises `Unavailable`."""
+        if self._parted:
+            raise Unavailable(_STOPPING)
         feed = self._feeds.get(channel)
         if feed is None:
             feed = self._feeds[channel] = Feed(channel, messages=self._messages, max_bytes=self._max_bytes)
@@ -270,13 +274,17 @@ class Hub:
             feed.jump(last)
         feed.wanted = min(feed.wanted, last)
 
+    def part(self) -> None:
+        """Tell every reader that it is over, and take no new one."""
+        self._parted = True
+        for feed in self._feeds.values():
+            feed.closed = True
+            feed.wake()
+
     async def close(self) -> None:
-        """Tell every reader that it is over."""
-        feeds = list(self._feeds.values())
-        tasks = [task for feed in feeds for task in feed.tasks()]
+        """Part, and end what runs."""
+        self.part()
+        tasks = [task for feed in self._feeds.values() for task in feed.tasks()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for feed in feeds:
-            feed.closed = True
-            feed.wake()
