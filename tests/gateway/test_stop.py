@@ -117,7 +117,7 @@ async def test_a_service_that_is_told_ends_its_endless_streams(serve: Serve) -> 
     async with serve(kitchen, gateway={"on_stop": [broken, told.set]}) as served, asyncio.timeout(20):
         ending = asyncio.create_task(endless())
         kitchen.steps["s"].release()
-        ticks = served.rpc.Tick(pb.TickRequest(count=2, key="s"))
+        ticks: Any = served.rpc.Tick(pb.TickRequest(count=2, key="s"))
         assert (await ticks.read()).number == 1
         assert not told.is_set()
         stopping = asyncio.create_task(served.gateway.stop(1000))  # without the word the stream would wait this long
