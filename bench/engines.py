@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from google.protobuf import json_format
 from bench.load import measure_grpc
 from bench.process import Server, cores, pin, server
 from bench.records import NESTED
+from bench.report import table
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
@@ -108,21 +109,34 @@ def run(engines: Sequence[str], seconds: float, rounds: int, measure: Measure) -
         return rows
 
 
+def lines(engines: Sequence[str], seconds: float, rounds: int, client: str) -> Iterator[str]:
+    """What was found, in Markdown. `client` is h2load or grpcio; empty for the best there is."""
+    client = client or ("h2load" if shutil.which("h2load") else "grpcio")
+    rows = run(engines, seconds, rounds, by_h2load if client == "h2load" else by_grpcio)
+    peers = {row.method: row for row in rows if row.name == PEER}
+    yield f"Driven by {client}, {CONNECTIONS} connections with {STREAMS} calls at a time each."
+    yield ""
+    yield from table(
+        ["server", "method", "calls/s", f"of {PEER}", "server us a call", "of its"],
+        (
+            [
+                *(row.name, PATHS[row.method], f"{row.rate:,.0f}", f"{row.rate / peers[row.method].rate:.2f}"),
+                *(f"{row.cpu:.0f}", f"{row.cpu / peers[row.method].cpu:.2f}"),
+            ]
+            for row in rows
+        ),
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.engines", description="Measure what serves gRPC.")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="one of them; may be repeated")
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--client", choices=("h2load", "grpcio"))
+    parser.add_argument("--client", choices=("h2load", "grpcio"), default="")
     arguments = parser.parse_args()
-    client = arguments.client or ("h2load" if shutil.which("h2load") else "grpcio")
-    measure = by_h2load if client == "h2load" else by_grpcio
-    rows = run(arguments.engine or ENGINES, arguments.seconds, arguments.rounds, measure)
-    peers = {row.method: row for row in rows if row.name == PEER}
-    print(f"driven by {client}\n\n| server | method | calls/s | of {PEER} | CPU us/call |\n|---|---|--:|--:|--:|")
-    for row in rows:
-        ratio = row.rate / peers[row.method].rate
-        print(f"| {row.name} | {PATHS[row.method]} | {row.rate:,.0f} | {ratio:.2f} x | {row.cpu:.0f} |")
+    for line in lines(arguments.engine or ENGINES, arguments.seconds, arguments.rounds, arguments.client):
+        print(line)
     return 0
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import load, machine, process
+from bench import engines, machine, process
 from bench.report import table
 from bench.streams import clients, crowd
 from bench.streams.clients import Run
@@ -90,16 +90,6 @@ async def _crowds(server: process.Server) -> list[list[str]]:
     return rows
 
 
-def _engines(seconds: float, core: int | None) -> Iterator[list[str]]:
-    base = 0.0
-    for engine in ("grpcio", "native", "single-port"):
-        print(f"  unary over {engine}", file=sys.stderr, flush=True)
-        with process.server(engine, "streams", core, engine) as server:
-            found = load.measure_grpc(server, "get", seconds)
-        base = base or found.cpu
-        yield [engine, f"{found.rate:,.0f}", f"{found.cpu:.0f}", f"{base / found.cpu:.2f}", f"{found.p50:.2f}"]
-
-
 def _report(count: int, only: str, cores: tuple[int | None, int | None]) -> Iterator[str]:
     yield "# Streams"
     yield ""
@@ -121,10 +111,7 @@ def _report(count: int, only: str, cores: tuple[int | None, int | None]) -> Iter
     yield ""
     yield "## Unary gRPC by what serves it"
     yield ""
-    yield "The client is grpcio's, and bounds the rate; the server's CPU time a call is what compares."
-    yield ""
-    head = ["engine", "calls/s", "server us a call", "times grpcio", "p50 ms"]
-    yield from table(head, list(_engines(5.0, cores[0])))
+    yield from engines.lines(engines.ENGINES, 3.0, 2, "")
 
 
 def main() -> int:
