@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -17,6 +18,12 @@ import pytest_asyncio
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and what they import stay for good: collections need not look at them time and again."""
+    gc.collect()
+    gc.freeze()
+
 
 ENGINES: dict[str, dict[str, Any]] = {
     "grpcio": {"grpc_engine": "grpcio"},
