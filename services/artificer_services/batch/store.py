@@ -313,6 +313,9 @@ class Store(Protocol):
     def expire(self, worker: str) -> list[Swept]:
         """End the slots of a worker that is known to be dead, as `sweep` does."""
 
+    def workers(self) -> list[str]:
+        """The workers that have slots, so that whoever knows of their end can say so."""
+
     def backlog(self) -> list[Backlog]:
         """Where workers are wanted now."""
 
