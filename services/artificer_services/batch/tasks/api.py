@@ -2,7 +2,8 @@
 
 A package offers task types by entry points of the group `artificer.batch.tasks`: each names a function that takes
 the `tasks` settings of the service (a mapping) and gives a task. Entry points are loaded in worker processes, where
-tasks run, and in the gateway, which asks `name`, `description`, `scored` and `check`.
+tasks run, and in the gateway, which asks `name`, `description`, `scored`, `takes` and `check`: what is heavy to import
+is imported when the first item is run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 GROUP = "artificer.batch.tasks"
 
@@ -24,6 +25,7 @@ class PhaseView:
     model: str = ""
     use_rag: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] | None = None  # the names of the phases before it, where `check` is asked; else None
 
 
 class Work(Protocol):
@@ -47,6 +49,12 @@ class Work(Protocol):
     def read_blob(self, blob_id: str) -> tuple[bytes, str]:
         """The bytes of an uploaded blob, and its media type. Raises KeyError."""
 
+    def read_document(self) -> tuple[bytes, str]:
+        """The bytes that `input` names (a path below the root, a data URI or a blob), and their media type or "".
+
+        For tasks that take documents. Raises TaskError, Rejected.
+        """
+
     def save_blob(self, data: bytes, content_type: str) -> str:
         """Store bytes; the input that names them, `blob:` and the id."""
 
@@ -65,7 +73,11 @@ class TaskError(Exception):
     """The item could not be done now: it is tried again. The message is shown to whoever owns the job.
 
     Other exceptions are tried again too; of those only their kind is shown, and their text goes to the server's log.
+    A plugin that imports nothing from here raises an exception with the attributes `message` and `final` instead: the
+    registry makes one of these of it.
     """
+
+    final = False
 
     def __init__(self, message: str, *, tokens: int = 0, cost: float = 0.0) -> None:
         super().__init__(message)
@@ -75,6 +87,8 @@ class TaskError(Exception):
 class Rejected(TaskError):
     """The item can never be done: it fails at once, alone."""
 
+    final = True
+
 
 class Task(Protocol):
     """A task type. One instance per worker process does one item after the other."""
@@ -82,6 +96,7 @@ class Task(Protocol):
     name: str
     description: str  # a sentence or two: what it does, and what it takes
     scored: bool  # whether its outputs have a score
+    takes: Literal["text", "document"]  # what an input is: the text itself, or what names a document
     timeout: float | None  # seconds an item may take; None for the server's setting
 
     def check(self, phase: PhaseView) -> list[tuple[str, str]]:
