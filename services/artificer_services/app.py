@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
@@ -18,11 +15,7 @@ from diptych import Gateway, Settings
 
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    S = TypeVar("S", bound=DataclassInstance)
+from .tables import table
 
 # Base64 makes a document a third larger, and the other fields want room too.
 _BASE64_AND_ROOM = 1.5
@@ -31,8 +24,8 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
-    ocr_settings = _table(settings, "ocr", OcrSettings)
-    ocr, chat = OcrService(ocr_settings), ChatService(_table(settings, "chat", ChatSettings))
+    ocr_settings = table(settings, "ocr", OcrSettings)
+    ocr, chat = OcrService(ocr_settings), ChatService(table(settings, "chat", ChatSettings))
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -54,17 +47,3 @@ def _with_limits(settings: Settings, ocr: OcrSettings) -> Settings:
     limit = int(ocr.max_document_bytes * _BASE64_AND_ROOM)
     limits = {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
     return settings.model_copy(update={"method_max_body_bytes": {**limits, **settings.method_max_body_bytes}})
-
-
-def _table(settings: Settings, name: str, kind: type[S]) -> S:
-    """A service's own settings."""
-    table = settings.services.get(name, {})
-    unknown = table.keys() - {field.name for field in fields(kind)}
-    if unknown:
-        raise ValueError(f"services.{name} has no setting {', '.join(sorted(unknown))}")
-    try:
-        # Environment variables are text; the adapter makes numbers of them.
-        return TypeAdapter(kind).validate_python(dict(table))
-    except ValidationError as error:
-        faults = [(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
-        raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None
