@@ -32,7 +32,6 @@ class Work(Protocol):
     """One item in one phase, as the worker hands it to a task."""
 
     job_id: str
-    project_id: str
     index: int
     attempt: int  # from 1
     input: str  # the output of the phase before, or the item's own input in the first one
@@ -42,6 +41,10 @@ class Work(Protocol):
     phase: PhaseView
     effect_key: str  # the same for every attempt: what makes an effect outside the database happen once
     cancelled: threading.Event  # set when the result is no longer wanted: stop soon
+
+    @property
+    def project_id(self) -> str:
+        """The project that the job belongs to."""
 
     def log(self, level: int, message: str) -> None:
         """Write a line to the job's log; `level` is of `logging`."""
