@@ -36,7 +36,7 @@ def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
     engine, _ = database.connect(settings)
     database.prepare(engine, settings)
     config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
+    config.set_main_option("script_location", str(database.MIGRATIONS.folder))
     with engine.connect().execution_options(write=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
