@@ -17,6 +17,9 @@ class Failed(Exception):
         super().__init__(message)
         self.message = message
 
+    def __str__(self) -> str:
+        return self.message  # whoever passes it on may have added what they know
+
 
 class Usage(Failed):
     """What was asked makes no sense."""

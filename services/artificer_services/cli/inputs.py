@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +46,7 @@ class Listed:
 
     def items(self) -> Iterator[pb.Item]:
         """See `Source`."""
-        return (pb.Item(input=text, metadata={"name": name}) for text, name in self._inputs)
+        return (pb.Item(input=_unicode(text), metadata={"name": _unicode(name)}) for text, name in self._inputs)
 
 
 class Lines:
@@ -73,6 +74,11 @@ class Lines:
                     yield _item(json.loads(text)) if self._json else pb.Item(input=text)
             except (ValueError, TypeError) as error:
                 raise Usage(f"line {number} of {self._name}: {error}") from None
+
+
+def _unicode(name: str) -> str:
+    """A name of a file need not be UTF-8, and every text of a message must be."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _item(value: Any) -> pb.Item:

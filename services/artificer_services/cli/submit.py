@@ -6,6 +6,7 @@ Knows neither arguments nor terminals.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import grpc
 
@@ -32,8 +33,9 @@ def submit(link: Link, request: pb.CreateJobRequest, source: Source, *, start: b
     except Unreachable as error:
         error.message += f"; job {job.id} waits: --request-id {request.request_id} goes on with it"
         raise
-    except (Failed, KeyboardInterrupt):
-        link.ask(link.batch.CancelJob, pb.CancelJobRequest(job_id=job.id))
+    except BaseException:  # an interrupt too
+        with suppress(Failed):
+            link.ask(link.batch.CancelJob, pb.CancelJobRequest(job_id=job.id))
         raise
 
 

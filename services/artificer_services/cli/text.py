@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-_UNSAFE = ("Cc", "Cf", "Zl", "Zp")  # controls, and format characters: some of these turn the direction of a line
+# Controls, format characters (some turn the direction of a line), and the halves of names that are no UTF-8.
+_UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def plain(text: str) -> str:
