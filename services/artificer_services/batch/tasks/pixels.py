@@ -102,7 +102,7 @@ def turn(page: Page, angle: float) -> Page:
 
 
 def denoise(page: Page, how: str) -> Page:
-    """Take specks out: "median" those of single pixels, "means" a grain all over, which takes a hundred times longer."""
+    """Take specks out: "median" those of single pixels, "means" a grain all over, which takes far longer."""
     if how == "means":
         return _bytes(cv2.fastNlMeansDenoising(page, None, h=12, templateWindowSize=7, searchWindowSize=15))
     return _bytes(cv2.medianBlur(page, 3))
