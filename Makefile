@@ -8,12 +8,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve clients test check generate fresh lint format types proto bench bench-ocr bench-streams clean
+.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
+	@echo 'make serve-cluster  PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
 	@echo 'make test       set everything up and run the tests'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
+	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
@@ -44,12 +46,21 @@ generate:
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
 
+# Ports and the like: make serve-cluster ARGS='--http-port 8081'.
+serve-cluster: build/.generated
+	exec python -m artificer_services.cluster $(ARGS)
+
 # The JavaScript clients of the tests. Without node the tests leave them out, and say so.
 clients: build/.generated
 	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
 
 test: build/.generated clients
 	python -m pytest $(ARGS)
+
+ROUNDS ?= 100
+
+crash: build/.generated
+	python -m tests.crash --rounds $(ROUNDS) $(ARGS)
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
