@@ -44,10 +44,12 @@ class Worker:
         """Hear the server, in a thread of its own."""
         for text in lines:
             said = json.loads(text)
-            if said.get("stop"):
+            if "ping" in said:
+                _say(self._sock, {"alive": True})
+            elif "stop" in said:
                 self.stop()
             else:
-                self._nudges.put(said.get("nudge", ""))
+                self._nudges.put(said["nudge"])
         os._exit(0)  # the server is gone
 
     def stop(self) -> None:

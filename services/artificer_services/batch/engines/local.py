@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before the n-th start in a row that failed; the last one repeats
 _START_SECONDS = 60.0  # a worker that is not ready by then has hung
+_PINGS = 4  # so many without an answer, a quarter of a lease apart, and a worker counts as dead
 _GRACE_SECONDS = 5.0  # that items in work get when the gateway stops
 
 
@@ -89,11 +90,25 @@ class LocalEngine:
             worker = await self._hire()
             self._workers[place] = worker
             worker.nudge("")
-            await worker.closed.wait()
+            await self._watch(worker)
             del self._workers[place]
             if worker.status:
                 _log.warning("worker process %d ended with status %d and is replaced", worker.pid, worker.status)
             await self._expire(worker)
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        """Wait for the end of a worker, and bring it about where it gives no sign of life for as long as a lease lasts.
+
+        The sweeper would find it too, but not where it was stopped in the middle of a transaction, since then it holds
+        the lock that the sweeper needs.
+        """
+        while not worker.closed.is_set():
+            try:
+                await asyncio.wait_for(worker.closed.wait(), self._settings.lease_seconds / _PINGS)
+            except TimeoutError:
+                if worker.ping() >= _PINGS:
+                    _log.error("worker process %d gives no sign of life and is replaced", worker.pid)
+                    worker.kill()
 
     async def _hire(self) -> WorkerProcess:
         failures = 0

@@ -32,6 +32,7 @@ class WorkerProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._owed = False  # whether it has yet to take a nudge
+        self._missed = 0  # pings since it was last heard
 
     @classmethod
     async def start(cls, setup: dict[str, Any], patience: float) -> WorkerProcess:
@@ -63,6 +64,13 @@ class WorkerProcess:
             self._owed = True
             self._say({"nudge": job_id})
 
+    def ping(self) -> int:
+        """Ask for a sign of life; how many such questions it has not answered."""
+        self._missed += 1
+        if self._missed == 1:
+            self._say({"ping": True})
+        return self._missed - 1
+
     def stop(self) -> None:
         """Tell it to end after the item in work."""
         self._say({"stop": True})
@@ -90,8 +98,10 @@ class WorkerProcess:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Hear what it takes until it ends, then clear up after it."""
         try:
-            while await reader.readline():
-                self._owed = False
+            while line := await reader.readline():
+                if b"took" in line:
+                    self._owed = False
+                self._missed = 0
         except (OSError, ValueError):
             pass
         finally:

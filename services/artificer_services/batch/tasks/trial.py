@@ -22,9 +22,9 @@ from .api import Output, PhaseView, Rejected, TaskError, Work
 NAME = "test.trial"
 ORDERS = {
     "do": "ok, fail, reject, raise, crash (SIGKILL), exit, stop (SIGSTOP), hang, freeze (holding the interpreter)",
-    "times": "do so in the first so many attempts only, and ok afterwards",
     "seconds": "wait first",
     "deaf": "wait without listening to cancellation, as a C library would",
+    "times": "wait and do so in the first so many attempts only",
     "log": "write so many lines",
     "output": "what to give; the input where it is missing",
     "bytes": "give so many bytes",
@@ -67,9 +67,9 @@ class Trial:
             return Output(text=work.input)
         for number in range(int(orders.get("log", 0))):
             work.log(logging.INFO, f"line {number} of attempt {work.attempt}")
-        self._wait(work, float(orders.get("seconds", 0)), deaf=str(orders.get("deaf", "")).lower() in ("true", "1"))
         tokens, cost = int(orders.get("tokens", 0)), float(orders.get("cost", 0))
         if work.attempt <= float(orders.get("times", "inf")):
+            _wait(work, float(orders.get("seconds", 0)), deaf=str(orders.get("deaf", "")).lower() in ("true", "1"))
             deed = str(orders.get("do", "ok"))
             _DEEDS[deed](f"told to {deed}, attempt {work.attempt}", tokens, cost)
         self._effect(work)
@@ -78,12 +78,6 @@ class Trial:
 
     def close(self) -> None:
         """See `Task`."""
-
-    def _wait(self, work: Work, seconds: float, *, deaf: bool) -> None:
-        if seconds and deaf:
-            time.sleep(seconds)
-        elif seconds and work.cancelled.wait(seconds):
-            raise TaskError("was cancelled")
 
     def _effect(self, work: Work) -> None:
         if not self.effects:
@@ -113,6 +107,13 @@ def _orders(work: Work) -> dict[str, Any]:
     prefix = f"{work.phase.name}."
     own = {name.removeprefix(prefix): value for name, value in said.items() if name.startswith(prefix)}
     return {name: value for name, value in said.items() if "." not in name} | own
+
+
+def _wait(work: Work, seconds: float, *, deaf: bool) -> None:
+    if seconds and deaf:
+        time.sleep(seconds)
+    elif seconds and work.cancelled.wait(seconds):
+        raise TaskError("was cancelled")
 
 
 def _text(orders: Mapping[str, Any], work: Work) -> str:
