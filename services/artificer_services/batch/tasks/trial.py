@@ -35,7 +35,7 @@ ORDERS = {
 _NUMBERS = {"times", "seconds", "log", "bytes", "score", "tokens", "cost"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trial:
     """The task. `effects` names a file that gets a line for everything that was done: effect key, attempt, process."""
 
