@@ -192,8 +192,8 @@ class BatchServiceServicer:
         """UploadItems adds a stream of items to a pending job, a million of them if need be, and answers once, when all are
         stored.
 
-        Those that came before a stream broke are stored. With `first_index` on its messages a caller may send the whole
-        stream again: items that are there already are passed over.
+        Of a stream that breaks, the first items are stored, up to some place. With `first_index` on its messages a caller
+        may send the whole stream again: items that are there already are passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,8 +62,8 @@ class BatchServiceStub:
     """UploadItems adds a stream of items to a pending job, a million of them if need be, and answers once, when all are
     stored.
 
-    Those that came before a stream broke are stored. With `first_index` on its messages a caller may send the whole
-    stream again: items that are there already are passed over.
+    Of a stream that breaks, the first items are stored, up to some place. With `first_index` on its messages a caller
+    may send the whole stream again: items that are there already are passed over.
     """
     UploadBlob: _grpc.StreamUnaryMultiCallable[_batch_service_pb2.UploadBlobRequest, _batch_service_pb2.Blob]
     """UploadBlob stores bytes for items to name as their input: `blob:` and the id.
@@ -119,8 +119,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """UploadItems adds a stream of items to a pending job, a million of them if need be, and answers once, when all are
     stored.
 
-    Those that came before a stream broke are stored. With `first_index` on its messages a caller may send the whole
-    stream again: items that are there already are passed over.
+    Of a stream that breaks, the first items are stored, up to some place. With `first_index` on its messages a caller
+    may send the whole stream again: items that are there already are passed over.
     """
     UploadBlob: _aio.StreamUnaryMultiCallable[_batch_service_pb2.UploadBlobRequest, _batch_service_pb2.Blob]  # type: ignore[assignment]
     """UploadBlob stores bytes for items to name as their input: `blob:` and the id.
@@ -233,8 +233,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         """UploadItems adds a stream of items to a pending job, a million of them if need be, and answers once, when all are
         stored.
 
-        Those that came before a stream broke are stored. With `first_index` on its messages a caller may send the whole
-        stream again: items that are there already are passed over.
+        Of a stream that breaks, the first items are stored, up to some place. With `first_index` on its messages a caller
+        may send the whole stream again: items that are there already are passed over.
         """
 
     @_abc_1.abstractmethod
