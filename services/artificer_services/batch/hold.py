@@ -33,7 +33,7 @@ class Hold:
         self.waiting: deque[Claimed] = deque()  # claimed and not begun
         self.state = JobState.RUNNING  # as it was last seen
         self.renewed = self.seen = time.monotonic()  # when the lease was renewed, and the job was seen
-        self.lost = False
+        self.lost = self.closed = False
         self._store, self._given_up = store, given_up
         self._talk = threading.Lock()  # held while a transaction runs
         self._mind = threading.Lock()  # held for moments, while the lists below change hands
@@ -71,6 +71,7 @@ class Hold:
     def exchange(self, want: int) -> list[Claimed]:
         """Store what is held, and claim up to `want` items."""
         with self._talk:
+            self._check()
             outcomes, lines = self._take()
             claimed = self._insist(lambda: self._store.checkpoint(self.slot, outcomes, lines, want=want))
             self.renewed = time.monotonic()
@@ -81,6 +82,7 @@ class Hold:
     def renew(self) -> None:
         """Renew the lease, store lines, and see how the job stands."""
         with self._talk:
+            self._check()
             with self._mind:
                 lines, self._lines = self._lines, []
             self.state = self._insist(lambda: self._store.heartbeat(self.slot, lines))
@@ -105,8 +107,12 @@ class Hold:
         if self._outcomes or self._lines:
             self.exchange(0)
         with self._talk:
-            self.lost = True
+            self.closed = True
             return self._insist(lambda: self._store.close_slot(self.slot))
+
+    def _check(self) -> None:
+        if self.lost or self.closed:
+            raise LostSlot(self.slot.id)
 
     def _age(self) -> None:
         if not self._outcomes and not self._lines:

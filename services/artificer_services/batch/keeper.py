@@ -117,7 +117,8 @@ class Keeper:
             except Unavailable as error:
                 _log.warning("worker %s cannot see its job: %s", hold.slot.worker, error.message)
             except LostSlot:
-                _log.warning("worker %s has lost job %s: its lease was over", hold.slot.worker, hold.slot.job_id)
+                if not hold.closed:  # otherwise the other thread was done with it a moment before
+                    _log.warning("worker %s has lost job %s: its lease was over", hold.slot.worker, hold.slot.job_id)
             except Exception:
                 _log.exception("worker %s could not look after job %s", hold.slot.worker, hold.slot.job_id)
 
@@ -135,7 +136,7 @@ class Keeper:
             now = time.monotonic()
             if running is not None:
                 self._mind_time(hold, running, now)
-            if hold.lost:
+            if hold.lost or hold.closed:
                 return
             if hold.overdue(FLUSH):
                 hold.exchange(0)
