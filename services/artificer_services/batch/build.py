@@ -6,7 +6,7 @@ The only room that a composition root needs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,13 +18,16 @@ from .engines import Engine, NoEngine
 from .errors import Unavailable
 from .jobs import Jobs
 from .servicer import BatchServicer
-from .settings import BatchSettings
+from .settings import MIB, BatchSettings
 from .site import add_page
 from .sql import SqlStore
 from .sweeper import Sweeper
 from .tasks import registry
 from .tasks.inputs import Documents
 from .watch import Watch
+
+# A job of a hundred thousand items with the paths of files has some 20 MiB as JSON.
+_CREATE_BYTES = 64 * MIB
 
 
 class BatchService:
@@ -49,6 +52,11 @@ class BatchService:
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
         self._started = False
+
+    @property
+    def body_limits(self) -> Mapping[str, int]:
+        """What a gateway has to take, in bytes, by method."""
+        return {"/artificer.batch.v1.BatchService/CreateJob": _CREATE_BYTES}
 
     async def start(self) -> None:
         """Bring the database up to date and begin to work. Raises what the database raises where it cannot be used."""
