@@ -33,13 +33,19 @@ _FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong)  # tr
 
 
 class _Phase(Protocol):
-    use_rag: bool
-    parameters: Mapping[str, str]
+    @property
+    def use_rag(self) -> bool: ...
+
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
 
 
 class _Work(Protocol):
-    metadata: Mapping[str, str]
-    cancelled: threading.Event
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+    @property
+    def cancelled(self) -> threading.Event: ...
 
     @property
     def phase(self) -> _Phase: ...

@@ -22,7 +22,7 @@ from .api import Rejected, TaskError
 ReadBlob = Callable[[str], tuple[bytes, str]]
 
 _LIMIT = 64 * MIB
-_PATH_BYTES = 4096  # PATH_MAX of Linux
+_PATH_BYTES, _NAME_BYTES = 4096, 255  # PATH_MAX and NAME_MAX of Linux
 _SHOWN = 200  # characters of an input that a message repeats
 
 _BLOB = re.compile(r"blob:([0-9a-f]{64})", re.ASCII)
@@ -115,8 +115,10 @@ class Documents:
             raise Rejected(f"{_shown(text)} is a URL: only paths, data URIs and blobs are read")
         if not self.root:
             raise Rejected("paths are not read here: the server has no folder for them (services.batch.tasks.root)")
-        if "\0" in text or len(os.fsencode(text)) > _PATH_BYTES:
-            raise Rejected("the path has a NUL character or is longer than any path")
+        if "\0" in text:
+            raise Rejected(f"{_shown(text)} has a NUL character in it")
+        if len(text) > _PATH_BYTES or any(len(part.encode(errors="replace")) > _NAME_BYTES for part in text.split("/")):
+            raise Rejected(f"{_shown(text)} is longer than any path, or has a name that is longer than any file's")
         if text.startswith("/"):
             raise Rejected(f"{_shown(text)} is an absolute path: name it as seen from the server's folder")
         parts = [part for part in text.split("/") if part not in ("", ".")]
@@ -133,9 +135,7 @@ class Documents:
             place = f"{place}/{part}"
             try:
                 mode = os.lstat(place).st_mode
-            except OSError as error:
-                if error.errno == errno.ENAMETOOLONG:
-                    raise Rejected(f"{_shown(text)} has a name that is longer than any file's") from None
+            except OSError:
                 return  # it may come yet, and another machine may see what this one does not
             _check_kind(mode, text, last=number == len(parts))
 

@@ -78,10 +78,10 @@ def skew(page: Page, limit: float) -> float:
     Where the page is upright the rows that lines of print fill and the rows between them differ most, so the sum of
     the squared differences of neighbouring rows is greatest (the projection profile of Postl, 1986).
     """
-    ink = _ink(page)
+    ink = _ink(page, _LOOK_SIDE)
     if not ink.any():
         return 0.0
-    best = _best(ink, _span(0.0, limit, _COARSE))
+    best = _best(_ink(page, _LOOK_SIDE // 2), _span(0.0, limit, _COARSE))
     best = _best(ink, _span(best, _COARSE, _COARSE / 5))
     best = _best(ink, _span(best, _COARSE / 5, _FINE))
     if abs(best) < _STRAIGHT or _contrast(ink, best) < _SURE * _contrast(ink, 0.0):
@@ -116,9 +116,9 @@ def binarise(page: Page, how: str) -> Page:
     return _bytes(cv2.threshold(page, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1])
 
 
-def _ink(page: Page) -> Page:
-    """A small picture of a page, in which ink is 255 and paper 0."""
-    scale = _LOOK_SIDE / max(page.shape)
+def _ink(page: Page, side: int) -> Page:
+    """A picture of a page of at most `side` pixels, in which ink is 255 and paper 0."""
+    scale = side / max(page.shape)
     if scale < 1:
         size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
         page = _bytes(cv2.resize(page, size, interpolation=cv2.INTER_AREA))

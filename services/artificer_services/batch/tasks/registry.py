@@ -103,9 +103,9 @@ def _told(error: Exception) -> TaskError | None:
 
 
 def _output(made: Any) -> Output:
-    text = made if isinstance(made, str) else made.text
+    text = getattr(made, "text", made)
     if not isinstance(text, str):
-        raise TypeError(f"the task made {type(text).__name__}, not text")
+        raise TypeError(f"the task made {type(made).__name__}, not text")
     return Output(
         text=text,
         score=getattr(made, "score", None),
