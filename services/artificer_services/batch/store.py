@@ -186,7 +186,10 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """Work that nobody has: `ready` items of a running job whose next phase is of `task_type`, and room for `slots`."""
+    """Work that nobody has: `ready` items of a running job whose next phase is of `task_type`, and room for `slots`.
+
+    Each phase is counted up to a few thousand: who wants workers for more wants as many as there are.
+    """
 
     job_id: str
     task_type: str
@@ -313,6 +316,13 @@ class Store(Protocol):
     def expire(self, worker: str) -> list[Swept]:
         """End the slots of a worker that is known to be dead, as `sweep` does."""
 
+    def overdue(self) -> list[Swept]:
+        """The slots whose lease is over and that are not ended yet.
+
+        Only reads, so that it answers where `sweep` cannot: a process that was stopped in the middle of a transaction
+        keeps SQLite's lock until somebody who knows of its lease ends it.
+        """
+
     def workers(self) -> list[str]:
         """The workers that have slots, so that whoever knows of their end can say so."""
 
@@ -320,4 +330,7 @@ class Store(Protocol):
         """Where workers are wanted now."""
 
     def next_due(self) -> float | None:
-        """Seconds until an item of a running job may be tried again; None where none waits."""
+        """Seconds until an item of a running job may be tried again; None where none waits.
+
+        Those that may be tried now are in `backlog`.
+        """
