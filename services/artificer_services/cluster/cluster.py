@@ -10,11 +10,11 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 
@@ -39,7 +39,8 @@ class Plan:
     workers: int = 2
     processes: int = 1
     gateways: int = 1
-    batch: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    app: str = "artificer_services.app:create"
+    batch: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Cluster:
@@ -49,6 +50,7 @@ class Cluster:
         self.plan = plan
         self.members: dict[str, Member] = {}  # in the order in which they were started
         self.addresses: list[tuple[str, str]] = []  # of the gateways: HTTP and gRPC
+        self.batch: dict[str, Any] = {}  # the settings of the batch service, once there are any
         self._tell = tell
         self._folder = plan.folder.resolve()
 
@@ -109,15 +111,13 @@ class Cluster:
         return path.read_text(encoding="ascii").strip()
 
     def _write_settings(self, ports: tuple[int, int], password: str) -> None:
-        batch = {
+        self.batch = {
             "engine": "celery",
             "database_url": _database_url(ports[0], password, NAME),
             "broker_url": f"redis://:{password}@127.0.0.1:{ports[1]}/0",
             **self.plan.batch,
         }
-        # JSON's strings, numbers and truth values are TOML's too.
-        lines = [f"{name} = {json.dumps(value)}" for name, value in batch.items()]
-        write_secret(self.settings, "\n".join(["[services.batch]", *lines]) + "\n")
+        write_secret(self.settings, "[services.batch]\n" + "".join(_toml(self.batch)))
 
     @property
     def _env(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ class Cluster:
         http, grpc = self.plan.http_port, self.plan.grpc_port
         # A gateway that is started again has to be where its clients look for it.
         http, grpc = (http + number if http else free_port()), (grpc + number if grpc else free_port())
-        command = [sys.executable, "-m", "diptych.cli", "serve", "artificer_services.app:create"]
+        command = [sys.executable, "-m", "diptych.cli", "serve", self.plan.app]
         return Program(
             name="gateway" if self.plan.gateways == 1 else f"gateway-{number + 1}",
             command=[*command, "--http-port", str(http), "--grpc-port", str(grpc)],
@@ -148,6 +148,17 @@ class Cluster:
             folder=Path.cwd(),
             stop_seconds=30.0,
         )
+
+
+def _toml(table: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in table.items():
+        yield f"{json.dumps(name)} = {_toml_value(value)}\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_toml_value(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value)  # strings, numbers and truth values are written alike in both
 
 
 def _make_database(port: int, password: str) -> None:

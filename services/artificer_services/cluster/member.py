@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead member is started again
-_STEADY_SECONDS = 30.0  # after so long a life its next death is a first one again
+_STEADY_SECONDS = 5.0  # after so long a life its next death is a first one again
 _LOOK_SECONDS = 0.05  # how often a log is looked at for the line that says that all is well
 _TAIL = 2000  # characters of a log that are shown
 _PR_SET_PDEATHSIG = 1
