@@ -125,7 +125,7 @@ class Database:
     def _connection(self) -> Iterator[Any]:
         try:
             connection = self._engine.raw_connection()
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout, self._dialect.loaded_dbapi.Error) as error:  # the driver's own comes unwrapped
             raise _unavailable(error) from error
         try:
             yield connection
