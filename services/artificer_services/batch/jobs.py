@@ -82,7 +82,10 @@ class Jobs:
 
     def _create(self, make: Callable[[], Asked]) -> tuple[Job, bool]:
         draft, items = rules.draft(make(), self.tasks, self._document, self.settings)
-        return self.store.create(draft, items)
+        job, fresh = self.store.create(draft, items)
+        if fresh and job.state is JobState.RUNNING:
+            self._tell(job.id, _DONE[Verb.START])
+        return job, fresh
 
     async def get(self, job_id: str) -> Job:
         """A job as it stands. Raises NotFound."""
@@ -159,15 +162,17 @@ class Jobs:
         asked = ("results", job_id, *states)
         after = _index_of(place_of(token, *asked)) if token else -1
         limit = min(size or DEFAULT_RESULTS, LARGEST_PAGE)
-        job, found = await self.run(self._results, job_id, states, after, limit)
-        if not found or found[-1].index + 1 >= job.total:
-            return found, ""
-        return found, token_of(str(found[-1].index), *asked)
+        found, more = await self.run(self._results, job_id, states, after, limit)
+        return found, token_of(str(found[-1].index), *asked) if more else ""
 
-    def _results(self, job_id: str, states: Sequence[ItemState], after: int, limit: int) -> tuple[Job, list[Result]]:
-        job = self.store.job(job_id)
+    def _results(self, job_id: str, states: Sequence[ItemState], after: int, limit: int) -> tuple[list[Result], bool]:
         largest = self.settings.max_page_bytes
-        return job, self.store.results(job_id, states=states, after=after, limit=limit, max_bytes=largest)
+        found = self.store.results(job_id, states=states, after=after, limit=limit, max_bytes=largest)
+        if not found:
+            return found, False
+        # There may be more behind a page that is full of bytes, too.
+        last = found[-1].index
+        return found, bool(self.store.results(job_id, states=states, after=last, limit=1, max_bytes=0))
 
     async def logs(self, job_id: str, *, item: int | None, after: int, limit: int) -> list[LogEntry]:
         """Lines of a job's log, after the one with the id `after`."""

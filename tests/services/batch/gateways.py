@@ -81,13 +81,13 @@ class Worker:
     """Works on jobs as a test tells it to, by the real store."""
 
     def __init__(self, store: Store, name: str = "by hand") -> None:
-        self._store, self._name = store, name
+        self._store, self.name = store, name
         self.slot: Slot | None = None
 
     async def take(self, job_id: str, want: int = 1) -> list[Claimed]:
         """Claim items of a job; none where there is nothing to do."""
         if self.slot is None:
-            self.slot = await asyncio.to_thread(self._store.open_slot, self._name, job_id=job_id)
+            self.slot = await asyncio.to_thread(self._store.open_slot, self.name, job_id=job_id)
             if self.slot is None:
                 return []
         return await asyncio.to_thread(self._store.claim, self.slot, want)
