@@ -5,14 +5,16 @@ It knows every service's `build`, and nothing of how a service works.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from artificer.batch.v1 import batch_service_pb2_grpc
 from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 from diptych import Gateway, Settings
 
+from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
 from .tables import table
@@ -26,24 +28,32 @@ def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
     ocr_settings = table(settings, "ocr", OcrSettings)
     ocr, chat = OcrService(ocr_settings), ChatService(table(settings, "chat", ChatSettings))
+    batch = BatchService(table(settings, "batch", BatchSettings))
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for service in (ocr, chat):
+            for service in (ocr, chat, batch):
                 await stack.enter_async_context(service.lifespan(app))
             yield
 
     gateway = Gateway(
-        _with_limits(settings, ocr_settings), lifespan=lifespan, readiness={"ocr": ocr.ready, "chat": chat.ready}
+        _with_limits(settings, {**_ocr_limits(ocr_settings), **batch.body_limits}),
+        lifespan=lifespan,
+        readiness={"ocr": ocr.ready, "chat": chat.ready, "batch": batch.ready},
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
+    batch_service_pb2_grpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)
     chat.add_page(gateway.app)
+    batch.add_page(gateway.app)
     return gateway
 
 
-def _with_limits(settings: Settings, ocr: OcrSettings) -> Settings:
+def _ocr_limits(ocr: OcrSettings) -> dict[str, int]:
     limit = int(ocr.max_document_bytes * _BASE64_AND_ROOM)
-    limits = {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
+    return {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
+
+
+def _with_limits(settings: Settings, limits: Mapping[str, int]) -> Settings:
     return settings.model_copy(update={"method_max_body_bytes": {**limits, **settings.method_max_body_bytes}})
