@@ -19,10 +19,11 @@ from contextlib import suppress
 from typing import Any
 
 from . import names
-from .database import open_store
+from .database import connect
 from .errors import Unavailable
 from .runner import Runner
 from .settings import BatchSettings
+from .sql import SqlStore
 from .store import Store
 from .tasks.registry import load
 
@@ -59,51 +60,45 @@ class Worker:
 
     def serve(self) -> None:
         """Work until told to stop, or until it is time for a fresh process."""
-        worked = True
+        wait: float | None = None
         while not self._done:
-            job_id = self._wait(worked)
-            worked = self._work(job_id)
+            wait = self._work(self._hear(wait))
 
     @property
     def _done(self) -> bool:
         return self._runner.stopping or self._runner.items >= self._settings.worker_items
 
-    def _work(self, job_id: str) -> bool:
-        """Work until there is nothing to do; whether there was anything."""
-        worked = False
+    def _hear(self, wait: float | None) -> str:
+        """Wait for a nudge, `wait` seconds at most; the job that the nudge was about."""
         try:
-            while not self._done:
-                left = self._settings.worker_items - self._runner.items
-                if self._runner.work_once(job_id, items=left):
-                    worked = True
-                elif not job_id:
-                    break
-                job_id = ""
-        except Unavailable as error:
-            _log.warning("a worker cannot reach the store: %s", error.message)
-        return worked
-
-    def _wait(self, worked: bool) -> str:
-        """Wait for a nudge, or until an item is due; the job that the nudge was about."""
-        try:
-            job_id = self._nudges.get(timeout=self._patience(worked))
+            job_id = self._nudges.get(timeout=wait)
         except queue.Empty:
             return ""
         # Taken before the store is asked: what is nudged from now on needs another look, and gets one.
         _say(self._sock, {"took": True})
         return job_id
 
-    def _patience(self, worked: bool) -> float | None:
-        """Seconds until an item that failed may be tried again; None where none waits."""
+    def _work(self, job_id: str) -> float | None:
+        """Work until there is nothing to do; seconds until there may be again, None where only a nudge can tell."""
+        worked = False
         try:
-            due = self._store.next_due()
-        except Unavailable:
-            due = self._settings.sweep_seconds
-        if due is None:
-            return None
+            while not self._done:
+                due = self._store.next_due()  # asked first, so that nothing falls due unseen between the two
+                left = self._settings.worker_items - self._runner.items
+                if self._runner.work_once(job_id, items=left):
+                    worked = True
+                elif not job_id:
+                    return self._patience(due, worked=worked)
+                job_id = ""
+        except Unavailable as error:
+            _log.warning("a worker cannot reach the store: %s", error.message)
+            return self._settings.sweep_seconds
+        return None
+
+    def _patience(self, due: float | None, *, worked: bool) -> float | None:
         # Where others have all the room there is, what is due cannot be had.
         self._pause = _FIRST_PAUSE if worked else min(self._pause * 2, self._settings.sweep_seconds)
-        return max(due, self._pause)
+        return None if due is None else max(due, self._pause)
 
 
 def main(life_fd: int) -> None:
@@ -118,7 +113,7 @@ def main(life_fd: int) -> None:
     with suppress(OSError):
         os.nice(_NICE)
     settings = BatchSettings(**setup["settings"])
-    store = open_store(settings, durable=False)
+    store = SqlStore(connect(settings, durable=False), settings.policy)  # the gateway has brought the tables up to date
     runner = Runner(store, load(settings), settings, names.own())
     worker = Worker(runner, store, settings, sock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
