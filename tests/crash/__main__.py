@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 from collections import defaultdict
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--lease", type=float, default=25.0, help="lease_seconds")
     chosen = parser.parse_args()
+    logging.getLogger("artificer_services").setLevel(logging.ERROR)  # that the database goes away is what this is about
     places = ["sqlite", "cluster"] if chosen.place == "both" else [chosen.place]
     sound = True
     for place in places:

@@ -11,8 +11,9 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import Any
 
 from celery import Celery, signals
 
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 # A message lasts this many slices at most, so that a worker that is told to stop does so soon.
 _SLICES = 2
+_BURIALS, _PAUSE = 30, 1.0  # how often a child looks for dead ones while it cannot, and the seconds between
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,20 +42,23 @@ class Child:
 
     def __init__(self, settings: BatchSettings, app: Celery) -> None:
         self._settings, self._app = settings, app
+        self._opening = threading.Lock()
         self._store: Store | None = None
         self._runner: Runner | None = None
         self._nudges = Nudges(settings, app)
 
-    def work(self, task_type: str, redelivered: bool) -> bool:
+    def begin(self) -> None:
+        """Look after what others left, beside the work: whoever was here before may have died."""
+        threading.Thread(target=self._bury, name="batch-bury", daemon=True).start()
+
+    def work(self, task_type: str) -> bool:
         """Work on whichever job wants it most, then call workers to what is left; whether there was anything to do."""
-        first = self._runner is None
-        store, runner = self._open()
-        if first or redelivered:
-            # Whoever worked here before may have died: what it had goes back now, and not when its lease is over.
-            _bury(store)
-        worked = runner.work_once(task_types=self._types(task_type), slices=_SLICES)
+        store = self._open()
+        if self._runner is None:
+            self._runner = Runner(store, load(self._settings), self._settings, names.own())
+        worked = self._runner.work_once(task_types=self._types(task_type), slices=_SLICES)
         if worked:
-            self._call(store)
+            _call(self._nudges, store)
         return worked
 
     def close(self) -> None:
@@ -64,33 +69,45 @@ class Child:
             self._store.close()
         self._nudges.close()
 
-    def _open(self) -> tuple[Store, Runner]:
-        if self._store is None:
-            try:
-                self._store = open_store(self._settings, durable=False)
-            except Exception as error:  # of a driver's; which one is no matter
-                raise Unavailable(f"the database cannot be opened: {error}") from error
-        if self._runner is None:
-            self._runner = Runner(self._store, load(self._settings), self._settings, names.own())
-        return self._store, self._runner
+    def _open(self) -> Store:
+        with self._opening:
+            if self._store is None:
+                try:
+                    self._store = open_store(self._settings, durable=False)
+                except Exception as error:  # of a driver's; which one is no matter
+                    raise Unavailable(f"the database cannot be opened: {error}") from error
+            return self._store
 
     def _types(self, task_type: str) -> list[str]:
         """All that this worker was started for, so that an item goes on to its next phase in the same hands."""
         consumed = self._app.amqp.queues.consume_from
         return [name for name in TASK_TYPES if name == task_type or queue_of(self._settings, name) in consumed]
 
-    def _call(self, store: Store) -> None:
-        try:
-            self._nudges.send(store.backlog())
-        except Exception as error:  # of the broker's client and the database's, whose kinds are many
-            _log.warning("no further workers are called, which a gateway will do: %s", error)
+    def _bury(self) -> None:
+        """Give back what dead workers of this machine have, which otherwise would wait until their leases are over."""
+        for _ in range(_BURIALS):
+            try:
+                store = self._open()
+                dead = [worker for worker in store.workers() if names.gone(worker)]
+                for worker in dead:
+                    _log.warning("worker %s has died: its items go to others", worker)
+                    store.expire(worker)
+            except Unavailable as error:
+                _log.warning("dead workers are not looked for yet: %s", error.message)
+                time.sleep(_PAUSE)
+                continue
+            if dead:
+                nudges = Nudges(self._settings, self._app)
+                _call(nudges, store)
+                nudges.close()
+            return
 
 
-def _bury(store: Store) -> None:
-    for worker in store.workers():
-        if names.gone(worker):
-            _log.warning("worker %s has died: its items go to others", worker)
-            store.expire(worker)
+def _call(nudges: Nudges, store: Store) -> None:
+    try:
+        nudges.send(store.backlog())
+    except Exception as error:  # of the broker's client and the database's, whose kinds are many
+        _log.warning("no further workers are called, which a gateway will do: %s", error)
 
 
 def _settings() -> BatchSettings:
@@ -110,17 +127,17 @@ app = make_app(SETTINGS, TASK_TYPES)
 _child = Child(SETTINGS, app)
 
 
-def _work(task: Any, job_id: str, task_type: str) -> bool:
+def _work(job_id: str, task_type: str) -> bool:
     """Do work of a type. The job is named for whoever looks on; the store decides which one it is."""
     try:
-        return _child.work(task_type, bool(task.request.delivery_info.get("redelivered")))
+        return _child.work(task_type)
     except BatchError as error:
         # Nothing is lost with the message: a gateway sends another one while there is work.
         _log.warning("no work is taken: %s", error.message)
         return False
 
 
-app.task(_work, name=TASK, bind=True)
+app.task(_work, name=TASK)
 
 
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -128,6 +145,7 @@ def _begin(**_: object) -> None:
     # Nobody replaces a child whose worker was killed, and nobody would see it.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _child.begin()
 
 
 @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
