@@ -258,9 +258,10 @@ def create(tasks: Mapping[str, Any]) -> OcrTask:
 
     from .settings import OcrSettings
 
-    values = {"workers": 1}  # as many documents at once as there are workers of the job
-    for key in (_NAME, _NAME.replace(".", "_")):  # names of environment variables have no dots
-        values |= tasks.get(key, {})
+    values: dict[str, Any] = {"workers": 1}  # as many documents at once as there are workers of the job
+    # By its name; as TOML has it where the name is not quoted; and as the environment does, whose names have no dots.
+    for found in (tasks.get("ocr", {}).get("extract", {}), tasks.get(_NAME, {}), tasks.get("ocr_extract", {})):
+        values |= found
     unknown = values.keys() - {field.name for field in fields(OcrSettings)}
     if unknown:
         raise ValueError(f"{_PLACE} has no setting {', '.join(sorted(unknown))}")

@@ -179,12 +179,24 @@ def test_settings_of_a_plugin_that_it_refuses_stop_the_start(install: object) ->
         ({"ocr.extract": {"dpi_cap": -1}}, "dpi_cap must be positive"),
         ({"ocr_extract": {"speed": 1}}, r"ocr\.extract has no setting speed"),
         ({"rag": {"passages": 0}}, "passages must be positive"),
+        ({"llm": {"generate": {"timeout": -1}}}, "timeout must be positive"),
+        ({"ocr": {"extract": {"dpi_cap": 0}}}, "dpi_cap must be positive"),
+        ({"text": 5}, r"services\.batch\.tasks\.text must be a table"),
         ({"root": 1}, r"services\.batch\.tasks\.root"),
     ],
 )
 def test_settings_that_make_no_sense_stop_the_start(tasks: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         registry.load(BatchSettings(tasks=tasks))
+
+
+def test_a_setting_of_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
+    with caplog.at_level(logging.WARNING):
+        registry.load(BatchSettings(tasks=known | {"ocr_extrakt": {}}))
+    assert [record.getMessage() for record in caplog.records] == [
+        "services.batch.tasks.ocr_extrakt is a setting of no task type"
+    ]
 
 
 def test_a_key_is_in_no_message_about_settings() -> None:

@@ -18,6 +18,7 @@ from .inputs import Documents
 _log = logging.getLogger(__name__)
 
 _TRIAL = EntryPoint("test.trial", "artificer_services.batch.tasks.trial:trial", GROUP)
+_SHARED = {"root", "max_document_bytes", "rag"}
 
 
 def load(settings: BatchSettings) -> dict[str, Task]:
@@ -37,7 +38,14 @@ def load(settings: BatchSettings) -> dict[str, Task]:
         task = _load(point, settings.tasks)
         if task is not None:
             tasks[task.name] = task
+    for key in sorted(settings.tasks.keys() - _SHARED - {form for name in tasks for form in _forms(name)}):
+        _log.warning("services.batch.tasks.%s is a setting of no task type", key)
     return tasks
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """The keys that a task type's table may have, see `tables`."""
+    return name, name.replace(".", "_"), name.partition(".")[0]
 
 
 def _load(point: EntryPoint, settings: Mapping[str, Any]) -> Task | None:

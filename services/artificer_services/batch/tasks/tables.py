@@ -22,13 +22,17 @@ PLACE = "services.batch.tasks"
 def table(tasks: Mapping[str, Any], name: str, kind: type[T]) -> T:
     """The settings of the task type `name`. Raises ValueError, which names what is wrong.
 
-    A dot in the name may be an underscore: names of environment variables have no dots.
+    A dot in the name may be an underscore, since names of environment variables have no dots, and may part a table
+    within a table, as TOML has it where the name is not quoted.
     """
+    group, _, last = name.partition(".")
+    inner = tasks.get(group, {}) if last else {}
+    if not isinstance(inner, Mapping):
+        raise ValueError(f"{PLACE}.{group} must be a table")
     values: dict[str, Any] = {}
-    for key in (name, name.replace(".", "_")):
-        found = tasks.get(key, {})
+    for found in (inner.get(last, {}), tasks.get(name, {}), tasks.get(name.replace(".", "_"), {})):
         if not isinstance(found, Mapping):
-            raise ValueError(f"{PLACE}.{key} must be a table")
+            raise ValueError(f"{PLACE}.{name} must be a table")
         values |= found
     unknown = values.keys() - {field.name for field in fields(kind)}
     if unknown:
