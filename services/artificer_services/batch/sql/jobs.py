@@ -15,7 +15,7 @@ from .. import schema
 from ..errors import Conflict, Fault, Invalid, NotReady, TooLarge
 from ..states import JobState, Verb, after
 from ..store import ItemDraft, Job, JobDraft
-from .language import ZERO, Member, Now, Statement, given, upsert
+from .language import ZERO, Member, Now, Statement, by, given, upsert
 from .part import CLAIMS, COUNTS, Part, key_of, no_job
 from .session import Tx
 from .values import job_of, mapping_text, phases_text, size_of
@@ -29,7 +29,7 @@ _open = (
     .subquery("open_slots")
 )
 _phase = (
-    select(func.min(schema.items.c.phase))
+    by("open", select(func.min(schema.items.c.phase)))
     .where(schema.items.c.job_key == _JOB.key, schema.OPEN)
     .correlate(schema.jobs)
     .scalar_subquery()

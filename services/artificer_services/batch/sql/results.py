@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 from .. import schema
 from ..states import ItemState, JobState
 from ..store import Phase, Result
-from .language import ZERO, Member, Statement, given
+from .language import ZERO, Member, Statement, by, given
 from .part import Part, no_job
 from .session import Tx
 from .values import mapping_of, phases_of
@@ -60,6 +60,8 @@ class Results(Part):
             chosen = (
                 _chosen.where(_ITEM.item_index > _seen).order_by(_ITEM.item_index).limit(given("most")).offset(ZERO)
             )
+            if set(states) == {ItemState.FAILED}:
+                chosen = by("failed", chosen)
             if states:
                 chosen = chosen.where(_of_states(states, cancelled=state == JobState.CANCELLED))
             rows = tx.run(Statement(chosen), {"job": key, "seen": after, "most": limit})

@@ -17,7 +17,7 @@ from .. import schema
 from ..errors import LostSlot
 from ..states import MAY_END, JobState, end_of
 from ..store import Backlog, LogLine, Phase, Slot, Swept
-from .language import ONE, ZERO, Now, Statement, given
+from .language import ONE, ZERO, Now, Statement, by, given
 from .logs import write_lines
 from .part import COUNTS, Part
 from .session import Tx
@@ -48,23 +48,19 @@ _OPEN = Statement(
 )
 _of_job, _in_phase = _ITEM.job_key == _job, _ITEM.phase == given("in_phase")
 _due = _ITEM.not_before <= Now()
-_lanes: tuple[tuple[Any, ...], ...] = (
-    (schema.READY,),
-    (schema.WAITING, _due, _ITEM.alone == ZERO),
-    (schema.ALONE, _due),
+_free = select(_ITEM.item_index).where(_of_job, _in_phase)
+_lanes = (
+    by("ready", _free.where(schema.READY)),
+    by("waiting", _free.where(schema.WAITING, _due, _ITEM.alone == ZERO)),
+    by("alone", _free.where(schema.ALONE, _due)),
 )
-_READY = tuple(Statement(select(exists().where(_of_job, _in_phase, *lane))) for lane in _lanes)
+_READY = tuple(Statement(select(exists(lane))) for lane in _lanes)
 _COUNT = tuple(
-    Statement(
-        select(func.count()).select_from(
-            select(_ITEM.item_index).where(_of_job, _in_phase, *lane).limit(given("most")).offset(ZERO).subquery()
-        )
-    )
-    for lane in _lanes
+    Statement(select(func.count()).select_from(lane.limit(given("most")).offset(ZERO).subquery())) for lane in _lanes
 )
 _NEXT_DUE = Statement(
     select(
-        select(func.min(_ITEM.not_before))
+        by("waiting", select(func.min(_ITEM.not_before)))
         .where(_ITEM.job_key == _JOB.key, schema.WAITING, _ITEM.not_before > Now())
         .correlate(schema.jobs)
         .scalar_subquery()

@@ -15,7 +15,7 @@ from .. import schema
 from ..errors import LostSlot
 from ..states import JobState
 from ..store import Broke, Claimed, Done, LogLine, Outcome, Policy, Slot
-from .language import NOTHING, ONE, ZERO, Now, Statement, adding, given
+from .language import NOTHING, ONE, ZERO, Now, Statement, adding, by, given
 from .logs import write_lines
 from .part import CLAIMS, COUNTS, Part
 from .session import Tx
@@ -51,8 +51,8 @@ _of_job = _ITEM.job_key == _job
 _CAN = Statement(
     select(
         _JOB.state,
-        exists().where(_of_job, schema.WAITING, _ITEM.not_before <= _now),
-        exists().where(_of_job, schema.ALONE),
+        exists(by("waiting", select(ONE).where(_of_job, schema.WAITING, _ITEM.not_before <= _now))),
+        exists(by("alone", select(ONE).where(_of_job, schema.ALONE))),
     ).where(_JOB.key == _job)
 )
 _take: Select[Any] = (
@@ -69,9 +69,9 @@ _take: Select[Any] = (
 )
 _phase = _ITEM.phase == given("in_phase")
 _ready, _due, _alone = (
-    _take.where(schema.READY),
-    _take.where(schema.WAITING, _ITEM.not_before <= _now, _ITEM.alone == ZERO),
-    _take.where(schema.ALONE, _ITEM.not_before <= _now),
+    by("ready", _take.where(schema.READY)),
+    by("waiting", _take.where(schema.WAITING, _ITEM.not_before <= _now, _ITEM.alone == ZERO)),
+    by("alone", _take.where(schema.ALONE, _ITEM.not_before <= _now)),
 )
 _TAKE = {
     "due": Statement(_due.order_by(_ITEM.not_before)),
