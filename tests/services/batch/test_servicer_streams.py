@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import grpc
 import httpx2
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 from websockets.asyncio.client import connect
 
 from artificer.batch.v1 import batch_service_pb2 as pb
@@ -365,7 +366,8 @@ async def test_no_job_has_more_items_than_are_allowed(served: Served) -> None:
 async def test_a_blob_is_stored_once(served: Served, size: int) -> None:
     data = bytes(number % 251 for number in range(size))
     pieces = [data[start : start + 100_000] for start in range(0, size, 100_000)]
-    requests = [pb.UploadBlobRequest(content={"data": piece, "content_type": "application/pdf"}) for piece in pieces]
+    kind = "application/pdf"
+    requests = [pb.UploadBlobRequest(content=HttpBody(data=piece, content_type=kind)) for piece in pieces]
     blob = await served.stub.UploadBlob(iter(requests))
     assert (blob.id, blob.size, blob.content_type) == (hashlib.sha256(data).hexdigest(), size, "application/pdf")
     answer = await served.http.post("/v1/blobs", content=data, headers={"content-type": "application/pdf"})
@@ -479,13 +481,14 @@ async def test_callers_that_go_away_leave_nothing_behind(served: Served) -> None
     job = await served.started(1)
     call = served.stub.Attach()
     await call.write(pb.AttachRequest(job_id=job.id, include_logs=True))
-    calls = [
+    calls: list[Any] = [
         call,
         served.stub.StreamProgress(progress_of(job)),
         served.stub.StreamLogs(pb.StreamLogsRequest(job_id=job.id)),
     ]
     for one in calls:
         await take(aiter(one), 1)
+    for one in calls:
         one.cancel()
     ours = {task for task in asyncio.all_tasks() if task.get_name().startswith(("batch-attach", "batch-watch"))}
     assert ours

@@ -127,7 +127,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(target=jobs)
     def begin(self) -> str:
-        return self.make(count=2, phases=1, rest=True, start=False, key=False)
+        return self.add(2, 1, rest=True, start=False, key=False)
 
     @rule(
         target=jobs,
@@ -138,6 +138,9 @@ class Machine(RuleBasedStateMachine):
         key=st.booleans(),
     )
     def make(self, count: int, phases: int, rest: bool, start: bool, key: bool) -> str:
+        return self.add(count, phases, rest=rest, start=start, key=key)
+
+    def add(self, count: int, phases: int, *, rest: bool, start: bool, key: bool) -> str:
         request = asked(
             count,
             phases=[pb.Phase(name=f"p{number}", task_type="test.trial") for number in range(phases)],

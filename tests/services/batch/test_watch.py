@@ -121,7 +121,7 @@ async def test_messages_of_one_stream_keep_their_distance(
 
     async with aclosing(watch.progress("a")) as stream:
         await anext(stream)
-        monkeypatch.setattr(watching.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         for count in range(1, 6):
             jobs.complete("a", count)
             await after(stream, count)
