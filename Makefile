@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams clean
+.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
+	@echo 'make bench-batch  measure batch jobs against peers, into bench/BATCH_RESULTS.md'
 
 # One environment serves every target, so that no two of them can disagree.
 $(VENV)/.ready: pyproject.toml
@@ -96,6 +97,9 @@ bench-streams: build/.generated $(VENV)/.bench
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr
+
+bench-batch: build/.generated $(VENV)/.bench
+	python -m bench.batch $(ARGS)
 
 clean:
 	rm -rf $(VENV) build
