@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import typer
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from rich.console import Console
@@ -76,7 +77,7 @@ def _table(
     """A table on a terminal, else tabs between columns: nothing is cut off from what another program reads."""
     if not console.is_terminal:
         for row in (head, *rows):
-            console.out("\t".join(row), highlight=False)
+            typer.echo("\t".join(row))
         return
     table = Table(box=None, pad_edge=False)
     for place, name in enumerate(head):
