@@ -104,14 +104,16 @@ class Work(Part):
     ) -> list[Claimed]:
         """Store outcomes and claim more; see `Store`."""
         with self._database.write() as tx:
-            now = self._renew(tx, slot)
+            # Most outcomes are as they should be, so that what they count is known before their items are looked at.
+            likely = _counted(slot, outcomes)
+            now = self._renew(tx, slot, likely)
             held: _Held = {index: (phase, attempt) for index, phase, attempt in tx.run(_HELD, {"slot_id": slot.id})}
             if outcomes:
-                # Of what it no longer holds nothing is stored: then this was asked before, and its answer was lost.
-                mine = [one for one in outcomes if one.index in held and held[one.index][0] == one.phase]
-                _Storing(tx, slot, self._policy, held, now).store(mine)
-                for one in mine:
-                    held.pop(one.index, None)
+                storing = _Storing(tx, slot, self._policy, held, now)
+                storing.store(outcomes)
+                if storing.counts != likely:
+                    more = {f"more_{name}": storing.counts[name] - likely[name] for name in COUNTS}
+                    tx.run(_COUNT, {"slot_id": slot.id, **more})
             claimed = _claim(tx, slot, want, now, nothing_held=not held) if want > 0 else []
             write_lines(tx, slot.job_key, logs)
             return claimed
@@ -130,44 +132,65 @@ class Work(Part):
             write_lines(tx, slot.job_key, logs)
             return JobState(state)
 
-    def _renew(self, tx: Tx, slot: Slot) -> int:
-        """Renew the lease; the database's time. Raises `LostSlot`."""
-        row = tx.one(_RENEW, {"slot_id": slot.id, "lease": self._lease})
+    def _renew(self, tx: Tx, slot: Slot, counts: dict[str, int] | None = None) -> int:
+        """Renew the lease, and add to what its items count; the database's time. Raises `LostSlot`."""
+        params = {"slot_id": slot.id, "lease": self._lease}
+        if counts is None:
+            row = tx.one(_RENEW, params)
+        else:
+            row = tx.one(_RENEW_AND_COUNT, {**params, **{f"more_{name}": counts[name] for name in COUNTS}})
         if row is None:
             raise LostSlot(f"slot {slot.id} of job {slot.job_id}")
         expires: int = row[0]
         return expires - self._lease
 
 
+def _counted(slot: Slot, outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """What outcomes count, if the slot holds all of their items and those that broke are tried again."""
+    counts = dict.fromkeys(COUNTS, 0)
+    last = len(slot.phases) - 1
+    for outcome in outcomes:
+        if isinstance(outcome, Done):
+            counts["steps"] += 1
+            counts["completed"] += outcome.phase == last
+        counts["tokens"] += outcome.tokens
+        counts["cost_micros"] += outcome.cost_micros
+    return counts
+
+
 class _Storing:
     """What became of the items of one checkpoint, as rows."""
 
     def __init__(self, tx: Tx, slot: Slot, policy: Policy, held: _Held, now: int) -> None:
+        self.counts = dict.fromkeys(COUNTS, 0)
         self._tx, self._slot, self._policy, self._held, self._now = tx, slot, policy, held, now
-        self._counts = dict.fromkeys(COUNTS, 0)
         self._results: list[dict[str, Any]] = []
         self._passed: list[dict[str, Any]] = []
         self._through: list[dict[str, Any]] = []
 
     def store(self, outcomes: Sequence[Outcome]) -> None:
-        """Store outcomes, each of an item that the slot holds, and what they count."""
-        if not outcomes:
-            return
+        """Store outcomes, and take their items from those that are held.
+
+        Of one that is not held in this phase nothing is stored: then this was asked before, and its answer was lost.
+        """
         for place, outcome in enumerate(outcomes):
+            phase, attempt = self._held.get(outcome.index, (-1, 0))
+            if phase != outcome.phase:
+                continue
+            del self._held[outcome.index]
             # Moments of one checkpoint differ, so that whoever reads by them can go on from any of them.
             row = {"job": self._slot.job_key, "index": outcome.index, "end": self._now + place}
             if isinstance(outcome, Done):
-                self._done(outcome, row)
+                self._done(outcome, row, attempt)
             else:
-                self._broke(outcome, row)
-            self._counts["tokens"] += outcome.tokens
-            self._counts["cost_micros"] += outcome.cost_micros
+                self._broke(outcome, row, attempt)
+            self.counts["tokens"] += outcome.tokens
+            self.counts["cost_micros"] += outcome.cost_micros
         for statement, rows in ((_RESULTS, self._results), (_PASSED, self._passed), (_THROUGH, self._through)):
             if rows:
                 self._tx.many(statement, rows)
-        self._tx.run(_COUNT, {"slot_id": self._slot.id, **{f"more_{name}": self._counts[name] for name in COUNTS}})
 
-    def _done(self, outcome: Done, row: dict[str, Any]) -> None:
+    def _done(self, outcome: Done, row: dict[str, Any], attempt: int) -> None:
         output = storable(outcome.output)
         self._results.append(
             {
@@ -177,25 +200,24 @@ class _Storing:
                 "output": output,
                 "size": size_of(output),
                 "score": outcome.score,
-                "attempts": self._held[outcome.index][1],
+                "attempts": attempt,
                 "created": row["end"],
             }
         )
         row["next"] = outcome.phase + 1
-        self._counts["steps"] += 1
+        self.counts["steps"] += 1
         if row["next"] < len(self._slot.phases):
             del row["end"]
             self._passed.append(row)
         else:
-            self._counts["completed"] += 1
+            self.counts["completed"] += 1
             self._through.append(row)
 
-    def _broke(self, outcome: Broke, row: dict[str, Any]) -> None:
-        attempt = self._held[outcome.index][1]
+    def _broke(self, outcome: Broke, row: dict[str, Any], attempt: int) -> None:
         more = break_item(self._tx, self._policy, row, storable(outcome.error), attempt, final=outcome.final)
         if not more:
-            self._counts["failed"] += 1
-            self._counts["steps"] += len(self._slot.phases) - outcome.phase
+            self.counts["failed"] += 1
+            self.counts["steps"] += len(self._slot.phases) - outcome.phase
 
 
 def break_item(tx: Tx, policy: Policy, row: dict[str, Any], error: str, attempt: int, *, final: bool = False) -> bool:
