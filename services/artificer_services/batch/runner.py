@@ -26,6 +26,8 @@ from .work import MAX_ERROR, ItemWork, Shared, line, storable
 _log = logging.getLogger(__name__)
 
 _CLAIM_SECONDS = FLUSH / 2  # how much work is claimed at once, where checkpoints allow several items
+# So much is claimed at once though every item is stored by itself: a tenth of a no-op item's cost is its claim.
+_AHEAD_SECONDS, _AHEAD_ITEMS = 0.005, 16
 
 
 class Runner:
@@ -241,7 +243,7 @@ class _Turn:
 
 
 class _Pace:
-    """How many items to claim at once: what can be done in half a second, as checkpoints allow."""
+    """How many items to claim at once: what can be done in a moment, and in half a second as checkpoints allow."""
 
     def __init__(self, most: int) -> None:
         self.want = 1
@@ -254,10 +256,9 @@ class _Pace:
 
     def done(self) -> None:
         """They are done."""
-        if self._most == 1:
-            return
-        each = (time.monotonic() - self._since) / self._count
-        self.want = max(1, min(self._most, self.want * 2, int(_CLAIM_SECONDS / max(each, 1e-6))))
+        each = max((time.monotonic() - self._since) / self._count, 1e-6)
+        allowed = max(min(self._most, int(_CLAIM_SECONDS / each)), min(_AHEAD_ITEMS, int(_AHEAD_SECONDS / each)))
+        self.want = max(1, min(self.want * 2, allowed))
 
 
 def _broke(claimed: Claimed, error: str, *, final: bool = False, tokens: int = 0, cost: float = 0.0) -> Broke:

@@ -50,11 +50,19 @@ class Shared:
     def __init__(self, store: Store, hold: Hold, documents: Documents) -> None:
         self.store, self.hold, self.documents = store, hold, documents
         self.views = [view_of(phase) for phase in hold.slot.phases]
+        self._cancelled = threading.Event()
 
     @cached_property
     def project_id(self) -> str:
         """The project of the job; asked of the store by the first task that wants to know."""
         return self.store.job(self.hold.slot.job_id).project_id
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """An event for the next item; the same for all until it is set, since making one is not free."""
+        if self._cancelled.is_set():
+            self._cancelled = threading.Event()
+        return self._cancelled
 
 
 class ItemWork:
@@ -84,7 +92,7 @@ class ItemWork:
         self.metadata: Mapping[str, str] = claimed.metadata
         self.outputs: Mapping[str, str] = claimed.outputs
         self.effect_key = f"{self.job_id}/{self.index}/{self.phase.name}"
-        self.cancelled = threading.Event()
+        self.cancelled = shared.cancelled
 
     @property
     def project_id(self) -> str:

@@ -290,7 +290,9 @@ def test_a_database_that_is_away_now_and_then_costs_no_result_and_doubles_none(
     assert (job.state, job.counts.completed, job.counts.steps, job.counts.tokens) == (JobState.COMPLETED, 5, 10, 10)
 
 
-def test_a_worker_whose_lease_was_taken_away_drops_what_it_has(store: Store, settings: BatchSettings) -> None:
+def test_a_worker_whose_lease_was_taken_away_drops_what_it_has(store: Store, place: dict[str, Any]) -> None:
+    settings = settings_for(place, max_attempts=2, heartbeat_seconds=0.2)
+
     def loses(work: Work) -> str:
         if work.attempt == 1:
             store.expire("first")
