@@ -108,10 +108,14 @@ class Database:
             raise Unavailable("the job store is busy")
         connection = None
         try:
-            connection = self._idle.pop() if self._idle else self._engine.raw_connection()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._engine.raw_connection()
             cursor = connection.cursor()
             if not self._sqlite:
-                connection.driver_connection.autocommit = not writes
+                driver: Any = connection.driver_connection
+                driver.autocommit = not writes
             elif writes:
                 cursor.execute("BEGIN IMMEDIATE")  # a reader that turns writer could not wait its turn
         except BaseException as error:
