@@ -202,14 +202,14 @@ def test_lines_from_standard_input_and_plain_words_without_a_terminal(run: Run) 
 def test_a_list_is_streamed_and_the_same_request_makes_one_job(run: Run, tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_text(
-        "".join(f'{{"input": "line {number}", "metadata": {{"n": "{number}"}}}}\n' for number in range(20_000))
+        "".join(f'{{"input": "line {number}", "metadata": {{"n": "{number}"}}}}\n' for number in range(5000))
     )
     options = ["--json-lines", "--phase", "text.normalize", "--request-id", uuid.uuid4().hex, "--no-start"]
     jobs = {run("submit", "--from-file", str(listed), *options).stdout.strip() for _ in range(2)}
     (job,) = jobs
-    assert json.loads(run("status", job, "--json").stdout)["totalItems"] == "20000"
+    assert json.loads(run("status", job, "--json").stdout)["totalItems"] == "5000"
     last = results(run, job)[-1]
-    assert (last["itemIndex"], last["input"], last["metadata"]) == ("19999", "line 19999", {"n": "19999"})
+    assert (last["itemIndex"], last["input"], last["metadata"]) == ("4999", "line 4999", {"n": "4999"})
     other = run("submit", "--from-file", str(listed), *options, "--name", "another", code=1)
     assert "the request id belongs to" in other.stderr
     assert run("cancel", job).stdout == "cancelled\n"
@@ -293,7 +293,7 @@ def test_no_half_of_a_file_is_left_when_results_cannot_be_had(run: Run, tmp_path
 
 
 def test_whoever_has_enough_may_leave(run: Run, environment: dict[str, str]) -> None:
-    job = run("submit", "-", "--no-start", "--phase", "text.normalize", stdin="x\n" * 20_000).stdout.strip()
+    job = run("submit", "-", "--no-start", "--phase", "text.normalize", stdin="x\n" * 3000).stdout.strip()
     reader = ["sh", "-c", '"$@" | head -n 1', "sh", *COMMAND, "results", job]
     done = subprocess.run(reader, capture_output=True, text=True, env=environment, check=True, timeout=PATIENT)
     assert done.stdout.count("\n") == 1
