@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +24,16 @@ from .servers import NAME, free_port, postgresql, valkey, write_secret
 _GATEWAY_READY = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
 _WORKER_READY = re.compile(r"@\S+ ready\.")
 _APP = "artificer_services.batch.celery_app"
+_SERVERS = ("postgresql", "valkey")  # what the others use
+_QUEUE = "artificer.batch"  # what the names of queues begin with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to run. `folder` holds everything that it keeps; `batch` are further settings of the batch service.
 
-    Port 0 is any. `workers` is how many Celery workers there are, `processes` how many processes each has.
+    Port 0 is any. `workers` is how many Celery workers there are, `processes` how many processes each has; they do
+    work of `task_types`, or of all where none is named.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class Plan:
     grpc_port: int = 50051
     workers: int = 2
     processes: int = 1
+    task_types: Sequence[str] = ()
     gateways: int = 1
     app: str = "artificer_services.app:create"
     batch: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +84,8 @@ class Cluster:
 
     async def stop(self) -> None:
         """Stop all: first those who use the others."""
+        users = [self.members.pop(name) for name in list(self.members) if name not in _SERVERS]
+        await asyncio.gather(*(member.stop() for member in users))
         while self.members:
             _, member = self.members.popitem()
             await member.stop()
@@ -90,16 +96,18 @@ class Cluster:
         password = self._password()
         ports = free_port(), free_port()
         program = await asyncio.to_thread(postgresql, self._folder / "postgresql", ports[0], password)
-        await self._run(program)
+        await self.run(program)
         await asyncio.to_thread(_make_database, ports[0], password)
-        await self._run(valkey(self._folder / "valkey", ports[1], password))
+        await self.run(valkey(self._folder / "valkey", ports[1], password))
         self._write_settings(ports, password)
         for number in range(self.plan.gateways):
-            found = await self._run(self._gateway(number))
+            found = await self.run(self._gateway(number))
             self.addresses.append((found[1], found[2]))
-        await asyncio.gather(*(self._run(self._worker(number)) for number in range(self.plan.workers)))
+        workers = [self.worker(f"worker-{number + 1}", self.plan.task_types) for number in range(self.plan.workers)]
+        await asyncio.gather(*map(self.run, workers))
 
-    async def _run(self, program: Program) -> re.Match[str]:
+    async def run(self, program: Program) -> re.Match[str]:
+        """Start a further member; what its log said when it was ready. Raises ClusterError."""
         member = Member(program, self.logs / f"{program.name}.log", self._tell)
         self.members[program.name] = member
         return await member.start()
@@ -137,12 +145,15 @@ class Cluster:
             stop_seconds=40.0,  # its own grace is 30
         )
 
-    def _worker(self, number: int) -> Program:
-        name = f"worker-{number + 1}"
+    def worker(self, name: str, task_types: Sequence[str] = ()) -> Program:
+        """A Celery worker for this cluster."""
         command = [sys.executable, "-m", "celery", "-A", _APP, "worker", "--loglevel", "INFO"]
+        options = ["--hostname", f"{name}@%h", "--concurrency", str(self.plan.processes)]
+        if task_types:
+            options += ["--queues", ",".join(f"{_QUEUE}.{one}" for one in task_types)]
         return Program(
             name=name,
-            command=[*command, "--hostname", f"{name}@%h", "--concurrency", str(self.plan.processes)],
+            command=[*command, *options],
             ready=_WORKER_READY,
             env=self._env,
             folder=Path.cwd(),

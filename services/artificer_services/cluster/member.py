@@ -55,7 +55,6 @@ class Member:
         self._ready = asyncio.Event()
         self._found: re.Match[str] | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self._stopping = False
 
     @property
     def pid(self) -> int | None:
@@ -82,8 +81,7 @@ class Member:
         await self._ready.wait()
 
     async def stop(self) -> None:
-        """Ask it to end, and end it where it does not; its children with it."""
-        self._stopping = True
+        """Ask it to end, and end it where it does not; its children with it. It may be started again."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)

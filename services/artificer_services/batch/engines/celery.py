@@ -70,7 +70,6 @@ def make_app(settings: BatchSettings, task_types: Iterable[str] = ()) -> Celery:
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            "global_keyprefix": f"{settings.celery_queue}:",  # a broker may have other tenants
         },
         # Results are in the store, and messages hold two short texts.
         result_backend=None,
