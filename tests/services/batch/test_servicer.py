@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import pytest_asyncio
 from google.rpc import error_details_pb2
 
 from artificer.batch.v1 import batch_service_pb2 as pb
@@ -33,12 +33,35 @@ PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 ONE = pb.Phase(name="one", task_type="test.trial")
 
 
-@pytest.fixture
-async def served(place: dict[str, Any], tmp_path: Path) -> AsyncIterator[Served]:
-    """A service that nobody works for, with a folder for paths."""
-    root = tmp_path / "root"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a root for paths, what is outside of it, and two ways out."""
+    made = tmp_path_factory.mktemp("strict")
+    root = made / "root"
     root.mkdir()
-    async with serving(place, tasks={"root": str(root)}) as running:
+    (made / "secret.txt").write_text("secret")
+    (root / "link").symlink_to(made)
+    (root / "link.txt").symlink_to(made / "secret.txt")
+    return made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def strict(folder: Path) -> AsyncIterator[Served]:
+    """A service over SQLite that only refuses, shared by the tests of that."""
+    async with serving({"data_dir": str(folder)}, tasks={"root": str(folder / "root")}) as running:
+        yield running
+        # Of what was refused nothing is there; jobs for items that were refused have none.
+        jobs = (await running.stub.ListJobs(pb.ListJobsRequest(page_size=1000))).jobs
+        assert not [job for job in jobs if job.total_items]
+
+
+refusing = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+async def served(place: dict[str, Any]) -> AsyncIterator[Served]:
+    """A service that nobody works for."""
+    async with serving(place) as running:
         yield running
 
 
@@ -136,6 +159,7 @@ async def test_jobs_are_listed_by_state(served: Served) -> None:
     assert [job.id for job in page.jobs] == [pending.id]
 
 
+@refusing
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
@@ -148,9 +172,9 @@ async def test_jobs_are_listed_by_state(served: Served) -> None:
     ],
 )
 async def test_a_list_that_cannot_be_given_names_the_field(
-    served: Served, request_: pb.ListJobsRequest, field: str
+    strict: Served, request_: pb.ListJobsRequest, field: str
 ) -> None:
-    code, status = await refused(served.stub.ListJobs(request_))
+    code, status = await refused(strict.stub.ListJobs(request_))
     assert (code, fields_of(status)) == (INVALID, [field])
 
 
@@ -165,22 +189,25 @@ async def test_a_page_token_of_another_list_is_refused(served: Served) -> None:
         assert fields_of(status) == ["page_token"]
 
 
+@refusing
 @pytest.mark.parametrize("job_id", ["00000000000000000000000000000000", "no%20such", "a%00b"])
-async def test_what_is_not_there_is_not_found(served: Served, job_id: str) -> None:
+async def test_what_is_not_there_is_not_found(strict: Served, job_id: str) -> None:
     for path in ("", "/results", "/progress:stream", "/logs:stream", "/results:stream"):
-        answer = await served.http.get(f"/v1/jobs/{job_id}{path}")
+        answer = await strict.http.get(f"/v1/jobs/{job_id}{path}")
         assert (answer.status_code, answer.json()["error"]["status"]) == (404, "NOT_FOUND"), path
     for verb in ("start", "pause", "resume", "cancel"):
-        assert (await served.http.post(f"/v1/jobs/{job_id}:{verb}")).status_code == 404
+        assert (await strict.http.post(f"/v1/jobs/{job_id}:{verb}")).status_code == 404
 
 
-async def test_a_call_that_names_no_job_says_so(served: Served) -> None:
-    code, status = await refused(served.stub.GetJob(pb.GetJobRequest()))
+@refusing
+async def test_a_call_that_names_no_job_says_so(strict: Served) -> None:
+    code, status = await refused(strict.stub.GetJob(pb.GetJobRequest()))
     assert (code, fields_of(status)) == (INVALID, ["job_id"])
 
 
-async def test_task_types_say_what_they_do(served: Served) -> None:
-    answer = read(await served.http.get("/v1/taskTypes"), pb.ListTaskTypesResponse)
+@refusing
+async def test_task_types_say_what_they_do(strict: Served) -> None:
+    answer = read(await strict.http.get("/v1/taskTypes"), pb.ListTaskTypesResponse)
     found = {one.name: one for one in answer.task_types}
     assert {"test.trial", "ocr.extract", "text.normalize"} <= found.keys()
     assert list(found) == sorted(found)
@@ -256,58 +283,59 @@ BAD = {
 }
 
 
+@refusing
 @pytest.mark.parametrize(("fields", "faults"), BAD.values(), ids=BAD)
 async def test_a_job_that_cannot_be_made_names_every_field(
-    served: Served, fields: dict[str, Any], faults: list[str]
+    strict: Served, fields: dict[str, Any], faults: list[str]
 ) -> None:
-    code, status = await refused(served.make(1, **fields))
+    code, status = await refused(strict.make(1, **fields))
     assert (code, fields_of(status)) == (INVALID, faults)
-    assert not (await served.stub.ListJobs(pb.ListJobsRequest())).jobs
 
 
+@refusing
 @pytest.mark.parametrize("path", ["/etc/passwd", "../secret.txt", "a/../../secret.txt", "link/secret.txt", "link.txt"])
-async def test_a_path_outside_the_root_is_refused(served: Served, tmp_path: Path, path: str) -> None:
-    (tmp_path / "secret.txt").write_text("secret")
-    os.symlink(tmp_path, tmp_path / "root" / "link")
-    os.symlink(tmp_path / "secret.txt", tmp_path / "root" / "link.txt")
+async def test_a_path_outside_the_root_is_refused(strict: Served, path: str) -> None:
     phases = [{"name": "read", "taskType": "ocr.extract"}]
     body = {"name": "a job", "phases": phases, "items": [{"input": "inside.pdf"}, {"input": path}]}
-    answer = await served.http.post("/v1/jobs", json=body)
+    answer = await strict.http.post("/v1/jobs", json=body)
     assert (answer.status_code, rest_fields(answer)) == (400, ["items[1].input"])
     assert "secret" not in answer.text.replace(path, "")
-    job = await served.make(0, phases=[pb.Phase(name="read", task_type="ocr.extract")])
+    job = await strict.make(0, phases=[pb.Phase(name="read", task_type="ocr.extract")])
     upload = pb.UploadItemsRequest(job_id=job.id, items=[pb.Item(input=path)])
-    code, status = await refused(served.stub.UploadItems(iter([upload])))
+    code, status = await refused(strict.stub.UploadItems(iter([upload])))
     assert (code, fields_of(status)) == (INVALID, ["items[0].input"])
 
 
-async def test_an_unknown_task_type_is_told_which_there_are(served: Served) -> None:
+@refusing
+async def test_an_unknown_task_type_is_told_which_there_are(strict: Served) -> None:
     body = {"name": "a job", "phases": [{"name": "a", "taskType": "ocr.extrakt"}]}
-    answer = await served.http.post("/v1/jobs", json=body)
+    answer = await strict.http.post("/v1/jobs", json=body)
     assert answer.status_code == 400
     assert "ocr.extract" in answer.json()["error"]["message"]
 
 
-async def test_a_hundred_megabytes_of_metadata_are_refused(served: Served) -> None:
+@refusing
+async def test_a_hundred_megabytes_of_metadata_are_refused(strict: Served) -> None:
     item = b'{"input":"a","metadata":{"k":"' + b"v" * 100_000_000 + b'"}}'
     body = b'{"name":"a job","phases":[{"name":"a","taskType":"test.trial"}],"items":[' + item + b"]}"
-    answer = await served.http.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
+    answer = await strict.http.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 413
     items = [pb.Item(input="a", metadata={"k": "v" * 100_000_000})]
-    code, _ = await refused(served.make(items=items))
+    code, _ = await refused(strict.make(items=items))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_two_million_items_of_json_are_refused(served: Served) -> None:
+@refusing
+async def test_two_million_items_of_json_are_refused(strict: Served) -> None:
     items = b",".join([b'{"input":"i"}'] * 2_000_000)
     body = b'{"name":"a job","phases":[{"name":"a","taskType":"test.trial"}],"items":[' + items + b"]}"
-    answer = await served.http.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
+    answer = await strict.http.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
-    assert not (await served.stub.ListJobs(pb.ListJobsRequest())).jobs
 
 
-async def test_of_many_faults_the_first_are_told(served: Served) -> None:
-    _, status = await refused(served.make(items=[pb.Item()] * 1000))
+@refusing
+async def test_of_many_faults_the_first_are_told(strict: Served) -> None:
+    _, status = await refused(strict.make(items=[pb.Item()] * 1000))
     assert (fields_of(status)[0], len(fields_of(status))) == ("items[0].input", 51)
 
 
