@@ -30,13 +30,13 @@ class Hold:
     def __init__(self, store: Store, slot: Slot, given_up: threading.Event) -> None:
         """`given_up` ends the patience with a database that cannot be reached."""
         self.slot = slot
-        self.waiting: deque[Claimed] = deque()  # claimed and not begun
         self.state = JobState.RUNNING  # as it was last seen
         self.renewed = self.seen = time.monotonic()  # when the lease was renewed, and the job was seen
         self.lost = self.closed = False
         self._store, self._given_up = store, given_up
         self._talk = threading.Lock()  # held while a transaction runs
         self._mind = threading.Lock()  # held for moments, while the lists below change hands
+        self._waiting: deque[Claimed] = deque()  # claimed and not begun
         self._outcomes: list[Outcome] = []
         self._lines: list[LogLine] = []
         self._oldest = 0.0  # when the first of the outcomes or lines was added
@@ -45,6 +45,16 @@ class Hold:
     def full(self) -> bool:
         """Whether no more finished items may be held."""
         return len(self._outcomes) >= self.slot.checkpoint_frequency
+
+    @property
+    def waiting(self) -> int:
+        """How many items are claimed and not begun."""
+        return len(self._waiting)
+
+    def next(self) -> Claimed | None:
+        """The next item to begin, of those that are claimed."""
+        with self._mind:
+            return self._waiting.popleft() if self._waiting else None
 
     def overdue(self, seconds: float) -> bool:
         """Whether something has been waiting for so long to be stored."""
@@ -68,8 +78,8 @@ class Hold:
             except LostSlot:
                 _log.debug("lines of a lost slot are dropped")
 
-    def exchange(self, want: int) -> list[Claimed]:
-        """Store what is held, and claim up to `want` items."""
+    def exchange(self, want: int) -> int:
+        """Store what is held, and claim up to `want` items; how many were claimed."""
         with self._talk:
             self._check()
             outcomes, lines = self._take()
@@ -77,7 +87,9 @@ class Hold:
             self.renewed = time.monotonic()
             if claimed:
                 self.seen = self.renewed
-            return claimed
+                with self._mind:
+                    self._waiting.extend(claimed)
+            return len(claimed)
 
     def renew(self) -> None:
         """Renew the lease, store lines, and see how the job stands."""
@@ -95,10 +107,12 @@ class Hold:
 
     def give_back(self) -> None:
         """Return what was claimed and not begun."""
-        indexes = [claimed.index for claimed in self.waiting]
-        self.waiting.clear()
-        if indexes:
-            with self._talk:
+        with self._talk:
+            with self._mind:
+                indexes = [claimed.index for claimed in self._waiting]
+                self._waiting.clear()
+            if indexes:
+                self._check()
                 self._insist(lambda: self._store.give_back(self.slot, indexes))
 
     def close(self) -> JobState:

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 GRACE = 1.0  # seconds that a task has to stop by itself
 FLUSH = 1.0  # seconds that a finished item is held at most, so that progress moves
+LONG = 0.5  # seconds after which an item has others wait that were claimed because items used to be quick
 STOPPED = 70  # the exit status of a process that ended itself because of its task
 _PARTING = 3.0  # seconds that the last words of such a process may take
 
@@ -29,11 +30,12 @@ _PARTING = 3.0  # seconds that the last words of such a process may take
 class Running:
     """An item that a task is at."""
 
-    __slots__ = ("cancelled", "claimed", "condemned", "deadline", "limit", "told")
+    __slots__ = ("began", "cancelled", "claimed", "condemned", "deadline", "limit", "told")
 
     def __init__(self, claimed: Claimed, cancelled: threading.Event, limit: float) -> None:
         self.claimed, self.cancelled, self.limit = claimed, cancelled, limit
-        self.deadline = time.monotonic() + limit
+        self.began = time.monotonic()
+        self.deadline = self.began + limit
         self.told = 0.0  # when it was asked to stop
         self.condemned = False
 
@@ -138,6 +140,8 @@ class Keeper:
                 self._mind_time(hold, running, now)
             if hold.lost or hold.closed:
                 return
+            if running is not None and hold.waiting and now - running.began >= LONG:
+                hold.give_back()
             if hold.overdue(FLUSH):
                 hold.exchange(0)
             if now - hold.renewed >= self._settings.heartbeat_seconds:

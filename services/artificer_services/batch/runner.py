@@ -122,24 +122,20 @@ class Runner:
             _log.warning("the slot of worker %s is left to its lease", self.worker, exc_info=True)
 
     def _work(self, hold: Hold, turn: _Turn, types: tuple[str, ...]) -> None:
-        slot, waiting = hold.slot, hold.waiting
         shared = Shared(self._store, hold, self._documents)
-        pace = _Pace(slot.checkpoint_frequency)
-        waiting.extend(hold.exchange(pace.want))
-        while waiting:
-            pace.taken(len(waiting))
-            while waiting:
-                claimed = waiting.popleft()
+        pace = _Pace(hold.slot.checkpoint_frequency)
+        while count := hold.exchange(pace.want):
+            pace.taken(count)
+            while (claimed := hold.next()) is not None:
                 outcome = self._attempt(shared, claimed)
                 if outcome is not None:
                     hold.add(outcome)
                 self.items += 1
                 if self._must_leave(hold, turn, types):
                     return
-                if waiting and (hold.full or hold.overdue(FLUSH)):
+                if hold.waiting and (hold.full or hold.overdue(FLUSH)):
                     hold.exchange(0)
             pace.done()
-            waiting.extend(hold.exchange(pace.want))
 
     def _must_leave(self, hold: Hold, turn: _Turn, types: tuple[str, ...]) -> bool:
         if hold.lost or hold.state != JobState.RUNNING or self.stopping or turn.items == self.items:

@@ -328,12 +328,12 @@ async def test_workers_end_with_a_killed_gateway_and_the_next_one_goes_on_at_onc
 
 
 async def test_an_engine_that_cannot_start_workers_says_so(
-    folder: dict[str, Any], caplog: pytest.LogCaptureFixture
+    folder: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = told(folder, workers=1)
     store = open_store(settings, durable=True)
-    broken = settings_for({"data_dir": "/dev/null/nowhere"}, workers=1)
-    engine = LocalEngine(store, broken)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    engine = LocalEngine(store, settings)
     await engine.start()
     await until(lambda: "could not be started" in caplog.text)
     assert not engine.healthy

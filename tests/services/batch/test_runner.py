@@ -379,6 +379,24 @@ def test_finished_items_are_stored_while_a_long_one_runs(store: Store, settings:
         assert work_off(runner, store, job).counts.completed == 10
 
 
+def test_an_item_that_takes_long_holds_up_no_others(store: Store, settings: BatchSettings) -> None:
+    def one_waits(work: Work) -> str:
+        if work.index == 30:  # by then several are claimed at once
+            wait_for(lambda: store.job(job.id).counts.completed == 99)
+        return "done"
+
+    job = make_job(store, 100, phase("a", "one"), checkpoint=100)
+    with (
+        worker(store, settings, "first", one=one_waits) as first,
+        worker(store, settings, "other", one=one_waits) as other,
+    ):
+        helper = threading.Thread(target=work_off, args=(other, store, job))
+        assert first.work_once(job.id, items=20)
+        helper.start()
+        assert work_off(first, store, job).counts.completed == 100
+        helper.join()
+
+
 def test_the_lines_of_a_long_item_come_while_it_runs(store: Store, settings: BatchSettings) -> None:
     def tells(work: Work) -> str:
         work.log(logging.INFO, "on my way")
