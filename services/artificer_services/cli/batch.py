@@ -286,7 +286,7 @@ def _upload(link: Link, files: list[Path]) -> list[tuple[str, str]]:
             inputs.append(one)
             if shown:
                 shown.update(f"uploading: {len(inputs)} of {len(files)} files, {sent / 1e6:.1f} MB")
-    _say(f"uploaded {len(files)} files, {sent / 1e6:.1f} MB")
+    _say(f"uploaded: {len(files)} of {len(files)} files, {sent / 1e6:.1f} MB")
     return inputs
 
 

@@ -6,7 +6,7 @@ Knows no connection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from google.protobuf import json_format
@@ -19,6 +19,8 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 
 from .text import clock, moment, one_line, plain, short
 from .watch import counts, state
+
+_WIDE = 100  # columns of a terminal in which the time of a job has room beside its name
 
 
 def as_json(message: Message, *, indent: int | None = None) -> str:
@@ -35,7 +37,10 @@ def jobs(found: Iterable[pb.Job], console: Console) -> None:
          moment(job.create_time), short(job.name, 60))
         for job in found
     ]  # fmt: skip
-    _table(("job", "state", "done", "failed", "of", "made", "name"), rows, console, numbers=(2, 3, 4))
+    head = ("job", "state", "done", "failed", "of", "made", "name")
+    narrow = console.is_terminal and console.width < _WIDE
+    shown = [(*row[:5], *row[5 + narrow :]) for row in (head, *rows)]
+    _table(shown[0], shown[1:], console, numbers=(2, 3, 4), cut=True)
 
 
 def job(found: pb.Job) -> str:
@@ -45,7 +50,7 @@ def job(found: pb.Job) -> str:
         ("name", one_line(found.name)),
         ("project", one_line(found.project_id)),
         ("state", state(found.status)),
-        ("items", counts(found)),
+        ("progress", counts(found)),
         ("phases", " → ".join(f"{one_line(phase.name)} ({one_line(phase.task_type)})" for phase in found.phases)),
         ("phase now", one_line(found.current_phase)),
         ("made", moment(found.create_time)),
@@ -72,16 +77,27 @@ def log_line(entry: pb.LogEntry) -> str:
 
 
 def _table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], console: Console, *, numbers: Sequence[int] = ()
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    console: Console,
+    *,
+    numbers: Sequence[int] = (),
+    cut: bool = False,
 ) -> None:
-    """A table on a terminal, else tabs between columns: nothing is cut off from what another program reads."""
+    """A table on a terminal, else tabs between columns: nothing is cut off from what another program reads.
+
+    Columns of `numbers` stand to the right. The last column alone is made to fit: by cutting it or by wrapping it.
+    """
     if not console.is_terminal:
         for row in (head, *rows):
             typer.echo("\t".join(row))
         return
     table = Table(box=None, pad_edge=False)
     for place, name in enumerate(head):
-        table.add_column(Text(name), justify="right" if place in numbers else "left", no_wrap=place == 0)
+        last = place == len(head) - 1
+        width = None if last else max(len(row[place]) for row in (head, *rows))
+        justify: Literal["left", "right"] = "right" if place in numbers else "left"
+        table.add_column(Text(name), justify=justify, min_width=width, no_wrap=not last)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, row[:-1]), Text(row[-1], no_wrap=cut, overflow="ellipsis" if cut else "fold"))
     console.print(table)
