@@ -79,6 +79,25 @@ def test_the_score_tells_text_from_noise(text: str, low: float, high: float) -> 
     assert output.score == legibility(text)
 
 
+@pytest.mark.parametrize(
+    "piece", [" ", "\t", "\n", " \n", "\f", "\u2029 ", "a-", "a-\n", "- ", "\ufb01", "e\u0301", "{{", "\\{{", "{{ "]
+)
+def test_no_text_takes_longer_than_its_length_lets_it(piece: str) -> None:
+    """Patterns that begin with a run need the square of its length: hours, for these."""
+    text = "a" + piece * 300_000 + "z"
+    assert normalize(text, lines="join").startswith("a")
+    try:
+        Template(text)
+    except ValueError as error:
+        assert "hold no name" in str(error)
+
+
+def test_a_letter_that_is_buried_in_marks_fails_alone() -> None:
+    work = ItemWork(input="a" + "\u0301\u0323" * 1_000_000, phase=phase("text.normalize"))
+    with pytest.raises(Rejected, match="more than 1000 marks"):
+        create_normalize({}).run(work)
+
+
 @given(st.text(alphabet=st.characters(), max_size=80))
 def test_a_score_is_a_share(text: str) -> None:
     assert 0 <= legibility(text) <= 1

@@ -16,7 +16,7 @@ from .api import PhaseView, Rejected, Work
 # escaped  = "\{{"                                  ; two braces, as they are
 # tag      = "{{" *SP name *SP "}}"
 # name     = "input" / "item_input" / ( "metadata." / "outputs." ) key     ; a key is anything without braces
-_TAG = re.compile(r"\\\{\{|\{\{\s*([^{}]*?)\s*\}\}|\{\{")
+_TAG = re.compile(r"\\\{\{|\{\{([^{}]*)\}\}|\{\{")
 
 _PLAIN = ("input", "item_input")
 _KEYED = ("metadata", "outputs")
@@ -66,9 +66,10 @@ def parsed(text: str) -> Template:
         raise Rejected(f"the template: {error}") from None
 
 
-def _name(text: str | None, at: int, before: tuple[str, ...] | None) -> _Name:
-    if text is None:
+def _name(tag: str | None, at: int, before: tuple[str, ...] | None) -> _Name:
+    if tag is None:
         raise ValueError(rf"the braces at character {at + 1} hold no name; write \{{{{ for braces that are text")
+    text = tag.strip()
     if text in _PLAIN:
         return _Name(text)
     group, dot, key = text.partition(".")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from .api import Output, PhaseView, Work
+from .api import Output, PhaseView, Rejected, Work
 from .parameters import Fault, faults_of, one_of
 from .tables import table
 from .template import parsed, template_kind
@@ -25,13 +25,14 @@ _LINES = ("keep", "join")
 
 # Line ends of the Unicode Standard, 5.8; a form feed stands between pages, and parts them as a blank line does.
 _ENDS = re.compile(r"\r\n|[\r\n\x0b\x85\u2028]")
-_BREAKS = re.compile(r"[ \t]*[\f\u2029][ \t]*")
+_BREAKS = re.compile(r"[\f\u2029]")  # none of these patterns may begin with a run: a page of spaces would take hours
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK = re.compile(r" ?\n ?")
 _GAPS = re.compile(r"\n{3,}")
 _LONE = re.compile(r"(?<!\n)\n(?!\n)")
 # A word that a line's end cuts in two. What follows must be a small letter: "Anglo-\nSaxon" keeps its hyphen.
 _CUT = re.compile(r"(?<=[^\W\d_])(?:[-\u2010]|\u00ad)[^\S\n]*\n[^\S\n]*(?=([^\W\d_]))")
+_MOST_MARKS = 1000  # on one letter
 _KEPT_FORMAT = "\u200c\u200d"  # the joiners, which Persian and emoji are spelled with
 
 
@@ -39,8 +40,10 @@ def normalize(text: str, *, form: Form = "NFC", hyphens: str = "join", lines: st
     """Text in a normal form of Unicode, with plain white space, and without control characters.
 
     Lines are trimmed, runs of spaces become one, and at most one blank line stays between paragraphs. `hyphens` "join"
-    puts words together that the end of a line cuts in two; `lines` "join" makes one line of a paragraph.
+    puts words together that the end of a line cuts in two; `lines` "join" makes one line of a paragraph. Raises
+    ValueError for a letter that is buried in marks.
     """
+    _check_marks(text)
     text = unicodedata.normalize(form, text)
     text = _BREAKS.sub("\n\n", _ENDS.sub("\n", text))
     if hyphens == "join":
@@ -76,6 +79,14 @@ def legibility(text: str) -> float:
     return round((letters + min(marks, (letters + 2) // 3)) / total, 4) if total else 0.0
 
 
+def _check_marks(text: str) -> None:
+    # Putting marks in their order takes time that grows with the square of their number, and nothing can interrupt it.
+    # Real text has at most 30 in a row (UAX #15, section 13, "stream-safe").
+    marks = "".join(re.escape(char) for char in set(text) if unicodedata.combining(char))
+    if marks and re.search(f"[{marks}]{{{_MOST_MARKS + 1},}}", text):
+        raise ValueError(f"a letter has more than {_MOST_MARKS} marks")
+
+
 def _strip_controls(text: str) -> str:
     """Without control and format characters, and without what no database and no JSON takes: lone surrogates."""
     unwanted = {
@@ -104,12 +115,15 @@ class Normalize:
 
     def run(self, work: Work) -> Output:
         asked = work.phase.parameters
-        text = normalize(
-            work.input,
-            form=cast(Form, asked.get("form", "NFC")),
-            hyphens=asked.get("hyphens", "join"),
-            lines=asked.get("lines", "keep"),
-        )
+        try:
+            text = normalize(
+                work.input,
+                form=cast(Form, asked.get("form", "NFC")),
+                hyphens=asked.get("hyphens", "join"),
+                lines=asked.get("lines", "keep"),
+            )
+        except ValueError as error:
+            raise Rejected(f"the text cannot be normalized: {error}") from None
         return Output(text=text, score=legibility(work.input))
 
     def close(self) -> None:
