@@ -17,7 +17,7 @@ from rich.text import Text
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 
-from .text import clock, moment, one_line, plain, short
+from .text import clock, moment, one_line, plain
 from .watch import counts, state
 
 _WIDE = 100  # columns of a terminal in which the time of a job has room beside its name
@@ -34,7 +34,7 @@ def jobs(found: Iterable[pb.Job], console: Console) -> None:
     """Print jobs, a line each."""
     rows = [
         (job.id, state(job.status), str(job.completed_items), str(job.failed_items), str(job.total_items),
-         moment(job.create_time), short(job.name, 60))
+         moment(job.create_time), one_line(job.name))
         for job in found
     ]  # fmt: skip
     head = ("job", "state", "done", "failed", "of", "made", "name")
