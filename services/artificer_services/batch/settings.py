@@ -27,7 +27,7 @@ class BatchSettings:
     workers: int = 0  # of the local engine; 0: one a processor
     broker_url: str = ""  # redis://host:6379/0, for celery
     celery_queue: str = "artificer.batch"  # queues are named by this and the task type
-    worker_items: int = 10_000  # after so many items a local worker is replaced, since libraries leak
+    worker_items: int = 100_000  # after so many items a local worker is replaced, since libraries leak
 
     lease_seconds: float = 25.0  # a worker that was not heard of for so long has lost its items
     heartbeat_seconds: float = 5.0
