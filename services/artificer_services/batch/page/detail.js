@@ -47,7 +47,8 @@ export class Detail {
       this.#showFacts(job);
       await this.#showResults();
     } catch (error) {
-      if (id === this.id) this.complain(`${id}: ${error.message}`);
+      // Of a job that was there a moment ago the list tells already that nothing can be had.
+      if (id === this.id && !this.job) this.complain(`${id}: ${error.message}`);
     }
   }
 

@@ -1,6 +1,8 @@
 // What both halves of the page use: calls, words for states, and elements that hold texts, never markup.
 
 const base = location.pathname.replace(/\/jobs$/, "");
+const PATIENCE = 20_000; // milliseconds that an answer may take
+
 export const byId = (id) => document.getElementById(id);
 
 // A state is told by a sign and a word as well as by its colour.
@@ -19,7 +21,8 @@ export const jobPath = (id) => `jobs/${encodeURIComponent(id)}`;
 // The answer to a call. Throws an Error whose message is the server's own.
 export async function call(path, { query, verb } = {}) {
   const init = verb ? { method: "POST", body: "{}", headers: { "content-type": "application/json" } } : {};
-  const response = await fetch(url(verb ? `${path}:${verb}` : path, query), init);
+  const signal = AbortSignal.timeout(PATIENCE);
+  const response = await fetch(url(verb ? `${path}:${verb}` : path, query), { ...init, signal });
   const text = await response.text();
   if (response.ok) return JSON.parse(text);
   throw new Error(messageOf(text) || `the server answered ${response.status}`);
