@@ -8,13 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from .. import storage
+from .errors import Unavailable
 from .settings import BatchSettings
 from .sql import SqlStore
 
 FILE = "batch.sqlite3"
-MIGRATIONS = storage.Migrations(folder=Path(__file__).with_name("migrations"), lock=4_277_320_662)
+MIGRATIONS = storage.Migrations(
+    folder=Path(__file__).with_name("migrations"), table="batch_alembic_version", head="0001", lock=4_277_320_662
+)
 
 _SQLITE_CONNECTIONS = 8  # readers go beside the one writer
 _WORKER_CONNECTIONS = 2  # one that works, one that beats
@@ -38,14 +42,16 @@ def connect(settings: BatchSettings, *, durable: bool) -> Engine:
 def open_store(settings: BatchSettings, *, durable: bool) -> SqlStore:
     """A store whose tables are up to date. `durable`: what is stored outlives a power cut, not only a crash.
 
-    Raises ValueError for a URL that is none, and what the database raises where it cannot be used.
+    Raises ValueError for a URL that is none, `Unavailable` where the database cannot be reached.
     """
     engine = connect(settings, durable=durable)
     store = SqlStore(engine, settings.policy)
     try:
         storage.prepare(engine, MIGRATIONS, folder=None if settings.database_url else Path(settings.data_dir))
-    except BaseException:
+    except BaseException as error:
         store.close()
+        if isinstance(error, OperationalError):
+            raise Unavailable("the job store cannot be reached") from error
         raise
     return store
 

@@ -13,7 +13,9 @@ from .. import storage
 from .settings import ChatSettings
 
 FILE = "chat.sqlite3"
-MIGRATIONS = storage.Migrations(folder=Path(__file__).with_name("migrations"), lock=4_277_320_661)
+MIGRATIONS = storage.Migrations(
+    folder=Path(__file__).with_name("migrations"), table="chat_alembic_version", head="0001", lock=4_277_320_661
+)
 
 _SQLITE_THREADS = 4  # readers go beside the one writer
 
