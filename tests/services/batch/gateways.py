@@ -49,9 +49,8 @@ class Served:
 async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Served]:
     """The service as an application puts it into a gateway; nobody works on its jobs unless the settings say so."""
     service = BatchService(BatchSettings(**{"engine": "none", "trial_tasks": True, **place, **settings}))
-    made = Gateway(
-        Settings(http_port=0, grpc_port=0, method_max_body_bytes=service.body_limits), lifespan=service.lifespan
-    )
+    ports = Settings(http_port=0, grpc_port=0, method_max_body_bytes=service.body_limits)
+    made = Gateway(ports, lifespan=service.lifespan, readiness={"batch": service.ready})
     rpc.add_BatchServiceServicer_to_server(service.servicer, made)
     async with made, AsyncExitStack() as stack:
         # Otherwise channels to one address share a connection, and so its flow control.
