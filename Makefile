@@ -61,7 +61,7 @@ test: build/.generated clients
 ROUNDS ?= 100
 
 crash: build/.generated
-	python -m tests.crash --rounds $(ROUNDS) $(ARGS)
+	GRPC_ENABLE_FORK_SUPPORT=0 python -m tests.crash --rounds $(ROUNDS) $(ARGS)
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate

@@ -53,14 +53,15 @@ async def _run(place: str, folder: Path, count: int, seed: int, lease: float) ->
 
 
 def _table(rounds: list[Round]) -> str:
-    found: defaultdict[str, list[float]] = defaultdict(list)
+    found: defaultdict[str, list[float | None]] = defaultdict(list)
     for one in rounds:
         for kill in one.kills:
-            found[kill.victim].append(kill.recovery or 0.0)
+            found[kill.victim].append(kill.recovery)
     lines = [f"{'victim':20s} {'kills':>6s} {'recovered in, mean':>20s} {'at the most':>12s}"]
-    for victim, times in sorted(found.items()):
+    for victim, told in sorted(found.items()):
+        times = [one for one in told if one is not None] or [0.0]
         mean = sum(times) / len(times)
-        lines.append(f"{victim:20s} {len(times):6d} {mean:18.2f} s {max(times):10.2f} s")
+        lines.append(f"{victim:20s} {len(told):6d} {mean:18.2f} s {max(times):10.2f} s")
     return "\n".join(lines)
 
 
