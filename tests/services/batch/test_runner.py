@@ -218,6 +218,13 @@ def test_lines_that_no_database_takes_are_mended(store: Store, settings: BatchSe
     assert len(long) < 20_000
 
 
+def test_a_task_may_write_more_lines_than_are_held(store: Store, settings: BatchSettings) -> None:
+    with worker(store, settings) as runner:
+        job = work_off(runner, store, make_job(store, [item(log=1234)]))
+    found = store.logs(job.id, item=0, after=0, limit=10_000)
+    assert [entry.line.message for entry in found] == [f"line {number} of attempt 1" for number in range(1234)]
+
+
 def test_blobs_are_read_and_saved(store: Store, settings: BatchSettings) -> None:
     def copies(work: Work) -> str:
         data, kind = work.read_blob(work.input.removeprefix("blob:"))

@@ -53,7 +53,6 @@ class LocalEngine:
         """See `Engine`."""
         if self._tenders:
             raise RuntimeError("the engine is started already")
-        await asyncio.to_thread(self._bury)
         self._tenders = [asyncio.create_task(self._tend(place)) for place in range(self._settings.worker_count)]
 
     async def stop(self) -> None:
@@ -89,6 +88,7 @@ class LocalEngine:
         while True:
             worker = await self._hire()
             self._workers[place] = worker
+            await asyncio.to_thread(self._bury)
             worker.nudge("")
             await self._watch(worker)
             del self._workers[place]
@@ -142,7 +142,10 @@ class LocalEngine:
             self.nudge(job_id)
 
     def _bury(self) -> None:
-        """Give back what workers had that were killed with the gateway before this one."""
+        """Give back what workers had that were killed with a gateway, such as the one before this one.
+
+        By the time that a worker is ready, those that a kill -9 of their gateway has ended are gone too.
+        """
         try:
             for name in self._store.workers():
                 if names.gone(name):
