@@ -9,17 +9,14 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 
 from bench import machine
 from bench.batch import ours, peers
-from bench.batch.work import NAP, NOTHING, OCR, WORK
+from bench.batch.work import NAP, NOTHING, OCR
 from bench.ocr.corpus import scanned
 from bench.report import table
 
@@ -86,15 +83,6 @@ def _rows(sizes: Sizes, workers: int, folder: Path) -> Iterator[Row]:
         yield Row(task, "FastAPI BackgroundTasks", 1, len(items), peers.background(task, items))
 
 
-def _alone(task: str, items: Sequence[str]) -> float:
-    """Seconds of the task itself, in one process that does nothing else."""
-    WORK[task](items[0])
-    began = time.perf_counter()
-    for item in items:
-        WORK[task](item)
-    return (time.perf_counter() - began) / len(items)
-
-
 def _measure(sizes: Sizes, workers: int) -> tuple[list[Row], dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         rows = []
@@ -103,9 +91,7 @@ def _measure(sizes: Sizes, workers: int) -> tuple[list[Row], dict[str, float]]:
             rows.append(row)
         pages = [str(path) for path in sorted(Path(folder).glob("*.pdf"))[:8]]
         some = {NOTHING: ["x"] * 1000, NAP: ["x"] * 50, OCR: pages}
-        # In a process that ends as those of a pool do: reading has a process of its own to end.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-            alone = {task: executor.submit(_alone, task, items).result() for task, items in some.items()}
+        alone = {task: peers.alone(task, items) for task, items in some.items()}
     return rows, alone
 
 

@@ -1,4 +1,4 @@
-"""Jobs as people run them otherwise. Each takes a task and items, and gives the seconds until all was done.
+"""Jobs as people run them otherwise: each takes a task and items, and gives the seconds until all was done.
 
 None of them stores an item before it is told of; Celery's results are in Redis, the others' in memory.
 """
@@ -38,6 +38,20 @@ def pool(task: str, items: Sequence[str], workers: int, chunk: int = 1) -> float
         seconds = time.perf_counter() - began
     assert done == len(items)
     return seconds
+
+
+def alone(task: str, items: Sequence[str]) -> float:
+    """Seconds an item of the task itself, in one process that does nothing else and ends as a pool's do."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        return executor.submit(_mean, task, items).result()
+
+
+def _mean(task: str, items: Sequence[str]) -> float:
+    WORK[task](items[0])
+    began = time.perf_counter()
+    for item in items:
+        WORK[task](item)
+    return (time.perf_counter() - began) / len(items)
 
 
 @contextlib.contextmanager
