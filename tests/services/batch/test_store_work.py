@@ -217,7 +217,10 @@ def test_texts_that_no_database_takes_are_mended(store: Store) -> None:
     job = make_job(store, 2)
     slot = opened(store, job)
     store.claim(slot, 2)
-    outcomes = [Done(index=0, phase=0, output="a\0b\ud800é"), Broke(index=1, phase=0, error="\0", final=True)]
+    outcomes: list[Outcome] = [
+        Done(index=0, phase=0, output="a\0b\ud800é"),
+        Broke(index=1, phase=0, error="\0", final=True),
+    ]
     store.checkpoint(slot, outcomes)
     good, bad = results(store, job.id)
     assert (good.output, bad.error) == ("a\ufffdb?é", "\ufffd")
@@ -252,6 +255,7 @@ def test_an_item_that_its_worker_had_alone_has_used_up_an_attempt(quick: Store) 
     job = make_job(quick, 1)
     for attempt in (1, 2, 3):
         slot = wait_for(lambda: quick.open_slot("w", job_id=job.id))
+        assert slot is not None
         assert places(quick.claim(slot, 1)) == [(0, 0, attempt)]
         quick.expire("w")
     (failed,) = results(quick, job.id)

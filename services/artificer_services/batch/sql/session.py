@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -19,10 +18,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import Unavailable
 from .language import CLOCK, Statement, packed
+from .turn import Turn
 
 _log = logging.getLogger(__name__)
 
-_TURN_SECONDS = 10.0  # how long a thread waits for the others of its process before it gives up
+_TURN_SECONDS = 10.0  # how long a writer waits for the others before it gives up
 
 
 class Tx:
@@ -80,8 +80,7 @@ class Database:
         self.dialect = engine.dialect
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        # Threads of one process hand the turn to each other; what SQLite does where it is busy is to sleep.
-        self._turn = threading.Lock()
+        self._turn = Turn(f"{engine.url.database}.lock") if self._sqlite else None
         # To fetch a connection from the engine and to return it costs a tenth of an item's time. PostgreSQL's are
         # returned all the same: the engine looks whether they are still alive.
         self._idle: list[Any] = []
@@ -101,11 +100,13 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
 
     def begin(self, *, writes: bool) -> tuple[Any, Tx]:
         """A connection, and what runs statements on it."""
-        if writes and self._sqlite and not self._turn.acquire(timeout=_TURN_SECONDS):
-            raise Unavailable("the job store is busy")
+        if writes and self._turn is not None:
+            self._wait(self._turn)
         connection = None
         try:
             try:
@@ -154,8 +155,16 @@ class Database:
                 self._idle.append(connection)
             else:
                 connection.close()
-        if writes and self._sqlite:
-            self._turn.release()
+        if writes and self._turn is not None:
+            self._turn.leave()
+
+    def _wait(self, turn: Turn) -> None:
+        try:
+            taken = turn.take(_TURN_SECONDS)
+        except OSError as error:
+            raise Unavailable("the job store cannot be reached") from error
+        if not taken:
+            raise Unavailable("the job store is busy")
 
     def _is_outage(self, error: BaseException) -> bool:
         if isinstance(error, (DBAPIError, PoolTimeout)):  # the engine's own, when it connects
