@@ -38,15 +38,16 @@ T = TypeVar("T")
 
 @dataclass
 class Kill:
-    """A process that was killed, and how long nothing was recorded after it; None while that is not known.
+    """A process that was killed, and how long nothing was recorded after it.
 
-    Nothing is to be recorded while a job is paused.
+    None where that says nothing: the job was paused, or another process was killed before.
     """
 
     victim: str
     at: float
     steps: int
     paused: bool = False
+    overtaken: bool = False
     recovery: float | None = None
 
     def __str__(self) -> str:
@@ -138,10 +139,14 @@ class Crash:
         victims = self._place.victims(working)
         if not victims:
             return
-        kind = self._dice.choice(sorted(victims))
+        kinds = sorted(victims)
+        # A gateway takes longest to come back, and is always there to be killed.
+        (kind,) = self._dice.choices(kinds, [1 if kind == "gateway" else 3 for kind in kinds])
         steps = (await self._stored(job_id)).counts.steps
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._dice.choice(victims[kind]), signal.SIGKILL)
+        for kill in done.kills:
+            kill.overtaken = kill.recovery is None
         done.kills.append(Kill(kind, time.monotonic() - began, steps, paused))
 
     def _working(self, job_id: str, patience: float) -> list[str]:
@@ -191,7 +196,12 @@ class Crash:
             job = await self._stored(job_id)
             now = time.monotonic() - began
             for kill in done.kills:
-                if not kill.paused and kill.recovery is None and (job.counts.steps > kill.steps or job.state.ended):
+                if (
+                    not kill.paused
+                    and not kill.overtaken
+                    and kill.recovery is None
+                    and (job.counts.steps > kill.steps or job.state.ended)
+                ):
                     kill.recovery = now - kill.at
             if job.state.ended:
                 return
