@@ -6,6 +6,7 @@ Knows no statement of the store's; `storage` knows how databases are spoken to.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -21,6 +22,7 @@ MIGRATIONS = storage.Migrations(
 )
 
 _SQLITE_CONNECTIONS = 8  # readers go beside the one writer
+_SQLITE_PAGE = 2048  # an item's transaction writes a few bytes to each of eight pages: small ones are an eighth faster
 _WORKER_CONNECTIONS = 2  # one that works, one that beats
 
 # A worker that was stopped in the middle of a transaction holds what it has locked: its job could not be paused, nor
@@ -36,7 +38,8 @@ def connect(settings: BatchSettings, *, durable: bool) -> Engine:
         return storage.postgresql(settings.database_url, connections, ping=durable, options=_SERVER)
     # What a worker stores and a power cut undoes is only run again; what people were answered is not.
     file = Path(settings.data_dir, FILE)
-    return storage.sqlite(file, _SQLITE_CONNECTIONS, synchronous="FULL" if durable else "NORMAL")
+    synchronous: Literal["FULL", "NORMAL"] = "FULL" if durable else "NORMAL"
+    return storage.sqlite(file, _SQLITE_CONNECTIONS, synchronous=synchronous, page_size=_SQLITE_PAGE)
 
 
 def open_store(settings: BatchSettings, *, durable: bool) -> SqlStore:

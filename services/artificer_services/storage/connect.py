@@ -37,10 +37,13 @@ def postgresql(url: str, connections: int, *, ping: bool = True, options: dict[s
     )
 
 
-def sqlite(file: Path, connections: int, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> Engine:
+def sqlite(
+    file: Path, connections: int, *, synchronous: Literal["FULL", "NORMAL"] = "FULL", page_size: int = 4096
+) -> Engine:
     """An engine over a file in WAL mode, whose folder need not be there yet.
 
     FULL: acknowledged means on disk. NORMAL: a power cut may undo the last moments; a crashed process never does.
+    `page_size` is in bytes, and of the file from its making on.
     """
     engine = create_engine(
         f"sqlite:///{file}", pool_size=connections, max_overflow=1, connect_args={"timeout": _BUSY_MS / 1000}
@@ -50,7 +53,8 @@ def sqlite(file: Path, connections: int, *, synchronous: Literal["FULL", "NORMAL
     def _(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver
         # The mode is changed by the first connection of all; those that come at once wait for it.
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+        pragmas = (f"page_size={page_size}", "journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON")
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

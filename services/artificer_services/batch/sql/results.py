@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
@@ -19,16 +20,16 @@ _JOB, _ITEM, _INPUT, _RESULT = schema.jobs.c, schema.items.c, schema.inputs.c, s
 _job, _seen = given("job"), given("seen")
 
 _ABOUT = Statement(select(_JOB.key, _JOB.state, _JOB.phases).where(_JOB.id == given("job_id")))
-_chosen: Select[Any] = (
-    select(
-        _ITEM.item_index, _ITEM.phase, _ITEM.attempt, _ITEM.slot, _ITEM.ended, _ITEM.failed, _ITEM.error, _INPUT.size
-    )
-    .join_from(schema.items, schema.inputs, (_INPUT.job_key == _ITEM.job_key) & (_INPUT.item_index == _ITEM.item_index))
-    .where(_ITEM.job_key == _job)
-)
+_chosen: Select[Any] = select(
+    _ITEM.item_index, _ITEM.phase, _ITEM.attempt, _ITEM.slot, _ITEM.ended, _ITEM.failed, _ITEM.error
+).where(_ITEM.job_key == _job)
 _of_job = _RESULT.job_key == _job
+# Each table is asked for itself: PostgreSQL, that has no statistics of a new job, would join all of its items.
 _SIZES = Statement(
     select(_RESULT.item_index, _RESULT.phase, _RESULT.size).where(_of_job, Member(_RESULT.item_index, "indexes"))
+)
+_INPUT_SIZES = Statement(
+    select(_INPUT.item_index, _INPUT.size).where(_INPUT.job_key == _job, Member(_INPUT.item_index, "indexes"))
 )
 _OUTPUTS = Statement(
     select(_RESULT.item_index, _RESULT.phase, _RESULT.output).where(_of_job, Member(_RESULT.item_index, "indexes"))
@@ -66,8 +67,7 @@ class Results(Part):
                 chosen = chosen.where(_of_states(states, cancelled=state == JobState.CANCELLED))
             rows = tx.run(Statement(chosen), {"job": key, "seen": after, "most": limit})
             if rows:
-                sizes = tx.run(_SIZES, {"job": key, "indexes": tx.packed(row[0] for row in rows)})
-                rows = _cut(rows, sizes, len(phases), max_bytes)
+                rows = _cut(tx, key, rows, len(phases), max_bytes)
             return _results(tx, key, state, phases, rows)
 
     def results_of(self, job_id: str, indexes: Sequence[int]) -> list[Result]:
@@ -105,15 +105,16 @@ def _of_states(states: Sequence[ItemState], *, cancelled: bool) -> ColumnElement
     return or_(false(), *(conditions[state] for state in ItemState if state in states and state in conditions))
 
 
-def _cut(rows: list[Any], sizes: Iterable[Any], phases: int, max_bytes: int) -> list[Any]:
+def _cut(tx: Tx, job_key: int, rows: list[Any], phases: int, max_bytes: int) -> list[Any]:
     """The first rows, at most so many bytes, at least one. The last output of an item that is through counts twice,
     since a result has it twice."""
-    outputs: dict[int, int] = {}
-    for index, phase, size in sizes:
-        outputs[index] = outputs.get(index, 0) + size * (2 if phase == phases - 1 else 1)
+    params = {"job": job_key, "indexes": tx.packed(row[0] for row in rows)}
+    sizes = Counter(dict(tx.run(_INPUT_SIZES, params)))
+    for index, phase, size in tx.run(_SIZES, params):
+        sizes[index] += size * (2 if phase == phases - 1 else 1)
     total = 0
     for place, row in enumerate(rows):
-        total += row[-1] + len(row[6]) + outputs.get(row[0], 0)
+        total += sizes[row[0]] + len(row[6])
         if place and total > max_bytes:
             return rows[:place]
     return rows
@@ -133,7 +134,7 @@ def _results(tx: Tx, job_key: int, state: JobState, phases: tuple[Phase, ...], r
 def _result(
     row: Any, given: tuple[str, str], outputs: dict[int, str], state: JobState, phases: tuple[Phase, ...]
 ) -> Result:
-    index, phase, attempt, slot, ended, failed, error, _ = row
+    index, phase, attempt, slot, ended, failed, error = row
     return Result(
         index=index,
         input=given[0],

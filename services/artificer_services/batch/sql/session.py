@@ -197,5 +197,5 @@ class _Session:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.create_function(CLOCK, 0, lambda: time.time_ns() // 1000)
-    # Four times the default: what is written again and again, as slots and indexes are, reaches the file more rarely.
-    connection.execute("PRAGMA wal_autocheckpoint=4000").close()
+    # 16 MB, four times the default: what is written again and again, as slots are, reaches the file more rarely.
+    connection.execute("PRAGMA wal_autocheckpoint=8000").close()
