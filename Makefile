@@ -8,27 +8,30 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve clients test check generate fresh lint format types proto bench bench-ocr bench-streams clean
+.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
+	@echo 'make serve-cluster  PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
 	@echo 'make test       set everything up and run the tests'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
+	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
+	@echo 'make bench-batch  measure batch jobs against peers, into bench/BATCH_RESULTS.md'
 
 # One environment serves every target, so that no two of them can disagree.
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,dev]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,dev,bench]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,dev,bench]'
 	@touch $@
 
 build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
@@ -44,12 +47,21 @@ generate:
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
 
+# Ports and the like: make serve-cluster ARGS='--http-port 8081'.
+serve-cluster: build/.generated
+	exec python -m artificer_services.cluster $(ARGS)
+
 # The JavaScript clients of the tests. Without node the tests leave them out, and say so.
 clients: build/.generated
 	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
 
 test: build/.generated clients
 	python -m pytest $(ARGS)
+
+ROUNDS ?= 100
+
+crash: build/.generated
+	GRPC_ENABLE_FORK_SUPPORT=0 python -m tests.crash --rounds $(ROUNDS) $(ARGS)
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
@@ -85,6 +97,9 @@ bench-streams: build/.generated $(VENV)/.bench
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr
+
+bench-batch: build/.generated $(VENV)/.bench
+	python -m bench.batch $(ARGS)
 
 clean:
 	rm -rf $(VENV) build

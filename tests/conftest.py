@@ -19,6 +19,7 @@ from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
 
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and what they import stay for good: collections need not look at them time and again."""
     gc.collect()

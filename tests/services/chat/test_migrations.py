@@ -11,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from artificer_services.chat import database, schema
@@ -26,8 +27,9 @@ def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
     database.prepare(engine, settings)  # nothing is left to do
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        assert context.get_current_revision() == "0001"
+        assert context.get_current_revision() == database.MIGRATIONS.head
         assert compare_metadata(context, schema.metadata) == []
+    assert ScriptDirectory(str(database.MIGRATIONS.folder)).get_heads() == [database.MIGRATIONS.head]
     engine.dispose()
 
 
@@ -36,7 +38,7 @@ def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
     engine, _ = database.connect(settings)
     database.prepare(engine, settings)
     config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
+    config.set_main_option("script_location", str(database.MIGRATIONS.folder))
     with engine.connect().execution_options(write=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.downgrade(config, "base")

@@ -17,8 +17,9 @@ import httpx2
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
+from tests.services.postgres import Postgres
 
-from .conftest import Postgres, send
+from .conftest import send
 
 ROOT = Path(__file__).parents[3]
 _LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")

@@ -1,0 +1,139 @@
+"""One worker process, seen from the server: started, nudged, ended.
+
+Owns the process and its sockets, and leaves none of them behind. Knows nothing of jobs but their ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+
+class Ended(Exception):
+    """The process ended before it was ready."""
+
+
+class WorkerProcess:
+    """A worker that has said it is ready. `closed` is set when it is gone, whoever ended it, and cleared up after."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], sock: socket.socket, life: socket.socket) -> None:
+        self.pid = popen.pid
+        self.name = ""  # as the store knows it
+        self.closed = asyncio.Event()
+        self.status: int | None = None  # its exit status, once it is closed
+        self._popen, self._sock, self._life = popen, sock, life
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._owed = False  # whether it has yet to take a nudge
+        self._missed = 0  # pings since it was last heard
+
+    @classmethod
+    async def start(cls, setup: dict[str, Any], patience: float) -> WorkerProcess:
+        """Start a process and wait until it is ready. Raises Ended, or TimeoutError after `patience` seconds."""
+        ours, theirs = socket.socketpair()
+        life, their_life = socket.socketpair()
+        try:
+            popen = _launch(theirs, their_life)
+        except BaseException:
+            ours.close()
+            life.close()
+            raise
+        finally:
+            theirs.close()
+            their_life.close()
+        worker = cls(popen, ours, life)
+        try:
+            async with asyncio.timeout(patience):
+                await worker._greet(setup)
+        except BaseException:
+            worker.kill()
+            await worker._clean()
+            raise
+        return worker
+
+    def nudge(self, job_id: str) -> None:
+        """Tell it to look for work, this job's first. Several nudges that it has not taken are one."""
+        if not self._owed:
+            self._owed = True
+            self._say({"nudge": job_id})
+
+    def ping(self) -> int:
+        """Ask for a sign of life; how many such questions it has not answered."""
+        self._missed += 1
+        if self._missed == 1:
+            self._say({"ping": True})
+        return self._missed - 1
+
+    def stop(self) -> None:
+        """Tell it to end after the item in work."""
+        self._say({"stop": True})
+
+    def kill(self) -> None:
+        """End the process and whatever it started, at once."""
+        # The process is not reaped before this, so that the group's number cannot have gone to another.
+        if self._popen.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _say(self, said: dict[str, Any]) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(json.dumps(said, default=str).encode() + b"\n")
+
+    async def _greet(self, setup: dict[str, Any]) -> None:
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._sock)
+        self._say(setup)
+        line = await reader.readline()
+        if not line:
+            raise Ended(f"worker process {self.pid} ended as it started; the log has its reason")
+        self.name = json.loads(line)["ready"]
+        self._listening = asyncio.create_task(self._listen(reader))
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """Hear what it takes until it ends, then clear up after it."""
+        try:
+            while line := await reader.readline():
+                if b"took" in line:
+                    self._owed = False
+                self._missed = 0
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.kill()
+            await self._clean()
+
+    async def _clean(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._sock.close()
+        self._life.close()
+        self.status = await asyncio.to_thread(self._popen.wait)
+        self.closed.set()
+
+
+def _launch(sock: socket.socket, life: socket.socket) -> subprocess.Popen[bytes]:
+    """Start the worker's program.
+
+    A program and not `multiprocessing`: that would run the server's `__main__` again in each worker, and hang where a
+    user's script has no guard. Python starts programs by vfork and exec, which is safe beside gRPC's threads.
+    """
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+    environment = os.environ | {
+        "PYTHONPATH": path,
+        "OMP_THREAD_LIMIT": "1",  # there is a worker a processor: more threads would only wait for each other
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    return subprocess.Popen(  # noqa: S603  # this interpreter, with a number for argument
+        [sys.executable, "-P", "-m", "artificer_services.batch.worker", str(life.fileno())],
+        stdin=sock.fileno(),
+        stdout=2,  # libraries print; a server's standard output is not theirs
+        env=environment,
+        pass_fds=(life.fileno(),),
+        start_new_session=True,
+    )

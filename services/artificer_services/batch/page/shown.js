@@ -1,0 +1,88 @@
+// What both halves of the page use: calls, words for states, and elements that hold texts, never markup.
+
+const base = location.pathname.replace(/\/jobs$/, "");
+const PATIENCE = 20_000; // milliseconds that an answer may take
+
+export const byId = (id) => document.getElementById(id);
+
+// A state is told by a sign and a word as well as by its colour.
+const SIGNS = { pending: "○", running: "▶", paused: "⏸", completed: "✓", failed: "✗", cancelled: "⊘" };
+
+export const word = (status) => (status ?? "").replace(/^(JOB|ITEM)_STATUS_/, "").toLowerCase();
+export const ended = (status) => ["completed", "failed", "cancelled"].includes(word(status));
+
+export const url = (path, query = {}) => {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined);
+  return `${base}/v1/${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+};
+
+export const jobPath = (id) => `jobs/${encodeURIComponent(id)}`;
+
+// The answer to a call. Throws an Error whose message is the server's own.
+export async function call(path, { query, verb } = {}) {
+  const init = verb ? { method: "POST", body: "{}", headers: { "content-type": "application/json" } } : {};
+  const signal = AbortSignal.timeout(PATIENCE);
+  const response = await fetch(url(verb ? `${path}:${verb}` : path, query), { ...init, signal });
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text);
+  throw new Error(messageOf(text) || `the server answered ${response.status}`);
+}
+
+// The message of an error, in whichever dialect the gateway speaks.
+export function messageOf(text) {
+  try {
+    const body = JSON.parse(text);
+    return body.error?.message ?? body.message ?? body.detail ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function showStatus(element, status) {
+  const state = word(status);
+  element.dataset.state = state;
+  setText(element, `${SIGNS[state] ?? ""} ${state}`.trim());
+}
+
+// Leaves what stands there already alone: a change, however empty, would end a selection.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function showTime(element, stamp) {
+  element.dateTime = stamp ?? "";
+  setText(element, stamp ? new Date(stamp).toLocaleString() : "");
+}
+
+export const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode(true);
+
+// Pages by token, there and back again.
+export class Pages {
+  constructor(back, on, changed) {
+    [this.back, this.on, this.changed] = [back, on, changed];
+    back.addEventListener("click", () => this.#turn(() => this.tokens.pop()));
+    on.addEventListener("click", () => this.#turn(() => this.tokens.push(this.next)));
+    this.reset();
+  }
+
+  reset() {
+    this.tokens = [""];
+    this.show("");
+  }
+
+  get token() {
+    return this.tokens.at(-1);
+  }
+
+  show(next) {
+    this.next = next;
+    this.back.disabled = this.tokens.length < 2;
+    this.on.disabled = !next;
+  }
+
+  #turn(step) {
+    step();
+    this.back.disabled = this.on.disabled = true;
+    this.changed();
+  }
+}

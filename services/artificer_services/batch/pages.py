@@ -1,0 +1,35 @@
+"""Page tokens of a list: opaque to clients, and good only for the list they came from.
+
+Pure; knows neither store nor protos.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from .errors import Fault, Invalid
+
+_SUM = 6  # bytes; a token is no secret, it only has to notice a list that is not its own
+
+
+def token_of(place: str, *asked: str) -> str:
+    """The token of the page that begins beyond `place` of the list that was asked for."""
+    return base64.urlsafe_b64encode(_sum(asked) + place.encode()).rstrip(b"=").decode()
+
+
+def place_of(token: str, *asked: str) -> str:
+    """The place that a token stands for. Raises Invalid where it is of another list, or is none."""
+    try:
+        data = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        place = data[_SUM:].decode("ascii")
+    except (binascii.Error, ValueError):
+        data, place = b"", ""
+    if not place.isalnum() or data[:_SUM] != _sum(asked):
+        raise Invalid(Fault("page_token", "must be the next_page_token of an answer to the same request"))
+    return place
+
+
+def _sum(asked: tuple[str, ...]) -> bytes:
+    return hashlib.sha256("\0".join(asked).encode()).digest()[:_SUM]

@@ -1,0 +1,101 @@
+"""The settings of the batch service: one frozen value, checked once.
+
+Reads no environment: whoever composes the process does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .store import Policy
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """Where jobs are kept, who works on them, what is allowed. Raises ValueError for values that make no sense."""
+
+    data_dir: str = "artificer-data"  # made where it is missing; holds batch.sqlite3
+    database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
+    database_connections: int = 8  # to PostgreSQL, of each gateway; a worker has one or two
+
+    engine: Literal["local", "celery", "none"] = "local"  # none: this process only takes and tells of jobs
+    workers: int = 0  # of the local engine; 0: one a processor
+    broker_url: str = ""  # redis://host:6379/0, for celery
+    celery_queue: str = "artificer.batch"  # queues are named by this and the task type
+    worker_items: int = 100_000  # after so many items a local worker is replaced, since libraries leak
+
+    lease_seconds: float = 25.0  # a worker that was not heard of for so long has lost its items
+    heartbeat_seconds: float = 5.0
+    sweep_seconds: float = 2.0  # how often leases and waiting work are looked at
+    poll_seconds: float = 0.4  # how often a worker at work looks whether its job was cancelled
+    slice_seconds: float = 5.0  # after so long a worker lets other jobs have their turn
+    max_attempts: int = 3
+    retry_first_seconds: float = 0.5  # before the second attempt; doubled with every further one
+    retry_longest_seconds: float = 30.0
+    item_timeout_seconds: float = 600.0  # an item that takes longer has hung
+    progress_seconds: float = 0.1  # how often watched jobs are looked at
+
+    max_items: int = 1_000_000  # of a job
+    max_create_items: int = 100_000  # of one CreateJob; more go through UploadItems
+    max_phases: int = 32
+    max_concurrency: int = 256
+    default_concurrency: int = 0  # 0: as many as there are workers, or processors
+    max_checkpoint_frequency: int = 1000
+    max_name_bytes: int = 256  # of names, ids, metadata keys
+    max_input_bytes: int = 8 * MIB  # of an item's input
+    max_metadata_bytes: int = 64 * KIB  # of an item
+    max_parameters_bytes: int = 256 * KIB  # of a phase
+    max_output_bytes: int = 16 * MIB  # of a phase's output
+    max_blob_bytes: int = 256 * MIB
+    max_page_bytes: int = 3 * MIB  # of one page of results, so that it stays below gRPC's 4 MiB
+
+    tasks: dict[str, Any] = field(default_factory=dict)  # what task types want to know, a table by the type's name
+    trial_tasks: bool = False  # offers test.trial, which fails, crashes and hangs as it is told
+
+    page: bool = True  # serves the page at /jobs
+
+    def __post_init__(self) -> None:
+        not_negative = ("workers", "default_concurrency")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            if value < 0 or (value == 0 and name not in not_negative):
+                raise ValueError(f"{name} must be positive, not {value}")
+        if self.engine not in ("local", "celery", "none"):
+            raise ValueError(f"engine must be local, celery or none, not {self.engine!r}")
+        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+        if not self.database_url and not self.data_dir:
+            raise ValueError("data_dir must name a folder where there is no database_url")
+        if self.engine == "celery" and not self.broker_url:
+            raise ValueError("engine = celery needs a broker_url")
+        if self.engine == "celery" and not self.database_url:
+            raise ValueError("engine = celery needs a database_url: workers elsewhere cannot reach a file here")
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError("heartbeat_seconds must be at most a third of lease_seconds")
+
+    @property
+    def worker_count(self) -> int:
+        """The workers of the local engine."""
+        return self.workers or os.cpu_count() or 1
+
+    @property
+    def concurrency(self) -> int:
+        """The concurrency of a job that names none."""
+        return self.default_concurrency or self.worker_count
+
+    @property
+    def policy(self) -> Policy:
+        """What the store has to know."""
+        return Policy(
+            lease_seconds=self.lease_seconds,
+            max_attempts=self.max_attempts,
+            retry_first_seconds=self.retry_first_seconds,
+            retry_longest_seconds=self.retry_longest_seconds,
+        )

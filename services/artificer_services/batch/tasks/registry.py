@@ -1,0 +1,122 @@
+"""Which task types there are: those that packages offer by entry points.
+
+Owns the table, and makes plugins that import nothing of the house look like its own. Runs no task itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from ..settings import BatchSettings
+from .api import GROUP, Output, PhaseView, Rejected, Task, TaskError, Work
+from .inputs import Documents
+
+_log = logging.getLogger(__name__)
+
+_TRIAL = EntryPoint("test.trial", "artificer_services.batch.tasks.trial:trial", GROUP)
+_SHARED = {"root", "max_document_bytes", "rag"}
+
+
+def load(settings: BatchSettings) -> dict[str, Task]:
+    """The task types by name, sorted. A plugin that cannot be loaded is told in the log and left out.
+
+    Raises ValueError where two are of one name, and where settings of a task type make no sense: both are found when
+    the process starts, and an item should not find them.
+    """
+    Documents(settings.tasks)
+    found = [*entry_points(group=GROUP), *([_TRIAL] if settings.trial_tasks else [])]
+    twice = [name for name, count in Counter(point.name for point in found).items() if count > 1]
+    if twice:
+        points = ", ".join(f"{point.name} = {point.value}" for point in found if point.name in twice)
+        raise ValueError(f"task types are offered more than once: {points}")
+    tasks: dict[str, Task] = {}
+    for point in sorted(found, key=lambda point: point.name):
+        task = _load(point, settings.tasks)
+        if task is not None:
+            tasks[task.name] = task
+    for key in sorted(settings.tasks.keys() - _SHARED - {form for name in tasks for form in _forms(name)}):
+        _log.warning("services.batch.tasks.%s is a setting of no task type", key)
+    return tasks
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """The keys that a task type's table may have, see `tables`."""
+    return name, name.replace(".", "_"), name.partition(".")[0]
+
+
+def _load(point: EntryPoint, settings: Mapping[str, Any]) -> Task | None:
+    try:
+        factory = point.load()
+    except Exception:
+        _log.exception("the task type %s (%s) cannot be loaded and is left out", point.name, point.value)
+        return None
+    try:
+        task = Adopted(factory(settings))
+        if task.name != point.name:
+            raise TypeError(f"it calls itself {task.name!r}")
+    except ValueError as error:
+        raise ValueError(f"the settings of the task type {point.name}: {error}") from error
+    except Exception:
+        _log.exception("the task type %s (%s) cannot be made and is left out", point.name, point.value)
+        return None
+    return task
+
+
+class Adopted:
+    """A task as the service sees it, whatever its package imports: outputs and errors are the house's own."""
+
+    def __init__(self, task: Any) -> None:
+        """Raises TypeError for something that is no task."""
+        for name in ("check", "run", "close"):
+            if not callable(getattr(task, name, None)):
+                raise TypeError(f"{type(task).__name__} has no method {name}")
+        self._task = task
+        self.name: str = str(task.name) if hasattr(task, "name") else ""
+        self.description: str = str(getattr(task, "description", ""))
+        self.scored: bool = bool(getattr(task, "scored", False))
+        self.takes: Literal["text", "document"] = "document" if getattr(task, "takes", "text") == "document" else "text"
+        timeout = getattr(task, "timeout", None)
+        self.timeout: float | None = None if timeout is None else float(timeout)
+
+    def check(self, phase: PhaseView) -> list[tuple[str, str]]:
+        return list(self._task.check(phase))
+
+    def run(self, work: Work) -> Output:
+        try:
+            made = self._task.run(work)
+        except TaskError:
+            raise
+        except Exception as error:
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from error
+        return made if isinstance(made, Output) else _output(made)
+
+    def close(self) -> None:
+        self._task.close()
+
+
+def _told(error: Exception) -> TaskError | None:
+    """An error with a message for the job's owner, of a plugin that knows no TaskError."""
+    message, final = getattr(error, "message", None), getattr(error, "final", None)
+    if not isinstance(message, str) or not isinstance(final, bool):
+        return None
+    tokens, cost = getattr(error, "tokens", 0), getattr(error, "cost", 0.0)
+    return (Rejected if final else TaskError)(message, tokens=tokens, cost=cost)
+
+
+def _output(made: Any) -> Output:
+    text = getattr(made, "text", made)
+    if not isinstance(text, str):
+        raise TypeError(f"the task made {type(made).__name__}, not text")
+    return Output(
+        text=text,
+        score=getattr(made, "score", None),
+        tokens=getattr(made, "tokens", 0),
+        cost=getattr(made, "cost", 0.0),
+    )

@@ -1,0 +1,5 @@
+"""`python -m artificer_services.cli` is `artificer`."""
+
+from . import main
+
+main()

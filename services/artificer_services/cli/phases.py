@@ -1,0 +1,91 @@
+"""What a command says of a job's phases, as the contract has it.
+
+Knows no server: which task types there are, and what they take, is for it to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+
+from .errors import Usage
+
+DEFAULT = ("ocr.extract", "text.normalize")
+
+
+def phases_of(
+    types: Iterable[str],
+    *,
+    parameters: Iterable[str] = (),
+    models: Iterable[str] = (),
+    scores: Iterable[str] = (),
+    rag: Iterable[str] = (),
+) -> list[pb.Phase]:
+    """The phases. `types` are TYPE or NAME=TYPE, the others name a phase by its name or type. Raises Usage."""
+    phases: list[pb.Phase] = []
+    for text in types:
+        name, equals, task_type = text.rpartition("=")
+        if not task_type or (equals and not name):
+            raise Usage(f"--phase {text}: TYPE or NAME=TYPE is wanted")
+        phases.append(pb.Phase(name=name or _free_name(task_type, phases), task_type=task_type))
+    for phase, key, value in _parameters(phases, parameters):
+        phase.parameters[key] = value
+    for phase, value in _values("--model", phases, models):
+        phase.model = value
+    for phase, value in _values("--min-score", phases, scores):
+        phase.validation.enabled = True
+        phase.validation.min_score = _number(value)
+    for text in rag:
+        for phase in _named("--rag", phases, text):
+            phase.use_rag = True
+    return phases
+
+
+def _free_name(task_type: str, taken: list[pb.Phase]) -> str:
+    base = name = task_type.rpartition(".")[2] or task_type
+    number = 2
+    while any(phase.name == name for phase in taken):
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+def _parameters(phases: list[pb.Phase], texts: Iterable[str]) -> Iterator[tuple[pb.Phase, str, str]]:
+    """PHASE.KEY=VALUE. A task type has dots of its own, so that the phases tell where the key begins."""
+    for text in texts:
+        place, equals, value = text.partition("=")
+        found = [
+            (phase, place.removeprefix(f"{known}."))
+            for phase in phases
+            for known in dict.fromkeys((phase.name, phase.task_type))
+            if place.startswith(f"{known}.")
+        ]
+        if not equals or not found:
+            raise Usage(f"--phase-param {text}: PHASE.KEY=VALUE is wanted, PHASE being one of {_names(phases)}")
+        yield from ((phase, key, value) for phase, key in found)
+
+
+def _values(option: str, phases: list[pb.Phase], texts: Iterable[str]) -> Iterator[tuple[pb.Phase, str]]:
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Usage(f"{option} {text}: PHASE=VALUE is wanted")
+        yield from ((phase, value) for phase in _named(option, phases, name))
+
+
+def _named(option: str, phases: list[pb.Phase], name: str) -> list[pb.Phase]:
+    found = [phase for phase in phases if name in (phase.name, phase.task_type)]
+    if not found:
+        raise Usage(f"{option}: there is no phase {name}, only {_names(phases)}")
+    return found
+
+
+def _names(phases: list[pb.Phase]) -> str:
+    return ", ".join(phase.name for phase in phases)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Usage(f"--min-score {text}: a number from 0 to 1 is wanted") from None

@@ -1,0 +1,92 @@
+"""What has become of a job's items, as JSON lines or CSV, into a file that is there whole or not at all.
+
+Knows no terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+
+from .link import Link
+from .show import as_json
+
+_PAGE = 1000  # the most that the server gives at once
+_COLUMNS = ("item_index", "name", "status", "error", "attempts", "input", "output", "metadata")
+
+Write = Callable[[TextIO, Iterable[pb.Result]], None]
+
+
+def read(link: Link, job_id: str, states: Sequence[pb.ItemStatus.ValueType]) -> Iterator[pb.Result]:
+    """The items in these states, in their order. Raises Failed.
+
+    By pages and not by the stream of results, since a page can be asked for again when the connection breaks.
+    """
+    request = pb.GetResultsRequest(job_id=job_id, page_size=_PAGE, status=states)
+    while True:
+        page = link.ask(link.batch.GetResults, request)
+        yield from page.results
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def as_lines(out: TextIO, results: Iterable[pb.Result]) -> None:
+    """A JSON object a line, as REST has it."""
+    for result in results:
+        out.write(as_json(result) + "\n")
+
+
+def as_csv(out: TextIO, results: Iterable[pb.Result]) -> None:
+    """A row an item; what the phases in between made is in the JSON lines alone."""
+    writer = csv.writer(out)
+    writer.writerow(_COLUMNS)
+    for result in results:
+        status = pb.ItemStatus.Name(result.status).removeprefix("ITEM_STATUS_")
+        metadata = dict(sorted(result.metadata.items()))
+        writer.writerow(
+            (
+                result.item_index,
+                metadata.pop("name", ""),
+                status,
+                result.error,
+                result.attempts,
+                result.input,
+                result.output,
+                json.dumps(metadata, ensure_ascii=False) if metadata else "",
+            )
+        )
+
+
+@contextmanager
+def destination(path: Path | None) -> Iterator[TextIO]:
+    """Where to write: standard output, or a file that takes its place once all is written."""
+    if path is None:
+        # The csv module ends lines itself, and JSON lines end as they are told, on every system.
+        with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
+            yield out
+        return
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as out:
+            yield out
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

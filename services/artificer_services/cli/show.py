@@ -1,0 +1,103 @@
+"""Jobs, task types and log lines as texts.
+
+Knows no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import typer
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+
+from .text import clock, moment, one_line, plain
+from .watch import counts, state
+
+_WIDE = 100  # columns of a terminal in which the time of a job has room beside its name
+
+
+def as_json(message: Message, *, indent: int | None = None) -> str:
+    """A message as REST gives it, zero values included."""
+    return json_format.MessageToJson(
+        message, indent=indent, ensure_ascii=False, always_print_fields_with_no_presence=True
+    )
+
+
+def jobs(found: Iterable[pb.Job], console: Console) -> None:
+    """Print jobs, a line each."""
+    rows = [
+        (job.id, state(job.status), str(job.completed_items), str(job.failed_items), str(job.total_items),
+         moment(job.create_time), one_line(job.name))
+        for job in found
+    ]  # fmt: skip
+    head = ("job", "state", "done", "failed", "of", "made", "name")
+    narrow = console.is_terminal and console.width < _WIDE
+    shown = [(*row[:5], *row[5 + narrow :]) for row in (head, *rows)]
+    _table(shown[0], shown[1:], console, numbers=(2, 3, 4), cut=True)
+
+
+def job(found: pb.Job) -> str:
+    """Everything that is known of a job, a line each."""
+    facts: list[tuple[str, Any]] = [
+        ("job", found.id),
+        ("name", one_line(found.name)),
+        ("project", one_line(found.project_id)),
+        ("state", state(found.status)),
+        ("progress", counts(found)),
+        ("phases", " → ".join(f"{one_line(phase.name)} ({one_line(phase.task_type)})" for phase in found.phases)),
+        ("phase now", one_line(found.current_phase)),
+        ("made", moment(found.create_time)),
+        ("started", moment(found.start_time)),
+        ("ended", moment(found.complete_time)),
+        ("tokens", found.tokens_used or ""),
+        ("cost", f"${found.cost_incurred:.4f}" if found.cost_incurred else ""),
+    ]
+    return "\n".join(f"{name:10} {value}" for name, value in facts if value != "")
+
+
+def task_types(found: Iterable[pb.TaskType], console: Console) -> None:
+    """Print task types, a line each."""
+    rows = [(one.name, "yes" if one.scored else "no", one_line(one.description)) for one in found]
+    _table(("type", "scored", "what it does"), rows, console)
+
+
+def log_line(entry: pb.LogEntry) -> str:
+    """A line of a job's log."""
+    level = pb.LogLevel.Name(entry.level).removeprefix("LOG_LEVEL_")
+    item = [f"item {entry.item_index}"] if entry.HasField("item_index") else []
+    place = " ".join([*item, *filter(None, [one_line(entry.phase)])])
+    return f"{clock(entry.create_time)} {level:7} {f'{place}: ' if place else ''}{plain(entry.message)}"
+
+
+def _table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    console: Console,
+    *,
+    numbers: Sequence[int] = (),
+    cut: bool = False,
+) -> None:
+    """A table on a terminal, else tabs between columns: nothing is cut off from what another program reads.
+
+    Columns of `numbers` stand to the right. The last column alone is made to fit: by cutting it or by wrapping it.
+    """
+    if not console.is_terminal:
+        for row in (head, *rows):
+            typer.echo("\t".join(row))
+        return
+    table = Table(box=None, pad_edge=False)
+    for place, name in enumerate(head):
+        last = place == len(head) - 1
+        width = None if last else max(len(row[place]) for row in (head, *rows))
+        justify: Literal["left", "right"] = "right" if place in numbers else "left"
+        table.add_column(Text(name), justify=justify, min_width=width, no_wrap=not last)
+    for row in rows:
+        table.add_row(*map(Text, row[:-1]), Text(row[-1], no_wrap=cut, overflow="ellipsis" if cut else "fold"))
+    console.print(table)

@@ -1,0 +1,297 @@
+"""Rounds of a crash test: a job, kills at random moments, pauses and cancellations between them, and the reckoning.
+
+Drives the service by its public API, as a client that asks again when it got no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+from artificer.batch.v1 import batch_service_pb2_grpc as rpc
+from artificer_services.batch.database import connect, open_store
+from artificer_services.batch.errors import Unavailable
+from artificer_services.batch.states import JobState
+from artificer_services.batch.store import Job, Store
+
+from .invariants import Effects, Expected, cancelled_faults, faults, read, table_faults
+from .places import Place
+
+PATIENCE = 120.0  # seconds until what should come about counts as missed
+CALL_SECONDS = 15.0
+KILLS = 3  # at most, in one round
+ATTEMPTS = 10  # of an item: more than kills that can meet it
+PHASES = ("first", "second", "third")
+_LOOK_SECONDS = 0.02
+T = TypeVar("T")
+
+
+@dataclass
+class Kill:
+    """A process that was killed, and how long nothing was recorded after it.
+
+    None where that says nothing: the job was paused, or another process was killed before.
+    """
+
+    victim: str
+    at: float
+    steps: int
+    paused: bool = False
+    overtaken: bool = False
+    recovery: float | None = None
+
+    def __str__(self) -> str:
+        """A few words."""
+        return f"{self.victim} at {self.at:.2f} s" + (" (paused)" if self.paused else "")
+
+
+@dataclass
+class Round:
+    """What happened in one round."""
+
+    number: int
+    items: int
+    kills: list[Kill] = field(default_factory=list)
+    acts: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    repeats: int = 0
+
+    def __str__(self) -> str:
+        """One line."""
+        slowest = max((kill.recovery or 0.0 for kill in self.kills), default=0.0)
+        what = ", ".join([*map(str, self.kills), *self.acts])
+        state = "ok" if not self.faults else "FAULTS: " + "; ".join(self.faults)
+        head = f"{self.number:4d}  {self.items:3d} items in {self.seconds:5.2f} s, {self.repeats:2d} done again"
+        return f"{head}, recovered in {slowest:5.2f} s  [{what}]  {state}"
+
+
+class Crash:
+    """Crash rounds in one place. `dice` decides everything that is random."""
+
+    def __init__(self, place: Place, store: Store, stub: rpc.BatchServiceAsyncStub, dice: random.Random) -> None:
+        self._place, self._store, self._stub, self._dice = place, store, stub, dice
+        self._cancelled: dict[str, int] = {}  # jobs, and what had been done of them when they were
+        self._count = 0
+
+    async def round(self) -> Round:
+        """Make a job, kill, and look at what is left once it has ended."""
+        self._count += 1
+        draft, expected = _job(self._dice, f"round-{self._count}")
+        done = Round(self._count, len(draft.items))
+        began = time.monotonic()
+        job: pb.Job = await insist(lambda: self._stub.CreateJob(draft, timeout=CALL_SECONDS))
+        watching = asyncio.create_task(self._watch(job.id, done, began))
+        cancel = self._dice.random() < 0.15
+        try:
+            for _ in range(self._dice.randint(1, KILLS)):
+                await asyncio.sleep(self._dice.random() ** 2 * 1.5)
+                if not cancel and self._dice.random() < 0.2:
+                    await self._kill_while_paused(job.id, done, began)
+                else:
+                    await self._kill(job.id, done, began)
+            if cancel:
+                await self._cancel(job.id, done)
+            async with asyncio.timeout(PATIENCE):
+                await watching
+        except TimeoutError:
+            done.faults.append(f"stuck: {await self._stored(job.id)}")
+        finally:
+            watching.cancel()
+        done.seconds = time.monotonic() - began
+        await self._reckon(job.id, expected, done)
+        return done
+
+    async def close(self) -> list[str]:
+        """What is wrong when all is over: cancelled jobs that went on, and what is in the tables."""
+        await self._place.whole()
+        await self._until(lambda: not self._store.workers())
+        return await asyncio.to_thread(self._last_look)
+
+    def _last_look(self) -> list[str]:
+        found: list[str] = []
+        for job_id, done in self._cancelled.items():
+            job, results = read(self._store, job_id)
+            effects = Effects.of(self._place.effects, job_id)
+            found += cancelled_faults(job, results, effects)
+            if effects.total != done:
+                found.append(f"{effects.total - done} items of a cancelled job were done after all")
+        engine = connect(self._place.settings, durable=True)
+        try:
+            return [*found, *table_faults(engine)]
+        finally:
+            engine.dispose()
+
+    async def _kill(self, job_id: str, done: Round, began: float, *, paused: bool = False) -> None:
+        # Half of the time somebody is at work for certain: otherwise workers would seldom be among the victims.
+        patience = 3.0 if not paused and self._dice.random() < 0.5 else 0.0
+        working = await asyncio.to_thread(self._working, job_id, patience)
+        victims = self._place.victims(working)
+        if not victims:
+            return
+        kinds = sorted(victims)
+        # A gateway takes longest to come back, and is always there to be killed.
+        (kind,) = self._dice.choices(kinds, [1 if kind == "gateway" else 3 for kind in kinds])
+        steps = (await self._stored(job_id)).counts.steps
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._dice.choice(victims[kind]), signal.SIGKILL)
+        for kill in done.kills:
+            kill.overtaken = kill.recovery is None
+        done.kills.append(Kill(kind, time.monotonic() - began, steps, paused))
+
+    def _working(self, job_id: str, patience: float) -> list[str]:
+        """The workers that have slots; waits for one, unless the job ends."""
+        end = time.monotonic() + patience
+        while True:
+            with contextlib.suppress(Unavailable):
+                found = self._store.workers()
+                if found or time.monotonic() >= end or self._store.job(job_id).state.ended:
+                    return found
+            if time.monotonic() >= end:
+                return []
+            time.sleep(_LOOK_SECONDS)
+
+    async def _kill_while_paused(self, job_id: str, done: Round, began: float) -> None:
+        """Pause, kill, see that nothing is begun, resume."""
+        if not await self._say(self._stub.PauseJob, pb.PauseJobRequest(job_id=job_id)):
+            return
+        await self._until(lambda: not self._store.workers())
+        before = await self._effects(job_id)
+        await self._kill(job_id, done, began, paused=True)
+        await self._place.whole()
+        await asyncio.sleep(0.5)
+        if (after := await self._effects(job_id)) != before:
+            done.faults.append(f"{after - before} phases were done while the job was paused")
+        await self._say(self._stub.ResumeJob, pb.ResumeJobRequest(job_id=job_id))
+
+    async def _cancel(self, job_id: str, done: Round) -> None:
+        if await self._say(self._stub.CancelJob, pb.CancelJobRequest(job_id=job_id)):
+            done.acts.append("cancelled")
+            await self._until(lambda: not self._store.workers())
+            self._cancelled[job_id] = await self._effects(job_id)
+
+    async def _say(self, method: Callable[..., Awaitable[pb.Job]], request: object) -> bool:
+        """Say a verb; false where the job had ended before."""
+        try:
+            await insist(lambda: method(request, timeout=CALL_SECONDS))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                return False
+            raise
+        return True
+
+    async def _watch(self, job_id: str, done: Round, began: float) -> None:
+        """See when something is recorded again after each kill, until the job has ended."""
+        while True:
+            job = await self._stored(job_id)
+            now = time.monotonic() - began
+            for kill in done.kills:
+                if (
+                    not kill.paused
+                    and not kill.overtaken
+                    and kill.recovery is None
+                    and (job.counts.steps > kill.steps or job.state.ended)
+                ):
+                    kill.recovery = now - kill.at
+            if job.state.ended:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _reckon(self, job_id: str, expected: Expected, done: Round) -> None:
+        job, results = await asyncio.to_thread(read, self._store, job_id)
+        effects = Effects.of(self._place.effects, job_id)
+        done.repeats = effects.repeats
+        if job.state is JobState.CANCELLED and job_id in self._cancelled:
+            done.faults += cancelled_faults(job, results, effects)
+        else:
+            done.faults += faults(expected, job, results, effects)
+        told: pb.Job = await insist(lambda: self._stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=CALL_SECONDS))
+        if (told.completed_items, told.failed_items) != (job.counts.completed, job.counts.failed):
+            done.faults.append(f"the gateway tells of {told.completed_items} and {told.failed_items} items")
+        most = (len(done.kills) + 2) * job.concurrency * job.checkpoint_frequency
+        if effects.repeats > most:
+            done.faults.append(f"{effects.repeats} phases were done again, which {most} may be")
+
+    async def _stored(self, job_id: str) -> Job:
+        return await insist(lambda: asyncio.to_thread(self._store.job, job_id))
+
+    async def _effects(self, job_id: str) -> int:
+        return (await asyncio.to_thread(Effects.of, self._place.effects, job_id)).total
+
+    async def _until(self, condition: Callable[[], object]) -> None:
+        await asyncio.to_thread(_wait_for, condition)
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    """Look again and again until something is so. Raises TimeoutError."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(Unavailable):
+            if condition():
+                return
+        time.sleep(_LOOK_SECONDS)
+    raise TimeoutError
+
+
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer. What is no answer: nobody there, or the database away. All else is raised."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            if time.monotonic() > end:
+                raise
+        except grpc.aio.AioRpcError as error:
+            unanswered = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+            if error.code() not in unanswered or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def _job(dice: random.Random, request_id: str) -> tuple[pb.CreateJobRequest, Expected]:
+    """A job of sound items and of others that fail, crash, or take their time."""
+    count = dice.randint(20, 50)
+    inputs = [f"{request_id} item {number}" for number in range(count)]
+    items = [pb.Item(input=text, metadata={"seconds": f"{dice.random() * 0.04:.4f}"}) for text in inputs]
+    special = iter(dice.sample(range(count), 4))
+    failing: dict[int, str] = {}
+    odd = [next(special) for _ in range(4)]
+    items[odd[0]].metadata.update({"first.do": "fail", "first.times": "1", "tokens": "0"})
+    items[odd[1]].metadata.update({"second.do": "crash", "second.times": "1"})
+    items[odd[2]].metadata.update({"third.do": "reject", "tokens": "0"})
+    failing[odd[2]] = "told to reject"
+    items[odd[3]].metadata.update({"first.seconds": "0.5", "first.deaf": "true"})
+    phases = [pb.Phase(name=name, task_type="test.trial", parameters={"tokens": "7"}) for name in PHASES]
+    options = pb.JobOptions(
+        auto_start=True, concurrency=dice.choice([1, 2, 4]), checkpoint_frequency=dice.choice([1, 1, 3, 10])
+    )
+    draft = pb.CreateJobRequest(name=request_id, items=items, phases=phases, options=options, request_id=request_id)
+    counted = frozenset(range(count)) - {odd[0], odd[2]}
+    return draft, Expected(inputs=inputs, phases=PHASES, failing=failing, tokens=7, counted=counted)
+
+
+@contextlib.asynccontextmanager
+async def crashing(place: Place, seed: int) -> AsyncIterator[Crash]:
+    """Rounds in a place."""
+    store = await asyncio.to_thread(open_store, place.settings, durable=True)
+    try:
+        async with grpc.aio.insecure_channel(place.grpc, options=_CHANNEL) as channel:
+            yield Crash(place, store, rpc.BatchServiceStub(channel), random.Random(seed))
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+# A gateway that was killed is there again soon: look for it often.
+_CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+__all__ = ["Crash", "Kill", "Round", "crashing", "insist"]

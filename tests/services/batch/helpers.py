@@ -1,0 +1,168 @@
+"""Jobs for tests, and workers for them: settings that do not wait long, and drafts in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from artificer_services.batch.database import open_store
+from artificer_services.batch.engines.local import LocalEngine
+from artificer_services.batch.errors import Unavailable
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.states import ItemState, JobState, Verb
+from artificer_services.batch.store import ItemDraft, Job, JobDraft, Phase, Result, Store
+
+PATIENCE = 60.0  # seconds until a condition that should come counts as missed
+T = TypeVar("T")
+
+
+def settings_for(place: dict[str, Any], **more: Any) -> BatchSettings:
+    """Settings with which nothing waits long, for a database of the `place` fixture."""
+    quick: dict[str, Any] = {
+        "workers": 2,
+        "retry_first_seconds": 0.02,
+        "sweep_seconds": 0.2,
+        "poll_seconds": 0.1,
+        "trial_tasks": True,
+    }
+    return BatchSettings(**{**quick, **place, **more})
+
+
+def phase(name: str = "one", task_type: str = "test.trial", **parameters: Any) -> Phase:
+    """A phase of test.trial that has these orders; `min_score` is its validation."""
+    least = parameters.pop("min_score", None)
+    orders = {key.replace("__", "."): str(value) for key, value in parameters.items()}
+    return Phase(name=name, task_type=task_type, validation=least is not None, min_score=least, parameters=orders)
+
+
+def item(text: str = "x", **orders: Any) -> ItemDraft:
+    """An item that brings orders of its own."""
+    return ItemDraft(input=text, metadata={key.replace("__", "."): str(value) for key, value in orders.items()})
+
+
+def make_job(
+    store: Store,
+    items: Sequence[ItemDraft] | int,
+    *phases: Phase,
+    concurrency: int = 8,
+    checkpoint: int = 1,
+    start: bool = True,
+    project: str = "",
+) -> Job:
+    """Store a job, running unless it should not; so many items that are alike where a number is given."""
+    drafts = [item(f"item {number}") for number in range(items)] if isinstance(items, int) else items
+    draft = JobDraft(
+        name="a job",
+        project_id=project,
+        phases=phases or (phase(),),
+        concurrency=concurrency,
+        checkpoint_frequency=checkpoint,
+    )
+    job, _ = store.create(draft, drafts)
+    return store.change(job.id, Verb.START) if start else job
+
+
+def results(store: Store, job_id: str) -> list[Result]:
+    """All items of a job."""
+    return store.results(job_id, states=(), after=-1, limit=1_000_000, max_bytes=1 << 30)
+
+
+def states(store: Store, job_id: str) -> list[ItemState]:
+    """What has become of every item of a job."""
+    return [result.state for result in results(store, job_id)]
+
+
+def wait_for(condition: Callable[[], T]) -> T:
+    """Look again and again until something is so; what was found."""
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+    return found
+
+
+async def until(condition: Callable[[], T]) -> T:
+    """The same beside an event loop that goes on."""
+    return await asyncio.to_thread(wait_for, condition)
+
+
+async def ended(store: Store, job_id: str) -> Job:
+    """A job, once it has ended."""
+    await until(lambda: store.job(job_id).state.ended)
+    return store.job(job_id)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A store and an engine at work."""
+
+    store: Store
+    engine: LocalEngine
+    settings: BatchSettings
+
+    async def run(self, items: Sequence[ItemDraft] | int, *phases: Phase, **options: Any) -> Job:
+        """Make a job, and have it done."""
+        job = await self.begin(items, *phases, **options)
+        return await ended(self.store, job.id)
+
+    async def begin(self, items: Sequence[ItemDraft] | int, *phases: Phase, **options: Any) -> Job:
+        """Make a job, and tell the workers of it."""
+        job = await asyncio.to_thread(make_job, self.store, items, *phases, **options)
+        self.engine.nudge(job.id)
+        return job
+
+    async def begun(self, job_id: str) -> None:
+        """Wait until a worker has an item of a job."""
+        await until(lambda: ItemState.RUNNING in states(self.store, job_id))
+
+
+@asynccontextmanager
+async def working(settings: BatchSettings, *, kill_lost: bool = True) -> AsyncIterator[Served]:
+    """Workers on a database, and a sweeper beside them that ends those whose lease was over."""
+    store = await asyncio.to_thread(open_store, settings, durable=True)
+    engine = LocalEngine(store, settings)
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(settings.sweep_seconds)
+            with suppress(Unavailable):
+                swept = await asyncio.to_thread(store.sweep)
+                if kill_lost:
+                    engine.lost(one.worker for one in swept)
+                engine.wanted(await asyncio.to_thread(store.backlog))
+
+    try:
+        await engine.start()
+        sweeping = asyncio.create_task(sweep())
+        try:
+            yield Served(store, engine, settings)
+        finally:
+            sweeping.cancel()
+            await asyncio.wait({sweeping})
+            await engine.stop()
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+__all__ = [
+    "PATIENCE",
+    "ItemState",
+    "JobState",
+    "Served",
+    "Verb",
+    "ended",
+    "item",
+    "make_job",
+    "open_store",
+    "phase",
+    "results",
+    "settings_for",
+    "states",
+    "until",
+    "wait_for",
+    "working",
+]

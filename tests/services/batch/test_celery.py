@@ -1,0 +1,334 @@
+"""Celery's workers on a real PostgreSQL and a real Valkey, behind two gateways: each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+import pytest_asyncio
+from redis import Redis
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+from artificer.batch.v1 import batch_service_pb2_grpc as rpc
+from artificer_services.batch.database import open_store
+from artificer_services.batch.engines.celery import TASK, CeleryEngine, make_app, queue_of
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.states import ItemState
+from artificer_services.batch.store import Backlog, Store
+from artificer_services.cluster.cluster import Cluster, Plan
+from artificer_services.cluster.member import Member
+from artificer_services.cluster.servers import free_port, valkey
+from tests.crash.invariants import Effects, read
+from tests.crash.places import APP, workspace
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENCE = 60.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running cluster: what a test asks it through, and what it looks at behind."""
+
+    cluster: Cluster
+    one: rpc.BatchServiceAsyncStub
+    other: rpc.BatchServiceAsyncStub
+    store: Store
+    effects: Path
+
+    @property
+    def settings(self) -> BatchSettings:
+        return BatchSettings(**self.cluster.batch)
+
+    async def start(
+        self, items: list[dict[str, str]], *, types: tuple[str, ...] = ("test.trial",), concurrency: int = 4
+    ) -> str:
+        """A running job of items that bring these orders; its id."""
+        job: pb.Job = await self.one.CreateJob(
+            pb.CreateJobRequest(
+                name="a job",
+                items=[pb.Item(input=f"item {number}", metadata=orders) for number, orders in enumerate(items)],
+                phases=[pb.Phase(name=f"phase {number}", task_type=name) for number, name in enumerate(types)],
+                options=pb.JobOptions(auto_start=True, concurrency=concurrency),
+            )
+        )
+        return job.id
+
+    async def steps(self, job_id: str, least: int) -> int:
+        """Wait until so many phases of items are over; how many they are."""
+        return await until(lambda: (steps := self.store.job(job_id).counts.steps) >= least and steps)
+
+    async def completed(self, job_id: str) -> pb.Job:
+        """The job, once it has ended, every item of it with one result."""
+        await until(lambda: self.store.job(job_id).state.ended)
+        job, results = await asyncio.to_thread(read, self.store, job_id)
+        assert {result.state for result in results} == {ItemState.COMPLETED}, results
+        assert (job.counts.completed, job.counts.steps) == (job.total, job.total * len(job.phases))
+        told: pb.Job = await self.other.GetJob(pb.GetJobRequest(job_id=job_id))
+        assert told.status == pb.JOB_STATUS_COMPLETED
+        return told
+
+
+async def until(condition: Callable[[], T]) -> T:
+    """Look again and again until something is so; what was found."""
+
+    def look() -> T:
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            assert time.monotonic() < end, "it did not come about"
+            time.sleep(0.01)
+        return found
+
+    return await asyncio.to_thread(look)
+
+
+@asynccontextmanager
+async def channels(*addresses: str) -> AsyncIterator[list[rpc.BatchServiceAsyncStub]]:
+    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+    made = [grpc.aio.insecure_channel(address, options=options) for address in addresses]
+    try:
+        yield [rpc.BatchServiceStub(channel) for channel in made]
+    finally:
+        for channel in made:
+            await channel.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served() -> AsyncIterator[Served]:
+    """Two gateways and two workers of two processes each, who take work of test.trial alone."""
+    with workspace() as folder:
+        effects = folder / "effects"
+        batch = {
+            "trial_tasks": True,
+            "tasks": {"test.trial": {"effects": str(effects)}},
+            "sweep_seconds": 0.5,
+            "retry_first_seconds": 0.1,
+        }
+        plan = Plan(
+            folder=folder / "cluster",
+            app=APP,
+            http_port=0,
+            grpc_port=0,
+            gateways=2,
+            processes=2,
+            task_types=("test.trial",),
+            batch=batch,
+        )
+        async with Cluster(plan) as cluster, channels(*(grpc for _, grpc in cluster.addresses)) as (one, other):
+            store = await asyncio.to_thread(open_store, BatchSettings(**cluster.batch), durable=True)
+            try:
+                yield Served(cluster, one, other, store, effects)
+            finally:
+                await asyncio.to_thread(store.close)
+
+
+def parents(workers: list[str]) -> set[int]:
+    """The processes that workers are children of."""
+    found = set()
+    for name in workers:
+        pid = name.rpartition("/")[2].partition(".")[0]
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        found.add(int(stat[stat.rindex(b")") + 2 :].split()[1]))
+    return found
+
+
+async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
+    job_id = await served.start([{"seconds": "0.3"}] * 20, concurrency=3)
+    mains = {served.cluster.members[name].pid for name in ("worker-1", "worker-2")}
+    seen: list[set[int]] = []
+
+    def look() -> bool:
+        workers = served.store.workers()
+        if len(workers) == 3:
+            seen.append(parents(workers))
+        assert len(workers) <= 3
+        return served.store.job(job_id).state.ended
+
+    await until(look)
+    await served.completed(job_id)
+    # Two processes a worker: three at once are both workers'.
+    assert seen
+    assert all(found == mains for found in seen)
+
+
+async def test_a_job_made_at_one_gateway_is_watched_and_paused_at_the_other(served: Served) -> None:
+    job_id = await served.start([{"seconds": "0.05"}] * 60, concurrency=2)
+    stream = aiter(served.other.StreamProgress(pb.StreamProgressRequest(job_id=job_id)))
+    seen: list[Any] = [await anext(stream)]
+    while seen[-1].completed_items < 5:
+        seen.append(await anext(stream))
+    paused: pb.Job = await served.other.PauseJob(pb.PauseJobRequest(job_id=job_id))
+    assert paused.status == pb.JOB_STATUS_PAUSED
+    await until(lambda: not served.store.workers())
+    before = Effects.of(served.effects, job_id).total
+    told: pb.Job = await served.one.GetJob(pb.GetJobRequest(job_id=job_id))
+    assert (told.status, told.completed_items) == (pb.JOB_STATUS_PAUSED, before)
+    assert before < 60
+    await served.one.ResumeJob(pb.ResumeJobRequest(job_id=job_id))
+    async for progress in stream:
+        seen.append(progress)
+    assert [one.completed_items for one in seen] == sorted(one.completed_items for one in seen)
+    assert (seen[-1].status, seen[-1].completed_items) == (pb.JOB_STATUS_COMPLETED, 60)
+    assert pb.JOB_STATUS_PAUSED in {one.status for one in seen}
+    await served.completed(job_id)
+
+
+async def test_workers_go_on_while_no_gateway_is_there(served: Served) -> None:
+    job_id = await served.start([{"seconds": "0.05"}] * 100, concurrency=2)
+    await served.steps(job_id, 3)
+    gateways = [served.cluster.members[name] for name in ("gateway-1", "gateway-2")]
+    await asyncio.gather(*(gateway.stop() for gateway in gateways))
+    try:
+        await until(lambda: served.store.job(job_id).state.ended)
+    finally:
+        await asyncio.gather(*(gateway.start() for gateway in gateways))
+    await served.completed(job_id)
+
+
+@pytest.mark.parametrize("victim", ["worker", "child"])
+async def test_work_goes_on_when_a_worker_is_killed(served: Served, victim: str) -> None:
+    worker = served.cluster.members["worker-1"]
+    job_id = await served.start([{"seconds": "0.2"}] * 24, concurrency=4)
+    starts, pid = worker.starts, worker.pid
+    assert pid is not None
+
+    def at_work() -> list[str]:
+        return [name for name in served.store.workers() if parents([name]) == {pid}]
+
+    child = int((await until(at_work))[0].rpartition("/")[2].partition(".")[0])
+    os.kill(pid if victim == "worker" else child, signal.SIGKILL)
+    async with asyncio.timeout(35):  # what is promised, whatever the length of items
+        await served.completed(job_id)
+    if victim == "worker":
+        await until(lambda: worker.starts > starts)
+        await worker.ready()
+
+
+async def test_a_broker_that_comes_back_empty_is_told_again(served: Served) -> None:
+    broker = served.cluster.members["valkey"]
+    job_id = await served.start([{"seconds": "0.05", "do": "fail", "times": "1"}] * 30, concurrency=2)
+    await served.steps(job_id, 1)
+    starts = broker.starts
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    await until(lambda: broker.starts > starts)
+    await broker.ready()
+    await served.completed(job_id)
+    await served.completed(await served.start([{}] * 5))
+
+
+async def test_what_does_not_stop_when_its_job_is_cancelled_costs_its_process_and_nothing_else(served: Served) -> None:
+    job_id = await served.start([{"seconds": "3600", "deaf": "true"}] * 2, concurrency=2)
+    await until(lambda: len(served.store.workers()) == 2)
+    victims = {int(name.rpartition("/")[2].partition(".")[0]) for name in served.store.workers()}
+    cancelled: pb.Job = await served.other.CancelJob(pb.CancelJobRequest(job_id=job_id))
+    assert cancelled.status == pb.JOB_STATUS_CANCELLED
+    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+    assert not served.store.workers()
+    await served.completed(await served.start([{}] * 5))
+
+
+async def test_celery_inspect_shows_what_is_done(served: Served) -> None:
+    job_id = await served.start([{"seconds": "60"}], concurrency=1)
+    await until(lambda: served.store.workers())
+    inspect = make_app(served.settings).control.inspect(timeout=30, limit=2)
+    asked = ("ping", "registered", "active", "active_queues")
+    ping, registered, active, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in asked]
+    assert sorted(name.partition("@")[0] for name in ping) == ["worker-1", "worker-2"]
+    assert all(TASK in tasks for tasks in registered.values())
+    assert [job_id, "test.trial"] in [list(task["args"]) for tasks in active.values() for task in tasks]
+    assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}
+    await served.one.CancelJob(pb.CancelJobRequest(job_id=job_id))
+    await until(lambda: not served.store.workers())
+
+
+async def test_work_goes_to_those_who_do_its_type(served: Served) -> None:
+    job_id = await served.start([{}] * 6, types=("test.trial", "text.normalize"), concurrency=3)
+    assert await served.steps(job_id, 6) == 6  # nobody does the second phase
+    queue = queue_of(served.settings, "text.normalize")
+    broker = Redis.from_url(served.settings.broker_url)
+    try:
+        await until(lambda: broker.llen(queue) == 3)
+        await served.completed(await served.start([{}] * 5))
+        assert broker.llen(queue) == 3  # gateways look again and again, and send no more than there is room for
+        worker = Member(
+            served.cluster.worker("worker-3", ["text.normalize"]), served.cluster.logs / "worker-3.log", lambda _: None
+        )
+        try:
+            await worker.start()
+            await served.completed(job_id)
+        finally:
+            await worker.stop()
+        broker.delete(queue)
+    finally:
+        broker.close()
+
+
+# The engine alone, over a Valkey that comes and goes.
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with workspace() as made:
+        yield made
+
+
+async def test_nudges_are_sent_once_for_each_place_and_never_block(folder: Path) -> None:
+    port = free_port()
+    settings = BatchSettings(
+        engine="celery",
+        database_url="postgresql://nobody@127.0.0.1:1/x",
+        broker_url=f"redis://:secret@127.0.0.1:{port}/0",
+    )
+    backlog = [
+        Backlog(job_id="a", task_type="one", ready=9, slots=3),
+        Backlog(job_id="b", task_type="one", ready=1, slots=1),
+        Backlog(job_id="c", task_type="other", ready=5, slots=2),
+    ]
+    engine = CeleryEngine(settings, lambda: backlog)
+    broker = Member(valkey(folder / "valkey", port, "secret"), folder / "log", lambda _: None)
+    await engine.start()
+    try:
+        engine.nudge("a")  # into the void
+        assert not engine.healthy
+        await broker.start()
+        redis = Redis.from_url(settings.broker_url)
+
+        def waiting(task_type: str) -> int:
+            return int(redis.llen(f"artificer.batch.{task_type}"))
+
+        try:
+            for _ in range(20):
+                engine.nudge("b")
+                engine.wanted(backlog)
+                await asyncio.sleep(0)
+            await until(lambda: engine.healthy and waiting("other") == 2)
+            assert waiting("one") == 4
+            redis.flushall()  # what a broker loses
+            engine.wanted(backlog)
+            await until(lambda: waiting("other") == 2)
+            assert waiting("one") == 4
+        finally:
+            redis.close()
+    finally:
+        await engine.stop()
+        await broker.stop()
+
+
+async def test_a_worker_without_settings_says_what_is_missing_in_one_line() -> None:
+    command = [sys.executable, "-m", "celery", "-A", "artificer_services.batch.celery_app", "report"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "celery_app: services.batch needs a database_url and a broker_url where Celery is to work\n"

@@ -1,0 +1,348 @@
+"""The local engine with real worker processes: what ends them, what that costs the job, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artificer_services.batch.engines.local import LocalEngine
+from artificer_services.batch.engines.process import WorkerProcess
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.store import Backlog
+
+from .helpers import (
+    PATIENCE,
+    ItemState,
+    JobState,
+    Served,
+    Verb,
+    ended,
+    item,
+    make_job,
+    open_store,
+    phase,
+    results,
+    settings_for,
+    states,
+    until,
+    wait_for,
+    working,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> dict[str, Any]:
+    """An SQLite database, for tests of processes: which database it is makes no difference to them."""
+    return {"data_dir": str(tmp_path / "data")}
+
+
+def told(place: dict[str, Any], **more: Any) -> tuple[BatchSettings, Path]:
+    """Settings, and the file in which test.trial notes what was done."""
+    effects = Path(place.get("data_dir", "/nowhere")).with_name("effects")
+    return settings_for(place, tasks={"test.trial": {"effects": str(effects)}}, **more), effects
+
+
+def pids(effects: Path) -> list[int]:
+    """The process of every effect, in their order."""
+    return [int(line.split()[2]) for line in effects.read_text().splitlines()] if effects.exists() else []
+
+
+async def gone(fd: int) -> None:
+    """Wait until the process behind a pidfd is gone."""
+    try:
+        ready, _, _ = await asyncio.to_thread(select.select, [fd], [], [], PATIENCE)
+        assert ready, "the process is still there"
+    finally:
+        os.close(fd)
+
+
+async def ready(served: Served) -> None:
+    await until(lambda: len(served.engine.workers) == served.settings.workers)
+
+
+async def test_a_job_is_done_by_all_workers_of_either_database(place: dict[str, Any], tmp_path: Path) -> None:
+    effects = tmp_path / "effects"
+    settings = settings_for(place, tasks={"test.trial": {"effects": str(effects)}})
+    async with working(settings) as served:
+        await ready(served)
+        assert served.engine.healthy
+        job = await served.run(20, phase("a", seconds=0.02), phase("b"), checkpoint=3)
+        assert (job.state, job.counts.completed, job.counts.steps) == (JobState.COMPLETED, 20, 40)
+        assert set(pids(effects)) == {worker.pid for worker in served.engine.workers}
+        keys = Counter(line.split()[0] for line in effects.read_text().splitlines())
+        assert keys == Counter({f"{job.id}/{index}/{name}": 1 for index in range(20) for name in "ab"})
+
+
+async def test_a_job_of_concurrency_one_has_one_worker(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder)
+    async with working(settings) as served:
+        await ready(served)
+        job = await served.begin(30, phase(seconds=0.01), concurrency=1)
+        most = 0
+        while not served.store.job(job.id).state.ended:
+            held = states(served.store, job.id).count(ItemState.RUNNING)
+            most = max(most, held, len(await asyncio.to_thread(served.store.workers)))
+        assert most == 1
+
+
+async def test_poison_fails_alone_and_the_others_are_done(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, max_attempts=2)
+    items = [item(str(number)) for number in range(40)]
+    items[7] = item("7", do="crash")
+    items[8] = item("8", do="exit")
+    items[20] = item("20", do="crash", times=1)
+    async with working(settings) as served:
+        job = await served.run(items, checkpoint=10)
+        assert (job.state, job.counts.completed, job.counts.failed) == (JobState.COMPLETED, 38, 2)
+        found = results(served.store, job.id)
+        assert [one.index for one in found if one.state is ItemState.FAILED] == [7, 8]
+        assert {found[7].error, found[8].error} == {"the worker ended while it ran this item"}
+        assert found[20].output == "20"
+
+
+async def test_a_task_that_hangs_is_ended_and_its_worker_replaced(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, max_attempts=1, item_timeout_seconds=0.3)
+    async with working(settings) as served:
+        await ready(served)
+        before = {worker.pid for worker in served.engine.workers}
+        job = await served.run([item(do="hang"), item("1"), item("2")], checkpoint=5)
+        hung, *others = results(served.store, job.id)
+        assert (hung.state, hung.error) == (ItemState.FAILED, "took longer than 0.3 seconds")
+        assert {one.state for one in others} == {ItemState.COMPLETED}
+        await until(lambda: len({worker.pid for worker in served.engine.workers} - before) == 1)
+        await ready(served)
+
+
+async def test_a_task_that_listens_costs_no_worker_when_it_takes_too_long(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, max_attempts=1, item_timeout_seconds=0.2)
+    async with working(settings) as served:
+        await ready(served)
+        before = {worker.pid for worker in served.engine.workers}
+        job = await served.run([item(seconds=3600)])
+        assert results(served.store, job.id)[0].error == "took longer than 0.2 seconds"
+        assert {worker.pid for worker in served.engine.workers} == before
+
+
+async def test_a_task_that_holds_the_interpreter_is_ended_with_its_lease(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, max_attempts=1, lease_seconds=1.5, heartbeat_seconds=0.3)
+    async with working(settings) as served:
+        job = await served.run([item(do="freeze"), item("1")])
+        frozen, other = results(served.store, job.id)
+        assert (frozen.state, other.state) == (ItemState.FAILED, ItemState.COMPLETED)
+        assert frozen.error == "the worker ended while it ran this item"
+        await ready(served)
+
+
+async def test_cancel_ends_a_worker_that_sleeps_in_a_library(folder: dict[str, Any]) -> None:
+    settings, effects = told(folder)
+    async with working(settings) as served:
+        await ready(served)
+        job = await served.begin([item(str(number), seconds=3600 * (number == 2), deaf=True) for number in range(5)])
+        await until(lambda: len(pids(effects)) == 4)
+        await until(lambda: len(served.store.workers()) == 1)
+        (name,) = served.store.workers()
+        (sleeper,) = [worker.pid for worker in served.engine.workers if worker.name == name]
+        gone_fd = os.pidfd_open(sleeper)
+        served.store.change(job.id, Verb.CANCEL)
+        await gone(gone_fd)
+        assert states(served.store, job.id).count(ItemState.COMPLETED) == 4
+        assert states(served.store, job.id)[2] is ItemState.CANCELLED
+        assert (await served.run(3)).state is JobState.COMPLETED, "the replaced worker does no work"
+        assert len(pids(effects)) == 7
+
+
+async def test_a_stopped_worker_that_wakes_again_can_store_nothing(folder: dict[str, Any]) -> None:
+    settings, effects = told(folder, lease_seconds=1.2, heartbeat_seconds=0.2)
+    store = open_store(settings, durable=True)
+    setup = {"settings": {**folder, **_plain(settings)}, "log_level": 30}
+    workers = [await WorkerProcess.start(setup, 60) for _ in range(2)]
+    try:
+        job = make_job(store, [item(do="stop", times=1)])
+        workers[0].nudge("")
+        await until(lambda: _stopped(workers[0].pid))
+        swept = await until(store.sweep)
+        assert [one.worker for one in swept] == [workers[0].name]
+        workers[1].nudge("")
+        done = await ended(store, job.id)
+        os.kill(workers[0].pid, signal.SIGCONT)
+        await until(lambda: len(pids(effects)) == 2)  # both did it, as no lease can keep a stopped process from
+        workers[0].stop()
+        await workers[0].closed.wait()
+        (result,) = results(store, job.id)
+        assert (result.attempts, store.job(job.id)) == (2, done)
+        assert done.counts.completed == 1
+    finally:
+        for worker in workers:
+            worker.kill()
+            await worker.closed.wait()
+        store.close()
+
+
+def _plain(settings: BatchSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__slots__}
+
+
+def _stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+async def test_a_worker_without_a_sign_of_life_is_replaced_though_nobody_sweeps(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1, lease_seconds=0.8, heartbeat_seconds=0.2)
+    store = open_store(settings, durable=True)
+    engine = LocalEngine(store, settings)
+    await engine.start()
+    try:
+        (worker,) = await until(lambda: engine.workers)
+        os.kill(worker.pid, signal.SIGSTOP)
+        await asyncio.wait_for(worker.closed.wait(), PATIENCE)
+        job = make_job(store, 3)
+        engine.wanted(await asyncio.to_thread(store.backlog))
+        assert (await ended(store, job.id)).counts.completed == 3
+    finally:
+        await engine.stop()
+        store.close()
+
+
+async def test_workers_are_replaced_when_they_have_done_enough(folder: dict[str, Any]) -> None:
+    settings, effects = told(folder, workers=1, worker_items=4)
+    async with working(settings) as served:
+        job = await served.run(10, checkpoint=3)
+        assert job.counts.completed == 10
+    assert sorted(Counter(pids(effects)).values()) == [2, 4, 4]
+
+
+async def test_a_retry_does_not_wait_for_the_sweeper(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, sweep_seconds=3600.0)
+    async with working(settings) as served:
+        job = await served.run([item(do="fail", times=2)])
+        assert results(served.store, job.id)[0].state is ItemState.COMPLETED
+
+
+async def test_a_lost_nudge_costs_no_more_than_a_sweep(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder)
+    async with working(settings) as served:
+        await ready(served)
+        job = make_job(served.store, 3)  # and nobody says so
+        assert (await ended(served.store, job.id)).state is JobState.COMPLETED
+
+
+async def test_stopping_gives_back_what_does_not_end(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1)
+    store = open_store(settings, durable=True)
+    engine = LocalEngine(store, settings, grace=0.2)
+    await engine.start()
+    (worker,) = await until(lambda: engine.workers)
+    fd = os.pidfd_open(worker.pid)
+    job = make_job(store, [item(seconds=3600, deaf=True, times=1), item("1")], checkpoint=2)
+    engine.nudge(job.id)
+    await until(lambda: ItemState.RUNNING in states(store, job.id))
+    await engine.stop()
+    await gone(fd)
+    assert not engine.healthy
+    assert set(states(store, job.id)) == {ItemState.PENDING}
+    assert not store.workers()
+    store.close()
+
+
+async def test_stopping_lets_a_short_item_end(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1)
+    store = open_store(settings, durable=True)
+    engine = LocalEngine(store, settings)
+    await engine.start()
+    await until(lambda: engine.workers)
+    job = make_job(store, [item(seconds=0.5, deaf=True), item("1")])
+    engine.nudge(job.id)
+    await until(lambda: ItemState.RUNNING in states(store, job.id))
+    await engine.stop()
+    assert states(store, job.id) == [ItemState.COMPLETED, ItemState.PENDING]
+    store.close()
+
+
+_GATEWAY = """
+import asyncio, json, sys
+from artificer_services.batch.database import open_store
+from artificer_services.batch.engines.local import LocalEngine
+from artificer_services.batch.settings import BatchSettings
+
+async def main():
+    settings = BatchSettings(**json.loads(sys.argv[1]))
+    engine = LocalEngine(open_store(settings, durable=True), settings)
+    await engine.start()
+    while len(engine.workers) < settings.workers:
+        await asyncio.sleep(0.01)
+    print(json.dumps([worker.pid for worker in engine.workers]), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def gateway(settings: BatchSettings) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[int]]]:
+    """A process with an engine in it, and the processes of its workers."""
+    import json
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _GATEWAY, json.dumps(_plain(settings)), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            yield process, json.loads(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("deed", [{"seconds": 3600, "deaf": True}, {"do": "freeze"}], ids=["sleeps", "holds the GIL"])
+async def test_workers_end_with_a_killed_gateway_and_the_next_one_goes_on_at_once(
+    folder: dict[str, Any], deed: dict[str, Any]
+) -> None:
+    settings, _ = told(folder, lease_seconds=3600.0, sweep_seconds=3600.0)
+    store = open_store(settings, durable=True)
+    try:
+        job = make_job(store, [item(**deed, times=1), item("1", **deed, times=1), item("2")], checkpoint=1)
+        async with gateway(settings) as (process, workers):
+            fds = [os.pidfd_open(pid) for pid in workers]
+            await until(lambda: states(store, job.id).count(ItemState.RUNNING) == 2)
+            process.kill()
+            for fd in fds:
+                await gone(fd)
+        assert len(store.workers()) == 2, "nobody was left to give back what they had"
+        async with working(settings) as served:
+            done = await ended(served.store, job.id)
+        assert (done.state, done.counts.completed) == (JobState.COMPLETED, 3)
+    finally:
+        store.close()
+
+
+async def test_an_engine_that_cannot_start_workers_says_so(
+    folder: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = told(folder, workers=1)
+    store = open_store(settings, durable=True)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    engine = LocalEngine(store, settings)
+    await engine.start()
+    await until(lambda: "could not be started" in caplog.text)
+    assert not engine.healthy
+    engine.nudge("nobody")
+    engine.wanted([Backlog(job_id="x", task_type="y", ready=1, slots=1)])
+    await engine.stop()
+    store.close()
+
+
+def test_conditions_are_waited_for() -> None:
+    seen = iter([0, 0, 3])
+    assert wait_for(lambda: next(seen)) == 3

@@ -1,0 +1,58 @@
+"""The table of transitions, read whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from artificer_services.batch.errors import IllegalTransition
+from artificer_services.batch.states import TRANSITIONS, JobState, Verb, after, end_of
+
+P, R, H, C, F, X = (JobState(name) for name in ("PENDING", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"))
+
+# start, pause, resume, cancel; None: refused.
+TABLE = {
+    P: (R, None, None, X),
+    R: (R, H, R, X),
+    H: (None, H, R, X),
+    C: (None, None, None, None),
+    F: (None, None, None, None),
+    X: (None, None, None, X),
+}
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_every_verb_in_every_state(state: JobState) -> None:
+    for verb, to in zip(Verb, TABLE[state], strict=True):
+        if to is not None:
+            assert after(state, verb) is to
+        else:
+            with pytest.raises(IllegalTransition):
+                after(state, verb)
+
+
+def test_a_refusal_says_what_is_allowed() -> None:
+    with pytest.raises(IllegalTransition, match=r"that is PAUSED takes no start: .* by resume, cancel") as refused:
+        after(H, Verb.START)
+    assert refused.value.allowed == ("resume", "cancel")
+    with pytest.raises(IllegalTransition, match="nothing can change it any more"):
+        after(C, Verb.PAUSE)
+
+
+def test_a_verb_that_is_asked_again_leads_where_it_led() -> None:
+    for state, verbs in TRANSITIONS.items():
+        for verb, to in verbs.items():
+            assert TRANSITIONS[to].get(verb, to) is to, (state, verb)
+
+
+@pytest.mark.parametrize(
+    ("completed", "failed", "total", "end"),
+    [
+        (2, 1, 4, None),  # one has not ended
+        (3, 1, 4, C),  # one that went well makes a job that went well
+        (0, 4, 4, F),
+        (0, 0, 0, C),  # nothing was asked, and that is done
+    ],
+)
+def test_what_a_job_is_when_its_items_have_ended(completed: int, failed: int, total: int, end: JobState | None) -> None:
+    assert end_of(completed, failed, total) is end
+    assert end is None or end.ended

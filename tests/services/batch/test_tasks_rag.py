@@ -1,0 +1,97 @@
+"""Passages of the server's documents: found by what they are about, and found again when files change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artificer_services.batch.tasks.api import TaskError
+from artificer_services.batch.tasks.rag import Library, Passage, RagSettings, cut
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "fees.md").write_text("# Fees\n\nA vessel pays five crowns.\n\nA boat pays one crown.")
+    (tmp_path / "bell.txt").write_text("The bell is rung twice when fog covers the entrance.")
+    (tmp_path / "cafe.txt").write_text("The Café serves Çay at noon.")
+    (tmp_path / "picture.png").write_bytes(b"bell bell bell bell")
+    (tmp_path / "odd.txt").write_bytes(b"\xff\xfe bell-wether \x00")
+    outside = tmp_path.parent / "outside.txt"
+    outside.write_text("bell bell bell")
+    (tmp_path / "link.txt").symlink_to(outside)
+    return tmp_path
+
+
+def library(folder: Path, **settings: object) -> Library:
+    return Library(RagSettings(folder=str(folder), **settings))  # type: ignore[arg-type]
+
+
+def test_the_best_passage_comes_first(folder: Path) -> None:
+    found = library(folder).find("When is the BELL rung in fog?")
+    assert found[0] == Passage("bell.txt", "The bell is rung twice when fog covers the entrance.")
+    assert {passage.source for passage in found} <= {"bell.txt", "odd.txt", "cafe.txt"}  # no picture, nothing linked
+
+
+def test_accents_and_case_do_not_matter(folder: Path) -> None:
+    assert library(folder).find("cafe CAY")[0].source == "cafe.txt"
+    assert library(folder).find("cafe\u0301")[0].source == "cafe.txt"
+
+
+def test_a_passage_names_its_file_as_seen_from_the_folder(folder: Path) -> None:
+    assert library(folder).find("five crowns")[0].source == "rules/fees.md"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "?!", '" OR * NEAR(', "xyzzy", "AND", "source:bell.txt", "-- ; DROP TABLE passages"]
+)
+def test_any_text_may_be_looked_for(folder: Path, text: str) -> None:
+    assert isinstance(library(folder).find(text), list)
+
+
+def test_a_whole_document_may_be_looked_for(folder: Path) -> None:
+    text = "fog " + " ".join(f"word{number}" for number in range(20_000))
+    assert library(folder).find(text)[0].source == "bell.txt"
+
+
+def test_files_that_change_are_read_again(folder: Path) -> None:
+    shelf = library(folder, refresh_seconds=1e-9)
+    assert shelf.find("lamps") == []
+    (folder / "lamps.txt").write_text("Lamps are lit at four.")
+    assert shelf.find("lamps")[0].source == "lamps.txt"
+    (folder / "lamps.txt").unlink()
+    assert shelf.find("lamps") == []
+    shelf.close()
+    shelf.close()
+    assert shelf.find("fog")
+
+
+def test_a_folder_that_is_missing_or_too_large_is_told(folder: Path) -> None:
+    with pytest.raises(TaskError, match="cannot be read: No such file"):
+        library(folder / "gone").find("fog")
+    with pytest.raises(TaskError, match="more than 10 bytes"):
+        library(folder, max_bytes=10).find("fog")
+
+
+@pytest.mark.parametrize(
+    ("text", "passages"),
+    [
+        ("", []),
+        ("one\n\ntwo", ["one\n\ntwo"]),
+        ("a paragraph of its own\n\n \nand another one", ["a paragraph of its own", "and another one"]),
+        ("First one here. Second one there. Third.", ["First one here.", "Second one there. Third."]),
+        ("x" * 60, ["x" * 25, "x" * 25, "x" * 10]),
+    ],
+)
+def test_texts_are_cut_where_they_part(text: str, passages: list[str]) -> None:
+    assert cut(text, 25) == passages
+
+
+@given(st.text(alphabet="ab .\n", max_size=200), st.integers(1, 40))
+def test_a_passage_is_never_too_long_and_no_letter_is_lost(text: str, size: int) -> None:
+    passages = cut(text, size)
+    assert all(0 < len(passage) <= size for passage in passages)
+    assert "".join("".join(passages).split()) == "".join(text.split())

@@ -1,0 +1,206 @@
+"""Which task types there are: the house's own, those of plugins, and plugins that are broken."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.tasks import registry
+from artificer_services.batch.tasks.api import Rejected, TaskError
+
+from .works import ItemWork, phase
+
+HOUSE = ["image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template"]
+
+PLUGIN = '''
+class Refusal(Exception):
+    """Of a package that knows nothing of the house."""
+
+    def __init__(self, message, final):
+        super().__init__(message)
+        self.message, self.final, self.tokens = message, final, 7
+
+
+class Shout:
+    name = "plug.shout"
+    description = "Shouts."
+
+    def check(self, phase):
+        return [("model", "no")] if phase.model else []
+
+    def run(self, work):
+        if work.input in ("never", "later"):
+            raise Refusal(work.input, work.input == "never")
+        if work.input == "boom":
+            raise RuntimeError("boom")
+        return 5 if work.input == "five" else work.input.upper()
+
+    def close(self):
+        pass
+
+
+class Nameless(Shout):
+    name = "plug.other"
+
+
+def shout(settings):
+    return Shout()
+
+
+def misnamed(settings):
+    return Nameless()
+
+
+def not_a_task(settings):
+    return object()
+
+
+def crashes(settings):
+    raise RuntimeError("no such thing")
+
+
+def picky(settings):
+    raise ValueError("volume must be positive")
+'''
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Installs a package that offers task types, as pip would lay it out."""
+
+    def package(module: str, *points: str, source: str = PLUGIN) -> None:
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("\n".join(("[artificer.batch.tasks]", *points)))
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield package
+    for module in [name for name, found in sys.modules.items() if str(tmp_path) in str(getattr(found, "__file__", ""))]:
+        del sys.modules[module]
+
+
+def test_the_house_has_its_own() -> None:
+    tasks = registry.load(BatchSettings())
+    assert list(tasks) == HOUSE
+    assert all(task.name == name and task.description.endswith(".") for name, task in tasks.items())
+    assert {name for name, task in tasks.items() if task.takes == "document"} == {"image.preprocess", "ocr.extract"}
+    assert {name for name, task in tasks.items() if task.scored} == {"llm.generate", "ocr.extract", "text.normalize"}
+    for task in tasks.values():
+        task.close()
+
+
+def test_the_trial_is_offered_only_where_it_is_wanted() -> None:
+    assert "test.trial" in registry.load(BatchSettings(trial_tasks=True))
+
+
+def test_a_gateway_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from artificer_services.batch.settings import BatchSettings\n"
+        "from artificer_services.batch.tasks.registry import load\n"
+        "from artificer_services.batch.tasks.api import PhaseView\n"
+        "for task in load(BatchSettings()).values():\n"
+        "    task.check(PhaseView(name='p', task_type=task.name))\n"
+        "heavy = {'cv2', 'numpy', 'PIL', 'openai', 'httpx2', 'grpc', 'tesserocr', 'pymupdf'}\n"
+        "print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
+def test_a_plugin_that_imports_nothing_of_the_house_works(install: object) -> None:
+    install("plug", "plug.shout = plug:shout")  # type: ignore[operator]
+    task = registry.load(BatchSettings())["plug.shout"]
+    assert (task.description, task.scored, task.takes, task.timeout) == ("Shouts.", False, "text", None)
+    assert task.check(phase("plug.shout", model="x")) == [("model", "no")]
+
+    def run(text: str) -> str:
+        return task.run(ItemWork(input=text, phase=phase("plug.shout"))).text
+
+    assert run("hello") == "HELLO"
+    with pytest.raises(Rejected, match="never") as refused:
+        run("never")
+    assert refused.value.tokens == 7
+    with pytest.raises(TaskError, match="later") as failed:
+        run("later")
+    assert not isinstance(failed.value, Rejected)
+    with pytest.raises(RuntimeError, match="boom"):
+        run("boom")
+    with pytest.raises(TypeError, match="made int, not text"):
+        run("five")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "plug.shout = plug:nothing",
+        "plug.shout = no_such_module:shout",
+        "plug.shout = plug:crashes",
+        "plug.shout = plug:misnamed",
+        "plug.shout = plug:not_a_task",
+    ],
+)
+def test_a_broken_plugin_is_told_and_left_out(install: object, point: str, caplog: pytest.LogCaptureFixture) -> None:
+    install("plug", point)  # type: ignore[operator]
+    with caplog.at_level(logging.ERROR):
+        assert list(registry.load(BatchSettings())) == HOUSE
+    [record] = caplog.records
+    assert "plug.shout" in record.getMessage()
+    assert record.exc_info
+
+
+def test_a_name_twice_stops_the_start_and_tells_whose_it_is(install: object) -> None:
+    install("plug", "ocr.extract = plug:shout")  # type: ignore[operator]
+    with pytest.raises(ValueError, match=r"more than once: .*ocr\.extract = plug:shout"):
+        registry.load(BatchSettings())
+
+
+def test_settings_of_a_plugin_that_it_refuses_stop_the_start(install: object) -> None:
+    install("plug", "plug.shout = plug:picky")  # type: ignore[operator]
+    with pytest.raises(ValueError, match=r"plug\.shout: volume must be positive"):
+        registry.load(BatchSettings())
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        ({"llm.generate": {"timeout": "soon"}}, r"services\.batch\.tasks\.llm\.generate\.timeout: .*valid number"),
+        ({"llm.generate": {"tiemout": 5}}, r"services\.batch\.tasks\.llm\.generate has no setting tiemout"),
+        ({"llm.generate": {"retries": -1}}, "retries must not be negative"),
+        ({"llm.generate": 5}, r"services\.batch\.tasks\.llm\.generate must be a table"),
+        ({"image_preprocess": {"max_pixels": 0}}, "max_pixels must be positive"),
+        ({"ocr.extract": {"dpi_cap": -1}}, "dpi_cap must be positive"),
+        ({"ocr_extract": {"speed": 1}}, r"ocr\.extract has no setting speed"),
+        ({"rag": {"passages": 0}}, "passages must be positive"),
+        ({"llm": {"generate": {"timeout": -1}}}, "timeout must be positive"),
+        ({"ocr": {"extract": {"dpi_cap": 0}}}, "dpi_cap must be positive"),
+        ({"text": 5}, r"services\.batch\.tasks\.text must be a table"),
+        ({"root": 1}, r"services\.batch\.tasks\.root"),
+    ],
+)
+def test_settings_that_make_no_sense_stop_the_start(tasks: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        registry.load(BatchSettings(tasks=tasks))
+
+
+def test_a_setting_of_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
+    with caplog.at_level(logging.WARNING):
+        registry.load(BatchSettings(tasks=known | {"ocr_extrakt": {}}))
+    assert [record.getMessage() for record in caplog.records] == [
+        "services.batch.tasks.ocr_extrakt is a setting of no task type"
+    ]
+
+
+def test_a_key_is_in_no_message_about_settings() -> None:
+    tasks = {"llm.generate": {"api_key": ["sk-secret"], "base_url": "https://example.org"}}
+    with pytest.raises(ValueError, match="api_key") as error:
+        registry.load(BatchSettings(tasks=tasks))
+    assert "sk-secret" not in str(error.value)

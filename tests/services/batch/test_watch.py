@@ -1,0 +1,194 @@
+"""How jobs are watched, over a store that answers as a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from artificer_services.batch import watch as watching
+from artificer_services.batch.errors import BatchError, NotFound, Unavailable
+from artificer_services.batch.states import JobState
+from artificer_services.batch.store import Counts, Job, Phase
+from artificer_services.batch.watch import Watch
+
+PATIENCE = 60.0
+
+
+def job(job_id: str, **fields: Any) -> Job:
+    made: dict[str, Any] = {
+        "id": job_id,
+        "name": "a job",
+        "project_id": "",
+        "state": JobState.RUNNING,
+        "phases": (Phase(name="one", task_type="test.trial"),),
+        "concurrency": 1,
+        "checkpoint_frequency": 1,
+        "auto_start": False,
+        "total": 1000,
+        "counts": Counts(),
+        "current_phase": "one",
+        "created": datetime.now(UTC),
+    }
+    return Job(**{**made, **fields})
+
+
+class Jobs:
+    """The jobs there are; every look at them is counted."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = {one.id: one for one in jobs}
+        self.looks: list[list[str]] = []
+        self.error: BatchError | None = None
+        self.looked = asyncio.Event()
+
+    async def find(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        self.looks.append(list(job_ids))
+        self.looked.set()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return {job_id: self.jobs[job_id] for job_id in job_ids if job_id in self.jobs}
+
+    def complete(self, job_id: str, count: int, state: JobState = JobState.RUNNING) -> None:
+        self.jobs[job_id] = replace(self.jobs[job_id], counts=Counts(completed=count, steps=count), state=state)
+
+    async def next_look(self) -> list[str]:
+        self.looked.clear()
+        async with asyncio.timeout(PATIENCE):
+            await self.looked.wait()
+        return self.looks[-1]
+
+
+@pytest.fixture
+async def jobs() -> Jobs:
+    return Jobs(job("a"), job("b"), job("idle", state=JobState.PAUSED))
+
+
+@pytest.fixture
+async def watch(jobs: Jobs) -> AsyncIterator[Watch]:
+    made = Watch(jobs.find, 0.005)
+    yield made
+    await made.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "batch-watch"]
+
+
+async def after(stream: AsyncGenerator[Job], count: int) -> Job:
+    async with asyncio.timeout(PATIENCE):
+        async for one in stream:
+            if one.counts.completed >= count:
+                return one
+    raise AssertionError("the stream has ended")
+
+
+async def test_all_watchers_share_one_look(jobs: Jobs, watch: Watch) -> None:
+    async with watch.on("a"), watch.on("a"), watch.on("b"):
+        await jobs.next_look()
+        assert sorted(await jobs.next_look()) == ["a", "b"]
+
+
+async def test_nobody_looks_where_nobody_watches(jobs: Jobs, watch: Watch) -> None:
+    async with watch.on("a"):
+        await jobs.next_look()
+    seen = len(jobs.looks)
+    await asyncio.gather(*(asyncio.sleep(0.001) for _ in range(20)))
+    assert len(jobs.looks) <= seen + 1  # one may have been under way
+
+
+async def test_a_slow_watcher_is_given_the_newest_and_holds_nobody(jobs: Jobs, watch: Watch) -> None:
+    async with aclosing(watch.progress("a")) as slow, aclosing(watch.progress("a")) as quick:
+        assert (await anext(slow)).counts.completed == 0
+        for count in (1, 2, 3):
+            jobs.complete("a", count)
+            await after(quick, count)
+        assert (await anext(slow)).counts.completed == 3
+
+
+async def test_messages_of_one_stream_keep_their_distance(
+    jobs: Jobs, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await real(0)
+
+    async with aclosing(watch.progress("a")) as stream:
+        await anext(stream)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        for count in range(1, 6):
+            jobs.complete("a", count)
+            await after(stream, count)
+        monkeypatch.undo()
+    paced = [seconds for seconds in waits if seconds]
+    assert len(paced) == 5
+    assert all(0 < seconds <= watching.PACE_SECONDS for seconds in paced)
+
+
+async def test_an_ended_job_is_looked_at_no_more(jobs: Jobs, watch: Watch) -> None:
+    async with watch.on("a") as feed, watch.on("b"):
+        jobs.complete("a", 9, JobState.COMPLETED)
+        while not feed.ended:
+            await jobs.next_look()
+        await jobs.next_look()
+        assert await jobs.next_look() == ["b"]
+        async with aclosing(watch.progress("a")) as late:
+            assert [one.counts.completed async for one in late] == [9]
+
+
+async def test_a_job_that_nobody_works_on_is_looked_at_less_until_it_is_poked(jobs: Jobs, watch: Watch) -> None:
+    async with watch.on("a"), watch.on("idle"):
+        while "idle" not in await jobs.next_look():
+            pass
+        assert "idle" not in await jobs.next_look()
+        watch.poke("idle")
+        assert "idle" in await jobs.next_look()
+
+
+async def test_a_database_that_comes_back_ends_no_stream(jobs: Jobs, watch: Watch) -> None:
+    async with aclosing(watch.progress("a")) as stream:
+        await anext(stream)
+        jobs.error = Unavailable("the database is away")
+        for _ in range(3):
+            await jobs.next_look()
+        jobs.error = None
+        jobs.complete("a", 1)
+        assert (await after(stream, 1)).counts.completed == 1
+
+
+async def test_a_database_that_stays_away_ends_the_stream(
+    jobs: Jobs, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_PATIENCE_SECONDS", 0.0)
+    async with aclosing(watch.progress("a")) as stream:
+        await anext(stream)
+        jobs.error = Unavailable("the database is away")
+        with pytest.raises(Unavailable):
+            await after(stream, 1)
+    jobs.error = None
+    async with watch.on("a") as feed:
+        assert feed.job.id == "a"
+
+
+async def test_what_is_not_there_cannot_be_watched(watch: Watch) -> None:
+    with pytest.raises(NotFound):
+        async with watch.on("none"):
+            pass
+
+
+async def test_the_end_of_the_service_ends_the_stream(jobs: Jobs) -> None:
+    watch = Watch(jobs.find, 0.005)
+    async with aclosing(watch.progress("a")) as stream:
+        await anext(stream)
+        await watch.close()
+        with pytest.raises(Unavailable):
+            await anext(stream)
+    with pytest.raises(Unavailable):
+        async with watch.on("b"):
+            pass

@@ -1,0 +1,135 @@
+"""What a command understands of its arguments, and what it lets onto a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+from artificer_services.cli.errors import Usage
+from artificer_services.cli.inputs import Lines, Listed, files_in
+from artificer_services.cli.phases import DEFAULT, phases_of
+from artificer_services.cli.text import one_line, plain, short
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Grüße 🚢\tvom Kai", "Grüße 🚢\tvom Kai"),
+        ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),  # clears the screen, names the window
+        ("safe\rforged", r"safe\rforged"),
+        ("abc\u202egnp.exe", r"abc\u202egnp.exe"),  # turns the direction of what follows
+        ("half \udce4", r"half \udce4"),  # a file's name that is no UTF-8
+    ],
+)
+def test_a_terminal_gets_no_controls(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_texts_fit_a_line() -> None:
+    assert one_line("a\n  b\tc") == "a b c"
+    assert short("abc", 3) == "abc"
+    assert short("abcd", 3) == "ab…"
+    assert short("a" * 1_000_000, 5) == "aaaa…"
+
+
+def test_phases_are_named_by_their_type_unless_somebody_names_them() -> None:
+    phases = phases_of([*DEFAULT, "tidy=text.normalize", "text.normalize"])
+    assert [(one.name, one.task_type) for one in phases] == [
+        ("extract", "ocr.extract"),
+        ("normalize", "text.normalize"),
+        ("tidy", "text.normalize"),
+        ("normalize-2", "text.normalize"),
+    ]
+
+
+def test_what_is_said_of_a_phase_finds_it_by_name_or_by_type() -> None:
+    first, second = phases_of(
+        ["ocr.extract", "write=llm.generate"],
+        parameters=["ocr.extract.languages=eng+deu", "write.system=a=b"],
+        models=["write=small"],
+        scores=["extract=0.8"],
+        rag=["llm.generate"],
+    )
+    assert dict(first.parameters) == {"languages": "eng+deu"}
+    assert dict(second.parameters) == {"system": "a=b"}
+    assert (second.model, second.use_rag) == ("small", True)
+    assert first.validation == pb.Validation(enabled=True, min_score=0.8)
+    assert not second.validation.enabled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"types": ["name="]}, "TYPE or NAME=TYPE"),
+        ({"types": ["=ocr.extract"]}, "TYPE or NAME=TYPE"),
+        ({"types": DEFAULT, "parameters": ["languages=eng"]}, "one of extract, normalize"),
+        ({"types": DEFAULT, "parameters": ["extract.languages"]}, "PHASE.KEY=VALUE"),
+        ({"types": DEFAULT, "models": ["write=small"]}, "there is no phase write, only extract, normalize"),
+        ({"types": DEFAULT, "scores": ["extract=good"]}, "a number from 0 to 1"),
+        ({"types": DEFAULT, "rag": ["x"]}, "there is no phase x"),
+    ],
+)
+def test_what_makes_no_sense_is_told(arguments: dict[str, list[str]], told: str) -> None:
+    with pytest.raises(Usage, match=told):
+        phases_of(**arguments)
+
+
+def test_files_are_found_in_folders_in_one_order_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    for name in ("b.pdf", "a.pdf", "deep/c.pdf", ".git/config", ".hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = files_in([str(tmp_path), str(tmp_path / ".hidden")])  # one that is named is meant
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a.pdf", "b.pdf", "deep/c.pdf", ".hidden"]
+    with pytest.raises(Usage, match="neither a file nor a folder"):
+        files_in([str(tmp_path / "missing")])
+
+
+def test_a_file_whose_name_is_no_utf8_can_be_sent() -> None:
+    (item,) = Listed([("blob:1", "caf\udce9.pdf")]).items()
+    assert item.metadata["name"] == "caf\ufffd.pdf"
+    item.SerializeToString()
+
+
+def test_lines_are_items(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_bytes("one \r\n\nzwei ü\nlast".encode())
+    lines = Lines(str(listed), as_json=False)
+    for _ in range(2):  # it can be gone through again
+        assert [item.input for item in lines.items()] == ["one ", "zwei ü", "last"]
+
+
+def test_lines_of_json_have_metadata(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_text('{"input": "a\\nb", "metadata": {"k": "v"}}\n{"input": "c"}\n')
+    items = list(Lines(str(listed), as_json=True).items())
+    assert items == [pb.Item(input="a\nb", metadata={"k": "v"}), pb.Item(input="c")]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"{", "line 2 of"),
+        (b"[]", 'an object with a text "input"'),
+        (b'{"input": 1}', 'an object with a text "input"'),
+        (b'{"input": "a", "meta": {}}', "unknown meta"),
+        (b'{"input": "a", "metadata": {"k": 1}}', "line 2 of"),
+        (b"\xff", "line 2 of"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_number(line: bytes, told: str, tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_bytes(b'{"input": "good"}\n' + line)
+    with pytest.raises(Usage, match=told):
+        list(Lines(str(listed), as_json=True).items())
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a\nb\n")))
+    lines = Lines("-", as_json=False)
+    assert not lines.repeatable
+    assert [item.input for item in lines.items()] == ["a", "b"]

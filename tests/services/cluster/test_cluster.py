@@ -1,0 +1,159 @@
+"""`make serve-cluster` as people run it, and what keeps its members alive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from artificer_services.cluster.cluster import Cluster, ClusterError, Plan
+from artificer_services.cluster.member import Member, Program
+from tests.crash.places import alive, workspace
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 90.0
+
+
+@asynccontextmanager
+async def command(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command, with its data in a folder; ended if it is not."""
+    options = ["--data", str(folder / "cluster"), "--http-port", "0", "--grpc-port", "0", "--workers", "1"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "artificer_services.cluster", *options),
+        cwd=ROOT,
+        env={**os.environ, "DIPTYCH_SERVICES__CHAT__DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def members_of(pid: int) -> list[int]:
+    """The children of a process."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+async def gone(pids: list[int]) -> None:
+    """Return when none of these processes is there."""
+    async with asyncio.timeout(PATIENCE):
+        while any(map(alive, pids)):  # noqa: ASYNC110, nobody tells of the end of others' processes
+            await asyncio.sleep(0.02)
+
+
+async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it() -> None:
+    with workspace() as folder:
+        async with command(folder) as process, asyncio.timeout(PATIENCE):
+            assert process.stdout is not None
+            said = ""
+            while "Ctrl-C" not in said:
+                line = await process.stdout.readline()
+                assert line, (await process.communicate())[1].decode()
+                said += line.decode()
+            members = members_of(process.pid)
+            assert len(members) == 4  # PostgreSQL, Valkey, a gateway, a worker
+            address = re.search(r"gateway +(http://\S+), gRPC", said)
+            assert address is not None
+            async with httpx2.AsyncClient(base_url=address[1], timeout=PATIENCE) as client:
+                job = {
+                    "name": "a job",
+                    "items": [{"input": " one   line "}],
+                    "phases": [{"name": "tidy", "taskType": "text.normalize"}],
+                    "options": {"autoStart": True},
+                }
+                made = (await client.post("/v1/jobs", json=job)).json()
+                await client.get(f"/v1/jobs/{made['id']}/progress:stream")  # ends when the job does
+                results = (await client.get(f"/v1/jobs/{made['id']}/results")).json()["results"]
+                assert [(one["status"], one["output"]) for one in results] == [("ITEM_STATUS_COMPLETED", "one line")]
+                ready = (await client.get("/readyz")).json()
+                assert ready["checks"]["batch"] == "ok"
+            async with command(folder) as second:
+                _, errors = await second.communicate()
+                assert (second.returncode, b"runs in" in errors) == (1, True)
+            process.send_signal(signal.SIGINT)
+            rest, errors = await process.communicate()
+            assert (process.returncode, rest, errors) == (0, b"stopping\n", b"")
+            await gone(members)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in (folder / "cluster").iterdir()}
+            assert modes["secret"] == modes["diptych.toml"] == 0o600
+
+
+async def test_members_end_with_whoever_keeps_them() -> None:
+    with workspace() as folder:
+        async with command(folder) as process:
+            async with asyncio.timeout(PATIENCE):
+                while len(members := members_of(process.pid)) < 2:  # noqa: ASYNC110, see above
+                    await asyncio.sleep(0.02)
+            process.kill()
+            await gone(members)
+
+
+def _program(code: str, ready: str = "ready") -> Program:
+    return Program(name="it", command=[sys.executable, "-uc", code], ready=re.compile(ready), stop_seconds=1.0)
+
+
+async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    member = Member(_program("import time; print('ready'); time.sleep(600)"), tmp_path / "log", told.append)
+    await member.start()
+    try:
+        first = member.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE):
+            await gone([first])
+            while member.pid in (None, first):  # noqa: ASYNC110, see above
+                await asyncio.sleep(0.02)
+            await member.ready()
+        assert told[0] == "it ended with signal 9, starting it again"
+    finally:
+        await member.stop()
+    assert member.pid is None
+
+
+async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path) -> None:
+    member = Member(_program("raise SystemExit('no such thing')"), tmp_path / "log", lambda _: None)
+    with pytest.raises(ClusterError, match="it ended with status 1:\nno such thing"):
+        await member.start()
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    member = Member(_program(deaf, "never"), tmp_path / "log", lambda _: None)
+    with pytest.raises(ClusterError, match=r"it is not ready after 0\.5 seconds"):
+        await member.start(0.5)
+    assert member.pid is None
+
+
+async def test_what_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, time\n"
+        "child = os.fork()\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('ready', child, flush=True) if child else None\n"
+        "time.sleep(600)"
+    )
+    member = Member(_program(code, r"ready (\d+)"), tmp_path / "log", lambda _: None)
+    found = await member.start()
+    assert member.pid is not None
+    pids = [member.pid, int(found[1])]
+    await member.stop()
+    await gone(pids)
+
+
+async def test_a_cluster_that_cannot_start_leaves_nothing_behind() -> None:
+    with workspace() as folder:
+        cluster = Cluster(Plan(folder=folder / "cluster", app="no.such.module:create", http_port=0, grpc_port=0))
+        with pytest.raises(ClusterError, match=r"gateway ended with status 1:\ndiptych: cannot import no.such.module"):
+            async with cluster:
+                pass
+        assert not cluster.members

@@ -1,0 +1,28 @@
+"""What the tests of services share: a real PostgreSQL, started once where it is asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL from pip, on a socket of its own."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package's own making, where there is no XDG_RUNTIME_DIR
+        os.chmod(folder, 0o755)  # as root it runs under another user
+        import pgserver
+
+        server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
+        try:
+            yield Postgres(server.get_uri)
+        finally:
+            server.cleanup()

@@ -1,0 +1,43 @@
+"""A PostgreSQL server of this test run's own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+_NAMES = itertools.count()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server: databases for tests, and what an administrator may do to it."""
+
+    url_of: Callable[[str], str]
+
+    def fresh(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{next(_NAMES)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self.url_of(name)
+
+    def run(self, statement: str) -> list[Any]:
+        """What one statement gives."""
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            return found.fetchall() if found.description else []
+
+    def cut_listeners(self) -> int:
+        """End every connection of chat's that waits for notifications; how many there were."""
+        query = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'artificer-chat-listen'"
+        )
+        return len(self.run(query))
+
+    def cut(self, url: str) -> int:
+        """End every connection to a database; how many there were."""
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        return len(self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
