@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -89,7 +89,7 @@ class Running:
         self.loop = asyncio.new_event_loop()
         self.stack = AsyncExitStack()
         self.folder = tempfile.TemporaryDirectory()
-        self.served = self.run(self.open())
+        self.served = self.run(self.open)
 
     async def open(self) -> Served:
         # A worker that died costs an attempt, which no model should have to count.
@@ -97,14 +97,14 @@ class Running:
         quick = {"retry_first_seconds": 0.001, "retry_longest_seconds": 0.001}
         return await self.stack.enter_async_context(serving(place, **quick))
 
-    def run(self, work: Awaitable[T]) -> T:
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
         async def whole() -> T:
-            return await work
+            return await work()  # begun on the loop: grpcio's calls look for a running one
 
         return self.loop.run_until_complete(whole())
 
     def close(self) -> None:
-        self.run(self.stack.aclose())
+        self.run(self.stack.aclose)
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
@@ -125,7 +125,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = self.running.numbers
         self.served = self.running.served
 
-    def run(self, work: Awaitable[T]) -> T:
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
         return self.running.run(work)
 
     def teardown(self) -> None:
@@ -168,10 +168,10 @@ class Machine(RuleBasedStateMachine):
 
     def create(self, request: pb.CreateJobRequest, *, rest: bool) -> pb.Job:
         if rest:
-            answer = self.run(self.served.http.post("/v1/jobs", json=json_format.MessageToDict(request)))
+            answer = self.run(lambda: self.served.http.post("/v1/jobs", json=json_format.MessageToDict(request)))
             assert answer.status_code == 200, answer.text
             return json_format.Parse(answer.text, pb.Job())
-        job: pb.Job = self.run(self.served.stub.CreateJob(request))
+        job: pb.Job = self.run(lambda: self.served.stub.CreateJob(request))
         return job
 
     @rule(job_id=jobs, count=st.integers(1, 3))
@@ -179,7 +179,11 @@ class Machine(RuleBasedStateMachine):
         model = self.models[job_id]
         self.touched = job_id
         items = [pb.Item(input=f"item {model.items + number}") for number in range(count)]
-        call = self.served.stub.UploadItems(iter([pb.UploadItemsRequest(job_id=job_id, items=items)]))
+        request = pb.UploadItemsRequest(job_id=job_id, items=items)
+
+        def call() -> Any:
+            return self.served.stub.UploadItems(iter([request]))
+
         if model.state == "PENDING":
             assert self.run(call).stored_count == count
             model.items += count
@@ -200,16 +204,16 @@ class Machine(RuleBasedStateMachine):
             model.state = wanted or model.state
 
     def by_rest(self, job_id: str, verb: str) -> str | None:
-        answer: httpx2.Response = self.run(self.served.http.post(f"/v1/jobs/{job_id}:{verb}"))
+        answer: httpx2.Response = self.run(lambda: self.served.http.post(f"/v1/jobs/{job_id}:{verb}"))
         if answer.status_code == 200:
             return str(answer.json()["status"]).removeprefix("JOB_STATUS_")
         assert (answer.status_code, answer.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
         return None
 
     def by_grpc(self, job_id: str, verb: str) -> str | None:
-        call = getattr(self.served.stub, f"{verb.title()}Job")(VERBS[verb](job_id=job_id))
+        method = getattr(self.served.stub, f"{verb.title()}Job")
         try:
-            job = self.run(call)
+            job = self.run(lambda: method(VERBS[verb](job_id=job_id)))
         except grpc.aio.AioRpcError as error:
             code = error.code()
         else:
@@ -217,7 +221,7 @@ class Machine(RuleBasedStateMachine):
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         return None
 
-    def code_of(self, call: Any) -> grpc.StatusCode:
+    def code_of(self, call: Callable[[], Awaitable[Any]]) -> grpc.StatusCode:
         try:
             self.run(call)
         except grpc.aio.AioRpcError as error:
@@ -233,7 +237,7 @@ class Machine(RuleBasedStateMachine):
         model = self.models[job_id]
         self.touched = job_id
         worker = Worker(self.served.service.store, f"worker {next(self.numbers)}")
-        claimed = self.run(worker.take(job_id, want))
+        claimed = self.run(lambda: worker.take(job_id, want))
         if model.state != "RUNNING":
             assert not claimed
         if worker.slot is not None:
@@ -241,10 +245,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(want=st.integers(1, 3))
     def take_more(self, want: int) -> None:
-        if self.holding is not None and not self.holding.claimed:
-            claimed = self.run(self.holding.worker.take(self.holding.job.id, want))
-            assert self.holding.job.state == "RUNNING" or not claimed
-            self.holding.claimed += claimed
+        held = self.holding
+        if held is not None and not held.claimed:
+            held.claimed = self.run(lambda: held.worker.take(held.job.id, want))
+            assert held.job.state == "RUNNING" or not held.claimed
 
     @rule(good=st.booleans())
     def put(self, good: bool) -> None:
@@ -258,7 +262,7 @@ class Machine(RuleBasedStateMachine):
         assert one.index not in model.failed
         assert one.phase == sum(item == one.index for item, _ in model.done)
         output = f"{one.index}.{one.phase}"
-        self.run(held.worker.put([done(one, output=output) if good else broke(one)]))
+        self.run(lambda: held.worker.put([done(one, output=output) if good else broke(one)]))
         if good:
             model.done[one.index, one.phase] = output
         else:
@@ -273,9 +277,9 @@ class Machine(RuleBasedStateMachine):
         if held is None:
             return
         if dies:
-            self.run(asyncio.to_thread(self.served.service.store.expire, held.worker.name))
+            self.run(lambda: asyncio.to_thread(self.served.service.store.expire, held.worker.name))
         else:
-            self.run(held.worker.leave())
+            self.run(lambda: held.worker.leave())
         held.job.settle()
         self.touched = held.job.id
 
@@ -286,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         self.touched = job_id
         if model.state != "RUNNING" or self.holding is not None:
             return
-        self.run(self.work_to_the_end(job_id))
+        self.run(lambda: self.work_to_the_end(job_id))
         for item in set(range(model.items)) - model.failed:
             model.done |= {(item, phase): f"{item}.{phase}" for phase in range(model.phases)}
         model.settle()
@@ -307,12 +311,12 @@ class Machine(RuleBasedStateMachine):
             self.check(self.models[self.touched])
 
     def check(self, model: Model) -> None:
-        job = self.run(self.served.stub.GetJob(pb.GetJobRequest(job_id=model.id)))
+        job = self.run(lambda: self.served.stub.GetJob(pb.GetJobRequest(job_id=model.id)))
         if self.holding is None:  # a job whose last item is done ends with the last hold on it
             assert pb.JobStatus.Name(job.status) == f"JOB_STATUS_{model.state}"
         counts = (job.total_items, job.completed_items, job.failed_items)
         assert counts == (model.items, len(model.completed), len(model.failed))
-        answer = self.run(self.served.http.get(f"/v1/jobs/{model.id}/results"))
+        answer = self.run(lambda: self.served.http.get(f"/v1/jobs/{model.id}/results"))
         page = json_format.Parse(answer.text, pb.GetResultsResponse())
         assert [one.item_index for one in page.results] == list(range(model.items))
         outputs = {
