@@ -18,7 +18,7 @@ SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
     ["status"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
-    ["template", "fields", "metadata", "settings"],
+    ["template", "fields", "metadata", "origin", "settings"],
     ["rules", "codec", "methods"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
     ["exchange"],

@@ -18,6 +18,7 @@ import grpc
 
 from ..metadata import Metadata
 from ..methods import Handler, Method, MethodTable
+from ..origin import Origin, enter
 from ..status import Code, error
 from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
@@ -101,22 +102,24 @@ class Calls:
                 return adapt(handler, self._threads)
         return None
 
-    async def open(self, method: Method, metadata: Metadata, peer: str, seconds: float | None) -> Call:
+    async def open(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
         """Begin a call: the interceptors run now, before anything is read of the request's body.
 
         Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
+        enter(origin)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
-            return Call(self.shared, method, self.guarded[method.path], metadata, peer, deadline, plain=True)
+            return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
         handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
-        return Call(self.shared, method, handler, pairs, peer, deadline, plain=False)
+        return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
 
-    async def open_wire(self, path: str, metadata: Metadata, peer: str, seconds: float | None) -> WireCall:
+    async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
         """Begin a call of bytes, as `open`; `path` is `/{package.Service}/{Method}` as the client wrote it.
 
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
+        enter(origin)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
@@ -127,7 +130,7 @@ class Calls:
             if found is None:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
-        return WireCall(self.shared, path, handler, metadata, peer, deadline)
+        return WireCall(self.shared, path, handler, metadata, origin, deadline)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

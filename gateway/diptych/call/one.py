@@ -16,6 +16,7 @@ from google.rpc import status_pb2
 
 from ..metadata import Metadata, Pair
 from ..methods import Handler, Method
+from ..origin import Origin
 from ..status import Code, Status, StatusError, error
 from .adapt import behaviour_of
 from .context import Context, code_of
@@ -40,7 +41,7 @@ class AnyCall(ABC):
     __slots__ = ("_behaviour", "_handler", "_requests", "context", "deadline", "path", "shared")
 
     def __init__(
-        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, peer: str, deadline: float | None
+        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, origin: Origin, deadline: float | None
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
         self._behaviour = behaviour_of(handler)
@@ -48,7 +49,7 @@ class AnyCall(ABC):
         self.deadline = deadline
         """When it has to be over, in the loop's time."""
         # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
-        self.context = Context(metadata, peer, deadline, None if deadline is None else asyncio.get_running_loop())
+        self.context = Context(metadata, origin, deadline, None if deadline is None else asyncio.get_running_loop())
 
     @property
     def needs_request(self) -> bool:
@@ -143,12 +144,12 @@ class Call(AnyCall):
         method: Method,
         handler: Handler,
         metadata: Metadata,
-        peer: str,
+        origin: Origin,
         deadline: float | None,
         *,
         plain: bool,
     ) -> None:
-        super().__init__(shared, method.path, handler, metadata, peer, deadline)
+        super().__init__(shared, method.path, handler, metadata, origin, deadline)
         self.method = method
         # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
         self._plain = plain

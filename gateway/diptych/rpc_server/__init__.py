@@ -28,7 +28,7 @@ class RpcListener:
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
         engine = engines.engine(settings)
-        wire = Wire(smaller, calls, engine.context)
+        wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None)
         # Without interceptors of the user's, and handlers found only when they are called, each method's way through
         # the chain is known now, and a call does not walk it.
         fixed = len(calls.interceptors) == 1 and not generic

@@ -16,6 +16,7 @@ import grpc
 
 from ..call import Calls, Guard, behaviour_of, with_behaviour
 from ..methods import Handler
+from ..origin import Origin, enter, origin
 from ..status import Code
 
 
@@ -30,11 +31,18 @@ class _Refused:
 class Wire(grpc.aio.ServerInterceptor):
     """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's.
 
-    `context` makes of an engine's own context one that behaves as grpcio's.
+    `context` makes of an engine's own context one that behaves as grpcio's; `secure` says that the port speaks TLS.
     """
 
-    def __init__(self, limits: Mapping[str, int], calls: Calls, context: Callable[[Any], Any] | None = None) -> None:
-        self._limits, self._guard, self._context = dict(limits), calls.guard, context
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        calls: Calls,
+        context: Callable[[Any], Any] | None = None,
+        *,
+        secure: bool = False,
+    ) -> None:
+        self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
         """What the chain gives for a method that no interceptor changes."""
         self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
@@ -44,21 +52,31 @@ class Wire(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
+        enter(Origin(protocol="grpc"))
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
         return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
 
     def _edge(self, handler: Handler, method: str) -> Handler:
-        return _Edge(handler, self._limits.get(method), self._guard, method, self._context).handler()
+        limit = self._limits.get(method)
+        return _Edge(handler, limit, self._guard, method, self._context, secure=self._secure).handler()
 
 
 class _Edge:
     """One handler, parsing and printing under watch."""
 
     def __init__(
-        self, handler: Handler, limit: int | None, guard: Guard, method: str, context: Callable[[Any], Any] | None
+        self,
+        handler: Handler,
+        limit: int | None,
+        guard: Guard,
+        method: str,
+        context: Callable[[Any], Any] | None,
+        *,
+        secure: bool,
     ) -> None:
+        self._secure = secure
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
         self._context = context
         self._behaviour = behaviour_of(handler)
@@ -106,20 +124,29 @@ class _Edge:
                 await context.abort(request.code, request.reason)
             yield request
 
-    async def _unary(self, request: Any, context: Any) -> Any:
+    def _arrive(self, context: Any) -> Any:
+        """The context as servicers see it; and where the call came from is known now."""
         if self._context is not None:
             context = self._context(context)
+        known = origin()
+        if known is None:
+            enter(known := Origin(protocol="grpc"))
+        known.peer = context.peer()
+        if self._secure:
+            known.auth = context.auth_context()
+        return context
+
+    async def _unary(self, request: Any, context: Any) -> Any:
+        context = self._arrive(context)
         reply = await self._behaviour(await self._admit(request, context), context)
         return await self._print(reply, context)
 
     async def _writing(self, request: Any, context: Any) -> None:
-        if self._context is not None:
-            context = self._context(context)
+        context = self._arrive(context)
         await self._behaviour(await self._admit(request, context), context)
 
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if self._context is not None:
-            context = self._context(context)
+        context = self._arrive(context)
         async with aclosing(self._behaviour(await self._admit(request, context), context)) as messages:
             async for message in messages:
                 yield await self._print(message, context)

@@ -23,7 +23,7 @@ from ..exchange import (
     Send,
     StreamCut,
     coding_of,
-    peer,
+    origin_of,
     raw_path,
     read,
 )
@@ -155,7 +155,7 @@ class Transcoder:
         if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
             seconds = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), seconds)
         metadata = from_headers(scope["headers"], self._policy)
-        return await self.calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
+        return await self.calls.open(endpoint.method, metadata, origin_of(scope, "rest"), seconds)
 
     async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
         if not call.needs_request:

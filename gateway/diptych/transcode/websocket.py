@@ -16,9 +16,10 @@ from .. import template
 from ..bind import Binder, ContentType
 from ..call import Call, Calls, ClientGone, Source, before
 from ..codec import Codec
-from ..exchange import Receive, Scope, Send, peer, raw_path
+from ..exchange import Receive, Scope, Send, origin_of, raw_path
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
+from ..origin import Origin
 from ..reply import ErrorReplier, Replier, no_route
 from ..routes import Match, Route, RouteTable
 from ..rules import Binding
@@ -141,7 +142,7 @@ class WebSockets:
         if shake.told:
             await talk.accept()
             metadata = [*metadata, *await _first_frame(socket)]
-        call = talk.call = await self._open(door.method, metadata, peer(socket.scope.get("client")))
+        call = talk.call = await self._open(door.method, metadata, origin_of(socket.scope, "websocket"))
         if call.needs_request:
             # Where an interceptor answers by itself, its refusal is the handshake's answer.
             await talk.accept()
@@ -155,10 +156,10 @@ class WebSockets:
                     await talk.accept()
                     await socket.close(*frames.fault)
 
-    async def _open(self, method: Method, metadata: RawPairs, client: str) -> Call:
+    async def _open(self, method: Method, metadata: RawPairs, origin: Origin) -> Call:
         named = dict(metadata)
         seconds = timeout(named.get(TIMEOUT_HEADER), named.get(SERVER_TIMEOUT_HEADER), self._max_seconds)
-        return await self._calls.open(method, from_headers(metadata, self._policy), client, seconds)
+        return await self._calls.open(method, from_headers(metadata, self._policy), origin, seconds)
 
 
 def _streams(method: Method) -> bool:

@@ -1,0 +1,53 @@
+"""Where a call came from: its protocol, its peer, and who the peer has proven to be by a certificate.
+
+Faces make it; whoever stands between a face and a servicer (interceptors, above all) may ask for it. It knows no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Protocol = Literal["grpc", "rest", "websocket", "grpc-web", "connect"]
+
+INSECURE: Mapping[str, Sequence[bytes]] = {
+    "transport_security_type": [b"insecure"],
+    "security_level": [b"TSI_SECURITY_NONE"],
+}
+"""`auth_context()` of a call over plain text, as grpcio has it."""
+
+
+IDENTITY_KEYS = ("x509_subject_alternative_name", "x509_common_name")
+"""What tells who the peer is, the better one first."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Origin:
+    """One call's. `peer` is as grpcio's `context.peer()`, `auth` as its `context.auth_context()`.
+
+    `notes` are what those who handled the call found out about it (the principal, say), by a key of each one's own.
+    """
+
+    protocol: Protocol
+    peer: str = "unknown:"
+    auth: Mapping[str, Sequence[bytes]] = field(default_factory=lambda: INSECURE)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+_current: ContextVar[Origin | None] = ContextVar("diptych.origin", default=None)
+
+
+def origin() -> Origin | None:
+    """The origin of the call that this runs for: in interceptors and in servicers, plain functions in threads too.
+
+    On grpcio's own listener `peer` and `auth` are known from the moment the behaviour runs, not yet in
+    `intercept_service`: grpcio tells interceptors neither.
+    """
+    return _current.get()
+
+
+def enter(found: Origin) -> None:
+    """Make it the current one of this task and of those it begins."""
+    _current.set(found)
