@@ -18,8 +18,10 @@ from typing import Any, Literal, Self
 
 import grpc
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from . import openapi
+from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
 from .http_server import Check, HttpListener, Life, Limits, make_app
@@ -28,6 +30,7 @@ from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
+from .telemetry import Watch
 from .transcode import Transcoder
 from .web import Web
 
@@ -47,7 +50,8 @@ class Gateway(grpc.aio.Server):
     `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
     context manager as FastAPI takes it, entered before the first request of either face and left after the last.
     `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
-    calls: there a servicer ends its endless streams, which would use up the grace. `unbound="auto"` also maps methods
+    calls: there a servicer ends its endless streams, which would use up the grace. `authenticators` are asked
+    who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also maps methods
     that have no annotation to `POST /{package.Service}/{Method}`.
     """
 
@@ -59,10 +63,12 @@ class Gateway(grpc.aio.Server):
         lifespan: Lifespan | None = None,
         readiness: Mapping[str, Check] | None = None,
         on_stop: Sequence[Callable[[], None]] = (),
+        authenticators: Sequence[Authenticator] = (),
         unbound: Literal["none", "auto"] = "none",
     ) -> None:
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
+        self._auth = Auth(self.settings, authenticators)
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
@@ -71,6 +77,7 @@ class Gateway(grpc.aio.Server):
         self._web: Web | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
+        self._watch = Watch(buckets=self.settings.telemetry.buckets, on=self.settings.telemetry.metrics)
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -89,6 +96,7 @@ class Gateway(grpc.aio.Server):
             ready=lambda: self._serving,
             checks=dict(readiness or {}),
             lifespan=self._asgi_lifespan,
+            page=self._auth.require() if self._auth.enabled else None,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
 
@@ -150,13 +158,16 @@ class Gateway(grpc.aio.Server):
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = threads
         self._standard = Standard(self._methods.services, reflection=settings.reflection)
+        paths = [*self._standard.handlers, *(method.path for method in self._methods)]
+        auth = self._auth.interceptors(paths, threads, open_ended=bool(self._methods.generic))
         calls = Calls(
             self._methods,
-            self._interceptors,
+            (*auth, *self._interceptors),
             threads=threads,
             standard=self._standard.handlers,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
+            watch=self._watch,
         )
         self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
         claimed = {binding.template.text for _, binding in bound}
@@ -172,9 +183,25 @@ class Gateway(grpc.aio.Server):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
         if self._document is None:
-            own = openapi.document(self.bindings(), settings=self.settings)
+            own = openapi.document(
+                self.bindings(),
+                settings=self.settings,
+                security=self._auth.security_schemes,
+                scopes=self._auth.scopes,
+            )
             self._document = openapi.merge(own, FastAPI.openapi(self.app))
         return self._document
+
+    def require(self, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
+        """A FastAPI dependency for pages of your own: gives the caller, and lets in nobody unknown.
+
+        The caller has to have all of `scopes`, and one of `roles`.
+        """
+        return self._auth.require(scopes, roles)
+
+    def guarded(self, app: ASGIApp, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> ASGIApp:
+        """An app to mount on `app`, let in to as `require` does it."""
+        return self._auth.guarded(app, scopes, roles)
 
     # Starting.
 
@@ -199,6 +226,7 @@ class Gateway(grpc.aio.Server):
                 await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
                 if self._life is not None:
                     await self._life.leave()
+                await self._auth.close()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 

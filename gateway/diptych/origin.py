@@ -34,6 +34,14 @@ class Origin:
     peer: str = "unknown:"
     auth: Mapping[str, Sequence[bytes]] = field(default_factory=lambda: INSECURE)
     notes: dict[str, Any] = field(default_factory=dict)
+    initial: tuple[tuple[str, str | bytes], ...] = ()
+    """What goes out before the servicer's own initial metadata, whoever answers: add to it before the answer begins."""
+    route: tuple[str, str] | None = None
+    """The verb and the template of the binding, over REST."""
+    record: Any = None
+    """What telemetry keeps of the call."""
+    came: float | None = None
+    """When it came, by `time.perf_counter`, where that is before its record is begun."""
 
 
 _current: ContextVar[Origin | None] = ContextVar("diptych.origin", default=None)

@@ -20,6 +20,7 @@ from ..metadata import Metadata
 from ..methods import Handler, Method, MethodTable
 from ..origin import Origin, enter
 from ..status import Code, error
+from ..telemetry import Watch
 from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
 from .guard import Guard
@@ -29,6 +30,7 @@ from .run import ClientGone, Gone, Stragglers, before
 from .stream import Stream
 
 __all__ = [
+    "UNKNOWN_METHOD",
     "AnyCall",
     "Call",
     "Calls",
@@ -72,8 +74,11 @@ class Calls:
         standard: Mapping[str, Handler] | None = None,
         debug: bool = False,
         max_seconds: float | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.methods = methods
+        self.watch = watch or Watch.off()
+        """Whoever opens a call begins its record here before, and ends it, whatever becomes of the call."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
@@ -83,6 +88,7 @@ class Calls:
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
         # Without interceptors of the user's, the chain has one answer for a method, found now.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
+        self.watch.know(self.handlers)
         self._chain = None if not interceptors else self._link()
 
     def _link(self) -> Chain:
@@ -108,6 +114,8 @@ class Calls:
         Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
         enter(origin)
+        if origin.record is not None:
+            origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
             return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
@@ -120,6 +128,8 @@ class Calls:
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
         enter(origin)
+        if origin.record is not None:
+            origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)

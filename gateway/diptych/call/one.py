@@ -18,6 +18,7 @@ from ..metadata import Metadata, Pair
 from ..methods import Handler, Method
 from ..origin import Origin
 from ..status import Code, Status, StatusError, error
+from ..telemetry import NOTHING, Record
 from .adapt import behaviour_of
 from .context import Context, code_of
 from .guard import Guard
@@ -38,7 +39,7 @@ class Shared(NamedTuple):
 class AnyCall(ABC):
     """One call that has passed the interceptors' look at its metadata; what its messages are is for its subclasses."""
 
-    __slots__ = ("_behaviour", "_handler", "_requests", "context", "deadline", "path", "shared")
+    __slots__ = ("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "path", "record", "shared")
 
     def __init__(
         self, shared: Shared, path: str, handler: Handler, metadata: Metadata, origin: Origin, deadline: float | None
@@ -46,6 +47,9 @@ class AnyCall(ABC):
         self.shared, self._handler, self.path = shared, handler, path
         self._behaviour = behaviour_of(handler)
         self._requests: Requests | None = None
+        self._origin = origin
+        self.record: Record = NOTHING if origin.record is None else origin.record
+        """What is counted of it; whoever began it ends it."""
         self.deadline = deadline
         """When it has to be over, in the loop's time."""
         # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
@@ -76,10 +80,15 @@ class AnyCall(ABC):
 
     def _request(self, request: Any) -> Any:
         if not self._handler.request_streaming:
-            return self._one(request)
-        requests = self._requests = Requests(request, self._one)
+            return self._taken(request) if self.needs_request else self._one(request)
+        requests = self._requests = Requests(request, self._taken)
         self.context.attach_requests(requests.read)
         return requests
+
+    def _taken(self, request: Any) -> Any:
+        made = self._one(request)
+        self.record.received()
+        return made
 
     async def unary(self, request: Any, gone: Gone) -> Any:
         """The one response to one request, or to a `Source` of them where `takes_stream`.
@@ -103,7 +112,10 @@ class AnyCall(ABC):
             context.finish(cancelled=cancelled)
         if context.code() is not None and code_of(context.code()) is not Code.OK:
             raise StatusError(self.status())
-        return self.given(response)
+        given = self.given(response)
+        self.record.sent()
+        self.record.code = 0
+        return given
 
     def stream(self, request: Any) -> Stream:
         """The stream of responses, begun at once; `request` is one request, or a `Source` where `takes_stream`."""
@@ -124,7 +136,8 @@ class AnyCall(ABC):
     @property
     def initial_metadata(self) -> Sequence[Pair]:
         """What the servicer sent, or would have sent, before its first message."""
-        return self.context.initial_metadata
+        first = self._origin.initial
+        return (*first, *self.context.initial_metadata) if first else self.context.initial_metadata
 
     @property
     def trailing_metadata(self) -> Sequence[Pair]:
@@ -184,6 +197,7 @@ class WireCall(AnyCall):
     __slots__ = ()
 
     def _one(self, request: Any) -> Any:
+        self.record.bytes_in += len(request)
         deserialize = self._handler.request_deserializer
         if deserialize is None:
             return request
@@ -198,4 +212,5 @@ class WireCall(AnyCall):
             printed: bytes = response if serialize is None else serialize(response)
         except Exception as wrong:
             raise StatusError(self.shared.guard.status(wrong, self.path)) from None
+        self.record.bytes_out += len(printed)
         return printed

@@ -43,7 +43,8 @@ class RpcListener:
         )
         for service, methods in _by_service(wire.known if fixed else handlers).items():
             self._server.add_registered_method_handlers(service, methods)
-        self._server.add_generic_rpc_handlers(generic)
+        # Behind interceptors it is `wire` that sees what nobody serves.
+        self._server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
         self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
         self._settings = settings
         self.port = 0

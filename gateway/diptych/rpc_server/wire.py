@@ -10,14 +10,22 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import grpc
 
-from ..call import Calls, Guard, behaviour_of, with_behaviour
+from ..call import UNKNOWN_METHOD, Calls, Guard, behaviour_of, with_behaviour
+from ..call.context import code_of
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code
+from ..telemetry import Record, Watch
+from .announce import Announcing
+
+_CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 1, 2, 4, 12
+# Clients count their deadline from before the server does, so that they give up a little earlier.
+_LATE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Wire(grpc.aio.ServerInterceptor):
         secure: bool = False,
     ) -> None:
         self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
+        self._watch = calls.watch
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
         """What the chain gives for a method that no interceptor changes."""
         self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
@@ -52,15 +61,37 @@ class Wire(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        enter(Origin(protocol="grpc"))
+        known = Origin(protocol="grpc", came=perf_counter())
+        enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:
+            record = self._watch.begin(handler_call_details.method, known)
+            record.code = _UNIMPLEMENTED
+            record.met(tuple(handler_call_details.invocation_metadata or ()))
+            record.end()
             return None
         return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
 
     def _edge(self, handler: Handler, method: str) -> Handler:
         limit = self._limits.get(method)
-        return _Edge(handler, limit, self._guard, method, self._context, secure=self._secure).handler()
+        return _Edge(handler, limit, self._guard, method, self._context, self._watch, secure=self._secure).handler()
+
+    def nobody(self) -> grpc.GenericRpcHandler:
+        """What answers for methods that nobody serves, so that they are counted: put behind everything else."""
+        refusing: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
+        return _Nobody(self._edge(refusing, "/"))
+
+
+class _Nobody(grpc.GenericRpcHandler):
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        return self._handler
+
+
+async def _refuse(_: Any, context: Any) -> None:
+    await context.abort(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
 
 
 class _Edge:
@@ -73,10 +104,11 @@ class _Edge:
         guard: Guard,
         method: str,
         context: Callable[[Any], Any] | None,
+        watch: Watch,
         *,
         secure: bool,
     ) -> None:
-        self._secure = secure
+        self._secure, self._watch = secure, watch
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
         self._context = context
         self._behaviour = behaviour_of(handler)
@@ -88,19 +120,33 @@ class _Edge:
             return self._made(self._unary, None)
         if inspect.isasyncgenfunction(self._behaviour):
             return self._made(self._stream, None)
-        return self._made(self._writing, self._serialize)  # grpcio prints what is written to the context
+        return self._made(self._writing, self._show)  # grpcio prints what is written to the context
 
     def _made(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
-        parse = None if self._deserialize is None else self._parse
+        parse = None if self._deserialize is None else self._part if self._handler.request_streaming else self._parse
         return with_behaviour(self._handler, behaviour, parse, serialize)
 
     def _parse(self, data: bytes) -> Any:
+        """The request and its size, since there is nobody yet who counts it."""
         if self._limit is not None and len(data) > self._limit:
             return _Refused(Code.RESOURCE_EXHAUSTED, f"the request is larger than {self._limit} bytes")
         try:
-            return self._deserialize(data)
+            return self._deserialize(data), len(data)
         except Exception:
             return _Refused(Code.INVALID_ARGUMENT, "the request is no message of the method's type")
+
+    def _part(self, data: bytes) -> Any:
+        """One of a stream of requests; a servicer may read it off grpcio's own context."""
+        found = self._parse(data)
+        if type(found) is _Refused:
+            return found
+        _note_in(len(data))
+        return found[0]
+
+    def _show(self, reply: Any) -> Any:
+        data = reply if self._serialize is None else self._serialize(reply)
+        _note_out(len(data))
+        return data
 
     async def _print(self, reply: Any, context: Any) -> Any:
         try:
@@ -111,12 +157,17 @@ class _Edge:
             status = self._guard.status(wrong, self._method)
             return await context.abort(status.code, status.message)
 
-    async def _admit(self, request: Any, context: Any) -> Any:
+    async def _admit(self, request: Any, context: Any, record: Record) -> Any:
         if self._handler.request_streaming:
             return self._each(request, context)
         if type(request) is _Refused:
             await context.abort(request.code, request.reason)
-        return request
+        if self._deserialize is None:
+            return request
+        message, size = request
+        record.received()
+        record.bytes_in += size
+        return message
 
     async def _each(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         async for request in requests:
@@ -124,29 +175,95 @@ class _Edge:
                 await context.abort(request.code, request.reason)
             yield request
 
-    def _arrive(self, context: Any) -> Any:
-        """The context as servicers see it; and where the call came from is known now."""
+    def _arrive(self, context: Any) -> tuple[Any, Record]:
+        """The context as servicers see it; where the call came from is known now, and its record begins."""
         if self._context is not None:
             context = self._context(context)
         known = origin()
-        if known is None:
+        if known is None or known.record is not None:  # the context of another call that somebody's task began in
             enter(known := Origin(protocol="grpc"))
         known.peer = context.peer()
         if self._secure:
             known.auth = context.auth_context()
-        return context
+        record = self._watch.begin(self._method, known)
+        if self._watch.asks:
+            record.met(context.invocation_metadata() or ())
+        return Announcing(context, known.initial) if known.initial else context, record
 
     async def _unary(self, request: Any, context: Any) -> Any:
-        context = self._arrive(context)
-        reply = await self._behaviour(await self._admit(request, context), context)
-        return await self._print(reply, context)
+        context, record = self._arrive(context)
+        try:
+            reply = await self._behaviour(await self._admit(request, context, record), context)
+            printed = await self._print(reply, context)
+            if type(context) is Announcing:
+                await context.announce()
+            record.code = _said(context)
+            if not record.code:
+                record.sent()
+                record.bytes_out += len(printed)
+            return printed
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            record.end()
 
     async def _writing(self, request: Any, context: Any) -> None:
-        context = self._arrive(context)
-        await self._behaviour(await self._admit(request, context), context)
+        context, record = self._arrive(context)
+        try:
+            await self._behaviour(await self._admit(request, context, record), context)
+            record.code = _said(context)
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            record.end()
 
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        context = self._arrive(context)
-        async with aclosing(self._behaviour(await self._admit(request, context), context)) as messages:
-            async for message in messages:
-                yield await self._print(message, context)
+        context, record = self._arrive(context)
+        try:
+            async with aclosing(self._behaviour(await self._admit(request, context, record), context)) as messages:
+                async for message in messages:
+                    printed = await self._print(message, context)
+                    if type(context) is Announcing:
+                        await context.announce()
+                    record.sent()
+                    record.bytes_out += len(printed)
+                    yield printed
+            record.code = _said(context)
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            record.end()
+
+
+def _note_in(size: int) -> None:
+    known = origin()
+    if known is not None and known.record is not None:
+        known.record.received()
+        known.record.bytes_in += size
+
+
+def _note_out(size: int) -> None:
+    known = origin()
+    if known is not None and known.record is not None:
+        known.record.sent()
+        known.record.bytes_out += size
+
+
+def _said(context: Any) -> int:
+    """The number of the code that the servicer ended with."""
+    number: int = code_of(context.code()).value[0]
+    return number
+
+
+def _blamed(wrong: BaseException, context: Any) -> int:
+    """The number of the code that the client is told, where the behaviour ended by an exception."""
+    if isinstance(wrong, grpc.aio.AbortError | grpc.aio.UsageError):
+        return _said(context)
+    if isinstance(wrong, Exception):
+        return _UNKNOWN
+    # grpcio cancels late calls and those whose client left alike, and a client that is late leaves as well.
+    left = context.time_remaining()
+    return _DEADLINE_EXCEEDED if left is not None and left < _LATE_SECONDS else _CANCELLED

@@ -11,13 +11,19 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .auth import AuthSettings
+from .telemetry import TelemetrySettings
+
 MIB = 1024 * 1024
 
 
 class Settings(BaseModel):
     """Everything about a gateway that is not code. In code it reads no environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # What is wrong with a setting is told without its value, which may be a secret.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
@@ -98,6 +104,11 @@ class Settings(BaseModel):
     api_version: str = "1.0.0"
     """The API's version in the OpenAPI document."""
 
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Metrics, logs and traces."""
+
+    auth: AuthSettings = AuthSettings()
+    """Who may call: API keys, tokens and client certificates, and what each method asks."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""
 

@@ -30,6 +30,7 @@ from ..exchange import (
 from ..framing import Framing, choose
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
+from ..origin import Origin
 from ..reply import ErrorReplier, Replier, Reply, no_route, wrong_method
 from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMethod
 from ..rules import Binding, RuleError
@@ -59,6 +60,8 @@ class Endpoint:
     body_limit: int
     streams_in: bool
     """Whether the body is a stream of requests. Without a body a client's stream is one request, of path and query."""
+    route: tuple[str, str]
+    """Verb and template, as telemetry names them."""
 
 
 class Transcoder:
@@ -99,6 +102,7 @@ class Transcoder:
                 Replier(method, binding, codec, settings),
                 settings.body_limit(method.path),
                 method.client_streaming and binder.takes_body,
+                (binding.verb, binding.template.text),
             )
             try:
                 self.routes.add(Route(verb=binding.verb, template=binding.template, target=endpoint))
@@ -107,22 +111,31 @@ class Transcoder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
+        path = raw_path(scope)
+        match = self.routes.match(scope["method"], path)
+        if not isinstance(match, Match):
+            reply = self._miss(match, scope["method"], path)
+            self.calls.watch.unmatched(reply.status)
+            await exchange.reply(reply)
+            return
+        endpoint = match.route.target
+        origin = origin_of(scope, "rest")
+        origin.route = endpoint.route
+        record = self.calls.watch.begin(endpoint.method.path, origin)
         try:
-            path = raw_path(scope)
-            match = self.routes.match(scope["method"], path)
-            if isinstance(match, Match):
-                endpoint = match.route.target
-                call = await self._open(endpoint, exchange)
-                serve = self._client_stream if endpoint.streams_in else self._one_request
-                await serve(exchange, endpoint, match.values, call)
-            else:
-                await exchange.reply(self._miss(match, scope["method"], path))
+            call = await self._open(endpoint, exchange, origin)
+            serve = self._client_stream if endpoint.streams_in else self._one_request
+            await serve(exchange, endpoint, match.values, call)
         except (ClientGone, Disconnected):
             return  # nobody is left to answer
         except StreamCut:
             raise
         except BaseException as wrong:
-            await exchange.reply(self.errors.reply(self._blame(wrong, scope)))
+            status = self._blame(wrong, scope)
+            record.code, record.http_status = status.number, status.http_status
+            await exchange.reply(self.errors.reply(status, origin.initial))
+        finally:
+            record.end()
 
     def _blame(self, wrong: BaseException, scope: Scope) -> Status:
         """What the client is told of an exception; what is not for it is raised again."""
@@ -149,13 +162,13 @@ class Transcoder:
             return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
         return self.errors.reply(wrong_method(verb, path, miss.allowed))
 
-    async def _open(self, endpoint: Endpoint, exchange: Exchange) -> Call:
+    async def _open(self, endpoint: Endpoint, exchange: Exchange, origin: Origin) -> Call:
         scope, headers = exchange.scope, exchange.headers
         seconds = self._max_seconds
         if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
             seconds = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), seconds)
         metadata = from_headers(scope["headers"], self._policy)
-        return await self.calls.open(endpoint.method, metadata, origin_of(scope, "rest"), seconds)
+        return await self.calls.open(endpoint.method, metadata, origin, seconds)
 
     async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
         if not call.needs_request:
@@ -168,6 +181,7 @@ class Transcoder:
             else:
                 async with before(call.deadline):
                     body = await read(exchange.receive, headers, endpoint.body_limit)
+            call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
 
@@ -187,6 +201,7 @@ class Transcoder:
         async with Inbound(exchange.receive, gzip=coding_of(headers.get(b"content-encoding", b""))) as inbound:
             content_type = ContentType.of(headers.get(b"content-type"))
             source = Elements(inbound, binder, values, query, content_type, endpoint.body_limit, exchange.warnings)
+            source.record = call.record
             given: Message | Source = source if call.takes_stream else await _first(source, endpoint, call)
             if call.streams:
                 await self._stream(exchange, endpoint, call, given, parameters, framing, inbound.gone)
@@ -209,7 +224,11 @@ class Transcoder:
             if endpoint.replier.raw is not None and exchange.scope["method"] in ("GET", "HEAD"):
                 reply = ranges.applied(reply, exchange.headers)
         except StatusError as failed:
+            call.record.code = failed.status.number
             reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
+        record = call.record
+        record.http_status = reply.status
+        record.bytes_out += len(reply.body)
         await exchange.reply(reply)
 
     async def _stream(
@@ -231,7 +250,9 @@ class Transcoder:
             raise
         except BaseException as wrong:
             status = self._blame(wrong, exchange.scope)
+            call.record.code = status.number
             if not exchange.begun:
+                call.record.http_status = status.http_status
                 await exchange.reply(self.errors.reply(status, call.initial_metadata, call.trailing_metadata))
                 return
             await exchange.cut(form.failure(self.errors.element(status)))

@@ -29,7 +29,7 @@ from . import websocket_handshake as handshake
 from .requests import One
 from .websocket_call import Requests, Talk, binding_of
 from .websocket_handshake import Handshake, RawPairs
-from .websocket_socket import Closing, Frames, Socket
+from .websocket_socket import TOO_BIG, Closing, Frames, Socket
 
 # A handshake is a GET (RFC 6455 section 4.1), whatever verb the binding has for HTTP.
 _VERB = "GET"
@@ -38,6 +38,7 @@ _VERB = "GET"
 _METADATA_SECONDS = 10.0
 _LAST_SECONDS = 0.5
 _NO_TYPE = ContentType("", "")
+_CODE_OF_CLOSE = {TOO_BIG: Code.RESOURCE_EXHAUSTED}
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 
 
@@ -104,15 +105,20 @@ class WebSockets:
                 shake = handshake.read(scope, self._origins)
                 parameters = door.binder.parameters(shake.query)
             except StatusError as refused:
+                self._calls.watch.unmatched(refused.status.http_status)
                 await socket.refuse(self._errors.reply(refused.status))
                 return
-            talk = Talk(socket, shake, door.replier, parameters, self._errors)
+            origin = origin_of(scope, "websocket")
+            record = self._calls.watch.begin(door.method.path, origin)
+            talk = Talk(socket, shake, door.replier, parameters, self._errors, origin)
             try:
                 await self._serve(socket, talk, door, values, shake)
             except ClientGone:
                 return
             except BaseException as wrong:
                 await self._fail(talk, wrong, door.method.path)
+            finally:
+                record.end()
 
     async def _fail(self, talk: Talk, wrong: BaseException, where: str) -> None:
         if isinstance(wrong, StatusError):
@@ -142,7 +148,7 @@ class WebSockets:
         if shake.told:
             await talk.accept()
             metadata = [*metadata, *await _first_frame(socket)]
-        call = talk.call = await self._open(door.method, metadata, origin_of(socket.scope, "websocket"))
+        call = talk.call = await self._open(door.method, metadata, talk.origin)
         if call.needs_request:
             # Where an interceptor answers by itself, its refusal is the handshake's answer.
             await talk.accept()
@@ -153,6 +159,7 @@ class WebSockets:
                 if isinstance(frames.fault, StatusError):
                     raise frames.fault from None
                 if isinstance(frames.fault, Closing):
+                    call.record.code = _CODE_OF_CLOSE.get(frames.fault.code, Code.INVALID_ARGUMENT).value[0]
                     await talk.accept()
                     await socket.close(*frames.fault)
 
@@ -208,7 +215,7 @@ async def _request(
     frames: Frames, talk: Talk, call: Call, door: Door, values: tuple[str, ...], shake: Handshake
 ) -> Message | Source:
     """What the handler is given: the stream, or the one message."""
-    source = Requests(frames, binding_of(door.method, door.binder, values, shake), talk.accept)
+    source = Requests(frames, binding_of(door.method, door.binder, values, shake), talk.accept, call.record)
     if door.method.client_streaming and call.takes_stream:
         return source
     request = await _one(source, call, door, values, shake) if call.needs_request else door.method.request()

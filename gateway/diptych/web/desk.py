@@ -11,6 +11,7 @@ from typing import Any
 from ..call import AnyCall, Calls
 from ..exchange import Scope, origin_of
 from ..metadata import HeaderPolicy, from_headers
+from ..origin import Origin
 from ..origin import Protocol as Name
 from ..settings import Settings
 from ..status import Code, Status, StatusError
@@ -59,12 +60,17 @@ class Desk:
             for protocol, dropped in own.items()
         }
 
+    def arrive(self, protocol: Protocol, entry: Entry, scope: Scope) -> Origin:
+        """Where a call came from, with its record begun; whoever asks ends that."""
+        origin = origin_of(scope, _NAMES[protocol])
+        self.calls.watch.begin(entry.path, origin)
+        return origin
+
     async def open(
-        self, protocol: Protocol, entry: Entry, scope: Scope, seconds: float | None, *, json: bool
+        self, protocol: Protocol, entry: Entry, scope: Scope, origin: Origin, seconds: float | None, *, json: bool
     ) -> AnyCall:
         """Begin a call: interceptors run, and nothing of the body is read. Raises `StatusError`."""
         metadata = from_headers(scope["headers"], self._policies[protocol])
-        origin = origin_of(scope, _NAMES[protocol])
         if json and entry.json is not None:
             return await self.calls.open(entry.json.method, metadata, origin, seconds)
         return await self.calls.open_wire(entry.path, metadata, origin, seconds)
