@@ -30,7 +30,10 @@ from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
-from .telemetry import Watch
+from .telemetry.exposition import Collector
+from .telemetry.page import PATH as METRICS_PATH
+from .telemetry.page import page as metrics_page
+from .telemetry.station import Telemetry
 from .transcode import Transcoder
 from .web import Web
 
@@ -52,7 +55,8 @@ class Gateway(grpc.aio.Server):
     `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
     calls: there a servicer ends its endless streams, which would use up the grace. `authenticators` are asked
     who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also maps methods
-    that have no annotation to `POST /{package.Service}/{Method}`.
+    that have no annotation to `POST /{package.Service}/{Method}`. `collectors` are prometheus-client's, for metrics of
+    the services' own.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Gateway(grpc.aio.Server):
         on_stop: Sequence[Callable[[], None]] = (),
         authenticators: Sequence[Authenticator] = (),
         unbound: Literal["none", "auto"] = "none",
+        collectors: Sequence[Collector] = (),
     ) -> None:
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
@@ -77,7 +82,7 @@ class Gateway(grpc.aio.Server):
         self._web: Web | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
-        self._watch = Watch(buckets=self.settings.telemetry.buckets, on=self.settings.telemetry.metrics)
+        self._telemetry = Telemetry(self.settings.telemetry, collectors)
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -99,6 +104,9 @@ class Gateway(grpc.aio.Server):
             page=self._auth.require() if self._auth.enabled else None,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
+        if self._telemetry.on_http is not None:
+            shown = metrics_page(self._telemetry.on_http)
+            self.app.add_route(METRICS_PATH, shown, methods=["GET"], include_in_schema=False)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 
@@ -156,7 +164,7 @@ class Gateway(grpc.aio.Server):
             limits=JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements),
         )
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
-        self._threads = threads
+        self._threads = self._telemetry.runtime.pool = threads
         self._standard = Standard(self._methods.services, reflection=settings.reflection)
         paths = [*self._standard.handlers, *(method.path for method in self._methods)]
         auth = self._auth.interceptors(paths, threads, open_ended=bool(self._methods.generic))
@@ -167,7 +175,7 @@ class Gateway(grpc.aio.Server):
             standard=self._standard.handlers,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
-            watch=self._watch,
+            watch=self._telemetry.watch,
         )
         self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
         claimed = {binding.template.text for _, binding in bound}
@@ -210,6 +218,7 @@ class Gateway(grpc.aio.Server):
         async with self._entering:
             built = self.build()
             if not self._entered:
+                self._telemetry.start()
                 if self._lifespan is not None:
                     life = Life(self._lifespan(self.app))
                     self._state = await life.enter()
@@ -226,6 +235,7 @@ class Gateway(grpc.aio.Server):
                 await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
                 if self._life is not None:
                     await self._life.leave()
+                await self._telemetry.stop()
                 await self._auth.close()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
@@ -268,6 +278,7 @@ class Gateway(grpc.aio.Server):
             await self._leave()
             raise
         self._rpc, self._http = rpc, http
+        self._telemetry.runtime.connections = http.connections
 
     @property
     def http_port(self) -> int:
@@ -284,6 +295,11 @@ class Gateway(grpc.aio.Server):
         if self._rpc is None:
             raise RuntimeError("the gateway is not started")
         return self._rpc.port
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The bound port of the metrics' own listener, where the settings ask for one and the gateway is started."""
+        return self._telemetry.port
 
     # Stopping.
 

@@ -104,6 +104,11 @@ class HttpListener:
         port: int = self._socket.getsockname()[1]
         return port
 
+    def connections(self) -> Mapping[str, int]:
+        """How many are open, by what they speak."""
+        kinds = [_kind(one) for one in list(self._server.server_state.connections)]
+        return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
+
     async def start(self, state: Mapping[str, Any]) -> None:
         """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken."""
         self._load()
@@ -192,6 +197,12 @@ def _cut(cycle: RequestResponseCycle) -> None:
 
 def _http2_of(connections: Iterable[object]) -> list[Http2Protocol]:
     return [one for one in connections if isinstance(one, Http2Protocol)]
+
+
+def _kind(connection: object) -> str:
+    if isinstance(connection, Http2Protocol):
+        return "h2"
+    return "websocket" if isinstance(connection, WebSocketProtocol) else "http/1.1"
 
 
 def _is_busy(connection: Any) -> bool:

@@ -223,12 +223,11 @@ class Transcoder:
             reply = endpoint.replier.unary(response, parameters, initial, trailing, exchange.warnings)
             if endpoint.replier.raw is not None and exchange.scope["method"] in ("GET", "HEAD"):
                 reply = ranges.applied(reply, exchange.headers)
+            call.record.bytes_out += len(reply.body)
         except StatusError as failed:
             call.record.code = failed.status.number
             reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
-        record = call.record
-        record.http_status = reply.status
-        record.bytes_out += len(reply.body)
+        call.record.http_status = reply.status
         await exchange.reply(reply)
 
     async def _stream(
