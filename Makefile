@@ -24,11 +24,11 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,telemetry,dev]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,dev,bench]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,telemetry,dev,bench]'
 	@touch $@
 
 build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
