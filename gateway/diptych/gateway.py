@@ -54,9 +54,9 @@ class Gateway(grpc.aio.Server):
     context manager as FastAPI takes it, entered before the first request of either face and left after the last.
     `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
     calls: there a servicer ends its endless streams, which would use up the grace. `authenticators` are asked
-    who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also maps methods
-    that have no annotation to `POST /{package.Service}/{Method}`. `collectors` are prometheus-client's, for metrics of
-    the services' own.
+    who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also
+    maps methods that have no annotation to `POST /{package.Service}/{Method}`. `collectors` are prometheus-client's,
+    for metrics of the services' own.
     """
 
     def __init__(
@@ -166,8 +166,8 @@ class Gateway(grpc.aio.Server):
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = self._telemetry.runtime.pool = threads
         self._standard = Standard(self._methods.services, reflection=settings.reflection)
-        paths = [*self._standard.handlers, *(method.path for method in self._methods)]
-        auth = self._auth.interceptors(paths, threads, open_ended=bool(self._methods.generic))
+        handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
+        auth = self._auth.interceptors(handlers, threads, open_ended=bool(self._methods.generic))
         calls = Calls(
             self._methods,
             (*auth, *self._interceptors),

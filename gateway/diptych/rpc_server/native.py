@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 import pygrpc_native
 import pygrpc_native.aio
 
+from ..call import behaviour_of
 from ..methods import Handler
 
 # How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
@@ -50,6 +52,50 @@ class Lookup(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         return self._handlers.get(handler_call_details.method) or await continuation(handler_call_details)
+
+
+class Whole(grpc.aio.ServerInterceptor):
+    """The outermost interceptor: one message for a stream where an interceptor answers with a handler of a stream.
+
+    To grpcio the two are one, so that a refusal need not read the message; this engine has read it by then.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._single = frozenset(path for path, handler in handlers.items() if not handler.request_streaming)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
+        if handler is None or not handler.request_streaming or handler_call_details.method not in self._single:
+            return handler
+        behaviour, streams = behaviour_of(handler), handler.response_streaming
+        make = grpc.unary_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
+        one = _generating(behaviour) if streams else _answering(behaviour)
+        made: Handler = make(one, handler.request_deserializer, handler.response_serializer)
+        return made
+
+
+async def _only(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
+def _answering(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def unary(request: Any, context: Any) -> Any:
+        return await behaviour(_only(request), context)
+
+    return unary
+
+
+def _generating(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        async with aclosing(behaviour(_only(request), context)) as messages:
+            async for message in messages:
+                yield message
+
+    return stream
 
 
 class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):
@@ -97,4 +143,6 @@ def make(
     handlers: Mapping[str, Handler], interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]
 ) -> grpc.aio.Server:
     """A server that behaves as grpcio's does."""
-    return Server(interceptors=[*interceptors, Lookup(handlers)] if interceptors else [], options=options)
+    return Server(
+        interceptors=[Whole(handlers), *interceptors, Lookup(handlers)] if interceptors else [], options=options
+    )
