@@ -6,18 +6,19 @@ It reads no environment and no file: only the edge does that (`cli`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from .auth import AuthSettings
+from .listening import ListeningSettings
 from .telemetry import TelemetrySettings
+from .tls import TlsSettings
 
 MIB = 1024 * 1024
 
 
-class Settings(BaseModel):
+class Settings(TlsSettings, ListeningSettings):
     """Everything about a gateway that is not code. In code it reads no environment."""
 
     # What is wrong with a setting is told without its value, which may be a secret.
@@ -41,10 +42,6 @@ class Settings(BaseModel):
     """Requests at once on one HTTP/2 connection of the HTTP listener."""
     http2_ping_seconds: float | None = Field(default=None, gt=0)
     """After how long a silence an HTTP/2 client is asked for a sign of life, for as long again; None asks never."""
-    tls_certificate: Path | None = None
-    """The certificate chain both listeners show, PEM; without it they speak plain text."""
-    tls_key: Path | None = None
-    """The certificate's private key, PEM, without a passphrase."""
 
     grace_seconds: float = Field(default=30.0, ge=0)
     """How long running calls may go on after SIGTERM before they are cancelled."""
@@ -114,18 +111,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key are set both or neither")
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError("cors_credentials needs cors_origins named one by one, not *")
         return self
-
-    @property
-    def tls(self) -> tuple[str, str] | None:
-        """The paths of certificate and key, or None where plain text is spoken."""
-        if self.tls_certificate is None or self.tls_key is None:
-            return None
-        return str(self.tls_certificate), str(self.tls_key)
 
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""
