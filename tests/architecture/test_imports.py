@@ -18,8 +18,8 @@ SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
     ["status"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
-    ["template", "fields", "metadata", "origin", "settings"],
-    ["rules", "codec", "methods", "telemetry"],
+    ["template", "fields", "metadata", "origin", "settings", "forwarded"],
+    ["rules", "codec", "methods", "telemetry", "tls"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
     ["exchange"],
     ["transcode", "web", "auth"],
