@@ -279,6 +279,9 @@ class Gateway(grpc.aio.Server):
             raise
         self._rpc, self._http = rpc, http
         self._telemetry.runtime.connections = http.connections
+        self._telemetry.listening(
+            http=(settings.http_host, http.port), rpc=None if rpc is None else (settings.grpc_host, rpc.port)
+        )
 
     @property
     def http_port(self) -> int:

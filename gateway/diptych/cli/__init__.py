@@ -5,7 +5,6 @@ Every failure is one line on standard error and a non-zero exit, without a trace
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +13,15 @@ import orjson
 import typer
 from typer.exceptions import TyperException
 
+from ..auth import AuthError, KeyFileError
 from ..rpc_server import EngineError
 from ..rules import RuleError
+from ..telemetry.station import TelemetryError
+from .auth import app as auth_commands
 from .explain import explain as explain_request
 from .lint import lint as lint_gateway
 from .load import LoadError, gateway_of, settings_of
+from .observe import observed
 from .table import routes as route_table
 
 app = typer.Typer(
@@ -28,6 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(auth_commands)
 
 Target = Annotated[
     str | None,
@@ -81,10 +86,7 @@ def serve(
         "debug": debug,
     }
     loaded = settings_of(config, {name: value for name, value in flags.items() if value is not None}, settings or [])
-    logging.basicConfig(
-        level=loaded.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    gateway_of(target, loaded).run()
+    gateway_of(target, observed(loaded)).run()
 
 
 @app.command()
@@ -162,7 +164,7 @@ def main() -> None:
         code = 130
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (EngineError, LoadError, RuleError, OSError) as error:
+    except (AuthError, EngineError, KeyFileError, LoadError, RuleError, TelemetryError, OSError) as error:
         code = _fail(str(error), 1)
     except Exception as error:
         code = _fail(f"{type(error).__name__}: {error}", 1)
