@@ -34,6 +34,8 @@ class Origin:
     peer: str = "unknown:"
     auth: Mapping[str, Sequence[bytes]] = field(default_factory=lambda: INSECURE)
     notes: dict[str, Any] = field(default_factory=dict)
+    settled: bool = True
+    """Whether `peer` and `auth` are known yet: on gRPC's own port they are once the behaviour runs."""
     initial: tuple[tuple[str, str | bytes], ...] = ()
     """What goes out before the servicer's own initial metadata, whoever answers: add to it before the answer begins."""
     route: tuple[str, str] | None = None

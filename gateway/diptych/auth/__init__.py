@@ -76,7 +76,6 @@ class Auth:
                 self._policy.table(handlers, open_ended=open_ended),
                 [path for path, handler in handlers.items() if handler.request_streaming],
                 threads,
-                late=self._settings.tls is not None and not self._settings.single_port,
                 recheck_expiry=self._settings.auth.recheck_expiry,
             ),
         )
@@ -120,8 +119,8 @@ def _built_in(settings: Settings) -> list[Authenticator]:
     if auth.api_keys or auth.api_keys_file is not None:
         found.append(ApiKeys(auth.api_keys, auth.api_keys_file))
     if auth.certificates:
-        if settings.tls is None:
-            raise AuthError("auth: certificates need TLS: set tls_certificate, tls_key and tls_client_ca")
+        if settings.tls_client_ca is None:
+            raise AuthError("auth: certificates need tls_client_ca, to ask clients for theirs and to check them by")
         found.append(Certificates(auth.certificates))
     return found
 

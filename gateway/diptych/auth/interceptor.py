@@ -24,9 +24,6 @@ from .refusals import NOBODY, abort, denied, refusal, unauthenticated
 
 logger = logging.getLogger("diptych.auth")
 
-UNSETTLED = "unknown:"
-"""`Origin.peer` while the transport has not told it yet."""
-
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
@@ -101,9 +98,8 @@ def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], kno
 class AuthInterceptor(grpc.aio.ServerInterceptor):
     """Lets calls in whose caller is known and may; all others it answers itself.
 
-    `needs` are by method, `streamed` are the methods that take a stream, and `late` says that a connection may be
-    known later than a call's metadata: then such a call is let in by its connection once it runs, and no later
-    interceptor sees it before.
+    `needs` are by method, `streamed` are the methods that take a stream. Where the connection is known later than the
+    metadata, a call that is let in by its connection is so once it runs, and no later interceptor sees it before.
     """
 
     def __init__(
@@ -114,12 +110,11 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         streamed: Collection[str],
         threads: Executor,
         *,
-        late: bool,
         recheck_expiry: bool,
     ) -> None:
         self._door, self._policy, self._needs, self._threads = door, policy, dict(needs), threads
         self._streamed = frozenset(streamed)
-        self._late, self._recheck = late and door.waits, recheck_expiry
+        self._late, self._recheck = door.waits, recheck_expiry
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -130,7 +125,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         if known is None:
             enter(known := Origin(protocol="grpc"))
         need = self._needs.get(method) or self._policy.of(method)
-        late = self._late and known.peer == UNSETTLED
+        late = self._late and not known.settled
         try:
             credentials = credentials_of(method, details.invocation_metadata, known)
             ask = self._door.ask_early if late else self._door.ask

@@ -7,6 +7,7 @@ server behind it, which has grpcio's own contexts.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -55,13 +56,13 @@ class Lookup(grpc.aio.ServerInterceptor):
 
 
 class Whole(grpc.aio.ServerInterceptor):
-    """The outermost interceptor: one message for a stream where an interceptor answers with a handler of a stream.
+    """The outermost interceptor: lets interceptors answer with a handler of streams where the method has one message.
 
-    To grpcio the two are one, so that a refusal need not read the message; this engine has read it by then.
+    On the wire the two are one, and grpcio takes either; this engine does not.
     """
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._single = frozenset(path for path, handler in handlers.items() if not handler.request_streaming)
+        self._single = {path: handler for path, handler in handlers.items() if not handler.request_streaming}
 
     async def intercept_service(
         self,
@@ -69,33 +70,49 @@ class Whole(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         handler = await continuation(handler_call_details)
-        if handler is None or not handler.request_streaming or handler_call_details.method not in self._single:
+        known = self._single.get(handler_call_details.method)
+        if handler is None or known is None:
+            return handler  # client-streaming methods are served by grpcio
+        streams, streamed = known.response_streaming, handler.response_streaming
+        if not handler.request_streaming and (streams or not streamed):
             return handler
-        behaviour, streams = behaviour_of(handler), handler.response_streaming
-        make = grpc.unary_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
-        one = _generating(behaviour) if streams else _answering(behaviour)
-        made: Handler = make(one, handler.request_deserializer, handler.response_serializer)
+        behaviour: Any = behaviour_of(handler)
+        if handler.request_streaming:
+            behaviour = _asked_once(behaviour)
+        if streamed and not streams:
+            behaviour = _told_once(behaviour)
+        make = grpc.unary_stream_rpc_method_handler if streamed and streams else grpc.unary_unary_rpc_method_handler
+        made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
         return made
 
 
-async def _only(request: Any) -> AsyncIterator[Any]:
-    yield request
+def _asked_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def only(request: Any) -> AsyncIterator[Any]:
+        yield request
 
+    if not inspect.isasyncgenfunction(behaviour):
 
-def _answering(behaviour: Callable[..., Any]) -> Callable[..., Any]:
-    async def unary(request: Any, context: Any) -> Any:
-        return await behaviour(_only(request), context)
+        async def answer(request: Any, context: Any) -> Any:
+            return await behaviour(only(request), context)
 
-    return unary
+        return answer
 
-
-def _generating(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-        async with aclosing(behaviour(_only(request), context)) as messages:
+        async with aclosing(behaviour(only(request), context)) as messages:
             async for message in messages:
                 yield message
 
     return stream
+
+
+def _told_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def answer(request: Any, context: Any) -> Any:
+        async with aclosing(behaviour(request, context)) as messages:
+            async for message in messages:
+                return message
+        return b""  # the status says why there is none
+
+    return answer
 
 
 class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):

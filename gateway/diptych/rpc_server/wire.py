@@ -61,7 +61,7 @@ class Wire(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        known = Origin(protocol="grpc", came=perf_counter())
+        known = Origin(protocol="grpc", came=perf_counter(), settled=False)
         enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:
@@ -182,7 +182,7 @@ class _Edge:
         known = origin()
         if known is None or known.record is not None:  # the context of another call that somebody's task began in
             enter(known := Origin(protocol="grpc"))
-        known.peer = context.peer()
+        known.peer, known.settled = context.peer(), True
         if self._secure:
             known.auth = context.auth_context()
         record = self._watch.begin(self._method, known)
