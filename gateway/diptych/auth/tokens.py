@@ -57,16 +57,21 @@ class Jwt:
             return None
         if len(token) > MOST_CHARACTERS:
             raise Refused("the token is too long")
-        if self._keys is not None and self._keys.generation != self._generation:
-            self._generation = self._keys.generation
-            self._verified.clear()  # a key that was taken away takes its tokens along
+        self._forget_keys()
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None and time.time() < known.until:
             return known.principal
         found = self._principal(await self._checked(token))
+        self._forget_keys()
         self._remember(digest, found)
         return found
+
+    def _forget_keys(self) -> None:
+        """A key that was taken away takes its tokens along."""
+        if self._keys is not None and self._keys.generation != self._generation:
+            self._generation = self._keys.generation
+            self._verified.clear()
 
     async def close(self) -> None:
         """Forget a fetch that is under way."""
@@ -81,8 +86,6 @@ class Jwt:
         algorithm = header.get("alg")
         if algorithm not in self._allowed:
             raise Refused(_REASONS[jwt.InvalidAlgorithmError])
-        if "crit" in header:
-            raise Refused("the token has critical headers that are not understood")  # RFC 7515 section 4.1.11
         keys: list[jwt.PyJWK] = [self._shared[algorithm]] if algorithm in self._shared else []
         if not keys and self._keys is not None:
             keys = await self._keys.find(algorithm, header.get("kid"))
