@@ -24,7 +24,8 @@ from . import openapi
 from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
-from .http_server import Check, HttpListener, Life, Limits, make_app
+from .forwarded import Proxies
+from .http_server import Check, HttpListener, Life, Limits, Patience, make_app
 from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
@@ -34,6 +35,7 @@ from .telemetry.exposition import Collector
 from .telemetry.page import PATH as METRICS_PATH
 from .telemetry.page import page as metrics_page
 from .telemetry.station import Telemetry
+from .tls import Keeper
 from .transcode import Transcoder
 from .web import Web
 
@@ -91,6 +93,7 @@ class Gateway(grpc.aio.Server):
         self._serving = False
         self._http: HttpListener | None = None
         self._rpc: RpcListener | None = None
+        self._certificates: Keeper | None = None
         self._stopped: asyncio.Event | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.app: FastAPI = make_app(
@@ -253,17 +256,24 @@ class Gateway(grpc.aio.Server):
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
+        settings = self.settings
+        tls = Keeper(settings) if settings.tls else None
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
-        settings = self.settings
-        rpc = None if settings.single_port else RpcListener(transcoder.calls, self._methods.generic, settings)
+        rpc = None if settings.single_port else RpcListener(transcoder.calls, self._methods.generic, settings, tls)
         http = HttpListener(
             self.app,
             settings.http_host,
             settings.http_port,
             transcoder.errors,
-            http2=Limits(max_streams=settings.http2_max_streams, ping_seconds=settings.http2_ping_seconds),
-            tls=settings.tls,
+            http2=Limits(
+                max_streams=settings.http2_max_streams,
+                ping_seconds=settings.http2_ping_seconds,
+                idle_seconds=settings.keep_alive_seconds,
+            ),
+            tls=tls,
+            patience=Patience.of(settings),
+            proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
             largest=settings.largest_body,
             ping_seconds=settings.websocket_ping_seconds,
         )
@@ -277,11 +287,17 @@ class Gateway(grpc.aio.Server):
             await http.stop(0)
             await self._leave()
             raise
-        self._rpc, self._http = rpc, http
+        self._rpc, self._http, self._certificates = rpc, http, tls
+        if tls is not None:
+            tls.start()
         self._telemetry.runtime.connections = http.connections
         self._telemetry.listening(
             http=(settings.http_host, http.port), rpc=None if rpc is None else (settings.grpc_host, rpc.port)
         )
+
+    async def reload_certificates(self) -> bool:
+        """Look at the certificate's files now, as SIGHUP does; whether new connections get new ones from now on."""
+        return self._certificates is not None and await self._certificates.look()
 
     @property
     def http_port(self) -> int:
@@ -319,6 +335,8 @@ class Gateway(grpc.aio.Server):
     async def _stop(self, grace: float) -> None:
         self._serving = False
         rpc, http = self._rpc, self._http
+        if self._certificates is not None:
+            await self._certificates.stop()
         if http is not None:
             if self._standard is not None:
                 await self._standard.shutdown()
@@ -387,6 +405,9 @@ class Gateway(grpc.aio.Server):
         await self.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)
+        reloads: set[asyncio.Task[bool]] = set()
+        if self._certificates is not None:
+            loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.reload_certificates())))
         settings = self.settings
         logger.info(
             "HTTP on %s://%s:%d, gRPC on %s:%d",

@@ -13,6 +13,7 @@ import grpc
 from ..call import Calls
 from ..methods import Handler
 from ..settings import Settings
+from ..tls import Keeper
 from . import engines
 from .engines import EngineError, check
 from .wire import Wire
@@ -23,7 +24,13 @@ __all__ = ["EngineError", "RpcListener", "check"]
 class RpcListener:
     """One bound gRPC port. It serves what `calls` has, and asks `generic` for the rest."""
 
-    def __init__(self, calls: Calls, generic: Iterable[grpc.GenericRpcHandler], settings: Settings) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        generic: Iterable[grpc.GenericRpcHandler],
+        settings: Settings,
+        tls: Keeper | None = None,
+    ) -> None:
         handlers, generic = calls.handlers, [*generic]
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
@@ -38,6 +45,7 @@ class RpcListener:
             [
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second owner
             ],
         )
@@ -46,12 +54,13 @@ class RpcListener:
         # Behind interceptors it is `wire` that sees what nobody serves.
         self._server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
         self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
-        self._settings = settings
+        self._settings, self._tls = settings, tls
         self.port = 0
 
     async def start(self) -> None:
-        """Bind and serve. Raises OSError where the address is taken, or a certificate is no good."""
-        self.port = engines.bind(self._server, self._address, self._settings)
+        """Bind and serve. Raises OSError where the address is taken."""
+        required = self._settings.tls_client_auth == "required"
+        self.port = engines.bind(self._server, self._address, self._tls, required=required)
         await self._server.start()
 
     async def stop(self, grace: float) -> None:

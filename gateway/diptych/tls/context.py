@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Self
+
+from .identity import AuthContext, auth_context
 
 
 class Server(ssl.SSLObject):
@@ -20,6 +23,11 @@ class Server(ssl.SSLObject):
     refused: ssl.SSLError | None = None
     """Why there will be no handshake."""
     _under_way = False
+
+    @cached_property
+    def proven(self) -> AuthContext:
+        """What it has shown of its client, once the handshake is over."""
+        return auth_context(self)
 
     def begin(self, room: Room, outgoing: ssl.MemoryBIO) -> None:
         """Count it; where there is no room, what it is asked to do first fails."""

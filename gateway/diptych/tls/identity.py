@@ -7,6 +7,7 @@ Python's TLS does not tell.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +49,8 @@ def auth_context(connection: ssl.SSLObject) -> AuthContext:
     found: dict[str, Sequence[bytes]] = {"transport_security_type": [b"ssl"]}
     shown = connection.getpeercert(binary_form=True)
     if shown is not None:
-        found |= _certified(x509.load_der_x509_certificate(shown), _chain(connection))
+        with contextlib.suppress(ValueError):  # a certificate that cannot be read proves nothing
+            found |= _certified(x509.load_der_x509_certificate(shown), _chain(connection))
     found["security_level"] = [b"TSI_PRIVACY_AND_INTEGRITY"]
     found["ssl_session_reused"] = [b"true" if connection.session_reused else b"false"]
     name = getattr(connection, "requested_name", None)
