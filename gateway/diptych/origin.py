@@ -46,6 +46,11 @@ class Origin:
     """When it came, by `time.perf_counter`, where that is before its record is begun."""
 
 
+def peer_of(host: str, port: int) -> str:
+    """An address as `context.peer()` writes it."""
+    return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"
+
+
 _current: ContextVar[Origin | None] = ContextVar("diptych.origin", default=None)
 
 

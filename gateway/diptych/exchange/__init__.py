@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from ..origin import Origin, Protocol
+from ..origin import Origin, Protocol, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
@@ -126,8 +126,4 @@ def origin_of(scope: Scope, protocol: Protocol) -> Origin:
 
 
 def _peer(client: tuple[str, int] | None) -> str:
-    """The client's address as gRPC's `context.peer()` writes it."""
-    if client is None:
-        return "unknown:"
-    host, port = client[0], client[1]
-    return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"
+    return "unknown:" if client is None else peer_of(client[0], client[1])
