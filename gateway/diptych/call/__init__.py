@@ -114,7 +114,7 @@ class Calls:
         Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
         enter(origin)
-        if origin.record is not None:
+        if self.watch.make is not None and origin.record is not None:
             origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
@@ -128,7 +128,7 @@ class Calls:
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
         enter(origin)
-        if origin.record is not None:
+        if self.watch.make is not None and origin.record is not None:
             origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is not None:

@@ -87,7 +87,7 @@ class AnyCall(ABC):
 
     def _taken(self, request: Any) -> Any:
         made = self._one(request)
-        self.record.received()
+        self.record.messages_in += 1
         return made
 
     async def unary(self, request: Any, gone: Gone) -> Any:
@@ -113,8 +113,9 @@ class AnyCall(ABC):
         if context.code() is not None and code_of(context.code()) is not Code.OK:
             raise StatusError(self.status())
         given = self.given(response)
-        self.record.sent()
-        self.record.code = 0
+        record = self.record
+        record.messages_out += 1
+        record.code = 0
         return given
 
     def stream(self, request: Any) -> Stream:

@@ -119,7 +119,7 @@ class Stream:
         try:
             for message in messages:
                 fit.append(self._call.given(message))
-                record.sent()
+                record.messages_out += 1
         except StatusError as unfit:
             if not fit:
                 raise

@@ -165,7 +165,7 @@ class _Edge:
         if self._deserialize is None:
             return request
         message, size = request
-        record.received()
+        record.messages_in += 1
         record.bytes_in += size
         return message
 
@@ -199,7 +199,7 @@ class _Edge:
                 await context.announce()
             record.code = _said(context)
             if not record.code:
-                record.sent()
+                record.messages_out += 1
                 record.bytes_out += len(printed)
             return printed
         except BaseException as wrong:
@@ -227,7 +227,7 @@ class _Edge:
                     printed = await self._print(message, context)
                     if type(context) is Announcing:
                         await context.announce()
-                    record.sent()
+                    record.messages_out += 1
                     record.bytes_out += len(printed)
                     yield printed
             record.code = _said(context)
@@ -241,14 +241,14 @@ class _Edge:
 def _note_in(size: int) -> None:
     known = origin()
     if known is not None and known.record is not None:
-        known.record.received()
+        known.record.messages_in += 1
         known.record.bytes_in += size
 
 
 def _note_out(size: int) -> None:
     known = origin()
     if known is not None and known.record is not None:
-        known.record.sent()
+        known.record.messages_out += 1
         known.record.bytes_out += size
 
 

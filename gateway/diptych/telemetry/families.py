@@ -57,18 +57,11 @@ def _calls(tallies: Sequence[Tally]) -> Iterator[Metric]:
 def _messages(tallies: Sequence[Tally]) -> Iterator[Metric]:
     received = CounterMetricFamily("grpc_server_msg_received", "Requests that came.", labels=LABELS)
     sent = CounterMetricFamily("grpc_server_msg_sent", "Responses that went.", labels=LABELS)
-    read = CounterMetricFamily(
-        "diptych_request_bytes", "Bytes of the requests of calls that are over, without their framing.", labels=LABELS
-    )
-    written = CounterMetricFamily(
-        "diptych_response_bytes", "Bytes of the responses of calls that are over, without their framing.", labels=LABELS
-    )
+    read = CounterMetricFamily("diptych_request_bytes", "Bytes of requests, without their framing.", labels=LABELS)
+    written = CounterMetricFamily("diptych_response_bytes", "Bytes of responses, without their framing.", labels=LABELS)
     for tally in tallies:
-        values = _values(tally)
-        received.add_metric(values, tally.received)
-        sent.add_metric(values, tally.sent)
-        read.add_metric(values, tally.received_bytes)
-        written.add_metric(values, tally.sent_bytes)
+        for family, value in zip((received, sent, read, written), tally.moved(), strict=True):
+            family.add_metric(_values(tally), value)
     yield from (received, sent, read, written)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 Kind = Literal["unary", "client_stream", "server_stream", "bidi_stream", "unknown"]
 
@@ -40,22 +40,36 @@ def labels_of(path: str, kind: Kind, protocol: str) -> Labels:
 class Histogram:
     """How often a value fell between two bounds; the last bucket is for what is above all."""
 
-    __slots__ = ("_bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = tuple(bounds)
-        self.counts = [0] * (len(self._bounds) + 1)
-        self.total = 0.0
-
-    @property
-    def bounds(self) -> tuple[float, ...]:
+        self.bounds = tuple(bounds)
         """Upper bounds, inclusive."""
-        return self._bounds
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
 
     def add(self, value: float) -> None:
         """Count one."""
-        self.counts[bisect_left(self._bounds, value)] += 1
+        self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+
+class Flow(Protocol):
+    """What a running stream has moved."""
+
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+class Moved(NamedTuple):
+    """Messages and bytes, of calls that are over and of those that run."""
+
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
 
 
 class Tally:
@@ -69,6 +83,7 @@ class Tally:
         "out_stream",
         "received",
         "received_bytes",
+        "running",
         "seconds",
         "sent",
         "sent_bytes",
@@ -82,8 +97,18 @@ class Tally:
         self.handled = [0] * CODES
         self.seconds = Histogram(buckets)
         self.streams = labels.kind not in ("unary", UNKNOWN)
+        self.running: set[Flow] = set()
+        """Streams that run, whose numbers are added when they end: a scrape adds what they have until then."""
         self.in_stream, self.out_stream = Histogram(MESSAGES), Histogram(MESSAGES)
         self.lasted = Histogram(STREAM_SECONDS)
+
+    def moved(self) -> Moved:
+        """What came and went until now."""
+        sums = [self.received, self.sent, self.received_bytes, self.sent_bytes]
+        for one in list(self.running):
+            for at, name in enumerate(Moved._fields):
+                sums[at] += getattr(one, name)
+        return Moved(*sums)
 
     @property
     def in_flight(self) -> int:

@@ -65,7 +65,7 @@ class Watched(Counted):
         self._span: Span | None = None
         self._agent = self.request_id = ""
         if keeping.ids:
-            self._name(f"{_bits(96):024x}")
+            self._name(f"{_bits(64):016x}")
 
     def _name(self, request_id: str) -> None:
         self.request_id = self._origin.notes[NOTE] = request_id
@@ -80,21 +80,27 @@ class Watched(Counted):
                 self._name(str(value))
         if self._keeping.ids:
             bind_contextvars(request_id=self.request_id)
-        if self._keeping.span is not None and self._tally is not None:
-            self._span = self._keeping.span(self._tally, self._origin, metadata)
+        if self._keeping.span is not None and self.tally is not None:
+            self._span = self._keeping.span(self.tally, self._origin, metadata)
 
     def caught(self, error: BaseException) -> None:
         """An exception nobody expected ended it."""
         if self._span is not None:
             self._span.caught(error)
 
-    def _over(self, tally: Tally, seconds: float) -> None:
+    def end(self) -> float:
+        """It is over; the second time does nothing."""
+        tally = self.tally
+        seconds = super().end()
+        if tally is None:
+            return seconds
         trace_id = ""
         if self._span is not None:
             trace_id = self._span.trace_id
             self._span.end(self.code, self.http_status)
         if self._keeping.line is not None:
             self._keeping.line(self._line(tally, seconds, trace_id))
+        return seconds
 
     def _line(self, tally: Tally, seconds: float, trace_id: str) -> dict[str, Any]:
         origin, labels = self._origin, tally.labels
