@@ -14,10 +14,12 @@ from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
 from .inbound import Inbound
+from .patience import BodyPatience
 
 __all__ = [
     "AUTH",
     "CUT",
+    "BodyPatience",
     "Disconnected",
     "Exchange",
     "Gunzip",

@@ -10,8 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..status import Code, Violation, error, invalid
+from .patience import BodyPatience, Pieces
 
 Receive = Callable[[], Awaitable[Any]]
+
+
+_PATIENCE = BodyPatience()
 
 
 class Disconnected(Exception):
@@ -39,16 +43,20 @@ def coding_of(header: bytes) -> bool:
     )
 
 
-async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+async def read(
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, patience: BodyPatience = _PATIENCE
+) -> bytes:
     """The whole body, decompressed; at most `limit` bytes of it are ever held.
 
-    Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding.
+    Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding,
+    DEADLINE_EXCEEDED (408) where it comes too slowly.
     """
     gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    message = await receive()
+    pieces = Pieces(receive, patience)
+    message = await pieces
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body comes in one piece
         if len(body) > limit:
@@ -58,10 +66,12 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> 
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
-        sink.feed(message.get("body", b""))
+        piece = message.get("body", b"")
+        pieces.received += len(piece)
+        sink.feed(piece)
         if not message.get("more_body"):
             return sink.end()
-        message = await receive()
+        message = await pieces
 
 
 class _Plain:

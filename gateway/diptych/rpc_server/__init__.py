@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import grpc
 
 from ..call import Calls
+from ..forwarded import Proxies
 from ..methods import Handler
 from ..settings import Settings
 from ..tls import Keeper
@@ -35,7 +36,8 @@ class RpcListener:
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
         engine = engines.engine(settings)
-        wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None)
+        proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
+        wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None, proxies=proxies)
         # Without interceptors of the user's, and handlers found only when they are called, each method's way through
         # the chain is known now, and a call does not walk it.
         fixed = len(calls.interceptors) == 1 and not generic

@@ -17,11 +17,13 @@ import grpc
 
 from ..call import UNKNOWN_METHOD, Calls, Guard, behaviour_of, with_behaviour
 from ..call.context import code_of
+from ..forwarded import Proxies
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code
 from ..telemetry import Record, Watch
 from .announce import Announcing
+from .forwarded import behind
 
 _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 1, 2, 4, 12
 # Clients count their deadline from before the server does, so that they give up a little earlier.
@@ -39,7 +41,8 @@ class _Refused:
 class Wire(grpc.aio.ServerInterceptor):
     """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's.
 
-    `context` makes of an engine's own context one that behaves as grpcio's; `secure` says that the port speaks TLS.
+    `context` makes of an engine's own context one that behaves as grpcio's; `secure` says that the port speaks TLS, and
+    `proxies` are those whose word for the client's address is taken.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Wire(grpc.aio.ServerInterceptor):
         context: Callable[[Any], Any] | None = None,
         *,
         secure: bool = False,
+        proxies: Proxies | None = None,
     ) -> None:
+        self._proxies = proxies or None
         self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
         self._watch = calls.watch
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
@@ -74,7 +79,9 @@ class Wire(grpc.aio.ServerInterceptor):
 
     def _edge(self, handler: Handler, method: str) -> Handler:
         limit = self._limits.get(method)
-        return _Edge(handler, limit, self._guard, method, self._context, self._watch, secure=self._secure).handler()
+        return _Edge(
+            handler, limit, self._guard, method, self._context, self._watch, self._proxies, secure=self._secure
+        ).handler()
 
     def nobody(self) -> grpc.GenericRpcHandler:
         """What answers for methods that nobody serves, so that they are counted: put behind everything else."""
@@ -105,9 +112,11 @@ class _Edge:
         method: str,
         context: Callable[[Any], Any] | None,
         watch: Watch,
+        proxies: Proxies | None,
         *,
         secure: bool,
     ) -> None:
+        self._proxies = proxies
         self._secure, self._watch = secure, watch
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
         self._context = context
@@ -182,6 +191,8 @@ class _Edge:
         known = origin()
         if known is None or known.record is not None:  # the context of another call that somebody's task began in
             enter(known := Origin(protocol="grpc"))
+        if self._proxies is not None:
+            context = behind(context, self._proxies)
         known.peer, known.settled = context.peer(), True
         if self._secure:
             known.auth = context.auth_context()

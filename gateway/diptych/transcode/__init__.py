@@ -15,6 +15,7 @@ from ..bind import Binder, Bound, ContentType
 from ..call import Call, Calls, ClientGone, Gone, Source, before
 from ..codec import DEFAULT, Codec, Parameters
 from ..exchange import (
+    BodyPatience,
     Disconnected,
     Exchange,
     Inbound,
@@ -80,6 +81,7 @@ class Transcoder:
         self.calls = calls
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._max_seconds = settings.max_deadline_seconds
+        self._patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
         self._heartbeat = settings.sse_heartbeat_seconds
         bound = list(bindings)
         self.websocket = WebSockets(
@@ -177,10 +179,10 @@ class Transcoder:
         body, content_type = b"", _NO_TYPE
         if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
             if call.deadline is None:
-                body = await read(exchange.receive, headers, endpoint.body_limit)
+                body = await read(exchange.receive, headers, endpoint.body_limit, self._patience)
             else:
                 async with before(call.deadline):
-                    body = await read(exchange.receive, headers, endpoint.body_limit)
+                    body = await read(exchange.receive, headers, endpoint.body_limit, self._patience)
             call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
