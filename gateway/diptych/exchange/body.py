@@ -55,13 +55,21 @@ async def read(
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    pieces = Pieces(receive, patience)
-    message = await pieces
+    pieces: Pieces | None = None
+    step = receive().__await__()
+    try:
+        waiting = next(step)
+    except StopIteration as done:  # it is there already, as nearly every body is: no timer is set
+        message = done.value
+    else:
+        pieces = Pieces(receive, patience)
+        message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body comes in one piece
         if len(body) > limit:
             raise too_large(limit)
         return body
+    pieces = pieces or Pieces(receive, patience)
     sink = _Gunzip(limit) if gzip else _Plain(limit)
     while True:
         if message["type"] == "http.disconnect":
@@ -71,7 +79,7 @@ async def read(
         sink.feed(piece)
         if not message.get("more_body"):
             return sink.end()
-        message = await pieces
+        message = await pieces.next()
 
 
 class _Plain:

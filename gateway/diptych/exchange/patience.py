@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from types import coroutine
 from typing import Any
 
 from ..status import Code, error
@@ -24,7 +25,7 @@ class BodyPatience:
 
 
 class Pieces:
-    """A body's messages, one each time it is awaited. Raises DEADLINE_EXCEEDED with http 408 where one is late."""
+    """A body's messages, one by one. Each way to wait raises DEADLINE_EXCEEDED with http 408 where one is late."""
 
     __slots__ = ("_patience", "_receive", "_waited", "received")
 
@@ -33,12 +34,18 @@ class Pieces:
         self.received = 0
         """Bytes that have come; whoever reads them counts them here."""
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    async def next(self) -> Any:
+        """The next message."""
         step = self._receive().__await__()
         try:
             waiting = next(step)
-        except StopIteration as done:  # it is there already, as nearly every body is: no timer is set
+        except StopIteration as done:
             return done.value
+        return await self.late(step, waiting)
+
+    @coroutine
+    def late(self, step: Generator[Any, Any, Any], waiting: Any) -> Generator[Any, Any, Any]:
+        """A message that is not there yet: the rest of `step`, which was begun and waits for `waiting`."""
         loop = asyncio.get_running_loop()
         began, alarm = loop.time(), _Alarm(loop, self._allowed())
         try:
