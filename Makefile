@@ -40,6 +40,7 @@ build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codeg
 generate:
 	@rm -f build/.generated
 	@$(MAKE) --no-print-directory build/.generated
+	python -m codegen.settings_docs
 
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
@@ -54,6 +55,7 @@ test: build/.generated clients
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- codegen/gen tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- docs/operations.md || { echo 'docs/operations.md is stale: run make generate and commit'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard codegen/gen tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready
