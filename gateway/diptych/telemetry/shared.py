@@ -148,10 +148,10 @@ def _replace(path: Path, data: Any) -> None:
 
 def _read(path: Path) -> Snapshot:
     try:
-        found: Snapshot = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return found
+    return found if isinstance(found, list) else []
 
 
 class _Merged:
