@@ -21,7 +21,7 @@ ISSUER, AUDIENCE = "https://issuer.test", "kitchen"
 def key_of(kid: str, algorithm: str = "RS256") -> Any:
     """A private key by its id; made once, since RSA keys are dear."""
     if algorithm.startswith("ES"):
-        curves = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+        curves: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
         return ec.generate_private_key(curves[algorithm]())
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
@@ -31,7 +31,7 @@ def key_of(kid: str, algorithm: str = "RS256") -> Any:
 def public(kid: str, algorithm: str = "RS256", **more: Any) -> dict[str, Any]:
     """The key as a JWKS shows it."""
     maker = jwt.get_algorithm_by_name(algorithm)
-    shown: dict[str, Any] = maker.to_jwk(key_of(kid, algorithm).public_key(), as_dict=True)  # type: ignore[attr-defined]
+    shown: dict[str, Any] = maker.to_jwk(key_of(kid, algorithm).public_key(), as_dict=True)
     return {"kid": kid, "use": "sig", **{name: value for name, value in shown.items() if name != "key_ops"}, **more}
 
 

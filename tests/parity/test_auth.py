@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.message import Message
 
 from diptych import principal
 from diptych.auth import hash_key, new_key
@@ -143,7 +144,7 @@ OWN = [name for name, door in FACES.items() if not door.driver and not name.star
 
 async def calls(face: Face, metadata: Metadata) -> list[Outcome]:
     """A call of each kind the face has."""
-    requests = {
+    requests: dict[str, list[Message]] = {
         "GetDish": [pb.GetDishRequest(dish_id="1")],
         "Tick": [pb.TickRequest(count=2)],
         "Sum": [pb.TickResponse(number=1)],

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp
 
 from ..methods import Handler
 from ..settings import Settings
+from .caller import Authenticator, Credentials, Principal, Refused, principal
 from .certificates import Certificates
 from .interceptor import AuthInterceptor, Doorkeeper
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
 from .pages import Dependency, Pages, need_of
 from .policy import AuthError, Policy
-from .principal import Authenticator, Credentials, Principal, Refused, principal
 from .tokens import Jwt
 
 __all__ = [

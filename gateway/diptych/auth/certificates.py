@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..settings.auth import CertificateRule
-from .principal import Credentials, Principal
+from .caller import Credentials, Principal
 
 _SAN, _COMMON_NAME = "x509_subject_alternative_name", "x509_common_name"
 _PIECE = re.compile(r"\*\*|\*|[^*]+")

@@ -14,13 +14,14 @@ import grpc
 
 from ..call import UNKNOWN_METHOD
 from ..call.adapt import adapt
+from ..call.refusal import abort, refusal
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code, Status, StatusError
 from . import streams
+from .caller import NOTE, Authenticator, Credentials, Principal, Refused
 from .policy import Need, Policy
-from .principal import NOTE, Authenticator, Credentials, Principal, Refused
-from .refusals import NOBODY, abort, denied, refusal, unauthenticated
+from .refusals import NOBODY, denied, unauthenticated
 
 logger = logging.getLogger("diptych.auth")
 

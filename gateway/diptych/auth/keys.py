@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from ..settings.auth import KEY_HASH, KEY_ID, ApiKey
-from .principal import Credentials, Principal, Refused
+from .caller import Credentials, Principal, Refused
 
 logger = logging.getLogger("diptych.auth")
 

@@ -15,9 +15,9 @@ from ..exchange import origin_of
 from ..metadata import HeaderPolicy, from_headers
 from ..origin import enter
 from ..status import StatusError
+from .caller import NOTE, Principal
 from .interceptor import Doorkeeper, credentials_of
 from .policy import Need
-from .principal import NOTE, Principal
 from .refusals import NOBODY, denied, unauthenticated
 
 _HEADERS = HeaderPolicy()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..settings.auth import AuthSettings
-from .principal import Principal
+from .caller import Principal
 
 logger = logging.getLogger("diptych.auth")
 

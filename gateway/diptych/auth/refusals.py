@@ -1,19 +1,15 @@
-"""Refusals as statuses, and as handlers that refuse without reading anything of the request.
+"""What callers are told who are not let in, as statuses.
 
 It knows no credentials. The challenge is RFC 6750's: it goes out as `www-authenticate`, trailing metadata over gRPC.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from google.rpc import error_details_pb2
 
-import grpc
-from google.rpc import error_details_pb2, status_pb2
-
-from ..methods import Handler
 from ..status import Code, Status, pack
+from .caller import Principal
 from .policy import Need
-from .principal import Principal
 
 DOMAIN = "diptych"
 CHALLENGE = "www-authenticate"
@@ -54,25 +50,3 @@ def denied(need: Need, caller: Principal, method: str) -> Status | None:
         details=(pack(info),),
         headers=((CHALLENGE, challenge),),
     )
-
-
-async def abort(context: Any, status: Status) -> Any:
-    """End the call with the status; never returns."""
-    rich = status_pb2.Status(code=status.number, message=status.message, details=status.details)
-    trailing = (("grpc-status-details-bin", rich.SerializeToString()), *status.headers)
-    await context.abort(status.code, status.message, trailing)
-
-
-def refusal(status: Status, *, streamed: bool = False) -> Handler:
-    """A handler that ends every call with the status; `streamed` says that the method takes a stream.
-
-    Where it takes one message, the handler says that it takes a stream, and never asks for it: so grpcio too reads
-    nothing, which reads one message before it lets anybody answer. Where it takes a stream, it is the other way round:
-    grpcio's client mostly loses the status of a refusal that comes while it still sends its first message.
-    """
-
-    async def refuse(request: Any, context: Any) -> Any:
-        await abort(context, status)
-
-    make = grpc.unary_unary_rpc_method_handler if streamed else grpc.stream_unary_rpc_method_handler
-    return make(refuse)

@@ -6,17 +6,18 @@ It knows no credentials, only when they expire and whom to ask.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from time import time
 from typing import Any
 
 import grpc
 
 from ..call.adapt import behaviour_of, generates, with_behaviour
+from ..call.refusal import abort
 from ..methods import Handler
 from ..status import Code
-from .refusals import EXPIRED, abort, unauthenticated
+from .refusals import EXPIRED, unauthenticated
 
 _OVER = unauthenticated(EXPIRED)
 
@@ -28,7 +29,7 @@ def until(handler: Handler, expires: float) -> Handler:
 
         async def whole(request: Any, context: Any) -> Any:
             try:
-                async with asyncio.timeout(expires - time.time()) as limit:
+                async with asyncio.timeout(expires - time()) as limit:
                     return await behaviour(request, context)
             except TimeoutError:
                 if not limit.expired():
@@ -42,7 +43,7 @@ def until(handler: Handler, expires: float) -> Handler:
         async with aclosing(behaviour(request, context)) as messages:
             while True:
                 try:
-                    async with asyncio.timeout(expires - time.time()) as limit:
+                    async with asyncio.timeout(expires - time()) as limit:
                         message = await anext(messages)
                 except StopAsyncIteration:
                     return

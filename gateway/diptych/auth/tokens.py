@@ -15,7 +15,7 @@ import jwt
 
 from ..settings.auth import JwtSettings
 from . import jwks
-from .principal import Credentials, Principal, Refused
+from .caller import Credentials, Principal, Refused
 
 MOST_CHARACTERS = 16_384
 """The longest token that is looked at; headers are mostly limited to less."""

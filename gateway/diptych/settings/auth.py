@@ -37,7 +37,8 @@ KEY_HASH = re.compile(r"sha256:([0-9a-f]{32}):([0-9a-f]{64})")
 
 # RFC 7518 section 3.2: "A key of the same size as the hash output … or larger MUST be used".
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
-_PATTERN = re.compile(r"/(?:[^*\s]*\*|[^*\s/]+/[^*\s/]+)")
+PATTERN = re.compile(r"/(?:[^*\s]*\*|[^*\s/]+/[^*\s/]+)")
+"""A method's whole name, or a beginning of it and a `*`."""
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -211,7 +212,7 @@ class AuthSettings(_Table):
             if not KEY_ID.fullmatch(name):
                 raise ValueError("an API key's id is lower-case letters, digits and '-', at most 63")
         for pattern in (*self.public_methods, *(one for rule in self.rules for one in rule.methods)):
-            if not _PATTERN.fullmatch(pattern):
+            if not PATTERN.fullmatch(pattern):
                 raise ValueError(f"{pattern!r} is neither /package.Service/Method nor a beginning of it and a *")
         return self
 
