@@ -26,6 +26,7 @@ from .call import Calls
 from .codec import Codec, JsonLimits
 from .forwarded import Proxies
 from .http_server import Check, HttpListener, Life, Limits, Patience, make_app
+from .limits import Limiting
 from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
@@ -76,6 +77,7 @@ class Gateway(grpc.aio.Server):
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
         self._auth = Auth(self.settings, authenticators)
+        self._limits = Limiting(self.settings)
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
@@ -170,10 +172,12 @@ class Gateway(grpc.aio.Server):
         self._threads = self._telemetry.runtime.pool = threads
         self._standard = Standard(self._methods.services, reflection=settings.reflection)
         handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
-        auth = self._auth.interceptors(handlers, threads, open_ended=bool(self._methods.generic))
+        open_ended = bool(self._methods.generic)
+        auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
+        limits = self._limits.limit(handlers, open_ended=open_ended)
         calls = Calls(
             self._methods,
-            (*auth, *self._interceptors),
+            (*self._limits.shed(handlers), *auth, *limits, *self._interceptors),
             threads=threads,
             standard=self._standard.handlers,
             debug=settings.debug,
@@ -240,6 +244,7 @@ class Gateway(grpc.aio.Server):
                     await self._life.leave()
                 await self._telemetry.stop()
                 await self._auth.close()
+                await self._limits.close()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -5,7 +5,8 @@ Faces make it; whoever stands between a face and a servicer (interceptors, above
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,22 @@ INSECURE: Mapping[str, Sequence[bytes]] = {
 
 IDENTITY_KEYS = ("x509_subject_alternative_name", "x509_common_name")
 """What tells who the peer is, the better one first."""
+
+
+class Lease(typing.Protocol):
+    """What one call holds until it is over."""
+
+    def expect(self, size: int) -> None:
+        """A request of so many bytes is announced. Raises `StatusError` where there is no room for it."""
+
+    def take(self, size: int) -> None:
+        """So many bytes of its request are held. Raises `StatusError` where they are too many."""
+
+    def hold(self, slots: Any, key: str) -> None:
+        """It is one of the calls at once that `slots` counts under a key."""
+
+    def release(self) -> None:
+        """Give all of it back."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -44,6 +61,19 @@ class Origin:
     """What telemetry keeps of the call."""
     came: float | None = None
     """When it came, by `time.perf_counter`, where that is before its record is begun."""
+    lease: Lease | None = None
+    """What it holds of what is limited."""
+    settle: tuple[Callable[[], Awaitable[Any]], ...] = ()
+    """Asked before the behaviour runs where `settled` was false before: each gives a status that refuses, or None."""
+
+    def over(self) -> None:
+        """The call is over, however it ended; whoever took it from its client says so."""
+        if self.record is not None:
+            self.record.end()
+        lease = self.lease
+        if lease is not None:
+            self.lease = None
+            lease.release()
 
 
 def peer_of(host: str, port: int) -> str:

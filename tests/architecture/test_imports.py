@@ -22,7 +22,7 @@ FLOORS = [
     ["rules", "codec", "methods", "telemetry", "tls"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
     ["exchange"],
-    ["transcode", "web", "auth"],
+    ["transcode", "web", "auth", "limits"],
     ["http_server", "rpc_server"],
     ["gateway"],
     ["cli"],

@@ -16,7 +16,7 @@ from google.rpc import status_pb2
 
 from ..metadata import Metadata, Pair
 from ..methods import Handler, Method
-from ..origin import Origin
+from ..origin import Lease, Origin
 from ..status import Code, Status, StatusError, error
 from ..telemetry import NOTHING, Record
 from .adapt import behaviour_of
@@ -54,6 +54,11 @@ class AnyCall(ABC):
         """When it has to be over, in the loop's time."""
         # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
         self.context = Context(metadata, origin, deadline, None if deadline is None else asyncio.get_running_loop())
+
+    @property
+    def lease(self) -> Lease | None:
+        """What is told of the bytes of its request, where they are counted."""
+        return self._origin.lease
 
     @property
     def needs_request(self) -> bool:

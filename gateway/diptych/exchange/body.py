@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..origin import Lease
 from ..status import Code, Violation, error, invalid
 from .patience import BodyPatience, Pieces
 
@@ -44,17 +45,24 @@ def coding_of(header: bytes) -> bool:
 
 
 async def read(
-    receive: Receive, headers: Mapping[bytes, bytes], limit: int, patience: BodyPatience = _PATIENCE
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    limit: int,
+    patience: BodyPatience = _PATIENCE,
+    lease: Lease | None = None,
 ) -> bytes:
-    """The whole body, decompressed; at most `limit` bytes of it are ever held.
+    """The whole body, decompressed; at most `limit` bytes of it are ever held, and `lease` is told of each.
 
     Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding,
-    DEADLINE_EXCEEDED (408) where it comes too slowly.
+    DEADLINE_EXCEEDED (408) where it comes too slowly, and what `lease` raises.
     """
     gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise too_large(limit)
+    if declared is not None and declared.isdigit():
+        if int(declared) > limit:
+            raise too_large(limit)
+        if lease is not None:
+            lease.expect(int(declared))
     pieces: Pieces | None = None
     step = receive().__await__()
     try:
@@ -68,9 +76,11 @@ async def read(
         body: bytes = message.get("body", b"")  # nearly every body comes in one piece
         if len(body) > limit:
             raise too_large(limit)
+        if lease is not None:
+            lease.take(len(body))
         return body
     pieces = pieces or Pieces(receive, patience)
-    sink = _Gunzip(limit) if gzip else _Plain(limit)
+    sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
@@ -83,13 +93,15 @@ async def read(
 
 
 class _Plain:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, lease: Lease | None) -> None:
+        self._limit, self._lease = limit, lease
         self._body = bytearray()
 
     def feed(self, data: bytes) -> None:
         if len(self._body) + len(data) > self._limit:
             raise too_large(self._limit)
+        if self._lease is not None:
+            self._lease.take(len(data))
         self._body += data
 
     def end(self) -> bytes:
@@ -97,8 +109,8 @@ class _Plain:
 
 
 class _Gunzip:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, lease: Lease | None) -> None:
+        self._limit, self._lease = limit, lease
         self._body = bytearray()
         self._gunzip = Gunzip()
 
@@ -108,6 +120,8 @@ class _Gunzip:
             self._body += plain
             if len(self._body) > self._limit:
                 raise too_large(self._limit)
+            if self._lease is not None:
+                self._lease.take(len(plain))
 
     def end(self) -> bytes:
         self._gunzip.end()

@@ -9,16 +9,16 @@ from typing import Any
 
 import grpc
 
-from ..metadata import Pair
+from ..origin import Origin
 
 
 class Announcing:
-    """A context that says `initial` first; all else is the context's own."""
+    """A context that says `origin.initial` first, as it is by then; all else is the context's own."""
 
-    __slots__ = ("_context", "_initial", "_sent")
+    __slots__ = ("_context", "_origin", "_sent")
 
-    def __init__(self, context: Any, initial: tuple[Pair, ...]) -> None:
-        self._context, self._initial, self._sent = context, initial, False
+    def __init__(self, context: Any, origin: Origin) -> None:
+        self._context, self._origin, self._sent = context, origin, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -27,13 +27,13 @@ class Announcing:
         """Say it, where the servicer has sent nothing by itself."""
         if not self._sent:
             self._sent = True
-            await self._context.send_initial_metadata(self._initial)
+            await self._context.send_initial_metadata(self._origin.initial)
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
         if self._sent:
             raise grpc.aio.UsageError("Send initial metadata failed: already sent")
         self._sent = True
-        await self._context.send_initial_metadata((*self._initial, *initial_metadata))
+        await self._context.send_initial_metadata((*self._origin.initial, *initial_metadata))
 
     async def write(self, message: Any) -> None:
         await self.announce()

@@ -17,10 +17,11 @@ import grpc
 
 from ..call import UNKNOWN_METHOD, Calls, Guard, behaviour_of, with_behaviour
 from ..call.context import code_of
+from ..call.refusal import abort
 from ..forwarded import Proxies
 from ..methods import Handler
 from ..origin import Origin, enter, origin
-from ..status import Code
+from ..status import Code, StatusError
 from ..telemetry import Record, Watch
 from .announce import Announcing
 from .forwarded import behind
@@ -73,7 +74,7 @@ class Wire(grpc.aio.ServerInterceptor):
             record = self._watch.begin(handler_call_details.method, known)
             record.code = _UNIMPLEMENTED
             record.met(tuple(handler_call_details.invocation_metadata or ()))
-            record.end()
+            known.over()
             return None
         return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
 
@@ -166,7 +167,11 @@ class _Edge:
             status = self._guard.status(wrong, self._method)
             return await context.abort(status.code, status.message)
 
-    async def _admit(self, request: Any, context: Any, record: Record) -> Any:
+    async def _admit(self, request: Any, context: Any, known: Origin) -> Any:
+        for ask in known.settle:
+            status = await ask()
+            if status is not None:
+                await abort(context, status)
         if self._handler.request_streaming:
             return self._each(request, context)
         if type(request) is _Refused:
@@ -174,6 +179,12 @@ class _Edge:
         if self._deserialize is None:
             return request
         message, size = request
+        if known.lease is not None:
+            try:
+                known.lease.take(size)  # grpcio has read it by now; its memory is held until the call is over
+            except StatusError as full:
+                await abort(context, full.status)
+        record: Record = known.record
         record.messages_in += 1
         record.bytes_in += size
         return message
@@ -184,7 +195,7 @@ class _Edge:
                 await context.abort(request.code, request.reason)
             yield request
 
-    def _arrive(self, context: Any) -> tuple[Any, Record]:
+    def _arrive(self, context: Any) -> tuple[Any, Origin, Record]:
         """The context as servicers see it; where the call came from is known now, and its record begins."""
         if self._context is not None:
             context = self._context(context)
@@ -199,12 +210,12 @@ class _Edge:
         record = self._watch.begin(self._method, known)
         if self._watch.asks:
             record.met(context.invocation_metadata() or ())
-        return Announcing(context, known.initial) if known.initial else context, record
+        return Announcing(context, known) if known.initial else context, known, record
 
     async def _unary(self, request: Any, context: Any) -> Any:
-        context, record = self._arrive(context)
+        context, known, record = self._arrive(context)
         try:
-            reply = await self._behaviour(await self._admit(request, context, record), context)
+            reply = await self._behaviour(await self._admit(request, context, known), context)
             printed = await self._print(reply, context)
             if type(context) is Announcing:
                 await context.announce()
@@ -217,23 +228,23 @@ class _Edge:
             record.code = _blamed(wrong, context)
             raise
         finally:
-            record.end()
+            known.over()
 
     async def _writing(self, request: Any, context: Any) -> None:
-        context, record = self._arrive(context)
+        context, known, record = self._arrive(context)
         try:
-            await self._behaviour(await self._admit(request, context, record), context)
+            await self._behaviour(await self._admit(request, context, known), context)
             record.code = _said(context)
         except BaseException as wrong:
             record.code = _blamed(wrong, context)
             raise
         finally:
-            record.end()
+            known.over()
 
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        context, record = self._arrive(context)
+        context, known, record = self._arrive(context)
         try:
-            async with aclosing(self._behaviour(await self._admit(request, context, record), context)) as messages:
+            async with aclosing(self._behaviour(await self._admit(request, context, known), context)) as messages:
                 async for message in messages:
                     printed = await self._print(message, context)
                     if type(context) is Announcing:
@@ -246,7 +257,7 @@ class _Edge:
             record.code = _blamed(wrong, context)
             raise
         finally:
-            record.end()
+            known.over()
 
 
 def _note_in(size: int) -> None:

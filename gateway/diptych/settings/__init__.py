@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .auth import AuthSettings
+from .limits import LimitsSettings
 from .listening import ListeningSettings
 from .telemetry import TelemetrySettings
 from .tls import TlsSettings
@@ -106,6 +107,8 @@ class Settings(TlsSettings, ListeningSettings):
 
     auth: AuthSettings = AuthSettings()
     """Who may call: API keys, tokens and client certificates, and what each method asks."""
+    limits: LimitsSettings = LimitsSettings()
+    """How often and how much at once may be called."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""
 

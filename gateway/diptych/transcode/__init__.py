@@ -137,7 +137,7 @@ class Transcoder:
             record.code, record.http_status = status.number, status.http_status
             await exchange.reply(self.errors.reply(status, origin.initial))
         finally:
-            record.end()
+            origin.over()
 
     def _blame(self, wrong: BaseException, scope: Scope) -> Status:
         """What the client is told of an exception; what is not for it is raised again."""
@@ -179,10 +179,10 @@ class Transcoder:
         body, content_type = b"", _NO_TYPE
         if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
             if call.deadline is None:
-                body = await read(exchange.receive, headers, endpoint.body_limit, self._patience)
+                body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
             else:
                 async with before(call.deadline):
-                    body = await read(exchange.receive, headers, endpoint.body_limit, self._patience)
+                    body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
             call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)

@@ -109,7 +109,7 @@ class WebSockets:
                 await socket.refuse(self._errors.reply(refused.status))
                 return
             origin = origin_of(scope, "websocket")
-            record = self._calls.watch.begin(door.method.path, origin)
+            self._calls.watch.begin(door.method.path, origin)
             talk = Talk(socket, shake, door.replier, parameters, self._errors, origin)
             try:
                 await self._serve(socket, talk, door, values, shake)
@@ -118,7 +118,7 @@ class WebSockets:
             except BaseException as wrong:
                 await self._fail(talk, wrong, door.method.path)
             finally:
-                record.end()
+                origin.over()
 
     async def _fail(self, talk: Talk, wrong: BaseException, where: str) -> None:
         if isinstance(wrong, StatusError):

@@ -57,7 +57,7 @@ class ConnectUnary:
         except (ClientGone, Disconnected):
             return  # nobody is left to answer
         finally:
-            record.end()
+            origin.over()
 
     async def _answer(self, exchange: Exchange, entry: Entry, kind: Kind | None, origin: Origin) -> Reply:
         call: AnyCall | None = None
@@ -122,9 +122,9 @@ class ConnectUnary:
         headers = exchange.headers
         coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
         if call.deadline is None:
-            return await read(exchange.receive, headers, entry.limit, self._patience)
+            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
         async with before(call.deadline):
-            return await read(exchange.receive, headers, entry.limit, self._patience)
+            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
 
     def _reply(self, exchange: Exchange, call: AnyCall, answer: _Answer) -> Reply:
         body = answer.body

@@ -49,7 +49,7 @@ async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: 
             await first.wait()
         await wire.fail(status, call, origin.initial)
     finally:
-        record.end()
+        origin.over()
 
 
 class _First:
@@ -107,6 +107,7 @@ class _Answering:
                 source = Enveloped(inbound, opening, wire.quanta())
                 await self._answer(source if call.takes_stream else await self._first(source), inbound.gone)
             return
+        opening.lease = call.lease
         if entry.known and not call.needs_request:  # a generic handler without a parser takes plain bytes
             request = nothing(entry, json=self._kind.json)
         elif call.deadline is None:

@@ -16,7 +16,7 @@ from google.rpc import status_pb2
 from ..call import AnyCall
 from ..exchange import Send
 from ..framing.envelope import COMPRESSED, HEAD, envelope
-from ..metadata import HTTP_CODE_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
+from ..metadata import HTTP_CODE_KEY, RETRY_PUSHBACK_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
 from ..reply import Headers
 from ..status import Code, Status
 from .coding import COMPRESSIONS, Coding, coding_named
@@ -210,4 +210,5 @@ def _status_fields(status: Status | None, trailing: Sequence[Pair]) -> Headers:
         rich = status_pb2.Status(code=status.number, message=status.message, details=status.details)
         coded = base64.b64encode(rich.SerializeToString()).rstrip(b"=")
         fields.append((b"grpc-status-details-bin", coded))
+    fields += [(key.encode(), str(value).encode()) for key, value in trailing if key == RETRY_PUSHBACK_KEY]
     return [*fields, *rpc_headers(trailing)]
