@@ -18,6 +18,7 @@ import pygrpc_native
 import pygrpc_native.aio
 
 from ..call import behaviour_of
+from ..call.one import DETAILS_KEY
 from ..methods import Handler
 
 # How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
@@ -145,10 +146,19 @@ class Context:
         if self._aborted:
             raise AbortedTwice("Abort already called!")
         self._aborted = True
-        await self._context.abort(code, details, trailing_metadata)
+        await self._context.abort(code, details, _sendable(trailing_metadata))
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._context.set_trailing_metadata(_sendable(trailing_metadata))
 
     async def abort_with_status(self, status: grpc.Status) -> Any:
         await self.abort(status.code, status.details or "", status.trailing_metadata or ())
+
+
+def _sendable(trailing_metadata: Any) -> tuple[Any, ...]:
+    """Without what this engine cannot send: a call with a key of gRPC's own, as a retry's pushback, it never ends."""
+    pairs = trailing_metadata or ()
+    return tuple([pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] == DETAILS_KEY])
 
 
 def alike(context: Any) -> Any:
