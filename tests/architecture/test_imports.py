@@ -17,7 +17,7 @@ GATEWAY = ROOT / "gateway" / "diptych"
 SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
-    ["status"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
+    ["status", "probe"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
     ["template", "fields", "metadata", "origin", "settings", "forwarded"],
     ["rules", "codec", "methods", "telemetry", "tls"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],

@@ -19,6 +19,8 @@ from ..rules import RuleError
 from ..telemetry.station import TelemetryError
 from .auth import app as auth_commands
 from .explain import explain as explain_request
+from .health import grpc_health
+from .health import health as http_health
 from .lint import lint as lint_gateway
 from .load import LoadError, gateway_of, settings_of
 from .observe import observed
@@ -153,6 +155,29 @@ def lint(
     errors = sum(finding.is_error for finding in findings)
     typer.echo(f"{errors} errors, {len(findings) - errors} warnings")
     if errors or (strict and findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def health(
+    config: Config = None,
+    settings: Set = None,
+    live: Annotated[bool, typer.Option("--live", help="Only whether the process is alive (/healthz).")] = False,
+    rpc: Annotated[bool, typer.Option("--grpc", help="Ask grpc.health.v1 instead of /readyz.")] = False,
+    service: Annotated[str, typer.Option(help="With --grpc: one service, by its full name.")] = "",
+    authority: Annotated[
+        Path | None, typer.Option(help="With --grpc and TLS: whose certificates are believed, PEM.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 6.0,
+) -> None:
+    """Say whether the gateway that listens where the settings say takes calls. Exits 1 where it does not."""
+    loaded = settings_of(config, {}, settings or [])
+    if rpc:
+        fit, text = grpc_health(loaded, service, seconds=timeout, authority=authority)
+    else:
+        fit, text = http_health(loaded, live=live, seconds=timeout)
+    typer.echo(text)
+    if not fit:
         raise typer.Exit(1)
 
 
