@@ -18,6 +18,7 @@ from diptych import Gateway, Settings
 
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
+from .ocr.metrics import PoolMetrics
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +47,7 @@ def create(settings: Settings) -> Gateway:
         lifespan=lifespan,
         readiness={"ocr": ocr.ready, "chat": chat.ready},
         on_stop=[chat.part],
+        collectors=[PoolMetrics(ocr.pool)],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
