@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -96,6 +97,10 @@ class Gateway(grpc.aio.Server):
         self._http: HttpListener | None = None
         self._rpc: RpcListener | None = None
         self._certificates: Keeper | None = None
+        self._shared: socket.socket | None = None
+        self._handed_over = False
+        self.standing: Mapping[str, int] | None = None
+        """Which worker this is, and how many serve; `/readyz` shows it. None outside of a supervisor."""
         self._stopped: asyncio.Event | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.app: FastAPI = make_app(
@@ -103,7 +108,8 @@ class Gateway(grpc.aio.Server):
             transcoder=self._enter,
             web=self._built_web,
             document=self.openapi,
-            ready=lambda: self._serving,
+            ready=lambda: self._serving or self._handed_over,  # another worker serves in this one's place
+            workers=lambda: self.standing,
             checks=dict(readiness or {}),
             lifespan=self._asgi_lifespan,
             page=self._auth.require() if self._auth.enabled else None,
@@ -265,7 +271,11 @@ class Gateway(grpc.aio.Server):
         tls = Keeper(settings) if settings.tls else None
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
-        rpc = None if settings.single_port else RpcListener(transcoder.calls, self._methods.generic, settings, tls)
+        rpc = (
+            None
+            if settings.single_port
+            else RpcListener(transcoder.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
+        )
         http = HttpListener(
             self.app,
             settings.http_host,
@@ -285,7 +295,7 @@ class Gateway(grpc.aio.Server):
         try:
             if rpc is not None:
                 await rpc.start()
-            await http.start(self._state)
+            await http.start(self._state, self._shared)
         except BaseException:
             if rpc is not None:
                 await rpc.stop(0)
@@ -303,6 +313,18 @@ class Gateway(grpc.aio.Server):
     async def reload_certificates(self) -> bool:
         """Look at the certificate's files now, as SIGHUP does; whether new connections get new ones from now on."""
         return self._certificates is not None and await self._certificates.look()
+
+    def share(self, http: socket.socket) -> None:
+        """Before `start`: accept HTTP on a bound socket that other processes hold too, and share gRPC's port.
+
+        That other processes may have the ports is then somebody else's to see to.
+        """
+        self._shared = http
+
+    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept HTTP on these sockets as well, whose own processes are gone; on none of them with an empty list."""
+        if self._http is not None:
+            await self._http.mind(sockets)
 
     @property
     def http_port(self) -> int:
@@ -337,6 +359,11 @@ class Gateway(grpc.aio.Server):
             self._stopping = asyncio.ensure_future(self._stop(seconds))
         await asyncio.shield(self._stopping)
 
+    async def hand_over(self) -> None:
+        """Stop as one whose place another process has taken: readiness stays, and no load balancer is waited for."""
+        self._handed_over = True
+        await self.stop()
+
     async def _stop(self, grace: float) -> None:
         self._serving = False
         rpc, http = self._rpc, self._http
@@ -345,7 +372,7 @@ class Gateway(grpc.aio.Server):
         if http is not None:
             if self._standard is not None:
                 await self._standard.shutdown()
-            if self.settings.drain_seconds:
+            if self.settings.drain_seconds and not self._handed_over:
                 await asyncio.sleep(self.settings.drain_seconds)
             self._tell_services()
             stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
@@ -389,12 +416,15 @@ class Gateway(grpc.aio.Server):
     ) -> None:
         await self.stop()
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once."""
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._run())
+    def run(self, started: Callable[[], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once.
 
-    async def _run(self) -> None:
+        `started` is called on the event loop once both faces are served.
+        """
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._run(started))
+
+    async def _run(self, started: Callable[[], None] | None) -> None:
         loop = asyncio.get_running_loop()
         received: list[int] = []
         stopping: list[asyncio.Task[None]] = []
@@ -422,6 +452,8 @@ class Gateway(grpc.aio.Server):
             settings.http_host if settings.single_port else settings.grpc_host,
             self.grpc_port,
         )
+        if started is not None:
+            started()
         await self.wait_for_termination()
 
 

@@ -25,6 +25,7 @@ FLOORS = [
     ["transcode", "web", "auth", "limits"],
     ["http_server", "rpc_server"],
     ["gateway"],
+    ["workers"],
     ["cli"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -17,6 +17,7 @@ from ..auth import AuthError, KeyFileError
 from ..rpc_server import EngineError
 from ..rules import RuleError
 from ..telemetry.station import TelemetryError
+from ..workers.member import seated
 from .auth import app as auth_commands
 from .explain import explain as explain_request
 from .health import grpc_health
@@ -25,6 +26,8 @@ from .lint import lint as lint_gateway
 from .load import LoadError, gateway_of, settings_of
 from .observe import observed
 from .table import routes as route_table
+from .workers import seat_of, supervise
+from .workers import serve as serve_seated
 
 app = typer.Typer(
     name="diptych",
@@ -68,12 +71,16 @@ def serve(
     single_port: Annotated[
         bool | None, typer.Option("--single-port", help="Serve gRPC on the HTTP port, and open no other.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on the same ports, under a supervisor.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     debug: Annotated[bool | None, typer.Option("--debug", help="Send the text of exceptions to clients.")] = None,
     settings: Set = None,
+    as_worker: Annotated[str | None, typer.Option("--as-worker", hidden=True)] = None,
 ) -> None:
     """Serve both faces until SIGTERM or SIGINT; a second signal exits at once.
+
+    With several workers, SIGHUP reads settings and code anew, a worker at a time, without a failed request.
 
     Settings come from DIPTYCH_* variables, then a TOML file, then flags: the later wins.
     """
@@ -83,12 +90,19 @@ def serve(
         "grpc_host": grpc_host,
         "grpc_port": grpc_port,
         "single_port": single_port,
+        "workers": workers,
         "grace_seconds": grace_seconds,
         "log_level": log_level,
         "debug": debug,
     }
     loaded = settings_of(config, {name: value for name, value in flags.items() if value is not None}, settings or [])
-    gateway_of(target, observed(loaded)).run()
+    if as_worker is not None:
+        seat = seat_of(as_worker)
+        serve_seated(gateway_of(target, observed(seated(loaded, seat))), seat)
+    elif loaded.workers > 1:
+        supervise(loaded)
+    else:
+        gateway_of(target, observed(loaded)).run()
 
 
 @app.command()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -92,6 +92,8 @@ class HttpListener:
         self._ticking: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+        self._minded: tuple[socket.socket, ...] = ()
+        self._listening = asyncio.Lock()
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = send.__self__  # type: ignore[attr-defined]
@@ -122,17 +124,13 @@ class HttpListener:
         kinds = [_kind(one) for one in list(self._server.server_state.connections)]
         return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
 
-    async def start(self, state: Mapping[str, Any]) -> None:
-        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken."""
+    async def start(self, state: Mapping[str, Any], given: socket.socket | None = None) -> None:
+        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken.
+
+        `given` is a socket that is bound already.
+        """
         self._config.load()
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((self._host, self._asked_port))
-        except OSError:
-            bound.close()
-            raise
+        bound = given or self._bound()
         bound.setblocking(False)
         self._socket = bound
         logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
@@ -144,8 +142,28 @@ class HttpListener:
         self._ticking = asyncio.ensure_future(self._server.main_loop())
         self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._patience))
 
+    def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self._host, self._asked_port))
+        except OSError:
+            bound.close()
+            raise
+        return bound
+
+    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept on these as well from now on, and no longer on others that were minded; they stay the caller's."""
+        self._minded = tuple(sockets)
+        await self._listen(None if self._tls is None else self._tls.material)
+
     async def _listen(self, material: Material | None) -> None:
         """Accept with what is shown now. Those who accepted before stop, and what they have accepted lives on."""
+        async with self._listening:
+            await self._listen_anew(material)
+
+    async def _listen_anew(self, material: Material | None) -> None:
         if self._socket is None or self._draining:
             return
         options: dict[str, Any] = {}
@@ -153,10 +171,14 @@ class HttpListener:
             material.context.room = self._room
             options = {"ssl": material.context, "ssl_handshake_timeout": self._patience.handshake}
         # Each listens by a descriptor of its own on the one socket, so that nobody's connection falls between them.
-        listening = await asyncio.get_running_loop().create_server(
-            self._connection, sock=self._socket.dup(), backlog=_BACKLOG, **options
-        )
-        before, self._server.servers = self._server.servers, [listening]
+        loop = asyncio.get_running_loop()
+        listening = [
+            await loop.create_server(self._connection, sock=one.dup(), backlog=_BACKLOG, **options)
+            for one in (self._socket, *self._minded)
+        ]
+        before = listening  # where the stop has begun meanwhile
+        if not self._draining:
+            before, self._server.servers = self._server.servers, listening
         for one in before:
             one.close()
 

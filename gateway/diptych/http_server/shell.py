@@ -47,10 +47,12 @@ def make_app(
     checks: Mapping[str, Check],
     lifespan: Lifespan[Any],
     page: Callable[..., Awaitable[Any]] | None = None,
+    workers: Callable[[], Mapping[str, int] | None] = lambda: None,
 ) -> FastAPI:
     """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document.
 
-    `page` is the dependency that lets callers in to the documentation, where it is not public.
+    `page` is the dependency that lets callers in to the documentation, where it is not public. `workers` is what
+    `/readyz` tells of the processes that serve beside this one.
     """
     app = _Shell(
         transcoder,
@@ -67,7 +69,7 @@ def make_app(
         # three times a request, which was a fifth of a small one.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    _add_health(app, ready, checks)
+    _add_health(app, ready, checks, workers)
     if settings.docs:
         _add_docs(app, settings, document, [] if page is None or settings.auth.docs_public else [Depends(page)])
     _add_errors(app, transcoder)
@@ -180,7 +182,12 @@ def _below(scope: Scope) -> str:
     return path[len(root) :] if path.startswith(root + "/") else path
 
 
-def _add_health(app: FastAPI, ready: Callable[[], bool], checks: Mapping[str, Check]) -> None:
+def _add_health(
+    app: FastAPI,
+    ready: Callable[[], bool],
+    checks: Mapping[str, Check],
+    workers: Callable[[], Mapping[str, int] | None],
+) -> None:
     @app.get("/healthz", tags=["Health"], summary="Whether the process is alive.")
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
@@ -196,7 +203,9 @@ def _add_health(app: FastAPI, ready: Callable[[], bool], checks: Mapping[str, Ch
         fit = ready() and all(results.values())
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
-        return {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        told = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        beside = workers()
+        return told if beside is None else {**told, "workers": beside}
 
 
 async def _passes(check: Check) -> bool:

@@ -31,7 +31,10 @@ class RpcListener:
         generic: Iterable[grpc.GenericRpcHandler],
         settings: Settings,
         tls: Keeper | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
+        """`shared`: other processes have the port too, and a supervisor has seen to it that they are ours."""
         handlers, generic = calls.handlers, [*generic]
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
@@ -48,7 +51,7 @@ class RpcListener:
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
-                ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second owner
+                ("grpc.so_reuseport", int(shared)),  # a port that is taken is an error, not a second owner
             ],
         )
         for service, methods in _by_service(wire.known if fixed else handlers).items():

@@ -15,11 +15,12 @@ from .limits import LimitsSettings
 from .listening import ListeningSettings
 from .telemetry import TelemetrySettings
 from .tls import TlsSettings
+from .workers import WorkersSettings
 
 MIB = 1024 * 1024
 
 
-class Settings(TlsSettings, ListeningSettings):
+class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Everything about a gateway that is not code. In code it reads no environment."""
 
     # What is wrong with a setting is told without its value, which may be a secret.
