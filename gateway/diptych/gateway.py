@@ -78,7 +78,8 @@ class Gateway(grpc.aio.Server):
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
         self._auth = Auth(self.settings, authenticators)
-        self._limits = Limiting(self.settings)
+        self.limits = Limiting(self.settings)
+        """What calls are held to, and what they hold of it just now."""
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
@@ -180,10 +181,10 @@ class Gateway(grpc.aio.Server):
         handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
         open_ended = bool(self._methods.generic)
         auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
-        limits = self._limits.limit(handlers, open_ended=open_ended)
+        limits = self.limits.limit(handlers, open_ended=open_ended)
         calls = Calls(
             self._methods,
-            (*self._limits.shed(handlers), *auth, *limits, *self._interceptors),
+            (*self.limits.shed(handlers), *auth, *limits, *self._interceptors),
             threads=threads,
             standard=self._standard.handlers,
             debug=settings.debug,
@@ -250,7 +251,7 @@ class Gateway(grpc.aio.Server):
                     await self._life.leave()
                 await self._telemetry.stop()
                 await self._auth.close()
-                await self._limits.close()
+                await self.limits.close()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 
