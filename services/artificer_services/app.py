@@ -5,9 +5,10 @@ It knows every service's `build`, and nothing of how a service works.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     S = TypeVar("S", bound=DataclassInstance)
 
+logger = logging.getLogger("artificer")
+
 # Base64 makes a document a third larger, and the other fields want room too.
 _BASE64_AND_ROOM = 1.5
 _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "CheckPDFNeedsOCR")
@@ -32,8 +35,16 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
-    ocr_settings = _table(settings, "ocr", OcrSettings)
+    ocr_settings = _divided(_table(settings, "ocr", OcrSettings), settings.workers)
     ocr, chat = OcrService(ocr_settings), ChatService(_table(settings, "chat", ChatSettings))
+
+    if settings.workers > 1 and chat.settings.broker_kind == "memory":
+        logger.warning(
+            "with %d workers and broker = memory, live messages from other workers come up to %g s late:"
+            " set services.chat.database_url, or broker = redis with a redis_url",
+            settings.workers,
+            chat.settings.sweep_seconds,
+        )
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -53,6 +64,11 @@ def create(settings: Settings) -> Gateway:
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
     chat.add_page(gateway.app)
     return gateway
+
+
+def _divided(ocr: OcrSettings, processes: int) -> OcrSettings:
+    """The part of the OCR workers that each of several gateway processes has: they are counted for the machine."""
+    return ocr if processes == 1 else replace(ocr, workers=max(1, ocr.worker_count // processes))
 
 
 def _with_limits(settings: Settings, ocr: OcrSettings) -> Settings:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import NoReturn
 
 from ..gateway import CLEAN_UP_SECONDS, Gateway
@@ -54,7 +55,18 @@ def plan_of(settings: Settings, command: list[str]) -> Plan:
         secure=settings.tls is not None,
         log_format=telemetry.log_format,
         log_level=settings.log_level,
+        doubts=list(_doubts(settings)),
     )
+
+
+def _doubts(settings: Settings) -> Iterator[str]:
+    limits = settings.limits
+    if limits.storage_url is None and any(rule.rate for rule in limits.rules):
+        # Not divided: a client has few connections, and each of them is one worker's.
+        yield (
+            f"each of the {settings.workers} workers counts calls on its own, so that callers with several connections"
+            " may have their rates as many times: set limits.storage_url to count them together"
+        )
 
 
 def seat_of(text: str) -> Seat:

@@ -49,6 +49,8 @@ class Plan(_Json):
     secure: bool
     log_format: Literal["auto", "json", "console"]
     log_level: str
+    doubts: list[str]
+    """What is logged once, when the workers are started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,8 @@ class Supervisor:
         # The first alone: what it brings up to date (a database, say) nobody does beside it, and what is wrong with
         # the settings is told once.
         self._seats[0].start_at = time.monotonic()
+        for doubt in self._plan.doubts:
+            logger.warning("%s", doubt)
         try:
             while self._code is None or self._all:
                 for key, _ in self._selector.select(_TICK_SECONDS):
