@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from ..methods import Handler
 from ..settings import Settings
 from .caller import Authenticator, Credentials, Principal, Refused, principal
-from .certificates import Certificates
+from .certificates import PAGE_HEADERS, Certificates
 from .interceptor import AuthInterceptor, Doorkeeper
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
 from .pages import Dependency, Pages, need_of
@@ -121,7 +121,7 @@ def _built_in(settings: Settings) -> list[Authenticator]:
     if auth.certificates:
         if settings.tls_client_ca is None:
             raise AuthError("auth: certificates need tls_client_ca, to ask clients for theirs and to check them by")
-        found.append(Certificates(auth.certificates))
+        found.append(Certificates(auth.certificates, settings.cors_origins))
     return found
 
 
@@ -129,6 +129,6 @@ def _check_headers(settings: Settings) -> None:
     """Headers that never become metadata are seen by no authenticator."""
     denied = {name.lower() for name in settings.metadata_deny}
     allowed = None if settings.metadata_allow is None else {name.lower() for name in settings.metadata_allow}
-    for name in _HEADERS:
+    for name in (*_HEADERS, *(PAGE_HEADERS if settings.auth.certificates else ())):
         if name in denied or (allowed is not None and name not in allowed):
             raise AuthError(f"auth: callers send {name}, which metadata_allow or metadata_deny takes away")

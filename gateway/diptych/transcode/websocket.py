@@ -19,7 +19,7 @@ from ..codec import Codec
 from ..exchange import Receive, Scope, Send, origin_of, raw_path
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
-from ..origin import Origin
+from ..origin import INSECURE, Origin
 from ..reply import ErrorReplier, Replier, no_route
 from ..routes import Match, Route, RouteTable
 from ..rules import Binding
@@ -109,6 +109,8 @@ class WebSockets:
                 await socket.refuse(self._errors.reply(refused.status))
                 return
             origin = origin_of(scope, "websocket")
+            if shake.anonymous:
+                origin.auth = INSECURE  # the browser's certificate, which the page did not choose to show
             self._calls.watch.begin(door.method.path, origin)
             talk = Talk(socket, shake, door.replier, parameters, self._errors, origin)
             try:
