@@ -143,13 +143,14 @@ async def test_what_a_call_by_certificate_may_get_wrong_is_told_as_ever(tmp_path
         codes = []
         broken: Any = channel.unary_unary(f"{SERVICE}/GetDish")
         unknown: Any = channel.unary_unary(f"{SERVICE}/Nothing")
-        for call in (
+        calls: list[Any] = [
             lambda: broken(b"\xff\xff"),
             lambda: unknown(b""),
             lambda: stub.Fail(pb.FailRequest(code=5, message="x", how="abort")),
             lambda: stub.Fail(pb.FailRequest(code=5, message="x", how="set_code")),
             lambda: stub.Fail(pb.FailRequest(code=5, message="x", how="raise")),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await call()
             codes.append(failed.value.code().name)
@@ -227,4 +228,4 @@ async def test_patterns_fit_whole_names(pattern: str, names: list[str], others: 
 def test_a_rule_names_one_kind_of_name() -> None:
     for wrong in ({}, {"san": "a", "common_name": "b"}, {"san": ""}):
         with pytest.raises(ValueError):
-            CertificateRule(**wrong)
+            CertificateRule.model_validate(wrong)
