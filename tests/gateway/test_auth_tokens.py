@@ -188,6 +188,19 @@ async def test_a_token_that_names_no_key_may_be_by_any(keys: Path) -> None:
     )
 
 
+async def test_several_issuers_stand_beside_each_other(keys: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_bytes(document(public("other")))
+    first = Jwt(settings(jwks_file=keys), only=False)
+    second = Jwt(settings(jwks_file=path, issuer="https://other.test"), only=False)
+    theirs = token("other", iss="https://other.test")
+    assert (await ask(first, token())).id == "ada"
+    assert await first.authenticate(shown(theirs)) is None
+    assert (await ask(second, theirs)).id == "ada"
+    assert await refused(second, token("one", iss="https://other.test")) == "the token's key is not known"
+    assert await first.authenticate(shown("a.b.c")) is None
+
+
 async def test_garbage_is_refused(keys: Path) -> None:
     authenticator = Jwt(settings(jwks_file=keys))
     nested = base64.urlsafe_b64encode(b"[" * 9000).decode()

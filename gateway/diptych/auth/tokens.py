@@ -38,10 +38,13 @@ class _Verified(NamedTuple):
 
 
 class Jwt:
-    """Authenticates by bearer tokens of one issuer."""
+    """Authenticates by bearer tokens of one issuer.
 
-    def __init__(self, settings: JwtSettings) -> None:
-        self._settings = settings
+    Where it is not the `only` one, tokens that say to be another's are left to the next authenticator.
+    """
+
+    def __init__(self, settings: JwtSettings, *, only: bool = True) -> None:
+        self._settings, self._only = settings, only
         self._allowed = settings.allowed
         self._public = [name for name in self._allowed if not name.startswith("HS")]
         self._shared = _shared(settings)
@@ -62,6 +65,8 @@ class Jwt:
         known = self._verified.get(digest)
         if known is not None and time.time() < known.until:
             return known.principal
+        if not self._only and _issuer(token) != self._settings.issuer:
+            return None
         found = self._principal(await self._checked(token))
         self._forget_keys()
         self._remember(digest, found)
@@ -161,6 +166,14 @@ def _keys(settings: JwtSettings, allowed: Sequence[str]) -> jwks.Keys | None:
         retry=settings.jwks_retry_seconds,
         stale=settings.jwks_stale_seconds,
     )
+
+
+def _issuer(token: str) -> Any:
+    """The issuer that a token names, which nobody has checked."""
+    try:
+        return jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def _reason(wrong: Exception) -> str:
