@@ -417,11 +417,13 @@ class Gateway(grpc.aio.Server):
     ) -> None:
         await self.stop()
 
-    def run(self, started: Callable[[], None] | None = None) -> None:
+    def run(self, started: Callable[[], None] | None = None, stopping: Callable[[], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once.
 
-        `started` is called on the event loop once both faces are served.
+        `started` is called on the event loop once both faces are served, `stopping` when nothing new is accepted.
         """
+        if stopping is not None:
+            self._on_stop = (*self._on_stop, stopping)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._run(started))
 

@@ -16,7 +16,7 @@ from .notify import VARIABLE
 from .plan import WORKER_OPTION, Plan, Seat
 from .ports import Ports
 
-READY, BEAT = "ready", "beat"
+READY, BEAT, PARTING = "ready", "beat", "parting"
 STOP, LEAVE, MIND, COUNT = "stop", "leave", "mind", "count"
 # A worker says nothing longer; more without an end of line comes from something else that has our descriptor.
 _LONGEST = 4096
@@ -36,7 +36,7 @@ class Child:
         self._rest = b""
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
-        http = [one.fileno() for one in ports.http]
+        http = ports.http[index].fileno()
         seat = Seat(
             index=index,
             workers=plan.workers,
@@ -53,7 +53,7 @@ class Child:
             self.process = subprocess.Popen(  # noqa: S603, the command is our own
                 [*plan.command, WORKER_OPTION, seat.text()],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *http],
+                pass_fds=[theirs.fileno(), http],
                 env={name: value for name, value in os.environ.items() if name != VARIABLE},
                 # A terminal's Ctrl-C is the supervisor's to pass on, or a worker would hear it twice.
                 process_group=0,
@@ -67,10 +67,20 @@ class Child:
     def __str__(self) -> str:
         return f"worker {self.index} (process {self.process.pid})"
 
-    def say(self, *words: str | int) -> None:
+    def say(self, word: str, number: int | None = None) -> None:
         """Tell it something; one that does not read is soon found to hang."""
         with contextlib.suppress(OSError):
-            self.channel.send((" ".join(map(str, words)) + "\n").encode())
+            self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
+
+    def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Let it accept on the sockets of seats that are empty."""
+        line = f"{MIND} {len(sockets)}\n".encode()
+        with contextlib.suppress(OSError):
+            if sockets:
+                # Sent along, and not inherited: a socket that many hold would listen on after its worker's goodbye.
+                socket.send_fds(self.channel, [line], [one.fileno() for one in sockets])
+            else:
+                self.channel.send(line)
 
     def said(self) -> Sequence[str] | None:
         """The whole lines that it has said since; None where it will say nothing more."""

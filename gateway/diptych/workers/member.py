@@ -17,12 +17,13 @@ from typing import Any
 
 from ..gateway import Gateway
 from ..settings import Settings
-from .child import BEAT, COUNT, LEAVE, MIND, READY, STOP
+from .child import BEAT, COUNT, LEAVE, MIND, PARTING, READY, STOP
 from .plan import Seat
 
 logger = logging.getLogger("diptych")
 
 BEAT_SECONDS = 1.0
+_MOST_SEATS = 512
 
 
 def seated(settings: Settings, seat: Seat) -> Settings:
@@ -50,19 +51,21 @@ class Member:
 
     def __init__(self, gateway: Gateway, seat: Seat) -> None:
         self._gateway, self._seat = gateway, seat
-        self._sockets = [_taken(number) for number in seat.http]
+        self._http = _taken(seat.http)
         self._channel = _taken(seat.channel)
         self._channel.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest = b""
+        self._received: list[int] = []
+        self._minded: list[socket.socket] = []
 
     def run(self) -> None:
         """Serve until the supervisor says so, or a signal does."""
-        self._gateway.share(self._sockets[self._seat.index])
+        self._gateway.share(self._http)
         try:
-            self._gateway.run(self._begin)
+            self._gateway.run(started=self._begin, stopping=self._part)
         finally:
-            for one in (*self._sockets, self._channel):
+            for one in (self._http, self._channel, *self._minded):
                 one.close()
 
     def _begin(self) -> None:
@@ -76,13 +79,21 @@ class Member:
         self._say(BEAT)
         asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
+    def _part(self) -> None:
+        """What is queued for this worker from now on is somebody else's, and so is what it minded."""
+        self._say(PARTING)
+        for one in self._minded:
+            one.close()
+        self._minded = []
+
     def _say(self, word: str) -> None:
         with contextlib.suppress(OSError):
             self._channel.send(f"{word}\n".encode())
 
     def _hear(self) -> None:
         try:
-            data = self._channel.recv(4096)
+            data, received, _, _ = socket.recv_fds(self._channel, 4096, _MOST_SEATS)
+            self._received += received
         except BlockingIOError:
             return
         except OSError:
@@ -94,18 +105,26 @@ class Member:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            word, *numbers = line.decode().split()
-            self._obey(word, [int(number) for number in numbers])
+            word, _, number = line.decode().partition(" ")
+            self._obey(word, int(number or 0))
 
-    def _obey(self, word: str, numbers: list[int]) -> None:
+    def _obey(self, word: str, number: int) -> None:
         if word == STOP:
             self._do(self._gateway.stop)
         elif word == LEAVE:
             self._do(self._gateway.hand_over)
         elif word == MIND:
-            self._do(partial(self._gateway.mind, [self._sockets[number] for number in numbers]))
+            sockets = [_taken(one) for one in self._received[:number]]
+            del self._received[:number]
+            self._do(partial(self._mind, sockets))
         elif word == COUNT:
-            self._gateway.standing = {"worker": self._seat.index, "ready": numbers[0], "of": self._seat.workers}
+            self._gateway.standing = {"worker": self._seat.index, "ready": number, "of": self._seat.workers}
+
+    async def _mind(self, sockets: list[socket.socket]) -> None:
+        before, self._minded = self._minded, sockets
+        await self._gateway.mind(sockets)
+        for one in before:
+            one.close()
 
     def _do(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = asyncio.get_running_loop().create_task(what())

@@ -61,8 +61,8 @@ class Seat(_Json):
     workers: int
     channel: int
     """A stream socket to the supervisor."""
-    http: list[int]
-    """Sockets of the HTTP port, one a seat; the worker's own is at `index`, and it may be asked to mind the others."""
+    http: int
+    """The seat's own socket of the HTTP port."""
     http_host: str
     http_port: int
     grpc_host: str

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .child import BEAT, COUNT, LEAVE, MIND, READY, STOP, Child
+from .child import BEAT, COUNT, LEAVE, PARTING, READY, STOP, Child
 from .lines import NAME
 from .notify import notify
 from .plan import Plan
@@ -137,7 +137,19 @@ class Supervisor:
         if READY in words and not child.ready:
             child.ready = True
             child.heard = time.monotonic()
+            logger.info("%s serves", child)
             self._on_ready(child)
+        if PARTING in words and not child.leaving:
+            self._on_parting(child)
+
+    def _on_parting(self, child: Child) -> None:
+        """It was told to stop, but not by us: it accepts no more, and may take its grace for what it has."""
+        now, seat = time.monotonic(), self._seats[child.index]
+        logger.info("%s was told to stop: it is replaced", child)
+        child.leaving = True
+        child.kill_at = now + self._plan.stop_seconds
+        if seat.worker is child:
+            seat.worker, seat.start_at = None, now
 
     def _on_ready(self, child: Child) -> None:
         if child.leaving:
@@ -255,11 +267,13 @@ class Supervisor:
     def _spread(self) -> None:
         """Let those that serve mind the sockets of seats without a worker, and tell them how many they are."""
         serving = [child for child in self._all if child.ready and not child.leaving]
+        if self._code is not None:
+            return
         orphans = {seat.index for seat in self._seats} - {child.index for child in serving} if self._started else set()
         for child in serving:
             if child.minds != orphans:
                 child.minds = orphans
-                child.say(MIND, *sorted(orphans))
+                child.mind([self._ports.http[index] for index in sorted(orphans)])
             if child.counted != len(serving):
                 child.counted = len(serving)
                 child.say(COUNT, child.counted)
@@ -310,6 +324,8 @@ class Supervisor:
         self._code = code
         notify("STOPPING=1")
         self._reload.clear()
+        # From now on each socket is its worker's alone, who takes what is queued and closes it for good.
+        self._ports.close()
         now = time.monotonic()
         for child in self._all:
             child.tell_to_end(STOP, now, self._plan.stop_seconds)
