@@ -19,7 +19,7 @@ class Server(ssl.SSLObject):
     requested_name: str | None = None
     """What the client said it wants to speak to."""
     room: Room | None = None
-    plain: ssl.MemoryBIO | None = None
+    outgoing: ssl.MemoryBIO | None = None
     refused: ssl.SSLError | None = None
     """Why there will be no handshake."""
     _under_way = False
@@ -34,11 +34,11 @@ class Server(ssl.SSLObject):
         if room.is_full():
             self.refused = ssl.SSLError("too many connections")
             return
-        self.room, self.plain, self._under_way = room, outgoing, True
+        self.room, self.outgoing, self._under_way = room, outgoing, True
         room.handshakes += 1
 
     def do_handshake(self) -> None:
-        """As SSLObject's; a client that speaks plain HTTP gets an answer it can read, and nothing else."""
+        """As SSLObject's; a client that is refused is told why, one that speaks plain HTTP by an answer of that."""
         if self.refused is not None:
             raise self.refused
         try:
@@ -47,11 +47,16 @@ class Server(ssl.SSLObject):
             raise
         except ssl.SSLError as wrong:
             self._end()
-            if wrong.reason == "HTTP_REQUEST" and self.plain is not None and self.room is not None:
-                self.refused = wrong
-                self.plain.write(self.room.plain_answer)
-                raise ssl.SSLWantReadError from None  # so that it is written; the client closes, or the time-out does
-            raise
+            if self.outgoing is None or self.room is None:
+                raise
+            if wrong.reason == "HTTP_REQUEST":
+                self.outgoing.write(self.room.plain_answer)
+            if not self.outgoing.pending:
+                raise
+            # asyncio writes what waits (an alert, that says what is wrong) only where the handshake is said to go on;
+            # the client closes then, or the time-out does.
+            self.refused = wrong
+            raise ssl.SSLWantReadError from None
         self._end()
 
     def _end(self) -> None:

@@ -63,8 +63,7 @@ def auth_context(connection: ssl.SSLObject) -> AuthContext:
 def _certified(certificate: x509.Certificate, chain: bytes) -> dict[str, Sequence[bytes]]:
     found: dict[str, Sequence[bytes]] = {"x509_subject": [_subject(certificate.subject)]}
     common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if common:
-        found["x509_common_name"] = [_bytes(common[0].value)]
+    found["x509_common_name"] = [_bytes(common[0].value) if common else b""]  # core has one in any case
     found["x509_pem_cert"] = [certificate.public_bytes(Encoding.PEM)]
     found |= _alternatives(certificate)
     if chain:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..settings import Settings
-from .material import Material, Signature, paths, read, signature
+from .material import Material, Signature, read, signature
 
 logger = logging.getLogger("diptych.tls")
 
@@ -23,7 +23,6 @@ class Keeper:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._files = paths(settings)
         self.material = read(settings)
         """What new connections get."""
         self._seen: Signature | None = self.material.signature
@@ -58,15 +57,14 @@ class Keeper:
         """Take new files where there are any; whether there were, and they are good."""
         async with self._looking:
             try:
-                found = signature(self._files)
-                if found == self._seen:
+                if signature(self._settings) == self._seen:
                     return False
                 material = read(self._settings)
             except OSError as wrong:
                 self._complain(str(wrong))
                 return False
             self._seen, self._told, self.material = material.signature, "", material
-            logger.info("new connections get the certificate that %s holds now", self._files[0])
+            logger.info("new connections get the certificate that %s holds now", self._settings.tls_certificate)
             for take in self._takers:
                 await take(material)
             return True

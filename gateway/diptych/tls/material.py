@@ -35,16 +35,18 @@ class Material:
         return f"Material(signature={self.signature})"  # a key is for no log
 
 
-def paths(settings: Settings) -> list[Path]:
-    """The files in question, none where plain text is spoken."""
-    named = (settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-    return [path for path in named if path is not None]
-
-
-def signature(files: list[Path]) -> Signature:
-    """Raises OSError where one cannot be seen."""
-    found = [path.stat() for path in files]
-    return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
+def signature(settings: Settings) -> Signature:
+    """Of the files in question. Raises OSError, naming it, where one cannot be seen."""
+    found = []
+    for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+        path: Path | None = getattr(settings, name)
+        if path is not None:
+            try:
+                one = path.stat()
+            except OSError as wrong:
+                raise _unusable(f"{name} {path}", wrong) from None
+            found.append((one.st_ino, one.st_mtime_ns, one.st_size))
+    return tuple(found)
 
 
 def read(settings: Settings) -> Material:
@@ -55,15 +57,14 @@ def read(settings: Settings) -> Material:
     certificate, key, authorities = settings.tls_certificate, settings.tls_key, settings.tls_client_ca
     if certificate is None or key is None:
         raise ValueError("without tls_certificate and tls_key there is no TLS")
+    before = signature(settings)
     try:
-        before = signature(paths(settings))
         chain, secret = certificate.read_bytes(), key.read_bytes()
         context = _context(settings, certificate, key)
     except OSError as wrong:
-        reason = getattr(wrong, "reason", None) or wrong.strerror or str(wrong)
-        raise OSError(f"cannot use tls_certificate {certificate} with tls_key {key}: {reason}") from None
+        raise _unusable(f"tls_certificate {certificate} with tls_key {key}", wrong) from None
     known = None if authorities is None else _trust(context, authorities)
-    if signature(paths(settings)) != before:
+    if signature(settings) != before:
         raise OSError(f"tls_certificate {certificate} and what belongs to it are being written")
     return Material(certificate=chain, key=secret, client_ca=known, context=context, signature=before)
 
@@ -82,8 +83,12 @@ def _trust(context: Context, authorities: Path) -> bytes:
         known = authorities.read_bytes()
         context.load_verify_locations(cadata=known.decode("ascii"))
     except (OSError, ValueError) as wrong:
-        reason = getattr(wrong, "reason", None) or getattr(wrong, "strerror", None) or wrong
-        raise OSError(f"cannot use tls_client_ca {authorities}: {reason}") from None
+        raise _unusable(f"tls_client_ca {authorities}", wrong) from None
     if not context.get_ca_certs():
         raise OSError(f"cannot use tls_client_ca {authorities}: there is no authority's certificate in it")
     return known
+
+
+def _unusable(what: str, wrong: Exception) -> OSError:
+    reason = getattr(wrong, "reason", None) or getattr(wrong, "strerror", None) or wrong
+    return OSError(f"cannot use {what}: {reason}")
