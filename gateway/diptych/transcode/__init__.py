@@ -114,11 +114,13 @@ class Transcoder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         path = raw_path(scope)
-        match = self.routes.match(scope["method"], path)
+        try:
+            match = self.routes.match(scope["method"], path)
+        except StatusError as unreadable:
+            await self._unmatched(exchange, self.errors.reply(unreadable.status))
+            return
         if not isinstance(match, Match):
-            reply = self._miss(match, scope["method"], path)
-            self.calls.watch.unmatched(reply.status)
-            await exchange.reply(reply)
+            await self._unmatched(exchange, self._miss(match, scope["method"], path))
             return
         endpoint = match.route.target
         origin = origin_of(scope, "rest")
@@ -138,6 +140,10 @@ class Transcoder:
             await exchange.reply(self.errors.reply(status, origin.initial))
         finally:
             origin.over()
+
+    async def _unmatched(self, exchange: Exchange, reply: Reply) -> None:
+        self.calls.watch.unmatched(reply.status)
+        await exchange.reply(reply)
 
     def _blame(self, wrong: BaseException, scope: Scope) -> Status:
         """What the client is told of an exception; what is not for it is raised again."""
