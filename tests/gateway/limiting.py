@@ -17,5 +17,7 @@ def held(gateway: Gateway) -> tuple[int, int, int]:
 async def quiet(gateway: Gateway) -> None:
     """Until nothing is held any more, which has to come about by itself."""
     async with asyncio.timeout(20):
-        while held(gateway) != (0, 0, 0):
+        while True:
+            if held(gateway) == (0, 0, 0):
+                return
             await asyncio.sleep(0)
