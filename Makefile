@@ -27,11 +27,11 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,telemetry,dev]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,dev,bench]'
+	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,telemetry,dev,bench]'
 	@touch $@
 
 build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
@@ -43,6 +43,7 @@ build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codeg
 generate:
 	@rm -f build/.generated
 	@$(MAKE) --no-print-directory build/.generated
+	python -m codegen.settings_docs
 
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
@@ -66,6 +67,7 @@ crash: build/.generated
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- codegen/gen tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- docs/operations.md || { echo 'docs/operations.md is stale: run make generate and commit'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard codegen/gen tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -18,16 +19,25 @@ from typing import Any, Literal, Self
 
 import grpc
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from . import openapi
+from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
-from .http_server import Check, HttpListener, Life, Limits, make_app
+from .forwarded import Proxies
+from .http_server import Check, HttpListener, Life, Limits, Patience, make_app
+from .limits import Limiting
 from .methods import Handler, Method, MethodTable
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
+from .telemetry.exposition import Collector
+from .telemetry.page import PATH as METRICS_PATH
+from .telemetry.page import page as metrics_page
+from .telemetry.station import Telemetry
+from .tls import Keeper
 from .transcode import Transcoder
 from .web import Web
 
@@ -47,8 +57,10 @@ class Gateway(grpc.aio.Server):
     `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
     context manager as FastAPI takes it, entered before the first request of either face and left after the last.
     `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
-    calls: there a servicer ends its endless streams, which would use up the grace. `unbound="auto"` also maps methods
-    that have no annotation to `POST /{package.Service}/{Method}`.
+    calls: there a servicer ends its endless streams, which would use up the grace. `authenticators` are asked
+    who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also
+    maps methods that have no annotation to `POST /{package.Service}/{Method}`. `collectors` are prometheus-client's,
+    for metrics of the services' own.
     """
 
     def __init__(
@@ -59,10 +71,15 @@ class Gateway(grpc.aio.Server):
         lifespan: Lifespan | None = None,
         readiness: Mapping[str, Check] | None = None,
         on_stop: Sequence[Callable[[], None]] = (),
+        authenticators: Sequence[Authenticator] = (),
         unbound: Literal["none", "auto"] = "none",
+        collectors: Sequence[Collector] = (),
     ) -> None:
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
+        self._auth = Auth(self.settings, authenticators)
+        self.limits = Limiting(self.settings)
+        """What calls are held to, and what they hold of it just now."""
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
@@ -71,6 +88,7 @@ class Gateway(grpc.aio.Server):
         self._web: Web | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
+        self._telemetry = Telemetry(self.settings.telemetry, collectors)
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -79,6 +97,11 @@ class Gateway(grpc.aio.Server):
         self._serving = False
         self._http: HttpListener | None = None
         self._rpc: RpcListener | None = None
+        self._certificates: Keeper | None = None
+        self._shared: socket.socket | None = None
+        self._handed_over = False
+        self.standing: Mapping[str, int] | None = None
+        """Which worker this is, and how many serve; `/readyz` shows it. None outside of a supervisor."""
         self._stopped: asyncio.Event | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.app: FastAPI = make_app(
@@ -86,11 +109,16 @@ class Gateway(grpc.aio.Server):
             transcoder=self._enter,
             web=self._built_web,
             document=self.openapi,
-            ready=lambda: self._serving,
+            ready=lambda: self._serving or self._handed_over,  # another worker serves in this one's place
+            workers=lambda: self.standing,
             checks=dict(readiness or {}),
             lifespan=self._asgi_lifespan,
+            page=self._auth.require() if self._auth.enabled else None,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
+        if self._telemetry.on_http is not None:
+            shown = metrics_page(self._telemetry.on_http)
+            self.app.add_route(METRICS_PATH, shown, methods=["GET"], include_in_schema=False)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 
@@ -148,15 +176,20 @@ class Gateway(grpc.aio.Server):
             limits=JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements),
         )
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
-        self._threads = threads
+        self._threads = self._telemetry.runtime.pool = threads
         self._standard = Standard(self._methods.services, reflection=settings.reflection)
+        handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
+        open_ended = bool(self._methods.generic)
+        auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
+        limits = self.limits.limit(handlers, open_ended=open_ended)
         calls = Calls(
             self._methods,
-            self._interceptors,
+            (*self.limits.shed(handlers), *auth, *limits, *self._interceptors),
             threads=threads,
             standard=self._standard.handlers,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
+            watch=self._telemetry.watch,
         )
         self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
         claimed = {binding.template.text for _, binding in bound}
@@ -172,9 +205,25 @@ class Gateway(grpc.aio.Server):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
         if self._document is None:
-            own = openapi.document(self.bindings(), settings=self.settings)
+            own = openapi.document(
+                self.bindings(),
+                settings=self.settings,
+                security=self._auth.security_schemes,
+                scopes=self._auth.scopes,
+            )
             self._document = openapi.merge(own, FastAPI.openapi(self.app))
         return self._document
+
+    def require(self, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
+        """A FastAPI dependency for pages of your own: gives the caller, and lets in nobody unknown.
+
+        The caller has to have all of `scopes`, and one of `roles`.
+        """
+        return self._auth.require(scopes, roles)
+
+    def guarded(self, app: ASGIApp, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> ASGIApp:
+        """An app to mount on `app`, let in to as `require` does it."""
+        return self._auth.guarded(app, scopes, roles)
 
     # Starting.
 
@@ -183,6 +232,7 @@ class Gateway(grpc.aio.Server):
         async with self._entering:
             built = self.build()
             if not self._entered:
+                self._telemetry.start()
                 if self._lifespan is not None:
                     life = Life(self._lifespan(self.app))
                     self._state = await life.enter()
@@ -199,6 +249,9 @@ class Gateway(grpc.aio.Server):
                 await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
                 if self._life is not None:
                     await self._life.leave()
+                await self._telemetry.stop()
+                await self._auth.close()
+                await self.limits.close()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -215,31 +268,64 @@ class Gateway(grpc.aio.Server):
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
+        settings = self.settings
+        tls = Keeper(settings) if settings.tls else None
         transcoder = await self._enter()
         self._stopped = asyncio.Event()
-        settings = self.settings
-        rpc = None if settings.single_port else RpcListener(transcoder.calls, self._methods.generic, settings)
+        rpc = (
+            None
+            if settings.single_port
+            else RpcListener(transcoder.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
+        )
         http = HttpListener(
             self.app,
             settings.http_host,
             settings.http_port,
             transcoder.errors,
-            http2=Limits(max_streams=settings.http2_max_streams, ping_seconds=settings.http2_ping_seconds),
-            tls=settings.tls,
+            http2=Limits(
+                max_streams=settings.http2_max_streams,
+                ping_seconds=settings.http2_ping_seconds,
+                idle_seconds=settings.keep_alive_seconds,
+            ),
+            tls=tls,
+            patience=Patience.of(settings),
+            proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
             largest=settings.largest_body,
             ping_seconds=settings.websocket_ping_seconds,
         )
         try:
             if rpc is not None:
                 await rpc.start()
-            await http.start(self._state)
+            await http.start(self._state, self._shared)
         except BaseException:
             if rpc is not None:
                 await rpc.stop(0)
             await http.stop(0)
             await self._leave()
             raise
-        self._rpc, self._http = rpc, http
+        self._rpc, self._http, self._certificates = rpc, http, tls
+        if tls is not None:
+            tls.start()
+        self._telemetry.runtime.connections = http.connections
+        self._telemetry.listening(
+            http=(settings.http_host, http.port), rpc=None if rpc is None else (settings.grpc_host, rpc.port)
+        )
+
+    async def reload_certificates(self) -> bool:
+        """Look at the certificate's files now, as SIGHUP does; whether new connections get new ones from now on."""
+        return self._certificates is not None and await self._certificates.look()
+
+    def share(self, http: socket.socket) -> None:
+        """Before `start`: accept HTTP on a bound socket that other processes hold too, and share gRPC's port.
+
+        That other processes may have the ports is then somebody else's to see to.
+        """
+        self._shared = http
+
+    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept HTTP on these sockets as well, whose own processes are gone; on none of them with an empty list."""
+        if self._http is not None:
+            await self._http.mind(sockets)
 
     @property
     def http_port(self) -> int:
@@ -257,6 +343,11 @@ class Gateway(grpc.aio.Server):
             raise RuntimeError("the gateway is not started")
         return self._rpc.port
 
+    @property
+    def metrics_port(self) -> int | None:
+        """The bound port of the metrics' own listener, where the settings ask for one and the gateway is started."""
+        return self._telemetry.port
+
     # Stopping.
 
     async def stop(self, grace: float | None = None) -> None:
@@ -269,13 +360,20 @@ class Gateway(grpc.aio.Server):
             self._stopping = asyncio.ensure_future(self._stop(seconds))
         await asyncio.shield(self._stopping)
 
+    async def hand_over(self) -> None:
+        """Stop as one whose place another process has taken: readiness stays, and no load balancer is waited for."""
+        self._handed_over = True
+        await self.stop()
+
     async def _stop(self, grace: float) -> None:
         self._serving = False
         rpc, http = self._rpc, self._http
+        if self._certificates is not None:
+            await self._certificates.stop()
         if http is not None:
             if self._standard is not None:
                 await self._standard.shutdown()
-            if self.settings.drain_seconds:
+            if self.settings.drain_seconds and not self._handed_over:
                 await asyncio.sleep(self.settings.drain_seconds)
             self._tell_services()
             stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
@@ -319,12 +417,17 @@ class Gateway(grpc.aio.Server):
     ) -> None:
         await self.stop()
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once."""
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._run())
+    def run(self, started: Callable[[], None] | None = None, stopping: Callable[[], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once.
 
-    async def _run(self) -> None:
+        `started` is called on the event loop once both faces are served, `stopping` when nothing new is accepted.
+        """
+        if stopping is not None:
+            self._on_stop = (*self._on_stop, stopping)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._run(started))
+
+    async def _run(self, started: Callable[[], None] | None) -> None:
         loop = asyncio.get_running_loop()
         received: list[int] = []
         stopping: list[asyncio.Task[None]] = []
@@ -340,6 +443,9 @@ class Gateway(grpc.aio.Server):
         await self.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)
+        reloads: set[asyncio.Task[bool]] = set()
+        if self._certificates is not None:
+            loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.reload_certificates())))
         settings = self.settings
         logger.info(
             "HTTP on %s://%s:%d, gRPC on %s:%d",
@@ -349,6 +455,8 @@ class Gateway(grpc.aio.Server):
             settings.http_host if settings.single_port else settings.grpc_host,
             self.grpc_port,
         )
+        if started is not None:
+            started()
         await self.wait_for_termination()
 
 

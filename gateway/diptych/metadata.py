@@ -34,6 +34,8 @@ _UNSENDABLE = frozenset(
 )
 # A servicer sets the status of a success with this key; gRPC clients see it as plain metadata.
 HTTP_CODE_KEY = "x-http-code"
+# When a client's retries may go on ("Pushback" in gRPC's A6), trailing metadata that gRPC itself speaks.
+RETRY_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 TIMEOUT_HEADER = b"grpc-timeout"
 SERVER_TIMEOUT_HEADER = b"x-server-timeout"
 

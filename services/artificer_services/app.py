@@ -5,9 +5,11 @@ It knows every service's `build`, and nothing of how a service works.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from artificer.batch.v1 import batch_service_pb2_grpc
 from artificer.chat.v1 import message_service_pb2_grpc
@@ -17,7 +19,12 @@ from diptych import Gateway, Settings
 from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
+from .ocr.metrics import PoolMetrics
 from .tables import table
+
+logger = logging.getLogger("artificer")
+
+S = TypeVar("S", OcrSettings, BatchSettings)
 
 # Base64 makes a document a third larger, and the other fields want room too.
 _BASE64_AND_ROOM = 1.5
@@ -26,9 +33,17 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 def create(settings: Settings) -> Gateway:
     """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
-    ocr_settings = table(settings, "ocr", OcrSettings)
+    ocr_settings = _divided(table(settings, "ocr", OcrSettings), settings.workers)
     ocr, chat = OcrService(ocr_settings), ChatService(table(settings, "chat", ChatSettings))
-    batch = BatchService(table(settings, "batch", BatchSettings))
+    batch = BatchService(_divided(table(settings, "batch", BatchSettings), settings.workers))
+
+    if settings.workers > 1 and chat.settings.broker_kind == "memory":
+        logger.warning(
+            "with %d workers and broker = memory, live messages from other workers come up to %g s late:"
+            " set services.chat.database_url, or broker = redis with a redis_url",
+            settings.workers,
+            chat.settings.sweep_seconds,
+        )
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -42,6 +57,7 @@ def create(settings: Settings) -> Gateway:
         lifespan=lifespan,
         readiness={"ocr": ocr.ready, "chat": chat.ready, "batch": batch.ready},
         on_stop=[chat.part, batch.part],
+        collectors=[PoolMetrics(ocr.pool)],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
@@ -49,6 +65,11 @@ def create(settings: Settings) -> Gateway:
     chat.add_page(gateway.app)
     batch.add_page(gateway.app)
     return gateway
+
+
+def _divided(service: S, processes: int) -> S:
+    """The part of a service's worker processes that each of several gateways has: they are counted for the machine."""
+    return service if processes == 1 else replace(service, workers=max(1, service.worker_count // processes))
 
 
 def _ocr_limits(ocr: OcrSettings) -> dict[str, int]:

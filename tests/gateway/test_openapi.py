@@ -291,7 +291,7 @@ def test_errors_an_operation_may_answer_with() -> None:
     assert {"413", "415"} <= PATHS["/v1/dishes"]["post"]["responses"].keys()
     secured = described(security={"bearer": {"type": "http", "scheme": "bearer"}})
     assert {"401", "403"} <= secured["paths"]["/v1/dishes"]["get"]["responses"].keys()
-    assert secured["security"] == [{"bearer": []}]
+    assert secured["paths"]["/v1/dishes"]["get"]["security"] == [{"bearer": []}]
 
 
 def test_comments_are_shown() -> None:

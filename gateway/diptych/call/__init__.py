@@ -18,7 +18,9 @@ import grpc
 
 from ..metadata import Metadata
 from ..methods import Handler, Method, MethodTable
+from ..origin import Origin, enter
 from ..status import Code, error
+from ..telemetry import Watch
 from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
 from .guard import Guard
@@ -28,6 +30,7 @@ from .run import ClientGone, Gone, Stragglers, before
 from .stream import Stream
 
 __all__ = [
+    "UNKNOWN_METHOD",
     "AnyCall",
     "Call",
     "Calls",
@@ -71,8 +74,11 @@ class Calls:
         standard: Mapping[str, Handler] | None = None,
         debug: bool = False,
         max_seconds: float | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.methods = methods
+        self.watch = watch or Watch.off()
+        """Whoever opens a call begins its record here before, and ends it, whatever becomes of the call."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
@@ -82,6 +88,7 @@ class Calls:
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
         # Without interceptors of the user's, the chain has one answer for a method, found now.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
+        self.watch.know(self.handlers)
         self._chain = None if not interceptors else self._link()
 
     def _link(self) -> Chain:
@@ -101,22 +108,28 @@ class Calls:
                 return adapt(handler, self._threads)
         return None
 
-    async def open(self, method: Method, metadata: Metadata, peer: str, seconds: float | None) -> Call:
+    async def open(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
         """Begin a call: the interceptors run now, before anything is read of the request's body.
 
         Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
+        enter(origin)
+        if self.watch.make is not None and origin.record is not None:
+            origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is None:
-            return Call(self.shared, method, self.guarded[method.path], metadata, peer, deadline, plain=True)
+            return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
         handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
-        return Call(self.shared, method, handler, pairs, peer, deadline, plain=False)
+        return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
 
-    async def open_wire(self, path: str, metadata: Metadata, peer: str, seconds: float | None) -> WireCall:
+    async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
         """Begin a call of bytes, as `open`; `path` is `/{package.Service}/{Method}` as the client wrote it.
 
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
+        enter(origin)
+        if self.watch.make is not None and origin.record is not None:
+            origin.record.met(metadata)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
@@ -127,7 +140,7 @@ class Calls:
             if found is None:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
-        return WireCall(self.shared, path, handler, metadata, peer, deadline)
+        return WireCall(self.shared, path, handler, metadata, origin, deadline)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

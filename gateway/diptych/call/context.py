@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import grpc
 
 from ..metadata import Metadata, check
+from ..origin import IDENTITY_KEYS, Origin
 from ..status import CODE_BY_NUMBER, Code
-
-_INSECURE = {"transport_security_type": [b"insecure"], "security_level": [b"TSI_SECURITY_NONE"]}
 
 Write = Callable[[Any], Any]
 
@@ -49,7 +48,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         "_initial_sent",
         "_loop",
         "_metadata",
-        "_peer",
+        "_origin",
         "_read",
         "_trailing",
         "_write",
@@ -58,9 +57,9 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     )
 
     def __init__(
-        self, metadata: Metadata, peer: str, deadline: float | None, loop: asyncio.AbstractEventLoop | None
+        self, metadata: Metadata, origin: Origin, deadline: float | None, loop: asyncio.AbstractEventLoop | None
     ) -> None:
-        self._metadata, self._peer, self._deadline, self._loop = metadata, peer, deadline, loop
+        self._metadata, self._origin, self._deadline, self._loop = metadata, origin, deadline, loop
         self._code: Code | int | None = None
         self._details = ""
         self._initial: Metadata = ()
@@ -85,16 +84,18 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return pairs
 
     def peer(self) -> str:
-        return self._peer
+        return self._origin.peer
 
     def peer_identities(self) -> Iterable[bytes] | None:
-        return None
+        key = self.peer_identity_key()
+        return None if key is None else list(self._origin.auth[key])
 
     def peer_identity_key(self) -> str | None:
-        return None
+        # gRPC's core: the subject's alternative names where there are any, else its common name.
+        return next((key for key in IDENTITY_KEYS if key in self._origin.auth), None)
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        return dict(_INSECURE)
+        return {key: list(values) for key, values in self._origin.auth.items()}
 
     def time_remaining(self) -> Any:
         return None if self._deadline is None or self._loop is None else max(0.0, self._deadline - self._loop.time())

@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from ..methods import Handler
+from ..origin import origin
 from ..status import Code, Status, StatusError, pack
 from .adapt import Behaviour, adapt, behaviour_of, generates, with_behaviour
 from .context import code_of
@@ -117,6 +118,9 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def status(self, error: BaseException, where: str) -> Status:
         """Log an unexpected exception under a new id, and make of it what a client may see."""
+        known = origin()
+        if known is not None and known.record is not None:
+            known.record.caught(error)
         error_id = uuid.uuid4().hex[:16]
         logger.error("unexpected error %s in %s", error_id, where, exc_info=error)
         text = f"internal error, id {error_id}"

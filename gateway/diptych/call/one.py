@@ -16,7 +16,9 @@ from google.rpc import status_pb2
 
 from ..metadata import Metadata, Pair
 from ..methods import Handler, Method
+from ..origin import Lease, Origin
 from ..status import Code, Status, StatusError, error
+from ..telemetry import NOTHING, Record
 from .adapt import behaviour_of
 from .context import Context, code_of
 from .guard import Guard
@@ -37,18 +39,26 @@ class Shared(NamedTuple):
 class AnyCall(ABC):
     """One call that has passed the interceptors' look at its metadata; what its messages are is for its subclasses."""
 
-    __slots__ = ("_behaviour", "_handler", "_requests", "context", "deadline", "path", "shared")
+    __slots__ = ("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "path", "record", "shared")
 
     def __init__(
-        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, peer: str, deadline: float | None
+        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, origin: Origin, deadline: float | None
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
         self._behaviour = behaviour_of(handler)
         self._requests: Requests | None = None
+        self._origin = origin
+        self.record: Record = NOTHING if origin.record is None else origin.record
+        """What is counted of it; whoever began it ends it."""
         self.deadline = deadline
         """When it has to be over, in the loop's time."""
         # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
-        self.context = Context(metadata, peer, deadline, None if deadline is None else asyncio.get_running_loop())
+        self.context = Context(metadata, origin, deadline, None if deadline is None else asyncio.get_running_loop())
+
+    @property
+    def lease(self) -> Lease | None:
+        """What is told of the bytes of its request, where they are counted."""
+        return self._origin.lease
 
     @property
     def needs_request(self) -> bool:
@@ -75,10 +85,15 @@ class AnyCall(ABC):
 
     def _request(self, request: Any) -> Any:
         if not self._handler.request_streaming:
-            return self._one(request)
-        requests = self._requests = Requests(request, self._one)
+            return self._taken(request) if self.needs_request else self._one(request)
+        requests = self._requests = Requests(request, self._taken)
         self.context.attach_requests(requests.read)
         return requests
+
+    def _taken(self, request: Any) -> Any:
+        made = self._one(request)
+        self.record.messages_in += 1
+        return made
 
     async def unary(self, request: Any, gone: Gone) -> Any:
         """The one response to one request, or to a `Source` of them where `takes_stream`.
@@ -102,7 +117,11 @@ class AnyCall(ABC):
             context.finish(cancelled=cancelled)
         if context.code() is not None and code_of(context.code()) is not Code.OK:
             raise StatusError(self.status())
-        return self.given(response)
+        given = self.given(response)
+        record = self.record
+        record.messages_out += 1
+        record.code = 0
+        return given
 
     def stream(self, request: Any) -> Stream:
         """The stream of responses, begun at once; `request` is one request, or a `Source` where `takes_stream`."""
@@ -123,7 +142,8 @@ class AnyCall(ABC):
     @property
     def initial_metadata(self) -> Sequence[Pair]:
         """What the servicer sent, or would have sent, before its first message."""
-        return self.context.initial_metadata
+        first = self._origin.initial
+        return (*first, *self.context.initial_metadata) if first else self.context.initial_metadata
 
     @property
     def trailing_metadata(self) -> Sequence[Pair]:
@@ -143,12 +163,12 @@ class Call(AnyCall):
         method: Method,
         handler: Handler,
         metadata: Metadata,
-        peer: str,
+        origin: Origin,
         deadline: float | None,
         *,
         plain: bool,
     ) -> None:
-        super().__init__(shared, method.path, handler, metadata, peer, deadline)
+        super().__init__(shared, method.path, handler, metadata, origin, deadline)
         self.method = method
         # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
         self._plain = plain
@@ -183,6 +203,7 @@ class WireCall(AnyCall):
     __slots__ = ()
 
     def _one(self, request: Any) -> Any:
+        self.record.bytes_in += len(request)
         deserialize = self._handler.request_deserializer
         if deserialize is None:
             return request
@@ -197,4 +218,5 @@ class WireCall(AnyCall):
             printed: bytes = response if serialize is None else serialize(response)
         except Exception as wrong:
             raise StatusError(self.shared.guard.status(wrong, self.path)) from None
+        self.record.bytes_out += len(printed)
         return printed

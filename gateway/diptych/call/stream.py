@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import grpc
 
 from ..status import Code, Status, StatusError, error
+from ..telemetry import Record
 from .context import Context, code_of
 from .guard import Guard
 from .run import DEADLINE_EXCEEDED, ClientGone, Pipe, Stragglers
@@ -31,6 +32,7 @@ class Running(Protocol):
 
     context: Context
     path: str
+    record: Record
 
     @property
     def shared(self) -> _Shared: ...
@@ -109,12 +111,15 @@ class Stream:
         if self._unfit is not None:
             raise self._unfit
         messages = pipe.take()
+        record = self._call.record
         if messages is None:
+            record.code = 0
             return None
         fit: list[Any] = []
         try:
             for message in messages:
                 fit.append(self._call.given(message))
+                record.messages_out += 1
         except StatusError as unfit:
             if not fit:
                 raise

@@ -5,7 +5,6 @@ Every failure is one line on standard error and a non-zero exit, without a trace
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,12 +13,21 @@ import orjson
 import typer
 from typer.exceptions import TyperException
 
+from ..auth import AuthError, KeyFileError
 from ..rpc_server import EngineError
 from ..rules import RuleError
+from ..telemetry.station import TelemetryError
+from ..workers.member import seated
+from .auth import app as auth_commands
 from .explain import explain as explain_request
+from .health import grpc_health
+from .health import health as http_health
 from .lint import lint as lint_gateway
 from .load import LoadError, gateway_of, settings_of
+from .observe import observed
 from .table import routes as route_table
+from .workers import seat_of, supervise
+from .workers import serve as serve_seated
 
 app = typer.Typer(
     name="diptych",
@@ -28,6 +36,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(auth_commands)
 
 Target = Annotated[
     str | None,
@@ -61,12 +71,16 @@ def serve(
     single_port: Annotated[
         bool | None, typer.Option("--single-port", help="Serve gRPC on the HTTP port, and open no other.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on the same ports, under a supervisor.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     debug: Annotated[bool | None, typer.Option("--debug", help="Send the text of exceptions to clients.")] = None,
     settings: Set = None,
+    as_worker: Annotated[str | None, typer.Option("--as-worker", hidden=True)] = None,
 ) -> None:
     """Serve both faces until SIGTERM or SIGINT; a second signal exits at once.
+
+    With several workers, SIGHUP reads settings and code anew, a worker at a time, without a failed request.
 
     Settings come from DIPTYCH_* variables, then a TOML file, then flags: the later wins.
     """
@@ -76,15 +90,19 @@ def serve(
         "grpc_host": grpc_host,
         "grpc_port": grpc_port,
         "single_port": single_port,
+        "workers": workers,
         "grace_seconds": grace_seconds,
         "log_level": log_level,
         "debug": debug,
     }
     loaded = settings_of(config, {name: value for name, value in flags.items() if value is not None}, settings or [])
-    logging.basicConfig(
-        level=loaded.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    gateway_of(target, loaded).run()
+    if as_worker is not None:
+        seat = seat_of(as_worker)
+        serve_seated(gateway_of(target, observed(seated(loaded, seat))), seat)
+    elif loaded.workers > 1:
+        supervise(loaded)
+    else:
+        gateway_of(target, observed(loaded)).run()
 
 
 @app.command()
@@ -154,6 +172,29 @@ def lint(
         raise typer.Exit(1)
 
 
+@app.command()
+def health(
+    config: Config = None,
+    settings: Set = None,
+    live: Annotated[bool, typer.Option("--live", help="Only whether the process is alive (/healthz).")] = False,
+    rpc: Annotated[bool, typer.Option("--grpc", help="Ask grpc.health.v1 instead of /readyz.")] = False,
+    service: Annotated[str, typer.Option(help="With --grpc: one service, by its full name.")] = "",
+    authority: Annotated[
+        Path | None, typer.Option(help="With --grpc and TLS: whose certificates are believed, PEM.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 6.0,
+) -> None:
+    """Say whether the gateway that listens where the settings say takes calls. Exits 1 where it does not."""
+    loaded = settings_of(config, {}, settings or [])
+    if rpc:
+        fit, text = grpc_health(loaded, service, seconds=timeout, authority=authority)
+    else:
+        fit, text = http_health(loaded, live=live, seconds=timeout)
+    typer.echo(text)
+    if not fit:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command; what goes wrong is told in one line."""
     try:
@@ -162,7 +203,7 @@ def main() -> None:
         code = 130
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (EngineError, LoadError, RuleError, OSError) as error:
+    except (AuthError, EngineError, KeyFileError, LoadError, RuleError, TelemetryError, OSError) as error:
         code = _fail(str(error), 1)
     except Exception as error:
         code = _fail(f"{type(error).__name__}: {error}", 1)

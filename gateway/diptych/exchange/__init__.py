@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
+from ..origin import Origin, Protocol, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
 from .inbound import Inbound
+from .patience import BodyPatience
 
 __all__ = [
+    "AUTH",
     "CUT",
+    "BodyPatience",
     "Disconnected",
     "Exchange",
     "Gunzip",
@@ -25,7 +29,7 @@ __all__ = [
     "Send",
     "StreamCut",
     "coding_of",
-    "peer",
+    "origin_of",
     "raw_path",
     "read",
     "too_large",
@@ -33,6 +37,9 @@ __all__ = [
 
 CUT = "diptych.cut"
 """The scope's key for the listener's function that closes the connection and leaves the response incomplete."""
+
+AUTH = "diptych.auth"
+"""The scope's key for the connection's `auth_context()`, where it is not plain text."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
@@ -111,9 +118,14 @@ def raw_path(scope: Scope) -> str:
     return path
 
 
-def peer(client: tuple[str, int] | None) -> str:
-    """The client's address as gRPC's `context.peer()` writes it."""
-    if client is None:
-        return "unknown:"
-    host, port = client[0], client[1]
-    return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"
+def origin_of(scope: Scope, protocol: Protocol) -> Origin:
+    """Where a request came from. The listener says in the scope what a client's certificate has proven."""
+    auth = scope.get(AUTH)
+    found = Origin(protocol=protocol, peer=_peer(scope.get("client")))
+    if auth is not None:
+        found.auth = auth
+    return found
+
+
+def _peer(client: tuple[str, int] | None) -> str:
+    return "unknown:" if client is None else peer_of(client[0], client[1])

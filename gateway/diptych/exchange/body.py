@@ -9,9 +9,14 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..origin import Lease
 from ..status import Code, Violation, error, invalid
+from .patience import BodyPatience, Pieces
 
 Receive = Callable[[], Awaitable[Any]]
+
+
+_PATIENCE = BodyPatience()
 
 
 class Disconnected(Exception):
@@ -39,39 +44,64 @@ def coding_of(header: bytes) -> bool:
     )
 
 
-async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The whole body, decompressed; at most `limit` bytes of it are ever held.
+async def read(
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    limit: int,
+    patience: BodyPatience = _PATIENCE,
+    lease: Lease | None = None,
+) -> bytes:
+    """The whole body, decompressed; at most `limit` bytes of it are ever held, and `lease` is told of each.
 
-    Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding.
+    Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding,
+    DEADLINE_EXCEEDED (408) where it comes too slowly, and what `lease` raises.
     """
     gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise too_large(limit)
-    message = await receive()
+    if declared is not None and declared.isdigit():
+        if int(declared) > limit:
+            raise too_large(limit)
+        if lease is not None:
+            lease.expect(int(declared))
+    pieces: Pieces | None = None
+    step = receive().__await__()
+    try:
+        waiting = next(step)
+    except StopIteration as done:  # it is there already, as nearly every body is: no timer is set
+        message = done.value
+    else:
+        pieces = Pieces(receive, patience)
+        message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body comes in one piece
         if len(body) > limit:
             raise too_large(limit)
+        if lease is not None:
+            lease.take(len(body))
         return body
-    sink = _Gunzip(limit) if gzip else _Plain(limit)
+    pieces = pieces or Pieces(receive, patience)
+    sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
-        sink.feed(message.get("body", b""))
+        piece = message.get("body", b"")
+        pieces.received += len(piece)
+        sink.feed(piece)
         if not message.get("more_body"):
             return sink.end()
-        message = await receive()
+        message = await pieces.next()
 
 
 class _Plain:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, lease: Lease | None) -> None:
+        self._limit, self._lease = limit, lease
         self._body = bytearray()
 
     def feed(self, data: bytes) -> None:
         if len(self._body) + len(data) > self._limit:
             raise too_large(self._limit)
+        if self._lease is not None:
+            self._lease.take(len(data))
         self._body += data
 
     def end(self) -> bytes:
@@ -79,8 +109,8 @@ class _Plain:
 
 
 class _Gunzip:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, lease: Lease | None) -> None:
+        self._limit, self._lease = limit, lease
         self._body = bytearray()
         self._gunzip = Gunzip()
 
@@ -90,6 +120,8 @@ class _Gunzip:
             self._body += plain
             if len(self._body) > self._limit:
                 raise too_large(self._limit)
+            if self._lease is not None:
+                self._lease.take(len(plain))
 
     def end(self) -> bytes:
         self._gunzip.end()

@@ -7,6 +7,7 @@ It knows no servicer.
 from .h2 import Limits
 from .life import Life
 from .listener import HttpListener
+from .patience import Patience
 from .shell import Check, make_app
 
-__all__ = ["Check", "HttpListener", "Life", "Limits", "make_app"]
+__all__ = ["Check", "HttpListener", "Life", "Limits", "Patience", "make_app"]

@@ -7,28 +7,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .h2 import PREFACE, Http2Protocol
+from ..exchange import AUTH
+from ..tls import Room
+from .full import TurnedAway
+from .h2 import PREFACE, TOO_MANY, Http2Protocol
+from .patience import Patience, Wait
+from .words import Words
 
 MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
 
 
-def http1(malformed: bytes, make_http2: MakeHttp2) -> type[asyncio.Protocol]:
-    """The protocol of new connections. `malformed` is what is written where the parser gives up."""
+def http1(words: Words, room: Room, make_http2: MakeHttp2, *, secure: bool) -> type[asyncio.Protocol]:
+    """The protocol of new connections; `secure` ones say with every request what the client has proven."""
 
     class Protocol(HttpToolsProtocol):
-        alpn_protocols: ClassVar[list[str]] = ["h2", "http/1.1"]
         _begun: bytes | None = b""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
             tls: Any = transport.get_extra_info("ssl_object")
+            http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+            if room.is_full():
+                transport.set_protocol(TurnedAway(transport, TOO_MANY if http2 else words.full))
+                return
+            super().connection_made(transport)
+            self._wait = Wait()
             if tls is not None:
                 self._begun = None  # ALPN has decided
-                if tls.selected_alpn_protocol() == "h2":
+                self._proven = tls.proven
+                if http2:
                     self._hand_on(b"")
 
         def data_received(self, data: bytes) -> None:
@@ -52,7 +62,29 @@ def http1(malformed: bytes, make_http2: MakeHttp2) -> type[asyncio.Protocol]:
                 protocol.data_received(data)
 
         def send_400_response(self, msg: str) -> None:
-            self.transport.write(malformed)
-            self.transport.close()
+            self._leave(words.malformed)
 
-    return Protocol
+        def look(self, now: float, patience: Patience) -> None:
+            cycle, wait = self.cycle, self._wait
+            if cycle is not None and not cycle.response_complete:
+                wait.over(_SERVED, now, patience.idle)  # how long that may be is for others to say
+            elif self._begun or self.scope is not (None if cycle is None else cycle.scope):
+                if wait.over(_PREFACE if self._begun else self.scope, now, patience.head):
+                    self._leave(words.late)
+            elif wait.over(cycle or _FRESH, now, patience.idle):
+                self.transport.close()
+
+        def _leave(self, answer: bytes) -> None:
+            if not self.transport.is_closing():
+                self.transport.write(answer)
+                self.transport.close()
+
+    class Secure(Protocol):
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope[AUTH] = self._proven  # type: ignore[literal-required]
+
+    return Secure if secure else Protocol
+
+
+_SERVED, _PREFACE, _FRESH = "served", "preface", "fresh"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,25 +19,29 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from ..exchange import CUT, StreamCut
+from ..exchange import AUTH, CUT, StreamCut
+from ..forwarded import Proxies
 from ..reply import ErrorReplier
-from ..status import Violation, invalid
+from ..tls import Keeper, Material, Room
 from ..transcode import HELD
 from .h1 import http1
 from .h2 import Http2Protocol, Limits
+from .patience import Patience, look_after
+from .proxies import behind
 from .sockets import WebSocketProtocol, unwanted
+from .words import Words
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 _BACKLOG = 2048
-_HTTP2 = Limits()
+_HTTP2, _PATIENCE = Limits(), Patience()
 
 
 class HttpListener:
     """One bound port of HTTP/1.1 and HTTP/2. `errors` words what the parser refuses before there is a request.
 
-    `tls` are the paths of the certificate chain and its key, both PEM. `largest` is the largest message any WebSocket
+    `tls` has the certificate to show, now and later. `largest` is the largest message any WebSocket
     takes, in bytes, and `ping_seconds` how often its client is pinged, and how long it may take to answer.
     """
 
@@ -48,19 +53,25 @@ class HttpListener:
         errors: ErrorReplier,
         *,
         http2: Limits = _HTTP2,
-        tls: tuple[str, str] | None = None,
+        tls: Keeper | None = None,
+        patience: Patience = _PATIENCE,
+        proxies: Proxies | None = None,
         largest: int = 16 * 1024 * 1024,
         ping_seconds: float = 20.0,
     ) -> None:
         self._host, self._asked_port = host, port
         self._draining = False
-        self._app = app
-        malformed = errors.reply(invalid(Violation("", "the request is not HTTP/1.1")).status)
+        self._tls, self._patience = tls, patience
+        words = Words.of(errors)
+        self._room = Room(self._is_full, words.plain)
+        self._app = app = behind(app, proxies) if proxies else app
         self._config = uvicorn.Config(
             self._front,
             http=http1(
-                _raw_reply(malformed.status, malformed.headers, malformed.body),
+                words,
+                self._room,
                 lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
+                secure=tls is not None,
             ),
             ws=WebSocketProtocol,
             ws_max_size=largest,
@@ -72,21 +83,25 @@ class HttpListener:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # which proxies are trusted is a setting of its own, and off
-            timeout_keep_alive=75,
+            proxy_headers=False,  # which proxies are trusted is a setting of its own
+            timeout_keep_alive=math.ceil(patience.idle),
             backlog=_BACKLOG,
-            ssl_certfile=tls[0] if tls else None,
-            ssl_keyfile=tls[1] if tls else None,
         )
         self._server = uvicorn.Server(self._config)
+        self._server.servers = []
         self._ticking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+        self._minded: tuple[socket.socket, ...] = ()
+        self._listening = asyncio.Lock()
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = send.__self__  # type: ignore[attr-defined]
         scope[CUT] = partial(_cut, connection)
         if scope["type"] == "websocket":
             scope[HELD] = connection.hold
+            if self._tls is not None:
+                scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
         try:  # suppress() makes an object a request
             await self._app(scope, receive, _closing(send) if self._draining else send)
         except StreamCut:
@@ -104,9 +119,30 @@ class HttpListener:
         port: int = self._socket.getsockname()[1]
         return port
 
-    async def start(self, state: Mapping[str, Any]) -> None:
-        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken."""
-        self._load()
+    def connections(self) -> Mapping[str, int]:
+        """How many are open, by what they speak."""
+        kinds = [_kind(one) for one in list(self._server.server_state.connections)]
+        return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
+
+    async def start(self, state: Mapping[str, Any], given: socket.socket | None = None) -> None:
+        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken.
+
+        `given` is a socket that is bound already.
+        """
+        self._config.load()
+        bound = given or self._bound()
+        bound.setblocking(False)
+        self._socket = bound
+        logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        self._server.lifespan.state = dict(state)
+        await self._listen(None if self._tls is None else self._tls.material)
+        if self._tls is not None:
+            self._tls.tell(self._listen)
+        self._ticking = asyncio.ensure_future(self._server.main_loop())
+        self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._patience))
+
+    def _bound(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -115,20 +151,47 @@ class HttpListener:
         except OSError:
             bound.close()
             raise
-        bound.setblocking(False)
-        self._socket = bound
-        logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
-        self._server.lifespan = self._config.lifespan_class(self._config)
-        self._server.lifespan.state = dict(state)
-        await self._server.startup(sockets=[bound])
-        self._ticking = asyncio.ensure_future(self._server.main_loop())
+        return bound
 
-    def _load(self) -> None:
-        try:
-            self._config.load()
-        except OSError as wrong:
-            files = f"tls_certificate {self._config.ssl_certfile} with tls_key {self._config.ssl_keyfile}"
-            raise OSError(f"cannot use {files}: {wrong}") from None
+    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept on these as well from now on, and no longer on others that were minded; they stay the caller's."""
+        self._minded = tuple(sockets)
+        await self._listen(None if self._tls is None else self._tls.material)
+
+    async def _listen(self, material: Material | None) -> None:
+        """Accept with what is shown now. Those who accepted before stop, and what they have accepted lives on."""
+        async with self._listening:
+            await self._listen_anew(material)
+
+    async def _listen_anew(self, material: Material | None) -> None:
+        if self._socket is None or self._draining:
+            return
+        options: dict[str, Any] = {}
+        if material is not None:
+            material.context.room = self._room
+            options = {"ssl": material.context, "ssl_handshake_timeout": self._patience.handshake}
+        # Each listens by a descriptor of its own on the one socket, so that nobody's connection falls between them.
+        loop = asyncio.get_running_loop()
+        listening = [
+            await loop.create_server(self._connection, sock=one.dup(), backlog=_BACKLOG, **options)
+            for one in (self._socket, *self._minded)
+        ]
+        before = listening  # where the stop has begun meanwhile
+        if not self._draining:
+            before, self._server.servers = self._server.servers, listening
+        for one in before:
+            one.close()
+
+    def _connection(self) -> asyncio.Protocol:
+        server = self._server
+        made: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
+            config=self._config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+        return made
+
+    def _is_full(self) -> bool:
+        most = self._patience.connections
+        return most is not None and len(self._server.server_state.connections) + self._room.handshakes >= most
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
@@ -163,10 +226,12 @@ class HttpListener:
             await asyncio.sleep(_TICK_SECONDS)
         await self._cancel()
         server.should_exit = True
-        self._ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticking
-        self._ticking = None
+        for task in (self._ticking, self._looking):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._ticking = self._looking = None
 
     async def _cancel(self) -> None:
         state = self._server.server_state
@@ -194,6 +259,12 @@ def _http2_of(connections: Iterable[object]) -> list[Http2Protocol]:
     return [one for one in connections if isinstance(one, Http2Protocol)]
 
 
+def _kind(connection: object) -> str:
+    if isinstance(connection, Http2Protocol):
+        return "h2"
+    return "websocket" if isinstance(connection, WebSocketProtocol) else "http/1.1"
+
+
 def _is_busy(connection: Any) -> bool:
     cycle = getattr(connection, "cycle", None)
     return cycle is not None and not cycle.response_complete
@@ -206,17 +277,6 @@ def _closing(send: Send) -> Send:
         await send(message)
 
     return close
-
-
-def _raw_reply(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    lines = [
-        b"HTTP/1.1 %d Bad Request" % status,
-        *(b"%b: %b" % pair for pair in headers),
-        b"connection: close",
-        b"",
-        b"",
-    ]
-    return b"\r\n".join(lines) + body
 
 
 def _cut_on_purpose(record: logging.LogRecord) -> bool:

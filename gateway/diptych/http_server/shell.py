@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from ..exchange import StreamCut
 from ..reply import Reply
 from ..settings import Settings
-from ..status import CODE_OF_HTTP, Code, Status, Violation, invalid
+from ..status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
 from ..transcode import Transcoder
 from ..web import Web
 from .cors import cross_origin
@@ -46,8 +46,14 @@ def make_app(
     ready: Callable[[], bool],
     checks: Mapping[str, Check],
     lifespan: Lifespan[Any],
+    page: Callable[..., Awaitable[Any]] | None = None,
+    workers: Callable[[], Mapping[str, int] | None] = lambda: None,
 ) -> FastAPI:
-    """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document."""
+    """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document.
+
+    `page` is the dependency that lets callers in to the documentation, where it is not public. `workers` is what
+    `/readyz` tells of the processes that serve beside this one.
+    """
     app = _Shell(
         transcoder,
         web,
@@ -63,9 +69,9 @@ def make_app(
         # three times a request, which was a fifth of a small one.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    _add_health(app, ready, checks)
+    _add_health(app, ready, checks, workers)
     if settings.docs:
-        _add_docs(app, settings, document)
+        _add_docs(app, settings, document, [] if page is None or settings.auth.docs_public else [Depends(page)])
     _add_errors(app, transcoder)
     return app
 
@@ -176,7 +182,12 @@ def _below(scope: Scope) -> str:
     return path[len(root) :] if path.startswith(root + "/") else path
 
 
-def _add_health(app: FastAPI, ready: Callable[[], bool], checks: Mapping[str, Check]) -> None:
+def _add_health(
+    app: FastAPI,
+    ready: Callable[[], bool],
+    checks: Mapping[str, Check],
+    workers: Callable[[], Mapping[str, int] | None],
+) -> None:
     @app.get("/healthz", tags=["Health"], summary="Whether the process is alive.")
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
@@ -192,7 +203,9 @@ def _add_health(app: FastAPI, ready: Callable[[], bool], checks: Mapping[str, Ch
         fit = ready() and all(results.values())
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
-        return {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        told = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        beside = workers()
+        return told if beside is None else {**told, "workers": beside}
 
 
 async def _passes(check: Check) -> bool:
@@ -206,14 +219,16 @@ async def _passes(check: Check) -> bool:
     return found is not False
 
 
-def _add_docs(app: FastAPI, settings: Settings, document: Callable[[], dict[str, Any]]) -> None:
+def _add_docs(
+    app: FastAPI, settings: Settings, document: Callable[[], dict[str, Any]], dependencies: Sequence[Any]
+) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.get("/openapi.json", include_in_schema=False, dependencies=dependencies)
     async def openapi() -> JSONResponse:
         return JSONResponse(document())
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False, dependencies=dependencies)
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
         return get_swagger_ui_html(
@@ -250,6 +265,9 @@ def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -
         message = error.detail if isinstance(error.detail, str) else orjson.dumps(error.detail, default=str).decode()
         return await respond(Status(code=code, message=message, http=error.status_code, headers=headers))
 
+    async def refused(_: Request, error: StatusError) -> Response:
+        return await respond(error.status)
+
     async def validation_error(_: Request, error: RequestValidationError) -> Response:
         faults = (Violation(".".join(map(str, fault["loc"])), str(fault["msg"])) for fault in error.errors())
         return await respond(invalid(*faults, http=422).status)
@@ -261,6 +279,7 @@ def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -
         return _response(built.errors.reply(built.unexpected(error, f"{request.method} {request.url.path}")))
 
     app.exception_handler(HTTPException)(http_error)
+    app.exception_handler(StatusError)(refused)
     app.exception_handler(RequestValidationError)(validation_error)
     app.add_exception_handler(Exception, unexpected)
 

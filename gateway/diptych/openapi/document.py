@@ -5,7 +5,7 @@ It knows no server: it is made from the bindings that are served, and from the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
@@ -36,10 +36,12 @@ def document(
     *,
     settings: Settings,
     security: Mapping[str, Mapping[str, Any]] | None = None,
+    scopes: Callable[[str], Sequence[str] | None] = lambda _: (),
 ) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the bindings, in their order.
 
-    `security` holds security schemes by name, as OpenAPI writes them; any one of them lets a caller in.
+    `security` holds security schemes by name, as OpenAPI writes them; any one of them lets a caller in. `scopes` are
+    those that a method asks for, by `/{package.Service}/{Method}`; None where anybody may call it.
     """
     comments = Comments()
     schemas = Schemas(
@@ -65,7 +67,7 @@ def document(
             schemas=schemas,
             comments=comments,
             settings=settings,
-            secured=bool(security),
+            security=_security(security or {}, scopes(method.path)),
         )
         paths.add(path, binding.verb, made)
     components = {**schemas.components, errors.NAME: errors.schema(settings.error_dialect)}
@@ -82,8 +84,13 @@ def document(
     }
     if security:
         made["components"]["securitySchemes"] = {name: dict(scheme) for name, scheme in security.items()}
-        made["security"] = [{name: []} for name in security]
     return made
+
+
+def _security(schemes: Iterable[str], scopes: Sequence[str] | None) -> list[Json]:
+    """An operation's requirements. The routes of FastAPI's own stand in the same document, and have theirs."""
+    # OpenAPI 3.1, "Security Requirement Object": for schemes other than OAuth's, the list holds role names.
+    return [] if scopes is None else [{name: list(scopes)} for name in schemes]
 
 
 class _Paths:

@@ -25,9 +25,9 @@ def operation(
     schemas: Schemas,
     comments: Comments,
     settings: Settings,
-    secured: bool,
+    security: list[Json],
 ) -> Json:
-    """The operation object. `name` is its operationId; `secured` says that callers have to show who they are."""
+    """The operation object. `name` is its operationId; `security` has the ways a caller may show who it is."""
     descriptor = binding.method
     comment = comments.named(descriptor.containing_service.file, descriptor.full_name)
     made: Json = {"operationId": name, "tags": [tag], "summary": summary(comment) or descriptor.name}
@@ -44,8 +44,10 @@ def operation(
     made["responses"] = {
         "200": success,
         "2XX": {**success, "description": "The same, with another status that the servicer chose, such as 201"},
-        **errors.refer(_errors(method, path, takes_body=body is not None, secured=secured)),
+        **errors.refer(_errors(method, path, takes_body=body is not None, secured=bool(security))),
     }
+    if security:
+        made["security"] = security
     if descriptor.GetOptions().deprecated or descriptor.containing_service.GetOptions().deprecated:
         made["deprecated"] = True
     made["x-diptych-grpc-method"] = method.path

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 import grpc
 
 from ..call import Calls
+from ..forwarded import Proxies
 from ..methods import Handler
 from ..settings import Settings
+from ..tls import Keeper
 from . import engines
 from .engines import EngineError, check
 from .wire import Wire
@@ -23,12 +25,22 @@ __all__ = ["EngineError", "RpcListener", "check"]
 class RpcListener:
     """One bound gRPC port. It serves what `calls` has, and asks `generic` for the rest."""
 
-    def __init__(self, calls: Calls, generic: Iterable[grpc.GenericRpcHandler], settings: Settings) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        generic: Iterable[grpc.GenericRpcHandler],
+        settings: Settings,
+        tls: Keeper | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """`shared`: other processes have the port too, and a supervisor has seen to it that they are ours."""
         handlers, generic = calls.handlers, [*generic]
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
         engine = engines.engine(settings)
-        wire = Wire(smaller, calls, engine.context)
+        proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
+        wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None, proxies=proxies)
         # Without interceptors of the user's, and handlers found only when they are called, each method's way through
         # the chain is known now, and a call does not walk it.
         fixed = len(calls.interceptors) == 1 and not generic
@@ -38,19 +50,22 @@ class RpcListener:
             [
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second owner
+                ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
+                ("grpc.so_reuseport", int(shared)),  # a port that is taken is an error, not a second owner
             ],
         )
         for service, methods in _by_service(wire.known if fixed else handlers).items():
             self._server.add_registered_method_handlers(service, methods)
-        self._server.add_generic_rpc_handlers(generic)
+        # Behind interceptors it is `wire` that sees what nobody serves.
+        self._server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
         self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
-        self._settings = settings
+        self._settings, self._tls = settings, tls
         self.port = 0
 
     async def start(self) -> None:
-        """Bind and serve. Raises OSError where the address is taken, or a certificate is no good."""
-        self.port = engines.bind(self._server, self._address, self._settings)
+        """Bind and serve. Raises OSError where the address is taken."""
+        required = self._settings.tls_client_auth == "required"
+        self.port = engines.bind(self._server, self._address, self._tls, required=required)
         await self._server.start()
 
     async def stop(self, grace: float) -> None:

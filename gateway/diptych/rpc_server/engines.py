@@ -6,16 +6,15 @@ It knows what each of them lacks, and nothing of calls.
 from __future__ import annotations
 
 import importlib.util
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
 
 from ..methods import Handler
 from ..settings import Settings
+from ..tls import Keeper, Material
 
 
 class EngineError(Exception):
@@ -24,14 +23,30 @@ class EngineError(Exception):
 
 def check(settings: Settings) -> None:
     """Raises `EngineError` where the chosen engine cannot serve what the settings ask."""
-    if settings.single_port or settings.grpc_engine != "native":
-        return  # with a single port no engine is asked
+    if settings.single_port:
+        return  # no engine is asked
+    if settings.grpc_engine == "grpcio":
+        _check_grpcio(settings)
+        return
     if importlib.util.find_spec("pygrpc_native") is None:
         raise EngineError('grpc_engine is "native", which is not installed: pip install "diptych[native]"')
     if settings.tls_certificate is not None:
         raise EngineError(
             'grpc_engine "native" speaks no TLS: choose "grpcio", or end TLS before the gateway and unset'
             " tls_certificate and tls_key"
+        )
+
+
+def _check_grpcio(settings: Settings) -> None:
+    """What grpcio's Python does not hand on to its core, which could do both."""
+    if settings.tls_client_auth == "optional":
+        raise EngineError(
+            'grpcio asks clients for a certificate only where it is required: set tls_client_auth to "required", or'
+            " single_port, where it can be optional"
+        )
+    if settings.tls_minimum == "1.3":
+        raise EngineError(
+            'grpcio cannot be told to refuse TLS 1.2: set tls_minimum to "1.2", or single_port, which can refuse it'
         )
 
 
@@ -52,20 +67,33 @@ def engine(settings: Settings) -> Engine:
     return Engine(lambda _, interceptors, options: grpc.aio.server(interceptors=interceptors, options=options))
 
 
-def bind(server: grpc.aio.Server, address: str, settings: Settings) -> int:
-    """The port `server` listens on from its start. Raises OSError where it is taken, or a certificate is no good."""
+def bind(server: grpc.aio.Server, address: str, tls: Keeper | None, *, required: bool) -> int:
+    """The port `server` listens on from its start; `required` refuses clients without a certificate.
+
+    Raises OSError where it is taken.
+    """
     try:
-        if settings.tls_certificate is None or settings.tls_key is None:
+        if tls is None:
             return server.add_insecure_port(address)
-        return server.add_secure_port(address, _credentials(settings.tls_certificate, settings.tls_key))
+        return server.add_secure_port(address, _credentials(tls, required=required))
     except RuntimeError:
         raise OSError(f"cannot listen on {address}: is the port taken?") from None
 
 
-def _credentials(certificate: Path, key: Path) -> grpc.ServerCredentials:
-    try:
-        # grpcio tells nothing of what is wrong with them, only that it could not listen.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except OSError as wrong:
-        raise OSError(f"cannot use {certificate} with {key}: {wrong.strerror or wrong}") from None
-    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+def _credentials(tls: Keeper, *, required: bool) -> grpc.ServerCredentials:
+    given = tls.material
+
+    def newer() -> Any:
+        """Asked by core before each handshake, in a thread of its own; None is no change."""
+        nonlocal given
+        now = tls.material
+        if now is given:
+            return None
+        given = now
+        return _configuration(now)
+
+    return grpc.dynamic_ssl_server_credentials(_configuration(given), newer, required)
+
+
+def _configuration(material: Material) -> Any:
+    return grpc.ssl_server_certificate_configuration([(material.key, material.certificate)], material.client_ca)

@@ -7,14 +7,18 @@ server behind it, which has grpcio's own contexts.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 import pygrpc_native
 import pygrpc_native.aio
 
+from ..call import behaviour_of
+from ..call.one import DETAILS_KEY
 from ..methods import Handler
 
 # How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
@@ -52,6 +56,66 @@ class Lookup(grpc.aio.ServerInterceptor):
         return self._handlers.get(handler_call_details.method) or await continuation(handler_call_details)
 
 
+class Whole(grpc.aio.ServerInterceptor):
+    """The outermost interceptor: lets interceptors answer with a handler of streams where the method has one message.
+
+    On the wire the two are one, and grpcio takes either; this engine does not.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._single = {path: handler for path, handler in handlers.items() if not handler.request_streaming}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
+        known = self._single.get(handler_call_details.method)
+        if handler is None or known is None:
+            return handler  # client-streaming methods are served by grpcio
+        streams, streamed = known.response_streaming, handler.response_streaming
+        if not handler.request_streaming and (streams or not streamed):
+            return handler
+        behaviour: Any = behaviour_of(handler)
+        if handler.request_streaming:
+            behaviour = _asked_once(behaviour)
+        if streamed and not streams:
+            behaviour = _told_once(behaviour)
+        make = grpc.unary_stream_rpc_method_handler if streamed and streams else grpc.unary_unary_rpc_method_handler
+        made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+        return made
+
+
+def _asked_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def only(request: Any) -> AsyncIterator[Any]:
+        yield request
+
+    if not inspect.isasyncgenfunction(behaviour):
+
+        async def answer(request: Any, context: Any) -> Any:
+            return await behaviour(only(request), context)
+
+        return answer
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        async with aclosing(behaviour(only(request), context)) as messages:
+            async for message in messages:
+                yield message
+
+    return stream
+
+
+def _told_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def answer(request: Any, context: Any) -> Any:
+        async with aclosing(behaviour(request, context)) as messages:
+            async for message in messages:
+                return message
+        return b""  # the status says why there is none
+
+    return answer
+
+
 class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):
     """What grpcio raises, and also what its server takes for the end of a call: the first abort stays what is told."""
 
@@ -82,10 +146,19 @@ class Context:
         if self._aborted:
             raise AbortedTwice("Abort already called!")
         self._aborted = True
-        await self._context.abort(code, details, trailing_metadata)
+        await self._context.abort(code, details, _sendable(trailing_metadata))
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._context.set_trailing_metadata(_sendable(trailing_metadata))
 
     async def abort_with_status(self, status: grpc.Status) -> Any:
         await self.abort(status.code, status.details or "", status.trailing_metadata or ())
+
+
+def _sendable(trailing_metadata: Any) -> tuple[Any, ...]:
+    """Without what this engine cannot send: a call with a key of gRPC's own, as a retry's pushback, it never ends."""
+    pairs = trailing_metadata or ()
+    return tuple([pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] == DETAILS_KEY])
 
 
 def alike(context: Any) -> Any:
@@ -97,4 +170,6 @@ def make(
     handlers: Mapping[str, Handler], interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]
 ) -> grpc.aio.Server:
     """A server that behaves as grpcio's does."""
-    return Server(interceptors=[*interceptors, Lookup(handlers)] if interceptors else [], options=options)
+    return Server(
+        interceptors=[Whole(handlers), *interceptors, Lookup(handlers)] if interceptors else [], options=options
+    )

@@ -10,13 +10,25 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import grpc
 
-from ..call import Calls, Guard, behaviour_of, with_behaviour
+from ..call import UNKNOWN_METHOD, Calls, Guard, behaviour_of, with_behaviour
+from ..call.context import code_of
+from ..call.refusal import abort
+from ..forwarded import Proxies
 from ..methods import Handler
-from ..status import Code
+from ..origin import Origin, enter, origin
+from ..status import Code, StatusError
+from ..telemetry import Record, Watch
+from .announce import Announcing
+from .forwarded import behind
+
+_CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 1, 2, 4, 12
+# Clients count their deadline from before the server does, so that they give up a little earlier.
+_LATE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +42,22 @@ class _Refused:
 class Wire(grpc.aio.ServerInterceptor):
     """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's.
 
-    `context` makes of an engine's own context one that behaves as grpcio's.
+    `context` makes of an engine's own context one that behaves as grpcio's; `secure` says that the port speaks TLS, and
+    `proxies` are those whose word for the client's address is taken.
     """
 
-    def __init__(self, limits: Mapping[str, int], calls: Calls, context: Callable[[Any], Any] | None = None) -> None:
-        self._limits, self._guard, self._context = dict(limits), calls.guard, context
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        calls: Calls,
+        context: Callable[[Any], Any] | None = None,
+        *,
+        secure: bool = False,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self._proxies = proxies or None
+        self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
+        self._watch = calls.watch
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
         """What the chain gives for a method that no interceptor changes."""
         self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
@@ -44,21 +67,58 @@ class Wire(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
+        known = Origin(protocol="grpc", came=perf_counter(), settled=False)
+        enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:
+            record = self._watch.begin(handler_call_details.method, known)
+            record.code = _UNIMPLEMENTED
+            record.met(tuple(handler_call_details.invocation_metadata or ()))
+            known.over()
             return None
         return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
 
     def _edge(self, handler: Handler, method: str) -> Handler:
-        return _Edge(handler, self._limits.get(method), self._guard, method, self._context).handler()
+        limit = self._limits.get(method)
+        return _Edge(
+            handler, limit, self._guard, method, self._context, self._watch, self._proxies, secure=self._secure
+        ).handler()
+
+    def nobody(self) -> grpc.GenericRpcHandler:
+        """What answers for methods that nobody serves, so that they are counted: put behind everything else."""
+        refusing: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
+        return _Nobody(self._edge(refusing, "/"))
+
+
+class _Nobody(grpc.GenericRpcHandler):
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        return self._handler
+
+
+async def _refuse(_: Any, context: Any) -> None:
+    await context.abort(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
 
 
 class _Edge:
     """One handler, parsing and printing under watch."""
 
     def __init__(
-        self, handler: Handler, limit: int | None, guard: Guard, method: str, context: Callable[[Any], Any] | None
+        self,
+        handler: Handler,
+        limit: int | None,
+        guard: Guard,
+        method: str,
+        context: Callable[[Any], Any] | None,
+        watch: Watch,
+        proxies: Proxies | None,
+        *,
+        secure: bool,
     ) -> None:
+        self._proxies = proxies
+        self._secure, self._watch = secure, watch
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
         self._context = context
         self._behaviour = behaviour_of(handler)
@@ -70,19 +130,33 @@ class _Edge:
             return self._made(self._unary, None)
         if inspect.isasyncgenfunction(self._behaviour):
             return self._made(self._stream, None)
-        return self._made(self._writing, self._serialize)  # grpcio prints what is written to the context
+        return self._made(self._writing, self._show)  # grpcio prints what is written to the context
 
     def _made(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
-        parse = None if self._deserialize is None else self._parse
+        parse = None if self._deserialize is None else self._part if self._handler.request_streaming else self._parse
         return with_behaviour(self._handler, behaviour, parse, serialize)
 
     def _parse(self, data: bytes) -> Any:
+        """The request and its size, since there is nobody yet who counts it."""
         if self._limit is not None and len(data) > self._limit:
             return _Refused(Code.RESOURCE_EXHAUSTED, f"the request is larger than {self._limit} bytes")
         try:
-            return self._deserialize(data)
+            return self._deserialize(data), len(data)
         except Exception:
             return _Refused(Code.INVALID_ARGUMENT, "the request is no message of the method's type")
+
+    def _part(self, data: bytes) -> Any:
+        """One of a stream of requests; a servicer may read it off grpcio's own context."""
+        found = self._parse(data)
+        if type(found) is _Refused:
+            return found
+        _note_in(len(data))
+        return found[0]
+
+    def _show(self, reply: Any) -> Any:
+        data = reply if self._serialize is None else self._serialize(reply)
+        _note_out(len(data))
+        return data
 
     async def _print(self, reply: Any, context: Any) -> Any:
         try:
@@ -93,12 +167,27 @@ class _Edge:
             status = self._guard.status(wrong, self._method)
             return await context.abort(status.code, status.message)
 
-    async def _admit(self, request: Any, context: Any) -> Any:
+    async def _admit(self, request: Any, context: Any, known: Origin) -> Any:
+        for ask in known.settle:
+            status = await ask()
+            if status is not None:
+                await abort(context, status)
         if self._handler.request_streaming:
             return self._each(request, context)
         if type(request) is _Refused:
             await context.abort(request.code, request.reason)
-        return request
+        if self._deserialize is None:
+            return request
+        message, size = request
+        if known.lease is not None:
+            try:
+                known.lease.take(size)  # grpcio has read it by now; its memory is held until the call is over
+            except StatusError as full:
+                await abort(context, full.status)
+        record: Record = known.record
+        record.messages_in += 1
+        record.bytes_in += size
+        return message
 
     async def _each(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         async for request in requests:
@@ -106,20 +195,97 @@ class _Edge:
                 await context.abort(request.code, request.reason)
             yield request
 
-    async def _unary(self, request: Any, context: Any) -> Any:
+    def _arrive(self, context: Any) -> tuple[Any, Origin, Record]:
+        """The context as servicers see it; where the call came from is known now, and its record begins."""
         if self._context is not None:
             context = self._context(context)
-        reply = await self._behaviour(await self._admit(request, context), context)
-        return await self._print(reply, context)
+        known = origin()
+        if known is None or known.record is not None:  # the context of another call that somebody's task began in
+            enter(known := Origin(protocol="grpc"))
+        if self._proxies is not None:
+            context = behind(context, self._proxies)
+        known.peer, known.settled = context.peer(), True
+        if self._secure:
+            known.auth = context.auth_context()
+        record = self._watch.begin(self._method, known)
+        if self._watch.asks:
+            record.met(context.invocation_metadata() or ())
+        return Announcing(context, known) if known.initial else context, known, record
+
+    async def _unary(self, request: Any, context: Any) -> Any:
+        context, known, record = self._arrive(context)
+        try:
+            reply = await self._behaviour(await self._admit(request, context, known), context)
+            printed = await self._print(reply, context)
+            if type(context) is Announcing:
+                await context.announce()
+            record.code = _said(context)
+            if not record.code:
+                record.messages_out += 1
+                record.bytes_out += len(printed)
+            return printed
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            known.over()
 
     async def _writing(self, request: Any, context: Any) -> None:
-        if self._context is not None:
-            context = self._context(context)
-        await self._behaviour(await self._admit(request, context), context)
+        context, known, record = self._arrive(context)
+        try:
+            await self._behaviour(await self._admit(request, context, known), context)
+            record.code = _said(context)
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            known.over()
 
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if self._context is not None:
-            context = self._context(context)
-        async with aclosing(self._behaviour(await self._admit(request, context), context)) as messages:
-            async for message in messages:
-                yield await self._print(message, context)
+        context, known, record = self._arrive(context)
+        try:
+            async with aclosing(self._behaviour(await self._admit(request, context, known), context)) as messages:
+                async for message in messages:
+                    printed = await self._print(message, context)
+                    if type(context) is Announcing:
+                        await context.announce()
+                    record.messages_out += 1
+                    record.bytes_out += len(printed)
+                    yield printed
+            record.code = _said(context)
+        except BaseException as wrong:
+            record.code = _blamed(wrong, context)
+            raise
+        finally:
+            known.over()
+
+
+def _note_in(size: int) -> None:
+    known = origin()
+    if known is not None and known.record is not None:
+        known.record.messages_in += 1
+        known.record.bytes_in += size
+
+
+def _note_out(size: int) -> None:
+    known = origin()
+    if known is not None and known.record is not None:
+        known.record.messages_out += 1
+        known.record.bytes_out += size
+
+
+def _said(context: Any) -> int:
+    """The number of the code that the servicer ended with."""
+    number: int = code_of(context.code()).value[0]
+    return number
+
+
+def _blamed(wrong: BaseException, context: Any) -> int:
+    """The number of the code that the client is told, where the behaviour ended by an exception."""
+    if isinstance(wrong, grpc.aio.AbortError | grpc.aio.UsageError):
+        return _said(context)
+    if isinstance(wrong, Exception):
+        return _UNKNOWN
+    # grpcio cancels late calls and those whose client left alike, and a client that is late leaves as well.
+    left = context.time_remaining()
+    return _DEADLINE_EXCEEDED if left is not None and left < _LATE_SECONDS else _CANCELLED

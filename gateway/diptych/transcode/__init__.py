@@ -15,6 +15,7 @@ from ..bind import Binder, Bound, ContentType
 from ..call import Call, Calls, ClientGone, Gone, Source, before
 from ..codec import DEFAULT, Codec, Parameters
 from ..exchange import (
+    BodyPatience,
     Disconnected,
     Exchange,
     Inbound,
@@ -23,13 +24,14 @@ from ..exchange import (
     Send,
     StreamCut,
     coding_of,
-    peer,
+    origin_of,
     raw_path,
     read,
 )
 from ..framing import Framing, choose
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
+from ..origin import Origin
 from ..reply import ErrorReplier, Replier, Reply, no_route, wrong_method
 from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMethod
 from ..rules import Binding, RuleError
@@ -59,6 +61,8 @@ class Endpoint:
     body_limit: int
     streams_in: bool
     """Whether the body is a stream of requests. Without a body a client's stream is one request, of path and query."""
+    route: tuple[str, str]
+    """Verb and template, as telemetry names them."""
 
 
 class Transcoder:
@@ -77,6 +81,7 @@ class Transcoder:
         self.calls = calls
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._max_seconds = settings.max_deadline_seconds
+        self._patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
         self._heartbeat = settings.sse_heartbeat_seconds
         bound = list(bindings)
         self.websocket = WebSockets(
@@ -99,6 +104,7 @@ class Transcoder:
                 Replier(method, binding, codec, settings),
                 settings.body_limit(method.path),
                 method.client_streaming and binder.takes_body,
+                (binding.verb, binding.template.text),
             )
             try:
                 self.routes.add(Route(verb=binding.verb, template=binding.template, target=endpoint))
@@ -107,22 +113,37 @@ class Transcoder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
+        path = raw_path(scope)
         try:
-            path = raw_path(scope)
             match = self.routes.match(scope["method"], path)
-            if isinstance(match, Match):
-                endpoint = match.route.target
-                call = await self._open(endpoint, exchange)
-                serve = self._client_stream if endpoint.streams_in else self._one_request
-                await serve(exchange, endpoint, match.values, call)
-            else:
-                await exchange.reply(self._miss(match, scope["method"], path))
+        except StatusError as unreadable:
+            await self._unmatched(exchange, self.errors.reply(unreadable.status))
+            return
+        if not isinstance(match, Match):
+            await self._unmatched(exchange, self._miss(match, scope["method"], path))
+            return
+        endpoint = match.route.target
+        origin = origin_of(scope, "rest")
+        origin.route = endpoint.route
+        record = self.calls.watch.begin(endpoint.method.path, origin)
+        try:
+            call = await self._open(endpoint, exchange, origin)
+            serve = self._client_stream if endpoint.streams_in else self._one_request
+            await serve(exchange, endpoint, match.values, call)
         except (ClientGone, Disconnected):
             return  # nobody is left to answer
         except StreamCut:
             raise
         except BaseException as wrong:
-            await exchange.reply(self.errors.reply(self._blame(wrong, scope)))
+            status = self._blame(wrong, scope)
+            record.code, record.http_status = status.number, status.http_status
+            await exchange.reply(self.errors.reply(status, origin.initial))
+        finally:
+            origin.over()
+
+    async def _unmatched(self, exchange: Exchange, reply: Reply) -> None:
+        self.calls.watch.unmatched(reply.status)
+        await exchange.reply(reply)
 
     def _blame(self, wrong: BaseException, scope: Scope) -> Status:
         """What the client is told of an exception; what is not for it is raised again."""
@@ -149,13 +170,13 @@ class Transcoder:
             return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
         return self.errors.reply(wrong_method(verb, path, miss.allowed))
 
-    async def _open(self, endpoint: Endpoint, exchange: Exchange) -> Call:
+    async def _open(self, endpoint: Endpoint, exchange: Exchange, origin: Origin) -> Call:
         scope, headers = exchange.scope, exchange.headers
         seconds = self._max_seconds
         if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
             seconds = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), seconds)
         metadata = from_headers(scope["headers"], self._policy)
-        return await self.calls.open(endpoint.method, metadata, peer(scope.get("client")), seconds)
+        return await self.calls.open(endpoint.method, metadata, origin, seconds)
 
     async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
         if not call.needs_request:
@@ -164,10 +185,11 @@ class Transcoder:
         body, content_type = b"", _NO_TYPE
         if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
             if call.deadline is None:
-                body = await read(exchange.receive, headers, endpoint.body_limit)
+                body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
             else:
                 async with before(call.deadline):
-                    body = await read(exchange.receive, headers, endpoint.body_limit)
+                    body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
+            call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
         return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
 
@@ -187,6 +209,7 @@ class Transcoder:
         async with Inbound(exchange.receive, gzip=coding_of(headers.get(b"content-encoding", b""))) as inbound:
             content_type = ContentType.of(headers.get(b"content-type"))
             source = Elements(inbound, binder, values, query, content_type, endpoint.body_limit, exchange.warnings)
+            source.record = call.record
             given: Message | Source = source if call.takes_stream else await _first(source, endpoint, call)
             if call.streams:
                 await self._stream(exchange, endpoint, call, given, parameters, framing, inbound.gone)
@@ -208,8 +231,11 @@ class Transcoder:
             reply = endpoint.replier.unary(response, parameters, initial, trailing, exchange.warnings)
             if endpoint.replier.raw is not None and exchange.scope["method"] in ("GET", "HEAD"):
                 reply = ranges.applied(reply, exchange.headers)
+            call.record.bytes_out += len(reply.body)
         except StatusError as failed:
+            call.record.code = failed.status.number
             reply = self.errors.reply(failed.status, call.initial_metadata, call.trailing_metadata)
+        call.record.http_status = reply.status
         await exchange.reply(reply)
 
     async def _stream(
@@ -231,7 +257,9 @@ class Transcoder:
             raise
         except BaseException as wrong:
             status = self._blame(wrong, exchange.scope)
+            call.record.code = status.number
             if not exchange.begun:
+                call.record.http_status = status.http_status
                 await exchange.reply(self.errors.reply(status, call.initial_metadata, call.trailing_metadata))
                 return
             await exchange.cut(form.failure(self.errors.element(status)))

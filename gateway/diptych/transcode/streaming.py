@@ -103,12 +103,15 @@ async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | 
                     continue
                 await _begin(exchange, call, form, messages or ())
                 if exchange.head:
+                    call.record.code = 0
                     await exchange.write(b"", more=False)
                     return
             if messages is None:
                 await exchange.write(form.end(), more=False)
                 return
-            await exchange.write(form.write(messages) if messages else form.heartbeat)
+            data = form.write(messages) if messages else form.heartbeat
+            call.record.bytes_out += len(data)
+            await exchange.write(data)
     finally:
         gone.cancel()
 
@@ -121,4 +124,5 @@ async def _begin(exchange: Exchange, call: Call, form: Messages | Bytes, message
         if isinstance(form, Messages):
             form.name_ids(call.method.descriptor.output_type, str(named[-1]))
     headers = [(b"content-type", form.media(messages)), *_LIVE, *metadata_headers(initial, ())]
-    await exchange.begin(http_code(initial, ()), headers)
+    call.record.http_status = status = http_code(initial, ())
+    await exchange.begin(status, headers)

@@ -16,9 +16,10 @@ from .. import template
 from ..bind import Binder, ContentType
 from ..call import Call, Calls, ClientGone, Source, before
 from ..codec import Codec
-from ..exchange import Receive, Scope, Send, peer, raw_path
+from ..exchange import Receive, Scope, Send, origin_of, raw_path
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
+from ..origin import INSECURE, Origin
 from ..reply import ErrorReplier, Replier, no_route
 from ..routes import Match, Route, RouteTable
 from ..rules import Binding
@@ -28,7 +29,7 @@ from . import websocket_handshake as handshake
 from .requests import One
 from .websocket_call import Requests, Talk, binding_of
 from .websocket_handshake import Handshake, RawPairs
-from .websocket_socket import Closing, Frames, Socket
+from .websocket_socket import TOO_BIG, Closing, Frames, Socket
 
 # A handshake is a GET (RFC 6455 section 4.1), whatever verb the binding has for HTTP.
 _VERB = "GET"
@@ -37,6 +38,7 @@ _VERB = "GET"
 _METADATA_SECONDS = 10.0
 _LAST_SECONDS = 0.5
 _NO_TYPE = ContentType("", "")
+_CODE_OF_CLOSE = {TOO_BIG: Code.RESOURCE_EXHAUSTED}
 _STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 
 
@@ -103,15 +105,22 @@ class WebSockets:
                 shake = handshake.read(scope, self._origins)
                 parameters = door.binder.parameters(shake.query)
             except StatusError as refused:
+                self._calls.watch.unmatched(refused.status.http_status)
                 await socket.refuse(self._errors.reply(refused.status))
                 return
-            talk = Talk(socket, shake, door.replier, parameters, self._errors)
+            origin = origin_of(scope, "websocket")
+            if shake.anonymous:
+                origin.auth = INSECURE  # the browser's certificate, which the page did not choose to show
+            self._calls.watch.begin(door.method.path, origin)
+            talk = Talk(socket, shake, door.replier, parameters, self._errors, origin)
             try:
                 await self._serve(socket, talk, door, values, shake)
             except ClientGone:
                 return
             except BaseException as wrong:
                 await self._fail(talk, wrong, door.method.path)
+            finally:
+                origin.over()
 
     async def _fail(self, talk: Talk, wrong: BaseException, where: str) -> None:
         if isinstance(wrong, StatusError):
@@ -141,7 +150,7 @@ class WebSockets:
         if shake.told:
             await talk.accept()
             metadata = [*metadata, *await _first_frame(socket)]
-        call = talk.call = await self._open(door.method, metadata, peer(socket.scope.get("client")))
+        call = talk.call = await self._open(door.method, metadata, talk.origin)
         if call.needs_request:
             # Where an interceptor answers by itself, its refusal is the handshake's answer.
             await talk.accept()
@@ -152,13 +161,14 @@ class WebSockets:
                 if isinstance(frames.fault, StatusError):
                     raise frames.fault from None
                 if isinstance(frames.fault, Closing):
+                    call.record.code = _CODE_OF_CLOSE.get(frames.fault.code, Code.INVALID_ARGUMENT).value[0]
                     await talk.accept()
                     await socket.close(*frames.fault)
 
-    async def _open(self, method: Method, metadata: RawPairs, client: str) -> Call:
+    async def _open(self, method: Method, metadata: RawPairs, origin: Origin) -> Call:
         named = dict(metadata)
         seconds = timeout(named.get(TIMEOUT_HEADER), named.get(SERVER_TIMEOUT_HEADER), self._max_seconds)
-        return await self._calls.open(method, from_headers(metadata, self._policy), client, seconds)
+        return await self._calls.open(method, from_headers(metadata, self._policy), origin, seconds)
 
 
 def _streams(method: Method) -> bool:
@@ -207,7 +217,7 @@ async def _request(
     frames: Frames, talk: Talk, call: Call, door: Door, values: tuple[str, ...], shake: Handshake
 ) -> Message | Source:
     """What the handler is given: the stream, or the one message."""
-    source = Requests(frames, binding_of(door.method, door.binder, values, shake), talk.accept)
+    source = Requests(frames, binding_of(door.method, door.binder, values, shake), talk.accept, call.record)
     if door.method.client_streaming and call.takes_stream:
         return source
     request = await _one(source, call, door, values, shake) if call.needs_request else door.method.request()

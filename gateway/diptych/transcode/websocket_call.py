@@ -14,10 +14,12 @@ from google.protobuf.message import DecodeError, Message
 from ..bind import JSON, Binder
 from ..call import AnyCall
 from ..codec import Parameters
-from ..metadata import Pair
+from ..metadata import Pair, to_headers
 from ..methods import Method
+from ..origin import Origin
 from ..reply import ErrorReplier, Replier
 from ..status import Status, Violation, invalid
+from ..telemetry import NOTHING, Record
 from .websocket_handshake import Handshake
 from .websocket_socket import GOING_AWAY, NORMAL, Frames, Socket
 
@@ -29,8 +31,16 @@ class Talk:
     """What the server says of one call. The handshake is completed by whatever is said first."""
 
     def __init__(
-        self, socket: Socket, shake: Handshake, replier: Replier, parameters: Parameters, errors: ErrorReplier
+        self,
+        socket: Socket,
+        shake: Handshake,
+        replier: Replier,
+        parameters: Parameters,
+        errors: ErrorReplier,
+        origin: Origin,
     ) -> None:
+        self.origin = origin
+        self._record: Record = NOTHING if origin.record is None else origin.record
         self._socket, self._shake, self._errors = socket, shake, errors
         self._replier, self._parameters = replier, parameters
         self._begun = False
@@ -39,7 +49,8 @@ class Talk:
     async def accept(self) -> None:
         """Complete the handshake, where it is not."""
         if not self._socket.accepted:
-            await self._socket.accept(self._shake.subprotocol)
+            # To a client that is told metadata in frames its call's is not known yet.
+            await self._socket.accept(self._shake.subprotocol, to_headers(self.origin.initial))
 
     async def begin(self) -> None:
         """Say the initial metadata, once, where the client asked for it."""
@@ -53,10 +64,10 @@ class Talk:
     async def message(self, message: Message) -> None:
         """One response."""
         await self.begin()
-        if self._shake.proto:
-            await self._socket.binary(message.SerializeToString())
-        else:
-            await self._socket.text(self._replier.element(message, self._parameters))
+        proto = self._shake.proto
+        data = message.SerializeToString() if proto else self._replier.element(message, self._parameters)
+        self._record.bytes_out += len(data)
+        await (self._socket.binary if proto else self._socket.text)(data)
 
     async def end(self) -> None:
         """The clean end."""
@@ -70,8 +81,10 @@ class Talk:
         `stopping` says that the server ends it and not the call.
         """
         call, socket = self.call, self._socket
+        self._record.code = status.number
         if not socket.accepted:
-            metadata = () if call is None else (call.initial_metadata, call.trailing_metadata)
+            self._record.http_status = status.http_status
+            metadata = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
             await socket.refuse(self._errors.reply(status, *metadata))
             return
         await self.begin()
@@ -117,12 +130,15 @@ def binding_of(method: Method, binder: Binder, values: tuple[str, ...], shake: H
 class Requests:
     """The stream of requests: frames, bound one by one. `begin` is awaited before the first is waited for."""
 
-    def __init__(self, frames: Frames, bind: Callable[[bytes], Message], begin: Callable[[], Awaitable[None]]) -> None:
-        self._frames, self._bind, self._begin = frames, bind, begin
+    def __init__(
+        self, frames: Frames, bind: Callable[[bytes], Message], begin: Callable[[], Awaitable[None]], record: Record
+    ) -> None:
+        self._frames, self._bind, self._begin, self._record = frames, bind, begin, record
 
     async def __anext__(self) -> Message:
         await self._begin()
         frame = await self._frames.next()
         if frame is None:
             raise StopAsyncIteration
+        self._record.bytes_in += len(frame)
         return self._bind(frame)

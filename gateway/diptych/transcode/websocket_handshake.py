@@ -41,6 +41,8 @@ class Handshake:
     query: bytes
     told: bool
     """Whether metadata goes both ways in text frames of its own."""
+    anonymous: bool = False
+    """Whether it is some page's, which may use nothing that its browser adds by itself."""
 
 
 def read(scope: Scope, origins: Sequence[str]) -> Handshake:
@@ -65,6 +67,7 @@ def read(scope: Scope, origins: Sequence[str]) -> Handshake:
         metadata=[*own, *pairs],
         query=query,
         told=told,
+        anonymous=trust == "anonymous",
     )
 
 

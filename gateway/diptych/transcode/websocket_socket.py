@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from ..call import ClientGone
 from ..exchange import Receive, Scope, Send
-from ..reply import Reply
+from ..reply import Headers, Reply
 from ..status import StatusError, Violation, invalid
 
 HELD = "diptych.held"
@@ -55,13 +55,13 @@ class Socket:
         """Whether the client still waits for an answer to its handshake."""
         return bool((await self.receive())["type"] == "websocket.connect")
 
-    async def accept(self, subprotocol: str | None) -> None:
+    async def accept(self, subprotocol: str | None, headers: Headers) -> None:
         """Complete the handshake; from now on the connection has the grace of a stop."""
         self.accepted = True
         held = self.scope.get(HELD)
         if held is not None:
             held(self._lost)
-        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
 
     def _lost(self) -> None:
         if self.on_lost is not None:

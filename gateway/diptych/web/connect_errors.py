@@ -60,6 +60,8 @@ class ConnectErrors:
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in status.headers),
+            # RFC 9110 section 15.5.2: a 401 has a challenge, and HTTP's clients look for it here.
+            *rpc_headers([pair for pair in trailing if pair[0] == "www-authenticate"]),
             *rpc_headers(initial),
             *rpc_headers(trailing, TRAILER),
         ]

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import grpc
 
 from ..call import UNKNOWN_METHOD, AnyCall, ClientGone, before
-from ..exchange import Disconnected, Exchange, read
+from ..exchange import BodyPatience, Disconnected, Exchange, read
+from ..origin import Origin
 from ..reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ..status import Code, Status, error
+from ..telemetry import Record
 from .coding import COMPRESSIONS, accepts, coding_named
 from .connect_errors import TRAILER, ConnectErrors
 from .connect_get import Asked, asked
@@ -41,26 +43,39 @@ class ConnectUnary:
 
     def __init__(self, desk: Desk, errors: ConnectErrors) -> None:
         self._desk, self._errors = desk, errors
+        settings = desk.settings
+        self._patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
 
     async def serve(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> None:
         """Answer one call, by POST in the form that `kind` says, or by GET where it is None."""
+        origin = self._desk.arrive(Protocol.CONNECT, entry, exchange.scope)
+        record: Record = origin.record
+        try:
+            reply = await self._answer(exchange, entry, kind, origin)
+            record.http_status = reply.status
+            await exchange.reply(reply)
+        except (ClientGone, Disconnected):
+            return  # nobody is left to answer
+        finally:
+            origin.over()
+
+    async def _answer(self, exchange: Exchange, entry: Entry, kind: Kind | None, origin: Origin) -> Reply:
         call: AnyCall | None = None
         try:
             check_version(exchange.headers)
             query = asked(exchange.scope["query_string"], entry.limit) if kind is None else None
             json = query.json if query is not None else kind is not None and kind.json
-            call = await self._open(exchange, entry, json=json)
+            call = await self._open(exchange, entry, origin, json=json)
             answer = await self._call(exchange, entry, call, query, json=json)
-            reply = self._reply(exchange, call, answer)
+            return self._reply(exchange, call, answer)
         except (ClientGone, Disconnected):
-            return  # nobody is left to answer
+            raise
         except BaseException as wrong:
             status = self._missing(entry, self._desk.blame(wrong, exchange.scope))
+            origin.record.code = status.number
             if call is None:
-                reply = self._errors.reply(status)
-            else:
-                reply = self._errors.reply(status, call.initial_metadata, call.trailing_metadata)
-        await exchange.reply(reply)
+                return self._errors.reply(status, origin.initial)
+            return self._errors.reply(status, call.initial_metadata, call.trailing_metadata)
 
     def _missing(self, entry: Entry, status: Status) -> Status:
         """404 where there is no such method: to HTTP it is a path like any other."""
@@ -68,9 +83,9 @@ class ConnectUnary:
             return status
         return Status(code=status.code, message=status.message, details=status.details, http=404)
 
-    async def _open(self, exchange: Exchange, entry: Entry, *, json: bool) -> AnyCall:
+    async def _open(self, exchange: Exchange, entry: Entry, origin: Origin, *, json: bool) -> AnyCall:
         limit = seconds(exchange.headers, self._desk.max_seconds)
-        call = await self._desk.open(Protocol.CONNECT, entry, exchange.scope, limit, json=json)
+        call = await self._desk.open(Protocol.CONNECT, entry, exchange.scope, origin, limit, json=json)
         if json and entry.json is None:
             raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
         if not entry.known and (call.takes_stream or call.streams):
@@ -85,10 +100,17 @@ class ConnectUnary:
             request = nothing(entry, json=json)
         else:
             data = await self._body(exchange, entry, call) if query is None else query.message
-            request = entry.json.decode(data, warnings) if json and entry.json is not None else data
+            request = self._read(entry, call, data, warnings) if json else data
         given: Any = One(request) if call.takes_stream else request
         message = await self._one(exchange, call, given)
-        return _Answer(entry.json.encode(message) if json and entry.json is not None else message, json, warnings)
+        if json and entry.json is not None:
+            message = entry.json.encode(message)
+            call.record.bytes_out += len(message)
+        return _Answer(message, json, warnings)
+
+    def _read(self, entry: Entry, call: AnyCall, data: bytes, warnings: list[str]) -> Any:
+        call.record.bytes_in += len(data)
+        return data if entry.json is None else entry.json.decode(data, warnings)
 
     async def _one(self, exchange: Exchange, call: AnyCall, given: Any) -> Any:
         if not call.streams:
@@ -100,9 +122,9 @@ class ConnectUnary:
         headers = exchange.headers
         coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
         if call.deadline is None:
-            return await read(exchange.receive, headers, entry.limit)
+            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
         async with before(call.deadline):
-            return await read(exchange.receive, headers, entry.limit)
+            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
 
     def _reply(self, exchange: Exchange, call: AnyCall, answer: _Answer) -> Reply:
         body = answer.body

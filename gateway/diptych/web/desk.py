@@ -9,8 +9,10 @@ import asyncio
 from typing import Any
 
 from ..call import AnyCall, Calls
-from ..exchange import Scope, peer
+from ..exchange import Scope, origin_of
 from ..metadata import HeaderPolicy, from_headers
+from ..origin import Origin
+from ..origin import Protocol as Name
 from ..settings import Settings
 from ..status import Code, Status, StatusError
 from .entries import Entry
@@ -27,6 +29,15 @@ _CONNECT_OWN = (
     *_OWN,
     *("connect-protocol-version", "connect-timeout-ms", "connect-content-encoding", "connect-accept-encoding"),
 )
+
+
+_NAMES: dict[Protocol, Name] = {
+    Protocol.GRPC: "grpc",
+    Protocol.WEB: "grpc-web",
+    Protocol.WEB_TEXT: "grpc-web",
+    Protocol.CONNECT: "connect",
+    Protocol.CONNECT_STREAM: "connect",
+}
 
 
 class Desk:
@@ -49,15 +60,20 @@ class Desk:
             for protocol, dropped in own.items()
         }
 
+    def arrive(self, protocol: Protocol, entry: Entry, scope: Scope) -> Origin:
+        """Where a call came from, with its record begun; whoever asks ends that."""
+        origin = origin_of(scope, _NAMES[protocol])
+        self.calls.watch.begin(entry.path, origin)
+        return origin
+
     async def open(
-        self, protocol: Protocol, entry: Entry, scope: Scope, seconds: float | None, *, json: bool
+        self, protocol: Protocol, entry: Entry, scope: Scope, origin: Origin, seconds: float | None, *, json: bool
     ) -> AnyCall:
         """Begin a call: interceptors run, and nothing of the body is read. Raises `StatusError`."""
         metadata = from_headers(scope["headers"], self._policies[protocol])
-        client = peer(scope.get("client"))
         if json and entry.json is not None:
-            return await self.calls.open(entry.json.method, metadata, client, seconds)
-        return await self.calls.open_wire(entry.path, metadata, client, seconds)
+            return await self.calls.open(entry.json.method, metadata, origin, seconds)
+        return await self.calls.open_wire(entry.path, metadata, origin, seconds)
 
     def blame(self, wrong: BaseException, scope: Scope) -> Status:
         """What the client is told of an exception; what is not for it is raised again."""

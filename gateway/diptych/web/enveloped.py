@@ -13,6 +13,7 @@ from typing import Any
 from ..call import UNKNOWN_METHOD, AnyCall, ClientGone, Gone, before
 from ..exchange import Disconnected, Exchange, Inbound
 from ..status import Code, error
+from ..telemetry import Record
 from .desk import Desk, nothing
 from .entries import Entry
 from .kinds import Kind, Protocol
@@ -28,22 +29,27 @@ async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: 
     """Answer one call; what breaks becomes its status."""
     call: AnyCall | None = None
     first = None
+    origin = desk.arrive(kind.protocol, entry, exchange.scope)
+    record: Record = origin.record
     if kind.protocol is Protocol.GRPC and (entry.client_streaming or not entry.known):
         first = _First(exchange)
     try:
         seconds = wire.seconds(desk.max_seconds)
         coding = wire.request_coding()
-        call = await desk.open(kind.protocol, entry, exchange.scope, seconds, json=kind.json)
-        read = _parser(entry) if kind.json else None
+        call = await desk.open(kind.protocol, entry, exchange.scope, origin, seconds, json=kind.json)
+        read = _parser(entry, record) if kind.json else None
         answering = _Answering(call, wire, entry, kind)
         await answering.run(exchange, Opening(coding, entry.limit, wire.fault, read))
     except (ClientGone, Disconnected):
         return  # nobody is left to answer
     except BaseException as wrong:
         status = desk.blame(wrong, exchange.scope)
+        record.code = status.number
         if first is not None and not wire.begun:
             await first.wait()
-        await wire.fail(status, call)
+        await wire.fail(status, call, origin.initial)
+    finally:
+        origin.over()
 
 
 class _First:
@@ -72,11 +78,16 @@ class _First:
                     await self._receive()
 
 
-def _parser(entry: Entry) -> Callable[[bytes], Any]:
+def _parser(entry: Entry, record: Record) -> Callable[[bytes], Any]:
     if entry.json is None:  # nobody serves it, or nobody knows its messages
         raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
     decode = entry.json.decode
-    return lambda data: decode(data, [])
+
+    def read(data: bytes) -> Any:
+        record.bytes_in += len(data)
+        return decode(data, [])
+
+    return read
 
 
 class _Answering:
@@ -96,6 +107,7 @@ class _Answering:
                 source = Enveloped(inbound, opening, wire.quanta())
                 await self._answer(source if call.takes_stream else await self._first(source), inbound.gone)
             return
+        opening.lease = call.lease
         if entry.known and not call.needs_request:  # a generic handler without a parser takes plain bytes
             request = nothing(entry, json=self._kind.json)
         elif call.deadline is None:
@@ -123,7 +135,11 @@ class _Answering:
 
     def _shown(self, message: Any) -> bytes:
         json = self._entry.json
-        shown: bytes = json.encode(message) if self._kind.json and json is not None else message
+        if not self._kind.json or json is None:
+            plain: bytes = message
+            return plain
+        shown = json.encode(message)
+        self._call.record.bytes_out += len(shown)
         return shown
 
     async def _stream(self, given: Any, left: Gone) -> None:

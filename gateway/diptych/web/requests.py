@@ -11,6 +11,7 @@ from typing import Any
 from ..call import ClientGone
 from ..exchange import Disconnected, Inbound, Receive
 from ..framing.envelope import COMPRESSED, HEAD, Envelopes
+from ..origin import Lease
 from ..status import Code, error
 from .coding import Coding
 from .text import Quanta
@@ -21,10 +22,12 @@ __all__ = ["Enveloped", "One", "Opening", "one"]
 class Opening:
     """Opens envelopes: the flags are looked at, the data is decompressed and read. `limit` is in bytes."""
 
-    __slots__ = ("_coding", "_read", "fault", "limit")
+    __slots__ = ("_coding", "_read", "fault", "lease", "limit")
 
     def __init__(self, coding: Coding | None, limit: int, fault: Code, read: Callable[[bytes], Any] | None) -> None:
         self._coding, self.limit, self.fault, self._read = coding, limit, fault, read
+        self.lease: Lease | None = None
+        """What is told of a message that is held whole: of its envelope, and of what it is decompressed to."""
 
     def __call__(self, flags: int, data: bytes) -> Any:
         """One message. Raises `StatusError`."""
@@ -32,6 +35,8 @@ class Opening:
             if self._coding is None:
                 raise error(self.fault, "a message says it is compressed, and no header says how")
             data = self._coding.decompress(data, self.limit, self.fault)
+            if self.lease is not None:
+                self.lease.take(len(data))
         return data if self._read is None else self._read(data)
 
 
@@ -50,14 +55,18 @@ class One:
 async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
     """The one request of a body that has to hold exactly one.
 
-    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, and `Disconnected`.
+    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, `Disconnected`, and what the opening's
+    lease raises.
     """
+    lease = opening.lease
     message = await receive()
     if not message.get("more_body") and quanta is None and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
             flags, length = HEAD.unpack_from(body)
             if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
+                if lease is not None:
+                    lease.take(len(body))
                 return opening(flags, body[HEAD.size :])
     envelopes = Envelopes(opening.limit, opening.fault)
     found: tuple[int, bytes] | None = None
@@ -65,6 +74,8 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
         if message["type"] == "http.disconnect":
             raise Disconnected
         data: bytes = message.get("body", b"")
+        if lease is not None:
+            lease.take(len(data))
         envelopes.feed(data if quanta is None else quanta.feed(data))
         while (envelope := envelopes.next()) is not None:
             if found is not None:

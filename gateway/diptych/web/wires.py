@@ -16,7 +16,7 @@ from google.rpc import status_pb2
 from ..call import AnyCall
 from ..exchange import Send
 from ..framing.envelope import COMPRESSED, HEAD, envelope
-from ..metadata import HTTP_CODE_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
+from ..metadata import HTTP_CODE_KEY, RETRY_PUSHBACK_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
 from ..reply import Headers
 from ..status import Code, Status
 from .coding import COMPRESSIONS, Coding, coding_named
@@ -115,14 +115,17 @@ class Wire(ABC):
         """The end of a stream that ended well."""
         await self._close(b"", None, call.trailing_metadata)
 
-    async def fail(self, status: Status, call: AnyCall | None) -> None:
-        """The end of a call that failed, before or behind its first message; nothing where the end was written."""
+    async def fail(self, status: Status, call: AnyCall | None, initial: Sequence[Pair] = ()) -> None:
+        """The end of a call that failed, before or behind its first message; nothing where the end was written.
+
+        `initial` goes out where there is no call yet that has metadata.
+        """
         if self.ended:
             return
         if not self.begun:
             # With headers of its own, never "Trailers-Only": ASGI has no way to end a response with its head.
             extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
-            await self._start([*extra, *rpc_headers(() if call is None else call.initial_metadata)])
+            await self._start([*extra, *rpc_headers(initial if call is None else call.initial_metadata)])
         await self._close(b"", status, () if call is None else call.trailing_metadata)
 
     async def _close(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
@@ -207,4 +210,5 @@ def _status_fields(status: Status | None, trailing: Sequence[Pair]) -> Headers:
         rich = status_pb2.Status(code=status.number, message=status.message, details=status.details)
         coded = base64.b64encode(rich.SerializeToString()).rstrip(b"=")
         fields.append((b"grpc-status-details-bin", coded))
+    fields += [(key.encode(), str(value).encode()) for key, value in trailing if key == RETRY_PUSHBACK_KEY]
     return [*fields, *rpc_headers(trailing)]

@@ -30,9 +30,9 @@ class ChatSettings:
     queue_bytes: int = 16 * MIB  # the same in bytes, of a whole channel
     history_batch: int = 200  # messages a read of history
 
-    max_content_bytes: int = 16 * KIB
-    max_files: int = 8
-    max_file_bytes: int = 512 * KIB
+    max_content_bytes: int = 16 * KIB  # of one message's text
+    max_files: int = 8  # of one message
+    max_file_bytes: int = 512 * KIB  # of one file
     max_files_bytes: int = 2 * MIB  # of one message's files; gRPC clients take 4 MiB unless they say otherwise
     max_name_bytes: int = 128  # of a user's id and name, of a channel, of a request id
     max_file_name_bytes: int = 255  # what file systems take

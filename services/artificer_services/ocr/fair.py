@@ -80,6 +80,11 @@ class FairQueue(Generic[T]):
             self._tidy(key)
         return items
 
+    @property
+    def running(self) -> int:
+        """How many tasks were taken and are not done."""
+        return sum(line.running for line in self._lines.values())
+
     def __len__(self) -> int:
         return sum(len(line.waiting) for line in self._lines.values())
 

@@ -52,6 +52,16 @@ class WorkerPool:
         """The workers that are ready or at work."""
         return frozenset(self._workers)
 
+    @property
+    def busy(self) -> int:
+        """How many tasks are being done."""
+        return self._queue.running
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a worker."""
+        return len(self._queue)
+
     async def start(self) -> None:
         """Start the workers and wait until the first is ready. Raises Unavailable."""
         if self._tenders:

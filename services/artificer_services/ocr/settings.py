@@ -24,8 +24,8 @@ class OcrSettings:
     tessdata_dirs: tuple[str, ...] = ()  # folders of *.traineddata, looked at before those that pip installed
     workers: int = 0  # processes; 0 means one a core, since Tesseract fills a core
     max_requests: int = 64  # admitted at once, waiting ones included; more are told to come back
-    max_document_bytes: int = 64 * 1024 * 1024
-    max_pages: int = 2000
+    max_document_bytes: int = 64 * 1024 * 1024  # of one document or image
+    max_pages: int = 2000  # of one document
     max_page_pixels: int = 100_000_000  # A4 at 1000 dpi; 100 MB as gray
     max_text_chars: int = 32_000_000  # of a document; a 1 MB PDF can unpack to a gigabyte of text
     dpi_cap: int = 200  # measured: more costs time and gains nothing, 150 breaks small print

@@ -73,6 +73,13 @@ class Connection:
 
     # Reading.
 
+    @property
+    def amid_head(self) -> bool:
+        """Whether the peer has begun a request's fields and not come to their end."""
+        rest = self._rest
+        partial = bool(rest) and (len(rest) < 4 or rest[3] in (frames.HEADERS, frames.CONTINUATION))
+        return partial or bool(self._blocks.open_id)
+
     def receive(self, data: bytes) -> None:
         """Take what came. Raises ConnectionFault, after which the connection is not to be used."""
         if self._rest:

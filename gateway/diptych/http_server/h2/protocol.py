@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from ...exchange import AUTH
+from ..patience import Patience, Wait
 from . import frames, head
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode
@@ -25,6 +27,10 @@ logger = logging.getLogger("diptych")
 # How long a peer that was told goodbye has to close: a socket closed with unread bytes would take the goodbye with it.
 PARTING_SECONDS = 0.5
 _DRAINING, _ALIVE = b"draining", b"alive?!?"
+_PREFACE, _NOTHING = "preface", "nothing"
+
+TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many connections")
+"""What a client is told that is one too many; it may try elsewhere."""
 
 
 class Http2Protocol(asyncio.Protocol):
@@ -40,6 +46,7 @@ class Http2Protocol(asyncio.Protocol):
         self._flushing = self._parting = self._draining = self._silent = False
         self._heard = self._busy = self._asked = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._wait = Wait()
 
     # What asyncio calls.
 
@@ -56,6 +63,9 @@ class Http2Protocol(asyncio.Protocol):
             "scheme": "https" if is_ssl(self._transport) else "http",
             "root_path": "",
         }
+        tls: Any = self._transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._base[AUTH] = tls.proven
         self._connection.greet()
         self.written()
         self._watch()
@@ -233,6 +243,14 @@ class Http2Protocol(asyncio.Protocol):
             stream.on_reset()
 
     # Time.
+
+    def look(self, now: float, patience: Patience) -> None:
+        """Part with a peer that does not come to the end of the preface, or of a request's fields."""
+        connection = self._connection
+        amid = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
+        what = amid if self._opening is None else _PREFACE
+        if self._wait.over(what, now, patience.head) and what is not _NOTHING:
+            self._part(ErrorCode.ENHANCE_YOUR_CALM, "a head that takes too long")
 
     def _watch(self) -> None:
         """Look after the connection, and again when something may be due."""

@@ -6,18 +6,27 @@ It reads no environment and no file: only the edge does that (`cli`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from .auth import AuthSettings
+from .limits import LimitsSettings
+from .listening import ListeningSettings
+from .telemetry import TelemetrySettings
+from .tls import TlsSettings
+from .workers import WorkersSettings
 
 MIB = 1024 * 1024
 
 
-class Settings(BaseModel):
+class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Everything about a gateway that is not code. In code it reads no environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # What is wrong with a setting is told without its value, which may be a secret.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
@@ -35,10 +44,6 @@ class Settings(BaseModel):
     """Requests at once on one HTTP/2 connection of the HTTP listener."""
     http2_ping_seconds: float | None = Field(default=None, gt=0)
     """After how long a silence an HTTP/2 client is asked for a sign of life, for as long again; None asks never."""
-    tls_certificate: Path | None = None
-    """The certificate chain both listeners show, PEM; without it they speak plain text."""
-    tls_key: Path | None = None
-    """The certificate's private key, PEM, without a passphrase."""
 
     grace_seconds: float = Field(default=30.0, ge=0)
     """How long running calls may go on after SIGTERM before they are cancelled."""
@@ -98,23 +103,21 @@ class Settings(BaseModel):
     api_version: str = "1.0.0"
     """The API's version in the OpenAPI document."""
 
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Metrics, logs and traces."""
+
+    auth: AuthSettings = AuthSettings()
+    """Who may call: API keys, tokens and client certificates, and what each method asks."""
+    limits: LimitsSettings = LimitsSettings()
+    """How often and how much at once may be called."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key are set both or neither")
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError("cors_credentials needs cors_origins named one by one, not *")
         return self
-
-    @property
-    def tls(self) -> tuple[str, str] | None:
-        """The paths of certificate and key, or None where plain text is spoken."""
-        if self.tls_certificate is None or self.tls_key is None:
-            return None
-        return str(self.tls_certificate), str(self.tls_key)
 
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""

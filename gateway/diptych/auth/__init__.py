@@ -1,0 +1,134 @@
+"""Who calls, and what it may: authenticators, what each method asks, and the interceptor that holds one to the other.
+
+The door is `Auth`, made once from settings and the user's own authenticators. It knows no face: credentials are
+metadata, or what the transport has proven, whichever protocol they came by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from ..methods import Handler
+from ..settings import Settings
+from .caller import Authenticator, Credentials, Principal, Refused, principal
+from .certificates import PAGE_HEADERS, Certificates
+from .interceptor import AuthInterceptor, Doorkeeper
+from .keys import ApiKeys, KeyFileError, hash_key, new_key
+from .pages import Dependency, Pages, need_of
+from .policy import AuthError, Policy
+from .tokens import Jwt
+
+__all__ = [
+    "ApiKeys",
+    "Auth",
+    "AuthError",
+    "AuthInterceptor",
+    "Authenticator",
+    "Certificates",
+    "Credentials",
+    "Dependency",
+    "Jwt",
+    "KeyFileError",
+    "Principal",
+    "Refused",
+    "hash_key",
+    "new_key",
+    "principal",
+]
+
+_HEADERS = ("authorization", "x-api-key")
+
+
+class Auth:
+    """Everything about callers. Raises `AuthError` or `KeyFileError` where the settings cannot be meant."""
+
+    def __init__(self, settings: Settings, own: Sequence[Authenticator] = ()) -> None:
+        self._settings = settings
+        self._authenticators = [*own, *_built_in(settings)]
+        self.enabled = bool(self._authenticators)
+        """Whether callers have to be known: some authenticator is set."""
+        self._policy = Policy(settings.auth)
+        self._door = Doorkeeper(self._authenticators)
+        self._pages = Pages(self._door)
+        if settings.auth.rules and not self.enabled:
+            raise AuthError("auth: there are rules, and no authenticator to know a caller by")
+        if self.enabled:
+            _check_headers(settings)
+
+    def interceptors(
+        self, handlers: Mapping[str, Handler], threads: Executor, *, open_ended: bool
+    ) -> tuple[AuthInterceptor, ...]:
+        """What goes in front of all other interceptors; nothing where nobody has to be known.
+
+        `handlers` are all that are served, by `/{package.Service}/{Method}`; `open_ended` says that there are handlers
+        which are found only when they are called. Raises `AuthError` where a pattern names no method.
+        """
+        if not self.enabled:
+            return ()
+        return (
+            AuthInterceptor(
+                self._door,
+                self._policy,
+                self._policy.table(handlers, open_ended=open_ended),
+                [path for path, handler in handlers.items() if handler.request_streaming],
+                threads,
+                recheck_expiry=self._settings.auth.recheck_expiry,
+            ),
+        )
+
+    @property
+    def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
+        """How callers show who they are, as OpenAPI's security schemes by name."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for authenticator in self._authenticators:
+            for name, scheme in getattr(authenticator, "security_schemes", {}).items():
+                found.setdefault(name, scheme)
+        return found
+
+    def scopes(self, method: str) -> list[str] | None:
+        """The scopes that a method asks of its caller; None where anybody may call it."""
+        need = self._policy.of(method)
+        return None if need.public or not self.enabled else sorted(need.scopes)
+
+    def require(self, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
+        """A FastAPI dependency that gives the caller, and lets nobody else in."""
+        return self._pages.dependency(need_of(scopes, roles))
+
+    def guarded(self, app: ASGIApp, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> ASGIApp:
+        """The app behind the same door, for `mount`."""
+        return self._pages.guarded(app, need_of(scopes, roles))
+
+    async def close(self) -> None:
+        """Let go of what authenticators hold."""
+        for authenticator in self._authenticators:
+            close = getattr(authenticator, "close", None)
+            if close is not None:
+                await close()
+
+
+def _built_in(settings: Settings) -> list[Authenticator]:
+    auth = settings.auth
+    found: list[Authenticator] = []
+    # A token's form tells it from a key's, so that it is looked at first: to API keys any bearer token is a key.
+    if auth.jwt is not None:
+        found.append(Jwt(auth.jwt))
+    if auth.api_keys or auth.api_keys_file is not None:
+        found.append(ApiKeys(auth.api_keys, auth.api_keys_file))
+    if auth.certificates:
+        if settings.tls_client_ca is None:
+            raise AuthError("auth: certificates need tls_client_ca, to ask clients for theirs and to check them by")
+        found.append(Certificates(auth.certificates, settings.cors_origins))
+    return found
+
+
+def _check_headers(settings: Settings) -> None:
+    """Headers that never become metadata are seen by no authenticator."""
+    denied = {name.lower() for name in settings.metadata_deny}
+    allowed = None if settings.metadata_allow is None else {name.lower() for name in settings.metadata_allow}
+    for name in (*_HEADERS, *(PAGE_HEADERS if settings.auth.certificates else ())):
+        if name in denied or (allowed is not None and name not in allowed):
+            raise AuthError(f"auth: callers send {name}, which metadata_allow or metadata_deny takes away")

@@ -1,0 +1,185 @@
+"""The interceptor in front of all others: who calls, and whether it may. It runs before anything of a body is read.
+
+It knows no kind of credentials; the authenticators do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
+
+import grpc
+
+from ..call import UNKNOWN_METHOD
+from ..call.adapt import adapt
+from ..call.refusal import abort, refusal
+from ..methods import Handler
+from ..origin import Origin, enter, origin
+from ..status import Code, Status, StatusError
+from . import streams
+from .caller import NOTE, Authenticator, Credentials, Principal, Refused
+from .policy import Need, Policy
+from .refusals import NOBODY, denied, unauthenticated
+
+logger = logging.getLogger("diptych.auth")
+
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class Doorkeeper:
+    """Asks the authenticators in their order; the first that knows the caller, or refuses it, decides."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._all = tuple(authenticators)
+        self._early = tuple(one for one in authenticators if not needs_connection(one))
+        self._late = tuple(one for one in authenticators if needs_connection(one))
+
+    async def ask(self, credentials: Credentials) -> Principal | None:
+        """The caller, None where nobody knows it. Raises `StatusError`."""
+        return await _first(self._all, credentials)
+
+    async def ask_early(self, credentials: Credentials) -> Principal | None:
+        """The same by those who need not know the connection."""
+        return await _first(self._early, credentials)
+
+    async def ask_late(self, credentials: Credentials) -> Principal | None:
+        """The same by the others."""
+        return await _first(self._late, credentials)
+
+    @property
+    def waits(self) -> bool:
+        """Whether anybody needs to know the connection."""
+        return bool(self._late)
+
+
+def needs_connection(authenticator: Authenticator) -> bool:
+    """Whether it looks at the connection."""
+    return bool(getattr(authenticator, "needs_connection", False))
+
+
+async def _first(authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:
+    try:
+        for authenticator in authenticators:
+            found = await authenticator.authenticate(credentials)
+            if found is not None:
+                return found
+    except Refused as refused:
+        raise StatusError(unauthenticated(refused.reason)) from None
+    return None
+
+
+def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], known: Origin) -> Credentials:
+    """What a call came with. Raises `StatusError` where it says more than one thing."""
+    pairs = tuple(metadata or ())
+    authorization: Any = None
+    api_key: Any = None
+    for key, value in pairs:
+        if key == "authorization":
+            if authorization is not None:
+                raise StatusError(unauthenticated("the call has more than one authorization"))
+            authorization = value
+        elif key == "x-api-key":
+            if api_key is not None:
+                raise StatusError(unauthenticated("the call has more than one x-api-key"))
+            api_key = value
+    bearer = None
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            bearer = token.strip()
+            if api_key is not None:
+                raise StatusError(unauthenticated("the call has a bearer token and an x-api-key: one of them"))
+    return Credentials(
+        method=method, origin=known, bearer=bearer, api_key=api_key, authorization=authorization, metadata=pairs
+    )
+
+
+class AuthInterceptor(grpc.aio.ServerInterceptor):
+    """Lets calls in whose caller is known and may; all others it answers itself.
+
+    `needs` are by method, `streamed` are the methods that take a stream. Where the connection is known later than the
+    metadata, a call that is let in by its connection is so once it runs, and no later interceptor sees it before.
+    """
+
+    def __init__(
+        self,
+        door: Doorkeeper,
+        policy: Policy,
+        needs: Mapping[str, Need],
+        streamed: Collection[str],
+        threads: Executor,
+        *,
+        recheck_expiry: bool,
+    ) -> None:
+        self._door, self._policy, self._needs, self._threads = door, policy, dict(needs), threads
+        self._streamed = frozenset(streamed)
+        self._late, self._recheck = door.waits, recheck_expiry
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        details: Any = handler_call_details
+        method: str = details.method
+        known = origin()
+        if known is None:
+            enter(known := Origin(protocol="grpc"))
+        need = self._needs.get(method) or self._policy.of(method)
+        late = self._late and not known.settled
+        try:
+            credentials = credentials_of(method, details.invocation_metadata, known)
+            ask = self._door.ask_early if late else self._door.ask
+            caller = await ask(credentials)
+        except StatusError as wrong:
+            if not need.public:
+                return self._refused(wrong.status, method)
+            caller = None  # nobody asked for credentials
+        if caller is None and not need.public:
+            if late:
+                return self._by_connection(continuation, details, need, credentials)
+            return self._refused(unauthenticated(NOBODY, shown=False), method)
+        status = self._let_in(known, caller, need, method)
+        if status is not None:
+            return self._refused(status, method)
+        handler = await continuation(details)
+        return handler if handler is None or caller is None else self._bounded(handler, caller)
+
+    def _let_in(self, known: Origin, caller: Principal | None, need: Need, method: str) -> Status | None:
+        if caller is None:
+            return None
+        known.notes[NOTE] = caller
+        if need.scopes or need.roles:
+            return denied(need, caller, method)
+        return None
+
+    def _bounded(self, handler: Handler, caller: Principal) -> Handler:
+        if caller.expires is None or not self._recheck:
+            return handler
+        if not (handler.request_streaming or handler.response_streaming):
+            return handler
+        return streams.until(adapt(handler, self._threads), caller.expires)
+
+    def _refused(self, status: Status, method: str) -> Handler:
+        logger.info("refused %r: %s", method, status.message)
+        return refusal(status, streamed=method in self._streamed)
+
+    def _by_connection(
+        self, continuation: Continuation, details: grpc.HandlerCallDetails, need: Need, credentials: Credentials
+    ) -> Handler:
+        known, method = credentials.origin, credentials.method
+
+        async def find(context: Any) -> Handler:
+            caller = await self._door.ask_late(credentials)
+            status = unauthenticated(NOBODY, shown=False) if caller is None else None
+            status = status or self._let_in(known, caller, need, method)
+            if status is not None:
+                logger.info("refused %r: %s", method, status.message)
+                await abort(context, status)
+            handler = await continuation(details)
+            if handler is None:
+                await context.abort(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
+            found: Any = adapt(handler, self._threads)  # type: ignore[arg-type]
+            return found if caller is None else self._bounded(found, caller)
+
+        return streams.later(find)

@@ -1,0 +1,198 @@
+"""Public keys of a token's issuer: fetched or read, kept, and had anew when they change (RFC 7517).
+
+It knows no token. Nothing here runs on the event loop for long: the fetch has a thread and a time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import logging
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import orjson
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
+
+from ..status import Code, StatusError, error
+
+logger = logging.getLogger("diptych.auth")
+
+MOST_BYTES = 1 << 20
+_PIECE = 1 << 16
+
+# What of a key is public, by its type (RFC 7518 section 6, RFC 8037 section 2), and which algorithms it is for. A set
+# that holds shared secrets ("oct") was never meant to be shown, and is not used.
+_PUBLIC = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+
+
+class KeySetError(Exception):
+    """Keys that cannot be had or read; says why."""
+
+
+class KeySet:
+    """The usable keys of one JWKS document. Raises `KeySetError` where there is none."""
+
+    def __init__(self, data: bytes, allowed: Collection[str]) -> None:
+        try:
+            listed = orjson.loads(data)["keys"]
+            made = [one for item in listed if isinstance(item, dict) for one in _keys(item, allowed)]
+        except (ValueError, TypeError, KeyError):
+            raise KeySetError("it is no JSON Web Key Set") from None
+        if not made:
+            raise KeySetError("it holds no key that can be used")
+        self._keys: list[tuple[str | None, jwt.PyJWK]] = made
+
+    def find(self, algorithm: str, key_id: str | None) -> list[jwt.PyJWK]:
+        """The keys a token of this algorithm may be signed with; one that names no key may be by any of them."""
+        return [
+            key
+            for known, key in self._keys
+            if key.algorithm_name == algorithm and (key_id is None or known is None or known == key_id)
+        ]
+
+
+def _keys(item: dict[str, Any], allowed: Collection[str]) -> Iterable[tuple[str | None, jwt.PyJWK]]:
+    kind, usages = item.get("kty"), item.get("key_ops")
+    if kind not in _PUBLIC or item.get("use", "sig") != "sig" or (usages is not None and "verify" not in usages):
+        return
+    fitting = _RSA if kind == "RSA" else (_CURVES.get(item.get("crv", ""), ""),)
+    named = item.get("alg")
+    public = {"kty": kind, **{name: item[name] for name in _PUBLIC[kind] if name in item}}
+    for algorithm in fitting:
+        if algorithm in allowed and named in (None, algorithm):
+            try:
+                yield item.get("kid"), jwt.PyJWK(public, algorithm)
+            except jwt.PyJWTError:
+                return
+
+
+class Keys:
+    """The current keys. `load` blocks and is run in a thread; all times in seconds.
+
+    `refresh` is the age from which they are loaded anew behind the calls' backs, `retry` the least time between two
+    loads, and `stale` how long the last ones are used while there are no others.
+    """
+
+    def __init__(
+        self, load: Callable[[], bytes], allowed: Collection[str], *, refresh: float, retry: float, stale: float
+    ) -> None:
+        self._load, self._allowed = load, allowed
+        self._refresh, self._retry, self._stale = refresh, retry, stale
+        self._set: KeySet | None = None
+        self._digest = b""
+        self._loaded = self._tried = float("-inf")
+        self._loading: asyncio.Task[None] | None = None
+        self.generation = 0
+        """Changes whenever the keys do."""
+
+    async def find(self, algorithm: str, key_id: str | None) -> list[jwt.PyJWK]:
+        """The keys that a token may be signed with. Raises UNAVAILABLE where there are none to look in."""
+        age = time.monotonic() - self._loaded
+        if self._set is None or age > self._stale:
+            await self._newer()
+            if self._set is None or time.monotonic() - self._loaded > self._stale:
+                raise self._unavailable()
+        elif age > self._refresh:
+            self._begin()
+        found = self._set.find(algorithm, key_id)
+        if not found:
+            await self._newer()
+            found = self._set.find(algorithm, key_id)
+        return found
+
+    async def close(self) -> None:
+        """Forget a load that is under way."""
+        loading, self._loading = self._loading, None
+        if loading is not None and not loading.done():
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+
+    async def _newer(self) -> None:
+        """Wait for keys that are newer than those there are, unless it was tried a moment ago."""
+        loading = self._begin()
+        if loading is not None:
+            await asyncio.shield(loading)  # a caller that leaves does not take the others' keys away
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        running = self._loading
+        if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
+            return running
+        if time.monotonic() - self._tried < self._retry:
+            return None
+        self._tried = time.monotonic()
+        self._loading = asyncio.get_running_loop().create_task(self._renew())
+        return self._loading
+
+    async def _renew(self) -> None:
+        try:
+            data = await asyncio.to_thread(self._load)
+            digest = hashlib.sha256(data).digest()
+            if digest != self._digest:
+                self._set = KeySet(data, self._allowed)
+                self._digest = digest
+                self.generation += 1
+        except (KeySetError, OSError, http.client.HTTPException) as wrong:
+            kept = "the last ones stay in use" if self._set is not None else "there are none"
+            logger.warning("the keys that tokens are checked by cannot be had: %s; %s", wrong, kept)
+        else:
+            self._loaded = time.monotonic()
+
+    def _unavailable(self) -> StatusError:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(self._retry * 1000))
+        retry = error_details_pb2.RetryInfo(retry_delay=delay)
+        return error(Code.UNAVAILABLE, "the keys that tokens are checked by cannot be had just now", details=[retry])
+
+
+def from_file(path: Path) -> Callable[[], bytes]:
+    """Loads keys from a file."""
+    return path.read_bytes
+
+
+def from_url(url: str, seconds: float, authorities: Path | None = None) -> Callable[[], bytes]:
+    """Loads keys by one GET within `seconds`. It follows no redirect and asks no proxy: the URL is the whole way."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    trust = ssl.create_default_context(cafile=authorities) if parts.scheme == "https" else None
+
+    def load() -> bytes:
+        until = time.monotonic() + seconds
+        connection = (
+            http.client.HTTPConnection(host, parts.port, timeout=seconds)
+            if trust is None
+            else http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=trust)
+        )
+        try:
+            connection.request("GET", target, headers={"accept": "application/jwk-set+json, application/json"})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise KeySetError(f"{host} answered {response.status}")
+            return _body(response, until)
+        finally:
+            connection.close()
+
+    return load
+
+
+def _body(response: http.client.HTTPResponse, until: float) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while piece := response.read1(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise KeySetError(f"the answer is larger than {MOST_BYTES} bytes")
+        if time.monotonic() > until:
+            raise KeySetError("the answer did not come in time")
+    return b"".join(pieces)

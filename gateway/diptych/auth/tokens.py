@@ -1,0 +1,198 @@
+"""JSON Web Tokens: checked against one issuer's keys and claims, and remembered for a while (RFC 7519, RFC 8725).
+
+It knows no header. Which algorithm a key is for is decided by the settings and the key, never by the token: a token
+only picks among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jwt
+
+from ..settings.auth import JwtSettings
+from . import jwks
+from .caller import Credentials, Principal, Refused
+
+MOST_CHARACTERS = 16_384
+"""The longest token that is looked at; headers are mostly limited to less."""
+
+# The first that fits is what the client is told; nothing of the token is.
+_REASONS: Mapping[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.ImmatureSignatureError: "the token is not valid yet",
+    jwt.InvalidAudienceError: "the token is for another audience",
+    jwt.InvalidIssuerError: "the token is by another issuer",
+    jwt.InvalidAlgorithmError: "the token's algorithm is not allowed",
+    jwt.MissingRequiredClaimError: "the token lacks a claim that is needed",
+}
+_INVALID = "the token is not valid"
+
+
+class _Verified(NamedTuple):
+    principal: Principal
+    until: float
+
+
+class Jwt:
+    """Authenticates by bearer tokens of one issuer.
+
+    Where it is not the `only` one, tokens that say to be another's are left to the next authenticator.
+    """
+
+    def __init__(self, settings: JwtSettings, *, only: bool = True) -> None:
+        self._settings, self._only = settings, only
+        self._allowed = settings.allowed
+        self._public = [name for name in self._allowed if not name.startswith("HS")]
+        self._shared = _shared(settings)
+        self._keys = _keys(settings, self._public)
+        self._verified: dict[bytes, _Verified] = {}
+        self._generation = 0
+        self.security_schemes = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        """The token's subject. Raises `Refused` for a token that is wrong, UNAVAILABLE where there are no keys."""
+        token = credentials.bearer
+        if token is None or token.count(".") != 2:
+            return None
+        if len(token) > MOST_CHARACTERS:
+            raise Refused("the token is too long")
+        self._forget_keys()
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and time.time() < known.until:
+            return known.principal
+        if not self._only and _issuer(token) != self._settings.issuer:
+            return None
+        found = self._principal(await self._checked(token))
+        self._forget_keys()
+        self._remember(digest, found)
+        return found
+
+    def _forget_keys(self) -> None:
+        """A key that was taken away takes its tokens along."""
+        if self._keys is not None and self._keys.generation != self._generation:
+            self._generation = self._keys.generation
+            self._verified.clear()
+
+    async def close(self) -> None:
+        """Forget a fetch that is under way."""
+        if self._keys is not None:
+            await self._keys.close()
+
+    async def _checked(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise Refused(_INVALID) from None
+        algorithm = header.get("alg")
+        if algorithm not in self._allowed:
+            raise Refused(_REASONS[jwt.InvalidAlgorithmError])
+        keys: list[jwt.PyJWK] = [self._shared[algorithm]] if algorithm in self._shared else []
+        if not keys and self._keys is not None:
+            keys = await self._keys.find(algorithm, header.get("kid"))
+        if not keys:
+            raise Refused("the token's key is not known")
+        wrong: Exception = jwt.InvalidSignatureError()
+        for key in keys:
+            try:
+                return self._decoded(token, key)
+            except jwt.InvalidSignatureError as other:
+                wrong = other
+            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as found:
+                wrong = found
+                break
+        raise Refused(_reason(wrong)) from None
+
+    def _decoded(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+        settings = self._settings
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[key.algorithm_name],
+            issuer=settings.issuer,
+            audience=settings.audiences,
+            leeway=settings.leeway_seconds,
+            options={"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True},
+        )
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        settings = self._settings
+        subject = _claim(claims, settings.subject_claim)
+        if not isinstance(subject, str) or not subject:
+            raise Refused("the token names no subject")
+        return Principal(
+            id=subject,
+            kind="jwt",
+            scopes=_names(_claim(claims, settings.scopes_claim)),
+            roles=_names(_claim(claims, settings.roles_claim)),
+            claims=claims,
+            expires=float(claims["exp"]) + settings.leeway_seconds,
+        )
+
+    def _remember(self, digest: bytes, found: Principal) -> None:
+        settings = self._settings
+        if not settings.cache_tokens or found.expires is None:
+            return
+        self._verified.pop(digest, None)
+        while len(self._verified) >= settings.cache_tokens:
+            del self._verified[next(iter(self._verified))]
+        until = min(found.expires - settings.leeway_seconds, time.time() + settings.cache_seconds)
+        self._verified[digest] = _Verified(found, until)
+
+
+def _shared(settings: JwtSettings) -> dict[str, jwt.PyJWK]:
+    if settings.secret is None:
+        return {}
+    octets = jwt.utils.base64url_encode(settings.secret.get_secret_value().encode()).decode()
+    names = [name for name in settings.allowed if name.startswith("HS")]
+    return {name: jwt.PyJWK({"kty": "oct", "k": octets}, name) for name in names}
+
+
+def _keys(settings: JwtSettings, allowed: Sequence[str]) -> jwks.Keys | None:
+    if settings.jwks_url is not None:
+        load = jwks.from_url(settings.jwks_url, settings.jwks_timeout_seconds, settings.jwks_ca)
+    elif settings.jwks_file is not None:
+        load = jwks.from_file(settings.jwks_file)
+    else:
+        return None
+    return jwks.Keys(
+        load,
+        allowed,
+        refresh=settings.jwks_refresh_seconds,
+        retry=settings.jwks_retry_seconds,
+        stale=settings.jwks_stale_seconds,
+    )
+
+
+def _issuer(token: str) -> Any:
+    """The issuer that a token names, which nobody has checked."""
+    try:
+        return jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def _reason(wrong: Exception) -> str:
+    return next((reason for kind, reason in _REASONS.items() if isinstance(wrong, kind)), _INVALID)
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name, which may be a URL, or by its way through objects."""
+    if name in claims:
+        return claims[name]
+    found: Any = claims
+    for part in name.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(part)
+    return found
+
+
+def _names(value: Any) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset(value.split())
+    return frozenset(one for one in value if isinstance(one, str)) if isinstance(value, list) else frozenset()

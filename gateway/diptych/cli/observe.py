@@ -1,0 +1,47 @@
+"""What is watched of a program that the command starts: log lines, and traces as OpenTelemetry's variables ask.
+
+Variables that OpenTelemetry defines count where no setting of ours says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..settings import Settings
+from ..telemetry.logs import configure
+
+
+def observed(settings: Settings) -> Settings:
+    """The settings with what `serve` has on by default; the process's log is configured by them."""
+    telemetry = settings.telemetry
+    found = {
+        name: value for name, value in _from_environment(os.environ).items() if name not in telemetry.model_fields_set
+    }
+    if telemetry.access_log is None:
+        found["access_log"] = True
+    made = type(telemetry).model_validate({**telemetry.model_dump(), **found})
+    configure(made, settings.log_level)
+    return settings.model_copy(update={"telemetry": made})
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """OpenTelemetry's general variables; those of its exporter (headers, certificates) it reads by itself."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return {}
+    found: dict[str, Any] = {}
+    for name, variables in _VARIABLES.items():
+        value = next((environ[one] for one in variables if environ.get(one)), None)
+        if value is not None:
+            found[name] = value
+    if environ.get("OTEL_TRACES_SAMPLER", "").endswith("traceidratio"):
+        found["trace_ratio"] = environ.get("OTEL_TRACES_SAMPLER_ARG", "1")
+    return found
+
+
+_VARIABLES = {
+    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    "otlp_protocol": ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    "service_name": ("OTEL_SERVICE_NAME",),
+}

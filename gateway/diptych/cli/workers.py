@@ -1,0 +1,84 @@
+"""`diptych serve --workers`: becomes the supervisor, or, started by one, sits down at the seat it was given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from ..gateway import CLEAN_UP_SECONDS, Gateway
+from ..rpc_server import check
+from ..settings import Settings
+from ..workers.plan import WORKER_OPTION, Plan, Seat
+from .load import LoadError
+
+# What a worker needs beyond its grace: to close what its services hold, and to leave the interpreter.
+_MARGIN_SECONDS = CLEAN_UP_SECONDS + 8.0
+
+
+def supervise(settings: Settings) -> NoReturn:
+    """Become the supervisor of as many processes as the settings say. Raises `EngineError`, `LoadError`.
+
+    The process goes on under its own number, but without what was imported to read the settings.
+    """
+    check(settings)
+    if not hasattr(signal, "SIGHUP"):
+        raise LoadError("workers needs a system that has signals and SO_REUSEPORT: set it to 1")
+    python = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]  # as multiprocessing does
+    plan = plan_of(settings, [*python, "-m", "diptych.cli", *sys.argv[1:]])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Until the supervisor listens to it, a reload is nobody's.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.execv(sys.executable, [*python, "-m", "diptych.workers", plan.text()])  # noqa: S606, our own program
+
+
+def plan_of(settings: Settings, command: list[str]) -> Plan:
+    """What the supervisor needs of the settings; `command` starts a worker."""
+    telemetry = settings.telemetry
+    return Plan(
+        command=command,
+        workers=settings.workers,
+        http_host=settings.http_host,
+        http_port=settings.http_port,
+        grpc_host=settings.grpc_host,
+        grpc_port=None if settings.single_port else settings.grpc_port,
+        metrics_host=telemetry.metrics_host,
+        metrics_port=telemetry.metrics_port if telemetry.metrics else None,
+        metrics_dir=None if telemetry.metrics_dir is None else str(telemetry.metrics_dir),
+        stop_seconds=settings.drain_seconds + settings.grace_seconds + _MARGIN_SECONDS,
+        hang_seconds=settings.worker_hang_seconds,
+        start_seconds=settings.worker_start_seconds,
+        secure=settings.tls is not None,
+        log_format=telemetry.log_format,
+        log_level=settings.log_level,
+        doubts=list(_doubts(settings)),
+    )
+
+
+def _doubts(settings: Settings) -> Iterator[str]:
+    limits = settings.limits
+    if limits.storage_url is None and any(rule.rate for rule in limits.rules):
+        # Not divided: a client has few connections, and each of them is one worker's.
+        yield (
+            f"each of the {settings.workers} workers counts calls on its own, so that callers with several connections"
+            " may have their rates as many times: set limits.storage_url to count them together"
+        )
+
+
+def seat_of(text: str) -> Seat:
+    """The seat that the supervisor has given. Raises `LoadError`."""
+    try:
+        return Seat.read(text)
+    except ValueError as error:
+        raise LoadError(f"{WORKER_OPTION} is the supervisor's to give: {error}") from None
+
+
+def serve(gateway: Gateway, seat: Seat) -> None:
+    """Serve as one of several workers."""
+    from ..workers.member import Member
+
+    Member(gateway, seat).run()

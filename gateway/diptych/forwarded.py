@@ -1,0 +1,108 @@
+"""Which of the addresses that proxies tell is believed: the rightmost that is no trusted proxy's own.
+
+It knows no request: a direct peer and the values of a header go in, an address comes out. RFC 7239 is `forwarded`;
+`x-forwarded-for` is what proxies had before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+_Address = IPv4Address | IPv6Address
+
+
+class Client(NamedTuple):
+    """Who is believed to have sent a request."""
+
+    host: str
+    port: int
+    """0 where no proxy told it."""
+    scheme: str
+    """`http` or `https`, empty where no proxy told it."""
+
+
+class Proxies:
+    """Those that are trusted."""
+
+    def __init__(self, networks: Sequence[IPv4Network | IPv6Network], header: str) -> None:
+        self._networks, self.header = tuple(networks), header
+        """The name of the header that is read."""
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def client(self, peer: str, told: Sequence[str], schemes: Sequence[str] = ()) -> Client | None:
+        """The client behind the direct peer; None where it is the peer itself.
+
+        `told` are the header's values in their order, `schemes` those of `x-forwarded-proto`.
+        """
+        direct = _parsed(peer)
+        if direct is None or not self._trusts(direct):
+            return None
+        found: Client | None = None
+        for host, scheme in reversed(self._hops(told, schemes)):
+            address, port = _address(host)
+            if address is None:
+                break  # hidden, or garbage: who told it is as far as is known
+            found = Client(str(address), port, scheme)
+            if not self._trusts(address):
+                break
+        return found
+
+    def _trusts(self, address: _Address) -> bool:
+        return any(address.version == one.version and address in one for one in self._networks)
+
+    def _hops(self, told: Sequence[str], schemes: Sequence[str]) -> list[tuple[str, str]]:
+        if self.header == "forwarded":
+            return [_element(element) for value in told for element in _split(value, ",")]
+        last = _scheme(schemes[-1].rpartition(",")[2]) if schemes else ""
+        return [(hop.strip(), last) for value in told for hop in value.split(",")]
+
+
+def _parsed(host: str) -> _Address | None:
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return None
+    # A listener on an IPv6 address sees IPv4 clients like this.
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+
+
+def _address(hop: str) -> tuple[_Address | None, int]:
+    """`192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`."""
+    host, port = hop, ""
+    if hop.startswith("["):
+        host, _, port = hop[1:].partition("]")
+        port = port.removeprefix(":")
+    elif hop.count(":") == 1:
+        host, _, port = hop.partition(":")
+    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
+    return _parsed(host), number if number <= 65535 else 0
+
+
+def _element(element: str) -> tuple[str, str]:
+    """One hop of RFC 7239: pairs with semicolons between."""
+    pairs = {}
+    for pair in _split(element, ";"):
+        name, _, value = pair.partition("=")
+        pairs[name.strip().lower()] = value.strip().strip('"')
+    return pairs.get("for", ""), _scheme(pairs.get("proto", ""))
+
+
+def _scheme(text: str) -> str:
+    found = text.strip().lower()
+    return found if found in ("http", "https") else ""
+
+
+def _split(text: str, at: str) -> Iterable[str]:
+    """The parts between separators that are in no quotes."""
+    begun, quoted = 0, False
+    for place, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif character == at and not quoted:
+            yield text[begun:place]
+            begun = place + 1
+    yield text[begun:]

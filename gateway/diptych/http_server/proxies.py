@@ -1,0 +1,39 @@
+"""The client behind trusted proxies, put in the place of the last of them, for every protocol of the port.
+
+It knows no header's grammar: that is `forwarded`'s.
+"""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..forwarded import Proxies
+
+
+def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
+    """The app, with `client` and `scheme` of its scopes as the proxies say."""
+    name = proxies.header.encode()
+
+    async def believing(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and scope.get("client") is not None:
+            _believe(scope)
+        await app(scope, receive, send)
+
+    def _believe(scope: Scope) -> None:
+        told = _values(scope, name)
+        if not told:
+            return
+        found = proxies.client(scope["client"][0], told, _values(scope, b"x-forwarded-proto"))
+        if found is None:
+            return
+        scope["client"] = (found.host, found.port)
+        if found.scheme:
+            secure = found.scheme == "https"
+            web = "https" if secure else "http"
+            scope["scheme"] = ("wss" if secure else "ws") if scope["type"] == "websocket" else web
+
+    return believing
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]

@@ -1,0 +1,77 @@
+"""What clients are told of limits: statuses, and the header fields of draft-ietf-httpapi-ratelimit-headers.
+
+It knows no rule; numbers go in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
+
+from ..metadata import RETRY_PUSHBACK_KEY
+from ..status import Code, Status, pack
+
+DOMAIN = "diptych"
+POLICY, LIMIT, RETRY_AFTER = "ratelimit-policy", "ratelimit", "retry-after"
+# A client that is told to come again at once does, and is refused once more.
+_SOONEST_SECONDS = 0.001
+
+
+def beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
+    """RESOURCE_EXHAUSTED: the rate is used up for so many `seconds`."""
+    return _refused(
+        Code.RESOURCE_EXHAUSTED,
+        f"the limit {name} is used up: {calls} calls in {window} seconds",
+        seconds,
+        error_details_pb2.ErrorInfo(reason="RATE_LIMIT_EXCEEDED", domain=DOMAIN, metadata={"limit": name}),
+    )
+
+
+def beyond_slots(name: str, calls: int, seconds: float) -> Status:
+    """RESOURCE_EXHAUSTED: there are as many calls at once as may be."""
+    return _refused(
+        Code.RESOURCE_EXHAUSTED,
+        f"the limit {name} is reached: {calls} calls at once",
+        seconds,
+        error_details_pb2.ErrorInfo(reason="CONCURRENCY_LIMIT_EXCEEDED", domain=DOMAIN, metadata={"limit": name}),
+    )
+
+
+def busy(why: str, seconds: float) -> Status:
+    """UNAVAILABLE, through no fault of the caller's."""
+    return _refused(
+        Code.UNAVAILABLE, why, seconds, error_details_pb2.ErrorInfo(reason="SERVER_OVERLOADED", domain=DOMAIN)
+    )
+
+
+def _refused(code: Code, why: str, seconds: float, info: error_details_pb2.ErrorInfo) -> Status:
+    millis = max(1, math.ceil(max(seconds, _SOONEST_SECONDS) * 1000))
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(millis)
+    retry = error_details_pb2.RetryInfo(retry_delay=delay)
+    # What grpc's own retries look at ("Pushback" in its A6), where RetryInfo is for people's code.
+    headers = ((RETRY_PUSHBACK_KEY, str(millis)),)
+    return Status(code=code, message=why, details=(pack(info), pack(retry)), headers=headers)
+
+
+def retry_after(status: Status) -> str:
+    """The header's value, in whole seconds (RFC 9110 section 10.2.3)."""
+    return str(math.ceil(int(status.headers[0][1]) / 1000))
+
+
+def shown(status: Status) -> Status:
+    """The status as it is raised, where its headers are HTTP's."""
+    return replace(status, headers=((RETRY_AFTER, retry_after(status)),))
+
+
+def policy(name: str, calls: int, window: int) -> str:
+    """One item of `ratelimit-policy`."""
+    return f'"{name}";q={calls};w={window}'
+
+
+def limit(name: str, left: int, seconds: float) -> str:
+    """One item of `ratelimit`."""
+    return f'"{name}";r={left};t={math.ceil(seconds)}'

@@ -1,0 +1,43 @@
+"""The client behind trusted proxies, on gRPC's own port: there a proxy tells it in metadata.
+
+It knows no call but by its context, and no header's grammar: that is `diptych.forwarded`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..forwarded import Proxies
+from ..origin import peer_of
+
+
+class Behind:
+    """A context whose peer is another; all else is the context's own."""
+
+    __slots__ = ("_context", "_peer")
+
+    def __init__(self, context: Any, peer: str) -> None:
+        self._context, self._peer = context, peer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def peer(self) -> str:
+        return self._peer
+
+
+def behind(context: Any, proxies: Proxies) -> Any:
+    """The context, with the peer that the proxies say."""
+    metadata = context.invocation_metadata() or ()
+    told = [value for key, value in metadata if key == proxies.header]
+    if not told:
+        return context
+    found = proxies.client(_host(context.peer()), told)
+    return context if found is None else Behind(context, peer_of(found.host, found.port))
+
+
+def _host(peer: str) -> str:
+    """`192.0.2.1` of `ipv4:192.0.2.1:4711`, `::1` of `ipv6:%5B::1%5D:4711`."""
+    kind, _, rest = peer.partition(":")
+    host = rest.rpartition(":")[0]
+    return host.removeprefix("%5B").removesuffix("%5D") if kind == "ipv6" else host

@@ -1,0 +1,134 @@
+"""Every log line of the process in one form: the gateway's, uvicorn's, grpcio's, and the services' own.
+
+JSON, an object a line, or for people to read. Only the edge configures it: in code, logging is whoever's it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.types import EventDict, Processor
+
+from ..settings.telemetry import TelemetrySettings
+from .access import LOGGER, AccessHandler
+
+_EVENT = "call"
+
+
+def configure(settings: TelemetrySettings, level: str, stream: TextIO | None = None) -> None:
+    """Make the process's logs what the settings say; `stream` is standard error. What was configured before is gone."""
+    stream = stream or sys.stderr
+    json = settings.log_format == "json" or (settings.log_format == "auto" and not stream.isatty())
+    before = _before(settings.worker)
+    # The renderer's own tracebacks show the variables of every frame: requests, and tokens.
+    people = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+    )
+    last: Processor = _Json() if json else people
+    exceptions: list[Processor] = [structlog.processors.format_exc_info] if json else []
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *exceptions, last],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    access = logging.getLogger(LOGGER)
+    access.handlers = [_Lines(handler, settings.worker, json=json)]
+    access.propagate = False
+
+
+def _before(worker: str) -> list[Processor]:
+    """What every line has, whoever wrote it."""
+
+    def named(_: Any, __: str, event: EventDict) -> EventDict:
+        event["worker"] = worker
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.StackInfoRenderer(),
+        *([named] if worker else []),
+    ]
+
+
+class _Json:
+    """A line as JSON, in the order that people look for things."""
+
+    def __call__(self, _: Any, __: str, event: EventDict) -> str:
+        first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event") if name in event}
+        return orjson.dumps({**first, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class _Lines(AccessHandler):
+    """The access log's lines, past `logging`: a record of it would cost as much as a small call."""
+
+    def __init__(self, beside: logging.StreamHandler[TextIO], worker: str, *, json: bool) -> None:
+        super().__init__()
+        self._beside, self._json, self._worker = beside, json, {"worker": worker} if worker else {}
+
+    def write(self, lines: list[tuple[float, dict[str, Any]]]) -> None:
+        form = self._object if self._json else self._text
+        text = "".join([form(at, fields) for at, fields in lines])
+        with self._beside.lock:  # type: ignore[union-attr]  # every handler of a stream has one
+            self._beside.stream.write(text)
+            self._beside.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line that somebody else wrote under this name."""
+        self._beside.handle(record)
+
+    def _object(self, at: float, fields: dict[str, Any]) -> str:
+        head = {"timestamp": _time(at), "level": "info", "logger": LOGGER, "event": _EVENT}
+        return orjson.dumps({**head, **fields, **self._worker}).decode() + "\n"
+
+    def _text(self, at: float, fields: dict[str, Any]) -> str:
+        rest = {name: value for name, value in fields.items() if name not in _SHOWN and value not in ("", None)}
+        shown = " ".join(f"{name}={_plain(value)}" for name, value in {**rest, **self._worker}.items())
+        name = f"{_plain(fields['service'])}/{_plain(fields['method'])}"
+        head = (
+            f"{_time(at)} [{_EVENT:<9}] {fields['protocol']:<9} {fields['code']:<17} {fields['duration_ms']:>9.3f} ms"
+        )
+        return f"{head} {name} {shown}\n"
+
+
+_SHOWN = frozenset(("protocol", "service", "method", "code", "duration_ms"))
+
+
+def _plain(value: Any) -> str:
+    """A value on one line: what a client sends shall not look like a line of its own, nor move a cursor."""
+    text = str(value)
+    return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
+
+
+def _time(at: float) -> str:
+    second = int(at)
+    return f"{_second(second)}.{int((at - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")

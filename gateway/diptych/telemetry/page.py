@@ -1,0 +1,71 @@
+"""`/metrics`: a page of the application, or a port of its own that no client of the gateway reaches.
+
+It knows no metric.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .exposition import Exposition
+
+PATH = "/metrics"
+
+
+def page(exposition: Exposition) -> Callable[[Request], Awaitable[Response]]:
+    """What answers on the HTTP port."""
+
+    async def metrics(request: Request) -> Response:
+        body, media = exposition.render(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": media, "cache-control": "no-store"})
+
+    return metrics
+
+
+class MetricsPort:
+    """A listener in threads of its own, which answers while the event loop is busy, too."""
+
+    def __init__(self, exposition: Exposition, host: str, port: int, *, several: bool) -> None:
+        """`several` processes may hold the port at once. Raises OSError where it is taken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        kind = type("_Listener", (_Server,), {"address_family": family, "allow_reuse_port": several})
+        self._server: WSGIServer = kind((host, port), _Silent)
+        self._server.set_app(make_wsgi_app(exposition.source))  # all it asks is collect()
+        self._thread = threading.Thread(target=self._server.serve_forever, name="diptych-metrics", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The bound port."""
+        return self._server.server_port
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        await asyncio.to_thread(self._server.shutdown)
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # HTTPServer's own asks the resolver for the machine's name, and nobody reads the answer.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the base class's own name
+        """A scrape is no news."""

@@ -1,0 +1,11 @@
+"""Certificates: read from their files and read anew when those change, and what a client's one proves.
+
+It knows no listener: both take from here what they show to new connections.
+"""
+
+from .context import Room
+from .identity import AuthContext, auth_context
+from .keeper import Keeper
+from .material import Material
+
+__all__ = ["AuthContext", "Keeper", "Material", "Room", "auth_context"]

@@ -1,0 +1,94 @@
+"""One reading of the certificate, its key and the authorities of clients, proven to fit together.
+
+It knows no time: when to read again is the keeper's business.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..settings import Settings
+from .context import Context
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+Signature = tuple[tuple[int, int, int], ...]
+"""What changes with files that are written anew, or that another name takes the place of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """What new connections are served with."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None
+    context: Context
+    """The same for Python's TLS. One that is shown no more resumes no sessions: who was taken by old authorities, and
+    would not be by the new ones, has to show a certificate again."""
+    signature: Signature
+
+    def __repr__(self) -> str:
+        return f"Material(signature={self.signature})"  # a key is for no log
+
+
+def signature(settings: Settings) -> Signature:
+    """Of the files in question. Raises OSError, naming it, where one cannot be seen."""
+    found = []
+    for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+        path: Path | None = getattr(settings, name)
+        if path is not None:
+            try:
+                one = path.stat()
+            except OSError as wrong:
+                raise _unusable(f"{name} {path}", wrong) from None
+            found.append((one.st_ino, one.st_mtime_ns, one.st_size))
+    return tuple(found)
+
+
+def read(settings: Settings) -> Material:
+    """Read and prove the files.
+
+    Raises OSError, naming the files, where one cannot be read, is no PEM, or they do not belong together.
+    """
+    certificate, key, authorities = settings.tls_certificate, settings.tls_key, settings.tls_client_ca
+    if certificate is None or key is None:
+        raise ValueError("without tls_certificate and tls_key there is no TLS")
+    before = signature(settings)
+    try:
+        chain, secret = certificate.read_bytes(), key.read_bytes()
+        context = _context(settings, certificate, key)
+    except OSError as wrong:
+        raise _unusable(f"tls_certificate {certificate} with tls_key {key}", wrong) from None
+    known = None if authorities is None else _trust(context, authorities)
+    if signature(settings) != before:
+        raise OSError(f"tls_certificate {certificate} and what belongs to it are being written")
+    return Material(certificate=chain, key=secret, client_ca=known, context=context, signature=before)
+
+
+def _context(settings: Settings, certificate: Path, key: Path) -> Context:
+    made = Context.of()
+    made.minimum_version = _VERSIONS[settings.tls_minimum]
+    made.verify_mode = _MODES[settings.tls_client_auth]
+    made.set_alpn_protocols(["h2", "http/1.1"])
+    made.load_cert_chain(certificate, key, password="")  # without one, OpenSSL would ask at the terminal
+    return made
+
+
+def _trust(context: Context, authorities: Path) -> bytes:
+    try:
+        known = authorities.read_bytes()
+        context.load_verify_locations(cadata=known.decode("ascii"))
+    except (OSError, ValueError) as wrong:
+        raise _unusable(f"tls_client_ca {authorities}", wrong) from None
+    if not context.get_ca_certs():
+        raise OSError(f"cannot use tls_client_ca {authorities}: there is no authority's certificate in it")
+    return known
+
+
+def _unusable(what: str, wrong: Exception) -> OSError:
+    reason = getattr(wrong, "reason", None) or getattr(wrong, "strerror", None) or wrong
+    return OSError(f"cannot use {what}: {reason}")

@@ -1,0 +1,127 @@
+"""One worker process as the supervisor sees it: started, spoken with in lines, killed.
+
+It decides nothing; `supervisor` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+
+from .notify import VARIABLE
+from .plan import WORKER_OPTION, Plan, Seat
+from .ports import Ports
+
+READY, BEAT, PARTING = "ready", "beat", "parting"
+STOP, LEAVE, MIND, COUNT = "stop", "leave", "mind", "count"
+# A worker says nothing longer; more without an end of line comes from something else that has our descriptor.
+_LONGEST = 4096
+
+
+class Child:
+    """A process from its start on. `now` is when that was, in seconds of the monotonic clock."""
+
+    def __init__(self, plan: Plan, ports: Ports, index: int, metrics_dir: str, now: float) -> None:
+        """Start it. Raises OSError where the system gives no process."""
+        self.index = index
+        self.ready = self.leaving = False
+        self.minds: set[int] = set()
+        self.counted = -1
+        self.started = self.heard = now
+        self.kill_at: float | None = None
+        self._rest = b""
+        self.channel, theirs = socket.socketpair()
+        self.channel.setblocking(False)
+        http = ports.http[index].fileno()
+        seat = Seat(
+            index=index,
+            workers=plan.workers,
+            channel=theirs.fileno(),
+            http=http,
+            http_host=plan.http_host,
+            http_port=ports.http_port,
+            grpc_host=plan.grpc_host,
+            grpc_port=ports.grpc_port,
+            metrics_port=ports.metrics_port,
+            metrics_dir=metrics_dir,
+        )
+        try:
+            self.process = subprocess.Popen(  # noqa: S603, the command is our own
+                [*plan.command, WORKER_OPTION, seat.text()],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), http],
+                env={name: value for name, value in os.environ.items() if name != VARIABLE},
+                # A terminal's Ctrl-C is the supervisor's to pass on, or a worker would hear it twice.
+                process_group=0,
+            )
+        except BaseException:
+            self.channel.close()
+            raise
+        finally:
+            theirs.close()
+
+    def __str__(self) -> str:
+        return f"worker {self.index} (process {self.process.pid})"
+
+    def say(self, word: str, number: int | None = None) -> None:
+        """Tell it something; one that does not read is soon found to hang."""
+        with contextlib.suppress(OSError):
+            self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
+
+    def mind(self, sockets: Sequence[socket.socket]) -> None:
+        """Let it accept on the sockets of seats that are empty."""
+        line = f"{MIND} {len(sockets)}\n".encode()
+        with contextlib.suppress(OSError):
+            if sockets:
+                # Sent along, and not inherited: a socket that many hold would listen on after its worker's goodbye.
+                socket.send_fds(self.channel, [line], [one.fileno() for one in sockets])
+            else:
+                self.channel.send(line)
+
+    def said(self) -> Sequence[str] | None:
+        """The whole lines that it has said since; None where it will say nothing more."""
+        try:
+            data = self.channel.recv(_LONGEST)
+        except BlockingIOError:
+            return ()
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[-_LONGEST:]
+        return [line.decode("ascii", "replace") for line in lines]
+
+    def tell_to_end(self, word: str, now: float, seconds: float) -> None:
+        """Let it finish what it has within `seconds`."""
+        if self.kill_at is not None:
+            return
+        self.leaving = True
+        self.kill_at = now + seconds
+        if self.ready:
+            self.say(word)
+        else:  # it does not listen yet
+            self.signal(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def how_it_ended(self) -> str | None:
+        """None while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        return f"ended with code {code}" if code >= 0 else f"was killed by {_name(-code)}"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,149 @@
+"""A worker's side: its seat's sockets for the gateway, signs of life for the supervisor, and what that asks.
+
+A worker whose supervisor is gone stops as on SIGTERM: nobody else would end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from ..gateway import Gateway
+from ..settings import Settings
+from .child import BEAT, COUNT, LEAVE, MIND, PARTING, READY, STOP
+from .plan import Seat
+
+logger = logging.getLogger("diptych")
+
+BEAT_SECONDS = 1.0
+_MOST_SEATS = 512
+
+
+def seated(settings: Settings, seat: Seat) -> Settings:
+    """The settings with what the supervisor has decided: where it listens and how many they are, reloads or not."""
+    found = settings.telemetry
+    shared = {"worker": str(seat.index), "metrics_port": seat.metrics_port}
+    if found.metrics:
+        shared["metrics_dir"] = seat.metrics_dir
+    telemetry = type(found).model_validate({**found.model_dump(exclude_unset=True), **shared})
+    return settings.model_copy(
+        update={
+            "telemetry": telemetry,
+            "workers": seat.workers,
+            "http_host": seat.http_host,
+            "http_port": seat.http_port,
+            "grpc_host": seat.grpc_host,
+            "single_port": seat.grpc_port is None,
+            "grpc_port": seat.grpc_port or 0,
+        }
+    )
+
+
+class Member:
+    """One worker. Raises ValueError where the seat's descriptors are no sockets: nobody starts a worker by hand."""
+
+    def __init__(self, gateway: Gateway, seat: Seat) -> None:
+        self._gateway, self._seat = gateway, seat
+        self._http = _taken(seat.http)
+        self._channel = _taken(seat.channel)
+        self._channel.setblocking(False)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rest = b""
+        self._received: list[int] = []
+        self._minded: list[socket.socket] = []
+
+    def run(self) -> None:
+        """Serve until the supervisor says so, or a signal does."""
+        self._gateway.share(self._http)
+        try:
+            self._gateway.run(started=self._begin, stopping=self._part)
+        finally:
+            for one in (self._http, self._channel, *self._minded):
+                one.close()
+
+    def _begin(self) -> None:
+        """Both listeners accept."""
+        self._gateway.standing = {"worker": self._seat.index, "ready": 1, "of": self._seat.workers}
+        self._say(READY)
+        asyncio.get_running_loop().add_reader(self._channel, self._hear)
+        self._beat()
+
+    def _beat(self) -> None:
+        self._say(BEAT)
+        asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
+
+    def _part(self) -> None:
+        """What is queued for this worker from now on is somebody else's, and so is what it minded."""
+        self._say(PARTING)
+        for one in self._minded:
+            one.close()
+        self._minded = []
+
+    def _say(self, word: str) -> None:
+        with contextlib.suppress(OSError):
+            self._channel.send(f"{word}\n".encode())
+
+    def _hear(self) -> None:
+        try:
+            data, received, _, _ = socket.recv_fds(self._channel, 4096, _MOST_SEATS)
+            self._received += received
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._channel)
+            logger.error("the supervisor is gone: stopping")
+            self._do(self._gateway.stop)
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            word, _, number = line.decode().partition(" ")
+            self._obey(word, int(number or 0))
+
+    def _obey(self, word: str, number: int) -> None:
+        if word == STOP:
+            self._do(self._gateway.stop)
+        elif word == LEAVE:
+            self._do(self._gateway.hand_over)
+        elif word == MIND:
+            sockets = [_taken(one) for one in self._received[:number]]
+            del self._received[:number]
+            self._do(partial(self._mind, sockets))
+        elif word == COUNT:
+            self._gateway.standing = {"worker": self._seat.index, "ready": number, "of": self._seat.workers}
+
+    async def _mind(self, sockets: list[socket.socket]) -> None:
+        before, self._minded = self._minded, sockets
+        await self._gateway.mind(sockets)
+        for one in before:
+            one.close()
+
+    def _do(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.get_running_loop().create_task(what())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("what the supervisor asked has failed", exc_info=task.exception())
+
+
+def _taken(number: int) -> socket.socket:
+    """The socket behind a descriptor, which programs that this one starts do not inherit."""
+    try:
+        fits = stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        fits = False
+    if not fits:
+        raise ValueError("a worker is started by its supervisor: diptych serve --workers")
+    os.set_inheritable(number, False)
+    return socket.socket(fileno=number)

@@ -1,0 +1,21 @@
+"""What systemd is told of a service of `Type=notify`: sd_notify(3), one datagram a word."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+
+VARIABLE = "NOTIFY_SOCKET"
+
+
+def notify(word: str) -> None:
+    """Tell `READY=1` and its like; nothing where nobody asked."""
+    address = os.environ.get(VARIABLE, "")
+    if not address.startswith(("/", "@")):
+        return
+    if word == "RELOADING=1":  # Type=notify-reload wants to know which reload is meant
+        word += f"\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.sendto(word.encode(), "\0" + address[1:] if address[0] == "@" else address)

@@ -1,0 +1,331 @@
+"""The supervisor: N seats, each with a worker in it; who dies is replaced, a reload goes seat by seat.
+
+It knows processes, sockets and time, and no protocol: not a byte of a call passes through it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .child import BEAT, COUNT, LEAVE, PARTING, READY, STOP, Child
+from .lines import NAME
+from .notify import notify
+from .plan import Plan
+from .ports import Ports
+
+logger = logging.getLogger(NAME)
+
+START_TRIES = 3
+"""How often a first start may fail before the supervisor gives up, and whoever started it decides."""
+FIRM_SECONDS = 10.0
+"""A worker that served as long did not die of its start: the next one begins at once."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds before a worker is replaced that lived shorter: doubled each time, up to the longest."""
+_TICK_SECONDS = 0.5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A place for one worker. `failures` in a row make the wait before the next longer."""
+
+    index: int
+    worker: Child | None = None
+    failures: int = 0
+    start_at: float | None = None
+
+
+def supervise(plan: Plan) -> int:
+    """Run the workers until SIGTERM or SIGINT; the exit code. Raises OSError where a port is taken."""
+    ports = Ports.bind(plan)
+    own = plan.metrics_dir or tempfile.mkdtemp(prefix="diptych-")  # mode 0700
+    try:
+        with _signals() as woken:
+            return Supervisor(plan, ports, own, woken).run()
+    finally:
+        ports.close()
+        if plan.metrics_dir is None:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket on which the numbers of signals arrive, so that they are handled where everything else is."""
+    read, write = socket.socketpair()
+    with read, write:
+        read.setblocking(False)
+        write.setblocking(False)
+        signal.set_wakeup_fd(write.fileno())
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        yield read
+        signal.set_wakeup_fd(-1)
+
+
+class Supervisor:
+    """The seats, and what is going on with them."""
+
+    def __init__(self, plan: Plan, ports: Ports, metrics_dir: str, woken: socket.socket) -> None:
+        self._plan, self._ports, self._metrics_dir = plan, ports, metrics_dir
+        self._seats = [_Seat(index) for index in range(plan.workers)]
+        self._all: list[Child] = []
+        self._tries = START_TRIES
+        self._started = False
+        self._reload: deque[int] = deque()
+        self._coming: Child | None = None
+        self._reloading = self._reload_again = False
+        self._code: int | None = None
+        self._woken = woken
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(woken, selectors.EVENT_READ)
+
+    def run(self) -> int:
+        """Supervise until told to end; the exit code."""
+        # The first alone: what it brings up to date (a database, say) nobody does beside it, and what is wrong with
+        # the settings is told once.
+        self._seats[0].start_at = time.monotonic()
+        for doubt in self._plan.doubts:
+            logger.warning("%s", doubt)
+        try:
+            while self._code is None or self._all:
+                for key, _ in self._selector.select(_TICK_SECONDS):
+                    if key.fileobj is self._woken:
+                        self._on_signals()
+                    else:
+                        self._on_words(key.data)
+                self._look()
+        finally:
+            for child in self._all:
+                child.signal(signal.SIGKILL)
+                child.process.wait()
+                self._forget(child)
+            self._selector.close()
+        return self._code
+
+    # What happens.
+
+    def _on_signals(self) -> None:
+        for number in self._woken.recv(4096):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                if self._code is None:
+                    logger.info("stopping on %s", signal.Signals(number).name)
+                    self._stop(0)
+                else:
+                    self._code = 128 + number
+                    for child in self._all:
+                        child.signal(signal.SIGKILL)
+            elif number == signal.SIGHUP and self._code is None:
+                self._begin_reload()
+
+    def _on_words(self, child: Child) -> None:
+        words = child.said()
+        if words is None:
+            self._selector.unregister(child.channel)  # it would be readable for ever; `_look` sees to the rest
+            return
+        if BEAT in words:
+            child.heard = time.monotonic()
+        if READY in words and not child.ready:
+            child.ready = True
+            child.heard = time.monotonic()
+            logger.info("%s serves", child)
+            self._on_ready(child)
+        if PARTING in words and not child.leaving:
+            self._on_parting(child)
+
+    def _on_parting(self, child: Child) -> None:
+        """It was told to stop, but not by us: it accepts no more, and may take its grace for what it has."""
+        now, seat = time.monotonic(), self._seats[child.index]
+        logger.info("%s was told to stop: it is replaced", child)
+        child.leaving = True
+        child.kill_at = now + self._plan.stop_seconds
+        if seat.worker is child:
+            seat.worker, seat.start_at = None, now
+
+    def _on_ready(self, child: Child) -> None:
+        if child.leaving:
+            child.say(STOP)
+        elif child is self._coming:
+            self._coming = None
+            seat = self._seats[child.index]
+            old, seat.worker = seat.worker, child
+            if old is not None:
+                old.tell_to_end(LEAVE, time.monotonic(), self._plan.stop_seconds)
+        elif not self._started:
+            self._on_start(child)
+
+    def _on_start(self, child: Child) -> None:
+        now = time.monotonic()
+        for seat in self._seats:
+            if seat.worker is None and seat.start_at is None:
+                seat.start_at = now
+        if all(seat.worker is not None and seat.worker.ready for seat in self._seats):
+            self._started = True
+            notify("READY=1")
+            logger.info("%d workers are ready: %s", self._plan.workers, self._where())
+
+    def _where(self) -> str:
+        plan, ports = self._plan, self._ports
+        scheme = "https" if plan.secure else "http"
+        http = f"{plan.http_host}:{ports.http_port}"
+        rpc = http if ports.grpc_port is None else f"{plan.grpc_host}:{ports.grpc_port}"
+        return f"HTTP on {scheme}://{http}, gRPC on {rpc}"
+
+    # What is due.
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for child in list(self._all):
+            ended = child.how_it_ended()
+            if ended is not None:
+                self._forget(child)
+                self._on_end(child, ended, now)
+            else:
+                self._watch(child, now)
+        if self._code is None:
+            for seat in self._seats:
+                if seat.start_at is not None and seat.start_at <= now:
+                    seat.start_at = None
+                    seat.worker = self._start(seat.index, now)
+            self._go_on_reloading(now)
+        self._spread()
+
+    def _watch(self, child: Child, now: float) -> None:
+        """Kill what is late."""
+        plan = self._plan
+        if child.kill_at is not None:
+            if now >= child.kill_at:
+                logger.error("%s has not ended in %.0f s: it is killed", child, plan.stop_seconds)
+                child.signal(signal.SIGKILL)
+                child.kill_at = now + plan.stop_seconds
+            return
+        if child.ready and now - child.heard > plan.hang_seconds:
+            logger.error("%s has been silent for %.0f s: it is killed", child, plan.hang_seconds)
+        elif not child.ready and now - child.started > plan.start_seconds:
+            logger.error("%s does not serve after %.0f s: it is killed", child, plan.start_seconds)
+        else:
+            return
+        child.signal(signal.SIGKILL)
+        child.kill_at = now + plan.stop_seconds
+
+    def _start(self, index: int, now: float) -> Child | None:
+        try:
+            child = Child(self._plan, self._ports, index, self._metrics_dir, now)
+        except OSError as error:
+            logger.error("worker %d cannot be started: %s", index, error)
+            self._wait(self._seats[index], now)
+            return None
+        self._all.append(child)
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        return child
+
+    def _forget(self, child: Child) -> None:
+        self._all.remove(child)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(child.channel)
+        child.channel.close()
+
+    def _on_end(self, child: Child, ended: str, now: float) -> None:
+        seat = self._seats[child.index]
+        if seat.worker is child:
+            seat.worker = None
+        elif child is self._coming:
+            self._coming = None
+            if self._code is None:
+                self._give_up_reload(f"{child} {ended} before it served")
+            return
+        elif child.leaving:
+            return  # its seat is taken already
+        if self._code is not None:
+            return
+        if not self._started and not child.ready:
+            self._tries -= 1
+            if not self._tries:
+                logger.error("%s %s: no worker can be started, the supervisor gives up", child, ended)
+                self._stop(1)
+                return
+        firm = child.ready and now - child.started >= FIRM_SECONDS
+        seat.failures = 0 if firm else seat.failures + 1
+        wait = self._wait(seat, now)
+        logger.error("%s %s: it is replaced%s", child, ended, f" in {wait:.1f} s" if wait else "")
+
+    def _wait(self, seat: _Seat, now: float) -> float:
+        """Start the seat's next worker when its wait is over."""
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (seat.failures - 1)) if seat.failures else 0.0
+        seat.start_at = now + wait
+        return wait
+
+    def _spread(self) -> None:
+        """Let those that serve mind the sockets of seats without a worker, and tell them how many they are."""
+        serving = [child for child in self._all if child.ready and not child.leaving]
+        if self._code is not None:
+            return
+        orphans = {seat.index for seat in self._seats} - {child.index for child in serving} if self._started else set()
+        for child in serving:
+            if child.minds != orphans:
+                child.minds = orphans
+                child.mind([self._ports.http[index] for index in sorted(orphans)])
+            if child.counted != len(serving):
+                child.counted = len(serving)
+                child.say(COUNT, child.counted)
+
+    # Reloading: settings and code are read anew, a worker at a time.
+
+    def _begin_reload(self) -> None:
+        if not self._started or self._reloading:
+            self._reload_again = True
+            return
+        logger.info("reloading %d workers one by one", self._plan.workers)
+        notify("RELOADING=1")
+        self._reloading, self._reload_again = True, False
+        self._reload.extend(range(self._plan.workers))
+
+    def _go_on_reloading(self, now: float) -> None:
+        if not self._reloading:
+            if self._started and self._reload_again:
+                self._begin_reload()
+            return
+        if self._coming is not None or any(child.leaving for child in self._all):
+            return
+        while self._reload:
+            seat = self._seats[self._reload.popleft()]
+            if seat.worker is None:  # whoever comes there reads the settings anew by itself
+                continue
+            self._coming = self._start(seat.index, now)
+            if self._coming is None:
+                seat.start_at = None
+                self._give_up_reload("the system gives no process")
+            return
+        self._end_reload("reloaded")
+
+    def _give_up_reload(self, why: str) -> None:
+        logger.error("%s: the reload is given up, and workers that are not reloaded go on as they were", why)
+        self._reload.clear()
+        self._end_reload("")
+
+    def _end_reload(self, word: str) -> None:
+        self._reloading = False
+        if word and self._code is None:
+            logger.info("%s: %s", word, self._where())
+        notify("READY=1")
+
+    # Stopping.
+
+    def _stop(self, code: int) -> None:
+        self._code = code
+        notify("STOPPING=1")
+        self._reload.clear()
+        # From now on each socket is its worker's alone, who takes what is queued and closes it for good.
+        self._ports.close()
+        now = time.monotonic()
+        for child in self._all:
+            child.tell_to_end(STOP, now, self._plan.stop_seconds)

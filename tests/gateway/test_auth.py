@@ -1,0 +1,420 @@
+"""Who may call: rules by method, public methods, pages, the document, and what is told of a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+from fastapi import Depends, FastAPI
+from google.protobuf import empty_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from openapi_spec_validator import validate
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from diptych import Credentials, Gateway, Principal, Refused, Settings, principal
+from diptych.auth import AuthError, hash_key, new_key
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.conftest import Serve, every_engine
+from tests.kitchen import Kitchen
+
+REFLECTION: Any = reflection_pb2.ServerReflectionRequest
+SERVICE = "/kitchen.v1.KitchenService"
+CHEF, GUEST = new_key("chef"), new_key("guest")
+KEYS = {
+    "chef": {"hash": hash_key(CHEF), "scopes": ["cook", "eat"], "roles": ["staff"]},
+    "guest": {"hash": hash_key(GUEST), "scopes": ["eat"]},
+}
+DISH = pb.GetDishRequest(dish_id="1")
+
+
+def by(key: str) -> dict[str, str]:
+    return {"x-api-key": key}
+
+
+def auth(**more: Any) -> dict[str, Any]:
+    return {"api_keys": KEYS, **more}
+
+
+async def code_of(call: Any) -> str:
+    """How a call of grpcio's ends."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as failed:
+        return failed.code().name
+    return "OK"
+
+
+async def drain(call: Any) -> list[Any]:
+    return [message async for message in call]
+
+
+RULES = [
+    {"methods": f"{SERVICE}/*", "scopes": ["eat"]},
+    {"methods": f"{SERVICE}/Get*", "roles": ["staff", "owner"]},
+    {"methods": [f"{SERVICE}/GetSpecial", f"{SERVICE}/ListDishes"]},
+    {"methods": f"{SERVICE}/CookDish", "scopes": ["cook", "eat"], "roles": ["staff"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("post", "/v1/dishes/1:cook", {"chef"}),
+        ("get", "/v1/dishes/1", {"chef"}),
+        ("get", "/v1/dishes/special", {"chef", "guest"}),
+        ("get", "/v1/dishes", {"chef", "guest"}),
+        ("get", "/v1/echo", {"chef", "guest"}),
+    ],
+)
+async def test_the_most_specific_rule_decides_alone(serve: Serve, method: str, path: str, allowed: set[str]) -> None:
+    async with serve(auth=auth(rules=RULES)) as served:
+        for name, key in (("chef", CHEF), ("guest", GUEST)):
+            body: dict[str, Any] | None = {} if method == "post" else None
+            answer = await served.http.request(method, path, headers=by(key), json=body)
+            assert answer.status_code == (200 if name in allowed else 403), answer.text
+
+
+async def test_a_denial_names_all_that_is_missing(serve: Serve) -> None:
+    async with serve(auth=auth(rules=RULES)) as served:
+        answer = await served.http.post("/v1/dishes/1:cook", headers=by(GUEST), json={})
+    error = answer.json()["error"]
+    assert error["message"] == "the caller lacks the scope cook and the role staff"
+    [info] = error["details"]
+    assert info["reason"] == "SCOPE_MISSING"
+    assert info["metadata"] == {"method": f"{SERVICE}/CookDish", "scopes": "cook", "roles": "staff"}
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="cook eat"'
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"rules": [{"methods": f"{SERVICE}/GetDsh"}]}, "nobody serves /kitchen.v1.KitchenService/GetDsh"),
+        ({"rules": [{"methods": "/kitchen.v2.*"}]}, r"nobody serves /kitchen.v2.\*"),
+        ({"public_methods": ["/grpc.health.v1.Health/Chek"]}, "nobody serves"),
+        ({"public_methods": [f"{SERVICE}/Echo"], "rules": [{"methods": f"{SERVICE}/Echo"}]}, "stands in two rules"),
+        (
+            {"rules": [{"methods": f"{SERVICE}/Echo", "scopes": [one]} for one in "ab"]},
+            "stands in two rules",
+        ),
+    ],
+)
+async def test_a_rule_that_cannot_be_meant_stops_the_start(serve: Serve, settings: Any, told: str) -> None:
+    with pytest.raises(AuthError, match=told):
+        async with serve(auth=auth(**settings)):
+            raise AssertionError("it started")
+
+
+@pytest.mark.parametrize("pattern", ["GetDish", "kitchen.v1.KitchenService/Echo", "/a/b/c", "/a*b/c", "", "/a b/c"])
+def test_a_pattern_has_a_form(pattern: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        Settings(auth=auth(public_methods=[pattern]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"auth": {"rules": [{"methods": "/a.B/*"}]}}, "no authenticator"),
+        ({"auth": {"certificates": [{"san": "*"}]}}, "tls_client_ca"),
+        ({"auth": auth(), "metadata_deny": ["Authorization"]}, "authorization"),
+        ({"auth": auth(), "metadata_allow": ["authorization"]}, "x-api-key"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_errors(settings: Any, told: str) -> None:
+    with pytest.raises(AuthError, match=told):
+        Gateway(Settings(**settings))
+
+
+async def test_without_an_authenticator_anybody_may_call(serve: Serve) -> None:
+    async with serve() as served:
+        assert (await served.http.get("/v1/dishes/1")).status_code == 200
+        assert (await served.http.get("/v1/dishes/1", headers=by("whatever"))).status_code == 200
+        assert (await served.http.get("/docs")).status_code == 200
+        assert served.gateway.openapi()["components"].get("securitySchemes") is None
+
+
+@every_engine
+async def test_what_nobody_serves_is_refused_to_strangers(serve: Serve) -> None:
+    async with serve(auth=auth()) as served:
+        unknown: Any = served.channel.unary_unary("/kitchen.v1.KitchenService/Nothing")
+        assert await code_of(unknown(b"")) == "UNAUTHENTICATED"
+        assert await code_of(unknown(b"", metadata=(("x-api-key", GUEST),))) == "UNIMPLEMENTED"
+
+
+@every_engine
+async def test_health_is_public_and_reflection_is_not(serve: Serve) -> None:
+    async with serve(auth=auth()) as served:
+        health: Any = health_pb2_grpc.HealthStub(served.channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(served.channel)  # type: ignore[arg-type]
+
+        def asked() -> Any:
+            return iter([REFLECTION(list_services="")])
+
+        assert await code_of(drain(reflection.ServerReflectionInfo(asked()))) == "UNAUTHENTICATED"
+        answers = await drain(reflection.ServerReflectionInfo(asked(), metadata=(("x-api-key", GUEST),)))
+        assert answers[0].list_services_response.service
+
+
+async def test_public_methods_are_anybodys_and_know_who_calls(serve: Serve) -> None:
+    class Telling(Kitchen):
+        async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+            caller = principal()
+            return pb.Dish(id="nobody" if caller is None else caller.id)
+
+    async with serve(Telling(), auth=auth(public_methods=f"{SERVICE}/GetDish")) as served:
+        for headers, name in (({}, "nobody"), (by("wrong"), "nobody"), (by(CHEF), "chef")):
+            answer = await served.http.get("/v1/dishes/1", headers=headers)
+            assert (answer.status_code, answer.json()["id"]) == (200, name)
+        health: Any = health_pb2_grpc.HealthStub(served.channel)
+        assert await code_of(health.Check(health_pb2.HealthCheckRequest())) == "UNAUTHENTICATED", "the list is whole"
+
+
+async def test_the_principal_is_known_to_interceptors_and_to_every_kind_of_servicer(serve: Serve) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def note(where: str) -> None:
+        caller = principal()
+        assert caller is not None
+        seen.append((where, f"{caller.kind}:{caller.id}"))
+
+    class Asking(grpc.aio.ServerInterceptor):
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            note("interceptor")
+            return await continuation(details)
+
+    class Telling(Kitchen):
+        def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:  # type: ignore[override]
+            note("thread")
+            return pb.Dish()
+
+        async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+            note("stream")
+            await asyncio.create_task(asyncio.to_thread(note, "task"))
+            yield pb.TickResponse()
+
+    async with serve(Telling(), interceptors=[Asking()], auth=auth()) as served:
+        await served.http.get("/v1/dishes/1", headers=by(CHEF))
+        await drain(served.rpc.Tick(pb.TickRequest(), metadata=(("x-api-key", CHEF),)))
+    assert seen == [(where, "api-key:chef") for where in ("interceptor", "thread", "interceptor", "stream", "task")]
+    assert principal() is None
+
+
+class Ticket:
+    """An authenticator of somebody's own: `authorization: Ticket name`."""
+
+    def __init__(self, expires: float | None = None) -> None:
+        self.security_schemes = {"ticket": {"type": "http", "scheme": "ticket"}}
+        self.closed = False
+        self.expires = expires
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        scheme, _, name = (credentials.authorization or "").partition(" ")
+        if scheme != "Ticket":
+            return None
+        if name == "broken":
+            raise RuntimeError("hidden reason")
+        if name == "stolen":
+            raise Refused("the ticket was stolen")
+        return Principal(id=name, kind="ticket", expires=self.expires)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_an_authenticator_of_ones_own_is_asked_first(serve: Serve) -> None:
+    ticket = Ticket()
+    async with serve(gateway={"authenticators": [ticket]}, auth=auth()) as served:
+        for value, status in (("Ticket ada", 200), ("Ticket stolen", 401), ("Ticket broken", 500), ("ticket ada", 401)):
+            answer = await served.http.get("/v1/dishes/1", headers={"authorization": value})
+            assert answer.status_code == status, answer.text
+            assert "hidden" not in answer.text
+        assert (await served.http.get("/v1/dishes/1", headers=by(CHEF))).status_code == 200
+        assert served.gateway.openapi()["components"]["securitySchemes"].keys() == {"ticket", "apiKey"}
+    assert ticket.closed
+
+
+class Loose(Kitchen):
+    """Tells when a stream was let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        try:
+            yield pb.TickResponse(number=1)
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+    async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
+        async for _ in request_iterator:
+            pass
+        return pb.TickResponse(number=7)
+
+
+@every_engine
+async def test_a_stream_ends_when_its_callers_credentials_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("diptych.auth.streams.time", lambda: now)
+    kitchen, metadata = Loose(), (("authorization", "Ticket ada"),)
+    async with serve(kitchen, gateway={"authenticators": [Ticket(expires=now + 0.3)]}) as served:
+        ticks = served.rpc.Tick(pb.TickRequest(), metadata=metadata)
+        assert (await anext(aiter(ticks))).number == 1
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await drain(ticks)
+        assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert ended.value.details() == "the credentials have expired"
+        async with asyncio.timeout(20):
+            await kitchen.ended.wait()
+
+        async def endless() -> AsyncIterator[pb.TickResponse]:
+            yield pb.TickResponse()
+            await asyncio.Event().wait()
+
+        assert await code_of(served.rpc.Sum(endless(), metadata=metadata)) == "UNAUTHENTICATED"
+        async with served.http.stream("GET", "/v1/ticks?count=1", headers=dict(metadata)) as answer:
+            assert answer.status_code == 200
+            text = ""
+            with contextlib.suppress(httpx2.RemoteProtocolError):
+                async for piece in answer.aiter_text():
+                    text += piece
+        assert '"UNAUTHENTICATED"' in text
+
+
+async def test_a_stream_may_outlive_its_callers_credentials_by_setting(serve: Serve) -> None:
+    settings = {"gateway": {"authenticators": [Ticket(expires=1.0)]}, "auth": {"recheck_expiry": False}}
+    async with serve(**settings) as served:
+        ticks = await drain(served.rpc.Tick(pb.TickRequest(count=2), metadata=(("authorization", "Ticket ada"),)))
+    assert len(ticks) == 2
+
+
+async def test_pages_of_ones_own_are_let_in_to_by_the_same_door(serve: Serve) -> None:
+    async with serve(auth=auth()) as served:
+        app, gateway = served.gateway.app, served.gateway
+        known: Any = Depends(gateway.require())
+
+        @app.get("/open")
+        async def open_page() -> str:
+            return "open"
+
+        @app.get("/mine")
+        def mine(caller: Principal = known) -> str:
+            found = principal()
+            return f"{caller.id} {found and found.id}"
+
+        @app.get("/staff", dependencies=[Depends(gateway.require(roles=["staff"]))])
+        async def staff() -> str:
+            return "staff"
+
+        inner = FastAPI()
+        inner.add_api_route("/page", open_page)
+        app.mount("/inner", gateway.guarded(inner, scopes=["cook"]))
+        cases = [("/open", 200, 200, 200), ("/mine", 401, 200, 200), ("/staff", 401, 403, 200)]
+        for path, *expected in [*cases, ("/inner/page", 401, 403, 200)]:
+            answers = [await served.http.get(path, headers=headers) for headers in ({}, by(GUEST), by(CHEF))]
+            assert [answer.status_code for answer in answers] == expected, path
+            if expected[0] == 401:
+                assert answers[0].headers["www-authenticate"] == "Bearer"
+                assert answers[0].json()["error"]["status"] == "UNAUTHENTICATED"
+        assert (await served.http.get("/mine", headers=by(CHEF))).json() == "chef chef"
+
+
+@pytest.mark.parametrize("public", [False, True])
+async def test_the_documentation_is_shown_to_those_who_may_call(serve: Serve, *, public: bool) -> None:
+    async with serve(auth=auth(docs_public=public)) as served:
+        for path in ("/docs", "/openapi.json"):
+            assert (await served.http.get(path)).status_code == (200 if public else 401)
+            assert (await served.http.get(path, headers=by(GUEST))).status_code == 200
+        for path in ("/healthz", "/readyz"):
+            assert (await served.http.get(path)).status_code == 200
+
+
+def test_the_document_says_how_callers_show_who_they_are() -> None:
+    jwt = {"issuer": "i", "audiences": "a", "jwks_url": "https://issuer.test/keys"}
+    rules = [{"methods": f"{SERVICE}/CookDish", "scopes": ["cook"]}]
+    public = [f"{SERVICE}/GetSpecial"]
+    document = document_of(auth(jwt=jwt, rules=rules, public_methods=public))
+    validate(document)
+    assert document["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }
+    paths = document["paths"]
+    assert paths["/v1/dishes/{dishId}:cook"]["post"]["security"] == [{"bearer": ["cook"]}, {"apiKey": ["cook"]}]
+    assert paths["/v1/dishes"]["get"]["security"] == [{"bearer": []}, {"apiKey": []}]
+    assert {"401", "403"} <= paths["/v1/dishes"]["get"]["responses"].keys()
+    for open_ in (paths["/v1/dishes/special"]["get"], paths["/healthz"]["get"]):
+        assert "security" not in open_
+        assert "401" not in open_["responses"]
+
+
+def document_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The document of a gateway that is not started."""
+    gateway = Gateway(Settings(auth=settings))  # type: ignore[arg-type]
+    pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
+    return gateway.openapi()
+
+
+async def test_a_refused_body_is_not_read(serve: Serve) -> None:
+    """The server answers while a client that says it sends ten gigabytes has sent nothing of them."""
+    async with serve(auth=auth()) as served:
+        for path, kind in (("/v1/dishes", "application/json"), (f"{SERVICE}/CreateDish", "application/proto")):
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {10 * 1024**3}\r\n\r\n"
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+            writer.write(head.encode())
+            async with asyncio.timeout(20):
+                assert b" 401 " in await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+
+
+@every_engine
+async def test_a_refused_message_is_never_parsed(serve: Serve) -> None:
+    async with serve(auth=auth()) as served:
+        broken: Any = served.channel.unary_unary(f"{SERVICE}/GetDish")
+        assert await code_of(broken(b"\xff" * 1000)) == "UNAUTHENTICATED"
+        assert await code_of(broken(b"\xff" * 1000, metadata=(("x-api-key", CHEF),))) == "INVALID_ARGUMENT"
+
+
+async def test_a_websocket_is_refused_in_its_handshake_or_in_its_first_frame(serve: Serve) -> None:
+    async with serve(auth=auth()) as served:
+        url = f"ws://127.0.0.1:{served.gateway.http_port}/v1/ticks?count=1"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url).__aenter__()
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.headers["www-authenticate"] == "Bearer"
+        async with connect(f"{url}&$metadata[x-api-key]={CHEF}") as socket:
+            assert "number" in str(await socket.recv())
+        async with connect(f"{url}&$metadata=frame") as socket:
+            await socket.send('{"metadata":{"x-api-key":"wrong"}}')
+            await socket.recv()
+            assert "UNAUTHENTICATED" in str(await socket.recv())
+            await socket.wait_closed()
+            assert socket.close_code == 4016
+
+
+async def test_logs_hold_no_secrets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    secrets = [CHEF, "dk_chef_wrong-and-hidden", "e30.hidden-claims.hidden-signature"]
+    jwt = {"issuer": "i", "audiences": "a", "secret": "a secret of forty characters, or even more"}
+    with caplog.at_level(logging.DEBUG):
+        async with serve(auth=auth(jwt=jwt), debug=True) as served:
+            for secret in secrets:
+                for headers in (by(secret), {"authorization": f"Bearer {secret}"}):
+                    answer = await served.http.get("/v1/dishes/1", headers=headers)
+                    assert secret not in answer.text
+                    await code_of(served.rpc.GetDish(DISH, metadata=tuple(headers.items())))
+                    await code_of(served.rpc.GetSpecial(empty_pb2.Empty(), metadata=tuple(headers.items())))
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("diptych"))
+    assert "refused '/kitchen.v1.KitchenService/GetDish': the API key is not known" in ours
+    for hidden in (*secrets, "hidden", jwt["secret"], str(KEYS["chef"]["hash"])):
+        assert hidden not in ours

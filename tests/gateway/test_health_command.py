@@ -1,0 +1,93 @@
+"""`diptych health` and the probe of containers, as a shell meets them, against gateways on free ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trustme
+
+from diptych import Gateway
+from tests.conftest import Serve, every_engine
+
+
+async def run(*command: str) -> tuple[int, str, str]:
+    """A command's exit code, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+def ports(gateway: Gateway, *, host: str = "0.0.0.0") -> Sequence[str]:
+    # An address that means all is what a container's settings say.
+    names = {"http_port": gateway.http_port, "grpc_port": gateway.grpc_port, "http_host": host, "grpc_host": host}
+    return [word for name, value in names.items() for word in ("--set", f"{name}={value}")]
+
+
+async def test_health_follows_readiness(serve: Serve) -> None:
+    fit = {"store": True}
+    async with serve(gateway={"readiness": {"store": lambda: fit["store"]}}) as served:
+        asked = ("diptych.cli", "health", *ports(served.gateway))
+        code, output, _ = await run(*asked)
+        assert (code, json.loads(output)["status"]) == (0, "ready")
+        fit["store"] = False
+        code, output, _ = await run(*asked)
+        assert (code, json.loads(output)["checks"]) == (1, {"store": "failed"})
+        assert (await run(*asked, "--live"))[0] == 0
+
+
+@every_engine
+async def test_health_asks_grpc(serve: Serve, engine: str) -> None:
+    async with serve() as served:
+        one_port = ("--set", f"single_port={str(engine == 'single-port').lower()}")
+        asked = ("diptych.cli", "health", "--grpc", *ports(served.gateway), *one_port)
+        assert await run(*asked, "--service", "kitchen.v1.KitchenService") == (0, "SERVING\n", "")
+        code, _, errors = await run(*asked, "--service", "no.Such")
+        assert code == 1
+        assert "NOT_FOUND" in errors
+        assert "Traceback" not in errors
+
+
+async def test_the_probe_says_what_it_is_told(serve: Serve) -> None:
+    async with serve(gateway={"readiness": {"store": lambda: False}}) as served:
+        place = f"http://127.0.0.1:{served.gateway.http_port}"
+        code, output, _ = await run("diptych.probe", f"{place}/readyz")
+        assert (code, json.loads(output)["checks"]) == (1, {"store": "failed"})
+        assert (await run("diptych.probe", f"{place}/healthz"))[0] == 0
+
+
+async def test_both_ask_over_tls(serve: Serve, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("gateway.test", "127.0.0.1")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    (tmp_path / "chain.pem").write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = {"tls_certificate": tmp_path / "chain.pem", "tls_key": tmp_path / "key.pem"}
+    async with serve(**tls) as served:
+        assert (await run("diptych.probe", f"https://127.0.0.1:{served.gateway.http_port}/readyz"))[0] == 0
+        given = [word for name, path in tls.items() for word in ("--set", f"{name}={path}")]
+        asked = ("diptych.cli", "health", *ports(served.gateway), *given)
+        assert (await run(*asked))[0] == 0
+        assert await run(*asked, "--grpc", "--authority", str(tmp_path / "ca.pem")) == (0, "SERVING\n", "")
+
+
+@pytest.mark.parametrize(
+    "command", [("diptych.probe", "http://127.0.0.1:1/"), ("diptych.cli", "health", "--set", "http_port=1")]
+)
+async def test_nobody_there_is_one_line_and_a_failure(command: Sequence[str]) -> None:
+    code, output, errors = await run(*command)
+    assert (code, output, errors.count("\n")) == (1, "", 1)
+    assert "refused" in errors
+
+
+async def test_the_probe_imports_nothing_of_the_gateway() -> None:
+    """It runs every few seconds; what the gateway imports would cost it a second of a core."""
+    source = "import sys, diptych.probe; print(sorted({'grpc', 'fastapi', 'pydantic'} & sys.modules.keys()))"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
+    assert (await process.communicate())[0] == b"[]\n"

@@ -1,0 +1,165 @@
+"""The log of `diptych serve`: every line of the process in one form, a line a call, and no secret in any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+
+ROOT = Path(__file__).parents[2]
+_SAYS = re.compile(r"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
+# The kitchen, whose soup tells of itself in each of the ways that people log by.
+_APP = """
+import logging, warnings
+import structlog
+from tests.kitchen import Kitchen
+from diptych import Gateway
+from kitchen.v1 import kitchen_service_pb2 as pb, kitchen_service_pb2_grpc
+
+class Telling(Kitchen):
+    async def GetDish(self, request, context):
+        structlog.get_logger("kitchen").info("cooking", dish=request.dish_id)
+        logging.getLogger("pantry").warning("only %d left", 3, extra={"shelf": 2})
+        return await super().GetDish(request, context)
+
+    def GetSpecial(self, request, context):
+        logging.getLogger("grill").info("from a thread")
+        return pb.Dish(id="special")
+
+def create(settings):
+    gateway = Gateway(settings)
+    kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(Telling(), gateway)
+    return gateway
+"""
+
+
+@dataclass
+class Program:
+    """A running `diptych serve`; `text` is its log, whole once it has ended."""
+
+    http: httpx2.AsyncClient
+    rpc: pb_grpc.KitchenServiceAsyncStub
+    _read: list[str]
+
+    @property
+    def text(self) -> str:
+        return "".join(self._read)
+
+
+@asynccontextmanager
+async def program(folder: Path, *options: str, env: dict[str, str] | None = None) -> AsyncIterator[Program]:
+    await asyncio.to_thread((folder / "telling.py").write_text, _APP)
+    paths = os.pathsep.join([str(folder), str(ROOT), str(ROOT / "tests" / "gen")])
+    command = ("-m", "diptych.cli", "serve", "telling:create", "--http-port", "0", "--grpc-port", "0", *options)
+    environ = {**os.environ, **(env or {}), "PYTHONPATH": paths}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE, limit=1 << 20
+    )
+    assert process.stderr is not None
+    read: list[str] = []
+    try:
+        async with asyncio.timeout(60):
+            while not (found := _SAYS.search("".join(read))):
+                line = await process.stderr.readline()
+                assert line, "".join(read)
+                read.append(line.decode())
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{found[2]}")
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{found[1]}", timeout=20) as http, channel:
+            yield Program(http, pb_grpc.KitchenServiceStub(channel), read)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            read.append((await process.stderr.read()).decode())
+            await process.wait()
+
+
+def lines(log: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.splitlines()]
+
+
+async def test_every_line_is_json_and_tells_whose_call_it_is_of(tmp_path: Path) -> None:
+    token = "eyJsecret.of.somebody"
+    headers = {"x-request-id": "soup-1", "authorization": f"Bearer {token}", "x-api-key": token, "user-agent": "spoon"}
+    async with program(tmp_path, "--set", "telemetry.log_format=json") as running:
+        answer = await running.http.get("/v1/dishes/soup", headers=headers)
+        assert answer.headers["x-request-id"] == "soup-1"
+        await running.http.get("/v1/dishes/special", headers={"x-request-id": "grill-1"})
+        failing = await running.http.post(
+            "/v1/fail", json={"code": 13, "how": "raise", "message": "x"}, headers=headers
+        )
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.rpc.GetDish(pb.GetDishRequest(dish_id="missing"), metadata=(("authorization", token),))
+    log = running.text
+    found = lines(log)
+    assert token not in log
+    by_event = {line["event"]: line for line in found}
+    assert by_event["cooking"] == by_event["cooking"] | {
+        "level": "info",
+        "logger": "kitchen",
+        "dish": "missing",
+    }
+    assert next(line["request_id"] for line in found if line["event"] == "cooking") == "soup-1"
+    pantry = next(line for line in found if line["logger"] == "pantry")
+    assert (pantry["event"], pantry["level"], pantry["shelf"]) == ("only 3 left", "warning", 2)
+    assert by_event["from a thread"]["request_id"] == "grill-1"
+    (error,) = [line for line in found if line["level"] == "error"]
+    assert error["request_id"] == "soup-1"
+    assert "RuntimeError" in error["exception"]
+    # The id of the error is another: it is one a failure, where a client's may be one for many calls.
+    assert failing.json()["error"]["details"][0]["requestId"] in error["event"]
+    calls = [line for line in found if line["event"] == "call"]
+    assert [(line["protocol"], line["method"], line["code"]) for line in calls] == [
+        ("rest", "GetDish", "OK"),
+        ("rest", "GetSpecial", "OK"),
+        ("rest", "Fail", "INTERNAL"),
+        ("grpc", "GetDish", "NOT_FOUND"),
+    ]
+    assert (calls[0]["user_agent"], calls[0]["request_id"], calls[0]["http_status"]) == ("spoon", "soup-1", 200)
+    for line in found:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z", line["timestamp"])
+
+
+async def test_people_get_lines_to_read_that_no_client_can_forge(tmp_path: Path) -> None:
+    async with program(tmp_path, "--set", "telemetry.log_format=console") as running:
+        await running.http.get("/v1/dishes/1", headers={"user-agent": "spoon request_id=forged", "x-request-id": "a-1"})
+        await running.http.post("/v1/fail", json={"code": 13, "how": "raise", "message": "x"})
+    log = running.text
+    (line,) = [line for line in log.splitlines() if "GetDish" in line]
+    assert re.search(
+        r"Z \[call     \] rest +OK +\d+\.\d{3} ms kitchen\.v1\.KitchenService/GetDish request_id=a-1 ", line
+    )
+    assert "user_agent='spoon request_id=forged'" in line
+    # A traceback without the variables of its frames.
+    assert "RuntimeError: secret: x" in log
+    assert "locals" not in log
+
+
+async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
+    async with program(tmp_path, "--set", "telemetry.access_log=false") as running:
+        answer = await running.http.get("/v1/dishes/1")
+    assert "x-request-id" not in answer.headers
+    assert not [line for line in lines(running.text) if line["event"] == "call"]
+
+
+async def test_opentelemetrys_own_variables_count_where_no_setting_does(tmp_path: Path) -> None:
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SERVICE_NAME": "soup"}
+    async with program(tmp_path, env=env) as running:
+        await running.http.get("/v1/dishes/1")
+    (call,) = [line for line in lines(running.text) if line["event"] == "call"]
+    assert re.fullmatch("[0-9a-f]{32}", call["trace_id"])

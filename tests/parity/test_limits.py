@@ -1,0 +1,167 @@
+"""How often and how much at once may be called, by every face: the same rules, refusals and counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+
+from diptych.auth import Credentials, Principal
+from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.conftest import ENGINES, Served, serving
+from tests.gateway.limiting import quiet
+from tests.parity.faces import Face, each
+from tests.parity.faces.grpc import GrpcFace
+from tests.parity.outcome import Outcome, method_of
+from tests.parity.registry import FACES
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SERVICE = "/kitchen.v1.KitchenService"
+PATIENCE = 30.0
+"""Seconds after which something that has to happen counts as missing."""
+OWN = ["grpc", "native", *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-"))]
+LIVE = [name for name in OWN if name not in FACES or FACES[name].live]
+CALLER = "x-caller"
+
+_numbers = count(1)
+
+
+class Named:
+    """Believes whatever a caller says it is called."""
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        named = dict(credentials.metadata).get(CALLER)
+        return None if named is None else Principal(id=str(named), kind="named")
+
+
+@dataclass(frozen=True)
+class Limited:
+    """The gateways, by what a face needs."""
+
+    two_ports: Served
+    single_port: Served
+    native: Served
+
+    def face(self, name: str) -> tuple[Face, Served]:
+        if name in ("grpc", "native"):
+            served = self.two_ports if name == "grpc" else self.native
+            return GrpcFace(name, served.channel), served
+        door = FACES[name]
+        served = self.single_port if door.single_port else self.two_ports
+        return door.make(served, None), served
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def limited() -> AsyncIterator[Limited]:
+    given: dict[str, Any] = {
+        "limits": {
+            "rules": [
+                {"name": "dishes", "methods": [f"{SERVICE}/GetDish", f"{SERVICE}/Converse"], "rate": "2/day"},
+                {"name": "lanes", "methods": [f"{SERVICE}/Wait", f"{SERVICE}/Tick"], "concurrent": 1},
+            ],
+            "max_in_flight": 100,
+        },
+        "gateway": {"authenticators": [Named()]},
+    }
+    async with (
+        serving(**given) as two_ports,
+        serving(**given, **ENGINES["single-port"]) as single_port,
+        serving(**given, **ENGINES["native"]) as native,
+    ):
+        yield Limited(two_ports, single_port, native)
+
+
+def caller() -> str:
+    """One whom nobody has counted yet."""
+    return f"caller-{next(_numbers)}"
+
+
+def reasons(outcome: Outcome) -> dict[str, Any]:
+    """Details by the last word of their type."""
+    return {one["@type"].rpartition(".")[2]: one for one in outcome.details}
+
+
+@pytest.mark.parametrize("name", OWN)
+async def test_a_rate_is_the_same_to_every_face(name: str, limited: Limited) -> None:
+    face, served = limited.face(name)
+    named = caller()
+    unary = face.can(method_of("GetDish"))
+    method = "GetDish" if unary else "Converse"
+    if not face.can(method_of(method), duplex=not unary):
+        method = "Converse"
+
+    async def ask() -> Outcome:
+        request: Message = pb.GetDishRequest(dish_id="1") if method == "GetDish" else pb.TickResponse(number=1)
+        return await face.call(method, each(request), metadata=((CALLER, named),))
+
+    first, second, third = [await ask() for _ in range(3)]
+    assert (first.code, second.code) == ("OK", "OK")
+    for outcome, left in ((first, 1), (second, 0)):
+        assert outcome.headers["ratelimit-policy"] == '"dishes";q=2;w=86400'
+        assert str(outcome.headers["ratelimit"]).startswith(f'"dishes";r={left};t=')
+    assert third.code == "RESOURCE_EXHAUSTED"
+    assert third.message == "the limit dishes is used up: 2 calls in 86400 seconds"
+    assert not third.answers
+    found = reasons(third)
+    assert found["ErrorInfo"]["reason"] == "RATE_LIMIT_EXCEEDED"
+    assert found["ErrorInfo"]["metadata"] == {"limit": "dishes"}
+    seconds = float(found["RetryInfo"]["retryDelay"].removesuffix("s"))
+    assert 0 < seconds <= 86400
+    if name != "native":  # it sends no initial metadata with an error
+        assert str(third.headers["ratelimit"]).startswith('"dishes";r=0;t=')
+        assert abs(int(str(third.headers["retry-after"])) - seconds) <= 1
+    if name in ("grpc", "grpc-single-port", "grpc-web-h1", "grpc-web-text-h1", "grpc-web-h2"):
+        assert int(str(third.trailers["grpc-retry-pushback-ms"])) == round(seconds * 1000)
+    other = await face.call(
+        method,
+        each(pb.GetDishRequest(dish_id="1") if method == "GetDish" else pb.TickResponse(number=1)),
+        metadata=((CALLER, caller()),),
+    )
+    assert other.code == "OK", "another caller has a count of its own"
+    await quiet(served.gateway)
+
+
+async def test_all_faces_have_one_count(limited: Limited) -> None:
+    named = ((CALLER, caller()),)
+    served = limited.two_ports
+    faces = [limited.face(name)[0] for name in ("grpc", "rest-ndjson-h1", "grpc-web-h1", "connect-json-h1")]
+    assert {limited.face(face.name)[1] for face in faces} == {served}
+    outcomes = [await face.call("GetDish", each(pb.GetDishRequest(dish_id="1")), metadata=named) for face in faces]
+    assert [one.code for one in outcomes] == ["OK", "OK", "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED"]
+
+
+@pytest.mark.parametrize("name", LIVE)
+async def test_a_call_at_once_is_given_back_when_its_client_leaves(name: str, limited: Limited) -> None:
+    face, served = limited.face(name)
+    kitchen, named = served.kitchen, ((CALLER, caller()),)
+    key, later = f"first-{name}-{next(_numbers)}", f"later-{name}-{next(_numbers)}"
+    method = "Wait" if face.can(method_of("Wait")) else "Tick"
+
+    async def ask(key: str) -> Outcome:
+        request: Message = pb.WaitRequest(key=key) if method == "Wait" else pb.TickRequest(count=1, key=key)
+        return await face.call(method, each(request), metadata=named)
+
+    async with asyncio.timeout(PATIENCE):
+        first = asyncio.ensure_future(ask(key))
+        await kitchen.waiting[key].wait()
+        refused = await ask(later)
+        assert refused.code == "RESOURCE_EXHAUSTED"
+        assert reasons(refused)["ErrorInfo"]["reason"] == "CONCURRENCY_LIMIT_EXCEEDED"
+        assert "RetryInfo" in reasons(refused)
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+        await kitchen.cancelled[key].wait()
+        await quiet(served.gateway)
+        kitchen.released[later].set()
+        kitchen.steps[later].release()
+        assert (await ask(later)).code == "OK", "the place is free again"
+        await quiet(served.gateway)
