@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
-from diptych import Gateway, Settings
+from diptych import Gateway, ServiceCheck, Settings
 
 from .chat.build import ChatService, ChatSettings
 from .ocr.build import OcrService, OcrSettings
@@ -56,7 +56,10 @@ def create(settings: Settings) -> Gateway:
     gateway = Gateway(
         _with_limits(settings, ocr_settings),
         lifespan=lifespan,
-        readiness={"ocr": ocr.ready, "chat": chat.ready},
+        readiness={
+            "ocr": ServiceCheck(ocr.ready, ("artificer.ocr.v1.OCRService",)),
+            "chat": ServiceCheck(chat.ready, ("artificer.chat.v1.MessageService",)),
+        },
         on_stop=[chat.part],
         collectors=[PoolMetrics(ocr.pool)],
     )
