@@ -74,9 +74,11 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
         if message["type"] == "http.disconnect":
             raise Disconnected
         data: bytes = message.get("body", b"")
+        if quanta is not None:
+            data = quanta.feed(data)
         if lease is not None:
             lease.take(len(data))
-        envelopes.feed(data if quanta is None else quanta.feed(data))
+        envelopes.feed(data)
         while (envelope := envelopes.next()) is not None:
             if found is not None:
                 raise error(Code.UNIMPLEMENTED, "the method takes one request, and more were sent")
