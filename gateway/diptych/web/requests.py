@@ -34,9 +34,10 @@ class Opening:
         if flags:
             if self._coding is None:
                 raise error(self.fault, "a message says it is compressed, and no header says how")
-            data = self._coding.decompress(data, self.limit, self.fault)
+            plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
-                self.lease.take(len(data))
+                self.lease.take(max(0, len(plain) - len(data)))  # what came compressed is let go
+            data = plain
         return data if self._read is None else self._read(data)
 
 
@@ -66,10 +67,11 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
             flags, length = HEAD.unpack_from(body)
             if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
                 if lease is not None:
-                    lease.take(len(body))
+                    lease.take(length)
                 return opening(flags, body[HEAD.size :])
     envelopes = Envelopes(opening.limit, opening.fault)
     found: tuple[int, bytes] | None = None
+    head = HEAD.size  # what comes of it is no part of the message
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
@@ -77,7 +79,8 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
         if quanta is not None:
             data = quanta.feed(data)
         if lease is not None:
-            lease.take(len(data))
+            lease.take(max(0, len(data) - head))
+            head = max(0, head - len(data))
         envelopes.feed(data)
         while (envelope := envelopes.next()) is not None:
             if found is not None:
