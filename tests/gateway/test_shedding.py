@@ -97,7 +97,8 @@ async def _spoiled(served: Served, how: str, key: str) -> None:
         await call
     else:
         method = "GetDish" if how == "is no message" else "Nothing"
-        await served.channel.unary_unary(f"/kitchen.v1.KitchenService/{method}")(b"\xff\xff\xff")
+        ask: Any = served.channel.unary_unary(f"/kitchen.v1.KitchenService/{method}")
+        await ask(b"\xff\xff\xff")
 
 
 @every_engine
