@@ -61,7 +61,7 @@ def create(settings: Settings) -> Gateway:
             "chat": ServiceCheck(chat.ready, ("artificer.chat.v1.MessageService",)),
         },
         on_stop=[chat.part],
-        collectors=[PoolMetrics(ocr.pool)],
+        collectors=[PoolMetrics(ocr.pool), *chat.collectors],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)
