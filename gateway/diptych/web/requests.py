@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..call import ClientGone
-from ..exchange import Disconnected, Inbound, Receive
+from ..exchange import BodyPatience, Disconnected, Inbound, Pieces, Receive
 from ..framing.envelope import COMPRESSED, HEAD, Envelopes
 from ..origin import Lease
 from ..status import Code, error
@@ -53,14 +53,14 @@ class One:
         return self._request.pop()
 
 
-async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
+async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patience: BodyPatience) -> Any:
     """The one request of a body that has to hold exactly one.
 
-    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, `Disconnected`, and what the opening's
-    lease raises.
+    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
+    slowly, `Disconnected`, and what the opening's lease raises.
     """
-    lease = opening.lease
-    message = await receive()
+    lease, pieces = opening.lease, Pieces(receive, patience)
+    message = await pieces.next()
     if not message.get("more_body") and quanta is None and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
@@ -88,7 +88,8 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
             found = envelope
         if not message.get("more_body"):
             break
-        message = await receive()
+        pieces.received += len(data)
+        message = await pieces.next()
     if quanta is not None:
         quanta.end()
     envelopes.end()
