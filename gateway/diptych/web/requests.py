@@ -59,8 +59,14 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patienc
     Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
     slowly, `Disconnected`, and what the opening's lease raises.
     """
-    lease, pieces = opening.lease, Pieces(receive, patience)
-    message = await pieces.next()
+    lease, step, pieces = opening.lease, receive().__await__(), None
+    try:
+        waiting = next(step)
+    except StopIteration as done:  # it is there already, as nearly every one is: no timer is set
+        message = done.value
+    else:
+        pieces = Pieces(receive, patience)
+        message = await pieces.late(step, waiting)
     if not message.get("more_body") and quanta is None and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
@@ -69,6 +75,7 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patienc
                 if lease is not None:
                     lease.take(length)
                 return opening(flags, body[HEAD.size :])
+    pieces = pieces or Pieces(receive, patience)
     envelopes = Envelopes(opening.limit, opening.fault)
     found: tuple[int, bytes] | None = None
     head = HEAD.size  # what comes of it is no part of the message
