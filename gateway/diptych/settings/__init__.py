@@ -25,9 +25,7 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Everything about a gateway that is not code. In code it reads no environment."""
 
     # What is wrong with a setting is told without its value, which may be a secret.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
