@@ -8,13 +8,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve clients test check generate fresh lint format types proto bench bench-ocr bench-streams clean
+.PHONY: help serve clients test check generate fresh lint format types proto bench bench-ocr bench-streams deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
 	@echo 'make test       set everything up and run the tests'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make generate   generate code from the protos'
+	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
@@ -78,6 +79,10 @@ proto: build/.generated
 
 check: lint fresh types proto clients
 	python -m pytest $(ARGS)
+
+# The Dockerfile's steps without a container engine; it downloads what the image is made of.
+deploy-check: $(VENV)/.ready
+	python -m codegen.deploy_check
 
 bench: build/.generated $(VENV)/.bench
 	python -m bench
