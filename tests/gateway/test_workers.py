@@ -329,12 +329,13 @@ async def test_a_second_signal_ends_all_at_once(number: signal.Signals) -> None:
             await waiting
 
 
-async def test_workers_end_when_their_supervisor_is_gone() -> None:
-    async with serving() as program:
+async def test_workers_end_when_their_supervisor_is_gone(tmp_path: Path) -> None:
+    async with serving(TMPDIR=str(tmp_path)) as program:
         program.signal(signal.SIGKILL)
         await program.process.wait()
         await program.reading  # the pipe that all of them write to is closed by the last
         assert program.written.count("the supervisor is gone: stopping") == 2
+    assert os.listdir(tmp_path) == []
 
 
 async def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
@@ -396,6 +397,7 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
             grpc_port=1,
             metrics_port=None,
             metrics_dir="",
+            private_dir=False,
         ).text(),
     ],
 )
