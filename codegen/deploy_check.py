@@ -59,17 +59,25 @@ def stages(text: str) -> list[Stage]:
 
 
 class Image:
-    """A stage that is carried out below `top`; `python` is what its base image brings."""
+    """A stage that is carried out below `top`, with a copy of this Python for what its base image brings.
 
-    def __init__(self, top: Path, python: str) -> None:
+    A copy, since this one may lie where no other user gets to.
+    """
+
+    def __init__(self, top: Path) -> None:
         self.top = top
-        brought = top / "usr"
-        brought.mkdir(parents=True, exist_ok=True)
-        if not (brought / "python").exists():
-            (brought / "python").symlink_to(python)
-        keep = {name: os.environ[name] for name in ("HOME", "LANG", "PIP_INDEX_URL") if name in os.environ}
-        self.env: dict[str, str] = {**keep, "PATH": f"{brought}:/usr/bin:/bin"}
+        brought = top / "usr" / "local"
+        if not brought.exists():
+            leave = shutil.ignore_patterns("test", "tests", "__pycache__", "site-packages", "share", "include")
+            shutil.copytree(sys.base_prefix, brought, symlinks=True, ignore=leave)
+            (brought / "bin" / "python").unlink(missing_ok=True)
+            (brought / "bin" / "python").symlink_to(f"python3.{sys.version_info.minor}")
+        kept = ("HOME", "LANG", "PIP_INDEX_URL")
+        self.env = {name: os.environ[name] for name in kept if name in os.environ}
+        self.env["PATH"] = f"{brought / 'bin'}:/usr/bin:/bin"
+        self.env["LD_LIBRARY_PATH"] = str(brought / "lib")  # a shared libpython is looked for where it was built for
         self.folder = top
+        subprocess.run([brought / "bin" / "python", "-m", "ensurepip"], env=self.env, check=True, capture_output=True)
 
     def here(self, text: str) -> str:
         """The image's paths as they are here."""
@@ -205,9 +213,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="diptych-image-") as folder:
         top = Path(folder)
         top.chmod(0o755)
-        Image(top, sys.executable).carry_out(build)
+        Image(top).carry_out(build)
         shutil.rmtree(top / "src")
-        image = Image(top, sys.executable)
+        image = Image(top)
         image.carry_out(last)
         shutil.rmtree(top / "wheels")
         _lock(top / "opt")
