@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch clean
+.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
 	@echo 'make generate   generate code from the protos'
+	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
@@ -90,6 +91,10 @@ proto: build/.generated
 
 check: lint fresh types proto clients
 	python -m pytest $(ARGS)
+
+# The Dockerfile's steps without a container engine; it downloads what the image is made of.
+deploy-check: $(VENV)/.ready
+	python -m codegen.deploy_check
 
 bench: build/.generated $(VENV)/.bench
 	python -m bench

@@ -48,12 +48,12 @@ def request(method: str) -> bytes:
     return struct.pack(">BI", 0, len(data)) + data
 
 
-def by_h2load(one: Server, method: str, seconds: float) -> tuple[float, float]:
+def by_h2load(one: Server, method: str, seconds: float, connections: int = CONNECTIONS) -> tuple[float, float]:
     """Calls a second, and the server's CPU time a call in microseconds."""
     with tempfile.NamedTemporaryFile() as body:
         Path(body.name).write_bytes(request(method))
         headers = ("content-type: application/grpc", "te: trailers")
-        command = ["h2load", "-c", str(CONNECTIONS), "-m", str(STREAMS), "-D", str(round(seconds)), "-d", body.name]
+        command = ["h2load", "-c", str(connections), "-m", str(STREAMS), "-D", str(round(seconds)), "-d", body.name]
         command += [part for header in headers for part in ("-H", header)]
         command.append(f"http://127.0.0.1:{one.grpc}/kitchen.v1.KitchenService/{PATHS[method]}")
         before = one.cpu_seconds()

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .auth import Authenticator, Credentials, Principal, Refused, principal
     from .gateway import Gateway
+    from .readiness import ServiceCheck
     from .settings import Settings
 
-__all__ = ["Authenticator", "Credentials", "Gateway", "Principal", "Refused", "Settings", "principal"]
+__all__ = ["Authenticator", "Credentials", "Gateway", "Principal", "Refused", "ServiceCheck", "Settings", "principal"]
 
-_ROOM = {"Gateway": "gateway", "Settings": "settings"}
+_ROOM = {"Gateway": "gateway", "ServiceCheck": "readiness", "Settings": "settings"}
 
 if not TYPE_CHECKING:  # or a type checker would believe in every name
 

@@ -26,9 +26,10 @@ from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
 from .forwarded import Proxies
-from .http_server import Check, HttpListener, Life, Limits, Patience, make_app
+from .http_server import HttpListener, Life, Limits, Patience, make_app
 from .limits import Limiting
 from .methods import Handler, Method, MethodTable
+from .readiness import Check, Readiness, ServiceCheck
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import Settings
@@ -56,11 +57,11 @@ class Gateway(grpc.aio.Server):
 
     `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
     context manager as FastAPI takes it, entered before the first request of either face and left after the last.
-    `readiness` are named checks that `/readyz` asks. `on_stop` are called once, when a stop begins to wait for running
-    calls: there a servicer ends its endless streams, which would use up the grace. `authenticators` are asked
-    who calls, before those that the settings name; with any at all, callers have to be known. `unbound="auto"` also
-    maps methods that have no annotation to `POST /{package.Service}/{Method}`. `collectors` are prometheus-client's,
-    for metrics of the services' own.
+    `readiness` are named checks that `/readyz` and grpc.health.v1 ask; a `ServiceCheck` says which services need it.
+    `on_stop` are called once, when a stop begins to wait for running calls: there a servicer ends its endless
+    streams, which would use up the grace. `authenticators` are asked who calls, before those that the settings name;
+    with any at all, callers have to be known. `unbound="auto"` also maps methods that have no annotation to `POST
+    /{package.Service}/{Method}`. `collectors` are prometheus-client's, for metrics of the services' own.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Gateway(grpc.aio.Server):
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         *,
         lifespan: Lifespan | None = None,
-        readiness: Mapping[str, Check] | None = None,
+        readiness: Mapping[str, Check | ServiceCheck] | None = None,
         on_stop: Sequence[Callable[[], None]] = (),
         authenticators: Sequence[Authenticator] = (),
         unbound: Literal["none", "auto"] = "none",
@@ -88,7 +89,9 @@ class Gateway(grpc.aio.Server):
         self._web: Web | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
-        self._telemetry = Telemetry(self.settings.telemetry, collectors)
+        self._readiness = Readiness(readiness or {}, self.settings.readiness)
+        shown = (*collectors, self._readiness) if self._readiness else collectors
+        self._telemetry = Telemetry(self.settings.telemetry, shown)
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -111,14 +114,14 @@ class Gateway(grpc.aio.Server):
             document=self.openapi,
             ready=lambda: self._serving or self._handed_over,  # another worker serves in this one's place
             workers=lambda: self.standing,
-            checks=dict(readiness or {}),
+            readiness=self._readiness,
             lifespan=self._asgi_lifespan,
             page=self._auth.require() if self._auth.enabled else None,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
         if self._telemetry.on_http is not None:
-            shown = metrics_page(self._telemetry.on_http)
-            self.app.add_route(METRICS_PATH, shown, methods=["GET"], include_in_schema=False)
+            page = metrics_page(self._telemetry.on_http)
+            self.app.add_route(METRICS_PATH, page, methods=["GET"], include_in_schema=False)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 
@@ -177,7 +180,7 @@ class Gateway(grpc.aio.Server):
         )
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = self._telemetry.runtime.pool = threads
-        self._standard = Standard(self._methods.services, reflection=settings.reflection)
+        self._standard = Standard(self._methods.services, self._readiness, reflection=settings.reflection)
         handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
         open_ended = bool(self._methods.generic)
         auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
@@ -239,7 +242,7 @@ class Gateway(grpc.aio.Server):
                     self._life = life
                 self._entered = self._serving = True
                 if self._standard is not None:
-                    await self._standard.set_serving(True)
+                    await self._standard.begin()
             return built
 
     async def _leave(self) -> None:
@@ -247,6 +250,7 @@ class Gateway(grpc.aio.Server):
             if self._entered:
                 self._entered = self._serving = False
                 await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
+                await self._readiness.stop()
                 if self._life is not None:
                     await self._life.leave()
                 await self._telemetry.stop()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from artificer.batch.v1 import batch_service_pb2_grpc
 from artificer.chat.v1 import message_service_pb2_grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
-from diptych import Gateway, Settings
+from diptych import Gateway, ServiceCheck, Settings
 
 from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
@@ -55,9 +55,13 @@ def create(settings: Settings) -> Gateway:
     gateway = Gateway(
         _with_limits(settings, {**_ocr_limits(ocr_settings), **batch.body_limits}),
         lifespan=lifespan,
-        readiness={"ocr": ocr.ready, "chat": chat.ready, "batch": batch.ready},
+        readiness={
+            "ocr": ServiceCheck(ocr.ready, ("artificer.ocr.v1.OCRService",)),
+            "chat": ServiceCheck(chat.ready, ("artificer.chat.v1.MessageService",)),
+            "batch": ServiceCheck(batch.ready, ("artificer.batch.v1.BatchService",)),
+        },
         on_stop=[chat.part, batch.part],
-        collectors=[PoolMetrics(ocr.pool)],
+        collectors=[PoolMetrics(ocr.pool), *chat.collectors],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)

@@ -21,9 +21,11 @@ from websockets.exceptions import InvalidStatus
 
 from diptych import Credentials, Gateway, Principal, Refused, Settings, principal
 from diptych.auth import AuthError, hash_key, new_key
+from diptych.cli.load import LoadError, settings_of
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, every_engine
+from tests.gateway.issuer import AUDIENCE, ISSUER, document, key_server, public, token
 from tests.kitchen import Kitchen
 
 REFLECTION: Any = reflection_pb2.ServerReflectionRequest
@@ -418,3 +420,89 @@ async def test_logs_hold_no_secrets(serve: Serve, caplog: pytest.LogCaptureFixtu
     assert "refused '/kitchen.v1.KitchenService/GetDish': the API key is not known" in ours
     for hidden in (*secrets, "hidden", jwt["secret"], str(KEYS["chef"]["hash"])):
         assert hidden not in ours
+
+
+async def test_keys_rotate_while_calls_run(serve: Serve) -> None:
+    """Callers whose tokens are by the old key and by the new one are served throughout; then the old key goes."""
+    with key_server(public("one")) as server:
+        jwt = {"issuer": ISSUER, "audiences": AUDIENCE, "jwks_url": server.url, "jwks_retry_seconds": 0.001}
+        async with serve(auth={"jwt": {**jwt, "cache_tokens": 0}}) as served:
+            rotated, stop, failed = asyncio.Event(), asyncio.Event(), list[str]()
+
+            async def calls() -> int:
+                made = 0
+                while not stop.is_set():
+                    signed = token("two" if rotated.is_set() and made % 2 else "one")
+                    bearer = {"authorization": f"Bearer {signed}"}
+                    answer = await served.http.get("/v1/dishes/1", headers=bearer)
+                    code = await code_of(served.rpc.GetDish(DISH, metadata=tuple(bearer.items())))
+                    if (answer.status_code, code) != (200, "OK"):
+                        failed.append(f"{answer.status_code} {code}")
+                    made += 1
+                    if made == 5:
+                        server.document = document(public("one"), public("two"))
+                        rotated.set()
+                    if made == 15:
+                        stop.set()
+                return made
+
+            assert sum(await asyncio.gather(*(calls() for _ in range(3)))) >= 15
+            assert not failed
+            server.document = document(public("two"))
+            old = {"authorization": f"Bearer {token('one')}"}
+            assert (
+                await served.http.get("/v1/dishes/1", headers={"authorization": f"Bearer {token('three')}"})
+            ).is_error
+            assert (await served.http.get("/v1/dishes/1", headers=old)).status_code == 401
+
+
+class Bytes(grpc.GenericRpcHandler):
+    """Answers any method of a service that has no descriptor."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        if not handler_call_details.method.startswith("/raw.Service/"):
+            return None
+
+        async def echo(request: bytes, context: Any) -> bytes:
+            return request
+
+        return grpc.unary_unary_rpc_method_handler(echo)
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+async def test_generic_handlers_are_ruled_by_pattern(*, single_port: bool) -> None:
+    rules = [{"methods": "/raw.Service/Cook*", "scopes": ["cook"]}]
+    settings = Settings.model_validate(
+        {"http_port": 0, "grpc_port": 0, "single_port": single_port, "auth": auth(rules=rules)}
+    )
+    gateway = Gateway(settings)
+    gateway.add_generic_rpc_handlers([Bytes()])
+    async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
+        for name, key, code in (
+            ("Echo", None, "UNAUTHENTICATED"),
+            ("Echo", GUEST, "OK"),
+            ("Cook", GUEST, "PERMISSION_DENIED"),
+            ("CookMore", CHEF, "OK"),
+        ):
+            call: Any = channel.unary_unary(f"/raw.Service/{name}")
+            metadata = () if key is None else (("x-api-key", key),)
+            assert await code_of(call(b"x", metadata=metadata)) == code
+        await gateway.stop(0)
+
+
+def test_settings_come_from_the_environment_and_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIPTYCH_AUTH__API_KEYS__CI__HASH", str(KEYS["chef"]["hash"]))
+    monkeypatch.setenv("DIPTYCH_AUTH__JWT__ISSUER", ISSUER)
+    monkeypatch.setenv("DIPTYCH_AUTH__JWT__AUDIENCES", '["kitchen"]')
+    monkeypatch.setenv("DIPTYCH_AUTH__JWT__SECRET", "a secret of forty characters, or even more")
+    loaded = settings_of(None, {}, ['auth.rules=[{methods = "/a.B/*", scopes = ["x"]}]', "auth.docs_public=true"])
+    assert loaded.auth.api_keys.keys() == {"ci"}
+    assert loaded.auth.jwt is not None
+    assert loaded.auth.jwt.audiences == ("kitchen",)
+    assert loaded.auth.rules[0].scopes == ("x",)
+    assert loaded.auth.docs_public
+    monkeypatch.setenv("DIPTYCH_AUTH__JWT__SECRET", "hidden")
+    with pytest.raises(LoadError) as wrong:
+        settings_of(None, {}, [])
+    assert "shorter than 32 bytes" in str(wrong.value)
+    assert "hidden" not in str(wrong.value)

@@ -371,7 +371,7 @@ async def test_readiness_asks_its_checks() -> None:
         if not fit["database"]:
             raise ConnectionError("secret")
 
-    gateway = made(readiness={"database": database, "queue": queue})
+    gateway = made(readiness={"database": database, "queue": queue}, settings={"readiness": {"keep_seconds": 0}})
     async with client(gateway.app) as http:
         assert (await http.get("/readyz")).json() == {"status": "ready", "checks": {"database": "ok", "queue": "ok"}}
         fit["database"] = False

@@ -32,7 +32,7 @@ def ports(gateway: Gateway, *, host: str = "0.0.0.0") -> Sequence[str]:
 
 async def test_health_follows_readiness(serve: Serve) -> None:
     fit = {"store": True}
-    async with serve(gateway={"readiness": {"store": lambda: fit["store"]}}) as served:
+    async with serve(gateway={"readiness": {"store": lambda: fit["store"]}}, readiness={"keep_seconds": 0}) as served:
         asked = ("diptych.cli", "health", *ports(served.gateway))
         code, output, _ = await run(*asked)
         assert (code, json.loads(output)["status"]) == (0, "ready")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,6 +26,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve
 from tests.kitchen import Kitchen
 
+ROOT = Path(__file__).parents[2]
 SERVICE = "/kitchen.v1.KitchenService"
 
 
@@ -203,6 +208,25 @@ def test_callers_by_the_million_take_no_more_than_their_room(strategy: str) -> N
     for number in range(5000):
         window.hit(str(number))
     assert len(window.cells) <= 200
+
+
+def _command(*words: str) -> subprocess.CompletedProcess[str]:
+    given = {"DIPTYCH_LIMITS__RULES": '[{"rate": "1/day", "methods": "/nobody.Serves/*"}]'}
+    ports = {"DIPTYCH_HTTP_PORT": "0", "DIPTYCH_GRPC_PORT": "0"}
+    return subprocess.run(
+        [sys.executable, "-m", "diptych.cli", *words, "tests.kitchen_app:create"],
+        cwd=ROOT,
+        env={**os.environ, **given, **ports, "PYTHONPATH": f"{ROOT}/tests/gen:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_command_says_what_to_mend_in_one_line() -> None:
+    serving = _command("serve")
+    assert (serving.returncode, serving.stderr) == (1, "diptych: limits: nobody serves /nobody.Serves/*\n")
 
 
 async def _dishes(http: httpx2.AsyncClient, times: int) -> list[int]:

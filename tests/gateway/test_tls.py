@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import signal
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -450,6 +453,31 @@ async def test_files_that_change_are_noticed(tmp_path: Path, caplog: pytest.LogC
                 assert await _shown_by(gateway.grpc_port, authority) == _serial(newer.chain)
     finally:
         log.removeHandler(told)
+
+
+async def test_sighup_takes_new_files_at_once(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files, newer = authority.shown("old"), authority.shown("new")
+    given = {key: str(value) for key, value in settings(files).items()} | {"tls_reload_seconds": 0}
+    command = [sys.executable, "-m", "tests.gateway.stopping", json.dumps(given)]
+    path = {"PYTHONPATH": ":".join(["tests/gen", "."]), "PATH": "", "PYTHONWARNINGS": "error"}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=path)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(50):
+            port = int((await process.stdout.readline()).split()[0])
+            assert await _shown_by(port, authority) == _serial(files.chain)
+            files.write(newer.chain, newer.key)
+            assert await _shown_by(port, authority) == _serial(files.chain)
+            process.send_signal(signal.SIGHUP)
+            while await _shown_by(port, authority) != _serial(newer.chain):
+                pass  # each is a connection that is served
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 @pytest.mark.parametrize("broken", ["another's key", "half a certificate", "gone"])

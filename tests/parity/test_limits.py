@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from diptych.auth import Credentials, Principal
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import ENGINES, Served, serving
-from tests.gateway.limiting import quiet
+from tests.gateway.limiting import held, quiet
 from tests.parity.faces import Face, each
 from tests.parity.faces.grpc import GrpcFace
 from tests.parity.outcome import Outcome, method_of
@@ -164,4 +164,35 @@ async def test_a_call_at_once_is_given_back_when_its_client_leaves(name: str, li
         kitchen.released[later].set()
         kitchen.steps[later].release()
         assert (await ask(later)).code == "OK", "the place is free again"
+        await quiet(served.gateway)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def narrow() -> AsyncIterator[Limited]:
+    given: dict[str, Any] = {"max_body_bytes": 1_000_000, "limits": {"max_bytes_in_flight": 1_600_000}}
+    async with (
+        serving(**given) as two_ports,
+        serving(**given, **ENGINES["single-port"]) as single_port,
+        serving(**given, **ENGINES["native"]) as native,
+    ):
+        yield Limited(two_ports, single_port, native)
+
+
+@pytest.mark.parametrize("name", [name for name in LIVE if name not in FACES or FACES[name].unary])
+async def test_what_a_request_holds_is_counted_until_its_call_is_over(name: str, narrow: Limited) -> None:
+    face, served = narrow.face(name)
+    if not face.can(method_of("Wait")):
+        assert name.startswith("rest"), "another framing of REST's streams"
+        return
+    keys = [f"{name}-{next(_numbers)}-{'x' * 900_000}" for _ in range(2)]
+    async with asyncio.timeout(PATIENCE):
+        first = asyncio.ensure_future(face.call("Wait", each(pb.WaitRequest(key=keys[0]))))
+        await served.kitchen.waiting[keys[0]].wait()
+        assert 900_000 <= held(served.gateway)[1] <= 1_000_000
+        refused = await face.call("Wait", each(pb.WaitRequest(key=keys[1])))
+        assert refused.code == "UNAVAILABLE"
+        assert reasons(refused)["ErrorInfo"]["reason"] == "SERVER_OVERLOADED"
+        assert reasons(refused)["RetryInfo"]["retryDelay"] == "1s"
+        served.kitchen.released[keys[0]].set()
+        assert (await first).code == "OK"
         await quiet(served.gateway)

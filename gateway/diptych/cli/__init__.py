@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..auth import AuthError, KeyFileError
+from ..limits import LimitError
 from ..rpc_server import EngineError
 from ..rules import RuleError
 from ..telemetry.station import TelemetryError
@@ -203,7 +204,7 @@ def main() -> None:
         code = 130
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (AuthError, EngineError, KeyFileError, LoadError, RuleError, TelemetryError, OSError) as error:
+    except (AuthError, EngineError, KeyFileError, LimitError, LoadError, RuleError, TelemetryError, OSError) as error:
         code = _fail(str(error), 1)
     except Exception as error:
         code = _fail(f"{type(error).__name__}: {error}", 1)

@@ -14,7 +14,7 @@ from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
 from .inbound import Inbound
-from .patience import BodyPatience
+from .patience import BodyPatience, Pieces
 
 __all__ = [
     "AUTH",
@@ -24,6 +24,7 @@ __all__ = [
     "Exchange",
     "Gunzip",
     "Inbound",
+    "Pieces",
     "Receive",
     "Scope",
     "Send",

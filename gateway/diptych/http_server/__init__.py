@@ -8,6 +8,6 @@ from .h2 import Limits
 from .life import Life
 from .listener import HttpListener
 from .patience import Patience
-from .shell import Check, make_app
+from .shell import make_app
 
-__all__ = ["Check", "HttpListener", "Life", "Limits", "Patience", "make_app"]
+__all__ = ["HttpListener", "Life", "Limits", "Patience", "make_app"]

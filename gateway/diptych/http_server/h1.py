@@ -13,16 +13,21 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..exchange import AUTH
 from ..tls import Room
-from .full import TurnedAway
 from .h2 import PREFACE, TOO_MANY, Http2Protocol
+from .parting import Parting
 from .patience import Patience, Wait
 from .words import Words
 
 MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
 
 
-def http1(words: Words, room: Room, make_http2: MakeHttp2, *, secure: bool) -> type[asyncio.Protocol]:
-    """The protocol of new connections; `secure` ones say with every request what the client has proven."""
+def http1(
+    words: Words, room: Room, parting: set[Parting], make_http2: MakeHttp2, *, secure: bool
+) -> type[asyncio.Protocol]:
+    """The protocol of new connections; `secure` ones say with every request what the client has proven.
+
+    `parting` is where those are kept that are told why they end.
+    """
 
     class Protocol(HttpToolsProtocol):
         _begun: bytes | None = b""
@@ -31,7 +36,7 @@ def http1(words: Words, room: Room, make_http2: MakeHttp2, *, secure: bool) -> t
             tls: Any = transport.get_extra_info("ssl_object")
             http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
             if room.is_full():
-                transport.set_protocol(TurnedAway(transport, TOO_MANY if http2 else words.full))
+                transport.set_protocol(Parting(transport, TOO_MANY if http2 else words.full, parting))
                 return
             super().connection_made(transport)
             self._wait = Wait()
@@ -75,9 +80,11 @@ def http1(words: Words, room: Room, make_http2: MakeHttp2, *, secure: bool) -> t
                 self.transport.close()
 
         def _leave(self, answer: bytes) -> None:
-            if not self.transport.is_closing():
-                self.transport.write(answer)
-                self.transport.close()
+            transport = self.transport
+            if not transport.is_closing():
+                self._unset_keepalive_if_required()
+                self.connection_lost(ConnectionAbortedError())  # for whoever is still serving a request of it
+                transport.set_protocol(Parting(transport, answer, parting))
 
     class Secure(Protocol):
         def on_message_begin(self) -> None:

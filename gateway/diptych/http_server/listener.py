@@ -26,6 +26,7 @@ from ..tls import Keeper, Material, Room
 from ..transcode import HELD
 from .h1 import http1
 from .h2 import Http2Protocol, Limits
+from .parting import Parting
 from .patience import Patience, look_after
 from .proxies import behind
 from .sockets import WebSocketProtocol, unwanted
@@ -64,12 +65,14 @@ class HttpListener:
         self._tls, self._patience = tls, patience
         words = Words.of(errors)
         self._room = Room(self._is_full, words.plain)
+        self._parting: set[Parting] = set()
         self._app = app = behind(app, proxies) if proxies else app
         self._config = uvicorn.Config(
             self._front,
             http=http1(
                 words,
                 self._room,
+                self._parting,
                 lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
                 secure=tls is not None,
             ),
@@ -242,6 +245,8 @@ class HttpListener:
             await asyncio.wait(tasks, timeout=1.0)  # each says 503 to its client, if it can
         for one in _http2_of(state.connections):
             one.end()
+        for left in list(self._parting):
+            left.shutdown()
         for connection in list(state.connections):
             if isinstance(connection, WebSocketProtocol):
                 connection.end()

@@ -5,8 +5,6 @@ It opens no port.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -22,16 +20,13 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ..exchange import StreamCut
+from ..readiness import Readiness
 from ..reply import Reply
 from ..settings import Settings
 from ..status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
 from ..transcode import Transcoder
 from ..web import Web
 from .cors import cross_origin
-
-Check = Callable[[], bool | Awaitable[bool | None] | None]
-"""A readiness check: not ready where it gives False, raises, or takes longer than `CHECK_SECONDS`."""
-CHECK_SECONDS = 5.0
 
 _ASSETS = "/docs/assets"
 _SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
@@ -44,7 +39,7 @@ def make_app(
     web: Callable[[], Web],
     document: Callable[[], dict[str, Any]],
     ready: Callable[[], bool],
-    checks: Mapping[str, Check],
+    readiness: Readiness,
     lifespan: Lifespan[Any],
     page: Callable[..., Awaitable[Any]] | None = None,
     workers: Callable[[], Mapping[str, int] | None] = lambda: None,
@@ -69,7 +64,7 @@ def make_app(
         # three times a request, which was a fifth of a small one.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    _add_health(app, ready, checks, workers)
+    _add_health(app, ready, readiness, workers)
     if settings.docs:
         _add_docs(app, settings, document, [] if page is None or settings.auth.docs_public else [Depends(page)])
     _add_errors(app, transcoder)
@@ -185,7 +180,7 @@ def _below(scope: Scope) -> str:
 def _add_health(
     app: FastAPI,
     ready: Callable[[], bool],
-    checks: Mapping[str, Check],
+    readiness: Readiness,
     workers: Callable[[], Mapping[str, int] | None],
 ) -> None:
     @app.get("/healthz", tags=["Health"], summary="Whether the process is alive.")
@@ -199,24 +194,13 @@ def _add_health(
         responses={503: {"description": "It takes none, or one of its checks fails."}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
-        results = dict(zip(checks, await asyncio.gather(*(_passes(check) for check in checks.values())), strict=True))
+        results = await readiness.look()
         fit = ready() and all(results.values())
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
         told = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
         beside = workers()
         return told if beside is None else {**told, "workers": beside}
-
-
-async def _passes(check: Check) -> bool:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            found = check()
-            if inspect.isawaitable(found):
-                found = await found
-    except Exception:
-        return False  # whatever a check raises, the answer is the same
-    return found is not False
 
 
 def _add_docs(

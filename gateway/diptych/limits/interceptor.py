@@ -16,7 +16,7 @@ from ..call.refusal import refusal
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Status
-from .caps import Caps, Lease
+from .caps import Caps, Lease, Slots
 from .keys import waits
 from .rules import HEALTH, Plan, Rule, Table
 from .windows import Count
@@ -122,6 +122,7 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         # All of the numbers: others may have come since.
         return self._entered(known, plan) or await self._count(late, known, plan)
 
+    # Whoever has no place yet: on gRPC's own port a call takes one only once it is sure to end.
     def _room(self, rules: Sequence[Rule], known: Origin, plan: Plan) -> Status | None:
         for rule in rules:
             slots = rule.slots
@@ -131,14 +132,20 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
 
     def _entered(self, known: Origin, plan: Plan) -> Status | None:
         """The call is one of those at once from now on, where there is room for it."""
-        status = self._room(plan.rules, known, plan)
-        if status is not None:
-            return status
+        places: list[tuple[Slots, str]] = []
         for rule in plan.rules:
-            if rule.slots is not None:
-                if known.lease is None:
-                    known.lease = Lease(self._caps, counted=False)
-                known.lease.hold(rule.slots, rule.key(known, plan.method))
+            slots = rule.slots
+            if slots is None:
+                continue
+            key = rule.key(known, plan.method)
+            if slots.full(key):
+                return beyond_slots(rule.name, slots.most, self._retry)
+            places.append((slots, key))
+        if places:
+            if known.lease is None:
+                known.lease = Lease(self._caps, counted=False)
+            for slots, key in places:
+                known.lease.hold(slots, key)
         return None
 
     async def _count(self, rules: Sequence[Rule], known: Origin, plan: Plan) -> Status | None:

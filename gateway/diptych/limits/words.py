@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
@@ -21,7 +22,14 @@ _SOONEST_SECONDS = 0.001
 
 
 def beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
-    """RESOURCE_EXHAUSTED: the rate is used up for so many `seconds`."""
+    """RESOURCE_EXHAUSTED: the rate is used up for so many `seconds`, which are rounded up."""
+    # A flood is told few different things, each of which is put together once.
+    steps = 1 if seconds > 1 else 100
+    return _beyond_rate(name, calls, window, math.ceil(seconds * steps) / steps)
+
+
+@lru_cache(maxsize=1024)
+def _beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
     return _refused(
         Code.RESOURCE_EXHAUSTED,
         f"the limit {name} is used up: {calls} calls in {window} seconds",
@@ -30,6 +38,7 @@ def beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
     )
 
 
+@lru_cache(maxsize=1024)
 def beyond_slots(name: str, calls: int, seconds: float) -> Status:
     """RESOURCE_EXHAUSTED: there are as many calls at once as may be."""
     return _refused(

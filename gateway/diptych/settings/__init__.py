@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from .auth import AuthSettings
 from .limits import LimitsSettings
 from .listening import ListeningSettings
+from .readiness import ReadinessSettings
 from .telemetry import TelemetrySettings
 from .tls import TlsSettings
 from .workers import WorkersSettings
@@ -108,6 +109,8 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Who may call: API keys, tokens and client certificates, and what each method asks."""
     limits: LimitsSettings = LimitsSettings()
     """How often and how much at once may be called."""
+    readiness: ReadinessSettings = ReadinessSettings()
+    """How the checks of readiness are asked."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""
 

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2
 from grpc_health.v1._async import HealthServicer
 
 from ..methods import Handler
+from ..readiness import Readiness, Results
 from .reflection import reflected
 
 __all__ = ["Standard"]
@@ -24,10 +25,17 @@ _ListRequest, _ListResponse = [getattr(health_pb2, f"HealthList{kind}") for kind
 
 
 class Standard:
-    """Health of `services`, which are full names, and where `reflection` is on, their descriptors."""
+    """Health of `services`, which are full names, and where `reflection` is on, their descriptors.
 
-    def __init__(self, services: Iterable[str], *, reflection: bool) -> None:
+    Raises ValueError where a check of `readiness` names a service that is not among them.
+    """
+
+    def __init__(self, services: Iterable[str], readiness: Readiness, *, reflection: bool) -> None:
         names = [*services]
+        if strangers := readiness.services - {*names}:
+            raise ValueError(f"readiness: {', '.join(sorted(strangers))} is not registered")
+        self._readiness = readiness
+        self._serving = False
         self._health = HealthServicer()
         self._watched = ["", *names]
         self.handlers: Mapping[str, Handler] = {
@@ -40,21 +48,39 @@ class Standard:
         one = (_Request.FromString, _Response.SerializeToString)
         every = (_ListRequest.FromString, _ListResponse.SerializeToString)
         return {
-            f"/{health.SERVICE_NAME}/Check": grpc.unary_unary_rpc_method_handler(self._health.Check, *one),
+            f"/{health.SERVICE_NAME}/Check": grpc.unary_unary_rpc_method_handler(self._check, *one),
             f"/{health.SERVICE_NAME}/List": grpc.unary_unary_rpc_method_handler(self._list, *every),
             f"/{health.SERVICE_NAME}/Watch": grpc.unary_stream_rpc_method_handler(self._health.Watch, *one),
         }
 
+    async def _check(self, request: Any, context: Any) -> Any:
+        said = await self._health.Check(request, context)
+        if not self._readiness or not self._serving:
+            return said
+        # What watchers were told may be some seconds old; who asks is told what is.
+        return _Response(status=self._status(request.service, await self._readiness.look()))
+
     async def _list(self, request: Any, context: Any) -> Any:
         # grpcio-health-checking's servicer answers the other two methods of the contract only.
-        said = {name: await self._health.Check(_Request(service=name), context) for name in self._watched}
+        said = {name: await self._check(_Request(service=name), context) for name in self._watched}
         return _ListResponse(statuses=said)
 
-    async def set_serving(self, serving: bool) -> None:
-        """What grpc.health.v1 says of every service from now on."""
-        status = _Response.SERVING if serving else _Response.NOT_SERVING
-        await asyncio.gather(*(self._health.set(service, status) for service in self._watched))
+    def _status(self, service: str, results: Results) -> Any:
+        return _Response.SERVING if self._readiness.fit(service, results) else _Response.NOT_SERVING
+
+    async def begin(self) -> None:
+        """Say SERVING of every service that has what it needs, from now on."""
+        self._serving = True
+        # Where there are checks, nobody is told SERVING before they have passed once.
+        first = _Response.NOT_SERVING if self._readiness else _Response.SERVING
+        await asyncio.gather(*(self._health.set(service, first) for service in self._watched))
+        self._readiness.start(self._tell)
+
+    async def _tell(self, results: Results) -> None:
+        if self._serving:
+            await asyncio.gather(*(self._health.set(name, self._status(name, results)) for name in self._watched))
 
     async def shutdown(self) -> None:
         """Say NOT_SERVING for good: nothing said later changes it."""
+        self._serving = False
         await self._health.enter_graceful_shutdown()

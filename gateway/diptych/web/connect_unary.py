@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from ..call import UNKNOWN_METHOD, AnyCall, ClientGone, before
-from ..exchange import BodyPatience, Disconnected, Exchange, read
+from ..exchange import Disconnected, Exchange, read
 from ..origin import Origin
 from ..reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ..status import Code, Status, error
@@ -43,8 +43,6 @@ class ConnectUnary:
 
     def __init__(self, desk: Desk, errors: ConnectErrors) -> None:
         self._desk, self._errors = desk, errors
-        settings = desk.settings
-        self._patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
 
     async def serve(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> None:
         """Answer one call, by POST in the form that `kind` says, or by GET where it is None."""
@@ -122,9 +120,9 @@ class ConnectUnary:
         headers = exchange.headers
         coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
         if call.deadline is None:
-            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
+            return await read(exchange.receive, headers, entry.limit, self._desk.patience, call.lease)
         async with before(call.deadline):
-            return await read(exchange.receive, headers, entry.limit, self._patience, call.lease)
+            return await read(exchange.receive, headers, entry.limit, self._desk.patience, call.lease)
 
     def _reply(self, exchange: Exchange, call: AnyCall, answer: _Answer) -> Reply:
         body = answer.body

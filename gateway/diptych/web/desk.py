@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from ..call import AnyCall, Calls
-from ..exchange import Scope, origin_of
+from ..exchange import BodyPatience, Scope, origin_of
 from ..metadata import HeaderPolicy, from_headers
 from ..origin import Origin
 from ..origin import Protocol as Name
@@ -47,6 +47,7 @@ class Desk:
         self.calls = calls
         self.settings = settings
         self.max_seconds = settings.max_deadline_seconds
+        self.patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
         self.stopping = False
         own = {
             Protocol.GRPC: _OWN,

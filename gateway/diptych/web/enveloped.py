@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..call import UNKNOWN_METHOD, AnyCall, ClientGone, Gone, before
-from ..exchange import Disconnected, Exchange, Inbound
+from ..exchange import BodyPatience, Disconnected, Exchange, Inbound
 from ..status import Code, error
 from ..telemetry import Record
 from .desk import Desk, nothing
@@ -38,7 +38,7 @@ async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: 
         coding = wire.request_coding()
         call = await desk.open(kind.protocol, entry, exchange.scope, origin, seconds, json=kind.json)
         read = _parser(entry, record) if kind.json else None
-        answering = _Answering(call, wire, entry, kind)
+        answering = _Answering(call, wire, entry, kind, desk.patience)
         await answering.run(exchange, Opening(coding, entry.limit, wire.fault, read))
     except (ClientGone, Disconnected):
         return  # nobody is left to answer
@@ -93,10 +93,10 @@ def _parser(entry: Entry, record: Record) -> Callable[[bytes], Any]:
 class _Answering:
     """A call that was opened, and the wire it is answered on."""
 
-    __slots__ = ("_call", "_entry", "_kind", "_wire")
+    __slots__ = ("_call", "_entry", "_kind", "_patience", "_wire")
 
-    def __init__(self, call: AnyCall, wire: Wire, entry: Entry, kind: Kind) -> None:
-        self._call, self._wire, self._entry, self._kind = call, wire, entry, kind
+    def __init__(self, call: AnyCall, wire: Wire, entry: Entry, kind: Kind, patience: BodyPatience) -> None:
+        self._call, self._wire, self._entry, self._kind, self._patience = call, wire, entry, kind, patience
 
     async def run(self, exchange: Exchange, opening: Opening) -> None:
         """Read the request, or the stream of them, and answer. Raises `StatusError` and whatever else breaks."""
@@ -111,10 +111,10 @@ class _Answering:
         if entry.known and not call.needs_request:  # a generic handler without a parser takes plain bytes
             request = nothing(entry, json=self._kind.json)
         elif call.deadline is None:
-            request = await one(exchange.receive, opening, wire.quanta())
+            request = await one(exchange.receive, opening, wire.quanta(), self._patience)
         else:
             async with before(call.deadline):
-                request = await one(exchange.receive, opening, wire.quanta())
+                request = await one(exchange.receive, opening, wire.quanta(), self._patience)
         await self._answer(One(request) if call.takes_stream else request, exchange.gone)
 
     async def _first(self, source: Enveloped) -> Any:

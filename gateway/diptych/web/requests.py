@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..call import ClientGone
-from ..exchange import Disconnected, Inbound, Receive
+from ..exchange import BodyPatience, Disconnected, Inbound, Pieces, Receive
 from ..framing.envelope import COMPRESSED, HEAD, Envelopes
 from ..origin import Lease
 from ..status import Code, error
@@ -34,9 +34,10 @@ class Opening:
         if flags:
             if self._coding is None:
                 raise error(self.fault, "a message says it is compressed, and no header says how")
-            data = self._coding.decompress(data, self.limit, self.fault)
+            plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
-                self.lease.take(len(data))
+                self.lease.take(max(0, len(plain) - len(data)))  # what came compressed is let go
+            data = plain
         return data if self._read is None else self._read(data)
 
 
@@ -52,38 +53,50 @@ class One:
         return self._request.pop()
 
 
-async def one(receive: Receive, opening: Opening, quanta: Quanta | None) -> Any:
+async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patience: BodyPatience) -> Any:
     """The one request of a body that has to hold exactly one.
 
-    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, `Disconnected`, and what the opening's
-    lease raises.
+    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
+    slowly, `Disconnected`, and what the opening's lease raises.
     """
-    lease = opening.lease
-    message = await receive()
+    lease, step, pieces = opening.lease, receive().__await__(), None
+    try:
+        waiting = next(step)
+    except StopIteration as done:  # it is there already, as nearly every one is: no timer is set
+        message = done.value
+    else:
+        pieces = Pieces(receive, patience)
+        message = await pieces.late(step, waiting)
     if not message.get("more_body") and quanta is None and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
             flags, length = HEAD.unpack_from(body)
             if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
                 if lease is not None:
-                    lease.take(len(body))
+                    lease.take(length)
                 return opening(flags, body[HEAD.size :])
+    pieces = pieces or Pieces(receive, patience)
     envelopes = Envelopes(opening.limit, opening.fault)
     found: tuple[int, bytes] | None = None
+    head = HEAD.size  # what comes of it is no part of the message
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
         data: bytes = message.get("body", b"")
+        if quanta is not None:
+            data = quanta.feed(data)
         if lease is not None:
-            lease.take(len(data))
-        envelopes.feed(data if quanta is None else quanta.feed(data))
+            lease.take(max(0, len(data) - head))
+            head = max(0, head - len(data))
+        envelopes.feed(data)
         while (envelope := envelopes.next()) is not None:
             if found is not None:
                 raise error(Code.UNIMPLEMENTED, "the method takes one request, and more were sent")
             found = envelope
         if not message.get("more_body"):
             break
-        message = await receive()
+        pieces.received += len(data)
+        message = await pieces.next()
     if quanta is not None:
         quanta.end()
     envelopes.end()

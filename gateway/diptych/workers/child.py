@@ -48,6 +48,7 @@ class Child:
             grpc_port=ports.grpc_port,
             metrics_port=ports.metrics_port,
             metrics_dir=metrics_dir,
+            private_dir=plan.metrics_dir is None,
         )
         try:
             self.process = subprocess.Popen(  # noqa: S603, the command is our own

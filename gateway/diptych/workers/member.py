@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Coroutine
@@ -56,6 +57,7 @@ class Member:
         self._channel.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest = b""
+        self._orphaned = False
         self._received: list[int] = []
         self._minded: list[socket.socket] = []
 
@@ -67,6 +69,8 @@ class Member:
         finally:
             for one in (self._http, self._channel, *self._minded):
                 one.close()
+            if self._orphaned and self._seat.private_dir:  # nobody else will
+                shutil.rmtree(self._seat.metrics_dir, ignore_errors=True)
 
     def _begin(self) -> None:
         """Both listeners accept."""
@@ -100,6 +104,7 @@ class Member:
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(self._channel)
+            self._orphaned = True
             logger.error("the supervisor is gone: stopping")
             self._do(self._gateway.stop)
             return

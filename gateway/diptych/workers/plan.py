@@ -69,3 +69,5 @@ class Seat(_Json):
     grpc_port: int | None
     metrics_port: int | None
     metrics_dir: str
+    private_dir: bool
+    """The folder is the supervisor's own, to be removed with it."""

@@ -11,14 +11,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from diptych.upstream import Upstream
+
 from . import database
 from .broker import Broker, MemoryBroker
 from .engine import Chat
 from .errors import Unavailable
+from .protected import ProtectedStore, upstream_of
 from .servicer import MessageServicer
 from .settings import ChatSettings
 from .site import add_page
 from .sql_store import SqlStore
+from .store import Store
 
 
 class ChatService:
@@ -40,7 +44,10 @@ class ChatService:
 
             broker = RedisBroker(settings.redis_url, settings.redis_channel)
         self.store = SqlStore(self._engine, threads=threads, notify=notify)
-        self.chat = Chat(self.store, broker, settings)
+        # A file cannot be away; a server can.
+        self.upstream = upstream_of(settings) if settings.database_url else None
+        store: Store = self.store if self.upstream is None else ProtectedStore(self.store, self.upstream)
+        self.chat = Chat(store, broker, settings)
         self.servicer = MessageServicer(self.chat)
 
     async def start(self) -> None:
@@ -65,6 +72,11 @@ class ChatService:
             yield
         finally:
             await asyncio.shield(self.stop())
+
+    @property
+    def collectors(self) -> list[Upstream]:
+        """Metrics of the service's own."""
+        return [] if self.upstream is None else [self.upstream]
 
     def add_page(self, app: FastAPI) -> None:
         """Serve the page at /chat, where the settings want it."""

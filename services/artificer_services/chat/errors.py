@@ -57,4 +57,8 @@ class TooSlow(ChatError):
 
 
 class Unavailable(ChatError):
-    """The store cannot be reached, or the service is stopping."""
+    """The store cannot be reached, or the service is stopping; it is worth to come again after `retry_seconds`."""
+
+    def __init__(self, message: str, retry_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds

@@ -26,6 +26,9 @@ class ChatSettings:
     redis_url: str = ""  # redis://host:6379/0, with broker = redis
     redis_channel: str = "artificer.chat"  # the pub/sub channel; processes that share a database share it
     sweep_seconds: float = 5.0  # how often channels are looked at for messages whose notification was lost
+    breaker_failures: int = 5  # of PostgreSQL in a row, until calls are refused at once instead of waiting for it
+    breaker_seconds: float = 2.0  # how long it is then left alone, before one call tries; doubled up to 30 seconds
+    max_store_calls: int = 256  # that wait for PostgreSQL at once; more are told to come again
     queue_messages: int = 1024  # how far a live reader may fall behind, in messages; then it is cut
     queue_bytes: int = 16 * MIB  # the same in bytes, of a whole channel
     history_batch: int = 200  # messages a read of history
@@ -45,6 +48,9 @@ class ChatSettings:
         positive = (
             "database_connections",
             "sweep_seconds",
+            "breaker_failures",
+            "breaker_seconds",
+            "max_store_calls",
             "queue_messages",
             "queue_bytes",
             "history_batch",

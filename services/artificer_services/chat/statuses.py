@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf import message
+from google.protobuf import duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -39,6 +39,8 @@ def status_of(error: errors.ChatError, prefix: str = "", **facts: str) -> status
             details.append(_info("READER_TOO_SLOW", after=error.after))
         case errors.BeyondEnd():
             details.append(_info("BEYOND_END"))
+        case errors.Unavailable():
+            details.append(_retry(error.retry_seconds))
     if facts and not isinstance(error, errors.Conflict):
         details.append(_info("MESSAGE_NOT_TAKEN", **facts))
     for detail in details:
@@ -56,6 +58,12 @@ def _violations(error: errors.Invalid) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(
         field_violations=[violation(field=fault.field, description=fault.text) for fault in error.faults]
     )
+
+
+def _retry(seconds: float) -> error_details_pb2.RetryInfo:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(max(1, round(seconds * 1000)))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
 
 
 def _info(reason: str, **facts: str) -> error_details_pb2.ErrorInfo:

@@ -88,5 +88,6 @@ def _copy(error: Exception) -> Exception:
     if not isinstance(error, ChatError):
         return error
     copy = type(error)(error.message)
+    copy.__dict__.update(error.__dict__)
     copy.__cause__ = error
     return copy

@@ -42,7 +42,8 @@ _CODES: dict[type[errors.OcrError], grpc.StatusCode] = {
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Unexpected: grpc.StatusCode.INTERNAL,
 }
-_RETRY_SECONDS = 2  # about a page for every core
+# About a page for every core; and the pool's longest wait before it tries to start workers again.
+_RETRY_SECONDS: dict[type[errors.OcrError], int] = {errors.Busy: 2, errors.Unavailable: 5}
 _REASONS = {reason: pb.PageReason.Value(f"PAGE_REASON_{reason.name}") for reason in Reason}
 
 
@@ -179,7 +180,7 @@ async def _abort(error: errors.OcrError, context: Context, data_field: str) -> N
         field = data_field if error.field == "data" else error.field
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.Busy):
-        delay = duration_pb2.Duration(seconds=_RETRY_SECONDS)
+    if isinstance(error, errors.Busy | errors.Unavailable):
+        delay = duration_pb2.Duration(seconds=_RETRY_SECONDS[type(error)])
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     await context.abort_with_status(rpc_status.to_status(status))

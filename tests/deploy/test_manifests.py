@@ -1,0 +1,212 @@
+"""What `deploy/` ships, held against the schemas and parsers of those who will read it, without a container engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from codegen import deploy_check
+from diptych.cli.load import settings_of
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+BASE = DEPLOY / "kubernetes" / "base"
+MANIFESTS = sorted({*BASE.glob("*.yaml"), *(DEPLOY / "kubernetes" / "example").glob("*.yaml")})
+
+
+def tool(name: str) -> str:
+    """A program that pip installed beside this Python."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
+    assert found is not None, f"{name} is not installed: pip install -e '.[dev]'"
+    return found
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all(path.read_text()) if one]
+
+
+def of_kind(kind: str) -> Iterator[dict[str, Any]]:
+    for path in MANIFESTS:
+        yield from (one for one in documents(path) if one["kind"] == kind)
+
+
+def pod() -> dict[str, Any]:
+    (deployment,) = of_kind("Deployment")
+    found: dict[str, Any] = deployment["spec"]["template"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in MANIFESTS if one.name != "kustomization.yaml"], ids=lambda one: one.name
+)
+def test_manifests_fit_kubernetes_own_schemas(path: Path) -> None:
+    for document in documents(path):
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_base_names_every_file_and_no_other() -> None:
+    (base,) = documents(BASE / "kustomization.yaml")
+    named = {*base["resources"], *(file for one in base["configMapGenerator"] for file in one["files"])}
+    assert named | {"kustomization.yaml"} == {path.name for path in BASE.iterdir()}
+
+
+def test_the_pod_runs_as_nobody_in_particular_and_writes_nowhere_but_its_volumes() -> None:
+    spec = pod()["spec"]
+    (container,) = spec["containers"]
+    user = deploy_check.stages((DEPLOY / "Dockerfile").read_text())[-1].last("USER")
+    assert f"{spec['securityContext']['runAsUser']}:{spec['securityContext']['runAsGroup']}" == user
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} >= {
+        *deploy_check.WRITABLE
+    }
+    assert {one["name"] for one in spec["volumes"]} == {one["name"] for one in container["volumeMounts"]}
+
+
+def test_probes_ask_what_there_is_and_give_it_its_time() -> None:
+    (container,) = pod()["spec"]["containers"]
+    settings = settings_of(BASE / "diptych.toml", {}, [])
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    for name in ("startupProbe", "readinessProbe"):
+        assert container[name]["httpGet"]["path"] == "/readyz"
+        assert container[name]["timeoutSeconds"] > settings.readiness.timeout_seconds
+    probe = container["readinessProbe"]
+    # The load balancer has to have heard of it before the listeners close.
+    assert settings.drain_seconds > probe["periodSeconds"] * probe["failureThreshold"]
+    assert pod()["spec"]["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.grace_seconds + 5
+
+
+def test_services_the_autoscaler_and_the_budget_mean_this_deployment() -> None:
+    labels = pod()["metadata"]["labels"].items()
+    ports = {one["name"] for one in pod()["spec"]["containers"][0]["ports"]}
+    for service in of_kind("Service"):
+        assert service["spec"]["selector"].items() <= labels
+        assert {one["targetPort"] for one in service["spec"]["ports"]} <= ports
+    for kind in ("PodDisruptionBudget", "Deployment"):
+        (one,) = of_kind(kind)
+        assert one["spec"]["selector"]["matchLabels"].items() <= labels
+    (scaler,), (deployment,) = of_kind("HorizontalPodAutoscaler"), of_kind("Deployment")
+    assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert "replicas" not in deployment["spec"]
+
+
+def test_grpc_is_reached_from_within_the_cluster_only() -> None:
+    (policy,) = of_kind("NetworkPolicy")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod()["metadata"]["labels"].items()
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for rule in policy["spec"]["ingress"]:
+        assert rule["from"]  # nothing is let in from everywhere
+        assert rule["ports"]
+        if any(port["port"] == "grpc" for port in rule["ports"]):
+            assert all(peer["podSelector"]["matchLabels"] for peer in rule["from"])
+            assert not any("ipBlock" in peer for peer in rule["from"])
+    (grpc,) = (one for one in of_kind("Service") if any(port["name"] == "grpc" for port in one["spec"]["ports"]))
+    assert grpc["spec"].get("type", "ClusterIP") == "ClusterIP"
+    for ingress in of_kind("Ingress"):
+        backends = [path["backend"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+        assert {one["service"]["name"] for one in backends} == {"diptych"}
+
+
+def test_secrets_hold_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    (secret,) = of_kind("Secret")
+    for name, value in secret["stringData"].items():
+        monkeypatch.setenv(name, value)
+    settings = settings_of(BASE / "diptych.toml", {}, [])
+    assert settings.services["chat"]["database_url"].startswith("postgresql://")
+    assert settings.services["chat"]["broker"] == "auto"
+    assert settings.limits.storage_url is not None
+
+
+def test_the_dockerfile_has_nothing_hadolint_minds() -> None:
+    done = subprocess.run(
+        [tool("hadolint"), "--no-color", str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_image_is_pinned_and_has_no_root() -> None:
+    build, last = deploy_check.stages((DEPLOY / "Dockerfile").read_text())
+    assert build.base == last.base
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", last.base)
+    assert last.last("USER").split(":")[0].isdigit()
+    assert last.last("USER").split(":")[0] != "0"
+    assert "diptych.probe" in last.last("HEALTHCHECK")
+
+
+def test_the_image_is_built_of_what_the_build_context_lets_in() -> None:
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    build, _ = deploy_check.stages((DEPLOY / "Dockerfile").read_text())
+    copied = {word for name, text in build.steps if name == "COPY" for word in text.split()[:-1]}
+    assert copied == let_in
+    assert all((ROOT / one).exists() for one in copied)
+
+
+def composed() -> dict[str, Any]:
+    """The compose file as Compose itself understands it."""
+    given = {"POSTGRES_PASSWORD": "x", "GRAFANA_PASSWORD": "y"}
+    done = subprocess.run(
+        [tool("docker-compose"), "--file", str(DEPLOY / "compose.yml"), "config"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **given},
+    )
+    assert done.stdout, done.stderr  # the packaged program exits with 0 whatever it finds
+    found: dict[str, Any] = yaml.safe_load(done.stdout)
+    return found
+
+
+def test_compose_reads_its_file_and_every_mounted_file_exists() -> None:
+    services = composed()["services"]
+    assert services.keys() >= {"gateway", "postgres", "valkey", "prometheus", "grafana"}
+    for service in services.values():
+        assert service.get("restart") == "unless-stopped"
+        for volume in service.get("volumes", []):
+            assert volume["type"] != "bind" or Path(volume["source"]).exists(), volume["source"]
+
+
+def test_compose_opens_http_only_and_to_this_machine_only() -> None:
+    services = composed()["services"]
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published.keys() == {"gateway", "prometheus", "grafana"}
+    assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
+    assert [port["target"] for port in published["gateway"]] == [8080]
+    assert {*services["postgres"]["networks"]} == {*services["valkey"]["networks"]} == {"inside"}
+    assert services["gateway"]["read_only"] is True
+    assert services["gateway"]["cap_drop"] == ["ALL"]
+
+
+def test_compose_asks_for_passwords_and_has_none() -> None:
+    done = subprocess.run(
+        [tool("docker-compose"), "--file", str(DEPLOY / "compose.yml"), "config"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
+    )
+    assert not done.stdout
+    assert "set it in deploy/.env" in done.stderr
+
+
+def test_composes_variables_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in composed()["services"]["gateway"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = settings_of(None, {}, [])
+    assert settings.services["chat"]["broker"] == "redis"
+    assert settings.limits.storage_url is not None
+    assert settings.grace_seconds == 30

@@ -1,0 +1,50 @@
+"""The page of settings: every one of them is on it, with what it means, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from codegen import settings_docs
+from diptych import Settings
+
+
+def test_the_page_is_fresh() -> None:
+    old = settings_docs.PAGE.read_text()
+    assert settings_docs.page(old) == old, "run make generate"
+
+
+def test_every_setting_is_on_it_once() -> None:
+    names = re.findall(r"^\| `([^`]+)` \|", settings_docs.tables(), re.M)
+    assert len(names) == len(set(names))
+    assert Settings.model_fields.keys() <= set(names)
+    assert {"auth.jwt.issuer", "auth.rules[].methods", "services.chat.database_url", "services.ocr.workers"} <= set(
+        names
+    )
+
+
+def test_a_services_comments_become_meanings(tmp_path: Path) -> None:
+    (tmp_path / "bakery").mkdir()
+    settings = tmp_path / "bakery" / "settings.py"
+    settings.write_text(
+        "KIB = 1024\n\n"
+        "class BakerySettings:\n"
+        '    """How bread is made. Raises ValueError."""\n\n'
+        "    # auto: whatever is warm\n"
+        '    oven: Literal["auto", "left"] = "auto"  # noqa: S105\n'
+        "    largest: int = 4 * KIB  # bytes of a loaf | a roll\n"
+        "    names: tuple[str, ...] = ()\n"
+        '    """What loaves are\n    called."""\n'
+    )
+    (section,) = settings_docs.service_sections(tmp_path)
+    assert (section.heading, section.text) == ("`services.bakery`", "How bread is made.")
+    assert [(row.name, row.kind, row.default, row.meaning) for row in section.rows] == [
+        ("services.bakery.oven", "`auto` · `left`", '`"auto"`', "auto: whatever is warm."),
+        ("services.bakery.largest", "whole number", "`4096`", "Bytes of a loaf | a roll."),
+        ("services.bakery.names", "list of text", "empty", "What loaves are called."),
+    ]
+    settings.write_text("class BakerySettings:\n    salt: int = 1\n")
+    with pytest.raises(settings_docs.Undocumented, match=r"services\.bakery\.salt"):
+        list(settings_docs.service_sections(tmp_path))

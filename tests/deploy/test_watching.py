@@ -1,0 +1,143 @@
+"""Alerts and dashboard: their expressions parse, and ask only for what a running gateway shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import promql_parser as promql
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from artificer_services import app
+from diptych import Settings
+from diptych.upstream import Upstream
+
+ROOT = Path(__file__).parents[2]
+ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "diptych.json").read_text())
+PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+_VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$protocol": ".*"}
+_OF_PROMETHEUS = {"up"}  # what Prometheus itself says of a target
+_LABELS_OF_PROMETHEUS = {"instance", "job", "le"}
+
+
+def plain(expression: str) -> str:
+    for name, value in _VARIABLES.items():
+        expression = expression.replace(name, value)
+    return expression
+
+
+EXPRESSIONS = {
+    **{f"alert {rule['alert']}": rule["expr"] for rule in RULES},
+    **{
+        f"panel {panel['title']} {target['refId']}": plain(target["expr"])
+        for panel in PANELS
+        for target in panel["targets"]
+    },
+}
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    """Every selector of a parsed expression."""
+    match node:
+        case promql.VectorSelector():
+            yield node
+        case promql.MatrixSelector():
+            yield node.vector_selector
+        case promql.BinaryExpr():
+            yield from selectors(node.lhs)
+            yield from selectors(node.rhs)
+        case promql.Call():
+            for argument in node.args:
+                yield from selectors(argument)
+        case promql.AggregateExpr() | promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            yield from selectors(node.expr)
+
+
+async def shown(tmp_path: Path) -> dict[str, set[str]]:
+    """The samples that the whole program shows, and the labels of each."""
+    chat = {"data_dir": str(tmp_path)}
+    settings = Settings(http_port=0, grpc_port=0, services={"chat": chat, "ocr": {"workers": 1}})
+    async with app.create(settings) as gateway, httpx2.AsyncClient() as client:
+        base = f"http://127.0.0.1:{gateway.http_port}"
+        for path in ("/v1/channels/town/messages", "/no/such", "/readyz"):
+            await client.get(base + path)
+        events = f"{base}/v1/channels/town/messages:stream?history_size=0"
+        async with client.stream("GET", events) as stream:
+            assert stream.status_code in (200, 404)
+        text = (await client.get(base + "/metrics")).text
+        await gateway.stop(0)
+    found: dict[str, set[str]] = {}
+    families = [*text_string_to_metric_families(text)]
+    families += [*Upstream("the message store").collect()]  # it is there with PostgreSQL only
+    for family in families:
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+        found.setdefault(family.name + ("_bucket" if family.type == "histogram" else ""), {"le"})
+    return found
+
+
+async def test_every_expression_asks_for_series_and_labels_that_exist(tmp_path: Path) -> None:
+    exist = await shown(tmp_path)
+    of_calls = exist["grpc_server_handled_total"] - {"grpc_code"} | {"le"}
+    for where, expression in EXPRESSIONS.items():
+        found = [*selectors(promql.parse(expression))]
+        assert found, where
+        for selector in found:
+            name = selector.name
+            if name in _OF_PROMETHEUS:
+                continue
+            assert name in exist, f"{where}: no gateway shows {name}"
+            # A stream's histograms have no samples before a stream has ended; their labels are those of all calls.
+            labels = exist[name] if exist[name] - {"le"} or not name.startswith("diptych_stream") else of_calls
+            asked = {matcher.name for matcher in selector.matchers.matchers}
+            assert asked <= labels | _LABELS_OF_PROMETHEUS, f"{where}: {name} has no {asked - labels}"
+
+
+@pytest.mark.parametrize("where", EXPRESSIONS)
+def test_expressions_group_by_labels_of_what_they_ask_for(where: str) -> None:
+    known = {"grpc_type", "grpc_service", "grpc_method", "grpc_code", "protocol", "state", "check", "upstream"}
+    known |= {"reason", "kind", "status", *_LABELS_OF_PROMETHEUS}
+    for labels in re.findall(r"\bby \(([^)]*)\)", EXPRESSIONS[where]):
+        assert {label.strip() for label in labels.split(",")} <= known
+
+
+def test_every_alert_says_how_bad_it_is_and_has_its_place_in_the_run_book() -> None:
+    book = (ROOT / "docs" / "operations.md").read_text()
+    names = [rule["alert"] for rule in RULES]
+    assert len(names) == len(set(names))
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+    told = re.findall(r"^### ((?:Diptych|Ocr)[A-Za-z]+)$", book, re.M)
+    assert sorted(told) == sorted(names)
+
+
+def test_the_dashboard_is_one_grafana_reads() -> None:
+    sources = ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(sources.read_text())["datasources"]
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(ids) == len(set(ids))
+    for panel in PANELS:
+        assert panel["datasource"] == {"type": "prometheus", "uid": source["uid"]}
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
+    assert len(places) == len(set(places))
+
+
+def test_prometheus_scrapes_what_the_image_shows() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    (job,) = (one for one in scraped["scrape_configs"] if one["job_name"] == "diptych")
+    port = re.search(r"METRICS_PORT=(\d+)", (ROOT / "deploy" / "Dockerfile").read_text())
+    assert port is not None
+    assert job["dns_sd_configs"][0]["port"] == int(port[1])
+    assert scraped["rule_files"] == ["alerts.yml"]

@@ -1,0 +1,44 @@
+"""Applications for `diptych serve tests.gateway.crowd:…`: a kitchen that can be hung, and one that cannot start."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from diptych import Gateway, Settings
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc
+from tests.kitchen import Kitchen
+
+
+class Crowded(Kitchen):
+    """Tells which process answers; asked for it, it hangs or ends that process."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+        if request.dish_id == "hang":
+            time.sleep(600)  # noqa: ASYNC251, what it stands for is a servicer that blocks the loop
+        return pb.Dish(id=request.dish_id, title=str(os.getpid()))
+
+
+def create(settings: Settings) -> Gateway:
+    """A gateway with the kitchen behind it."""
+    gateway = Gateway(settings)
+    kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(Crowded(), gateway)
+    return gateway
+
+
+@asynccontextmanager
+async def _unfit(_: Any) -> AsyncIterator[None]:
+    if os.path.exists(os.environ["UNFIT"]):  # noqa: ASYNC240, before anybody is served
+        raise OSError("the oven is cold")
+    yield
+
+
+def unfit(settings: Settings) -> Gateway:
+    """A gateway that does not start while there is a file of the name that UNFIT has."""
+    gateway = Gateway(settings, lifespan=_unfit)
+    kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(Crowded(), gateway)
+    return gateway

@@ -1,0 +1,183 @@
+"""Readiness as probes meet it: checks side by side, each within its time, by HTTP and by grpc.health.v1 alike."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from diptych import Gateway, ServiceCheck, Settings
+from diptych.readiness import Readiness
+from diptych.settings.readiness import ReadinessSettings
+from tests.conftest import Serve, Served, every_engine
+
+KITCHEN = "kitchen.v1.KitchenService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+AT_ONCE = {"keep_seconds": 0, "watch_seconds": 0.01}
+
+
+class Store:
+    """Something a gateway depends on."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.asked = 0
+
+    async def ready(self) -> bool:
+        self.asked += 1
+        return self.up
+
+
+def health_of(served: Served) -> Any:
+    return health_pb2_grpc.HealthStub(served.channel)
+
+
+async def said(served: Served, service: str) -> int:
+    answer = await health_of(served).Check(health_pb2.HealthCheckRequest(service=service))
+    return int(answer.status)
+
+
+@every_engine
+async def test_grpc_health_follows_the_checks_there_and_back(serve: Serve) -> None:
+    store = Store()
+    async with serve(gateway={"readiness": {"store": store.ready}}, readiness=AT_ONCE) as served:
+        assert [await said(served, name) for name in ("", KITCHEN)] == [SERVING, SERVING]
+        store.up = False
+        assert [await said(served, name) for name in ("", KITCHEN)] == [NOT_SERVING, NOT_SERVING]
+        assert (await served.http.get("/readyz")).status_code == 503
+        store.up = True
+        assert [await said(served, name) for name in ("", KITCHEN)] == [SERVING, SERVING]
+        assert (await served.http.get("/readyz")).status_code == 200
+
+
+@every_engine
+async def test_who_watches_is_told(serve: Serve) -> None:
+    store = Store()
+    async with serve(gateway={"readiness": {"store": store.ready}}, readiness=AT_ONCE) as served:
+        watch = health_of(served).Watch(health_pb2.HealthCheckRequest(service=KITCHEN))
+        heard: list[int] = []
+
+        async def hear(wanted: int) -> None:
+            while not heard or heard[-1] != wanted:
+                heard.append((await watch.read()).status)
+
+        async with asyncio.timeout(30):
+            await hear(SERVING)  # NOT_SERVING before, where it was not yet looked
+            store.up = False
+            await hear(NOT_SERVING)
+            store.up = True
+            await hear(SERVING)
+        watch.cancel()
+
+
+async def test_a_check_that_names_a_service_counts_for_it_and_for_the_whole(serve: Serve) -> None:
+    store = Store()
+    store.up = False
+    checks = {"printer": ServiceCheck(store.ready, ("kitchen.v1.KitchenService",))}
+    async with serve(gateway={"readiness": checks}, readiness=AT_ONCE) as served:
+        assert await said(served, KITCHEN) == NOT_SERVING
+        assert await said(served, "") == NOT_SERVING  # the whole is not fit
+        answer = await health_of(served).List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
+        assert {name: one.status for name, one in answer.statuses.items()} == {"": NOT_SERVING, KITCHEN: NOT_SERVING}
+    other = {"printer": ServiceCheck(store.ready, ("kitchen.v1.Other",))}
+    with pytest.raises(ValueError, match=r"kitchen\.v1\.Other is not registered"):
+        async with serve(gateway={"readiness": other}):
+            pass
+
+
+async def test_each_service_by_its_own_checks() -> None:
+    checks = {"a": ServiceCheck(lambda: False, ("x.A",)), "b": ServiceCheck(lambda: True, ("x.B",))}
+    readiness = Readiness({**checks, "all": lambda: True}, ReadinessSettings())
+    results = await readiness.look()
+    assert results == {"a": False, "b": True, "all": True}
+    assert {name: readiness.fit(name, results) for name in ("x.A", "x.B", "x.C", "")} == {
+        "x.A": False,
+        "x.B": True,
+        "x.C": True,
+        "": False,
+    }
+    await readiness.stop()
+
+
+async def test_a_crowd_of_probes_asks_a_store_once(serve: Serve) -> None:
+    store = Store()
+    once = {"keep_seconds": 600, "watch_seconds": 600}
+    async with serve(gateway={"readiness": {"store": store.ready}}, readiness=once) as served:
+        answers = await asyncio.gather(*(served.http.get("/readyz") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert await said(served, "") == SERVING
+    assert store.asked == 1
+
+
+async def test_checks_run_side_by_side_and_none_waits_beyond_its_time() -> None:
+    both = asyncio.Barrier(2)
+    asked = 0
+
+    async def meets() -> None:
+        await both.wait()
+
+    async def hangs() -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+
+    settings = ReadinessSettings(timeout_seconds=0.2, keep_seconds=0)
+    readiness = Readiness({"one": meets, "other": meets, "hung": hangs}, settings)
+    async with asyncio.timeout(30):
+        assert await readiness.look() == {"one": True, "other": True, "hung": False}
+        assert await readiness.look() == {"one": True, "other": True, "hung": False}
+        assert asked == 1  # a store that hangs is not asked again while it owes an answer
+        await readiness.stop()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_prober_that_leaves_takes_nobody_elses_answer_away() -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        asked.set()
+        await answer.wait()
+
+    readiness = Readiness({"slow": slow}, ReadinessSettings())
+    impatient, patient = (asyncio.create_task(readiness.look()) for _ in range(2))
+    await asked.wait()
+    impatient.cancel()
+    answer.set()
+    assert await patient == {"slow": True}
+    assert (await asyncio.gather(impatient, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    await readiness.stop()
+
+
+async def test_metrics_show_each_check(serve: Serve) -> None:
+    store = Store()
+    store.up = False
+    checks = {"store": store.ready, "other": lambda: True}
+    async with serve(gateway={"readiness": checks}, readiness=AT_ONCE) as served:
+        await served.http.get("/readyz")
+        shown = (await served.http.get("/metrics")).text
+        assert 'diptych_ready{check="store"} 0.0' in shown
+        assert 'diptych_ready{check="other"} 1.0' in shown
+
+
+async def test_a_stop_says_not_serving_whatever_the_checks_say() -> None:
+    gateway = Gateway(
+        Settings(http_port=0, grpc_port=0, drain_seconds=0.2, readiness=ReadinessSettings(keep_seconds=0)),
+        readiness={"fit": lambda: True},
+    )
+    async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == SERVING
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        async with asyncio.timeout(30):
+            while (await watch.read()).status != SERVING:
+                pass
+            stopping = asyncio.create_task(gateway.stop())
+            while (await watch.read()).status != NOT_SERVING:
+                pass
+            assert (await stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
+            watch.cancel()
+            await stopping

@@ -1,0 +1,410 @@
+"""`diptych serve --workers`: the real program, with real signals, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import httpx2
+import pytest
+
+from diptych.workers.plan import Seat
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.conftest import ENGINES
+
+ROOT = Path(__file__).parents[2]
+_READY = re.compile(r"workers are ready: HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
+_SERVES = re.compile(r"worker (\d) \(process (\d+)\) serves")
+
+
+class Program:
+    """The supervisor's process; everything that it and its workers write is read."""
+
+    http_port = grpc_port = 0
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.written = ""
+        self._more = asyncio.Condition()
+        self._read = 0
+        self.reading = asyncio.create_task(self._keep_reading())
+
+    async def _keep_reading(self) -> None:
+        assert self.process.stderr is not None
+        while data := await self.process.stderr.read(65536):
+            async with self._more:
+                self.written += data.decode()
+                self._more.notify_all()
+        async with self._more:
+            self._more.notify_all()
+
+    async def said(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
+        """The next place in what is written that fits, behind the last one that was asked for."""
+        async with self._more:
+            while True:
+                found = re.compile(pattern).search(self.written, self._read)
+                if found is not None:
+                    self._read = found.end()
+                    return found
+                assert not self.reading.done(), f"nothing fits {pattern}:\n{self.written}"
+                await self._more.wait()
+
+    def workers(self) -> dict[int, int]:
+        """The processes by their numbers: the last that were said to serve."""
+        return {int(index): int(pid) for index, pid in _SERVES.findall(self.written)}
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def get(self, path: str) -> httpx2.Response:
+        """By a connection of its own."""
+        async with httpx2.AsyncClient(verify=False, timeout=30) as client:
+            return await client.get(f"http://127.0.0.1:{self.http_port}{path}")
+
+    async def get_by_all(self, path: str) -> dict[int, httpx2.Response]:
+        """Ask, by ever new connections, until each of the workers has answered; the answers by their processes."""
+        found: dict[int, httpx2.Response] = {}
+        while len(found) < 2:
+            async with httpx2.AsyncClient(verify=False, timeout=30) as client:
+                base = f"http://127.0.0.1:{self.http_port}"
+                who = int((await client.get(f"{base}/v1/dishes/1")).json()["title"])
+                found[who] = await client.get(base + path)
+        return found
+
+
+@contextlib.asynccontextmanager
+async def started(*arguments: str, **environment: str) -> AsyncIterator[Program]:
+    """`diptych serve` with whatever arguments, ended at once where the test has not done that."""
+    command = [sys.executable, "-m", "diptych.cli", "serve", *arguments]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "error", **environment}
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=env, cwd=ROOT)
+    program = Program(process)
+    try:
+        yield program
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()  # the second one ends workers too
+        await process.wait()
+        await program.reading
+
+
+@contextlib.asynccontextmanager
+async def serving(*arguments: str, app: str = "create", workers: int = 2, **environment: str) -> AsyncIterator[Program]:
+    """Workers on any two ports, all of them ready."""
+    given = [f"tests.gateway.crowd:{app}", "--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
+    given += ["--set", "telemetry.access_log=false"]
+    async with asyncio.timeout(90), started(*given, *arguments, **environment) as program:
+        found = await program.said(_READY)
+        program.http_port, program.grpc_port = int(found[1]), int(found[2])
+        yield program
+
+
+def flags(engine: str) -> list[str]:
+    return [part for name, value in ENGINES[engine].items() for part in ("--set", f"{name}={json.dumps(value)}")]
+
+
+@contextlib.asynccontextmanager
+async def load(*callers: Callable[[], Awaitable[None]]) -> AsyncIterator[Counter[str]]:
+    """Calls over and over while the block runs, what fails included: counts of both, by caller."""
+    counts: Counter[str] = Counter()
+    over = asyncio.Event()
+
+    async def repeat(caller: Callable[[], Awaitable[None]]) -> None:
+        while not over.is_set():
+            try:
+                await caller()
+            except (httpx2.HTTPError, grpc.aio.AioRpcError, AssertionError) as failed:
+                counts[f"{caller.__name__} failed: {failed!r}"[:300]] += 1
+            counts[caller.__name__] += 1
+
+    async with asyncio.TaskGroup() as running:
+        for caller in callers:
+            running.create_task(repeat(caller))
+        try:
+            yield counts
+        finally:
+            over.set()
+
+
+def failed(counts: Counter[str]) -> list[str]:
+    return [name for name in counts if " failed: " in name]
+
+
+def callers_of(program: Program, client: httpx2.AsyncClient) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """Two that call over HTTP: by connections that are kept, and by new ones."""
+
+    async def kept() -> None:
+        answer = await client.get(f"http://127.0.0.1:{program.http_port}/v1/dishes/7")
+        assert answer.status_code == 200
+
+    async def fresh() -> None:
+        assert (await program.get("/v1/dishes/7")).status_code == 200
+
+    return kept, kept, fresh, fresh
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_all_serve_on_the_same_two_ports(engine: str) -> None:
+    async with serving(*flags(engine)) as program:
+        workers = program.workers()
+        assert set(workers) == {0, 1}
+        answers = await program.get_by_all("/readyz")
+        told = {who: answer.json()["workers"] for who, answer in answers.items()}
+        assert told == {pid: {"worker": index, "ready": 2, "of": 2} for index, pid in workers.items()}
+        asked: set[str] = set()
+        while len(asked) < 2:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}", options) as channel:
+                asked.add((await pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="1"))).title)
+        assert asked == {str(pid) for pid in workers.values()}
+        program.signal(signal.SIGTERM)
+        assert await program.process.wait() == 0
+
+
+async def test_each_tells_the_metrics_of_all() -> None:
+    pattern = re.compile(r'^grpc_server_started_total\{[^}]*grpc_method="GetDish"[^}]*\} (\S+)', re.MULTILINE)
+
+    async def told(program: Program) -> list[float]:
+        answers = (await program.get_by_all("/metrics")).values()
+        return [float(found[1]) for answer in answers if (found := pattern.search(answer.text))]
+
+    async with serving() as program:
+        first = await told(program)
+        second = await told(program)
+        assert len(first) == len(second) == 2
+        assert min(second) > max(first)  # whichever is asked, it knows of the calls of both
+
+
+async def test_a_killed_one_is_replaced_and_takes_only_its_own_calls_along() -> None:
+    async with serving() as program:
+        victim, other = program.workers()[0], program.workers()[1]
+        async with contextlib.AsyncExitStack() as stack:
+            clients: dict[int, httpx2.AsyncClient] = {}
+            while len(clients) < 2:
+                client = await stack.enter_async_context(httpx2.AsyncClient(verify=False, timeout=30))
+                client.base_url = f"http://127.0.0.1:{program.http_port}"
+                clients[int((await client.get("/v1/dishes/1")).json()["title"])] = client
+            lost = asyncio.create_task(clients[victim].post("/v1/wait", json={"key": "k"}))
+            os.kill(victim, signal.SIGKILL)
+            with pytest.raises(httpx2.HTTPError):
+                await lost
+            # While it is away, new connections are the other's, also those that the kernel gives to the empty seat.
+            for _ in range(20):
+                assert (await program.get("/v1/dishes/1")).status_code == 200
+            assert (await clients[other].get("/v1/dishes/1")).json()["title"] == str(other)
+        await program.said(rf"worker 0 \(process {victim}\) was killed by SIGKILL: it is replaced")
+        replaced = int((await program.said(r"worker 0 \(process (\d+)\) serves"))[1])
+        assert set(await program.get_by_all("/healthz")) == {replaced, other}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
+    async with serving(*flags(engine)) as program, httpx2.AsyncClient(verify=False, timeout=30) as client:
+        before = program.workers()
+        async with load(*callers_of(program, client)) as counts:
+            program.signal(signal.SIGHUP)
+            await program.said("reloaded: HTTP on ")
+        assert not failed(counts), counts
+        assert counts["kept"] > 20
+        assert counts["fresh"] > 20
+        after = program.workers()
+        assert not set(after.values()) & set(before.values())
+        assert set(await program.get_by_all("/readyz")) == set(after.values())
+
+
+async def test_a_reload_over_the_single_port_fails_no_grpc_call() -> None:
+    # A channel as people make it: what the parting worker refuses by GOAWAY's last stream id is sent again by itself.
+    async with (
+        serving("--single-port") as program,
+        grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,
+    ):
+        stub = pb_grpc.KitchenServiceStub(channel)
+
+        async def call() -> None:
+            await stub.GetDish(pb.GetDishRequest(dish_id="7"))
+
+        async with load(call, call) as counts:
+            program.signal(signal.SIGHUP)
+            await program.said("reloaded: HTTP on ")
+        assert not failed(counts), counts
+        assert counts["call"] > 20
+
+
+async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) -> None:
+    cold = tmp_path / "cold"
+    async with serving(app="unfit", UNFIT=str(cold)) as program:
+        before = program.workers()
+        cold.touch()
+        program.signal(signal.SIGHUP)
+        await program.said("the oven is cold")
+        await program.said("ended with code 1 before it served: the reload is given up")
+        assert set(await program.get_by_all("/healthz")) == set(before.values())
+        cold.unlink()
+        program.signal(signal.SIGHUP)
+        await program.said("reloaded: ")
+        assert not set(await program.get_by_all("/healthz")) & set(before.values())
+
+
+async def test_one_that_hangs_is_killed_and_replaced() -> None:
+    async with serving("--set", "worker_hang_seconds=3") as program:
+        with pytest.raises(httpx2.HTTPError):
+            await program.get("/v1/dishes/hang")
+        await program.said(r"worker \d \(process \d+\) has been silent for 3 s: it is killed")
+        await program.said(_SERVES)
+        await program.get_by_all("/healthz")
+
+
+async def test_one_that_is_told_to_stop_by_somebody_else_is_replaced() -> None:
+    async with serving() as program, httpx2.AsyncClient(verify=False, timeout=30) as client:
+        victim = program.workers()[1]
+        async with load(*callers_of(program, client)) as counts:
+            os.kill(victim, signal.SIGTERM)
+            await program.said(rf"worker 1 \(process {victim}\) was told to stop: it is replaced")
+            await program.said(r"worker 1 \(process \d+\) serves")
+        assert not failed(counts), counts
+
+
+async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
+    refused = asyncio.Event()
+    done = 0
+
+    async def call(program: Program) -> None:
+        """One connection each, until none is taken any more."""
+        nonlocal done
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", program.http_port)
+            except ConnectionRefusedError:
+                refused.set()
+                return
+            writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            try:
+                said = await reader.read()
+            except ConnectionResetError:
+                said = b""  # the kernel's handshake was complete, and nobody had accepted yet
+            writer.close()
+            if said:
+                assert said.startswith(b"HTTP/1.1 200 ")
+                done += 1
+
+    async with serving() as program:
+        async with asyncio.TaskGroup() as running:
+            for _ in range(4):
+                running.create_task(call(program))
+            while done < 50:
+                await program.get("/v1/dishes/1")
+            program.signal(signal.SIGTERM)
+        assert refused.is_set()
+        assert await program.process.wait() == 0
+        await program.reading
+        for pid in program.workers().values():
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        assert "Traceback" not in program.written
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_all_at_once(number: signal.Signals) -> None:
+    async with serving("--grace-seconds", "1000") as program:
+        waiting = asyncio.create_task(program.get("/v1/ticks?count=1&key=k"))
+        assert (await program.get("/v1/dishes/1")).status_code == 200
+        program.signal(number)
+        await program.said(f"stopping on {number.name}")
+        program.signal(number)
+        assert await program.process.wait() == 128 + number
+        with pytest.raises(httpx2.HTTPError):
+            await waiting
+
+
+async def test_workers_end_when_their_supervisor_is_gone(tmp_path: Path) -> None:
+    async with serving(TMPDIR=str(tmp_path)) as program:
+        program.signal(signal.SIGKILL)
+        await program.process.wait()
+        await program.reading  # the pipe that all of them write to is closed by the last
+        assert program.written.count("the supervisor is gone: stopping") == 2
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
+    cold = tmp_path / "cold"
+    cold.touch()
+    given = ["tests.gateway.crowd:unfit", "--workers", "2", "--http-port", "0", "--grpc-port", "0"]
+    async with asyncio.timeout(60), started(*given, UNFIT=str(cold)) as program:
+        await program.said("no worker can be started, the supervisor gives up")
+        assert await program.process.wait() == 1
+        assert program.written.count("the oven is cold") == 3
+
+
+@pytest.mark.parametrize("which", ["http", "grpc"])
+async def test_a_port_that_somebody_else_has_is_an_error(which: str) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # who shares his port does not share it with us
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        other = "grpc" if which == "http" else "http"
+        given = ["tests.gateway.crowd:create", "--workers", "2", f"--{which}-port", str(port), f"--{other}-port", "0"]
+        async with asyncio.timeout(60), started(*given) as program:
+            await program.said(rf"diptych: .*cannot listen on 127\.0\.0\.1:{port}: Address already in use")
+            assert await program.process.wait() == 1
+
+
+async def test_systemd_is_told(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(address)
+        told.setblocking(False)
+        loop = asyncio.get_running_loop()
+
+        async def word() -> str:
+            return (await loop.sock_recv(told, 1024)).decode().partition("\n")[0]
+
+        async with serving(NOTIFY_SOCKET=address) as program:
+            assert await word() == "READY=1"
+            program.signal(signal.SIGHUP)
+            assert [await word(), await word()] == ["RELOADING=1", "READY=1"]
+            program.signal(signal.SIGTERM)
+            assert await word() == "STOPPING=1"
+            assert await program.process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "seat",
+    [
+        "{}",
+        "soup",
+        Seat(
+            index=0,
+            workers=2,
+            channel=0,
+            http=0,
+            http_host="",
+            http_port=1,
+            grpc_host="",
+            grpc_port=1,
+            metrics_port=None,
+            metrics_dir="",
+            private_dir=False,
+        ).text(),
+    ],
+)
+async def test_nobody_takes_a_seat_by_hand(seat: str) -> None:
+    async with asyncio.timeout(60), started("tests.gateway.crowd:create", "--as-worker", seat) as program:
+        await program.said("diptych: ")
+        assert await program.process.wait() == 1
+        await program.reading
+        assert "Traceback" not in program.written
