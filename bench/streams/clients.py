@@ -167,7 +167,9 @@ def socket(form: str) -> Run:
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Tick"
-        async with websockets.connect(url, subprotocols=[f"diptych.v1.{form}"], compression=None) as ws:  # type: ignore[list-item]
+        async with websockets.connect(
+            url, subprotocols=[f"diptych.v1.{form}"], compression=None, ping_interval=None
+        ) as ws:  # type: ignore[list-item]
             text = form == "json"
             await ws.send(f'{{"count":{count}}}' if text else pb.TickRequest(count=count).SerializeToString())
             found = 0
@@ -183,7 +185,9 @@ def socket_both(form: str) -> Run:
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Converse"
-        async with websockets.connect(url, subprotocols=[f"diptych.v1.{form}"], compression=None) as ws:  # type: ignore[list-item]
+        async with websockets.connect(
+            url, subprotocols=[f"diptych.v1.{form}"], compression=None, ping_interval=None
+        ) as ws:  # type: ignore[list-item]
 
             async def send() -> None:
                 message = _LINE.decode() if form == "json" else _TICK
