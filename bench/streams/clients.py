@@ -162,12 +162,18 @@ async def _pieces(piece: bytes, count: int) -> AsyncIterator[bytes]:
         yield piece * min(left, _BATCH)
 
 
+def _connect(url: str, form: str) -> websockets.connect:
+    # No pings of its own: they would wait behind a million messages and be taken for a dead server.
+    subprotocol = websockets.Subprotocol(f"diptych.v1.{form}")
+    return websockets.connect(url, subprotocols=[subprotocol], compression=None, ping_interval=None)
+
+
 def socket(form: str) -> Run:
     """A server's stream over WebSocket."""
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Tick"
-        async with websockets.connect(url, subprotocols=[f"diptych.v1.{form}"], compression=None) as ws:  # type: ignore[list-item]
+        async with _connect(url, form) as ws:
             text = form == "json"
             await ws.send(f'{{"count":{count}}}' if text else pb.TickRequest(count=count).SerializeToString())
             found = 0
@@ -183,7 +189,7 @@ def socket_both(form: str) -> Run:
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Converse"
-        async with websockets.connect(url, subprotocols=[f"diptych.v1.{form}"], compression=None) as ws:  # type: ignore[list-item]
+        async with _connect(url, form) as ws:
 
             async def send() -> None:
                 message = _LINE.decode() if form == "json" else _TICK

@@ -30,14 +30,17 @@ class PageServer:
 async def page_server() -> AsyncIterator[PageServer]:
     """The page's origin, on a port of its own."""
 
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(_PAGE)}\r\nconnection: close\r\n\r\n"
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = (
-            f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(_PAGE)}\r\nconnection: close\r\n\r\n"
-        )
-        writer.write(head.encode() + _PAGE)
-        await writer.drain()
-        writer.close()
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head.encode() + _PAGE)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # browsers open connections in advance, and close those that they do not need
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:

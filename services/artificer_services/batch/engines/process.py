@@ -32,6 +32,7 @@ class WorkerProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._owed = False  # whether it has yet to take a nudge
+        self._again: str | None = None  # what came while it had
         self._missed = 0  # pings since it was last heard
 
     @classmethod
@@ -60,9 +61,17 @@ class WorkerProcess:
 
     def nudge(self, job_id: str) -> None:
         """Tell it to look for work, this job's first. Several nudges that it has not taken are one."""
-        if not self._owed:
+        if self._owed:
+            # It may have taken that one and looked already, and its word of it be on the way.
+            self._again = job_id
+        else:
             self._owed = True
             self._say({"nudge": job_id})
+
+    def _took(self) -> None:
+        again, self._owed, self._again = self._again, False, None
+        if again is not None:
+            self.nudge(again)
 
     def ping(self) -> int:
         """Ask for a sign of life; how many such questions it has not answered."""
@@ -100,7 +109,7 @@ class WorkerProcess:
         try:
             while line := await reader.readline():
                 if b"took" in line:
-                    self._owed = False
+                    self._took()
                 self._missed = 0
         except (OSError, ValueError):
             pass
