@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +19,11 @@ import grpc
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from . import openapi
+from . import openapi, process
 from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
-from .forwarded import Proxies
-from .http_server import HttpListener, Life, Limits, Patience, make_app
+from .http_server import HttpListener, Life, make_app
 from .limits import Limiting
 from .methods import Handler, Method, MethodTable
 from .readiness import Check, Readiness, ServiceCheck
@@ -119,9 +116,8 @@ class Gateway(grpc.aio.Server):
             page=self._auth.require() if self._auth.enabled else None,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
-        if self._telemetry.on_http is not None:
-            page = metrics_page(self._telemetry.on_http)
-            self.app.add_route(METRICS_PATH, page, methods=["GET"], include_in_schema=False)
+        if (figures := self._telemetry.on_http) is not None:
+            self.app.add_route(METRICS_PATH, metrics_page(figures), methods=["GET"], include_in_schema=False)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 
@@ -173,21 +169,18 @@ class Gateway(grpc.aio.Server):
             return self._transcoder
         settings = self.settings
         bound = self.bindings()
-        codec = Codec(
-            {service.file.name: service.file for service in self._methods.services.values()}.values(),
-            policy=settings.unknown_fields,
-            limits=JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements),
-        )
+        limits = JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements)
+        codec = Codec(self._methods.files, policy=settings.unknown_fields, limits=limits)
         threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
         self._threads = self._telemetry.runtime.pool = threads
         self._standard = Standard(self._methods.services, self._readiness, reflection=settings.reflection)
         handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
         open_ended = bool(self._methods.generic)
         auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
-        limits = self.limits.limit(handlers, open_ended=open_ended)
+        limited = self.limits.limit(handlers, open_ended=open_ended)
         calls = Calls(
             self._methods,
-            (*self.limits.shed(handlers), *auth, *limits, *self._interceptors),
+            (*self.limits.shed(handlers), *auth, *limited, *self._interceptors),
             threads=threads,
             standard=self._standard.handlers,
             debug=settings.debug,
@@ -281,22 +274,7 @@ class Gateway(grpc.aio.Server):
             if settings.single_port
             else RpcListener(transcoder.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
         )
-        http = HttpListener(
-            self.app,
-            settings.http_host,
-            settings.http_port,
-            transcoder.errors,
-            http2=Limits(
-                max_streams=settings.http2_max_streams,
-                ping_seconds=settings.http2_ping_seconds,
-                idle_seconds=settings.keep_alive_seconds,
-            ),
-            tls=tls,
-            patience=Patience.of(settings),
-            proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
-            largest=settings.largest_body,
-            ping_seconds=settings.websocket_ping_seconds,
-        )
+        http = HttpListener.of(self.app, settings, transcoder.errors, tls)
         try:
             if rpc is not None:
                 await rpc.start()
@@ -359,6 +337,7 @@ class Gateway(grpc.aio.Server):
 
         Readiness is false from the first moment. `grace` None means the settings' `grace_seconds`.
         """
+        self._serving = False
         if self._stopping is None:
             seconds = self.settings.grace_seconds if grace is None else grace
             self._stopping = asyncio.ensure_future(self._stop(seconds))
@@ -370,7 +349,6 @@ class Gateway(grpc.aio.Server):
         await self.stop()
 
     async def _stop(self, grace: float) -> None:
-        self._serving = False
         rpc, http = self._rpc, self._http
         if self._certificates is not None:
             await self._certificates.stop()
@@ -405,12 +383,10 @@ class Gateway(grpc.aio.Server):
         """Returns when the gateway has stopped, or after `timeout` seconds; true where it still runs, as grpcio's."""
         if self._stopped is None:
             raise RuntimeError("the gateway is not started")
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._stopped.wait()
-        except TimeoutError:
-            return True
-        return False
+        return not self._stopped.is_set()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -428,46 +404,18 @@ class Gateway(grpc.aio.Server):
         """
         if stopping is not None:
             self._on_stop = (*self._on_stop, stopping)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._run(started))
 
-    async def _run(self, started: Callable[[], None] | None) -> None:
-        loop = asyncio.get_running_loop()
-        received: list[int] = []
-        stopping: list[asyncio.Task[None]] = []
+        def serving() -> None:
+            settings = self.settings
+            logger.info(
+                "HTTP on %s://%s:%d, gRPC on %s:%d",
+                "https" if settings.tls else "http",
+                settings.http_host,
+                self.http_port,
+                settings.http_host if settings.single_port else settings.grpc_host,
+                self.grpc_port,
+            )
+            if started is not None:
+                started()
 
-        def on_signal(number: int) -> None:
-            received.append(number)
-            if len(received) > 1:
-                os._exit(128 + number)
-            logger.info("stopping on %s", signal.Signals(number).name)
-            self._serving = False
-            stopping.append(loop.create_task(self.stop()))
-
-        await self.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_signal, number)
-        reloads: set[asyncio.Task[bool]] = set()
-        if self._certificates is not None:
-            loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.reload_certificates())))
-        settings = self.settings
-        logger.info(
-            "HTTP on %s://%s:%d, gRPC on %s:%d",
-            "https" if settings.tls else "http",
-            settings.http_host,
-            self.http_port,
-            settings.http_host if settings.single_port else settings.grpc_host,
-            self.grpc_port,
-        )
-        if started is not None:
-            started()
-        await self.wait_for_termination()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+        process.run(self, serving, certificates=self.settings.tls is not None)

@@ -5,13 +5,13 @@ It accepts what grpcio's generated `add_XServicer_to_server` hands over, and kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 # A string, since only the stubs' class takes parameters.
@@ -72,6 +72,11 @@ class MethodTable:
     def services(self) -> Mapping[str, ServiceDescriptor]:
         """The registered services by full name."""
         return self._services
+
+    @property
+    def files(self) -> Collection[FileDescriptor]:
+        """The files the registered services are written in."""
+        return {service.file.name: service.file for service in self._services.values()}.values()
 
     def add_service(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Register a service's handlers by method name; the same handlers once more change nothing.

@@ -17,7 +17,7 @@ GATEWAY = ROOT / "gateway" / "diptych"
 SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
-    ["status", "probe"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
+    ["status", "probe", "process"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
     ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream"],
     ["rules", "codec", "methods", "telemetry", "tls", "readiness"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],

@@ -13,7 +13,7 @@ import math
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from ..exchange import AUTH, CUT, StreamCut
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
+from ..settings import Settings
 from ..tls import Keeper, Material, Room
 from ..transcode import HELD
 from .h1 import http1
@@ -97,6 +98,26 @@ class HttpListener:
         self._socket: socket.socket | None = None
         self._minded: tuple[socket.socket, ...] = ()
         self._listening = asyncio.Lock()
+
+    @classmethod
+    def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: Keeper | None) -> Self:
+        """As the settings say; `tls` is their certificate's keeper."""
+        return cls(
+            app,
+            settings.http_host,
+            settings.http_port,
+            errors,
+            http2=Limits(
+                max_streams=settings.http2_max_streams,
+                ping_seconds=settings.http2_ping_seconds,
+                idle_seconds=settings.keep_alive_seconds,
+            ),
+            tls=tls,
+            patience=Patience.of(settings),
+            proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
+            largest=settings.largest_body,
+            ping_seconds=settings.websocket_ping_seconds,
+        )
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = send.__self__  # type: ignore[attr-defined]
