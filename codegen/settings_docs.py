@@ -247,6 +247,8 @@ def _evaluated(node: ast.expr, constants: Mapping[str, object]) -> object:
             return constants[node.id]
         case ast.Tuple():
             return tuple(_evaluated(one, constants) for one in node.elts)
+        case ast.Call(func=ast.Name(id="field"), keywords=[ast.keyword(arg="default_factory", value=ast.Name(id="dict"))]):
+            return {}
         case ast.BinOp(op=ast.Mult() | ast.Pow()):
             left, right = _evaluated(node.left, constants), _evaluated(node.right, constants)
             if isinstance(left, int | float) and isinstance(right, int | float):
@@ -264,6 +266,8 @@ def _source_kind(node: ast.expr) -> str:
             return " · ".join(f"`{ast.literal_eval(one)}`" for one in members)
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[first, *_])):
             return f"list of {_source_kind(first)}"
+        case ast.Subscript(value=ast.Name(id="dict")):
+            return "table"
         case ast.BinOp(left=left, op=ast.BitOr()):
             return _source_kind(left)
     text = ast.unparse(node)

@@ -20,9 +20,8 @@ def test_every_setting_is_on_it_once() -> None:
     names = re.findall(r"^\| `([^`]+)` \|", settings_docs.tables(), re.M)
     assert len(names) == len(set(names))
     assert Settings.model_fields.keys() <= set(names)
-    assert {"auth.jwt.issuer", "auth.rules[].methods", "services.chat.database_url", "services.ocr.workers"} <= set(
-        names
-    )
+    services = {"services.batch.engine", "services.chat.database_url", "services.ocr.workers"}
+    assert {"auth.jwt.issuer", "auth.rules[].methods", *services} <= set(names)
 
 
 def test_a_services_comments_become_meanings(tmp_path: Path) -> None:
@@ -37,6 +36,7 @@ def test_a_services_comments_become_meanings(tmp_path: Path) -> None:
         "    largest: int = 4 * KIB  # bytes of a loaf | a roll\n"
         "    names: tuple[str, ...] = ()\n"
         '    """What loaves are\n    called."""\n'
+        "    loaves: dict[str, Any] = field(default_factory=dict)  # what each kind wants to know\n"
     )
     (section,) = settings_docs.service_sections(tmp_path)
     assert (section.heading, section.text) == ("`services.bakery`", "How bread is made.")
@@ -44,6 +44,7 @@ def test_a_services_comments_become_meanings(tmp_path: Path) -> None:
         ("services.bakery.oven", "`auto` · `left`", '`"auto"`', "auto: whatever is warm."),
         ("services.bakery.largest", "whole number", "`4096`", "Bytes of a loaf | a roll."),
         ("services.bakery.names", "list of text", "empty", "What loaves are called."),
+        ("services.bakery.loaves", "table", "empty", "What each kind wants to know."),
     ]
     settings.write_text("class BakerySettings:\n    salt: int = 1\n")
     with pytest.raises(settings_docs.Undocumented, match=r"services\.bakery\.salt"):

@@ -23,38 +23,38 @@ class BatchSettings:
     database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
     database_connections: int = 8  # to PostgreSQL, of each gateway; a worker has one or two
 
-    engine: Literal["local", "celery", "none"] = "local"  # none: this process only takes and tells of jobs
+    engine: Literal["local", "celery", "none"] = "local"  # who works; none: this process only takes and tells of jobs
     workers: int = 0  # of the local engine; 0: one a processor
     broker_url: str = ""  # redis://host:6379/0, for celery
     celery_queue: str = "artificer.batch"  # queues are named by this and the task type
     worker_items: int = 100_000  # after so many items a local worker is replaced, since libraries leak
 
     lease_seconds: float = 25.0  # a worker that was not heard of for so long has lost its items
-    heartbeat_seconds: float = 5.0
+    heartbeat_seconds: float = 5.0  # how often a worker says that it is there
     sweep_seconds: float = 2.0  # how often leases and waiting work are looked at
     poll_seconds: float = 0.4  # how often a worker at work looks whether its job was cancelled
     slice_seconds: float = 5.0  # after so long a worker lets other jobs have their turn
-    max_attempts: int = 3
+    max_attempts: int = 3  # of a phase of an item
     retry_first_seconds: float = 0.5  # before the second attempt; doubled with every further one
-    retry_longest_seconds: float = 30.0
+    retry_longest_seconds: float = 30.0  # before any attempt
     item_timeout_seconds: float = 600.0  # an item that takes longer has hung
     progress_seconds: float = 0.1  # how often watched jobs are looked at
 
     max_items: int = 1_000_000  # of a job
     max_create_items: int = 100_000  # of one CreateJob; more go through UploadItems
-    max_phases: int = 32
-    max_concurrency: int = 256
-    default_concurrency: int = 0  # 0: as many as there are workers, or processors
-    max_checkpoint_frequency: int = 1000
+    max_phases: int = 32  # of a job
+    max_concurrency: int = 256  # workers that a job may ask for
+    default_concurrency: int = 0  # of a job that names none; 0: as many as there are workers, or processors
+    max_checkpoint_frequency: int = 1000  # finished items that a worker may hold
     max_name_bytes: int = 256  # of names, ids, metadata keys
     max_input_bytes: int = 8 * MIB  # of an item's input
     max_metadata_bytes: int = 64 * KIB  # of an item
     max_parameters_bytes: int = 256 * KIB  # of a phase
     max_output_bytes: int = 16 * MIB  # of a phase's output
-    max_blob_bytes: int = 256 * MIB
+    max_blob_bytes: int = 256 * MIB  # of an uploaded document
     max_page_bytes: int = 3 * MIB  # of one page of results, so that it stays below gRPC's 4 MiB
 
-    tasks: dict[str, Any] = field(default_factory=dict)  # what task types want to know, a table by the type's name
+    tasks: dict[str, Any] = field(default_factory=dict)  # what task types want to know, a table by the type's name: see batch-tasks.md
     trial_tasks: bool = False  # offers test.trial, which fails, crashes and hangs as it is told
 
     page: bool = True  # serves the page at /jobs
