@@ -247,7 +247,7 @@ def _evaluated(node: ast.expr, constants: Mapping[str, object]) -> object:
             return constants[node.id]
         case ast.Tuple():
             return tuple(_evaluated(one, constants) for one in node.elts)
-        case ast.Call(func=ast.Name(id="field"), keywords=[ast.keyword(arg="default_factory", value=ast.Name(id="dict"))]):
+        case ast.Call(func=ast.Name("field"), keywords=[ast.keyword("default_factory", ast.Name("dict"))]):
             return {}
         case ast.BinOp(op=ast.Mult() | ast.Pow()):
             left, right = _evaluated(node.left, constants), _evaluated(node.right, constants)
