@@ -56,6 +56,13 @@ class FieldPath:
         return ".".join(self.names)
 
 
+def owner_message(field: FieldDescriptor) -> Descriptor:
+    """The message that a field stands in. Raises TypeError for an extension at the top of a file."""
+    if field.containing_type is None:
+        raise TypeError(f"{field.full_name} stands in no message")
+    return field.containing_type
+
+
 def is_repeated(field: FieldDescriptor) -> bool:
     """Whether it is a list; a map is one too on the wire, and not one here."""
     return bool(field.is_repeated) and not is_map(field)

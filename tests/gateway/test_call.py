@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -220,6 +221,31 @@ async def test_plain_functions_run_in_threads(serve: Serve) -> None:
         for dish in ("abort", "set"):
             assert (await both.rest(dish))[1]["error"]["message"] == "none"
             assert await both.grpc(dish) == (grpc.StatusCode.NOT_FOUND, "none")
+
+
+class Made:
+    """Stands for a method."""
+
+    async def __call__(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
+        return pb.Dish(id=f"{request.dish_id} by an object")
+
+
+async def partly(how: str, request: pb.GetDishRequest, context: Context) -> pb.Dish:
+    return pb.Dish(id=f"{request.dish_id} {how}")
+
+
+@every_engine
+@pytest.mark.parametrize(
+    ("behaviour", "said"), [(Made(), "1 by an object"), (functools.partial(partly, "in part"), "1 in part")]
+)
+async def test_methods_that_are_no_functions_run_on_the_loop(serve: Serve, behaviour: Any, said: str) -> None:
+    indirect = type("Indirect", (Kitchen,), {"GetDish": staticmethod(behaviour)})
+    async with serve(indirect()) as served:
+        both = Both(served)
+        status, body = await both.rest()
+        assert (status, body["id"]) == (200, said)
+        code, reply = await both.grpc()
+        assert (code, reply.id) == (grpc.StatusCode.OK, said)
 
 
 @pytest.mark.parametrize("kitchen", [Kitchen, Plain, Writer])

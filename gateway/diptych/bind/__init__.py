@@ -258,6 +258,14 @@ def _is_raw(field: FieldDescriptor) -> bool:
     )
 
 
+def _content_type_field(message: Descriptor) -> str | None:
+    """The field that a raw body's content type fills, where there is one of that name that can."""
+    described = message.fields_by_name.get("content_type")
+    if described is None or described.is_repeated or described.type != FieldDescriptor.TYPE_STRING:
+        return None
+    return described.name
+
+
 def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) -> _NoBody | _Body:
     message, field = binding.method.input_type, binding.body
     policy = settings.unknown_fields
@@ -266,8 +274,6 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
             return _Body(json=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
         decode = codec.decoder(method.request)
         raw = raw_field(message)
-        described = message.fields_by_name.get("content_type")
-        fills = raw is not None and described is not None and described.type == FieldDescriptor.TYPE_STRING
         return _Body(
             json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
             raw=None if raw is None else _raw_reader(raw),
@@ -275,7 +281,7 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
             form_owner=_itself,
             covers=True,
             raw_field=raw,
-            content_type_field="content_type" if fills and not described.is_repeated else None,  # type: ignore[union-attr]
+            content_type_field=None if raw is None else _content_type_field(message),
         )
     if field is None:
         return _NoBody()

@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from ..codec import Codec, Policy, text_reader
-from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, resolve
+from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, owner_message, resolve
 from ..status import StatusError, Violation, invalid
 from .content import ContentType
 from .setters import Setter, owner_of, setter
@@ -77,16 +77,19 @@ class FormBinder:
 
     def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, Part], None]]:
         leaf = path.leaf
-        if leaf.message_type is not None and leaf.message_type.full_name == HTTP_BODY:
+        kind = leaf.message_type
+        if kind is None:
+            return path, _scalar(path)
+        if kind.full_name == HTTP_BODY:
             return path, _http_body(path)
         if is_map(leaf):
             return path, self._json_map(path)
         if is_scalar(leaf):
             return path, _scalar(path)
-        return path, self._json(path)
+        return path, self._json(path, kind)
 
-    def _json(self, path: FieldPath) -> Callable[[Message, Part], None]:
-        made = message_factory.GetMessageClass(path.leaf.message_type)  # type: ignore[arg-type]
+    def _json(self, path: FieldPath, kind: Descriptor) -> Callable[[Message, Part], None]:
+        made = message_factory.GetMessageClass(kind)
         decode, owner, name, repeated = self._codec.decoder(made), owner_of(path), path.leaf.name, path.leaf.is_repeated
 
         def put(message: Message, part: Part) -> None:
@@ -97,7 +100,7 @@ class FormBinder:
         return put
 
     def _json_map(self, path: FieldPath) -> Callable[[Message, Part], None]:
-        made = message_factory.GetMessageClass(path.leaf.containing_type)  # type: ignore[arg-type]
+        made = message_factory.GetMessageClass(owner_message(path.leaf))
         decode, owner = self._codec.field_decoder(made, path.leaf), owner_of(path)
         return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
 

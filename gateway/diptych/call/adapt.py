@@ -54,18 +54,17 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, s
 
 def is_async(behaviour: Behaviour) -> bool:
     """Whether it can be awaited or iterated on the event loop as it is."""
-    return inspect.iscoroutinefunction(_function(behaviour)) or generates(behaviour)
+    return any(map(inspect.iscoroutinefunction, _functions(behaviour))) or generates(behaviour)
 
 
 def generates(behaviour: Behaviour) -> bool:
     """Whether it yields its messages, instead of writing them to the context."""
-    return inspect.isasyncgenfunction(_function(behaviour))
+    return any(map(inspect.isasyncgenfunction, _functions(behaviour)))
 
 
-def _function(behaviour: Behaviour) -> Behaviour:
-    """What is looked at: the function itself, or the `__call__` of an object that stands for one."""
-    # B004 asks for callable(): it is the method that is wanted here, not whether there is one.
-    return behaviour if inspect.isroutine(behaviour) else getattr(behaviour, "__call__", behaviour)  # noqa: B004
+def _functions(behaviour: Behaviour) -> tuple[Behaviour, Behaviour]:
+    """What is looked at: the function itself, which may be a partial one, and the `__call__` of what stands for one."""
+    return behaviour, type(behaviour).__call__
 
 
 def adapt(handler: Handler, threads: Executor) -> Handler:

@@ -239,11 +239,8 @@ class SyncContext(grpc.ServicerContext):
         if self._context.done():
             return False
 
-        def done(_: Any) -> None:
-            callback()
-
-        add: Callable[[Callable[[Any], None]], object] = self._context.add_done_callback  # type: ignore[assignment]
-        self._loop.call_soon_threadsafe(add, done)
+        context: Any = self._context  # the stubs take no plain function
+        self._loop.call_soon_threadsafe(context.add_done_callback, lambda _: callback())
         return True
 
     def abort(self, code: Any, details: str) -> Any:

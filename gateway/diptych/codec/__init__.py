@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import orjson
 from google.protobuf import any_pb2, message_factory
@@ -26,10 +26,8 @@ from .options import DEFAULT, JsonOptions, Parameters
 from .reach import choosy, unfit
 from .scalars import Reader, json_name, text_reader
 
-try:
+if TYPE_CHECKING:
     from .native import NativeJson
-except ImportError:  # protobuf-py ships no wheel for this platform
-    NativeJson = None  # type: ignore[assignment, misc]
 
 __all__ = [
     "DEFAULT",
@@ -69,7 +67,7 @@ class Codec:
         self._limits = limits or JsonLimits()
         # Error details go out with every service's errors.
         every = [*files, any_pb2.DESCRIPTOR, ERROR_DETAILS]
-        self._native = NativeJson(every) if native and NativeJson is not None else None
+        self._native = _native(every) if native else None
 
     def decoder(self, made: type[Message]) -> Decoder:
         """Parses a body as `made`, or raises INVALID_ARGUMENT that names each field at fault."""
@@ -217,6 +215,15 @@ def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
     return b'""' if field.type == FieldDescriptor.TYPE_BYTES else orjson.dumps(field.default_value)
 
 
+def _native(files: Iterable[FileDescriptor]) -> NativeJson | None:
+    """The native codec, where protobuf-py ships a wheel for this platform."""
+    try:
+        from .native import NativeJson
+    except ImportError:
+        return None
+    return NativeJson(files)
+
+
 def _descriptor(made: type[Message]) -> Descriptor:
     """Its descriptor, by the one type that the stubs have for it elsewhere."""
     return cast(Descriptor, made.DESCRIPTOR)
@@ -230,5 +237,12 @@ def parse_json(body: bytes, path: str = "") -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        at = f"line {error.lineno} column {error.colno}"
-        raise invalid(Violation(path, f"the body is not JSON: {error.msg} at {at}")) from None
+        raise invalid(Violation(path, _unread(body, error))) from None
+
+
+def _unread(body: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        str(body, "utf-8")  # orjson speaks of surrogates there, and names no place
+    except UnicodeDecodeError as wrong:
+        return f"the body is not UTF-8: no character begins at byte {wrong.start} of it"
+    return f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
