@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,7 @@ from . import phases, results, show
 from .errors import Usage
 from .inputs import Lines, Listed, Source, files_in, uploaded
 from .link import Link
+from .options import linked
 from .submit import submit as submit_job
 from .text import one_line
 from .watch import exit_code, state, summary, watch
@@ -57,18 +58,15 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-Address = Annotated[
-    str,
-    typer.Option(envvar="ARTIFICER_ADDRESS", help="The gateway's gRPC port, host:port; https://host:port for TLS."),
-]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON as the API has it.")]
 Many = Annotated[list[str] | None, typer.Option()]
-_DEFAULT = "127.0.0.1:50051"
 
 
 @app.command()
+@linked
 def submit(
+    link: Link,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILES]...", help="An item each; for a folder the files in it; - as --from-file -."),
@@ -103,7 +101,6 @@ def submit(
     ] = None,
     start: Annotated[bool, typer.Option(help="Start the job at once.")] = True,
     watch: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
-    address: Address = _DEFAULT,
 ) -> None:
     """Make a job of files, or of a list of inputs, and print its id.
 
@@ -124,125 +121,115 @@ def submit(
     )
     if watch and not start:
         raise Usage("--watch waits for the job to end, and with --no-start it never begins")
-    with _linked(address) as link:
-        source = _source(link, files or [], from_file, json_lines=json_lines, by_path=by_path)
-        job = submit_job(link, request, source, start=start)
-        typer.echo(job.id)
-        if watch:
-            _watch(link, job)
+    source = _source(link, files or [], from_file, json_lines=json_lines, by_path=by_path)
+    job = submit_job(link, request, source, start=start)
+    typer.echo(job.id)
+    if watch:
+        _watch(link, job)
 
 
 @app.command("watch")
-def watch_job(job: JobId, address: Address = _DEFAULT) -> None:
+@linked
+def watch_job(link: Link, job: JobId) -> None:
     """Show the progress of a job until it has ended; exits as `submit --watch` does."""
-    with _linked(address) as link:
-        _watch(link, link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job)))
+    _watch(link, link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job)))
 
 
 @app.command()
+@linked
 def status(
+    link: Link,
     job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The id of a job; without it, all.")] = None,
     states: Annotated[list[State] | None, typer.Option("--state", help="Jobs in this state. May be repeated.")] = None,
     project: Annotated[str, typer.Option(help="Jobs of this project.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 50,
     json: Json = False,
-    address: Address = _DEFAULT,
 ) -> None:
     """Tell of one job, or list jobs, the newest first."""
-    with _linked(address) as link:
-        if job is not None:
-            found = link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job))
-            typer.echo(show.as_json(found, indent=2) if json else show.job(found))
-            return
-        wanted = [pb.JobStatus.Value(f"JOB_STATUS_{one.name}") for one in states or ()]
-        listed = _jobs(link, pb.ListJobsRequest(status=wanted, project_id=project), limit)
-        if json:
-            for found in listed:
-                typer.echo(show.as_json(found))
-        else:
-            show.jobs(listed, Console())
+    if job is not None:
+        found = link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job))
+        typer.echo(show.as_json(found, indent=2) if json else show.job(found))
+        return
+    wanted = [pb.JobStatus.Value(f"JOB_STATUS_{one.name}") for one in states or ()]
+    listed = _jobs(link, pb.ListJobsRequest(status=wanted, project_id=project), limit)
+    if json:
+        for found in listed:
+            typer.echo(show.as_json(found))
+    else:
+        show.jobs(listed, Console())
 
 
 @app.command("results")
+@linked
 def results_of(
+    link: Link,
     job: JobId,
     form: Annotated[Form, typer.Option("--format", help="JSON lines, or CSV.")] = Form.JSONL,
     states: Annotated[
         list[Item] | None, typer.Option("--status", help="Items in this state. May be repeated; default: all.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file instead of standard output.")] = None,
-    address: Address = _DEFAULT,
 ) -> None:
     """Print what has become of a job's items."""
     wanted = [pb.ItemStatus.Value(f"ITEM_STATUS_{one.name}") for one in states or ()]
     write = results.as_csv if form is Form.CSV else results.as_lines
-    with _linked(address) as link, results.destination(output) as out:
+    with results.destination(output) as out:
         write(out, results.read(link, job, wanted))
 
 
 @app.command()
+@linked
 def logs(
+    link: Link,
     job: JobId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
     item: Annotated[int | None, typer.Option(min=0, help="The lines of one item.")] = None,
     json: Json = False,
-    address: Address = _DEFAULT,
 ) -> None:
     """Print a job's log, as its workers have written it."""
     request = pb.StreamLogsRequest(job_id=job, item_index=item, follow=follow)
-    with _linked(address) as link:
-        for entry in link.follow(lambda: link.batch.StreamLogs(request)):
-            request.after = entry.id
-            typer.echo(show.as_json(entry) if json else show.log_line(entry))
+    for entry in link.follow(lambda: link.batch.StreamLogs(request)):
+        request.after = entry.id
+        typer.echo(show.as_json(entry) if json else show.log_line(entry))
 
 
 @app.command()
-def tasks(json: Json = False, address: Address = _DEFAULT) -> None:
+@linked
+def tasks(link: Link, json: Json = False) -> None:
     """List the task types that phases may name."""
-    with _linked(address) as link:
-        answer = link.ask(link.batch.ListTaskTypes, pb.ListTaskTypesRequest())
-        if json:
-            typer.echo(show.as_json(answer, indent=2))
-        else:
-            show.task_types(answer.task_types, Console())
+    answer = link.ask(link.batch.ListTaskTypes, pb.ListTaskTypesRequest())
+    if json:
+        typer.echo(show.as_json(answer, indent=2))
+    else:
+        show.task_types(answer.task_types, Console())
 
 
 @app.command()
-def start(job: JobId, address: Address = _DEFAULT) -> None:
+@linked
+def start(link: Link, job: JobId) -> None:
     """Start a job that waits."""
-    _change(address, lambda link: link.ask(link.batch.StartJob, pb.StartJobRequest(job_id=job)))
+    typer.echo(state(link.ask(link.batch.StartJob, pb.StartJobRequest(job_id=job)).status))
 
 
 @app.command()
-def pause(job: JobId, address: Address = _DEFAULT) -> None:
+@linked
+def pause(link: Link, job: JobId) -> None:
     """Let running items finish, and start no other."""
-    _change(address, lambda link: link.ask(link.batch.PauseJob, pb.PauseJobRequest(job_id=job)))
+    typer.echo(state(link.ask(link.batch.PauseJob, pb.PauseJobRequest(job_id=job)).status))
 
 
 @app.command()
-def resume(job: JobId, address: Address = _DEFAULT) -> None:
+@linked
+def resume(link: Link, job: JobId) -> None:
     """Go on with a paused job."""
-    _change(address, lambda link: link.ask(link.batch.ResumeJob, pb.ResumeJobRequest(job_id=job)))
+    typer.echo(state(link.ask(link.batch.ResumeJob, pb.ResumeJobRequest(job_id=job)).status))
 
 
 @app.command()
-def cancel(job: JobId, address: Address = _DEFAULT) -> None:
+@linked
+def cancel(link: Link, job: JobId) -> None:
     """End a job. What is done is kept."""
-    _change(address, lambda link: link.ask(link.batch.CancelJob, pb.CancelJobRequest(job_id=job)))
-
-
-def _change(address: str, verb: Callable[[Link], pb.Job]) -> None:
-    with _linked(address) as link:
-        typer.echo(state(verb(link).status))
-
-
-@contextmanager
-def _linked(address: str) -> Iterator[Link]:
-    link = Link(address)
-    try:
-        yield link
-    finally:
-        link.close()
+    typer.echo(state(link.ask(link.batch.CancelJob, pb.CancelJobRequest(job_id=job)).status))
 
 
 def _watch(link: Link, job: pb.Job) -> None:

@@ -15,6 +15,7 @@ import grpc
 
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 
+from .access import Access, channel
 from .errors import Failed, Refused, Unreachable
 
 PATIENCE_SECONDS = 60.0  # for a server that was met: a restart takes a few
@@ -27,22 +28,24 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", -1),  # an item's output may be larger than gRPC's 4 MiB
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
+_WAYS = "--token or ARTIFICER_TOKEN, --api-key or ARTIFICER_API_KEY, or --cert"
+# What gRPC says of a handshake that failed, and what it means.
+_OF_TLS = (
+    ("CERTIFICATE_VERIFY_FAILED", "nobody who is trusted here has signed its certificate; --ca names who else is"),
+    ("Hostname Verification", "its certificate is of another host"),
+    ("WRONG_VERSION_NUMBER", "it speaks no TLS"),
+)
 
 R = TypeVar("R")
 
 
 class Link:
-    """A gateway at `address`: host:port, or https://host:port for TLS."""
+    """A gateway at `address`, asked as `access` says. Raises what `access.channel` does."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access | None = None) -> None:
         self.address = address
-        scheme, _, rest = address.rpartition("://")
-        if scheme == "https":
-            self._channel = grpc.secure_channel(rest, grpc.ssl_channel_credentials(), options=_OPTIONS)
-        elif scheme in ("", "http"):
-            self._channel = grpc.insecure_channel(rest, options=_OPTIONS)
-        else:
-            raise Unreachable(f"{address} is no address of a gateway: host:port, or https://host:port")
+        self._access = access or Access()
+        self._channel = channel(address, self._access, _OPTIONS)
         self.batch: rpc.BatchServiceStub = rpc.BatchServiceStub(self._channel)
         self._met = False
 
@@ -88,12 +91,20 @@ class Link:
         waits.wait()
 
     def failure(self, error: grpc.RpcError) -> Failed:
-        """A failed call as commands tell it."""
+        """A failed call as commands tell it; a server that repeats a secret is not repeated."""
         code, text = _code(error), cast("Any", error).details() or ""
+        for secret in self._access.secrets:
+            text = text.replace(secret, "…")
         if code in _GONE:
-            return Unreachable(f"{self.address} cannot be reached: {text}")
+            why = next((told for sign, told in _OF_TLS if sign in text), text)
+            return Unreachable(f"{self.address} cannot be reached: {why}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unreachable(f"{self.address} has not answered in time")
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            told = f"is not content with who asks: {text}" if self._access.told else f"wants to know who asks: {_WAYS}"
+            return Refused(code, f"{self.address} {told}")
+        if code is grpc.StatusCode.PERMISSION_DENIED:
+            return Refused(code, f"{self.address} knows who asks, and does not allow it: {text}")
         return Refused(code, text)
 
 

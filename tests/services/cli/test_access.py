@@ -1,0 +1,204 @@
+"""`artificer` against a gateway that asks who calls: keys, tokens, certificates, a private authority, plain text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artificer.batch.v1 import batch_service_pb2_grpc as rpc
+from artificer_services.batch.build import BatchService, BatchSettings
+from artificer_services.cli.access import Access, channel
+from artificer_services.cli.errors import Failed, Usage
+from diptych import Gateway, Settings
+from diptych.auth import hash_key, new_key
+from tests.certificates import Authority
+from tests.gateway.issuer import AUDIENCE, ISSUER
+from tests.gateway.issuer import token as signed
+
+ROOT = Path(__file__).parents[3]
+SECRET = "a secret that both sides of it share, of 32 bytes and more"
+OPERATOR, READER = new_key("operator"), new_key("reader")
+BATCH = "/artificer.batch.v1.BatchService"
+AUTH: dict[str, Any] = {
+    "api_keys": {
+        "operator": {"hash": hash_key(OPERATOR), "scopes": ["batch.read", "batch.write"]},
+        "reader": {"hash": hash_key(READER), "scopes": ["batch.read"]},
+    },
+    "jwt": {"issuer": ISSUER, "audiences": [AUDIENCE], "secret": SECRET, "algorithms": ["HS256"]},
+    "rules": [
+        {"methods": [f"{BATCH}/*"], "scopes": ["batch.read"]},
+        {"methods": [f"{BATCH}/CreateJob", f"{BATCH}/UploadBlob"], "scopes": ["batch.write"]},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+async def artificer(*arguments: str, **variables: str) -> Done:
+    """Run the command with nothing around it but what is given."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "artificer_services.cli", "batch", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate(b"one\ntwo\n")
+    done = Done(process.returncode or 0, out.decode(), err.decode())
+    for secret in (OPERATOR, READER, *(value for name, value in variables.items() if "TOKEN" in name)):
+        assert secret not in done.out + done.err
+    assert "Traceback" not in done.err
+    return done
+
+
+@asynccontextmanager
+async def serving(folder: Path, auth: Mapping[str, Any] = AUTH, **more: Any) -> AsyncIterator[str]:
+    """A gateway with batch alone behind it; where its gRPC is."""
+    batch = BatchService(BatchSettings(data_dir=str(folder / "data"), engine="none"))
+    settings = Settings.model_validate({"http_port": 0, "grpc_port": 0, "auth": auth, "grace_seconds": 0, **more})
+    gateway = Gateway(settings, lifespan=batch.lifespan, on_stop=[batch.part])
+    rpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)
+    async with gateway:
+        yield f"127.0.0.1:{gateway.grpc_port}"
+
+
+SUBMIT = ("submit", "-", "--phase", "text.normalize", "--no-start")
+
+
+async def test_keys_and_tokens_are_sent_with_calls_of_every_kind(tmp_path: Path) -> None:
+    async with serving(tmp_path) as address:
+        made = await artificer(*SUBMIT, "--api-key", OPERATOR, "--address", address)  # unary, and a stream of items
+        assert made.code == 0, made.err
+        job = made.out.strip()
+        document = tmp_path / "document"
+        document.write_text("some text")
+        uploaded = await artificer("submit", str(document), "--no-start", "--token", OPERATOR, "--address", address)
+        assert uploaded.code == 0, uploaded.err
+        by_token = {
+            "ARTIFICER_TOKEN": signed(None, "HS256", key=SECRET, scope="batch.read"),
+            "ARTIFICER_ADDRESS": address,
+        }
+        assert (await artificer("logs", job, **by_token)).code == 0  # a stream of answers
+        assert job in (await artificer("status", **by_token)).out
+
+
+async def test_who_is_not_known_or_may_not_is_told_what_to_do(tmp_path: Path) -> None:
+    async with serving(tmp_path) as address:
+        nobody = await artificer("status", "--address", address)
+        assert nobody.code == 1
+        assert nobody.err == (
+            f"artificer: {address} wants to know who asks:"
+            " --token or ARTIFICER_TOKEN, --api-key or ARTIFICER_API_KEY, or --cert\n"
+        )
+        wrong = await artificer("status", "--address", address, "--api-key", new_key("operator"))
+        assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+        assert f"{address} is not content with who asks: " in wrong.err
+        may_not = await artificer(*SUBMIT, "--address", address, "--api-key", READER)
+        assert may_not.code == 1
+        assert "does not allow it: the caller lacks the scope batch.write" in may_not.err
+
+
+async def test_a_flag_goes_before_every_variable(tmp_path: Path) -> None:
+    async with serving(tmp_path) as address:
+        wrong = {"ARTIFICER_API_KEY": new_key("nobody"), "ARTIFICER_ADDRESS": "127.0.0.1:1"}
+        assert (await artificer("status", "--address", address, "--api-key", READER, **wrong)).code == 0
+        assert (await artificer("status", "--address", address, "--token", READER, **wrong)).code == 0
+        both = await artificer("status", ARTIFICER_TOKEN="t-o-k-e-n", ARTIFICER_API_KEY="other")
+        assert (both.code, both.err) == (
+            2,
+            "artificer: ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set: unset one of them\n",
+        )
+        assert (await artificer("status", "--token", "t-o-k-e-n", "--api-key", "other")).code == 2
+        trailing = {"ARTIFICER_API_KEY": READER + "\r\n", "ARTIFICER_ADDRESS": address}  # as env files have it
+        assert (await artificer("status", **trailing)).code == 0
+
+
+async def test_a_private_authority_and_a_clients_certificate(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    server, client = authority.shown(), authority.client("batch.client")
+    auth = {"certificates": [{"common_name": "batch.client", "scopes": ["batch.read"]}], "rules": AUTH["rules"]}
+    tls = {
+        "tls_certificate": server.certificate_file,
+        "tls_key": server.key_file,
+        "tls_client_ca": authority.file,
+        "tls_client_auth": "required",
+    }
+    both = tmp_path / "both.pem"
+    both.write_bytes(client.chain + client.key)
+    shown = ["--cert", str(client.certificate_file), "--key", str(client.key_file)]
+    async with serving(tmp_path, auth, **tls) as address:
+        trusting = {"ARTIFICER_CA": str(authority.file), "ARTIFICER_ADDRESS": f"grpcs://{address}"}
+        assert (await artificer("status", *shown, **trusting)).code == 0
+        assert (await artificer("status", "--cert", str(both), **trusting)).code == 0
+        bare = await artificer("status", *shown, "--ca", str(authority.file), "--address", address)
+        assert bare.code == 0, bare.err  # --ca means TLS
+        stranger = await artificer("status", *shown, "--ca", str(other.file), "--address", f"https://{address}")
+        assert stranger.code == 3
+        assert "nobody who is trusted here has signed its certificate; --ca names who else is" in stranger.err
+        without = await artificer("status", **trusting)
+        assert (without.code, without.err.count("\n")) == (3, 1)
+        plain = await artificer("status", "--address", f"http://{address}")
+        assert plain.code == 3
+
+
+async def test_a_gateway_without_tls_is_no_secret_keeper(tmp_path: Path) -> None:
+    async with serving(tmp_path) as address:
+        told = await artificer("status", "--api-key", READER, "--address", f"https://{address}")
+        assert told.code == 3
+        assert "it speaks no TLS" in told.err
+
+
+@pytest.mark.parametrize(
+    ("address", "access", "told"),
+    [
+        ("gateway.example:50051", {"token": "t"}, "in plain text: say https://gateway.example:50051"),
+        ("key@gateway.example:50051", {}, "an address holds no credentials"),
+        ("http://127.0.0.1:1", {"tls": True}, "is without TLS"),
+        ("https://127.0.0.1:1/path", {}, "is no address of a gateway"),
+        ("https://", {}, "is no address of a gateway"),
+    ],
+)
+def test_what_would_be_unsafe_or_makes_no_sense_is_refused(address: str, access: dict[str, Any], told: str) -> None:
+    with pytest.raises(Failed, match=told) as caught:
+        channel(address, Access(**access), ())
+    assert "key@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://gateway.example:1", "localhost:1", "[::1]:1", "127.0.0.2:1", "unix:/x"])
+def test_credentials_go_to_this_machine_or_where_one_says_so(address: str) -> None:
+    channel(address, Access(token="t"), ()).close()
+
+
+def test_files_that_are_no_good_are_named(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.pem"
+    bad.write_text("nothing")
+    with pytest.raises(Usage, match=f"--ca {bad} has no certificate"):
+        channel("127.0.0.1:1", Access(ca=bad), ())
+    with pytest.raises(Usage, match=f"--cert {bad} and its key {bad} are no pair"):
+        channel("127.0.0.1:1", Access(cert=bad), ())
+    with pytest.raises(Usage, match="--cert names it"):
+        Access(key=bad)
+    with pytest.raises(FileNotFoundError):
+        channel("127.0.0.1:1", Access(ca=tmp_path / "missing.pem"), ())
+
+
+@pytest.mark.parametrize("secret", ["two words", "bell\x07", "grüße"])
+def test_a_secret_that_cannot_be_sent_is_not_repeated(secret: str) -> None:
+    with pytest.raises(Usage) as caught:
+        Access(api_key=secret)
+    assert secret not in str(caught.value)
+    assert "hunter2" not in repr(Access(token="hunter2"))
