@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from diptych import Gateway
+from tests.waiting import until_here
 
 
 def held(gateway: Gateway) -> tuple[int, int, int]:
@@ -16,8 +15,4 @@ def held(gateway: Gateway) -> tuple[int, int, int]:
 
 async def quiet(gateway: Gateway) -> None:
     """Until nothing is held any more, which has to come about by itself."""
-    async with asyncio.timeout(20):
-        while True:
-            if held(gateway) == (0, 0, 0):
-                return
-            await asyncio.sleep(0)
+    await until_here(lambda: held(gateway) == (0, 0, 0))

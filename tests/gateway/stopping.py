@@ -1,4 +1,7 @@
-"""A gateway in a process of its own, for tests that send it signals: `python -m tests.gateway.stopping SETTINGS`."""
+"""A gateway in a process of its own, for tests that send it signals: `python -m tests.gateway.stopping SETTINGS MOST`.
+
+MOST is how many dishes are always being made; none where it is left out.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
+from google.protobuf import empty_pb2
 
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
@@ -18,25 +23,36 @@ from tests.kitchen import Kitchen
 
 
 class Slow(Kitchen):
-    """Takes a moment for each dish, so that some are always being made, and counts them."""
+    """Has so many dishes always being made until the stop begins, each until others were begun, and counts them."""
 
     begun = made = 0
 
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most, self._stopping = most, False
+        self._waiting: deque[asyncio.Event] = deque()
+
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
         self.begun += 1
-        await asyncio.sleep(0.01)
+        done = asyncio.Event()
+        self._waiting.append(done)
+        self._let_go(0 if self._stopping else self._most)
+        await done.wait()
         self.made += 1
         return pb.Dish(id=request.dish_id)
 
+    async def Wait(self, request: pb.WaitRequest, context: Any) -> empty_pb2.Empty:
+        say("waiting")
+        return await super().Wait(request, context)
 
-slow = Slow()
+    def stop(self) -> None:
+        """Let everything be made: the stop has begun."""
+        self._stopping = True
+        self._let_go(0)
 
-
-@contextlib.asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Tells, when it is left, how many dishes were begun and made."""
-    yield
-    say(f"{slow.begun} {slow.made}")
+    def _let_go(self, most: int) -> None:
+        while len(self._waiting) > most:
+            self._waiting.popleft().set()
 
 
 def say(word: str) -> None:
@@ -48,7 +64,14 @@ def say(word: str) -> None:
 def main() -> None:
     """Serve on any ports, telling which, until a signal comes."""
     settings = Settings(**{"http_port": 0, "grpc_port": 0, **json.loads(sys.argv[1])})
-    gateway = Gateway(settings, lifespan=lifespan)
+    slow = Slow(int(sys.argv[2]) if sys.argv[2:] else 0)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        say(f"{slow.begun} {slow.made}")  # dishes
+
+    gateway = Gateway(settings, lifespan=lifespan, on_stop=[slow.stop])
     pb_grpc.add_KitchenServiceServicer_to_server(slow, gateway)
     started = gateway.start
 

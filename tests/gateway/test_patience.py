@@ -225,10 +225,12 @@ class Clocked:
 
     def __init__(self, *pieces: tuple[float, int]) -> None:
         self._pieces = list(pieces)
+        self.awaited = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
         seconds, size = self._pieces.pop(0)
-        await asyncio.sleep(seconds)
+        self.awaited.set()
+        await asyncio.sleep(seconds)  # of that loop's time
         return {"type": "http.request", "body": b"x" * size, "more_body": bool(self._pieces)}
 
 
@@ -260,7 +262,7 @@ async def test_a_body_has_to_keep_a_pace(patience: BodyPatience, pieces: list[tu
 async def test_who_cancels_a_slow_body_is_obeyed() -> None:
     body = Clocked((LONG, 1))
     reading = asyncio.create_task(read(body.receive, {}, 10, BodyPatience(seconds=LONG)))
-    await asyncio.sleep(0)
+    await body.awaited.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

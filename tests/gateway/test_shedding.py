@@ -24,11 +24,10 @@ from diptych.status import Code, StatusError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
 from tests.gateway.limiting import held, quiet
+from tests.waiting import PATIENCE, until_here
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
-PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as missing."""
 
 
 def test_a_lease_gives_back_what_it_holds_once() -> None:
@@ -156,11 +155,7 @@ class Half:
 
 async def holds(served: Served, least: int) -> None:
     """Until so many bytes are held."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if held(served.gateway)[1] >= least:
-                return
-            await asyncio.sleep(0)
+    await until_here(lambda: held(served.gateway)[1] >= least)
 
 
 @pytest.mark.parametrize("declared", [True, False])

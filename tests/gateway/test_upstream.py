@@ -32,10 +32,12 @@ class Store:
     def __init__(self) -> None:
         self.up = True
         self.asked = 0
+        self.reached = asyncio.Event()
         self.answer: asyncio.Event | None = None
 
     async def __call__(self) -> str:
         self.asked += 1
+        self.reached.set()
         if self.answer is not None:
             await self.answer.wait()
         if not self.up:
@@ -47,6 +49,14 @@ async def fail(upstream: Upstream, store: Store, times: int) -> None:
     for _ in range(times):
         with pytest.raises(ConnectionError):
             await upstream.call(store)
+
+
+async def begun(upstream: Upstream, store: Store) -> asyncio.Future[str]:
+    """A call that has reached the store."""
+    store.reached.clear()
+    call = asyncio.ensure_future(upstream.call(store))
+    await store.reached.wait()
+    return call
 
 
 async def refused(upstream: Upstream, store: Store) -> UpstreamRefused:
@@ -106,8 +116,7 @@ async def test_one_call_tries_while_the_others_are_refused() -> None:
     await fail(upstream, store, 3)
     clock.now += 3
     store.up, store.answer = True, asyncio.Event()
-    first = asyncio.ensure_future(upstream.call(store))
-    await asyncio.sleep(0)
+    first = await begun(upstream, store)
     await refused(upstream, store)
     store.answer.set()
     assert await first == "bread"
@@ -120,8 +129,7 @@ async def test_a_call_that_tries_and_is_cancelled_leaves_the_trying_to_the_next(
     await fail(upstream, store, 3)
     clock.now += 3
     store.up, store.answer = True, asyncio.Event()
-    first = asyncio.ensure_future(upstream.call(store))
-    await asyncio.sleep(0)
+    first = await begun(upstream, store)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     store.answer = None
@@ -133,8 +141,7 @@ async def test_a_call_that_began_before_neither_opens_nor_closes_it_again() -> N
     clock = Clock()
     upstream, store = broken(clock)
     gate = store.answer = asyncio.Event()
-    late = asyncio.ensure_future(upstream.call(store))
-    await asyncio.sleep(0)
+    late = await begun(upstream, store)
     store.answer = None
     await fail(upstream, store, 3)
     store.up = True
@@ -158,8 +165,7 @@ async def test_answers_that_are_no_fault_of_the_upstreams_open_nothing() -> None
 async def test_more_than_so_many_at_once_are_refused() -> None:
     upstream, store = Upstream("the cellar", most=2), Store()
     store.answer = asyncio.Event()
-    running = [asyncio.ensure_future(upstream.call(store)) for _ in range(2)]
-    await asyncio.sleep(0)
+    running = [await begun(upstream, store) for _ in range(2)]
     assert "too many" in (await refused(upstream, store)).status.message
     store.answer.set()
     assert await asyncio.gather(*running) == ["bread", "bread"]
