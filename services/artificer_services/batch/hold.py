@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from .errors import LostSlot, Unavailable
-from .states import JobState
+from .states import SIGHT_SECONDS, JobState
 from .store import Claimed, LogLine, Outcome, Slot, Store
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Hold:
         """`given_up` ends the patience with a database that cannot be reached."""
         self.slot = slot
         self.state = JobState.RUNNING  # as it was last seen
-        self.renewed = self.seen = time.monotonic()  # when the lease was renewed, and the job was seen
+        self.renewed = self.seen = time.monotonic()  # when the lease was renewed; since when the state was so at least
         self.lost = self.closed = False
         self._store, self._given_up = store, given_up
         self._talk = threading.Lock()  # held while a transaction runs
@@ -52,8 +52,12 @@ class Hold:
         return len(self._waiting)
 
     def next(self) -> Claimed | None:
-        """The next item to begin, of those that are claimed."""
+        """The next item to begin, of those that are claimed; None where there is none or the job does not run."""
+        if self._waiting and time.monotonic() - self.seen >= SIGHT_SECONDS:
+            self._insist(self.look)
         with self._mind:
+            if self.state != JobState.RUNNING:
+                return None
             return self._waiting.popleft() if self._waiting else None
 
     def overdue(self, seconds: float) -> bool:
@@ -83,10 +87,12 @@ class Hold:
         with self._talk:
             self._check()
             outcomes, lines = self._take()
-            claimed = self._insist(lambda: self._store.checkpoint(self.slot, outcomes, lines, want=want))
+            began, claimed = self._insist(
+                lambda: (time.monotonic(), self._store.checkpoint(self.slot, outcomes, lines, want=want))
+            )
             self.renewed = time.monotonic()
             if claimed:
-                self.seen = self.renewed
+                self._saw(JobState.RUNNING, began)
                 with self._mind:
                     self._waiting.extend(claimed)
             return len(claimed)
@@ -97,13 +103,14 @@ class Hold:
             self._check()
             with self._mind:
                 lines, self._lines = self._lines, []
-            self.state = self._insist(lambda: self._store.heartbeat(self.slot, lines))
-            self.renewed = self.seen = time.monotonic()
+            began, state = self._insist(lambda: (time.monotonic(), self._store.heartbeat(self.slot, lines)))
+            self.renewed = time.monotonic()
+            self._saw(state, began)
 
     def look(self) -> None:
         """See how the job stands, by a read. Raises Unavailable."""
-        self.state = self._store.job(self.slot.job_id).state
-        self.seen = time.monotonic()
+        began = time.monotonic()
+        self._saw(self._store.job(self.slot.job_id).state, began)
 
     def give_back(self) -> None:
         """Return what was claimed and not begun."""
@@ -123,6 +130,12 @@ class Hold:
         with self._talk:
             self.closed = True
             return self._insist(lambda: self._store.close_slot(self.slot))
+
+    def _saw(self, state: JobState, began: float) -> None:
+        """The job was in a state when a look at it `began`, or a moment later; the other thread may have seen more."""
+        with self._mind:
+            if began >= self.seen:
+                self.state, self.seen = state, began
 
     def _check(self) -> None:
         if self.lost or self.closed:

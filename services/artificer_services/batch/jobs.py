@@ -18,7 +18,7 @@ from .errors import BatchError, Fault, Invalid
 from .pages import place_of, token_of
 from .rules import Asked, Look
 from .settings import BatchSettings
-from .states import ItemState, JobState, Verb
+from .states import SIGHT_SECONDS, ItemState, JobState, Verb
 from .store import Blob, ItemDraft, Job, LogEntry, LogLine, Result, Store
 from .tasks.api import Task
 
@@ -116,6 +116,8 @@ class Jobs:
         rules.check_job_id(job_id)
         job = await self.run(self._change, job_id, verb)
         self.changed(job_id)
+        if verb is Verb.PAUSE:  # until every worker has seen it, or begins nothing because it has not
+            await asyncio.sleep(SIGHT_SECONDS)
         if job.state is JobState.RUNNING:
             self._nudge(job_id)
         return job

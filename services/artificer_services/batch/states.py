@@ -9,6 +9,10 @@ from enum import StrEnum
 
 from .errors import IllegalTransition
 
+# A worker begins no item unless it has seen that the job runs within so many seconds, and a pause is answered when so
+# many have gone by: then none is begun any more, and no item costs a look of its own.
+SIGHT_SECONDS = 0.02
+
 
 class JobState(StrEnum):
     """What a job is doing."""

@@ -1,0 +1,101 @@
+"""Pauses over both databases: when one is answered no further item begins, however many a worker has claimed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Literal
+
+import pytest
+
+from artificer_services.batch.jobs import Jobs
+from artificer_services.batch.runner import Runner
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.states import JobState, Verb
+from artificer_services.batch.store import Store
+from artificer_services.batch.tasks.api import Output, PhaseView, Task, Work
+from tests.waiting import wait_for
+
+from .helpers import make_job, open_store, phase, settings_for
+
+ITEMS = 20_000  # more than can be done while the test pauses the job a few times
+
+
+class Counting:
+    """A task type that takes a moment, and tells how many items it has begun."""
+
+    name = "counting"
+    description = ""
+    takes: Literal["text", "document"] = "text"
+    scored = False
+    timeout: float | None = None
+
+    def __init__(self, moment: float) -> None:
+        self.begun: list[int] = []
+        self._moment, self._never = moment, threading.Event()
+
+    def check(self, _: PhaseView) -> list[tuple[str, str]]:
+        return []
+
+    def run(self, work: Work) -> Output:
+        self.begun.append(work.index)
+        if self._moment:
+            self._never.wait(self._moment)
+        return Output(text="")
+
+    def has_begun(self, count: int) -> bool:
+        return len(self.begun) >= count
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def settings(place: dict[str, Any]) -> BatchSettings:
+    # A worker looks at its job by itself so rarely that it can be no help here.
+    return settings_for(place, poll_seconds=30.0, heartbeat_seconds=30.0, lease_seconds=90.0)
+
+
+@pytest.fixture
+def store(settings: BatchSettings) -> Iterator[Store]:
+    opened = open_store(settings, durable=False)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    ("moment", "checkpoint"),
+    [
+        (0.0, 1),  # sixteen are claimed at once
+        (0.0, 1000),  # hundreds are
+        (0.004, 1000),  # half a second's, of which each lasts
+    ],
+)
+def test_when_a_pause_is_answered_no_further_item_begins(
+    store: Store, settings: BatchSettings, moment: float, checkpoint: int
+) -> None:
+    counting = Counting(moment)
+    tasks: dict[str, Task] = {counting.name: counting}
+    runner = Runner(store, tasks, settings, "worker")
+    jobs = Jobs(store, tasks, settings, document=lambda _: None, nudge=lambda _: None)
+    job = make_job(store, ITEMS, phase("a", counting.name), checkpoint=checkpoint)
+    try:
+        for _ in range(2):
+            before = len(counting.begun)
+            working = threading.Thread(target=runner.work_once, args=(job.id,))
+            working.start()
+            wait_for(partial(counting.has_begun, before + 100))
+            assert asyncio.run(jobs.change(job.id, Verb.PAUSE)).state is JobState.PAUSED
+            answered = len(counting.begun)
+            working.join()
+            assert len(counting.begun) == answered < ITEMS
+            assert store.job(job.id).counts.completed == answered
+            store.change(job.id, Verb.RESUME)
+    finally:
+        runner.close()
+        jobs.close()
+    assert len(set(counting.begun)) == len(counting.begun), "an item that was given back was done twice"
