@@ -61,7 +61,7 @@ def create(settings: Settings) -> Gateway:
             "batch": ServiceCheck(batch.ready, ("artificer.batch.v1.BatchService",)),
         },
         on_stop=[chat.part, batch.part],
-        collectors=[PoolMetrics(ocr.pool), *chat.collectors],
+        collectors=[PoolMetrics(ocr.pool), *chat.collectors, batch.metrics],
     )
     ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(ocr.servicer, gateway)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)

@@ -17,6 +17,7 @@ from . import database
 from .engines import Engine, NoEngine
 from .errors import Unavailable
 from .jobs import Jobs
+from .metrics import BatchMetrics
 from .servicer import BatchServicer
 from .settings import MIB, BatchSettings
 from .site import add_page
@@ -51,6 +52,7 @@ class BatchService:
         self.watch = Watch(self.jobs.find, settings.progress_seconds)
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
+        self.metrics = BatchMetrics(self.jobs, settings.metrics_seconds, lambda: self.engine.staff)
         self._started = False
 
     @property
@@ -65,6 +67,7 @@ class BatchService:
         self._started = True
         await self.engine.start()
         self._sweeper.start()
+        self.metrics.start()
 
     def part(self) -> None:
         """End the streams of those who watch, which would keep a stop waiting; they are told to come again."""
@@ -72,7 +75,7 @@ class BatchService:
 
     async def stop(self) -> None:
         """End what runs, then close everything. Jobs go on where they stopped when somebody starts again."""
-        await self._sweeper.stop()
+        await asyncio.gather(self._sweeper.stop(), self.metrics.stop())
         await self.watch.close()
         if self._started:
             await self.engine.stop()

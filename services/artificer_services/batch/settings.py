@@ -39,6 +39,7 @@ class BatchSettings:
     retry_longest_seconds: float = 30.0  # before any attempt
     item_timeout_seconds: float = 600.0  # an item that takes longer has hung
     progress_seconds: float = 0.1  # how often watched jobs are looked at
+    metrics_seconds: float = 10.0  # how often jobs are counted for /metrics; rarer where that takes long
 
     max_items: int = 1_000_000  # of a job
     max_create_items: int = 100_000  # of one CreateJob; more go through UploadItems
@@ -54,7 +55,9 @@ class BatchSettings:
     max_blob_bytes: int = 256 * MIB  # of an uploaded document
     max_page_bytes: int = 3 * MIB  # of one page of results, so that it stays below gRPC's 4 MiB
 
-    tasks: dict[str, Any] = field(default_factory=dict)  # what task types want to know, a table by the type's name: see batch-tasks.md
+    tasks: dict[str, Any] = field(
+        default_factory=dict
+    )  # what task types want to know, a table by the type's name: see batch-tasks.md
     trial_tasks: bool = False  # offers test.trial, which fails, crashes and hangs as it is told
 
     page: bool = True  # serves the page at /jobs

@@ -208,6 +208,23 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What an operator wants to see of all jobs at once. `jobs` and items are those of the whole database.
+
+    `held` items are with a worker, `waiting` ones of running jobs are with none. `workers` have a lease that is not
+    over. `idle_seconds` is how long the job that has waited longest has work and no worker; 0 where none does.
+    """
+
+    jobs: dict[JobState, int]
+    completed: int
+    failed: int
+    held: int
+    waiting: int
+    workers: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
     """A stored piece of bytes; `id` is its SHA-256 in hexadecimal."""
 
@@ -272,6 +289,9 @@ class Store(Protocol):
 
     def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
         """A blob, and its bytes in pieces. Raises `NotFound`."""
+
+    def overview(self) -> Overview:
+        """How all of it stands. Reads a row of every job, and of items only those that are held."""
 
     def ping(self) -> None:
         """Returns where the database answers."""

@@ -19,11 +19,10 @@ from artificer_services.batch.build import BatchService, BatchSettings
 from artificer_services.batch.states import JobState
 from artificer_services.batch.store import Broke, Claimed, Done, LogLine, Slot, Store
 from diptych import Gateway, Settings
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 M = TypeVar("M", bound=message.Message)
-
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Serve
     """The service as an application puts it into a gateway; nobody works on its jobs unless the settings say so."""
     service = BatchService(BatchSettings(**{"engine": "none", "trial_tasks": True, **place, **settings}))
     ports = Settings(http_port=0, grpc_port=0, method_max_body_bytes=service.body_limits)
-    made = Gateway(ports, lifespan=service.lifespan, readiness={"batch": service.ready})
+    made = Gateway(ports, lifespan=service.lifespan, readiness={"batch": service.ready}, collectors=[service.metrics])
     rpc.add_BatchServiceServicer_to_server(service.servicer, made)
     async with made, AsyncExitStack() as stack:
         # Otherwise channels to one address share a connection, and so its flow control.

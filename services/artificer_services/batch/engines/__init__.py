@@ -6,7 +6,7 @@ is lost costs seconds, since the sweeper gives it again. Knows no store and no t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ..store import Backlog
@@ -18,6 +18,10 @@ class Engine(Protocol):
     @property
     def healthy(self) -> bool:
         """Whether there are workers, or somebody to ask for them."""
+
+    @property
+    def staff(self) -> Mapping[str, int]:
+        """How many workers of its own are `ready` and how many are `missing`; empty for an engine that has none."""
 
     async def start(self) -> None:
         """Make ready. Work that was left by a crash is taken up at once."""
@@ -42,6 +46,11 @@ class NoEngine:
     def healthy(self) -> bool:
         """See `Engine`."""
         return True
+
+    @property
+    def staff(self) -> Mapping[str, int]:
+        """See `Engine`."""
+        return {}
 
     async def start(self) -> None:
         """See `Engine`."""

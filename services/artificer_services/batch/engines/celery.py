@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
@@ -147,6 +147,11 @@ class CeleryEngine:
     def healthy(self) -> bool:
         """Whether the broker answered when it was asked last."""
         return self._reached is True
+
+    @property
+    def staff(self) -> Mapping[str, int]:
+        """Workers are Celery's own."""
+        return {}
 
     async def start(self) -> None:
         """Begin to send, first of all for what a crash has left."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -48,6 +48,12 @@ class LocalEngine:
     def healthy(self) -> bool:
         """See `Engine`."""
         return bool(self._workers)
+
+    @property
+    def staff(self) -> Mapping[str, int]:
+        """See `Engine`."""
+        ready = len(self._workers)
+        return {"ready": ready, "missing": max(0, self._settings.worker_count - ready)}
 
     async def start(self) -> None:
         """See `Engine`."""

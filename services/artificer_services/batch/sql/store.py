@@ -9,6 +9,7 @@ from .blobs import Blobs
 from .jobs import Jobs
 from .language import Statement
 from .logs import Logs
+from .overview import Overviews
 from .results import Results
 from .session import Database
 from .slots import Slots
@@ -17,7 +18,7 @@ from .work import Work
 _PING = Statement(select(text("1")))
 
 
-class SqlStore(Jobs, Results, Logs, Blobs, Slots, Work):
+class SqlStore(Jobs, Results, Logs, Blobs, Overviews, Slots, Work):
     """The store in a database that has its tables; see `Store`."""
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
