@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -64,8 +65,9 @@ def selectors(node: Any) -> Iterator[Any]:
 
 async def shown(tmp_path: Path) -> dict[str, set[str]]:
     """The samples that the whole program shows, and the labels of each."""
-    chat = {"data_dir": str(tmp_path)}
-    settings = Settings(http_port=0, grpc_port=0, services={"chat": chat, "ocr": {"workers": 1}})
+    kept = {"data_dir": str(tmp_path)}
+    services = {"batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
+    settings = Settings(http_port=0, grpc_port=0, services=services)
     async with app.create(settings) as gateway, httpx2.AsyncClient() as client:
         base = f"http://127.0.0.1:{gateway.http_port}"
         for path in ("/v1/channels/town/messages", "/no/such", "/readyz"):
@@ -73,7 +75,10 @@ async def shown(tmp_path: Path) -> dict[str, set[str]]:
         events = f"{base}/v1/channels/town/messages:stream?history_size=0"
         async with client.stream("GET", events) as stream:
             assert stream.status_code in (200, 404)
-        text = (await client.get(base + "/metrics")).text
+        text = ""
+        async with asyncio.timeout(60):
+            while "artificer_batch_jobs" not in text:  # they are counted beside the start
+                text = (await client.get(base + "/metrics")).text
         await gateway.stop(0)
     found: dict[str, set[str]] = {}
     families = [*text_string_to_metric_families(text)]
@@ -118,7 +123,7 @@ def test_every_alert_says_how_bad_it_is_and_has_its_place_in_the_run_book() -> N
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
-    told = re.findall(r"^### ((?:Diptych|Ocr)[A-Za-z]+)$", book, re.M)
+    told = re.findall(r"^### ((?:Diptych|Ocr|Batch)[A-Za-z]+)$", book, re.M)
     assert sorted(told) == sorted(names)
 
 
