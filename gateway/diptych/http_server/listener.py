@@ -25,6 +25,7 @@ from ..reply import ErrorReplier
 from ..settings import Settings
 from ..tls import Keeper, Material, Room
 from ..transcode import HELD
+from .goodbye import Goodbyes, Opening
 from .h1 import http1
 from .h2 import Http2Protocol, Limits
 from .parting import Parting
@@ -67,6 +68,7 @@ class HttpListener:
         words = Words.of(errors)
         self._room = Room(self._is_full, words.plain)
         self._parting: set[Parting] = set()
+        self._opening = Opening(self._room)
         self._app = app = behind(app, proxies) if proxies else app
         self._config = uvicorn.Config(
             self._front,
@@ -207,6 +209,7 @@ class HttpListener:
             one.close()
 
     def _connection(self) -> asyncio.Protocol:
+        self._opening.note()
         server = self._server
         made: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
             config=self._config, server_state=server.server_state, app_state=server.lifespan.state
@@ -221,7 +224,8 @@ class HttpListener:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
 
         A connection that is kept alive is answered once more, with `connection: close`, before it is closed: its
-        client may have sent a request that has not arrived yet. One of HTTP/2 is told so by GOAWAY.
+        client may have sent a request that has not arrived yet. One of HTTP/2 is told so by GOAWAY, and a handshake
+        has as long to come to its end. All sockets are closed when it returns.
         """
         server, loop = self._server, asyncio.get_running_loop()
         self._draining = True
@@ -238,17 +242,25 @@ class HttpListener:
             self._socket.close()
         state = server.server_state
         began = loop.time()
-        for one in _http2_of(state.connections):
-            one.drain()
-        while state.connections or state.tasks:
+        goodbyes = Goodbyes(self._opening, state.connections, self._parting)
+        lingered = False
+        while state.connections or state.tasks or self._opening or (self._room.handshakes and not lingered):
             waited = loop.time() - began
-            for connection in list(state.connections):
-                if waited >= min(LINGER_SECONDS, grace) or _is_busy(connection):
+            lingered = waited >= min(LINGER_SECONDS, grace)
+            if lingered:
+                self._opening.end()
+            http2 = _http2_of(state.connections)
+            for one in http2:
+                one.drain()  # it knows by itself when its peer has heard that
+            for connection in state.connections.difference(http2):
+                if (lingered or _is_busy(connection)) and not connection.transport.is_closing():
                     connection.shutdown()  # at once where it is idle, else after the running response
+            goodbyes.look()
             if waited >= grace:
                 break
             await asyncio.sleep(_TICK_SECONDS)
         await self._cancel()
+        await goodbyes.end()
         server.should_exit = True
         for task in (self._ticking, self._looking):
             if task is not None:
@@ -271,9 +283,8 @@ class HttpListener:
         for connection in list(state.connections):
             if isinstance(connection, WebSocketProtocol):
                 connection.end()
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.close()
+            if not connection.transport.is_closing():  # asyncio cannot abort what was closed twice
+                connection.transport.close()
 
 
 def _cut(cycle: RequestResponseCycle) -> None:

@@ -12,7 +12,7 @@ class Parting(asyncio.Protocol):
     """What is left of one. `others` are all that there are, for who has no time to wait for them."""
 
     def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[Parting]) -> None:
-        self._transport, self._others = transport, others
+        self.transport, self._others = transport, others
         self._timer: asyncio.TimerHandle | None = None
         others.add(self)
         transport.write(answer)
@@ -28,7 +28,7 @@ class Parting(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Be gone."""
-        self._transport.abort()
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has read it, or had its time."""

@@ -47,7 +47,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def end(self) -> None:
         """Close it whatever is still unread: the stop is over."""
-        self.transport.close()
+        if not self.transport.is_closing():
+            self.transport.close()
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 

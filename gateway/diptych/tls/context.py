@@ -6,7 +6,9 @@ It knows no file and no asyncio.
 from __future__ import annotations
 
 import ssl
+import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Self
 
@@ -36,6 +38,9 @@ class Server(ssl.SSLObject):
             return
         self.room, self.outgoing, self._under_way = room, outgoing, True
         room.handshakes += 1
+        begun = _BEGUN.get()
+        if begun is not None:
+            begun.append(weakref.ref(self))
 
     def do_handshake(self) -> None:
         """As SSLObject's; a client that is refused is told why, one that speaks plain HTTP by an answer of that."""
@@ -46,7 +51,7 @@ class Server(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as wrong:
-            self._end()
+            self.end()
             if self.outgoing is None or self.room is None:
                 raise
             if wrong.reason == "HTTP_REQUEST":
@@ -57,15 +62,16 @@ class Server(ssl.SSLObject):
             # the client closes then, or the time-out does.
             self.refused = wrong
             raise ssl.SSLWantReadError from None
-        self._end()
+        self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Count it no more."""
         if self._under_way and self.room is not None:
             self._under_way = False
             self.room.handshakes -= 1
 
     def __del__(self) -> None:
-        self._end()  # timed out, or its client left
+        self.end()  # timed out, or its client left
 
 
 class Room:
@@ -75,6 +81,25 @@ class Room:
         self.is_full, self.plain_answer = is_full, plain_answer
         self.handshakes = 0
         """Those under way."""
+
+    def attempt(self) -> Callable[[object], None]:
+        """Begin one in a context of its own; what is returned says that it is over, however it went.
+
+        asyncio leaves a failed one to the garbage collector, which may be long in coming.
+        """
+        begun: list[weakref.ref[Server]] = []
+        _BEGUN.set(begun)
+
+        def over(_: object) -> None:
+            for one in begun:
+                server = one()
+                if server is not None:
+                    server.end()
+
+        return over
+
+
+_BEGUN: ContextVar[list[weakref.ref[Server]] | None] = ContextVar("begun", default=None)
 
 
 class Context(ssl.SSLContext):

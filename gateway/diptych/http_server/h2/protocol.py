@@ -40,7 +40,7 @@ class Http2Protocol(asyncio.Protocol):
         self._app, self._limits, self._state, self._app_state = app, limits, state, app_state
         self._loop = asyncio.get_running_loop()
         self._connection = Connection(limits, self)
-        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self._opening: bytes | None = b""
         self._running = 0
         self._flushing = self._parting = self._draining = self._silent = False
@@ -52,18 +52,18 @@ class Http2Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._base = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "2",
-            "server": get_local_addr(self._transport),
-            "client": get_remote_addr(self._transport),
-            "scheme": "https" if is_ssl(self._transport) else "http",
+            "server": get_local_addr(self.transport),
+            "client": get_remote_addr(self.transport),
+            "scheme": "https" if is_ssl(self.transport) else "http",
             "root_path": "",
         }
-        tls: Any = self._transport.get_extra_info("ssl_object")
+        tls: Any = self.transport.get_extra_info("ssl_object")
         if tls is not None:
             self._base[AUTH] = tls.proven
         self._connection.greet()
@@ -159,8 +159,8 @@ class Http2Protocol(asyncio.Protocol):
             data = b"".join(connection.out)
             connection.out.clear()
             connection.queued = 0
-            if not self._silent and not self._transport.is_closing():
-                self._transport.write(data)
+            if not self._silent and not self.transport.is_closing():
+                self.transport.write(data)
         if connection.blocked and connection.send_window > 0 and not connection.write_paused:
             connection.pump()
 
@@ -203,7 +203,8 @@ class Http2Protocol(asyncio.Protocol):
             stream.cut()
         if not self._parting:
             self._part(ErrorCode.NO_ERROR)
-        self._transport.close()
+        if not self.transport.is_closing():
+            self.transport.close()
 
     def _part(self, code: ErrorCode, reason: str = "") -> None:
         """Say goodbye, and close once the peer has, or some time after."""
@@ -218,22 +219,24 @@ class Http2Protocol(asyncio.Protocol):
         self._forget_streams()
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport.is_closing() or not self._transport.can_write_eof():
-            self._transport.close()
+        if self.transport.is_closing():
+            return
+        if not self.transport.can_write_eof():
+            self.transport.close()
             return
         try:
-            self._transport.write_eof()
+            self.transport.write_eof()
         except OSError:  # the peer has gone, which only the write shows
-            self._transport.abort()
+            self.transport.abort()
             return
         self._timer = self._loop.call_later(PARTING_SECONDS, self._leave, code)
 
     def _leave(self, code: ErrorCode) -> None:
         """Close; a peer in good standing that reads slowly has until then to read what it is owed."""
-        if code is ErrorCode.NO_ERROR and self._transport.get_write_buffer_size():
-            self._timer = self._loop.call_later(self._limits.idle_seconds, self._transport.abort)
+        if code is ErrorCode.NO_ERROR and self.transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(self._limits.idle_seconds, self.transport.abort)
         else:
-            self._transport.abort()
+            self.transport.abort()
 
     def _forget_streams(self) -> None:
         streams = list(self._connection.streams.values())
@@ -266,7 +269,7 @@ class Http2Protocol(asyncio.Protocol):
             silence = limits.ping_seconds - (now - max(self._heard, self._asked))
             if silence <= 0:
                 if self._asked > self._heard:
-                    self._transport.abort()
+                    self.transport.abort()
                     return
                 self._asked = now
                 self._connection.out.append(frames.frame(frames.PING, 0, 0, _ALIVE))
