@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import struct
 from typing import Any
@@ -416,6 +417,28 @@ async def test_a_stop_finishes_what_runs_and_refuses_what_is_new() -> None:
 
 def goaways(client: Client) -> list[Any]:
     return [event for event in client.events if isinstance(event, ev.ConnectionTerminated)]
+
+
+async def test_a_stop_serves_what_was_begun_before_the_client_heard_of_it() -> None:
+    """As gRPC's core writes it: the answer to the PING first, then the streams that it began before it read GOAWAY."""
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
+        stopping = asyncio.create_task(listener.stop(15))
+        said = b""
+        while not (ping := re.search(rb"\x00\x00\x08\x06\x00\x00{4}(.{8})", said, re.DOTALL)):
+            said += await client.reader.readexactly(1)
+        stream = client.request()
+        headers = client.h2.data_to_send()
+        await client.raw(frame(6, 1, 0, ping[1]), headers)
+        assert (await client.response(stream))[1] == b"GET /? 0"
+        await client.eof()
+        assert goaways(client)[-1].last_stream_id == stream
+        await stopping
+
+
+async def test_a_client_that_never_hears_of_a_stop_does_not_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 0.05)
+    async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port):
+        await listener.stop(1000)
 
 
 async def test_an_idle_connection_is_closed_by_a_stop() -> None:

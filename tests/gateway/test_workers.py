@@ -227,7 +227,8 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
 
 
 async def test_a_reload_over_the_single_port_fails_no_grpc_call() -> None:
-    # A channel as people make it: what the parting worker refuses by GOAWAY's last stream id is sent again by itself.
+    # A channel as people make it: with grpc.enable_retries = 0 grpcio itself fails calls that it holds unsent when a
+    # GOAWAY comes, whatever that says. That the worker refuses none is proven in test_http2.
     async with (
         serving("--single-port") as program,
         grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,

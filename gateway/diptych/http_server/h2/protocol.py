@@ -26,7 +26,10 @@ logger = logging.getLogger("diptych")
 
 # How long a peer that was told goodbye has to close: a socket closed with unread bytes would take the goodbye with it.
 PARTING_SECONDS = 0.5
+# How long a peer that was told to begin no more streams has to answer that it has heard it.
+DRAIN_SECONDS = 2.0
 _DRAINING, _ALIVE = b"draining", b"alive?!?"
+_DRAIN_PING = frames.frame(frames.PING, 0, 0, _DRAINING)
 _PREFACE, _NOTHING = "preface", "nothing"
 
 TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many connections")
@@ -46,6 +49,8 @@ class Http2Protocol(asyncio.Protocol):
         self._flushing = self._parting = self._draining = self._silent = False
         self._heard = self._busy = self._asked = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._drained_id: int | None = None
         self._wait = Wait()
 
     # What asyncio calls.
@@ -98,8 +103,7 @@ class Http2Protocol(asyncio.Protocol):
         """Every request is over for its client."""
         self._state.connections.discard(self)
         self._parting = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timers()
         self._forget_streams()
 
     def pause_writing(self) -> None:
@@ -165,9 +169,19 @@ class Http2Protocol(asyncio.Protocol):
             connection.pump()
 
     def on_pong(self, payload: bytes) -> None:
-        """The peer has read what was said before the PING: what it sent before reading that is here."""
-        if payload == _DRAINING and self._draining:
+        """The peer has read the GOAWAY before the PING; it is asked once more, until nothing new came in between.
+
+        Section 6.8 has one PING. gRPC's core, though, answers it ahead of the streams that it had begun before it
+        read the GOAWAY, and all of that may come in one piece.
+        """
+        if payload != _DRAINING or not self._draining or self._parting:
+            return
+        if self._connection.last_id == self._drained_id:
             self.shutdown()
+            return
+        self._drained_id = self._connection.last_id
+        self._connection.out.append(_DRAIN_PING)
+        self.written()
 
     def on_empty(self) -> None:
         """No request is left: the end, where there shall be no more."""
@@ -178,11 +192,12 @@ class Http2Protocol(asyncio.Protocol):
     # Ends.
 
     def drain(self) -> None:
-        """Ask the peer to begin no more streams; those that are under way are still taken."""
+        """Ask the peer to begin no more streams, take those that are under way, and shut down once it has heard it."""
         if not self._draining and not self._parting:
             self._draining = True
             self._connection.out.append(frames.goaway(frames.MAX_WINDOW, ErrorCode.NO_ERROR))
-            self._connection.out.append(frames.frame(frames.PING, 0, 0, _DRAINING))
+            self._connection.out.append(_DRAIN_PING)
+            self._drain_timer = self._loop.call_later(DRAIN_SECONDS, self.shutdown)
             self.written()
 
     def shutdown(self) -> None:
@@ -217,8 +232,7 @@ class Http2Protocol(asyncio.Protocol):
         self._flush()
         self._silent = True
         self._forget_streams()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timers()
         if self.transport.is_closing():
             return
         if not self.transport.can_write_eof():
@@ -237,6 +251,11 @@ class Http2Protocol(asyncio.Protocol):
             self._timer = self._loop.call_later(self._limits.idle_seconds, self.transport.abort)
         else:
             self.transport.abort()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._drain_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _forget_streams(self) -> None:
         streams = list(self._connection.streams.values())
