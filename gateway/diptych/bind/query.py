@@ -30,7 +30,7 @@ SYSTEM = frozenset(
 _KEYED = re.compile(r"([^\[\]]+)\[(.*)\]", re.DOTALL)
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # Names seen and understood are remembered; a client that makes names up must not fill the memory.
-_REMEMBERED = 2048
+_REMEMBERED, _LONGEST_REMEMBERED = 2048, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class QueryBinder:
             if other.fields[:shared] == path.fields[:shared]:
                 raise ValueError(f"the field comes from the {source}, and no field has two sources")
         target = _Target(self._setter(path, keyed[2] if keyed else None), path, path.leaf.is_repeated and not keyed)
-        if len(self._known) < _REMEMBERED and not keyed:
+        if len(self._known) < _REMEMBERED and len(name) <= _LONGEST_REMEMBERED and not keyed:
             self._known[name] = target
         return target
 

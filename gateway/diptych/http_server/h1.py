@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..exchange import AUTH
 from ..tls import Room
@@ -31,6 +31,8 @@ def http1(
 
     class Protocol(HttpToolsProtocol):
         _begun: bytes | None = b""
+        _served: RequestResponseCycle | None = None
+        _deaf = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             tls: Any = transport.get_extra_info("ssl_object")
@@ -46,7 +48,19 @@ def http1(
                 if http2:
                     self._hand_on(b"")
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            # uvicorn tells the last request that it has read; one before it may be the one that is served.
+            for cycle in (self._served, *(cycle for cycle, _ in self.pipeline)):
+                if cycle is not None and not cycle.response_complete:
+                    cycle.disconnected = True
+                    cycle.waiting_for_100_continue = False
+                    cycle.message_event.set()
+            self.pipeline.clear()
+            super().connection_lost(exc)
+
         def data_received(self, data: bytes) -> None:
+            if self._deaf:
+                return
             if self._begun is not None:
                 data = self._begun + data
                 if len(data) < len(PREFACE) and PREFACE.startswith(data):
@@ -66,8 +80,24 @@ def http1(
             if data:
                 protocol.data_received(data)
 
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+            self._served = cycle
+            super()._start_asgi_task(cycle, app)
+
         def send_400_response(self, msg: str) -> None:
-            self._leave(words.malformed)
+            served = self._served
+            if served is None or served.response_complete:
+                self._leave(words.malformed)
+            elif served.more_body:  # it is the body of what is served that is malformed
+                self._leave(b"" if served.response_started else words.malformed)
+            else:  # a request behind it: no words may come before, or within, the answer that is owed
+                self._deaf = True
+                self.pipeline.clear()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._deaf:
+                self._leave(b"")
 
         def look(self, now: float, patience: Patience) -> None:
             cycle, wait = self.cycle, self._wait
