@@ -2,6 +2,7 @@
 
 Each stage's steps run as they are written, with the image's folders below the fresh one; then the last stage's command
 is started as the image's user, where this is root, over a tree nobody may write to, until its own health check passes.
+The batch worker that compose.yml starts in the same image loads all it needs there, with no broker to serve.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+COMPOSE = ROOT / "deploy" / "compose.yml"
+TASK_TYPES = ("image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template")
 WRITABLE = ("/var/lib/diptych", "/tmp")
 READY_SECONDS = 120.0
 _PLACES = ("/var/lib/diptych", "/opt/diptych", "/wheels", "/src")
@@ -156,6 +161,20 @@ def serve(image: Image, stage: Stage) -> None:
     print("the image's command became ready, stopped in order, and wrote nothing but data")
 
 
+def load_worker(image: Image) -> None:
+    """Have the worker's program load its settings, its tasks and everything that they import."""
+    worker = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["worker"]
+    with tempfile.TemporaryDirectory() as scratch:
+        env = {**image.env, **worker["environment"], "TMPDIR": scratch, "HOME": "/nonexistent"}
+        program = [_found(worker["entrypoint"][0], env), *worker["entrypoint"][1:-1], "report"]
+        done = subprocess.run(program, env=env, cwd=image.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cannot be loaded" not in done.stderr, done.stderr
+    for name in TASK_TYPES:
+        assert f"artificer.batch.{name}" in done.stdout, f"the image has no task type {name}"
+    print(f"the worker's program has {', '.join(TASK_TYPES)}")
+
+
 def _words(image: Image, text: str) -> list[str]:
     found: list[str] = json.loads(text[text.index("[") :])
     return [image.here(word) for word in found]
@@ -221,6 +240,7 @@ def main() -> int:
         _lock(top / "opt")
         try:
             serve(image, last)
+            load_worker(image)
         finally:
             _unlock(top / "opt")
     return 0

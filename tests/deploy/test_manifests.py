@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from artificer_services.batch.settings import BatchSettings
+from artificer_services.tables import table
 from codegen import deploy_check
 from diptych.cli.load import settings_of
 
@@ -40,9 +43,18 @@ def of_kind(kind: str) -> Iterator[dict[str, Any]]:
         yield from (one for one in documents(path) if one["kind"] == kind)
 
 
-def pod() -> dict[str, Any]:
-    (deployment,) = of_kind("Deployment")
-    found: dict[str, Any] = deployment["spec"]["template"]
+PARTS = {"gateway": "diptych", "worker": "diptych-worker"}
+"""What there is a Deployment for, and what everything of it is called."""
+
+
+def named(kind: str, part: str) -> dict[str, Any]:
+    """The one object of a kind that a part has."""
+    (found,) = (one for one in of_kind(kind) if one["metadata"]["name"] == PARTS[part])
+    return found
+
+
+def pod(part: str = "gateway") -> dict[str, Any]:
+    found: dict[str, Any] = named("Deployment", part)["spec"]["template"]
     return found
 
 
@@ -60,8 +72,9 @@ def test_the_base_names_every_file_and_no_other() -> None:
     assert named | {"kustomization.yaml"} == {path.name for path in BASE.iterdir()}
 
 
-def test_the_pod_runs_as_nobody_in_particular_and_writes_nowhere_but_its_volumes() -> None:
-    spec = pod()["spec"]
+@pytest.mark.parametrize("part", PARTS)
+def test_pods_run_as_nobody_in_particular_and_write_nowhere_but_their_volumes(part: str) -> None:
+    spec = pod(part)["spec"]
     (container,) = spec["containers"]
     user = deploy_check.stages((DEPLOY / "Dockerfile").read_text())[-1].last("USER")
     assert f"{spec['securityContext']['runAsUser']}:{spec['securityContext']['runAsGroup']}" == user
@@ -97,16 +110,58 @@ def test_services_the_autoscaler_and_the_budget_mean_this_deployment() -> None:
     for service in of_kind("Service"):
         assert service["spec"]["selector"].items() <= labels
         assert {one["targetPort"] for one in service["spec"]["ports"]} <= ports
-    for kind in ("PodDisruptionBudget", "Deployment"):
-        (one,) = of_kind(kind)
-        assert one["spec"]["selector"]["matchLabels"].items() <= labels
-    (scaler,), (deployment,) = of_kind("HorizontalPodAutoscaler"), of_kind("Deployment")
+    (budget,) = of_kind("PodDisruptionBudget")
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_autoscaler_alone_says_how_many_pods_of_a_part_there_are(part: str) -> None:
+    deployment, scaler = named("Deployment", part), named("HorizontalPodAutoscaler", part)
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= pod(part)["metadata"]["labels"].items()
     assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     assert "replicas" not in deployment["spec"]
+    (container,) = pod(part)["spec"]["containers"]
+    assert container["resources"]["requests"]["cpu"]  # what it counts in
+
+
+def test_nothing_reaches_a_worker_and_nothing_of_the_gateways_means_it() -> None:
+    labels = pod("worker")["metadata"]["labels"].items()
+    policy = named("NetworkPolicy", "worker")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"] == []
+    for service in of_kind("Service"):
+        assert not service["spec"]["selector"].items() <= labels
+    for kind in ("NetworkPolicy", "Deployment"):
+        chosen = named(kind, "gateway")["spec"].get("podSelector") or named(kind, "gateway")["spec"]["selector"]
+        assert not chosen["matchLabels"].items() <= labels
+    assert "ports" not in pod("worker")["spec"]["containers"][0]
+
+
+def test_a_worker_works_by_the_gateways_own_settings_and_ends_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    (secret,) = of_kind("Secret")
+    for name, value in secret["stringData"].items():
+        monkeypatch.setenv(name, value)
+    (gateway,), (worker,) = (pod(part)["spec"]["containers"] for part in PARTS)
+    for field in ("image", "env", "envFrom"):
+        assert worker[field] == gateway[field]
+    assert worker["command"] == ["celery", "-A", celery_app(), "worker"]
+    batch = table(settings_of(BASE / "diptych.toml", {}, []), "batch", BatchSettings)
+    assert batch.engine == "celery"
+    assert batch.default_concurrency  # a gateway's own processors say nothing of workers elsewhere
+    assert pod("worker")["spec"]["terminationGracePeriodSeconds"] > 2 * batch.slice_seconds
+    assert "livenessProbe" not in worker
+
+
+def celery_app() -> str:
+    """The module that a worker's command names, which has to be one."""
+    name = "artificer_services.batch.celery_app"
+    assert importlib.util.find_spec(name) is not None
+    return name
 
 
 def test_grpc_is_reached_from_within_the_cluster_only() -> None:
-    (policy,) = of_kind("NetworkPolicy")
+    policy = named("NetworkPolicy", "gateway")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod()["metadata"]["labels"].items()
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     for rule in policy["spec"]["ingress"]:
@@ -130,6 +185,10 @@ def test_secrets_hold_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.services["chat"]["database_url"].startswith("postgresql://")
     assert settings.services["chat"]["broker"] == "auto"
     assert settings.limits.storage_url is not None
+    batch = table(settings, "batch", BatchSettings)
+    assert batch.database_url.startswith("postgresql://")
+    # Each user of one Valkey has a database of its own there: what batch asks may be emptied at any time.
+    assert batch.broker_url != settings.limits.storage_url.get_secret_value()
 
 
 def test_the_dockerfile_has_nothing_hadolint_minds() -> None:
@@ -173,7 +232,7 @@ def composed() -> dict[str, Any]:
 
 def test_compose_reads_its_file_and_every_mounted_file_exists() -> None:
     services = composed()["services"]
-    assert services.keys() >= {"gateway", "postgres", "valkey", "prometheus", "grafana"}
+    assert services.keys() >= {"gateway", "worker", "postgres", "valkey", "prometheus", "grafana"}
     for service in services.values():
         assert service.get("restart") == "unless-stopped"
         for volume in service.get("volumes", []):
@@ -187,8 +246,10 @@ def test_compose_opens_http_only_and_to_this_machine_only() -> None:
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
     assert [port["target"] for port in published["gateway"]] == [8080]
     assert {*services["postgres"]["networks"]} == {*services["valkey"]["networks"]} == {"inside"}
-    assert services["gateway"]["read_only"] is True
-    assert services["gateway"]["cap_drop"] == ["ALL"]
+    for name in ("gateway", "worker"):
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["image"] == services["gateway"]["image"]
 
 
 def test_compose_asks_for_passwords_and_has_none() -> None:
@@ -210,3 +271,16 @@ def test_composes_variables_are_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.services["chat"]["broker"] == "redis"
     assert settings.limits.storage_url is not None
     assert settings.grace_seconds == 30
+    assert table(settings, "batch", BatchSettings).engine == "celery"
+
+
+def test_composes_worker_reads_what_its_gateway_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = composed()["services"]
+    worker = services["worker"]["environment"]
+    assert worker.items() <= services["gateway"]["environment"].items()
+    for name, value in worker.items():
+        monkeypatch.setenv(name, value)
+    batch = table(settings_of(None, {}, []), "batch", BatchSettings)
+    assert batch.default_concurrency == int(services["worker"]["command"][1])
+    assert services["worker"]["entrypoint"] == ["celery", "-A", celery_app(), "worker"]
+    assert f"celery -A {celery_app()} inspect ping" in services["worker"]["healthcheck"]["test"][1]
