@@ -75,7 +75,7 @@ class BatchMetrics:
             )
             yield _by_state(
                 "artificer_batch_items",
-                "Items: waiting for a worker in running jobs, held by one, completed and failed in all jobs that are kept.",
+                "Items: waiting in running jobs, held by workers, completed and failed in all jobs that are kept.",
                 {"waiting": seen.waiting, "held": seen.held, "completed": seen.completed, "failed": seen.failed},
             )
             yield GaugeMetricFamily(
