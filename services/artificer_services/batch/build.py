@@ -18,6 +18,7 @@ from .engines import Engine, NoEngine
 from .errors import Unavailable
 from .jobs import Jobs
 from .metrics import BatchMetrics
+from .retention import Retention
 from .servicer import BatchServicer
 from .settings import MIB, BatchSettings
 from .site import add_page
@@ -52,6 +53,7 @@ class BatchService:
         self.watch = Watch(self.jobs.find, settings.progress_seconds)
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
+        self._retention = Retention(self.jobs, settings.keep_days)
         self.metrics = BatchMetrics(self.jobs, settings.metrics_seconds, lambda: self.engine.staff)
         self._started = False
 
@@ -67,6 +69,7 @@ class BatchService:
         self._started = True
         await self.engine.start()
         self._sweeper.start()
+        self._retention.start()
         self.metrics.start()
 
     def part(self) -> None:
@@ -75,7 +78,7 @@ class BatchService:
 
     async def stop(self) -> None:
         """End what runs, then close everything. Jobs go on where they stopped when somebody starts again."""
-        await asyncio.gather(self._sweeper.stop(), self.metrics.stop())
+        await asyncio.gather(self._sweeper.stop(), self._retention.stop(), self.metrics.stop())
         await self.watch.close()
         if self._started:
             await self.engine.stop()

@@ -18,7 +18,7 @@ from .sql import SqlStore
 
 FILE = "batch.sqlite3"
 MIGRATIONS = storage.Migrations(
-    folder=Path(__file__).with_name("migrations"), table="batch_alembic_version", head="0001", lock=4_277_320_662
+    folder=Path(__file__).with_name("migrations"), table="batch_alembic_version", head="0002", lock=4_277_320_662
 )
 
 _SQLITE_CONNECTIONS = 8  # readers go beside the one writer

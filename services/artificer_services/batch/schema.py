@@ -208,3 +208,20 @@ pieces = Table(
     Column("data", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
+
+# Which blobs jobs name. Of a fixed length, since there is a limit to what an index takes, and inputs may be megabytes.
+INPUT_IS_BLOB, OUTPUT_IS_BLOB = (
+    text(f"substr({column}, 1, 5) = 'blob:' AND length({column}) = 69") for column in ("input", "output")
+)
+for _column, _where in ((inputs.c.input, INPUT_IS_BLOB), (results.c.output, OUTPUT_IS_BLOB)):
+    Index(f"ix_{_column.table.name}_blob", _column, sqlite_where=_where, postgresql_where=_where)
+
+# Jobs that are being removed: they have no row any more, and those of their items go piece by piece.
+purges = Table(
+    "batch_purges",
+    metadata,
+    Column("job_key", Big, primary_key=True, autoincrement=False),
+    Column("total", Big, nullable=False),
+    Column("done", Big, nullable=False),  # items below this index are gone
+    sqlite_strict=True,
+)

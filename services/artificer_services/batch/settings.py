@@ -13,6 +13,7 @@ from .store import Policy
 
 KIB = 1024
 MIB = 1024 * KIB
+LEAST_DAYS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class BatchSettings:
     retry_longest_seconds: float = 30.0  # before any attempt
     item_timeout_seconds: float = 600.0  # an item that takes longer has hung
     progress_seconds: float = 0.1  # how often watched jobs are looked at
+    keep_days: float = 0.0  # jobs that ended longer ago are removed, and blobs that no job names; 0: nothing ever is
     metrics_seconds: float = 10.0  # how often jobs are counted for /metrics; rarer where that takes long
 
     max_items: int = 1_000_000  # of a job
@@ -63,7 +65,7 @@ class BatchSettings:
     page: bool = True  # serves the page at /jobs
 
     def __post_init__(self) -> None:
-        not_negative = ("workers", "default_concurrency")
+        not_negative = ("workers", "default_concurrency", "keep_days")
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -80,6 +82,8 @@ class BatchSettings:
             raise ValueError("engine = celery needs a broker_url")
         if self.engine == "celery" and not self.database_url:
             raise ValueError("engine = celery needs a database_url: workers elsewhere cannot reach a file here")
+        if 0 < self.keep_days < LEAST_DAYS:
+            raise ValueError(f"keep_days must be 0, for ever, or at least {LEAST_DAYS}: uploads wait for their jobs")
         if self.heartbeat_seconds * 3 > self.lease_seconds:
             raise ValueError("heartbeat_seconds must be at most a third of lease_seconds")
 

@@ -293,6 +293,15 @@ class Store(Protocol):
     def overview(self) -> Overview:
         """How all of it stands. Reads a row of every job, and of items only those that are held."""
 
+    def purge(self, keep_seconds: float) -> bool:
+        """Remove a piece of the jobs that ended longer ago, results, logs and all; whether there may be more."""
+
+    def purge_blobs(self, keep_seconds: float, after: str) -> str | None:
+        """Remove blobs that no job names as an input or an output, and that were last uploaded longer ago.
+
+        Looks at some, those whose ids come after the given one; the last of them, None where there are no more.
+        """
+
     def ping(self) -> None:
         """Returns where the database answers."""
 

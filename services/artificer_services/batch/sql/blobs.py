@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from .. import schema
 from ..errors import NotFound
@@ -24,9 +24,18 @@ _BLOB, _PIECE = schema.blobs.c, schema.pieces.c
 
 PIECE = 256 * 1024
 _PIECES = 16  # of one transaction, so that a large blob keeps no worker waiting for long
+_FRESH_MICROS = 60_000_000
 _MEMORY = 1024 * 1024  # larger blobs wait in a file
 
 _LOOK = Statement(select(_BLOB.id, _BLOB.size, _BLOB.content_type).where(_BLOB.id == given("blob")))
+# Whoever uploads what is there means to use it: its age counts from now on. Once a minute, since that is a write.
+_TOUCH = Statement(
+    update(schema.blobs)
+    .where(_BLOB.id == given("blob"))
+    .values(created=Now())
+    .returning(_BLOB.id, _BLOB.size, _BLOB.content_type)
+)
+_FRESH = Statement(select(_BLOB.id).where(_BLOB.id == given("blob"), _BLOB.created > Now() - given("age", schema.Big)))
 _GET = Statement(select(_PIECE.data).where(_PIECE.blob_id == given("blob"), _PIECE.position == given("place")))
 _PUT_PIECE = {
     dialect: Statement(
@@ -57,8 +66,7 @@ class Blobs(Part):
                 digest.update(piece)
                 spool.write(piece)
             size, blob_id = spool.tell(), digest.hexdigest()
-            with self._database.read() as tx:
-                known = _look(tx, blob_id)
+            known = self._known(blob_id)
             if known is not None:
                 return known
             spool.seek(0)
@@ -71,6 +79,16 @@ class Blobs(Part):
         if stored is None:
             raise NotFound(f"the blob {blob_id} was taken away while it was stored")
         return stored
+
+    def _known(self, blob_id: str) -> Blob | None:
+        """A blob that is there, and stays for as long as one that was just uploaded."""
+        with self._database.read() as tx:
+            known = _look(tx, blob_id)
+            if known is None or tx.one(_FRESH, {"blob": blob_id, "age": _FRESH_MICROS}) is not None:
+                return known
+        with self._database.write() as tx:
+            row = tx.one(_TOUCH, {"blob": blob_id})
+        return None if row is None else Blob(id=row[0], size=row[1], content_type=row[2])
 
     def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
         """A blob and its pieces; see `Store`."""

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from .. import schema
+from ..errors import NotFound
 from ..states import ItemState, JobState
 from ..store import Phase, Result
 from .language import ZERO, Member, Statement, by, given
@@ -125,6 +126,8 @@ def _results(tx: Tx, job_key: int, state: JobState, phases: tuple[Phase, ...], r
         return []
     params = {"job": job_key, "indexes": tx.packed(row[0] for row in rows)}
     inputs = {index: (input_, metadata) for index, input_, metadata in tx.run(_INPUTS, params)}
+    if len(inputs) < len(rows):
+        raise NotFound("the job was removed a moment ago")
     outputs: dict[int, dict[int, str]] = {}
     for index, phase, output in tx.run(_OUTPUTS, params):
         outputs.setdefault(index, {})[phase] = output

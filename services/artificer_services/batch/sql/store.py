@@ -11,6 +11,7 @@ from .language import Statement
 from .logs import Logs
 from .overview import Overviews
 from .results import Results
+from .retention import Retention
 from .session import Database
 from .slots import Slots
 from .work import Work
@@ -18,7 +19,7 @@ from .work import Work
 _PING = Statement(select(text("1")))
 
 
-class SqlStore(Jobs, Results, Logs, Blobs, Overviews, Slots, Work):
+class SqlStore(Jobs, Results, Logs, Blobs, Overviews, Retention, Slots, Work):
     """The store in a database that has its tables; see `Store`."""
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
