@@ -1,6 +1,7 @@
 """The page of a service: static files, and the headers under which a browser runs nothing but them.
 
-Knows no service; each one has its files in a folder of its own.
+Knows no service; each one has its files in a folder of its own. What all pages share, how they say who asks, is in
+`page` here.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ _HEADERS = {
     "cache-control": "no-cache",  # a new version of the service is a new version of the page
 }
 
+_SHARED = Path(__file__).with_name("page") / "access.js"
+
 
 def add_page(app: FastAPI, path: str, index: Path, assets: Mapping[str, str]) -> None:
     """Serve `index` at `path`, and beside it the files named in `assets`, with their media types, at `path`/assets.
 
-    A route a file, since a mount would be asked about every request.
+    Pages hold no data and are open to anybody: their calls are not. A route a file, since a mount would be asked about
+    every request.
     """
     app.add_route(path, _file(index, "text/html"), include_in_schema=False)
+    app.add_route(f"{path}/assets/{_SHARED.name}", _file(_SHARED, "text/javascript"), include_in_schema=False)
     for name, media in assets.items():
         app.add_route(f"{path}/assets/{name}", _file(index.with_name(name), media), include_in_schema=False)
 

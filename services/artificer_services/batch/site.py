@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from .. import site
 
 _INDEX = Path(__file__).with_name("page") / "jobs.html"
-_ASSETS = {"jobs.css": "text/css"} | dict.fromkeys(("jobs.js", "detail.js", "shown.js"), "text/javascript")
+_ASSETS = {"jobs.css": "text/css"} | dict.fromkeys(("jobs.js", "detail.js", "events.js", "shown.js"), "text/javascript")
 
 
 def add_page(app: FastAPI) -> None:

@@ -1,5 +1,6 @@
 // One job: what it is, its results, and its log as it is written.
 
+import { Events } from "./events.js";
 import { byId, call, ended, fromTemplate, jobPath, messageOf, Pages, setText, showStatus, url, word } from "./shown.js";
 
 const PAGE_SIZE = 50;
@@ -55,7 +56,7 @@ export class Detail {
   // Follow the log from the last line that was seen.
   go() {
     if (!this.id || this.source || this.logEnded) return;
-    const source = (this.source = new EventSource(url(`${jobPath(this.id)}/logs:stream`, { after: this.after })));
+    const source = (this.source = new Events(url(`${jobPath(this.id)}/logs:stream`, { after: this.after })));
     source.addEventListener("message", (event) => {
       if (source !== this.source) return;
       const entry = JSON.parse(event.data);
@@ -70,7 +71,7 @@ export class Detail {
       this.pause();
     });
     source.addEventListener("error", (event) => {
-      if (!event.data && source.readyState !== EventSource.CLOSED) return;
+      if (!event.data && source.readyState !== Events.CLOSED) return;
       if (source !== this.source) return;
       this.pause();
       if (event.data) this.complain(`The log ended: ${messageOf(event.data)}`);

@@ -1,6 +1,8 @@
 // The list of jobs: pages, live progress, and the buttons that change a job.
 
+import { asking as keyless, prepare } from "./access.js";
 import { Detail } from "./detail.js";
+import { Events } from "./events.js";
 import { byId, call, ended, fromTemplate, jobPath, messageOf, Pages, setText, showStatus, showTime, url, word } from "./shown.js";
 
 const REFRESH = 2000; // milliseconds between two looks at the list
@@ -79,12 +81,12 @@ class Row {
   }
 
   follow() {
-    if (this.source && this.source.readyState !== EventSource.CLOSED) return;
-    const source = (this.source = new EventSource(url(`${jobPath(this.id)}/progress:stream`)));
+    if (this.source && this.source.readyState !== Events.CLOSED) return;
+    const source = (this.source = new Events(url(`${jobPath(this.id)}/progress:stream`)));
     source.addEventListener("message", (event) => this.source === source && this.showProgress(JSON.parse(event.data)));
     source.addEventListener("end", () => { this.leave(); refresh(); });
     source.addEventListener("error", (event) => {
-      if (!event.data) return; // the connection was lost: EventSource comes back by itself
+      if (!event.data) return; // the connection was lost: it comes back by itself
       this.leave();
       complain(`${this.name}: ${messageOf(event.data)}`);
     });
@@ -98,7 +100,7 @@ class Row {
 
 async function refresh() {
   clearTimeout(timer);
-  if (document.hidden) return;
+  if (document.hidden || keyless()) return;
   const number = ++asked;
   const { status, project_id } = Object.fromEntries(new FormData(filter));
   try {
@@ -109,7 +111,8 @@ async function refresh() {
     pages.show(answer.nextPageToken ?? "");
     if (state.dataset.kind !== "said") tell(rows.size ? "" : "There are no such jobs.", "");
   } catch (error) {
-    if (number === asked) tell(`The list could not be had: ${error.message}. Trying again…`, "lost");
+    if (keyless()) tell("This server wants to know who asks.", "lost");
+    else if (number === asked) tell(`The list could not be had: ${error.message}. Trying again…`, "lost");
   }
   if (number === asked) timer = setTimeout(refresh, REFRESH);
   detail.refresh();
@@ -169,5 +172,11 @@ document.addEventListener("visibilitychange", () => {
 
 const open = () => detail.open(new URLSearchParams(location.hash.slice(1)).get("job") ?? "");
 addEventListener("hashchange", open);
+prepare(document.querySelector("header"), () => {
+  complain("");
+  tell("", "");
+  detail.go();
+  refresh();
+});
 open();
 refresh();

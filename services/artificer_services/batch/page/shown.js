@@ -1,5 +1,7 @@
 // What both halves of the page use: calls, words for states, and elements that hold texts, never markup.
 
+import { ask, credentials } from "./access.js";
+
 const base = location.pathname.replace(/\/jobs$/, "");
 const PATIENCE = 20_000; // milliseconds that an answer may take
 
@@ -20,11 +22,13 @@ export const jobPath = (id) => `jobs/${encodeURIComponent(id)}`;
 
 // The answer to a call. Throws an Error whose message is the server's own.
 export async function call(path, { query, verb } = {}) {
-  const init = verb ? { method: "POST", body: "{}", headers: { "content-type": "application/json" } } : {};
+  const init = verb ? { method: "POST", body: "{}" } : {};
+  const headers = { ...(verb ? { "content-type": "application/json" } : {}), ...credentials() };
   const signal = AbortSignal.timeout(PATIENCE);
-  const response = await fetch(url(verb ? `${path}:${verb}` : path, query), { ...init, signal });
+  const response = await fetch(url(verb ? `${path}:${verb}` : path, query), { ...init, headers, signal });
   const text = await response.text();
   if (response.ok) return JSON.parse(text);
+  if (response.status === 401) ask(messageOf(text));
   throw new Error(messageOf(text) || `the server answered ${response.status}`);
 }
 

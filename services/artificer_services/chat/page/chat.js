@@ -1,6 +1,7 @@
 // The page: what was said, what is on its way, and going on after a lost connection. Texts only, never markup.
 
-import { TRANSPORTS } from "./transports.js";
+import { ask, prepare } from "./access.js";
+import { TRANSPORTS, UNAUTHENTICATED } from "./transports.js";
 
 const base = location.pathname.replace(/\/chat$/, "");
 const [join, say] = [document.getElementById("join"), document.getElementById("say")];
@@ -11,6 +12,11 @@ const LONGEST_WAIT = 10_000;
 const SHOWN = 2000; // messages kept on the page
 
 let session; // of one channel: { transport, place, pending, seen, wait, timer }
+
+// With a key there is another try at what was wanted without.
+prepare(document.querySelector("header"), () => {
+  if (session) connect(session);
+});
 
 for (const [name, value] of new URLSearchParams(location.search)) {
   const field = join.elements.namedItem(name);
@@ -61,14 +67,20 @@ function connect(own) {
       settle(own, message);
       show(message, message.user?.id === own.place.user.id ? "own" : "");
     },
-    refused(requestId, text) {
+    refused(requestId, text, code) {
+      if (code === UNAUTHENTICATED) ask(text);
       const { item } = own.pending.get(requestId) ?? {};
       own.pending.delete(requestId);
       item?.classList.replace("pending", "refused");
       item?.append(` (not sent: ${text})`);
     },
-    ended({ text, again }) {
+    ended({ text, code, again }) {
       if (own !== session) return;
+      if (code === UNAUTHENTICATED) {
+        tell("This server wants to know who asks.", "error");
+        ask(text);
+        return;
+      }
       tell(again ? `${text}; joining again…` : text, "error");
       if (!again) { session = undefined; enable(false); return; }
       own.timer = setTimeout(() => connect(own), own.wait * (0.5 + Math.random() / 2));

@@ -2,8 +2,9 @@
 // way, carry StreamMessages for reading and SendMessages for each thing said.
 //
 // Each is a class with join(), say(content, requestId) and leave(), and tells by `on`: joined(), message(message),
-// refused(requestId, text), ended({ text, again }), where `again` says that the same call may be made again.
+// refused(requestId, text, code), ended({ text, code, again }), where `again` says that the same call may be made again.
 
+import { credentials } from "./access.js";
 import * as proto from "./protobuf.js";
 
 const SERVICE = "/artificer.chat.v1.MessageService/";
@@ -22,6 +23,8 @@ class CallError extends Error {
   }
 }
 
+export const UNAUTHENTICATED = 16;
+
 export class WebSocketTransport {
   constructor(base, place, on) {
     this.base = base; this.place = place; this.on = on;
@@ -31,9 +34,14 @@ export class WebSocketTransport {
     const { channel, user, after } = this.place;
     const url = new URL(`${this.base}/v1/channels/${encodeURIComponent(channel)}/messages:chat`, location.href);
     url.protocol = url.protocol.replace("http", "ws");
+    // A page can set no header on a WebSocket, and a URL is no place for a key: it is in the first frame.
+    url.search = "$metadata=frame";
     const socket = this.socket = new WebSocket(url, ["diptych.v1.json"]);
     let failed;
-    socket.onopen = () => socket.send(JSON.stringify({ user, ...(after ? { after } : { historySize: HISTORY }) }));
+    socket.onopen = () => {
+      socket.send(JSON.stringify({ metadata: credentials() }));
+      socket.send(JSON.stringify({ user, ...(after ? { after } : { historySize: HISTORY }) }));
+    };
     socket.onmessage = ({ data }) => {
       const event = JSON.parse(data);
       if (event.joined) this.on.joined();
@@ -43,7 +51,7 @@ export class WebSocketTransport {
     };
     socket.onclose = ({ code, reason }) => {
       const status = code >= 4000 ? code - 4000 : code === 1000 ? 0 : 14;
-      this.on.ended({ text: failed || reason || "the connection was lost", again: PASSING.has(status) });
+      this.on.ended({ text: failed || reason || "the connection was lost", code: status, again: PASSING.has(status) });
     };
   }
 
@@ -77,7 +85,8 @@ class FetchTransport {
       if (this.abort.signal.aborted) return;
       // fetch tells of a lost connection by a TypeError, and of nothing else here.
       const lost = !(error instanceof CallError);
-      this.on.ended({ text: lost ? "the connection was lost" : error.message, again: lost || PASSING.has(error.code) });
+      const text = lost ? "the connection was lost" : error.message;
+      this.on.ended({ text, code: error.code, again: lost || PASSING.has(error.code) });
     }
   }
 
@@ -92,7 +101,7 @@ class FetchTransport {
       await this.call("SendMessages", { channel, user, content, requestId }, () => {}, () => {});
     } catch (error) {
       // What may pass is sent again with the next join: its request id keeps it from being stored twice.
-      if (error instanceof CallError && !PASSING.has(error.code)) this.on.refused(requestId, error.message);
+      if (error instanceof CallError && !PASSING.has(error.code)) this.on.refused(requestId, error.message, error.code);
     }
   }
 
@@ -103,7 +112,7 @@ class FetchTransport {
   async call(method, request, begun, each) {
     const response = await fetch(this.base + SERVICE + method, {
       method: "POST",
-      headers: this.headers,
+      headers: { ...this.headers, ...credentials() },
       body: envelope(this.write(method, request)),
       signal: this.abort.signal,
     });
