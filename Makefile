@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test crash check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch deploy-check clean
+.PHONY: help serve serve-cluster clients test crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -16,6 +16,8 @@ help:
 	@echo 'make test       set everything up and run the tests'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
+	@echo 'make fuzz       throw INPUTS (100,000) at the built program by every protocol, and see what it holds afterwards'
+	@echo 'make audit      look what is installed up in a database of known vulnerabilities'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
@@ -64,6 +66,16 @@ ROUNDS ?= 100
 
 crash: build/.generated
 	GRPC_ENABLE_FORK_SUPPORT=0 python -m tests.crash --rounds $(ROUNDS) $(ARGS)
+
+INPUTS ?= 100000
+
+fuzz: build/.generated
+	PYTHONPATH=tests/gen python -m tests.fuzz --inputs $(INPUTS) $(ARGS)
+
+# Not part of the gate: what it says depends on the day, and it needs the network.
+audit: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet 'pip-audit>=2.10,<3'
+	pip-audit --local --skip-editable $(ARGS)
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate

@@ -1,0 +1,139 @@
+"""The built program under fuzz: `diptych serve` as a process of its own, its log, and what the kernel says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+
+from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as rpc
+
+from .app import HELD_PATH
+from .judge import Judge
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds after which something that has to happen counts as missing."""
+_LISTENING = re.compile(r"HTTP on http://\S+:(\d+), gRPC on \S+:(\d+)")
+_SETTINGS = {
+    "TELEMETRY__LOG_FORMAT": "json",
+    "TELEMETRY__ACCESS_LOG": "false",
+    "MAX_BODY_BYTES": str(1 << 20),
+    "MAX_DEADLINE_SECONDS": "0.5",  # Wait waits for ever
+    "CORS_ORIGINS": '["*"]',
+    "GRACE_SECONDS": "10",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process holds while it serves nobody. `memory` is its resident set, in bytes."""
+
+    memory: int
+    descriptors: int
+    threads: int
+    told: dict[str, Any]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.memory / 2**20:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"{self.told['tasks']} tasks, {self.told['objects']} objects"
+        )
+
+
+class Server:
+    """A running server; what it logs is handed to the judge."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, ports: tuple[int, int]) -> None:
+        self._process, self._log, self._read = process, log, 0
+        self.http_port, self.grpc_port = ports
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.returncode is None
+
+    def listen(self, judge: Judge) -> None:
+        """Hand on what was logged since the last time."""
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            whole = log.read().rpartition(b"\n")
+        self._read += len(whole[0]) + len(whole[1])
+        for line in whole[0].decode(errors="replace").splitlines():
+            judge.log(line)
+
+    async def answers(self) -> None:
+        """Both faces serve. Raises what their clients raise."""
+        async with asyncio.timeout(PATIENCE):
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
+                assert (await http.get("/v1/dishes/soup")).json()["title"] == "Soup"
+                assert (await http.get("/readyz")).status_code == 200
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+                dish = await rpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="soup"))
+                assert dish.title == "Soup"
+
+    async def held(self, tasks: int | None = None) -> Held:
+        """What it holds once what is under way has ended; `tasks` is how many there were at rest before."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
+                    told = (await http.get(HELD_PATH)).json()
+                if tasks is None or told["tasks"] <= tasks or not await self._settle():
+                    break
+        proc = Path(f"/proc/{self._process.pid}")
+        pages = int((proc / "statm").read_text().split()[1])
+        threads = len(list((proc / "task").iterdir()))
+        return Held(pages * os.sysconf("SC_PAGESIZE"), len(list((proc / "fd").iterdir())), threads, told)
+
+    _tries = 0
+
+    async def _settle(self) -> bool:
+        """Whether it is worth another look: cancelled calls end soon, but not at once."""
+        self._tries += 1
+        await asyncio.sleep(0.25)
+        return self._tries % 40 != 0
+
+
+@asynccontextmanager
+async def serving(log: Path, *options: str) -> AsyncIterator[Server]:
+    """The program on free ports, stopped by SIGTERM; it writes to `log`."""
+    command = [sys.executable, "-m", "diptych.cli", "serve", "tests.fuzz.app:create", *options]
+    env = {**os.environ, **{f"DIPTYCH_{name}": value for name, value in _SETTINGS.items()}}
+    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
+    with log.open("wb") as written:
+        process = await asyncio.create_subprocess_exec(
+            *command, "--http-port", "0", "--grpc-port", "0", stdout=written, stderr=written, cwd=ROOT, env=env
+        )
+    try:
+        yield Server(process, log, await _ports(process, log))
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _ports(process: asyncio.subprocess.Process, log: Path) -> tuple[int, int]:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            text = await asyncio.to_thread(log.read_text, errors="replace")
+            found = _LISTENING.search(text)
+            if found:
+                return int(found[1]), int(found[2])
+            if process.returncode is not None:
+                raise RuntimeError(f"the server ended before it listened:\n{text}")
+            await asyncio.sleep(0.05)

@@ -1,0 +1,49 @@
+"""The short form of `make fuzz`: a few inputs of every kind, and the server is as before."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+from .judge import Input, Judge
+from .run import SHARES, run
+
+INPUT = Input("rest", 1, b"GET /")
+
+
+async def test_nothing_that_is_thrown_leaves_a_mark(tmp_path: Path) -> None:
+    seed = random.getrandbits(32)  # pytest tells its own, from which this one comes
+    report = await run(500, seed, tmp_path, only=None, examples=0, say=lambda _: None)
+    assert not report.judge.faults, f"seed {seed}:\n" + "\n".join(report.judge.faults[:5])
+    assert report.thrown.keys() == SHARES.keys()
+    assert all(place.after is not None for place in report.places)
+
+
+def test_the_judge_lets_nothing_pass_that_the_server_did_not_mean() -> None:
+    judge = Judge()
+    judge.http(INPUT, 500, b"Internal Server Error")
+    judge.http(INPUT, 503, b"{}")
+    judge.call(INPUT, "UNKNOWN", "")
+    judge.http(INPUT, 400, b"Traceback (most recent call last)")
+    judge.log('{"level": "error", "event": "Task exception was never retrieved", "logger": "asyncio"}')
+    judge.log("Segmentation fault")
+    assert len(judge.faults) == 6
+    judge.http(INPUT, 500, b'{"error": {"message": "internal error, id 0123456789abcdef"}}')
+    assert len(judge.faults) == 6, "the log will say whose it was"
+    judge.log('{"level": "error", "event": "unexpected error 0123456789abcdef in /a.B/C", "exception": "KeyError"}')
+    assert "KeyError" in judge.faults[-1]
+    assert str(INPUT) in judge.faults[-1]
+
+
+def test_the_judge_knows_what_is_meant() -> None:
+    judge = Judge()
+    judge.http(INPUT, 500, b'{"error": {"message": "meant: x"}}')
+    judge.http(INPUT, 501, b"{}")
+    judge.http(INPUT, 504, b"{}")
+    judge.call(INPUT, "INTERNAL", "the request ends within a message")
+    judge.log('{"level": "error", "event": "unexpected error 0123456789abcdef in /kitchen.v1.KitchenService/Fail"}')
+    judge.log('{"level": "warning", "event": "Invalid HTTP request received.", "logger": "uvicorn.error"}')
+    assert not judge.faults
+    assert judge.expected_errors == 1
+    assert judge.seen["rest"] == Counter({"500": 1, "501": 1, "504": 1, "INTERNAL": 1})
