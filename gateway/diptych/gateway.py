@@ -32,8 +32,7 @@ from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
 from .telemetry.exposition import Collector
-from .telemetry.page import PATH as METRICS_PATH
-from .telemetry.page import page as metrics_page
+from .telemetry.page import add_page as add_metrics
 from .telemetry.station import Telemetry
 from .tls import Keeper
 from .transcode import Transcoder
@@ -87,8 +86,7 @@ class Gateway(grpc.aio.Server):
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
-        shown = (*collectors, self._readiness) if self._readiness else collectors
-        self._telemetry = Telemetry(self.settings.telemetry, shown)
+        self._telemetry = Telemetry(self.settings.telemetry, [*collectors, *filter(None, [self._readiness])])
         self._document: dict[str, Any] | None = None
         self._life: Life | None = None
         self._state: Mapping[str, Any] = {}
@@ -104,6 +102,7 @@ class Gateway(grpc.aio.Server):
         """Which worker this is, and how many serve; `/readyz` shows it. None outside of a supervisor."""
         self._stopped: asyncio.Event | None = None
         self._stopping: asyncio.Task[None] | None = None
+        known = self._auth.require() if self._auth.enabled else None
         self.app: FastAPI = make_app(
             settings=self.settings,
             transcoder=self._enter,
@@ -113,11 +112,11 @@ class Gateway(grpc.aio.Server):
             workers=lambda: self.standing,
             readiness=self._readiness,
             lifespan=self._asgi_lifespan,
-            page=self._auth.require() if self._auth.enabled else None,
+            page=known,
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
         if (figures := self._telemetry.on_http) is not None:
-            self.app.add_route(METRICS_PATH, metrics_page(figures), methods=["GET"], include_in_schema=False)
+            add_metrics(self.app, figures, None if self.settings.auth.metrics_public else known)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 

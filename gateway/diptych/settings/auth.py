@@ -203,6 +203,8 @@ class AuthSettings(_Table):
     """What methods ask beyond a known caller; methods without a rule ask nothing more."""
     docs_public: bool = False
     """Shows /docs and /openapi.json to anybody even though calls need credentials."""
+    metrics_public: bool = False
+    """Shows /metrics on the HTTP port to anybody even though calls need credentials; its own port asks for none."""
     recheck_expiry: bool = True
     """Ends a stream with UNAUTHENTICATED when its caller's credentials expire."""
 

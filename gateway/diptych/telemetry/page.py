@@ -14,6 +14,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,14 +23,16 @@ from .exposition import Exposition
 PATH = "/metrics"
 
 
-def page(exposition: Exposition) -> Callable[[Request], Awaitable[Response]]:
-    """What answers on the HTTP port."""
+def add_page(app: Starlette, exposition: Exposition, admit: Callable[[Request], Awaitable[object]] | None) -> None:
+    """Have the HTTP port answer. `admit` raises for those who may not see it; None lets everybody."""
 
     async def metrics(request: Request) -> Response:
+        if admit is not None:
+            await admit(request)
         body, media = exposition.render(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": media, "cache-control": "no-store"})
 
-    return metrics
+    app.router.add_route(PATH, metrics, methods=["GET"], include_in_schema=False)
 
 
 class MetricsPort:
