@@ -65,7 +65,7 @@ def selectors(node: Any) -> Iterator[Any]:
 
 async def shown(tmp_path: Path) -> dict[str, set[str]]:
     """The samples that the whole program shows, and the labels of each."""
-    kept = {"data_dir": str(tmp_path)}
+    kept: dict[str, Any] = {"data_dir": str(tmp_path)}
     services = {"batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
     settings = Settings(http_port=0, grpc_port=0, services=services)
     async with app.create(settings) as gateway, httpx2.AsyncClient() as client:
