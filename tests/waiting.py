@@ -43,6 +43,15 @@ async def until_here(condition: Callable[[], T], *, patience: float = PATIENCE) 
     return found
 
 
+async def until_told(ask: Callable[[], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+    """Ask until the answer is anything but false or empty; that answer."""
+    end = time.monotonic() + patience
+    while not (found := await ask()):
+        _in_time(end, ask)
+        await asyncio.sleep(_PAUSE)
+    return found
+
+
 async def answered(
     ask: Callable[[], Awaitable[T]], unanswered: Callable[[Exception], bool], *, patience: float = PATIENCE
 ) -> T:

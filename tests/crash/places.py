@@ -123,13 +123,4 @@ async def on_cluster(folder: Path, *, workers: int = 2, processes: int = 1, **se
         yield Place("cluster", BatchSettings(**cluster.batch), grpc, effects, cluster.members)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there, waiting to be reaped not counted."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return stat[stat.rindex(b")") + 2 :][:1] not in (b"Z", b"X")
-
-
-__all__ = ["Place", "alive", "on_cluster", "on_sqlite", "workspace"]
+__all__ = ["Place", "on_cluster", "on_sqlite", "workspace"]

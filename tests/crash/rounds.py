@@ -23,6 +23,7 @@ from artificer_services.batch.database import connect, open_store
 from artificer_services.batch.errors import Unavailable
 from artificer_services.batch.states import JobState
 from artificer_services.batch.store import Job, Store
+from tests.waiting import answered, until, wait_for
 
 from .invariants import Effects, Expected, cancelled_faults, faults, read, table_faults
 from .places import Place
@@ -32,7 +33,6 @@ CALL_SECONDS = 15.0
 KILLS = 3  # at most, in one round
 ATTEMPTS = 10  # of an item: more than kills that can meet it
 PHASES = ("first", "second", "third")
-_LOOK_SECONDS = 0.02
 T = TypeVar("T")
 
 
@@ -95,7 +95,7 @@ class Crash:
         cancel = self._dice.random() < 0.15
         try:
             for _ in range(self._dice.randint(1, KILLS)):
-                await asyncio.sleep(self._dice.random() ** 2 * 1.5)
+                await asyncio.sleep(self._dice.random() ** 2 * 1.5)  # a random moment is what this is about
                 if not cancel and self._dice.random() < 0.2:
                     await self._kill_while_paused(job.id, done, began)
                 else:
@@ -151,28 +151,38 @@ class Crash:
 
     def _working(self, job_id: str, patience: float) -> list[str]:
         """The workers that have slots; waits for one, unless the job ends."""
-        end = time.monotonic() + patience
-        while True:
-            with contextlib.suppress(Unavailable):
-                found = self._store.workers()
-                if found or time.monotonic() >= end or self._store.job(job_id).state.ended:
-                    return found
-            if time.monotonic() >= end:
-                return []
-            time.sleep(_LOOK_SECONDS)
+        found: list[str] = []
+
+        def look() -> bool:
+            found[:] = self._store.workers()
+            return bool(found) or self._store.job(job_id).state.ended
+
+        with contextlib.suppress(TimeoutError):
+            wait_for(look, patience=patience, passing=(Unavailable,))
+        return found
 
     async def _kill_while_paused(self, job_id: str, done: Round, began: float) -> None:
-        """Pause, kill, see that nothing is begun, resume."""
+        """Pause, kill, see that nothing of it is begun while other work is done, resume."""
         if not await self._say(self._stub.PauseJob, pb.PauseJobRequest(job_id=job_id)):
             return
         await self._until(lambda: not self._store.workers())
         before = await self._effects(job_id)
         await self._kill(job_id, done, began, paused=True)
         await self._place.whole()
-        await asyncio.sleep(0.5)
+        await self._witness(f"witness-{job_id}-{len(done.kills)}")
         if (after := await self._effects(job_id)) != before:
             done.faults.append(f"{after - before} phases were done while the job was paused")
         await self._say(self._stub.ResumeJob, pb.ResumeJobRequest(job_id=job_id))
+
+    async def _witness(self, request_id: str) -> None:
+        """Have a small job done: the workers look for work, find it, and could have found any other."""
+        phases = [pb.Phase(name="only", task_type="test.trial")]
+        options = pb.JobOptions(auto_start=True, concurrency=4)
+        draft = pb.CreateJobRequest(
+            name="witness", items=[pb.Item(input="x")] * 8, phases=phases, options=options, request_id=request_id
+        )
+        job: pb.Job = await insist(lambda: self._stub.CreateJob(draft, timeout=CALL_SECONDS))
+        await self._until(lambda: self._store.job(job.id).state.ended)
 
     async def _cancel(self, job_id: str, done: Round) -> None:
         if await self._say(self._stub.CancelJob, pb.CancelJobRequest(job_id=job_id)):
@@ -192,8 +202,9 @@ class Crash:
 
     async def _watch(self, job_id: str, done: Round, began: float) -> None:
         """See when something is recorded again after each kill, until the job has ended."""
-        while True:
-            job = await self._stored(job_id)
+
+        def look() -> bool:
+            job = self._store.job(job_id)
             now = time.monotonic() - began
             for kill in done.kills:
                 if (
@@ -203,9 +214,9 @@ class Crash:
                     and (job.counts.steps > kill.steps or job.state.ended)
                 ):
                     kill.recovery = now - kill.at
-            if job.state.ended:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
+            return job.state.ended
+
+        await self._until(look)
 
     async def _reckon(self, job_id: str, expected: Expected, done: Round) -> None:
         job, results = await asyncio.to_thread(read, self._store, job_id)
@@ -229,34 +240,18 @@ class Crash:
         return (await asyncio.to_thread(Effects.of, self._place.effects, job_id)).total
 
     async def _until(self, condition: Callable[[], object]) -> None:
-        await asyncio.to_thread(_wait_for, condition)
-
-
-def _wait_for(condition: Callable[[], object]) -> None:
-    """Look again and again until something is so. Raises TimeoutError."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        with contextlib.suppress(Unavailable):
-            if condition():
-                return
-        time.sleep(_LOOK_SECONDS)
-    raise TimeoutError
+        await until(condition, patience=PATIENCE, passing=(Unavailable,))
 
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
     """Ask until there is an answer. What is no answer: nobody there, or the database away. All else is raised."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return await call()
-        except Unavailable:
-            if time.monotonic() > end:
-                raise
-        except grpc.aio.AioRpcError as error:
-            unanswered = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-            if error.code() not in unanswered or time.monotonic() > end:
-                raise
-        await asyncio.sleep(0.1)
+    return await answered(call, _unanswered, patience=PATIENCE)
+
+
+def _unanswered(error: Exception) -> bool:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    return isinstance(error, Unavailable)
 
 
 def _job(dice: random.Random, request_id: str) -> tuple[pb.CreateJobRequest, Expected]:

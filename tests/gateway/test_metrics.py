@@ -19,6 +19,7 @@ from diptych import Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
+from tests.waiting import until_told
 
 
 async def _text(http: httpx2.AsyncClient, accept: str = "") -> str:
@@ -114,9 +115,11 @@ async def test_calls_that_wait_for_a_thread_are_seen(serve: Serve) -> None:
     async with serve(kitchen, threads=1) as served:
         calls = [asyncio.ensure_future(served.http.get("/v1/dishes/1")) for _ in range(3)]
         assert await asyncio.to_thread(kitchen.held.acquire, timeout=20)
-        async with asyncio.timeout(20):
-            while _values(await _text(served.http))["diptych_executor_queue_depth"] != 2:
-                pass
+
+        async def both_wait() -> bool:
+            return _values(await _text(served.http))["diptych_executor_queue_depth"] == 2
+
+        await until_told(both_wait)
         kitchen.go.set()
         await asyncio.gather(*calls)
         assert _values(await _text(served.http))["diptych_executor_queue_depth"] == 0

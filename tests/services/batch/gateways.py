@@ -48,8 +48,15 @@ class Served:
 async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Served]:
     """The service as an application puts it into a gateway; nobody works on its jobs unless the settings say so."""
     service = BatchService(BatchSettings(**{"engine": "none", "trial_tasks": True, **place, **settings}))
-    ports = Settings(http_port=0, grpc_port=0, method_max_body_bytes=service.body_limits)
-    made = Gateway(ports, lifespan=service.lifespan, readiness={"batch": service.ready}, collectors=[service.metrics])
+    gateway = Settings.model_validate(
+        {
+            "http_port": 0,
+            "grpc_port": 0,
+            "method_max_body_bytes": service.body_limits,
+            "readiness": {"keep_seconds": 0},  # each probe is told how it is now
+        }
+    )
+    made = Gateway(gateway, lifespan=service.lifespan, readiness={"batch": service.ready}, collectors=[service.metrics])
     rpc.add_BatchServiceServicer_to_server(service.servicer, made)
     async with made, AsyncExitStack() as stack:
         # Otherwise channels to one address share a connection, and so its flow control.

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from artificer_services.batch.database import open_store
 from artificer_services.batch.engines.local import LocalEngine
-from artificer_services.batch.errors import Unavailable
+from artificer_services.batch.jobs import Jobs
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.states import ItemState, JobState, Verb
 from artificer_services.batch.store import ItemDraft, Job, JobDraft, Phase, Result, Store
-
-PATIENCE = 60.0  # seconds until a condition that should come counts as missed
-T = TypeVar("T")
+from artificer_services.batch.sweeper import Sweeper
+from tests.waiting import until
 
 
 def settings_for(place: dict[str, Any], **more: Any) -> BatchSettings:
@@ -76,20 +74,6 @@ def states(store: Store, job_id: str) -> list[ItemState]:
     return [result.state for result in results(store, job_id)]
 
 
-def wait_for(condition: Callable[[], T]) -> T:
-    """Look again and again until something is so; what was found."""
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
-    return found
-
-
-async def until(condition: Callable[[], T]) -> T:
-    """The same beside an event loop that goes on."""
-    return await asyncio.to_thread(wait_for, condition)
-
-
 async def ended(store: Store, job_id: str) -> Job:
     """A job, once it has ended."""
     await until(lambda: store.job(job_id).state.ended)
@@ -121,35 +105,26 @@ class Served:
 
 
 @asynccontextmanager
-async def working(settings: BatchSettings, *, kill_lost: bool = True) -> AsyncIterator[Served]:
-    """Workers on a database, and a sweeper beside them that ends those whose lease was over."""
+async def working(settings: BatchSettings) -> AsyncIterator[Served]:
+    """Workers on a database, and the service's sweeper beside them."""
     store = await asyncio.to_thread(open_store, settings, durable=True)
     engine = LocalEngine(store, settings)
-
-    async def sweep() -> None:
-        while True:
-            await asyncio.sleep(settings.sweep_seconds)
-            with suppress(Unavailable):
-                swept = await asyncio.to_thread(store.sweep)
-                if kill_lost:
-                    engine.lost(one.worker for one in swept)
-                engine.wanted(await asyncio.to_thread(store.backlog))
-
+    jobs = Jobs(store, {}, settings, document=lambda _: None, nudge=engine.nudge)
+    sweeper = Sweeper(jobs, engine, settings.sweep_seconds)
     try:
         await engine.start()
-        sweeping = asyncio.create_task(sweep())
+        sweeper.start()
         try:
             yield Served(store, engine, settings)
         finally:
-            sweeping.cancel()
-            await asyncio.wait({sweeping})
+            await sweeper.stop()
             await engine.stop()
     finally:
+        await asyncio.to_thread(jobs.close)
         await asyncio.to_thread(store.close)
 
 
 __all__ = [
-    "PATIENCE",
     "ItemState",
     "JobState",
     "Served",
@@ -162,7 +137,5 @@ __all__ = [
     "results",
     "settings_for",
     "states",
-    "until",
-    "wait_for",
     "working",
 ]

@@ -7,12 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import pytest
@@ -31,11 +30,9 @@ from artificer_services.cluster.member import Member
 from artificer_services.cluster.servers import free_port, valkey
 from tests.crash.invariants import Effects, read
 from tests.crash.places import APP, workspace
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PATIENCE = 60.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,19 +76,6 @@ class Served:
         told: pb.Job = await self.other.GetJob(pb.GetJobRequest(job_id=job_id))
         assert told.status == pb.JOB_STATUS_COMPLETED
         return told
-
-
-async def until(condition: Callable[[], T]) -> T:
-    """Look again and again until something is so; what was found."""
-
-    def look() -> T:
-        end = time.monotonic() + PATIENCE
-        while not (found := condition()):
-            assert time.monotonic() < end, "it did not come about"
-            time.sleep(0.01)
-        return found
-
-    return await asyncio.to_thread(look)
 
 
 @asynccontextmanager

@@ -20,8 +20,9 @@ import pytest
 
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.store import Job, Store
+from tests.waiting import PATIENCE, until
 
-from .helpers import PATIENCE, ItemState, JobState, Verb, ended, item, make_job, open_store, phase, results, until
+from .helpers import ItemState, JobState, Verb, ended, item, make_job, open_store, phase, results
 
 ITEMS = 60
 PHASES = ("a", "b", "c")

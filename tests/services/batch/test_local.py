@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import sys
 from collections import Counter
@@ -19,9 +18,9 @@ from artificer_services.batch.engines.local import LocalEngine
 from artificer_services.batch.engines.process import WorkerProcess
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.store import Backlog
+from tests.waiting import PATIENCE, exited, until, wait_for
 
 from .helpers import (
-    PATIENCE,
     ItemState,
     JobState,
     Served,
@@ -34,8 +33,6 @@ from .helpers import (
     results,
     settings_for,
     states,
-    until,
-    wait_for,
     working,
 )
 
@@ -55,15 +52,6 @@ def told(place: dict[str, Any], **more: Any) -> tuple[BatchSettings, Path]:
 def pids(effects: Path) -> list[int]:
     """The process of every effect, in their order."""
     return [int(line.split()[2]) for line in effects.read_text().splitlines()] if effects.exists() else []
-
-
-async def gone(fd: int) -> None:
-    """Wait until the process behind a pidfd is gone."""
-    try:
-        ready, _, _ = await asyncio.to_thread(select.select, [fd], [], [], PATIENCE)
-        assert ready, "the process is still there"
-    finally:
-        os.close(fd)
 
 
 async def ready(served: Served) -> None:
@@ -152,9 +140,9 @@ async def test_cancel_ends_a_worker_that_sleeps_in_a_library(folder: dict[str, A
         await until(lambda: len(served.store.workers()) == 1)
         (name,) = served.store.workers()
         (sleeper,) = [worker.pid for worker in served.engine.workers if worker.name == name]
-        gone_fd = os.pidfd_open(sleeper)
+        sleeping = os.pidfd_open(sleeper)
         served.store.change(job.id, Verb.CANCEL)
-        await gone(gone_fd)
+        await exited(sleeping)
         assert states(served.store, job.id).count(ItemState.COMPLETED) == 4
         assert states(served.store, job.id)[2] is ItemState.CANCELLED
         assert (await served.run(3)).state is JobState.COMPLETED, "the replaced worker does no work"
@@ -247,7 +235,7 @@ async def test_stopping_gives_back_what_does_not_end(folder: dict[str, Any]) -> 
     engine.nudge(job.id)
     await until(lambda: ItemState.RUNNING in states(store, job.id))
     await engine.stop()
-    await gone(fd)
+    await exited(fd)
     assert not engine.healthy
     assert set(states(store, job.id)) == {ItemState.PENDING}
     assert not store.workers()
@@ -273,13 +261,13 @@ import asyncio, json, sys
 from artificer_services.batch.database import open_store
 from artificer_services.batch.engines.local import LocalEngine
 from artificer_services.batch.settings import BatchSettings
+from tests.waiting import until
 
 async def main():
     settings = BatchSettings(**json.loads(sys.argv[1]))
     engine = LocalEngine(open_store(settings, durable=True), settings)
     await engine.start()
-    while len(engine.workers) < settings.workers:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(engine.workers) == settings.workers)
     print(json.dumps([worker.pid for worker in engine.workers]), flush=True)
     await asyncio.Event().wait()
 
@@ -317,8 +305,7 @@ async def test_workers_end_with_a_killed_gateway_and_the_next_one_goes_on_at_onc
             fds = [os.pidfd_open(pid) for pid in workers]
             await until(lambda: states(store, job.id).count(ItemState.RUNNING) == 2)
             process.kill()
-            for fd in fds:
-                await gone(fd)
+            await exited(*fds)
         assert len(store.workers()) == 2, "nobody was left to give back what they had"
         async with working(settings) as served:
             done = await ended(served.store, job.id)

@@ -17,6 +17,7 @@ from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.store import Claimed, Job, Store
 from artificer_services.batch.tasks.api import Output, PhaseView, Rejected, Task, TaskError, Work
 from artificer_services.batch.tasks.trial import NAME, trial
+from tests.waiting import wait_for
 
 from .helpers import (
     ItemState,
@@ -29,7 +30,6 @@ from .helpers import (
     results,
     settings_for,
     states,
-    wait_for,
 )
 
 
@@ -439,12 +439,11 @@ def test_a_long_item_keeps_its_lease(store: Store, place: dict[str, Any]) -> Non
 
 
 def test_jobs_take_turns_at_one_worker(store: Store, place: dict[str, Any]) -> None:
-    settings = settings_for(place, slice_seconds=0.02)
+    settings = settings_for(place, slice_seconds=1e-6)  # less than any item takes
     order: list[str] = []
 
     def notes(work: Work) -> str:
         order.append(work.job_id)
-        threading.Event().wait(0.01)
         return ""
 
     with worker(store, settings, notes=notes) as runner:

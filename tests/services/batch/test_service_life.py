@@ -12,9 +12,10 @@ from google.rpc import error_details_pb2
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from tests.services.postgres import Postgres
+from tests.waiting import PATIENCE, until
 
-from .gateways import PATIENCE, Served, Worker, done, refused, serving, unpacked, until_ended
-from .helpers import ItemState, states, until
+from .gateways import Served, Worker, done, refused, serving, unpacked, until_ended
+from .helpers import ItemState, states
 
 
 def allow(postgres: Postgres, url: str, *, connections: bool) -> None:

@@ -17,9 +17,9 @@ from websockets.asyncio.client import connect
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer_services.batch.store import LogLine
+from tests.waiting import PATIENCE
 
 from .gateways import (
-    PATIENCE,
     Served,
     Worker,
     broke,

@@ -23,8 +23,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer_services.batch.store import Claimed
+from tests.waiting import PATIENCE
 
-from .gateways import PATIENCE, Served, Worker, asked, broke, done, serving
+from .gateways import Served, Worker, asked, broke, done, serving
 
 T = TypeVar("T")
 

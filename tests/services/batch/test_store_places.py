@@ -29,8 +29,9 @@ from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.states import ItemState, JobState, Verb
 from artificer_services.batch.store import Done, JobDraft, Store
 from tests.services.postgres import Postgres
+from tests.waiting import wait_for
 
-from .helpers import item, make_job, open_store, results, settings_for, wait_for
+from .helpers import item, make_job, open_store, results, settings_for
 
 VERSION_TABLE = "batch_alembic_version"
 

@@ -11,8 +11,9 @@ import pytest
 from artificer_services.batch.errors import LostSlot
 from artificer_services.batch.states import ItemState, JobState, Verb
 from artificer_services.batch.store import Backlog, Broke, Claimed, Done, Job, LogLine, Outcome, Slot, Store
+from tests.waiting import wait_for
 
-from .helpers import item, make_job, open_store, phase, results, settings_for, wait_for
+from .helpers import item, make_job, open_store, phase, results, settings_for
 
 CRASHED = "the worker ended while it ran this item"
 LINE = LogLine(level=logging.INFO, message="done", time=7, item=0)

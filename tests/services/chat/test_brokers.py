@@ -14,6 +14,7 @@ from artificer.chat.v1 import message_service_pb2 as pb
 from artificer_services.chat.broker import parse, payload_of
 from artificer_services.chat.settings import ChatSettings
 from tests.services.postgres import Postgres
+from tests.waiting import until_told
 
 from .conftest import Serve, Served, send
 
@@ -46,10 +47,8 @@ async def take(stream: AsyncIterator[pb.Message], count: int) -> list[str]:
 
 async def healthy(*services: Served) -> None:
     """Both are ready: they hear from each other."""
-    async with asyncio.timeout(60):
-        for served in services:
-            while not await served.service.ready():
-                await served.service.store.ping()
+    for served in services:
+        await until_told(served.service.ready)
 
 
 async def test_two_processes_hear_each_other(serve: Serve, between: dict[str, Any]) -> None:
@@ -107,9 +106,11 @@ async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Ser
         assert await take(stream, 1) == ["before"]
         server.stop()
         await send(one.stub, "town", "while it was gone")
-        async with asyncio.timeout(60):
-            while await other.service.ready():
-                await other.service.store.ping()
+
+        async def deaf() -> bool:
+            return not await other.service.ready()
+
+        await until_told(deaf)
         server = ValkeyServer(port=port, save="")
         server.start()
         assert await take(stream, 1) == ["while it was gone"]

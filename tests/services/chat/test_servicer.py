@@ -11,6 +11,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from artificer.chat.v1 import message_service_pb2 as pb
+from tests.waiting import until_here
 
 from .conftest import Serve, Served, send
 
@@ -268,9 +269,7 @@ async def test_a_stream_whose_client_leaves_leaves_nothing_behind(served: Served
     assert len(chat._hub.channels) == 5
     for call in calls:
         call.cancel()
-    async with asyncio.timeout(60):
-        while chat._hub.channels:
-            await served.service.store.ping()
+    await until_here(lambda: not chat._hub.channels)
 
 
 # Sending.

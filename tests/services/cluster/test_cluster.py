@@ -16,7 +16,8 @@ import pytest
 
 from artificer_services.cluster.cluster import Cluster, ClusterError, Plan
 from artificer_services.cluster.member import Member, Program
-from tests.crash.places import alive, workspace
+from tests.crash.places import workspace
+from tests.waiting import exited, pidfds, until, until_here
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 90.0
@@ -44,13 +45,6 @@ async def command(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 def members_of(pid: int) -> list[int]:
     """The children of a process."""
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-
-
-async def gone(pids: list[int]) -> None:
-    """Return when none of these processes is there."""
-    async with asyncio.timeout(PATIENCE):
-        while any(map(alive, pids)):  # noqa: ASYNC110, nobody tells of the end of others' processes
-            await asyncio.sleep(0.02)
 
 
 async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it() -> None:
@@ -85,7 +79,7 @@ async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it()
             process.send_signal(signal.SIGINT)
             rest, errors = await process.communicate()
             assert (process.returncode, rest, errors) == (0, b"stopping\n", b"")
-            await gone(members)
+            await exited(*pidfds(members))
             modes = {path.name: path.stat().st_mode & 0o777 for path in (folder / "cluster").iterdir()}
             assert modes["secret"] == modes["diptych.toml"] == 0o600
 
@@ -93,11 +87,10 @@ async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it()
 async def test_members_end_with_whoever_keeps_them() -> None:
     with workspace() as folder:
         async with command(folder) as process:
-            async with asyncio.timeout(PATIENCE):
-                while len(members := members_of(process.pid)) < 2:  # noqa: ASYNC110, see above
-                    await asyncio.sleep(0.02)
+            members = await until(lambda: len(found := members_of(process.pid)) >= 2 and found)
+            assert members
             process.kill()
-            await gone(members)
+            await exited(*pidfds(members))
 
 
 def _program(code: str, ready: str = "ready") -> Program:
@@ -112,10 +105,8 @@ async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
         first = member.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
+        await until_here(lambda: member.pid not in (None, first))
         async with asyncio.timeout(PATIENCE):
-            await gone([first])
-            while member.pid in (None, first):  # noqa: ASYNC110, see above
-                await asyncio.sleep(0.02)
             await member.ready()
         assert told[0] == "it ended with signal 9, starting it again"
     finally:
@@ -147,7 +138,7 @@ async def test_what_does_not_end_is_ended_with_its_children(tmp_path: Path) -> N
     assert member.pid is not None
     pids = [member.pid, int(found[1])]
     await member.stop()
-    await gone(pids)
+    await exited(*pidfds(pids))
 
 
 async def test_a_cluster_that_cannot_start_leaves_nothing_behind() -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import select
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from artificer_services.ocr import errors
 from artificer_services.ocr.build import OcrService, OcrSettings, build
 from artificer_services.ocr.engine import Choices
 from artificer_services.ocr.process import WorkerProcess
+from tests.waiting import exited, until_here
 
 from . import samples
 from .conftest import serve
@@ -29,22 +28,6 @@ from .conftest import serve
 ONE = samples.page_text(1)
 LONG = samples.scan_pdf(*(samples.page_text(number) for number in range(1, 9)))
 SHORT = samples.scan_pdf(ONE)
-PATIENCE = 30.0  # seconds until a condition that should come counts as missed
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop turn until a condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  # it is about other processes, which set no event here
-            await asyncio.sleep(0)
-
-
-def wait_for_end(fd: int) -> None:
-    """Wait until the process behind a pidfd is gone."""
-    try:
-        assert select.select([fd], [], [], PATIENCE)[0], "the process is still there"
-    finally:
-        os.close(fd)
 
 
 def busy(service: OcrService) -> list[WorkerProcess]:
@@ -59,7 +42,7 @@ async def read(service: OcrService, data: bytes) -> str:
 async def test_a_killed_worker_fails_only_its_own_request() -> None:
     async with serve(OcrSettings(workers=1)) as (service, stub):
         long = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
-        await until(lambda: bool(busy(service)))
+        await until_here(lambda: bool(busy(service)))
         short = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         (worker,) = busy(service)
         os.kill(worker.pid, signal.SIGKILL)
@@ -83,11 +66,11 @@ async def test_a_client_that_leaves_frees_the_pool() -> None:
     async with serve(OcrSettings(workers=1)) as (service, stub):
         call = stub.ProcessPDFStream(pb.ProcessPDFStreamRequest(pdf_data=LONG))
         await anext(aiter(call))
-        await until(lambda: bool(busy(service)))
+        await until_here(lambda: bool(busy(service)))
         (worker,) = busy(service)
         gone = os.pidfd_open(worker.pid)
         call.cancel()
-        await asyncio.to_thread(wait_for_end, gone)
+        await exited(gone)
         answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         assert samples.words(answer.text) == samples.words(ONE)
 
@@ -97,12 +80,11 @@ async def test_a_closed_generator_stops_the_work() -> None:
     async with service.lifespan():
         pages = service.reader.pages(LONG, Choices())
         await anext(pages)
-        await until(lambda: len(busy(service)) == 2)
+        await until_here(lambda: len(busy(service)) == 2)
         gone = [os.pidfd_open(worker.pid) for worker in busy(service)]
         await pages.aclose()
-        for fd in gone:
-            await asyncio.to_thread(wait_for_end, fd)
-        await until(lambda: len(service.pool.workers) == 2)
+        await exited(*gone)
+        await until_here(lambda: len(service.pool.workers) == 2)
 
 
 async def test_a_page_over_time_is_ended() -> None:
@@ -111,7 +93,7 @@ async def test_a_page_over_time_is_ended() -> None:
             await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert "page 1 took longer than 0.05 seconds" in (caught.value.details() or "")
-        await until(lambda: bool(service.pool.workers))
+        await until_here(lambda: bool(service.pool.workers))
 
 
 async def test_a_long_document_does_not_starve_a_short_one() -> None:
@@ -124,7 +106,7 @@ async def test_a_long_document_does_not_starve_a_short_one() -> None:
                 seen.append(page.number)  # counted while it goes on
 
         reading = asyncio.create_task(long())
-        await until(lambda: seen == [1])
+        await until_here(lambda: seen == [1])
         assert samples.words(await read(service, SHORT)) == samples.words(ONE)
         assert len(seen) <= 4  # of eight: a turn each for looking and for reading, and one that was under way
         await reading
@@ -145,7 +127,7 @@ async def test_a_slow_taker_holds_the_work_back() -> None:
     async with service.lifespan(), aclosing(service.reader.pages(data, Choices())) as pages:
         await anext(pages)
         # Nothing is asked of the generator any more: what was begun ends, and no more begins.
-        await until(lambda: not busy(service) and not len(service.pool._queue))
+        await until_here(lambda: not busy(service) and not len(service.pool._queue))
         (worker,) = service.pool.workers
         assert worker.tasks <= 8
 
@@ -153,7 +135,7 @@ async def test_a_slow_taker_holds_the_work_back() -> None:
 async def test_more_requests_than_are_admitted_are_told_to_come_back() -> None:
     async with serve(OcrSettings(workers=1, max_requests=1)) as (service, stub):
         call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
-        await until(lambda: bool(busy(service)))
+        await until_here(lambda: bool(busy(service)))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -172,7 +154,7 @@ async def test_a_stopped_service_is_unavailable() -> None:
     async with serve(OcrSettings(workers=1)) as (service, stub):
         assert await service.ready()
         call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=LONG))
-        await until(lambda: bool(busy(service)))
+        await until_here(lambda: bool(busy(service)))
         await service.stop()
         assert not await service.ready()
         for failing in (call, stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))):
@@ -220,7 +202,7 @@ def left_behind() -> tuple[set[str], set[str], set[str]]:
             descriptors.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
         except FileNotFoundError:  # the one that listed the folder
             continue
-    files = {str(path) for path in Path(tempfile.gettempdir()).glob("diptych-ocr-*")}
+    files = {str(path) for path in Path(tempfile.gettempdir()).glob(f"diptych-ocr-{os.getpid()}-*")}
     return children, descriptors, files
 
 
@@ -233,7 +215,7 @@ async def test_nothing_is_left_behind(engine: str) -> None:
         await read(service, SHORT)
         cancelled = asyncio.create_task(read(service, LONG))
         killed = asyncio.create_task(read(service, LONG))
-        await until(lambda: len(busy(service)) == 2)
+        await until_here(lambda: len(busy(service)) == 2)
         cancelled.cancel()
         for worker in busy(service):
             os.kill(worker.pid, signal.SIGKILL)
@@ -277,8 +259,7 @@ def test_workers_die_with_a_server_that_is_killed(tmp_path: Path, engine: str) -
         started = [int(pid) for worker in workers for pid in children(worker)]
         gone = [os.pidfd_open(pid) for pid in (*workers, *started)]
         server.kill()
-        for fd in gone:
-            wait_for_end(fd)
+        asyncio.run(exited(*gone))
         assert server.stdout.read() == ""  # it was killed in the middle of its work
     assert len(workers) == 2
     assert (engine == "pytesseract") or not started
