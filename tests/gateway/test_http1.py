@@ -85,3 +85,53 @@ async def test_a_connect_query_of_any_bytes_is_no_error_of_the_servers(serve: Se
         query = "connect=v1&encoding=proto&message=&x=%D0%7C"
         answer = await served.http.get(f"/kitchen.v1.KitchenService/{method}?{query}")
         assert answer.status_code == status
+
+
+POST = b"POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+LARGEST = 64 * 1024
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nlong: ",
+        POST + b"2\r\n{}\r\n0\r\ntrailer: ",
+        POST + b"2;extension=",
+        NEXT + b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nlong: ",
+    ],
+    ids=["a header", "a trailer", "a chunk's extension", "behind another"],
+)
+async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, head: bytes) -> None:
+    """The parser keeps what has no end, and time alone would let a fast client send gigabytes."""
+    async with serve() as served, talking(served) as (reader, writer):
+        writer.write(head)
+        sent, answer = 0, asyncio.create_task(reader.read())
+        with suppress(ConnectionError):
+            while not answer.done():
+                writer.write(b"x" * 4096)
+                sent += 4096
+                await writer.drain()
+        with suppress(ConnectionError):
+            told = await answer
+            assert told.rpartition(b"HTTP/1.1 ")[2].startswith(b"431 ")
+        assert sent < 100 * LARGEST  # what stands in both sockets is lost with them
+
+
+async def test_a_head_is_too_large_at_64_kib_also_where_it_comes_at_once(serve: Serve) -> None:
+    async with serve() as served:
+        for size, status in ((LARGEST - 1024, 200), (LARGEST, 431), (3 * LARGEST, 431)):
+            async with talking(served) as (reader, writer):
+                writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\nlong: " + b"x" * size)
+                writer.write(b"\r\n\r\n")
+                answer = await reader.read()
+                assert answer.startswith(b"HTTP/1.1 %d " % status)
+                if status != 200:
+                    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["status"] == "RESOURCE_EXHAUSTED"
+
+
+async def test_a_large_body_behind_a_small_head_is_none_of_it(serve: Serve) -> None:
+    body = b'{"stringValue":"%b"}' % (b"x" * 20 * LARGEST)
+    head = b"POST /v1/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    async with serve() as served, talking(served) as (reader, writer):
+        writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")

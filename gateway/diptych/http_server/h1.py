@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ..exchange import AUTH
 from ..tls import Room
 from .h2 import PREFACE, TOO_MANY, Http2Protocol
+from .h2.limits import MAX_HEADER_BYTES
 from .parting import Parting
 from .patience import Patience, Wait
 from .words import Words
@@ -33,6 +34,8 @@ def http1(
         _begun: bytes | None = b""
         _served: RequestResponseCycle | None = None
         _deaf = False
+        _unread = 0  # bytes since the parser last had something whole: of a head, of trailers, of a chunk's extension
+        _fault = words.malformed
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             tls: Any = transport.get_extra_info("ssl_object")
@@ -70,7 +73,23 @@ def http1(
                 if data.startswith(PREFACE):
                     self._hand_on(data)
                     return
+            self._unread += len(data)
             super().data_received(data)
+            if self._unread > MAX_HEADER_BYTES:  # the parser keeps them, however many there are
+                self._fault = words.large
+                self.send_400_response("")
+
+        def on_headers_complete(self) -> None:
+            # A body may have come with the head: what came at once is added up only where it is much.
+            if self._unread > MAX_HEADER_BYTES and _size(self.url, self.headers) > MAX_HEADER_BYTES:
+                self._fault = words.large
+                raise ValueError("the head is too large")
+            self._unread = 0
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._unread = 0
+            super().on_body(body)
 
         def _hand_on(self, data: bytes) -> None:
             self.connections.discard(self)
@@ -86,10 +105,11 @@ def http1(
 
         def send_400_response(self, msg: str) -> None:
             served = self._served
+            self._unread = 0
             if served is None or served.response_complete:
-                self._leave(words.malformed)
+                self._leave(self._fault)
             elif served.more_body:  # it is the body of what is served that is malformed
-                self._leave(b"" if served.response_started else words.malformed)
+                self._leave(b"" if served.response_started else self._fault)
             else:  # a request behind it: no words may come before, or within, the answer that is owed
                 self._deaf = True
                 self.pipeline.clear()
@@ -122,6 +142,10 @@ def http1(
             self.scope[AUTH] = self._proven  # type: ignore[literal-required]
 
     return Secure if secure else Protocol
+
+
+def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 _SERVED, _PREFACE, _FRESH = "served", "preface", "fresh"

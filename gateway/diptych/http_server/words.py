@@ -19,6 +19,8 @@ class Words:
 
     malformed: bytes
     """The parser has given up."""
+    large: bytes
+    """The head, or what follows a body, is too large."""
     late: bytes
     """The head took too long."""
     full: bytes
@@ -31,6 +33,9 @@ class Words:
         """In the gateway's error dialect."""
         return cls(
             malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
+            large=_raw(
+                errors, Status(code=Code.RESOURCE_EXHAUSTED, message="the request's head is too large", http=431)
+            ),
             late=_raw(
                 errors, Status(code=Code.DEADLINE_EXCEEDED, message="the request's head took too long", http=408)
             ),
