@@ -40,7 +40,8 @@ def _parting() -> Iterator[str]:
     yield "## SIGTERM and rolling reloads under load"
     yield ""
     yield "Lost is a call without a right answer. After SIGTERM calls are refused in the end: only such that a servicer"
-    yield "had begun count. Resent are requests that met the end of a kept connection before a byte of an answer."
+    yield "had begun count, and so in a reload on gRPC's own port (docs/operations.md says why). Resent are"
+    yield "requests that met the end of a kept connection before a byte of an answer."
     yield ""
     rows = [row for face in parting.FACES for row in asyncio.run(parting.reload(face))]
     rows += [row for face in parting.FACES for count in (1, 2) for row in asyncio.run(parting.stop(face, count))]

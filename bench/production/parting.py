@@ -27,7 +27,7 @@ KILL_HEAD = [
     "face",
     "calls answered",
     "lost",
-    "of them the dead one's",
+    "of them its own",
     "replaced in s",
     "a start in s",
     "target",
@@ -70,7 +70,10 @@ async def reload(face: str) -> list[Row]:
                 program.signal(signal.SIGHUP)
                 await program.said("reloaded: HTTP on ", said)
             await asyncio.sleep(AFTER_SECONDS)
-        return [_row("reload", face, name, one, program, "none lost") for name, one in accounts.items()]
+        return [
+            _row("reload", face, name, one, program, whole=name != "gRPC" or face == "single port")
+            for name, one in accounts.items()
+        ]
 
 
 async def stop(face: str, workers: int) -> list[Row]:
@@ -80,14 +83,16 @@ async def stop(face: str, workers: int) -> list[Row]:
             program.signal(signal.SIGTERM)
             code = await program.process.wait()
         what = f"SIGTERM, {workers} {'worker' if workers == 1 else 'workers'}, exit code {code}"
-        return [_row(what, face, name, one, program, "none begun is lost") for name, one in accounts.items()]
+        return [_row(what, face, name, one, program, whole=False) for name, one in accounts.items()]
 
 
-def _row(what: str, face: str, who: str, account: Account, program: Program, target: str) -> Row:
+def _row(what: str, face: str, who: str, account: Account, program: Program, *, whole: bool) -> Row:
+    """With `whole` no call may be lost, else none that a servicer had begun."""
     seen = program.seen()
-    begun = [why for call, why in account.lost if call.id in seen]
-    bad = account.lost if target == "none lost" else begun
-    for call, why in account.lost[:3] if bad else ():
+    begun = [(call, why) for call, why in account.lost if call.id in seen]
+    bad = account.lost if whole else begun
+    target = "none lost" if whole else "none begun is lost"
+    for call, why in bad[:3]:
         print(f"{what}, {face}, {who}: {call.id}: {why}")
     counts = [f"{len(account.took):,}", str(len(account.lost)), str(len(begun)), str(account.resent)]
     return [what, f"{face}: {who}", *counts, target, "NO" if bad or not account.took else "yes"]
