@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch deploy-check clean
+.PHONY: help serve serve-cluster clients test crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
 	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
+	@echo 'make bench-production  crowds, floods, stops, reloads and deaths under load, into bench/PRODUCTION_RESULTS.md'
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
 	@echo 'make bench-batch  measure batch jobs against peers, into bench/BATCH_RESULTS.md'
 
@@ -113,6 +114,9 @@ bench: build/.generated $(VENV)/.bench
 
 bench-streams: build/.generated $(VENV)/.bench
 	python -m bench.streams
+
+bench-production: build/.generated $(VENV)/.bench
+	python -m bench.production $(ARGS)
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr
