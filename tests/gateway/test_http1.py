@@ -135,3 +135,29 @@ async def test_a_large_body_behind_a_small_head_is_none_of_it(serve: Serve) -> N
     async with serve() as served, talking(served) as (reader, writer):
         writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+
+
+KEY = b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+VERSION = b"sec-websocket-version: 13\r\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        (b"GET", KEY),
+        (b"GET", KEY + b"sec-websocket-version: 12\r\n"),
+        (b"GET", VERSION),
+        (b"GET", VERSION + b"sec-websocket-key: short\r\n"),
+        (b"GET", VERSION + KEY + KEY),
+        (b"POST", VERSION + KEY),
+    ],
+    ids=["no version", "another version", "no key", "no key's length", "two keys", "another verb"],
+)
+async def test_what_opens_no_websocket_is_told_what_does(serve: Serve, verb: bytes, fields: bytes) -> None:
+    async with serve() as served, talking(served) as (reader, writer):
+        writer.write(verb + b" /v1/ticks HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n")
+        writer.write(fields + b"\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 426 ")
+        assert b"sec-websocket-version: 13" in head.split(b"\r\n")
+        assert json.loads(body)["error"]["status"] == "INVALID_ARGUMENT"

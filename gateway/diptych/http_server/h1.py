@@ -6,6 +6,7 @@ It knows no request.
 from __future__ import annotations
 
 import asyncio
+import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,13 @@ def http1(
             self._served = cycle
             super()._start_asgi_task(cycle, app)
 
+        def handle_websocket_upgrade(self) -> None:
+            # Otherwise the library would refuse it, in words of its own and as plain text.
+            if self.scope["method"] == "GET" and _opens_websocket(self.headers):
+                super().handle_websocket_upgrade()
+            else:
+                self._leave(words.upgrade)
+
         def send_400_response(self, msg: str) -> None:
             served = self._served
             self._unread = 0
@@ -142,6 +150,16 @@ def http1(
             self.scope[AUTH] = self._proven  # type: ignore[literal-required]
 
     return Secure if secure else Protocol
+
+
+def _opens_websocket(headers: list[tuple[bytes, bytes]]) -> bool:
+    """RFC 6455, section 4.2.1: what a handshake has to have beside its upgrade."""
+    keys = [value.strip() for name, value in headers if name == b"sec-websocket-key"]
+    versions = [value.strip() for name, value in headers if name == b"sec-websocket-version"]
+    try:
+        return versions == [b"13"] and len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == 16
+    except binascii.Error:
+        return False
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

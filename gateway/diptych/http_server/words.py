@@ -23,6 +23,8 @@ class Words:
     """The head, or what follows a body, is too large."""
     late: bytes
     """The head took too long."""
+    upgrade: bytes
+    """It wants a WebSocket, and is no handshake."""
     full: bytes
     """There are too many connections."""
     plain: bytes
@@ -39,16 +41,27 @@ class Words:
             late=_raw(
                 errors, Status(code=Code.DEADLINE_EXCEEDED, message="the request's head took too long", http=408)
             ),
+            upgrade=_raw(
+                errors,
+                Status(
+                    code=Code.INVALID_ARGUMENT,
+                    message="a WebSocket is opened by a GET with Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key",
+                    http=426,
+                ),
+                (b"connection", b"upgrade"),
+                (b"upgrade", b"websocket"),
+                (b"sec-websocket-version", b"13"),
+            ),
             full=_raw(errors, Status(code=Code.UNAVAILABLE, message="there are too many connections")),
             plain=_raw(errors, invalid(Violation("", "this port speaks TLS: ask for https")).status),
         )
 
 
-def _raw(errors: ErrorReplier, status: Status) -> bytes:
+def _raw(errors: ErrorReplier, status: Status, *more: tuple[bytes, bytes]) -> bytes:
     reply = errors.reply(status)
     lines = [
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}".encode(),
-        *(b"%b: %b" % pair for pair in reply.headers),
+        *(b"%b: %b" % pair for pair in (*reply.headers, *more)),
         b"connection: close",
         b"",
         b"",
