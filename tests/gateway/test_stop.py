@@ -20,6 +20,7 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES, Serve, Served, every_engine
 from tests.kitchen import Kitchen
+from tests.waiting import until_told
 
 
 async def started(served: Served, kitchen: Kitchen, key: str) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
@@ -34,13 +35,17 @@ async def started(served: Served, kitchen: Kitchen, key: str) -> tuple[asyncio.T
 
 async def not_accepting(port: int) -> None:
     """Returns when nobody listens there any more."""
-    while True:
+
+    async def refused() -> bool:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
-            return
+            return True
         writer.close()
         await writer.wait_closed()
+        return False
+
+    await until_told(refused)
 
 
 @every_engine

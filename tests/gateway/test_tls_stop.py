@@ -19,6 +19,7 @@ from diptych.http_server import listener
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.certificates import Authority, settings
 from tests.kitchen import Kitchen
+from tests.waiting import until_here
 
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 HTTP1 = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -101,22 +102,19 @@ def gone(connection: socket.socket) -> bool:
 async def shaking(gateway: Gateway) -> None:
     """Return once a handshake has begun."""
     http: Any = gateway._http
-    while not http._room.handshakes:  # noqa: ASYNC110  (nobody else is told of it)
-        await asyncio.sleep(0)
+    await until_here(lambda: http._room.handshakes)
 
 
 async def ended(gateway: Gateway) -> None:
     """Return once none is under way."""
     http: Any = gateway._http
-    while http._room.handshakes:  # noqa: ASYNC110  (nobody else is told of it)
-        await asyncio.sleep(0)
+    await until_here(lambda: not http._room.handshakes)
 
 
 async def closed(gateway: Gateway) -> None:
     """Return once nobody listens any more."""
     http: Any = gateway._http
-    while http._socket.fileno() != -1:  # noqa: ASYNC110  (nobody else is told of it)
-        await asyncio.sleep(0)
+    await until_here(lambda: http._socket.fileno() == -1)
 
 
 @pytest.mark.parametrize("part", ["nothing", "half a hello", "a hello"])
