@@ -12,6 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
     """A service's history of tables. `lock` is any number, the same in every process and another in every service:
@@ -38,20 +41,33 @@ def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = Non
 
 def _is_current(engine: Engine, migrations: Migrations) -> bool:
     with engine.connect() as connection:
-        if not inspect(connection).has_table(migrations.table):
-            return False
-        versions = table(migrations.table, column("version_num"))
-        return connection.scalars(select(versions.c.version_num)).all() == [migrations.head]
+        return _stands(connection, migrations) == [migrations.head]
+
+
+def _stands(connection: Connection, migrations: Migrations) -> list[str]:
+    if not inspect(connection).has_table(migrations.table):
+        return []
+    versions = table(migrations.table, column("version_num"))
+    return list(connection.scalars(select(versions.c.version_num)))
 
 
 def migrate(connection: Connection, migrations: Migrations, to: str = "head") -> None:
-    """Upgrade within the connection's transaction; SQLite's own lock is the transaction itself."""
+    """Upgrade within the connection's transaction; SQLite's own lock is the transaction itself.
+
+    Tables that a later version of the program has made are left as they are: they are made so that this one works too,
+    and who rolls back would otherwise have nothing that starts.
+    """
     # Alembic tells of its plugins when it is imported, and of itself whenever it runs.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(migrations.folder).replace("%", "%%"))
     config.attributes["connection"] = connection
+    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+    if newer := set(_stands(connection, migrations)) - known:
+        _log.warning("%s is at %s, which is newer than this program", migrations.table, ", ".join(newer))
+        return
     command.upgrade(config, to)
