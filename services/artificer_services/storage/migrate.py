@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
-
 _log = logging.getLogger(__name__)
 
 
