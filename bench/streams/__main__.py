@@ -125,7 +125,7 @@ def main() -> int:
     print(text)
     if not arguments.only and arguments.messages == MESSAGES:
         RESULTS.write_text(text, encoding="utf-8")
-    return 1 if "| NO |" in text else 0
+    return 1 if " NO |" in text else 0
 
 
 if __name__ == "__main__":
