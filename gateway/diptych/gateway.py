@@ -74,8 +74,8 @@ class Gateway(grpc.aio.Server):
     ) -> None:
         self.settings = settings or Settings()
         self._interceptors = tuple(interceptors)
-        self._auth = Auth(self.settings, authenticators)
         self.limits = Limiting(self.settings)
+        self._auth = Auth(self.settings, authenticators, self.limits.guesses)
         """What calls are held to, and what they hold of it just now."""
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)

@@ -16,7 +16,7 @@ from ..methods import Handler
 from ..settings import Settings
 from .caller import Authenticator, Credentials, Principal, Refused, principal
 from .certificates import PAGE_HEADERS, Certificates
-from .interceptor import AuthInterceptor, Doorkeeper
+from .interceptor import AuthInterceptor, Doorkeeper, Guesses
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
 from .pages import Dependency, Pages, need_of
 from .policy import AuthError, Policy
@@ -44,15 +44,18 @@ _HEADERS = ("authorization", "x-api-key")
 
 
 class Auth:
-    """Everything about callers. Raises `AuthError` or `KeyFileError` where the settings cannot be meant."""
+    """Everything about callers. Raises `AuthError` or `KeyFileError` where the settings cannot be meant.
 
-    def __init__(self, settings: Settings, own: Sequence[Authenticator] = ()) -> None:
+    `guesses` counts wrong credentials.
+    """
+
+    def __init__(self, settings: Settings, own: Sequence[Authenticator] = (), guesses: Guesses | None = None) -> None:
         self._settings = settings
         self._authenticators = [*own, *_built_in(settings)]
         self.enabled = bool(self._authenticators)
         """Whether callers have to be known: some authenticator is set."""
         self._policy = Policy(settings.auth)
-        self._door = Doorkeeper(self._authenticators)
+        self._door = Doorkeeper(self._authenticators, guesses)
         self._pages = Pages(self._door)
         if settings.auth.rules and not self.enabled:
             raise AuthError("auth: there are rules, and no authenticator to know a caller by")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 
@@ -28,25 +29,52 @@ logger = logging.getLogger("diptych.auth")
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
+class Guesses(Protocol):
+    """Counts wrong credentials by where they come from."""
+
+    def beyond(self, known: Origin) -> Status | None:
+        """What calls with credentials from there are told instead, where too many were wrong."""
+
+    def wrong(self, known: Origin) -> None:
+        """Those of one more call were."""
+
+
 class Doorkeeper:
     """Asks the authenticators in their order; the first that knows the caller, or refuses it, decides."""
 
-    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+    def __init__(self, authenticators: Sequence[Authenticator], guesses: Guesses | None = None) -> None:
+        self._guesses = guesses
         self._all = tuple(authenticators)
         self._early = tuple(one for one in authenticators if not needs_connection(one))
         self._late = tuple(one for one in authenticators if needs_connection(one))
 
     async def ask(self, credentials: Credentials) -> Principal | None:
         """The caller, None where nobody knows it. Raises `StatusError`."""
-        return await _first(self._all, credentials)
+        return await self._first(self._all, credentials)
 
     async def ask_early(self, credentials: Credentials) -> Principal | None:
         """The same by those who need not know the connection."""
-        return await _first(self._early, credentials)
+        return await self._first(self._early, credentials)
 
     async def ask_late(self, credentials: Credentials) -> Principal | None:
         """The same by the others."""
-        return await _first(self._late, credentials)
+        return await self._first(self._late, credentials)
+
+    async def _first(self, authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:
+        guesses, known = self._guesses, credentials.origin
+        if guesses is not None and (credentials.authorization is not None or credentials.api_key is not None):
+            if not known.settled:  # where it comes from is known later; so late is it refused, too
+                known.settle = (*known.settle, partial(_late, guesses, known))
+            elif (status := guesses.beyond(known)) is not None:
+                raise StatusError(status)
+        try:
+            return await _first(authenticators, credentials)
+        except Refused as refused:
+            if guesses is not None and known.settled:
+                guesses.wrong(known)
+            elif guesses is not None:
+                known.settle = (*known.settle, partial(_late, guesses, known, wrong=True))
+            raise StatusError(unauthenticated(refused.reason)) from None
 
     @property
     def waits(self) -> bool:
@@ -60,13 +88,17 @@ def needs_connection(authenticator: Authenticator) -> bool:
 
 
 async def _first(authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:
-    try:
-        for authenticator in authenticators:
-            found = await authenticator.authenticate(credentials)
-            if found is not None:
-                return found
-    except Refused as refused:
-        raise StatusError(unauthenticated(refused.reason)) from None
+    for authenticator in authenticators:
+        found = await authenticator.authenticate(credentials)
+        if found is not None:
+            return found
+    return None
+
+
+async def _late(guesses: Guesses, known: Origin, *, wrong: bool = False) -> Status | None:
+    if not wrong:
+        return guesses.beyond(known)
+    guesses.wrong(known)
     return None
 
 

@@ -13,6 +13,7 @@ from ..settings import Settings
 from ..settings.limits import LimitsSettings
 from ..status import Status
 from .caps import Caps
+from .guesses import Guesses
 from .interceptor import Limit, Shed
 from .rules import LimitError, Rule, Table
 from .windows import Count
@@ -38,6 +39,9 @@ class Limiting:
             raise LimitError(
                 f"limits: max_bytes_in_flight is {most}, and one body may have {settings.largest_body} bytes"
             )
+        wrong = limits.wrong
+        self.guesses = None if wrong is None else Guesses(wrong, limits.ipv6_prefix, limits.max_keys)
+        """Wrong credentials, where their number is limited."""
         self.table: Table | None = None
         """The rules, once they are resolved."""
         self._shared: Shared | None = None

@@ -68,6 +68,13 @@ class Sliding:
 
     def hit(self, key: str) -> Count:
         """Count a call, where it is within the rate."""
+        return self._met(key, 1)
+
+    def look(self, key: str) -> Count:
+        """What a call would meet."""
+        return self._met(key, 0)
+
+    def _met(self, key: str, calls: int) -> Count:
         at = self._clock() / self._seconds
         window = int(at)
         part = at - window
@@ -80,8 +87,8 @@ class Sliding:
         used = int(cell[1] + cell[2] * (1 - part))
         if used >= self._calls:
             return Count(False, 0, self._until(part, cell[1], cell[2]))
-        cell[1] += 1
-        return Count(True, self._calls - used - 1, (1 - part) * self._seconds)
+        cell[1] += calls
+        return Count(True, self._calls - used - calls, (1 - part) * self._seconds)
 
     def _until(self, part: float, now: int, before: int) -> float:
         if now >= self._calls:

@@ -32,6 +32,17 @@ class Rate(NamedTuple):
     seconds: int
 
 
+def _parsed(text: str | None) -> Rate | None:
+    found = None if text is None else _RATE.fullmatch(text.strip())
+    return None if found is None else Rate(int(found[1]), int(found[2] or 1) * _UNITS[found[3]])
+
+
+def _check(text: str | None, name: str) -> None:
+    found = _parsed(text)
+    if text is not None and (found is None or 0 in found):
+        raise ValueError(f"{name} is no such thing as 100/minute or 5 per 10 seconds")
+
+
 class _Table(BaseModel):
     # What is wrong with a setting is told without its value: a storage's address may hold a password.
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
@@ -55,15 +66,13 @@ class LimitRule(_Table):
     @property
     def parsed(self) -> Rate | None:
         """The rate, where there is one."""
-        found = None if self.rate is None else _RATE.fullmatch(self.rate.strip())
-        return None if found is None else Rate(int(found[1]), int(found[2] or 1) * _UNITS[found[3]])
+        return _parsed(self.rate)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.rate is None and self.concurrent is None:
             raise ValueError("one of rate and concurrent is needed")
-        if self.rate is not None and (self.parsed is None or 0 in self.parsed):
-            raise ValueError("rate is no such thing as 100/minute or 5 per 10 seconds")
+        _check(self.rate, "rate")
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise ValueError("name is letters, digits, '_', '.' and '-', at most 63")
         if not self.methods or not all(PATTERN.fullmatch(pattern) for pattern in self.methods):
@@ -78,6 +87,9 @@ class LimitsSettings(_Table):
 
     rules: tuple[LimitRule, ...] = ()
     """Rates and concurrency, by caller, address and method."""
+    wrong_credentials: str | None = None
+    """How often one address may show wrong credentials to each process, such as `20/minute`; beyond it none of its
+    own are looked at, and its calls with any are refused. None sets no limit."""
     strategy: Literal["sliding", "moving"] = "sliding"
     """How rates are counted: by two weighted counters a caller, or exactly, by the time of every call in the window."""
     storage_url: SecretStr | None = None
@@ -101,8 +113,14 @@ class LimitsSettings(_Table):
     retry_seconds: float = Field(default=1.0, gt=0)
     """When clients shall come again who met `concurrent` or a cap, or a storage that is away."""
 
+    @property
+    def wrong(self) -> Rate | None:
+        """`wrong_credentials`, read."""
+        return _parsed(self.wrong_credentials)
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        _check(self.wrong_credentials, "wrong_credentials")
         url = self.storage_url
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
             raise ValueError(f"storage_url begins with one of {', '.join(_SCHEMES)}")
