@@ -16,9 +16,11 @@ from google.protobuf.message import Message
 from diptych import principal
 from diptych.auth import hash_key, new_key
 from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.clients.driver import Driver
 from tests.conftest import ENGINES, Served, serving
 from tests.gateway.issuer import AUDIENCE, ISSUER, document, key_of, public, token
 from tests.kitchen import Kitchen
+from tests.parity.conftest import Kitchens, faces
 from tests.parity.faces import Face, Metadata, each
 from tests.parity.faces.grpc import GrpcFace
 from tests.parity.outcome import Outcome, method_of
@@ -58,14 +60,16 @@ class Guarded:
     two_ports: Served
     single_port: Served
     native: Served
+    cross_origin: Served
 
-    def face(self, name: str) -> tuple[Face, Served]:
+    def face(self, name: str, driver: Driver | None = None) -> tuple[Face, Served]:
         if name in ("grpc", "native"):
             served = self.two_ports if name == "grpc" else self.native
             return GrpcFace(name, served.channel), served
         door = FACES[name]
-        served = self.single_port if door.single_port else self.two_ports
-        return door.make(served, None), served
+        pages = self.cross_origin if door.driver == "page" else self.two_ports
+        served = self.single_port if door.single_port else pages
+        return door.make(served, driver), served
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +80,7 @@ def key_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def guarded(key_set: Path) -> AsyncIterator[Guarded]:
+async def guarded(key_set: Path, kitchens: Kitchens) -> AsyncIterator[Guarded]:
     auth = {
         "api_keys": {
             "chef": {"hash": hash_key(KEY), "scopes": ["cook"]},
@@ -90,8 +94,9 @@ async def guarded(key_set: Path) -> AsyncIterator[Guarded]:
         serving(Watched(), auth=auth) as two_ports,
         serving(Watched(), auth=auth, **ENGINES["single-port"]) as single_port,
         serving(Watched(), auth=auth, **ENGINES["native"]) as native,
+        serving(Watched(), auth=auth, cors_origins=(kitchens.page.origin,)) as cross_origin,
     ):
-        yield Guarded(two_ports, single_port, native)
+        yield Guarded(two_ports, single_port, native, cross_origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +144,15 @@ CASES = [
         name="right-curve", metadata=bearer(token("curve", "ES256", sub="eve", scope="cook")), code="OK", caller="eve"
     ),
 ]
+# Of people's own clients it is asked that they can show credentials, and read what is wrong with them.
+SHOWN = [
+    case
+    for case in CASES
+    if case.name in {"none", "bad-key", "key-of-nobody", "expired-token", "wrong-audience", "no-scope-token"}
+    or case.code == "OK"
+]
 OWN = [name for name, door in FACES.items() if not door.driver and not name.startswith("python-")]
+OTHERS = [one for one in faces() if one.values[0] not in ("grpc", *OWN)]
 
 
 async def calls(face: Face, metadata: Metadata) -> list[Outcome]:
@@ -182,3 +195,26 @@ async def test_credentials_are_the_same_to_every_face(case: Case, name: str, gua
         assert ("error=" in challenge) is (case.reason != "CREDENTIALS_MISSING")
         secrets = [str(value) for _, value in case.metadata if value]
         assert not [one for one in secrets if one.removeprefix("Bearer ") in str(dataclasses.asdict(outcome))]
+
+
+@pytest.fixture(params=OTHERS)
+def other(request: pytest.FixtureRequest, guarded: Guarded) -> tuple[Face, Served]:
+    """A face by somebody else's client, and the gateway it calls."""
+    driver = FACES[request.param].driver
+    return guarded.face(request.param, request.getfixturevalue(driver) if driver else None)
+
+
+async def test_other_peoples_clients_show_credentials_and_are_told_what_is_wrong_with_them(
+    other: tuple[Face, Served],
+) -> None:
+    face, served = other
+    for case in SHOWN:
+        served.kitchen.callers.clear()
+        outcomes = await calls(face, case.metadata)
+        assert outcomes
+        assert {outcome.code for outcome in outcomes} == {case.code}, case.name
+        callers = [one and one.id for one in served.kitchen.callers]
+        assert callers == ([case.caller] * len(outcomes) if case.code == "OK" else []), case.name
+        for outcome in outcomes:
+            assert outcome.message == case.message or not case.message
+            assert [info["reason"] for info in outcome.details] == ([] if case.code == "OK" else [case.reason])
