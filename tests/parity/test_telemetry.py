@@ -13,6 +13,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 from prometheus_client.parser import text_string_to_metric_families
 
+from diptych.auth import Credentials, Principal
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import ENGINES, Served, serving
 from tests.parity.faces import Face, Metadata, each
@@ -92,6 +93,14 @@ class Watched:
         return door.make(seen.served, None), seen
 
 
+class Named:
+    """Believes whatever a caller says it is called."""
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        named = dict(credentials.metadata).get("x-caller")
+        return None if named is None else Principal(id=str(named), kind="named")
+
+
 class _Lines(logging.Handler):
     """Keeps the access log's lines, each for the gateway that wrote it: by the port of its peers it is told apart."""
 
@@ -117,7 +126,11 @@ def access_lines() -> Iterator[_Lines]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def watched(access_lines: _Lines) -> AsyncIterator[Watched]:
-    telemetry = {"telemetry": {"access_log": True}}
+    telemetry: dict[str, Any] = {
+        "telemetry": {"access_log": True},
+        "auth": {"public_methods": ["/*"], "metrics_public": True},
+        "gateway": {"authenticators": [Named()]},
+    }
     async with (
         serving(**telemetry) as two_ports,
         serving(**telemetry, **ENGINES["single-port"]) as single_port,
@@ -203,9 +216,11 @@ async def test_a_call_is_counted_alike_by_every_face(watched: Watched, name: str
 @pytest.mark.parametrize("name", PROTOCOLS)
 async def test_a_line_of_the_access_log_says_whose_call_it_was(watched: Watched, name: str) -> None:
     face, seen = watched.face(name)
-    for case in (case for case in CASES if face.can(method_of(case.method))):
-        key = f"id-of-{name}-{case}"
+    for number, case in enumerate(case for case in CASES if face.can(method_of(case.method))):
+        key, caller = f"id-of-{name}-{case}", ("chef", None)[number % 2]
         sent = [("x-request-id", key), ("authorization", f"Bearer {TOKEN}"), ("x-asked", TOKEN)]
+        if caller is not None:
+            sent.append(("x-caller", caller))
         outcome = await ask(face, case, sent)
         if name != "native" or case.went:  # the native engine sends no initial metadata with a unary call's error
             assert outcome.headers["x-request-id"] == key
@@ -215,7 +230,7 @@ async def test_a_line_of_the_access_log_says_whose_call_it_was(watched: Watched,
             "service": SERVICE.full_name,
             "method": case.method,
             "code": case.code,
-            "principal": None,
+            "principal": caller,
         }
         assert line["duration_ms"] >= 0
         assert (line["response_bytes"] > 0) == (case.went > 0)
