@@ -30,6 +30,8 @@ from .sockets import WebSocketProtocol, unwanted
 LINGER_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 _BACKLOG = 2048
+# What the kernel takes of answers that a client is not ready for: else megabytes for each that stopped reading.
+_UNSENT_BYTES = 256 * 1024
 _HTTP2 = Limits()
 
 
@@ -115,6 +117,8 @@ class HttpListener:
         except OSError:
             bound.close()
             raise
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         bound.setblocking(False)
         self._socket = bound
         logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
