@@ -79,7 +79,7 @@ async def _crowds(server: process.Server) -> list[list[str]]:
     rows.append(["nobody else", *(f"{value:.2f}" for value in quiet), "1.00", ""])
     for name, others in (
         (f"{IDLE:,} idle WebSockets", crowd.idle_sockets(server.http, IDLE)),
-        (f"{SLOW} readers that read nothing", crowd.slow_readers(server.http, SLOW)),
+        (f"{SLOW} readers that read nothing", crowd.slow_readers(server.http, SLOW, server.cpu_seconds)),
     ):
         server.forget_peak()
         before = server.peak()

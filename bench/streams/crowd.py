@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import websockets
@@ -43,18 +44,30 @@ async def idle_sockets(port: int, count: int) -> AsyncIterator[None]:
         await asyncio.gather(*(ws.close() for ws in opened))
 
 
+async def _narrow(port: int) -> socket.socket:
+    # Loopback's buffers grow to megabytes where they may.
+    narrow = socket.socket()
+    narrow.setblocking(False)
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await asyncio.get_running_loop().sock_connect(narrow, (HOST, port))
+    return narrow
+
+
 @asynccontextmanager
-async def slow_readers(port: int, count: int) -> AsyncIterator[None]:
-    """Clients of a stream without end that read nothing of it."""
+async def slow_readers(port: int, count: int, busy: Callable[[], float]) -> AsyncIterator[None]:
+    """Clients of a stream without end that read nothing of it; `busy` tells the server's CPU seconds so far."""
     opened = []
     try:
         for _ in range(count):
-            reader, writer = await asyncio.open_connection(HOST, port, limit=1024)
+            reader, writer = await asyncio.open_connection(sock=await _narrow(port), limit=1024)
             writer.write(b"GET /v1/ticks?count=2000000000 HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
             opened.append(writer)
-        # Until the kernel's buffers are full, the server works for them.
-        await asyncio.sleep(5)
+        # Until the kernel's buffers are full, they are a hundred fast readers.
+        before = -1.0
+        while (now := busy()) > before:
+            before = now
+            await asyncio.sleep(0.5)
         yield
     finally:
         for writer in opened:

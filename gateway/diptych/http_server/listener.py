@@ -38,6 +38,8 @@ from .words import Words
 LINGER_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 _BACKLOG = 2048
+# What the kernel takes of answers that a client is not ready for: else megabytes for each that stopped reading.
+_UNSENT_BYTES = 256 * 1024
 _HTTP2, _PATIENCE = Limits(), Patience()
 
 
@@ -157,6 +159,8 @@ class HttpListener:
         """
         self._config.load()
         bound = given or self._bound()
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         bound.setblocking(False)
         self._socket = bound
         logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
