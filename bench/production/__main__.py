@@ -43,9 +43,10 @@ def _parting() -> Iterator[str]:
     yield "had begun count, and so in a reload on gRPC's own port (docs/operations.md says why). Resent are"
     yield "requests that met the end of a kept connection before a byte of an answer."
     yield ""
-    rows = [row for face in parting.FACES for row in asyncio.run(parting.reload(face))]
-    rows += [row for face in parting.FACES for count in (1, 2) for row in asyncio.run(parting.stop(face, count))]
-    yield from table(parting.HEAD, rows)
+    yield from table(parting.HEAD, [row for face in parting.FACES for row in asyncio.run(parting.reload(face))])
+    for face in parting.FACES:
+        yield ""
+        yield from table(parting.HEAD, [row for count in (1, 2) for row in asyncio.run(parting.stop(face, count))])
 
 
 def _kill() -> Iterator[str]:
@@ -79,8 +80,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.production", description="Load as production has it.")
     parser.add_argument("--only", action="append", choices=PARTS, help="may be repeated; written nowhere")
     given = parser.parse_args()
-    text = "\n".join(_report(given.only or list(PARTS))) + "\n"
-    print(text)
+    said = []
+    for line in _report(given.only or list(PARTS)):
+        print(line, flush=True)
+        said.append(line)
+    text = "\n".join(said) + "\n"
     if not given.only:
         RESULTS.write_text(text, encoding="utf-8")
     return 1 if " NO |" in text else 0
