@@ -21,8 +21,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import Connection, event, inspect, text
 
+from artificer_services import storage
 from artificer_services.batch import database, schema
 from artificer_services.batch.errors import IllegalTransition, LostSlot, Unavailable
 from artificer_services.batch.settings import BatchSettings
@@ -71,6 +72,26 @@ def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
     assert inspect(engine).get_table_names() == [VERSION_TABLE]
     open_store(settings, durable=True).close()
     assert set(inspect(engine).get_table_names()) == {VERSION_TABLE, *schema.metadata.tables}
+    engine.dispose()
+
+
+def test_a_migration_may_take_its_time_where_other_transactions_may_not(postgres: Postgres) -> None:
+    """A busy machine takes long from one statement to the next, and the server ends transactions that do nothing."""
+    engine = database.connect(BatchSettings(database_url=postgres.fresh()), durable=True)
+    told: list[str] = []
+
+    def idle(connection: Connection) -> str:
+        return str(connection.scalar(text("SHOW idle_in_transaction_session_timeout")))
+
+    def look(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if "CREATE TABLE batch_" in statement:
+            told.append(idle(connection))
+
+    event.listen(engine, "after_cursor_execute", look)
+    storage.prepare(engine, database.MIGRATIONS)
+    assert set(told) == {"2min"}
+    with engine.connect() as connection:
+        assert idle(connection) == "5s"
     engine.dispose()
 
 
