@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from diptych import Settings
 from diptych.auth import hash_key, new_key
+from diptych.settings.limits import LimitsSettings
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import ENGINES, serving
 from tests.parity.faces import Face, Metadata, each
@@ -65,5 +65,5 @@ async def test_pages_and_calls_have_one_count_and_other_addresses_their_own() ->
 @pytest.mark.parametrize("rate", ["often", "0/minute", "20"])
 def test_a_rate_that_is_none_is_told_without_its_value(rate: str) -> None:
     with pytest.raises(ValueError, match="wrong_credentials is no such thing as 100/minute") as told:
-        Settings(limits={"wrong_credentials": rate})
+        LimitsSettings(wrong_credentials=rate)
     assert f"'{rate}'" not in str(told.value)
