@@ -182,7 +182,7 @@ async def _flooding(port: int, connections: int, *, slow: bool) -> AsyncIterator
         await process.stdout.readline()
         yield counts
     finally:
-        said, _ = await process.communicate()
+        said, _ = await process.communicate(b"")  # which ends its input
     counts.update({int(status): count for status, count in json.loads(said).items()})
 
 
