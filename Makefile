@@ -13,7 +13,7 @@ PROTOS := $(shell find proto tests/proto -name '*.proto')
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
 	@echo 'make serve-cluster  PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
-	@echo 'make test       set everything up and run the tests'
+	@echo 'make test       set everything up and run the tests, in TEST_PROCESSES (2)'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
 	@echo 'make fuzz       throw INPUTS (100,000) at the built program by every protocol, and see what it holds afterwards'
@@ -60,8 +60,12 @@ serve-cluster: build/.generated
 clients: build/.generated
 	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
 
+# Tests wait more than they compute: two processes, a file of tests at a time. 0 is none beside pytest's own.
+TEST_PROCESSES ?= 2
+PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+
 test: build/.generated clients
-	python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 ROUNDS ?= 100
 
@@ -103,7 +107,7 @@ proto: build/.generated
 	python -m codegen.breaking
 
 check: lint fresh types proto clients
-	python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The Dockerfile's steps without a container engine; it downloads what the image is made of.
 deploy-check: $(VENV)/.ready
