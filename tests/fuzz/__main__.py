@@ -55,7 +55,8 @@ def _table(report: Report) -> str:
     lines[-1] += f"{judge.expected_errors} errors in the log that the service means"
     lines += [f"warnings in the log: {count} × {event}" for event, count in judge.warnings.most_common(9)]
     for place in report.places:
-        lines += [f"{place.name}, before: {place.before}", f"{place.name}, after:  {place.after}"]
+        held = {"started": place.fresh, "before": place.before, "after": place.after}
+        lines += [f"{place.name}, {when + ':':8s} {what}" for when, what in held.items()]
     lines += [f"FAULT: {one}" for one in judge.faults[:50]]
     lines.append(f"{len(judge.faults)} FAULTS" if judge.faults else "alive, no fault, and everything given back")
     return "\n".join(lines) + "\n"

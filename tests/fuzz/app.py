@@ -34,7 +34,7 @@ class Forgetful(Kitchen):
         return request.dish
 
     async def Fail(self, request: pb.FailRequest, context: Context) -> empty_pb2.Empty:
-        request.message = f"{MEANT}{request.message}"
+        request.message = f"{MEANT} {request.message}"
         if not 0 <= request.code <= 16:
             request.code = 3
         return await super().Fail(request, context)

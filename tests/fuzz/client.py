@@ -88,7 +88,7 @@ class Connection:
         with contextlib.suppress(ConnectionError, TimeoutError):
             self._writer.write(data)
             while size < _MOST:
-                async with asyncio.timeout(quiet):
+                async with asyncio.timeout(quiet if size else 4 * quiet):
                     piece = await self._reader.read(65536)
                 if not piece:
                     break

@@ -36,8 +36,8 @@ class Floods(Http2):
     """Sent so far."""
 
     async def throw(self, dice: Random, number: int) -> None:
-        name = dice.choice(list(_FLOODS))
-        most = dice.choice((200, 3000, 20000))
+        name = list(_FLOODS)[number % len(_FLOODS)]
+        most = _SIZES[number // len(_FLOODS) % len(_SIZES)]
         sent = frame(SETTINGS, 0, 0)
         thrown = Input(self.name, number, f"{name}, {most} frames at most".encode())
         said = Conversation()
@@ -141,6 +141,7 @@ def _unknown(dice: Random, most: int) -> Iterator[bytes]:
     return (frame(200, dice.randrange(256), dice.randrange(9), b"x" * dice.choice((0, 100))) for _ in range(most))
 
 
+_SIZES = (20000, 200, 3000)
 _FLOODS = {
     "rapid reset": _rapid_reset,
     "made to reset": _made_to_reset,
@@ -154,3 +155,5 @@ _FLOODS = {
     "many streams": _many_streams,
     "unknown frames": _unknown,
 }
+ROUND = len(_FLOODS)
+"""After so many numbers each was there once; the first round is of the largest."""

@@ -18,7 +18,8 @@ from .web import body_of
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
 MARK = b"fuzzmark"
-QUIET = 0.1
+FIRST, QUIET = 5.0, 0.1
+"""Seconds until a server says something that has to, and until one has no more to say."""
 CODES = [code.name for code in sorted(grpc.StatusCode, key=lambda one: one.value[0])]
 """By number."""
 
@@ -35,7 +36,7 @@ class Conversation:
     def __init__(self) -> None:
         self.rest = b""
         self.decoder = hpack.Decoder()
-        self.marked = self.away = False
+        self.marked = self.away = self.heard = False
         self.ended = 0
         self.statuses: list[tuple[int, str, str]] = []
         self.bodies = b""
@@ -57,7 +58,7 @@ class Conversation:
         if kind > CONTINUATION:
             raise ValueError(f"a frame of the kind {kind}")
         if kind == HEADERS:
-            fields = {str(k): str(v) for k, v in self.decoder.decode(payload, raw=False)}
+            fields = {k.decode("latin-1"): v.decode("latin-1") for k, v in self.decoder.decode(payload, raw=True)}
             code = fields.get("grpc-status")
             name = CODES[int(code)] if code else ""
             self.statuses.append((int(fields.get(":status", 0)), name, fields.get("grpc-message", "")))
@@ -85,10 +86,11 @@ class Http2:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 writer.write(PREFACE + thrown.sent)
                 while not (said.marked and said.ended >= streams):
-                    async with asyncio.timeout(QUIET):
+                    async with asyncio.timeout(QUIET if said.heard else FIRST):
                         piece = await reader.read(65536)
                     if not piece:
                         break
+                    said.heard = True
                     said.feed(piece)
         except (ValueError, hpack.HPACKError) as wrong:
             self.judge.fault(thrown, f"an answer that is no HTTP/2: {wrong!r}")

@@ -73,7 +73,7 @@ class Requests:
     def _path(self, dice: Random, path: str, parameters: list[dict[str, Any]]) -> str:
         for one in parameters:
             if one["in"] == "path":
-                value = dice.choice(("1", "special", "soup", str(self.value(dice, one.get("schema", {}), 0))))
+                value = dice.choice(("1", "special", "soup", self._scalar(dice, one)))
                 path = path.replace("{" + one["name"] + "}", quote(value, safe=dice.choice(("", "/", ":/%"))))
         if dice.random() < 0.1:
             path = quote(mutated(dice, path.encode()), safe=dice.choice(("/", "/:%{}", "/:%?#[]@!$&'()*+,;=")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -17,13 +18,12 @@ import httpx2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as rpc
+from tests.waiting import PATIENCE, until_here, until_told
 
 from .app import HELD_PATH
 from .judge import Judge
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-"""Seconds after which something that has to happen counts as missing."""
 _LISTENING = re.compile(r"HTTP on http://\S+:(\d+), gRPC on \S+:(\d+)")
 _SETTINGS = {
     "TELEMETRY__LOG_FORMAT": "json",
@@ -69,7 +69,7 @@ class Server:
             log.seek(self._read)
             whole = log.read().rpartition(b"\n")
         self._read += len(whole[0]) + len(whole[1])
-        for line in whole[0].decode(errors="replace").splitlines():
+        for line in whole[0].decode(errors="replace").split("\n"):
             judge.log(line)
 
     async def answers(self) -> None:
@@ -84,24 +84,20 @@ class Server:
 
     async def held(self, tasks: int | None = None) -> Held:
         """What it holds once what is under way has ended; `tasks` is how many there were at rest before."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
-                    told = (await http.get(HELD_PATH)).json()
-                if tasks is None or told["tasks"] <= tasks or not await self._settle():
-                    break
+        told: dict[str, Any] = {}
+
+        async def settled() -> bool:
+            """Cancelled calls end soon, but not at once."""
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
+                told.update((await http.get(HELD_PATH)).json())
+            return tasks is None or told["tasks"] <= tasks
+
+        with contextlib.suppress(TimeoutError):  # then it is what it still holds
+            await until_told(settled, patience=10)
         proc = Path(f"/proc/{self._process.pid}")
         pages = int((proc / "statm").read_text().split()[1])
         threads = len(list((proc / "task").iterdir()))
         return Held(pages * os.sysconf("SC_PAGESIZE"), len(list((proc / "fd").iterdir())), threads, told)
-
-    _tries = 0
-
-    async def _settle(self) -> bool:
-        """Whether it is worth another look: cancelled calls end soon, but not at once."""
-        self._tries += 1
-        await asyncio.sleep(0.25)
-        return self._tries % 40 != 0
 
 
 @asynccontextmanager
@@ -128,12 +124,13 @@ async def serving(log: Path, *options: str) -> AsyncIterator[Server]:
 
 
 async def _ports(process: asyncio.subprocess.Process, log: Path) -> tuple[int, int]:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            text = await asyncio.to_thread(log.read_text, errors="replace")
-            found = _LISTENING.search(text)
-            if found:
-                return int(found[1]), int(found[2])
-            if process.returncode is not None:
-                raise RuntimeError(f"the server ended before it listened:\n{text}")
-            await asyncio.sleep(0.05)
+    def told() -> re.Match[str] | bool:
+        """True where there is nobody any more who could tell."""
+        return _LISTENING.search(log.read_text(errors="replace")) or process.returncode is not None
+
+    found = await until_here(told)
+    if isinstance(found, bool):
+        raise RuntimeError(
+            f"the server ended before it listened:\n{await asyncio.to_thread(log.read_text, errors='replace')}"
+        )
+    return int(found[1]), int(found[2])

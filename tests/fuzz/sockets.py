@@ -7,7 +7,7 @@ import contextlib
 import struct
 from random import Random
 
-from .frames import CODES, MARK, QUIET
+from .frames import CODES, FIRST, MARK, QUIET
 from .generate import payload
 from .judge import Input, Judge
 from .kinds import METHODS
@@ -46,7 +46,7 @@ class Sockets:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 writer.write(thrown.sent)
                 while len(data) < 1 << 18 and not closed:
-                    async with asyncio.timeout(QUIET):
+                    async with asyncio.timeout(QUIET if data else FIRST):
                         piece = await reader.read(65536)
                     data, closed = data + piece, not piece
                     if b"\x8a\x08" + MARK in data[-200:]:

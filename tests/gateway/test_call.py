@@ -7,12 +7,15 @@ import contextvars
 import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import empty_pb2
 
+from diptych.call.guard import Guard
+from diptych.call.run import Stragglers
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
@@ -596,3 +599,27 @@ async def test_grpc_requests_that_are_no_messages_or_too_large(serve: Serve) -> 
             await served.rpc.ReplaceDish(pb.Dish(title="x" * 1001))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert (await served.rpc.ReplaceDish(pb.Dish(title="x" * 900))).title == "x" * 900
+
+
+async def test_what_cannot_be_sent_since_the_client_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """grpcio raises InternalError from `abort` then; a second `abort` would be a UsageError, logged with a traceback."""
+
+    class Gone:
+        said = grpc.StatusCode.OK
+
+        def code(self) -> grpc.StatusCode:
+            return self.said
+
+        async def abort(self, code: grpc.StatusCode, *_: Any) -> None:
+            assert self.said is grpc.StatusCode.OK, "aborted twice"
+            self.said = code
+            raise grpc.aio.InternalError("nobody is there")
+
+    async def refuse(request: Any, context: Any) -> Any:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+    with ThreadPoolExecutor(1) as threads:
+        guarded: Any = Guard(threads, Stragglers()).guarded(grpc.unary_unary_rpc_method_handler(refuse), "/a.B/C")
+        with pytest.raises(grpc.aio.InternalError, match="nobody is there"):
+            await guarded.unary_unary(None, Gone())
+    assert not caplog.records

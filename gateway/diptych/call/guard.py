@@ -111,6 +111,8 @@ class Guard(grpc.aio.ServerInterceptor):
         said = code_of(context.code())
         if said is Code.OK:
             return await _abort(context, self.status(error, method))
+        if isinstance(error, grpc.aio.InternalError):
+            raise error  # what was said cannot be sent: the client has gone, and grpcio knows what to make of it
         if not isinstance(error, NotImplementedError | grpc.aio.UsageError):
             logger.error("after it had said %s, %s raised", said.name, method, exc_info=error)
         # What the generated base class does: set_code(UNIMPLEMENTED), then raise NotImplementedError.
