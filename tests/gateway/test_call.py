@@ -602,7 +602,7 @@ async def test_grpc_requests_that_are_no_messages_or_too_large(serve: Serve) -> 
 
 
 async def test_what_cannot_be_sent_since_the_client_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """grpcio raises InternalError from `abort` then; a second `abort` would be a UsageError, logged with a traceback."""
+    """grpcio raises InternalError from `abort` then; a second one would be a UsageError, logged with a traceback."""
 
     class Gone:
         said = grpc.StatusCode.OK
