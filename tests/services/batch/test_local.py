@@ -224,6 +224,18 @@ async def test_a_lost_nudge_costs_no_more_than_a_sweep(folder: dict[str, Any]) -
         assert (await ended(served.store, job.id)).state is JobState.COMPLETED
 
 
+async def test_a_stop_as_a_worker_ends_hires_nobody_and_ends_too(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1)
+    async with working(settings) as served:
+        await ready(served)
+        (worker,) = served.engine.workers
+        worker.kill()
+        await worker.closed.wait()
+        async with asyncio.timeout(30):
+            await served.engine.stop()
+        assert served.engine.workers == ()
+
+
 async def test_stopping_gives_back_what_does_not_end(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, workers=1)
     store = open_store(settings, durable=True)

@@ -110,7 +110,10 @@ class LocalEngine:
         """
         while not worker.closed.is_set():
             try:
-                await asyncio.wait_for(worker.closed.wait(), self._settings.lease_seconds / _PINGS)
+                # Not wait_for: Python 3.11's drops a cancellation that comes as the worker ends, and a stop would wait
+                # for ever for whom this hires next.
+                async with asyncio.timeout(self._settings.lease_seconds / _PINGS):
+                    await worker.closed.wait()
             except TimeoutError:
                 if worker.ping() >= _PINGS:
                     _log.error("worker process %d gives no sign of life and is replaced", worker.pid)
@@ -131,7 +134,8 @@ class LocalEngine:
     async def _dismiss(self, worker: WorkerProcess) -> None:
         worker.stop()
         try:
-            await asyncio.wait_for(worker.closed.wait(), self._grace)
+            async with asyncio.timeout(self._grace):
+                await worker.closed.wait()
         except TimeoutError:
             worker.kill()
             await worker.closed.wait()
