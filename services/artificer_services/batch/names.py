@@ -11,6 +11,8 @@ import socket
 from functools import cache
 from pathlib import Path
 
+from ..processes import exists
+
 
 def own() -> str:
     """This process's name, such as `host-1f2e3d4c/4711.889900`: machine, process id, start time in clock ticks."""
@@ -24,7 +26,7 @@ def gone(name: str) -> bool:
     pid, _, started = process.partition(".")
     if machine != _machine() or not pid.isdecimal():
         return False
-    return _started(int(pid)) != int(started or 0) if Path("/proc/self/stat").exists() else not _exists(int(pid))
+    return _started(int(pid)) != int(started or 0) if Path("/proc/self/stat").exists() else not exists(int(pid))
 
 
 @cache
@@ -49,13 +51,3 @@ def _started(pid: int) -> int | None:
     # The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,7 +6,6 @@ ends with the server, in the middle of an item too: whatever it held goes back.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from ..processes import die_with_the_server
 from . import names
 from .database import connect
 from .errors import Unavailable
@@ -103,7 +103,7 @@ class Worker:
 
 def main(life_fd: int) -> None:
     """Serve until the server says stop."""
-    _die_with_the_server(life_fd)
+    die_with_the_server(life_fd)
     sock = _take_over_stdin()
     lines = sock.makefile("r", encoding="utf-8")
     setup = json.loads(lines.readline() or "{}")
@@ -139,22 +139,6 @@ def _take_over_stdin() -> socket.socket:
     os.dup2(null, 0)
     os.close(null)
     return sock
-
-
-def _die_with_the_server(life_fd: int) -> None:
-    """Have the kernel end this process and what it started when the other end of `life_fd` closes.
-
-    The listening thread does not run while a C library holds the interpreter; SIGIO's default action, to terminate,
-    needs no thread. PR_SET_PDEATHSIG would also fire when only the thread that started this process ends.
-    """
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
-    try:
-        if not os.read(life_fd, 1):  # it ended before the signal was set up
-            os._exit(0)
-    except BlockingIOError:
-        return
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ state that outlives a document.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import resource
@@ -15,6 +14,7 @@ import socket
 import sys
 import traceback
 
+from ..processes import die_with_the_server
 from . import errors, wire
 from .ocr_engine import ocr_engine
 from .pdf_engine import pdf_engine
@@ -23,7 +23,7 @@ from .tasks import Desk, Limits
 
 def main(socket_fd: int, life_fd: int) -> None:
     """Serve tasks until the server closes the socket."""
-    _die_with_the_server(life_fd)
+    die_with_the_server(life_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
     logging.disable(logging.CRITICAL)  # libraries' remarks on broken files; what matters is answered
     sock = socket.socket(fileno=socket_fd)
@@ -68,22 +68,6 @@ def _attempt(desk: Desk, task: wire.Frame, fd: int | None) -> wire.Frame:
         return {"error": errors.to_wire(errors.TooLarge("the document needs more memory than is allowed", "data"))}
     except Exception:
         return {"error": errors.to_wire(errors.Unexpected(traceback.format_exc()))}
-
-
-def _die_with_the_server(life_fd: int) -> None:
-    """Have the kernel end this process, and programs it started, when the other end of `life_fd` closes.
-
-    A thread that waits for the end would not run while a C library holds the interpreter; SIGIO's default action, to
-    terminate, needs no one. PR_SET_PDEATHSIG would also fire when only the thread that started this process ends.
-    """
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
-    try:
-        if not os.read(life_fd, 1):  # it ended before the signal was set up
-            os._exit(0)
-    except BlockingIOError:
-        return
 
 
 if __name__ == "__main__":

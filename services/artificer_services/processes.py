@@ -1,0 +1,37 @@
+"""What services share about processes: whether one is there, and one that ends with the server that started it.
+
+Knows no service, and imports next to nothing: workers begin with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process of this number, whosever it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def die_with_the_server(life_fd: int) -> None:
+    """Have the kernel end this process's group when the other end of `life_fd` closes.
+
+    A thread that waits for the end would not run while a C library holds the interpreter; SIGIO's default action, to
+    terminate, needs none. PR_SET_PDEATHSIG would also fire when only the thread that started this process ends.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        if not os.read(life_fd, 1):  # it ended before the signal was set up
+            os._exit(0)
+    except BlockingIOError:
+        return
