@@ -28,8 +28,12 @@ _FRAMING = (
 _CLIENTS_OWN = ("Internal error from Core",)
 """What grpcio's client calls a call of its own that it ended amid a request."""
 
-_GRPCIO = ("ExecuteBatchError raised in core", "Invalid encoding on b")
-"""What grpcio logs by itself of clients that leave amid an answer, and of metadata that is no text."""
+_GRPCIO = ("ExecuteBatchError raised in core", "Invalid encoding on b", "'utf-8' codec can't decode")
+"""What grpcio logs by itself of clients that leave amid an answer, and of metadata and paths that are no text."""
+
+_STARTED_ANEW = "the gRPC server ended by itself"
+_ENDED = re.compile("Task exception was never retrieved\nfuture: .* exception=UnicodeDecodeError\\('utf-8', b'/")
+"""Such a path ends grpcio's whole server (docs/grpc.md); what counts is that it is there again."""
 
 _EXPECTED = (*_ON_PURPOSE, *_FRAMING, *_CLIENTS_OWN)
 _ERROR_ID = re.compile(r"internal error, id ([0-9a-f]{16})")
@@ -132,8 +136,8 @@ class Judge:
             self.warnings[event] += 1
             return
         found = _LOGGED.search(event)
-        if event.startswith(_GRPCIO):
-            self.warnings[event[:30]] += 1
+        if event.startswith((*_GRPCIO, _STARTED_ANEW)) or _ENDED.match(event):
+            self.warnings[event[:31]] += 1
             return
         if _FAILING in event:
             self.expected_errors += 1

@@ -18,7 +18,7 @@ import httpx2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as rpc
-from tests.waiting import PATIENCE, until_here, until_told
+from tests.waiting import PATIENCE, answered, until_here, until_told
 
 from .app import HELD_PATH
 from .judge import Judge
@@ -79,8 +79,13 @@ class Server:
                 assert (await http.get("/v1/dishes/soup")).json()["title"] == "Soup"
                 assert (await http.get("/readyz")).status_code == 200
             async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
-                dish = await rpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="soup"))
-                assert dish.title == "Soup"
+                stub = rpc.KitchenServiceStub(channel)
+
+                async def dish() -> str:
+                    return (await stub.GetDish(pb.GetDishRequest(dish_id="soup"), wait_for_ready=True)).title
+
+                # grpcio's server may just be started anew.
+                assert await answered(dish, lambda lost: isinstance(lost, grpc.aio.AioRpcError)) == "Soup"
 
     async def held(self, tasks: int | None = None) -> Held:
         """What it holds once what is under way has ended; `tasks` is how many there were at rest before."""

@@ -5,6 +5,9 @@ It knows no HTTP, and no service.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -20,6 +23,10 @@ from .engines import EngineError, check
 from .wire import Wire
 
 __all__ = ["EngineError", "RpcListener", "check"]
+
+logger = logging.getLogger("diptych.rpc_server")
+
+_LOOK_SECONDS, _REBIND_SECONDS = 0.2, 0.05  # grpcio tells nobody by itself that its server has ended
 
 
 class RpcListener:
@@ -44,33 +51,71 @@ class RpcListener:
         # Without interceptors of the user's, and handlers found only when they are called, each method's way through
         # the chain is known now, and a call does not walk it.
         fixed = len(calls.interceptors) == 1 and not generic
-        self._server = engine.make(
-            handlers,
-            [] if fixed else [wire, *calls.interceptors],
-            [
-                ("grpc.max_receive_message_length", largest),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
-                ("grpc.so_reuseport", int(shared)),  # a port that is taken is an error, not a second owner
-            ],
-        )
-        for service, methods in _by_service(wire.known if fixed else handlers).items():
-            self._server.add_registered_method_handlers(service, methods)
-        # Behind interceptors it is `wire` that sees what nobody serves.
-        self._server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
-        self._address = f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}"
+        options = [
+            ("grpc.max_receive_message_length", largest),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
+            ("grpc.so_reuseport", int(shared)),  # a port that is taken is an error, not a second owner
+        ]
+
+        def make() -> grpc.aio.Server:
+            server = engine.make(handlers, [] if fixed else [wire, *calls.interceptors], options)
+            for service, methods in _by_service(wire.known if fixed else handlers).items():
+                server.add_registered_method_handlers(service, methods)
+            # Behind interceptors it is `wire` that sees what nobody serves.
+            server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
+            return server
+
+        self._make, self._server = make, make()
         self._settings, self._tls = settings, tls
+        self._minding: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
         """Bind and serve. Raises OSError where the address is taken."""
-        required = self._settings.tls_client_auth == "required"
-        self.port = engines.bind(self._server, self._address, self._tls, required=required)
+        self.port = self._bind(self._settings.grpc_port)
         await self._server.start()
+        self._minding = asyncio.ensure_future(self._mind())
+
+    def _bind(self, port: int) -> int:
+        address = f"{_bracketed(self._settings.grpc_host)}:{port}"
+        return engines.bind(self._server, address, self._tls, required=self._settings.tls_client_auth == "required")
+
+    async def _mind(self) -> None:
+        """Serve anew where the server ends by itself: grpcio's does so for one call of a path that is not UTF-8."""
+        while True:
+            try:
+                while await self._server.wait_for_termination(_LOOK_SECONDS):
+                    pass
+                return
+            except Exception as error:
+                logger.error("the gRPC server ended by itself, with its calls, and is started anew: %r", error)
+            await _ended(self._server, 0)  # calls that still run would hold it, half stopped as it is
+            self._server = self._make()
+            while True:
+                try:
+                    self._bind(self.port)
+                    break
+                except OSError:  # the one before has not let go of it yet
+                    await asyncio.sleep(_REBIND_SECONDS)
+            await self._server.start()
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls, let running ones finish within `grace` seconds, then cancel them."""
-        await self._server.stop(grace)
+        if self._minding is not None:
+            self._minding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._minding
+        await _ended(self._server, grace)
+
+
+async def _ended(server: grpc.aio.Server, grace: float) -> None:
+    """Stop a server. One that fails meanwhile raises its own fault, and is stopped by a second word."""
+    try:
+        await server.stop(grace)
+    except Exception as error:
+        logger.error("the gRPC server failed as it was stopped: %r", error)
+        await server.stop(0)
 
 
 def _by_service(handlers: Mapping[str, Handler]) -> dict[str, dict[str, Handler]]:
