@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -89,6 +90,7 @@ class Terminal:
     def until(self, wanted: Callable[[str], bool]) -> str:
         """Read until what was shown is as wanted, or the command has ended."""
         while not wanted(self.shown):
+            assert select.select([self._terminal], [], [], PATIENT)[0], f"silent after {self.shown[-500:]!r}"
             try:
                 piece = os.read(self._terminal, 65536)
             except OSError:  # EIO: the other side is closed
