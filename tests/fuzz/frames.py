@@ -10,6 +10,8 @@ from random import Random
 import grpc
 import hpack
 
+from tests.waiting import answered
+
 from .judge import Input, Judge
 from .kinds import METHODS, path_of
 from .mutate import STRINGS, garbage, mutated, odd, size, text
@@ -81,7 +83,7 @@ class Http2:
     async def converse(self, thrown: Input, streams: int) -> Conversation:
         """Send, and read until all of it was answered, or the server leaves or is silent."""
         said = Conversation()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await self._open()
         try:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 writer.write(PREFACE + thrown.sent)
@@ -97,6 +99,12 @@ class Http2:
         finally:
             writer.transport.abort()
         return said
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        def starts_anew(wrong: Exception) -> bool:
+            return isinstance(wrong, ConnectionRefusedError) and not self.ours  # grpcio's server may
+
+        return await answered(lambda: asyncio.open_connection("127.0.0.1", self.port), starts_anew)
 
     def judged(self, thrown: Input, said: Conversation) -> None:
         """Tell the judge of the first answer, and of every failure."""

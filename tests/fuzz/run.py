@@ -77,7 +77,7 @@ async def run(
             place.fresh = await _at_rest(place)
         warm = {name: max(1, round(count * _WARM)) for name, count in counts.items()}
         if "floods" in counts:  # what a crowd needed once the allocator keeps in part, whoever comes later
-            warm["floods"] = min(counts["floods"], 2 * ROUND)
+            warm["floods"] = min(counts["floods"], 6 * ROUND)
         await _phase(report, warm, seed + 1)
         for place in report.places:
             place.before = await _at_rest(place)
@@ -86,7 +86,8 @@ async def run(
             for turn in range(_TURNS):
                 now = {name: count * (turn + 1) // _TURNS - count * turn // _TURNS for name, count in counts.items()}
                 await _phase(report, now, seed, report.thrown)
-                say(f"{sum(report.thrown.values())} inputs, {len(report.judge.faults)} faults")
+                held = ", ".join(f"{place.name} {place.server.memory / 2**20:.0f} MiB" for place in report.places)
+                say(f"{sum(report.thrown.values())} inputs, {len(report.judge.faults)} faults; {held}")
         for place in report.places:
             await _look_again(report.judge, place)
         report.frames = sum(

@@ -63,6 +63,12 @@ class Server:
         """Whether the process runs."""
         return self._process.returncode is None
 
+    @property
+    def memory(self) -> int:
+        """Its resident set, in bytes."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+
     def listen(self, judge: Judge) -> None:
         """Hand on what was logged since the last time."""
         with self._log.open("rb") as log:
@@ -100,9 +106,8 @@ class Server:
         with contextlib.suppress(TimeoutError):  # then it is what it still holds
             await until_told(settled, patience=10)
         proc = Path(f"/proc/{self._process.pid}")
-        pages = int((proc / "statm").read_text().split()[1])
         threads = len(list((proc / "task").iterdir()))
-        return Held(pages * os.sysconf("SC_PAGESIZE"), len(list((proc / "fd").iterdir())), threads, told)
+        return Held(self.memory, len(list((proc / "fd").iterdir())), threads, told)
 
 
 @asynccontextmanager
