@@ -16,6 +16,7 @@ import pytest
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from tests.e2e.conftest import Served, serving
+from tests.waiting import until_told
 
 
 @pytest.fixture
@@ -171,4 +172,8 @@ async def test_the_page_runs_nothing_but_its_own_files(client: httpx2.AsyncClien
         assert (script.status_code, script.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
         assert "innerHTML" not in script.text
         assert "eval(" not in script.text
-    assert (await client.get("/readyz")).json()["checks"]["chat"] == "ok"
+
+    async def fit() -> bool:
+        return bool((await client.get("/readyz")).json()["checks"]["chat"] == "ok")
+
+    assert await until_told(fit)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import httpx2
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from tests.services.postgres import Postgres
+from tests.waiting import until_told
 
 from .conftest import send
 
@@ -77,6 +79,11 @@ async def take(stream: AsyncIterator[Any], count: int) -> list[Any]:
         return [await anext(stream) for _ in range(count)]
 
 
+async def _ready(client: httpx2.AsyncClient, address: str) -> bool:
+    answer = await client.get(address + "/readyz")
+    return bool(answer.json()["checks"] == {"chat": "ok"})
+
+
 async def test_two_processes_on_one_postgresql_deliver_to_each_other(postgres: Postgres) -> None:
     place = {"database_url": postgres.fresh()}
     async with running(place) as one, running(place) as other:
@@ -92,8 +99,7 @@ async def test_two_processes_on_one_postgresql_deliver_to_each_other(postgres: P
             assert heard[0] == heard[1]
         async with httpx2.AsyncClient() as client:
             for process in (one, other):
-                ready = await client.get(process.http + "/readyz")
-                assert ready.json()["checks"] == {"chat": "ok"}
+                assert await until_told(partial(_ready, client, process.http))  # it may have been asked too early
                 page = await client.get(process.http + "/v1/channels/town/messages?include_user=true")
                 texts = [(message["user"]["id"], message["content"]) for message in page.json()["messages"]]
                 assert texts == [("ann", "from one"), ("bob", "from the other")]

@@ -17,7 +17,7 @@ import pytest
 from artificer_services.cluster.cluster import Cluster, ClusterError, Plan
 from artificer_services.cluster.member import Member, Program
 from tests.crash.places import workspace
-from tests.waiting import exited, pidfds, until, until_here
+from tests.waiting import exited, pidfds, until, until_here, until_told
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 90.0
@@ -71,8 +71,11 @@ async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it()
                 await client.get(f"/v1/jobs/{made['id']}/progress:stream")  # ends when the job does
                 results = (await client.get(f"/v1/jobs/{made['id']}/results")).json()["results"]
                 assert [(one["status"], one["output"]) for one in results] == [("ITEM_STATUS_COMPLETED", "one line")]
-                ready = (await client.get("/readyz")).json()
-                assert ready["checks"]["batch"] == "ok"
+
+                async def fit() -> bool:
+                    return bool((await client.get("/readyz")).json()["checks"]["batch"] == "ok")
+
+                assert await until_told(fit)
             async with command(folder) as second:
                 _, errors = await second.communicate()
                 assert (second.returncode, b"runs in" in errors) == (1, True)
