@@ -71,6 +71,24 @@ async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
         assert not kitchen.cancelled
 
 
+# grpcio's own core now and then resets a connection it has not read to its end, an answer in it: once in 150 stops.
+@pytest.mark.parametrize("engine", ["native", "single-port"], indirect=True)
+@pytest.mark.parametrize("_", range(5))  # what comes last decides: a stop that loses answers loses them in one of four
+async def test_answers_that_are_given_together_in_a_stop_all_arrive(serve: Serve, _: int) -> None:
+    kitchen = Kitchen()
+    keys = [f"k{number}" for number in range(20)]
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        calls = [asyncio.ensure_future(served.rpc.Wait(pb.WaitRequest(key=key)).code()) for key in keys]
+        for key in keys:
+            await kitchen.waiting[key].wait()
+        stopping = asyncio.create_task(served.gateway.stop(15))
+        await not_accepting(served.gateway.http_port)
+        for key in keys:
+            kitchen.released[key].set()
+        assert await asyncio.gather(*calls) == [grpc.StatusCode.OK] * len(keys)
+        await stopping
+
+
 @every_engine
 async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None:
     kitchen = Kitchen()

@@ -23,10 +23,31 @@ from ..methods import Handler
 
 # How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
 SOON, LATE = 0.0005, 0.05
+# How long answers have to leave before a stop closes their connections, in seconds: the engine tells of none that has.
+LEAVE_SECONDS = 0.2
 
 
 class Server(pygrpc_native.aio.Server):
-    """Its server, but one whose slow readers hold back their own streams only."""
+    """Its server, but one whose slow readers hold back their own streams only, and whose stop loses no answer."""
+
+    async def stop(self, grace: float | None) -> None:
+        """Refuse new calls, let running ones finish within `grace` seconds, then cancel them."""
+        # The original closes all connections the moment the last servicer is done: a quarter of the answers that
+        # twenty calls gave in a stop never left.
+        running = [call.task for call in self._calls.values() if call.task is not None]
+        if self._stopping or not grace or not running:
+            await super().stop(grace)
+            return
+        self._stopping = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        behind = None if self._fallback is None else asyncio.ensure_future(self._fallback.stop(grace))
+        await asyncio.wait(running, timeout=grace)
+        await asyncio.sleep(LEAVE_SECONDS)
+        self._stopping = False
+        await super().stop(max(0.0, end - loop.time()))
+        if behind is not None:
+            await behind
 
     async def _send(self, call: Any, context: Any, response: Any) -> bool:
         # The original waits for room in a thread of the loop's default pool. A handful of clients that do not read
