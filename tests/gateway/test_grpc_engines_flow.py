@@ -21,6 +21,7 @@ from tests.kitchen import Kitchen
 pytestmark = every_engine
 
 KINDS = ["Wait", "Tick", "Sum", "Converse"]
+ASKED: dict[str, tuple[Any]] = {"Wait": (pb.WaitRequest(key="k"),), "Tick": (pb.TickRequest(count=2),)}
 
 
 class Endless(Kitchen):
@@ -52,29 +53,27 @@ class Endless(Kitchen):
         return pb.TickResponse()
 
     async def Converse(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.TickResponse]:
+        await self._hold("Converse", context)
         async for tick in request_iterator:
             yield tick
-            await self._hold("Converse", context)
 
 
-async def once(forever: bool = True) -> AsyncIterator[pb.TickResponse]:
+async def once() -> AsyncIterator[pb.TickResponse]:
     """One message, and then nothing for as long as the call lasts."""
     yield pb.TickResponse(number=1)
-    if forever:
-        await asyncio.Event().wait()
+    await asyncio.Event().wait()
 
 
-def begin(served: Served, kind: str, timeout: float | None = None) -> Any:
-    """A call of that kind."""
-    requests: dict[str, Any] = {"Wait": pb.WaitRequest(key="k"), "Tick": pb.TickRequest(count=2)}
-    return getattr(served.rpc, kind)(requests.get(kind) or once(), timeout=timeout)
+def begin(stub: Any, kind: str) -> Any:
+    """A call of that kind, which has sent a message."""
+    return getattr(stub, kind)(*ASKED.get(kind, (once(),)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cancellation_reaches_the_servicer(serve: Serve, kind: str) -> None:
     kitchen = Endless()
     async with serve(kitchen) as served, asyncio.timeout(20):
-        call = begin(served, kind)
+        call = begin(served.rpc, kind)
         code = asyncio.ensure_future(call.code())
         await kitchen.waiting[kind].wait()
         call.cancel()
@@ -88,8 +87,7 @@ async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind
     kitchen = Endless()
     async with serve(kitchen) as served, asyncio.timeout(20):
         async with channel_to(served) as channel:
-            requests: dict[str, Any] = {"Wait": pb.WaitRequest(key="k"), "Tick": pb.TickRequest(count=2)}
-            call: Any = getattr(pb_grpc.KitchenServiceStub(channel), kind)(requests.get(kind) or once())
+            call = begin(pb_grpc.KitchenServiceStub(channel), kind)
             code = asyncio.ensure_future(call.code())
             await kitchen.waiting[kind].wait()
         await kitchen.cancelled[kind].wait()
@@ -97,13 +95,16 @@ async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind
 
 
 async def test_a_deadline_is_known_and_ends_the_call(serve: Serve) -> None:
+    """Of calls that send nothing: a message that grpcio's client has not sent by its deadline makes it say INTERNAL."""
     kitchen = Endless()
+    seconds = 2.0
     async with serve(kitchen) as served, asyncio.timeout(20):
-        for call in [begin(served, kind, timeout=1.5) for kind in KINDS]:
+        await served.channel.channel_ready()
+        for call in [getattr(served.rpc, kind)(*ASKED.get(kind, ()), timeout=seconds) for kind in KINDS]:
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         for kind in KINDS:
             await kitchen.cancelled[kind].wait()
-            assert 0 < kitchen.left[kind] < 3, kind  # by grpcio's clock, which rounds up
+            assert 0 < kitchen.left[kind] < 2 * seconds, kind  # by grpcio's clock, which rounds up
 
 
 # Slow readers.
