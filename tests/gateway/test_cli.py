@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from diptych.cli.load import settings_of
+from diptych.cli.load import LoadError, settings_of
 
 ROOT = Path(__file__).parents[2]
 APP = ("--app", "tests.kitchen_app:create")
@@ -141,6 +142,33 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.metadata_deny == ("cookie",)
     assert settings.log_level == "error"
     assert settings.services["ocr"] == {"pdf_engine": "pypdfium2", "workers": "3"}
+
+
+@pytest.mark.parametrize("text", ["https://a.example, https://b.example", '["https://a.example", "https://b.example"]'])
+def test_a_list_in_the_environment_is_json_or_has_commas(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIPTYCH_CORS_ORIGINS", text)
+    monkeypatch.setenv("DIPTYCH_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    settings = settings_of(None, {}, ["metadata_deny=cookie,host"])
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert [str(proxy) for proxy in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.metadata_deny == ("cookie", "host")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("LIMITS__RULES", "nonsense", "limits.rules: Input should be a valid tuple"),
+        ("AUTH", "nonsense", "auth: Input should be a valid dictionary"),
+        ("TRUSTED_PROXIES", "nonsense", "trusted_proxies.0: Input is not a valid IPv4 network; "),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_named(
+    name: str, text: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"DIPTYCH_{name}", text)
+    with pytest.raises(LoadError, match=re.escape(expected)) as told:
+        settings_of(None, {}, [])
+    assert "nonsense" not in str(told.value)
 
 
 def test_a_file_in_the_folder_is_found(tmp_path: Path) -> None:

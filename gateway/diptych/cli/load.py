@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -34,6 +36,16 @@ class LoadError(Exception):
     """Settings or an application that cannot be loaded; the text says what to mend."""
 
 
+class _Environment(EnvSettingsSource):
+    """The DIPTYCH_* variables: tables and lists as JSON, or as text where the setting reads it."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value  # `a, b` for a list; the setting itself says what is wrong with anything else
+
+
 class _Edge(BaseSettings, Settings):
     """The settings as the edge reads them; the gateway is given a plain `Settings`."""
 
@@ -50,7 +62,7 @@ class _Edge(BaseSettings, Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, TomlConfigSettingsSource(settings_cls), env_settings
+        return init_settings, TomlConfigSettingsSource(settings_cls), _Environment(settings_cls)
 
 
 def settings_of(config: Path | None, flags: dict[str, Any], assignments: list[str]) -> Settings:
@@ -67,11 +79,16 @@ def settings_of(config: Path | None, flags: dict[str, Any], assignments: list[st
     try:
         edge = FromFile(**flags)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
         raise LoadError("settings: " + "; ".join(faults)) from None
     except (tomllib.TOMLDecodeError, SettingsError) as error:
         raise LoadError(f"settings: {error}") from None
     return Settings(**{name: getattr(edge, name) for name in Settings.model_fields})
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Where a fault is, without the names that pydantic gives to its own steps."""
+    return ".".join(str(part) for part in loc if not (isinstance(part, str) and "[" in part))
 
 
 def _assign(flags: dict[str, Any], assignment: str) -> None:

@@ -186,7 +186,7 @@ def _message_reader(message: Descriptor) -> Reader:
             if not form.fullmatch(text):
                 raise ValueError(expected)
             try:
-                value.FromJsonString(text)  # type: ignore[attr-defined]
+                value.FromJsonString(text)  # type: ignore[attr-defined]  # a well-known type has it
             except (ValueError, OverflowError):
                 raise ValueError(expected) from None
             return value

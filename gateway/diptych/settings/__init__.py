@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .auth import AuthSettings
 from .limits import LimitsSettings
-from .listening import ListeningSettings
+from .listening import Listed, ListeningSettings
 from .readiness import ReadinessSettings
 from .telemetry import TelemetrySettings
 from .tls import TlsSettings
@@ -71,16 +71,16 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     error_dialect: Literal["google", "status", "problem"] = "google"
     """The form of error bodies: AIP-193, a bare google.rpc.Status, or RFC 9457."""
 
-    metadata_allow: tuple[str, ...] | None = None
+    metadata_allow: Listed | None = None
     """Request headers that become metadata; None lets all but the reserved ones through."""
-    metadata_deny: tuple[str, ...] = ()
+    metadata_deny: Listed = ()
     """Request headers that never become metadata."""
 
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Listed = ()
     """Origins whose pages may call from browsers, such as `https://example.com`; `*` is any, without its cookies."""
     cors_credentials: bool = False
     """Lets those pages' calls carry cookies and HTTP authentication; the origins are named then, not `*`."""
-    cors_expose_headers: tuple[str, ...] = ()
+    cors_expose_headers: Listed = ()
     """Metadata that those pages may read, beside the protocols' own headers: initial, and `trailer-` names as well."""
 
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)

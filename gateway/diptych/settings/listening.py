@@ -13,8 +13,12 @@ Network = IPv4Network | IPv6Network
 
 
 def _listed(value: Any) -> Any:
-    """One address, or several with commas between, as they stand in an environment variable's JSON or a flag."""
+    """One, or several with commas between, as they stand in an environment variable or a flag."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""A list of texts without commas, or one text with commas between."""
 
 
 class ListeningSettings(BaseModel):
