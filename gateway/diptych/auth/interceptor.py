@@ -211,7 +211,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(details)
             if handler is None:
                 await context.abort(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
-            found: Any = adapt(handler, self._threads)  # type: ignore[arg-type]
+            found: Any = adapt(handler, self._threads)  # type: ignore[arg-type]  # abort does not return
             return found if caller is None else self._bounded(found, caller)
 
         return streams.later(find)
