@@ -88,6 +88,8 @@ class Chat:
                 await self._hub.sweep()
             except ChatError as error:
                 _log.warning("the sweep: %s", error.message)
+            except Exception:  # without it, what a lost notification told would never be seen
+                _log.exception("the sweep failed")
 
     # Reading.
 
