@@ -473,18 +473,18 @@ async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 async def test_an_idle_connection_is_not_kept_for_ever(later: Callable[[float], None]) -> None:
-    limits = Limits(idle_seconds=100)
-    async with asyncio.timeout(200), listening(echo, http2=limits) as listener, connected(listener.port) as client:
+    limits = Limits(idle_seconds=30)
+    async with asyncio.timeout(60), listening(echo, http2=limits) as listener, connected(listener.port) as client:
         assert (await client.get())[1] == b"GET /? 0"
-        later(100)
+        later(30)
         await client.eof()
         assert goaways(client)[-1].error_code == Code.NO_ERROR
 
 
 async def test_a_running_request_is_not_idle(later: Callable[[float], None]) -> None:
     app = Held()
-    limits = Limits(idle_seconds=100)
-    async with asyncio.timeout(200), listening(app, http2=limits) as listener, connected(listener.port) as client:
+    limits = Limits(idle_seconds=30)
+    async with asyncio.timeout(60), listening(app, http2=limits) as listener, connected(listener.port) as client:
         stream = client.request()
         await client.flush()
         await app.begun.wait()
@@ -492,7 +492,7 @@ async def test_a_running_request_is_not_idle(later: Callable[[float], None]) -> 
             other.h2.ping(b"12345678")
             await other.flush()
             await other.event(ev.PingAckReceived)  # all that it has to say has been heard
-            later(100)
+            later(30)
             await other.eof()
         app.may.set()
         assert (await client.response(stream))[1] == b"done"
@@ -500,9 +500,9 @@ async def test_a_running_request_is_not_idle(later: Callable[[float], None]) -> 
 
 async def test_a_dead_peer_is_found_by_ping(later: Callable[[float], None]) -> None:
     app = Waiting()
-    limits = Limits(ping_seconds=100, idle_seconds=10_000)
+    limits = Limits(ping_seconds=20, idle_seconds=1000)
     async with (
-        asyncio.timeout(2000),
+        asyncio.timeout(120),
         listening(app, http2=limits) as listener,
         connected(listener.port) as client,
         connected(listener.port) as living,
@@ -515,7 +515,7 @@ async def test_a_dead_peer_is_found_by_ping(later: Callable[[float], None]) -> N
             living.until(lambda: sum(isinstance(event, ev.PingReceived) for event in living.events) > 2)
         )
         while not pinged.done():
-            later(20)
+            later(5)
             await other.get()  # by its answer what was due is done
         await pinged
         await app.gone.wait()  # the client reads nothing, and so answers no PING
