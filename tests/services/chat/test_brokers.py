@@ -78,13 +78,13 @@ async def test_both_see_one_order_while_both_send(serve: Serve, between: dict[st
 
 
 async def test_what_was_sent_while_the_connection_was_lost_comes_after_it(serve: Serve, postgres: Postgres) -> None:
-    shared = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
+    shared: dict[str, Any] = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
     # The sender tells nobody: only the connection that is made anew can bring what it sent.
     async with serve(**shared, broker="memory") as silent, serve(**shared) as reader:
         await healthy(reader)
         _, stream = await listening(reader)
         await send(silent.stub, "town", "nobody was told", "of these")
-        assert postgres.cut_listeners() == 1
+        assert postgres.cut_listeners(shared["database_url"]) == 1
         assert await take(stream, 2) == ["nobody was told", "of these"]
         await healthy(reader)
 
