@@ -13,12 +13,19 @@ from typing import Any
 
 import grpc
 import httpx2
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
+
+# Hypothesis fails an example that takes a fifth of a second, and drawing that takes one: the machine may be busy.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

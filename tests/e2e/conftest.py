@@ -17,6 +17,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from playwright.async_api import expect
+
+expect.set_options(timeout=30_000)  # milliseconds, where a test says nothing else; five seconds can pass unused
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")

@@ -134,7 +134,8 @@ def test_two_hundred_documents_are_read_and_the_broken_ones_fail_alone(
     inbox: tuple[Path, dict[str, Document]], environment: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
     folder, made = inbox
-    with terminal(environment, "submit", str(folder), "--watch", "--name", "two hundred", "--concurrency", "2") as bar:
+    # One after the other, so that there is something left to pause when a command has had time to begin.
+    with terminal(environment, "submit", str(folder), "--watch", "--name", "two hundred", "--concurrency", "1") as bar:
         job = bar.line()
         bar.until(lambda _: any(done >= 2 for _, done, _ in bar.bars()))
         assert run("pause", job).stdout == "paused\n"

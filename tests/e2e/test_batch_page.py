@@ -229,7 +229,7 @@ async def test_the_page_says_when_the_server_is_gone_and_goes_on(jobs: Jobs, bat
 
 
 async def test_nothing_but_the_pages_own_files_may_run(server: Served) -> None:
-    async with httpx2.AsyncClient(base_url=server.http) as client:
+    async with httpx2.AsyncClient(base_url=server.http, timeout=60) as client:
         for path, media in (("/jobs", "text/html"), ("/jobs/assets/jobs.js", "text/javascript")):
             answer = await client.get(path)
             assert answer.headers["content-type"].startswith(media)

@@ -10,10 +10,11 @@ import httpx2
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.e2e.conftest import Served
+from tests.waiting import PATIENCE
 
 
 def test_the_document_is_valid(served: Served) -> None:
-    document = httpx2.get(served.http + "/openapi.json").json()
+    document = httpx2.get(served.http + "/openapi.json", timeout=PATIENCE).json()
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     assert {"/v1/documents:process", "/v1/images:extractText", "/healthz"} <= document["paths"].keys()
 

@@ -91,7 +91,8 @@ class Client:
             for event in events:
                 if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
                     self._credit(event)
-        await self.flush()
+        with contextlib.suppress(ConnectionError):  # who has gone is owed nothing: the next read says so
+            await self.flush()
 
     def _take(self, data: bytes) -> list[h2.events.Event]:
         """Frame by frame: h2 takes nothing more after a GOAWAY, where the streams that it names go on."""

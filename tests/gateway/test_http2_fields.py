@@ -6,7 +6,7 @@ import contextlib
 
 import hpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.http_server.h2 import head
@@ -19,11 +19,9 @@ NAMES = st.one_of(
     st.sampled_from([b":path", b":status", b"content-type", b"x-a", b"grpc-timeout", b"cookie", b"accept"]),
     st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=200).map(str.encode),
 )
-unhurried = settings(deadline=None)  # nothing here is about time, and the machine may be busy
 FIELDS = st.lists(st.tuples(NAMES, st.binary(max_size=300)), max_size=20)
 
 
-@unhurried
 @given(st.lists(st.tuples(FIELDS, st.booleans(), st.integers(0, 4096)), min_size=1, max_size=6))
 def test_what_hpack_writes_is_read(blocks: list[tuple[list[tuple[bytes, bytes]], bool, int]]) -> None:
     encoder, decoder = hpack.Encoder(), Decoder()
@@ -32,7 +30,6 @@ def test_what_hpack_writes_is_read(blocks: list[tuple[list[tuple[bytes, bytes]],
         assert decoder.decode(encoder.encode(fields, huffman=huffman), 1 << 30) == fields
 
 
-@unhurried
 @given(FIELDS)
 def test_what_is_written_hpack_reads(fields: list[tuple[bytes, bytes]]) -> None:
     decoder = hpack.Decoder(max_header_list_size=1 << 30)
@@ -41,7 +38,6 @@ def test_what_is_written_hpack_reads(fields: list[tuple[bytes, bytes]]) -> None:
     assert Decoder().decode(block, 1 << 30) == fields
 
 
-@unhurried
 @given(st.binary(max_size=300))
 def test_garbage_is_refused_or_read_but_never_breaks(block: bytes) -> None:
     blocks = Blocks()
@@ -99,7 +95,6 @@ def test_response_fields_are_what_http2_has() -> None:
             head.field_bytes(field)
 
 
-@unhurried
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=60)), max_size=6))
 def test_a_head_is_read_or_refused(fields: list[tuple[bytes, bytes]]) -> None:
     try:

@@ -20,6 +20,7 @@ import pytest
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _SAYS = re.compile(r"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
@@ -73,7 +74,7 @@ async def program(folder: Path, *options: str, env: dict[str, str] | None = None
     assert process.stderr is not None
     read: list[str] = []
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not (found := _SAYS.search("".join(read))):
                 line = await process.stderr.readline()
                 assert line, "".join(read)
@@ -84,7 +85,7 @@ async def program(folder: Path, *options: str, env: dict[str, str] | None = None
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             read.append((await process.stderr.read()).decode())
             await process.wait()
 

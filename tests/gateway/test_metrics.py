@@ -75,7 +75,7 @@ async def test_a_service_adds_its_own(serve: Serve) -> None:
 async def test_it_has_a_port_of_its_own(serve: Serve) -> None:
     async with serve(telemetry={"metrics_port": 0}) as served:
         assert (await served.http.get("/metrics")).status_code == 404
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{served.gateway.metrics_port}") as own:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{served.gateway.metrics_port}", timeout=20) as own:
             await served.http.get("/v1/dishes/1")
             assert _values(await _text(own))["grpc_server_started_total"] == 1
     assert served.gateway.metrics_port is None
@@ -140,13 +140,20 @@ async def test_what_an_interceptor_refuses_is_counted(serve: Serve) -> None:
         assert (await served.http.get("/v1/dishes/1")).status_code == 401
         with pytest.raises(grpc.aio.AioRpcError):
             await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))
-        refused = [
-            (sample.labels["protocol"], sample.value)
-            for family in families(await _text(served.http))
-            for sample in family.samples
-            if sample.labels.get("grpc_code") == "UNAUTHENTICATED"
-        ]
-    assert sorted(refused) == [("grpc", 1), ("rest", 1)]
+
+        async def refused() -> list[tuple[str, float]]:
+            return sorted(
+                (sample.labels["protocol"], sample.value)
+                for family in families(await _text(served.http))
+                for sample in family.samples
+                if sample.labels.get("grpc_code") == "UNAUTHENTICATED"
+            )
+
+        async def both() -> bool:
+            return [protocol for protocol, _ in await refused()] == ["grpc", "rest"]
+
+        await until_told(both)
+        assert await refused() == [("grpc", 1), ("rest", 1)]
 
 
 async def test_a_body_that_cannot_be_read_is_counted_as_what_was_answered(served: Served) -> None:

