@@ -192,17 +192,17 @@ def _dice(seed: int, kind: str, number: int) -> Random:
     return Random(f"{seed}/{kind}/{number}")
 
 
-async def _at_rest(place: Place, tasks: int | None = None) -> Held:
-    """What it holds without anybody connected."""
+async def _at_rest(place: Place, *most: int) -> Held:
+    """What it holds without anybody connected; `most` is how many tasks and descriptors that may be."""
     for kind in place.kinds.values():
         await kind.close()
-    return await place.server.held(tasks)
+    return await place.server.held(*most)
 
 
 async def _look_again(judge: Judge, place: Place) -> None:
     before, server = place.before, place.server
     assert before is not None
-    after = place.after = await _at_rest(place, before.told["tasks"])
+    after = place.after = await _at_rest(place, before.told["tasks"], before.descriptors + DESCRIPTORS_SLACK)
     server.listen(judge)
     if after.told["tasks"] > before.told["tasks"]:
         judge.fault(None, f"{place.name}: tasks are left: {after.told['task_kinds']}")

@@ -93,21 +93,22 @@ class Server:
                 # grpcio's server may just be started anew.
                 assert await answered(dish, lambda lost: isinstance(lost, grpc.aio.AioRpcError)) == "Soup"
 
-    async def held(self, tasks: int | None = None) -> Held:
-        """What it holds once what is under way has ended; `tasks` is how many there were at rest before."""
-        told: dict[str, Any] = {}
+    async def held(self, tasks: int | None = None, descriptors: int = 0) -> Held:
+        """What it holds once what is under way has ended; how many `tasks` and `descriptors` there may be at rest."""
+        found: list[Held] = []
 
         async def settled() -> bool:
-            """Cancelled calls end soon, but not at once."""
+            """Cancelled calls end soon, and gRPC's connections are closed soon, but not at once."""
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
-                told.update((await http.get(HELD_PATH)).json())
-            return tasks is None or told["tasks"] <= tasks
+                told = (await http.get(HELD_PATH)).json()
+            proc = Path(f"/proc/{self._process.pid}")
+            threads, open_ = (len(list((proc / name).iterdir())) for name in ("task", "fd"))
+            found[:] = [Held(self.memory, open_, threads, told)]
+            return tasks is None or (told["tasks"] <= tasks and open_ <= descriptors)
 
         with contextlib.suppress(TimeoutError):  # then it is what it still holds
-            await until_told(settled, patience=10)
-        proc = Path(f"/proc/{self._process.pid}")
-        threads = len(list((proc / "task").iterdir()))
-        return Held(self.memory, len(list((proc / "fd").iterdir())), threads, told)
+            await until_told(settled)
+        return found[0]
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead member is started again
@@ -104,12 +105,16 @@ class Member:
                 user=self.program.user,
                 # Ctrl-C is for whoever keeps the members: they are stopped in their order.
                 start_new_session=True,
-                preexec_fn=self._die_with_parent,
+                preexec_fn=partial(self._die_with, os.getpid()),
             )
 
-    def _die_with_parent(self) -> None:
+    def _die_with(self, parent: int) -> None:
         if _libc is not None:  # nobody would stop them if this process were killed
+            # Until the program runs nothing else answers to the signal: the parent's handler would swallow it.
+            signal.signal(self.program.stop_signal, signal.SIG_DFL)
             _libc.prctl(_PR_SET_PDEATHSIG, int(self.program.stop_signal))
+            if os.getppid() != parent:  # it was killed before it could be told of
+                os._exit(1)
 
     async def _until_ready(self) -> None:
         """Return when the log says that it is ready, or it has ended."""

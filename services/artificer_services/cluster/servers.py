@@ -10,6 +10,7 @@ import os
 import platform
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -23,13 +24,38 @@ NAME = "artificer"  # of the database and of who owns it
 # PostgreSQL refuses to run as root: then it runs as the first of these that there is.
 _USERS = ("pgserver", "postgres", "nobody")
 _BACKENDS = 200
+_LEAST_PORT, _TRIES = 20_000, 100  # below are ports that people choose
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A port of 127.0.0.1 that nobody listens on.
+
+    One of those that the kernel gives to nobody who asks for any, so that it is still free when the server starts, and
+    when it is started again. Where there are none of these, one that the kernel gives.
+    """
+    ours = range(_LEAST_PORT, _first_of_the_kernels())
+    for _ in range(_TRIES if ours else 0):
+        if port := _bound(ours[secrets.randbelow(len(ours))]):
+            return port
+    return _bound(0)
+
+
+def _bound(port: int) -> int:
+    """The port if it can be listened on, or any for 0; 0 where it cannot."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
         return int(listener.getsockname()[1])
+
+
+def _first_of_the_kernels() -> int:
+    """The first of the ports that the kernel gives to whoever asks for any; 0 where it does not say."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return 0
 
 
 def postgresql(folder: Path, port: int, password: str) -> Program:

@@ -128,8 +128,11 @@ def parents(workers: list[str]) -> set[int]:
     return found
 
 
+LONG = {"seconds": "4"}  # long enough that whoever looks on comes in time, on a busy machine too
+
+
 async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
-    job_id = await served.start([{"seconds": "0.3"}] * 20, concurrency=3)
+    job_id = await served.start([LONG] * 3 + [{"seconds": "0.1"}] * 20, concurrency=3)
     mains = {served.cluster.members[name].pid for name in ("worker-1", "worker-2")}
     seen: list[set[int]] = []
 
@@ -148,7 +151,8 @@ async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
 
 
 async def test_a_job_made_at_one_gateway_is_watched_and_paused_at_the_other(served: Served) -> None:
-    job_id = await served.start([{"seconds": "0.05"}] * 60, concurrency=2)
+    quick = [{"seconds": "0.05"}] * 28
+    job_id = await served.start([*quick, *[LONG] * 4, *quick], concurrency=2)
     stream = aiter(served.other.StreamProgress(pb.StreamProgressRequest(job_id=job_id)))
     seen: list[Any] = [await anext(stream)]
     while seen[-1].completed_items < 5:
@@ -184,7 +188,7 @@ async def test_workers_go_on_while_no_gateway_is_there(served: Served) -> None:
 @pytest.mark.parametrize("victim", ["worker", "child"])
 async def test_work_goes_on_when_a_worker_is_killed(served: Served, victim: str) -> None:
     worker = served.cluster.members["worker-1"]
-    job_id = await served.start([{"seconds": "0.2"}] * 24, concurrency=4)
+    job_id = await served.start([{**LONG, "times": "1"}] * 4 + [{"seconds": "0.2"}] * 20, concurrency=4)
     starts, pid = worker.starts, worker.pid
     assert pid is not None
 
@@ -214,13 +218,18 @@ async def test_a_broker_that_comes_back_empty_is_told_again(served: Served) -> N
 
 
 async def test_what_does_not_stop_when_its_job_is_cancelled_costs_its_process_and_nothing_else(served: Served) -> None:
-    job_id = await served.start([{"seconds": "3600", "deaf": "true"}] * 2, concurrency=2)
-    await until(lambda: len(served.store.workers()) == 2)
-    victims = {int(name.rpartition("/")[2].partition(".")[0]) for name in served.store.workers()}
+    job_id = await served.start([{"seconds": "3600", "deaf": "true", "log": "1"}] * 2, concurrency=2)
+
+    def asleep() -> set[str]:
+        """The workers that have written their line, after which they hear nothing."""
+        return {entry.line.worker for entry in served.store.logs(job_id, item=None, after=0, limit=10)} - {""}
+
+    await until(lambda: len(asleep()) == 2)
+    victims = {int(name.rpartition("/")[2].partition(".")[0]) for name in asleep()}
     cancelled: pb.Job = await served.other.CancelJob(pb.CancelJobRequest(job_id=job_id))
     assert cancelled.status == pb.JOB_STATUS_CANCELLED
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
-    assert not served.store.workers()
+    await until(lambda: not served.store.workers())
     await served.completed(await served.start([{}] * 5))
 
 
@@ -305,8 +314,8 @@ async def test_nudges_are_sent_once_for_each_place_and_never_block(folder: Path)
             assert waiting("one") == 4
             redis.flushall()  # what a broker loses
             engine.wanted(backlog)
-            await until(lambda: waiting("other") == 2)
-            assert waiting("one") == 4
+            # What was being sent as they were lost may be a part; no more than all of it is there in the end.
+            await until(lambda: (waiting("one"), waiting("other")) == (4, 2))
         finally:
             redis.close()
     finally:

@@ -63,21 +63,21 @@ class Service:
 
 
 def _victim(store: Store, dice: random.Random) -> int | None:
-    """A worker that has items; None where none has."""
+    """A worker that has a slot; None where none has."""
     working = store.workers()
     return int(dice.choice(working).rpartition("/")[2].partition(".")[0]) if working else None
 
 
-async def _crash(service: Service, store: Store, dice: random.Random) -> str:
+async def _crash(service: Service, store: Store, job: Job, dice: random.Random) -> None:
+    """Kill the service, or a worker, unless the job is through before one was found."""
     if dice.random() < 0.35:
         await service.kill()
         await service.start()
-        return "service"
-    pid = await until(lambda: _victim(store, dice))
-    assert pid
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    return "worker"
+        return
+    await until(lambda: store.workers() or store.job(job.id).state.ended)
+    if pid := _victim(store, dice):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 async def _gone_so_far(store: Store, job: Job, steps: int) -> None:
@@ -144,7 +144,7 @@ async def test_nothing_is_lost_or_doubled_whoever_is_killed_and_whenever(place: 
             job = _make(store, dice)
             for share in sorted(dice.random() for _ in range(3)):
                 await _gone_so_far(store, job, int(share * ITEMS * len(PHASES) * 0.9))
-                await _crash(service, store, dice)
+                await _crash(service, store, job, dice)
             _check(store, await ended(store, job.id), effects)
         assert store.job(cancelled.id).state is JobState.CANCELLED
         assert [one.state for one in results(store, cancelled.id)] == [ItemState.CANCELLED]

@@ -20,7 +20,7 @@ from tests.waiting import wait_for
 
 from .helpers import make_job, open_store, phase, settings_for
 
-ITEMS = 20_000  # more than can be done while the test pauses the job a few times
+ITEMS = 20_000  # more than are begun while the test pauses the job twice
 
 
 class Counting:
@@ -34,6 +34,7 @@ class Counting:
 
     def __init__(self, moment: float) -> None:
         self.begun: list[int] = []
+        self.answered = threading.Event()
         self._moment, self._never = moment, threading.Event()
 
     def check(self, _: PhaseView) -> list[tuple[str, str]]:
@@ -41,6 +42,8 @@ class Counting:
 
     def run(self, work: Work) -> Output:
         self.begun.append(work.index)
+        if len(self.begun) % (ITEMS // 4) == 0:  # who pauses may be slow, and finds items left all the same
+            self.answered.wait()
         if self._moment:
             self._never.wait(self._moment)
         return Output(text="")
@@ -85,17 +88,20 @@ def test_when_a_pause_is_answered_no_further_item_begins(
     job = make_job(store, ITEMS, phase("a", counting.name), checkpoint=checkpoint)
     try:
         for _ in range(2):
+            counting.answered.clear()
             before = len(counting.begun)
             working = threading.Thread(target=runner.work_once, args=(job.id,))
             working.start()
             wait_for(partial(counting.has_begun, before + 100))
             assert asyncio.run(jobs.change(job.id, Verb.PAUSE)).state is JobState.PAUSED
             answered = len(counting.begun)
+            counting.answered.set()
             working.join()
             assert len(counting.begun) == answered < ITEMS
             assert store.job(job.id).counts.completed == answered
             store.change(job.id, Verb.RESUME)
     finally:
+        counting.answered.set()
         runner.close()
         jobs.close()
     assert len(set(counting.begun)) == len(counting.begun), "an item that was given back was done twice"

@@ -16,6 +16,7 @@ import pytest
 
 from artificer_services.batch.tasks.api import Output, PhaseView, Rejected, TaskError
 from artificer_services.batch.tasks.llm import Generate, create, score_of
+from tests.waiting import PATIENCE
 
 from . import models
 from .models import Act, Model, completion, refused, said
@@ -35,7 +36,7 @@ Make = Callable[..., Generate]
 
 @pytest.fixture
 def make(model: Model) -> Iterator[Make]:
-    """Makes the task with the endpoint and short patience; the arguments are settings."""
+    """Makes the task with the endpoint and quick retries; the arguments are settings."""
     made: list[Generate] = []
 
     def task(rag: dict[str, Any] | None = None, **settings: Any) -> Generate:
@@ -44,7 +45,7 @@ def make(model: Model) -> Iterator[Make]:
             "api_key": KEY,
             "model": "small",
             "prices": {"small": {"input": 2.0, "output": 8.0}},
-            "timeout": 5.0,
+            "timeout": PATIENCE,
             "retries": 2,
             "retry_first_seconds": 0.01,
             "retry_longest_seconds": 0.05,
@@ -200,9 +201,10 @@ def test_an_answer_with_odd_accounts_is_an_answer(model: Model, make: Make, usag
 
 
 def test_a_server_that_hangs_is_left(model: Model, make: Make) -> None:
-    model.then(models.hang, GOOD)
+    model.then(models.hang)
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
-    assert run(make(timeout=0.3), work=work).text == "fine"
+    # A busy machine may not answer within so short a time either, and is asked until it does.
+    assert run(make(timeout=0.3, retries=1000), work=work).text == "well"
     assert "did not answer within 0.3 seconds" in work.lines[0][1]
 
 

@@ -134,17 +134,19 @@ def test_a_reader_that_was_killed_is_replaced(tmp_path: Path) -> None:
         task.close()
 
 
-class Cancelling(ItemWork):
-    """Its job is cancelled once the reader has begun."""
+class Soon(threading.Event):
+    """Is set when it is looked at for the third time: by then the reader has begun, and is far from its end."""
 
-    def read_document(self) -> tuple[bytes, str]:
-        threading.Timer(0.3, self.cancelled.set).start()
-        return super().read_document()
+    looks = 0
+
+    def is_set(self) -> bool:
+        self.looks += 1
+        return self.looks >= 3
 
 
 def test_a_cancelled_item_is_given_up_and_the_next_one_is_read(task: Task) -> None:
     pages = [samples.page_text(number) for number in range(20)]
-    work = Cancelling(input=uri(samples.scan_pdf(*pages)), phase=phase("ocr.extract"))
+    work = ItemWork(input=uri(samples.scan_pdf(*pages)), phase=phase("ocr.extract"), cancelled=Soon())
     with pytest.raises(TaskError, match="cancelled") as error:
         task.run(work)
     assert not isinstance(error.value, Rejected)
