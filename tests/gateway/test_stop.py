@@ -293,7 +293,7 @@ RUNNING = 6  # calls that SIGTERM finds; fewer than there are clients, since eac
 
 @every_engine
 async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
-    async with asyncio.timeout(40), process(10, dishes=RUNNING, **ENGINES[engine]) as gateway:
+    async with asyncio.timeout(90), process(10, dishes=RUNNING, **ENGINES[engine]) as gateway:
         tallies: list[list[int]] = [[], [], [], []]
         busy = asyncio.Event()
         others = 0
@@ -318,13 +318,13 @@ async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
 
 async def get(port: int) -> None:
     """One more request."""
-    async with httpx2.AsyncClient(verify=False) as client:
+    async with httpx2.AsyncClient(verify=False, timeout=30) as client:
         assert (await client.get(f"http://127.0.0.1:{port}/v1/dishes/1")).status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_exits_at_once(number: signal.Signals) -> None:
-    async with asyncio.timeout(40), process(30) as gateway:
+    async with asyncio.timeout(90), process(30) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port)
         writer.write(
             b"POST /v1/wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n"
