@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import socket
@@ -101,6 +102,18 @@ async def served(serve: Serve) -> AsyncIterator[Served]:
     """A gateway with its default settings."""
     async with serve() as running:
         yield running
+
+
+@pytest.fixture
+def drained(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set, it ends the drain of a stop, which lasts until then: whatever has to happen meanwhile has all the time."""
+    over = asyncio.Event()
+
+    async def drain(_: Gateway) -> None:
+        await over.wait()
+
+    monkeypatch.setattr(Gateway, "_drain", drain)
+    return over
 
 
 Running = Callable[[str], Awaitable[Served]]

@@ -355,13 +355,17 @@ class Gateway(grpc.aio.Server):
             if self._standard is not None:
                 await self._standard.shutdown()
             if self.settings.drain_seconds and not self._handed_over:
-                await asyncio.sleep(self.settings.drain_seconds)
+                await self._drain()
             self._tell_services()
             stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
             await asyncio.gather(*stops)
         await self._leave()
         if self._stopped is not None:
             self._stopped.set()
+
+    async def _drain(self) -> None:
+        """Go on accepting for as long as load balancers need to find out."""
+        await asyncio.sleep(self.settings.drain_seconds)
 
     def _tell_services(self) -> None:
         for told in self._on_stop:

@@ -68,7 +68,7 @@ async def shown(tmp_path: Path) -> dict[str, set[str]]:
     kept: dict[str, Any] = {"data_dir": str(tmp_path)}
     services = {"batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
     settings = Settings(http_port=0, grpc_port=0, services=services)
-    async with app.create(settings) as gateway, httpx2.AsyncClient() as client:
+    async with app.create(settings) as gateway, httpx2.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{gateway.http_port}"
         for path in ("/v1/channels/town/messages", "/no/such", "/readyz"):
             await client.get(base + path)

@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from diptych import Gateway, Settings
+from diptych.http_server import listener
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc
 from tests.kitchen import Kitchen
+
+listener.LINGER_SECONDS = 10  # a test may be held up for longer than idle clients are listened to
 
 
 class Crowded(Kitchen):

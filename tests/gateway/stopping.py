@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from google.protobuf import empty_pb2
 
 from diptych import Gateway, Settings
+from diptych.http_server import listener
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
@@ -63,6 +64,7 @@ def say(word: str) -> None:
 
 def main() -> None:
     """Serve on any ports, telling which, until a signal comes."""
+    listener.LINGER_SECONDS = 30  # a test may be held up for longer than idle clients are listened to
     settings = Settings(**{"http_port": 0, "grpc_port": 0, **json.loads(sys.argv[1])})
     slow = Slow(int(sys.argv[2]) if sys.argv[2:] else 0)
 

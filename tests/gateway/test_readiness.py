@@ -163,9 +163,9 @@ async def test_metrics_show_each_check(serve: Serve) -> None:
         assert 'diptych_ready{check="other"} 1.0' in shown
 
 
-async def test_a_stop_says_not_serving_whatever_the_checks_say() -> None:
+async def test_a_stop_says_not_serving_whatever_the_checks_say(drained: asyncio.Event) -> None:
     gateway = Gateway(
-        Settings(http_port=0, grpc_port=0, drain_seconds=0.2, readiness=ReadinessSettings(keep_seconds=0)),
+        Settings(http_port=0, grpc_port=0, drain_seconds=1, readiness=ReadinessSettings(keep_seconds=0)),
         readiness={"fit": lambda: True},
     )
     async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
@@ -180,4 +180,5 @@ async def test_a_stop_says_not_serving_whatever_the_checks_say() -> None:
                 pass
             assert (await stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
             watch.cancel()
+            drained.set()
             await stopping

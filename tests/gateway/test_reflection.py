@@ -76,8 +76,8 @@ async def test_health_of_each_service_and_of_all(shared: Served) -> None:
     }
 
 
-async def test_a_watcher_is_told_once_and_again_when_it_changes(serve: Serve) -> None:
-    async with serve(drain_seconds=0.2) as served, asyncio.timeout(20):
+async def test_a_watcher_is_told_once_and_again_when_it_changes(serve: Serve, drained: asyncio.Event) -> None:
+    async with serve(drain_seconds=1) as served, asyncio.timeout(20):
         stub: Any = health_pb2_grpc.HealthStub(served.channel)
         known = stub.Watch(health_pb2.HealthCheckRequest(service=KITCHEN))
         unknown = stub.Watch(health_pb2.HealthCheckRequest(service="no.Such"))
@@ -85,6 +85,7 @@ async def test_a_watcher_is_told_once_and_again_when_it_changes(serve: Serve) ->
         assert (await unknown.read()).status == Status.SERVICE_UNKNOWN
         stopping = asyncio.create_task(served.gateway.stop(0))
         assert (await known.read()).status == Status.NOT_SERVING
+        drained.set()
         await stopping
 
 

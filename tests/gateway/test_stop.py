@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -172,8 +173,8 @@ async def test_a_call_that_will_not_end_does_not_hold_the_stop(serve: Serve) -> 
 
 
 @every_engine
-async def test_readiness_flips_first(serve: Serve) -> None:
-    async with serve(drain_seconds=0.3) as served, asyncio.timeout(20):
+async def test_readiness_flips_first(serve: Serve, drained: asyncio.Event) -> None:
+    async with serve(drain_seconds=1) as served, asyncio.timeout(20):
         health: Any = health_pb2_grpc.HealthStub(served.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
@@ -186,7 +187,15 @@ async def test_readiness_flips_first(serve: Serve) -> None:
         assert (await served.http.get("/v1/dishes/1")).status_code == 200
         assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
         watch.cancel()
+        drained.set()
         await stopping
+
+
+async def test_a_stop_drains_for_as_long_as_the_settings_say(serve: Serve) -> None:
+    async with serve(drain_seconds=0.3) as served, asyncio.timeout(20):
+        began = time.monotonic()
+        await served.gateway.stop(0)
+        assert time.monotonic() - began >= 0.3
 
 
 # Real signals to a real process.
@@ -284,7 +293,7 @@ RUNNING = 6  # calls that SIGTERM finds; fewer than there are clients, since eac
 
 @every_engine
 async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
-    async with asyncio.timeout(40), process(10, dishes=RUNNING, **ENGINES[engine]) as gateway:
+    async with asyncio.timeout(90), process(10, dishes=RUNNING, **ENGINES[engine]) as gateway:
         tallies: list[list[int]] = [[], [], [], []]
         busy = asyncio.Event()
         others = 0
@@ -309,13 +318,13 @@ async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
 
 async def get(port: int) -> None:
     """One more request."""
-    async with httpx2.AsyncClient(verify=False) as client:
+    async with httpx2.AsyncClient(verify=False, timeout=30) as client:
         assert (await client.get(f"http://127.0.0.1:{port}/v1/dishes/1")).status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_exits_at_once(number: signal.Signals) -> None:
-    async with asyncio.timeout(40), process(30) as gateway:
+    async with asyncio.timeout(90), process(30) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port)
         writer.write(
             b"POST /v1/wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n"

@@ -271,27 +271,32 @@ async def test_peer_and_method_are_the_calls_own(serve: Serve) -> None:
 # The stop.
 
 
-async def test_streams_have_the_grace_and_then_are_told(serve: Serve) -> None:
+async def test_streams_have_the_grace(serve: Serve) -> None:
     kitchen = Kitchen()
-    async with (
-        serve(kitchen) as served,
-        asyncio.timeout(30),
-        opened(served, "/v1/ticks?count=2&key=k") as ends,
-        opened(served, "/v1/converse?$metadata=frame") as stays,
-    ):
-        await stays.send('{"metadata":{}}')
-        await stays.send("{}")
-        assert list(json.loads(await stays.recv())) == ["metadata"]
-        await stays.recv()
+    async with serve(kitchen) as served, asyncio.timeout(30), opened(served, "/v1/ticks?count=2&key=k") as socket:
         await kitchen.waiting["k"].wait()
         assert (await served.http.get("/readyz")).status_code == 200
-        stopping = asyncio.ensure_future(served.gateway.stop(1.5))
+        stopping = asyncio.ensure_future(served.gateway.stop(1000))
         assert (await served.http.get("/readyz")).status_code == 503  # it has begun to stop
         kitchen.steps["k"].release()
         kitchen.steps["k"].release()
-        frames, code, _ = await until_closed(ends)
+        frames, code, _ = await until_closed(socket)
         assert (len(frames), code) == (2, 1000)
-        frames, code, reason = await until_closed(stays)
+        await stopping
+
+
+async def test_streams_are_told_when_the_grace_is_over(serve: Serve) -> None:
+    async with (
+        serve() as served,
+        asyncio.timeout(30),
+        opened(served, "/v1/converse?$metadata=frame") as socket,
+    ):
+        await socket.send('{"metadata":{}}')
+        await socket.send("{}")
+        assert list(json.loads(await socket.recv())) == ["metadata"]
+        await socket.recv()
+        stopping = asyncio.ensure_future(served.gateway.stop(0.2))
+        frames, code, reason = await until_closed(socket)
         assert [list(json.loads(frame)) for frame in frames] == [["error"], ["trailers"]]
         assert json.loads(frames[0])["error"]["status"] == "UNAVAILABLE"
         assert (code, reason) == (1001, "UNAVAILABLE: the server is stopping")

@@ -23,6 +23,7 @@ from diptych.workers.plan import Seat
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES
+from tests.waiting import until_here, until_told
 
 ROOT = Path(__file__).parents[2]
 _READY = re.compile(r"workers are ready: HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
@@ -73,6 +74,15 @@ class Program:
         async with httpx2.AsyncClient(verify=False, timeout=30) as client:
             return await client.get(f"http://127.0.0.1:{self.http_port}{path}")
 
+    async def begun(self, method: str) -> None:
+        """Until a call of it has reached a worker."""
+        pattern = re.compile(rf'^grpc_server_started_total\{{[^}}]*grpc_method="{method}"[^}}]*\}} [1-9]', re.MULTILINE)
+
+        async def seen() -> bool:
+            return bool(pattern.search((await self.get("/metrics")).text))
+
+        await until_told(seen)
+
     async def get_by_all(self, path: str) -> dict[int, httpx2.Response]:
         """Ask, by ever new connections, until each of the workers has answered; the answers by their processes."""
         found: dict[int, httpx2.Response] = {}
@@ -108,7 +118,7 @@ async def serving(*arguments: str, app: str = "create", workers: int = 2, **envi
     """Workers on any two ports, all of them ready."""
     given = [f"tests.gateway.crowd:{app}", "--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
     given += ["--set", "telemetry.access_log=false"]
-    async with asyncio.timeout(90), started(*given, *arguments, **environment) as program:
+    async with asyncio.timeout(120), started(*given, *arguments, **environment) as program:
         found = await program.said(_READY)
         program.http_port, program.grpc_port = int(found[1]), int(found[2])
         yield program
@@ -163,9 +173,13 @@ async def test_all_serve_on_the_same_two_ports(engine: str) -> None:
     async with serving(*flags(engine)) as program:
         workers = program.workers()
         assert set(workers) == {0, 1}
-        answers = await program.get_by_all("/readyz")
-        told = {who: answer.json()["workers"] for who, answer in answers.items()}
-        assert told == {pid: {"worker": index, "ready": 2, "of": 2} for index, pid in workers.items()}
+        ready = {pid: {"worker": index, "ready": 2, "of": 2} for index, pid in workers.items()}
+
+        async def told() -> bool:  # each a moment after the log
+            answers = await program.get_by_all("/readyz")
+            return {who: answer.json()["workers"] for who, answer in answers.items()} == ready
+
+        await until_told(told)
         asked: set[str] = set()
         while len(asked) < 2:
             options = [("grpc.use_local_subchannel_pool", 1)]
@@ -219,6 +233,7 @@ async def test_a_killed_one_is_replaced_and_takes_only_its_own_calls_along() -> 
                 client.base_url = f"http://127.0.0.1:{program.http_port}"
                 clients[int((await client.get("/v1/dishes/1")).json()["title"])] = client
             lost = asyncio.create_task(clients[victim].post("/v1/wait", json={"key": "k"}))
+            await program.begun("Wait")
             os.kill(victim, signal.SIGKILL)
             with pytest.raises(httpx2.HTTPError):
                 await lost
@@ -238,9 +253,8 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
         async with load(*callers_of(program, client)) as counts:
             program.signal(signal.SIGHUP)
             await program.said("reloaded: HTTP on ")
+            await until_here(lambda: min(counts["kept"], counts["fresh"]) > 20)
         assert not failed(counts), counts
-        assert counts["kept"] > 20
-        assert counts["fresh"] > 20
         after = program.workers()
         assert not set(after.values()) & set(before.values())
         assert set(await program.get_by_all("/readyz")) == set(after.values())
@@ -261,8 +275,8 @@ async def test_a_reload_over_the_single_port_fails_no_grpc_call() -> None:
         async with load(call, call) as counts:
             program.signal(signal.SIGHUP)
             await program.said("reloaded: HTTP on ")
+            await until_here(lambda: counts["call"] > 20)
         assert not failed(counts), counts
-        assert counts["call"] > 20
 
 
 async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) -> None:
@@ -281,10 +295,10 @@ async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) ->
 
 
 async def test_one_that_hangs_is_killed_and_replaced() -> None:
-    async with serving("--set", "worker_hang_seconds=3") as program:
+    async with serving("--set", "worker_hang_seconds=6") as program:  # who is only held up is not silent for so long
         with pytest.raises(httpx2.HTTPError):
             await program.get("/v1/dishes/hang")
-        await program.said(r"worker \d \(process \d+\) has been silent for 3 s: it is killed")
+        await program.said(r"worker \d \(process \d+\) has been silent for 6 s: it is killed")
         await program.said(_SERVES)
         await program.get_by_all("/healthz")
 
@@ -312,6 +326,8 @@ async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
             except ConnectionRefusedError:
                 refused.set()
                 return
+            except ConnectionResetError:
+                continue  # as below, where it comes at once
             writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             try:
                 said = await reader.read()
@@ -342,7 +358,7 @@ async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
 async def test_a_second_signal_ends_all_at_once(number: signal.Signals) -> None:
     async with serving("--grace-seconds", "1000") as program:
         waiting = asyncio.create_task(program.get("/v1/ticks?count=1&key=k"))
-        assert (await program.get("/v1/dishes/1")).status_code == 200
+        await program.begun("Tick")
         program.signal(number)
         await program.said(f"stopping on {number.name}")
         program.signal(number)

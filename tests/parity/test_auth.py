@@ -119,10 +119,11 @@ def bearer(text: str) -> Metadata:
 
 
 def forged() -> str:
-    return token("one", key=key_of("stranger"), scope="cook")
+    return token("one", key=key_of("stranger"), scope="cook", exp=LATER)
 
 
 NOW = int(time.time())
+LATER = NOW + 86400  # than the last test of a run, since these are made before the first
 CASES = [
     Case(name="none", reason="CREDENTIALS_MISSING"),
     Case(name="other-scheme", metadata=(("authorization", "Basic YTpi"),), reason="CREDENTIALS_MISSING"),
@@ -132,16 +133,21 @@ CASES = [
     Case(name="expired-key", metadata=(("x-api-key", EXPIRED),), message="the API key has expired"),
     Case(name="bad-token", metadata=bearer(forged()), message="the token is not valid"),
     Case(name="expired-token", metadata=bearer(token(exp=NOW - 99)), message="the token has expired"),
-    Case(name="wrong-audience", metadata=bearer(token(aud="x")), message="the token is for another audience"),
-    Case(name="wrong-issuer", metadata=bearer(token(iss="x")), message="the token is by another issuer"),
-    Case(name="two-kinds", metadata=(*bearer(token(scope="cook")), ("x-api-key", KEY))),
+    Case(
+        name="wrong-audience", metadata=bearer(token(aud="x", exp=LATER)), message="the token is for another audience"
+    ),
+    Case(name="wrong-issuer", metadata=bearer(token(iss="x", exp=LATER)), message="the token is by another issuer"),
+    Case(name="two-kinds", metadata=(*bearer(token(scope="cook", exp=LATER)), ("x-api-key", KEY))),
     Case(name="no-scope-key", metadata=(("x-api-key", WEAK),), code="PERMISSION_DENIED", reason="SCOPE_MISSING"),
-    Case(name="no-scope-token", metadata=bearer(token()), code="PERMISSION_DENIED", reason="SCOPE_MISSING"),
+    Case(name="no-scope-token", metadata=bearer(token(exp=LATER)), code="PERMISSION_DENIED", reason="SCOPE_MISSING"),
     Case(name="right-key", metadata=(("x-api-key", KEY),), code="OK", caller="chef"),
     Case(name="right-key-as-bearer", metadata=bearer(KEY), code="OK", caller="chef"),
-    Case(name="right-token", metadata=bearer(token(scope="read cook")), code="OK", caller="ada"),
+    Case(name="right-token", metadata=bearer(token(scope="read cook", exp=LATER)), code="OK", caller="ada"),
     Case(
-        name="right-curve", metadata=bearer(token("curve", "ES256", sub="eve", scope="cook")), code="OK", caller="eve"
+        name="right-curve",
+        metadata=bearer(token("curve", "ES256", sub="eve", scope="cook", exp=LATER)),
+        code="OK",
+        caller="eve",
     ),
 ]
 # Of people's own clients it is asked that they can show credentials, and read what is wrong with them.

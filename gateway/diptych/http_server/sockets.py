@@ -17,6 +17,8 @@ from websockets.frames import Frame
 
 # How much is parsed at a time, in bytes: a whole read of the smallest frames would be forty thousand messages.
 _SLICE = 4096
+# How long a pong that is late may still be under way, in seconds: a loop that was held up has not read it yet.
+_LATE_SECONDS = 0.5
 # How long what is written last may take to leave, in seconds.
 _FLUSH_SECONDS = 1.0
 
@@ -28,7 +30,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every header and frame
         self._rest = b""
-        self._stalled = False
+        self._stalled = self._late = False
         self._lost: Callable[[], None] | None = None
         self._abort: asyncio.TimerHandle | None = None
 
@@ -121,6 +123,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
             self._feed_rest()  # the client's own close may stand there
 
+    def send_keepalive_ping(self) -> None:
+        self._late = False
+        super().send_keepalive_ping()
+
     def keepalive_timeout(self) -> None:
         if self._stalled:
             # The pong may stand behind messages that nobody has taken yet, or has taken only now. Another ping is sent
@@ -128,6 +134,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._stalled = self.read_paused
             self.pong_timer = None
             self.send_keepalive_ping()
+            return
+        if not self._late:
+            self._late = True
+            self.pong_timer = self.loop.call_later(_LATE_SECONDS, self.keepalive_timeout)
             return
         super().keepalive_timeout()
         self._end_soon()
