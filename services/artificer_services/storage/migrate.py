@@ -6,6 +6,8 @@ Knows no table: each service has a folder of its own migrations, and a version t
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +15,9 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
 _log = logging.getLogger(__name__)
 
-# Alembic is imported within the transaction: with a tenth of a CPU that alone takes longer than a service lets others
-# hold its locks for nothing.
-_PATIENT = "SET LOCAL idle_in_transaction_session_timeout = '2min'"
+# Large tables take their time, and so does Alembic, imported within the transaction, with a tenth of a CPU: longer than
+# a service lets others hold its locks for nothing, or waits for theirs.
+_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,28 @@ def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = Non
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _is_current(engine, migrations):  # then Alembic, which takes its time, need not even be imported
         return
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
+    with engine.connect().execution_options(write=True) as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.lock})
-            connection.execute(text(_PATIENT))
-        migrate(connection, migrations)
+            with connection.begin():
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.lock})
+                connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_PATIENCE_SECONDS}s'"))
+                migrate(connection, migrations)
+        else:
+            with _patient(connection), connection.begin():
+                migrate(connection, migrations)
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """Let an SQLite connection wait for whoever migrates just now."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    ((usual,),) = driver.execute("PRAGMA busy_timeout")
+    driver.execute(f"PRAGMA busy_timeout = {_PATIENCE_SECONDS * 1000}").close()
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {usual}").close()
 
 
 def _is_current(engine: Engine, migrations: Migrations) -> bool:
