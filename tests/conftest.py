@@ -15,10 +15,19 @@ import grpc
 import httpx2
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
+
+
+# Without this, Hypothesis takes an example that a busy machine holds up for 0.2 s for a fault of what is tested.
+hypothesis_settings.register_profile(
+    "unhurried", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
