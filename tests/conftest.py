@@ -22,7 +22,6 @@ from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
 
-
 # Without this, Hypothesis takes an example that a busy machine holds up for 0.2 s for a fault of what is tested.
 hypothesis_settings.register_profile(
     "unhurried", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
