@@ -66,7 +66,7 @@ class KeyServer:
                 owner.asked += 1
                 owner.reached.set()
                 if owner.hold is not None:
-                    owner.hold.wait(30)
+                    owner.hold.wait(60)
                 self.send_response(owner.status)
                 self.send_header("content-length", str(len(owner.document)))
                 self.end_headers()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -27,7 +28,8 @@ PUBLIC = {"RS256": "RS256", "RS384": "RS256", "PS256": "RS256", "ES256": "ES256"
 
 
 def settings(**changed: Any) -> JwtSettings:
-    return JwtSettings(**{"issuer": ISSUER, "audiences": (AUDIENCE,), "jwks_retry_seconds": 0.001, **changed})
+    times = {"jwks_retry_seconds": 0.001, "jwks_timeout_seconds": 60}
+    return JwtSettings(**{"issuer": ISSUER, "audiences": (AUDIENCE,), **times, **changed})
 
 
 def shown(bearer: str | None) -> Credentials:
@@ -309,35 +311,36 @@ async def test_without_any_keys_the_server_is_at_fault() -> None:
         await authenticator.close()
 
 
-async def test_keys_that_are_too_old_are_not_used() -> None:
+async def test_keys_that_are_too_old_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("diptych.auth.jwks.time", SimpleNamespace(monotonic=lambda: now))
     with key_server(public("one")) as server:
-        authenticator = Jwt(settings(jwks_url=server.url, jwks_stale_seconds=0.001, cache_tokens=0))
-        server.document = document(public("one"))
+        # Within a second, no other keys are asked for.
+        loads = {"jwks_refresh_seconds": 1, "jwks_retry_seconds": 1, "jwks_stale_seconds": 2}
+        authenticator = Jwt(settings(jwks_url=server.url, cache_tokens=0, **loads))
         assert (await ask(authenticator, token())).id == "ada"
         server.status = 500
-
-        async def until_too_old() -> None:
-            while True:
-                await authenticator.authenticate(shown(token()))
-
+        assert (await ask(authenticator, token())).id == "ada"
+        now += 2.1
         with pytest.raises(StatusError):
-            await until_too_old()
+            await authenticator.authenticate(shown(token()))
         await authenticator.close()
 
 
 async def test_a_slow_issuer_holds_up_no_event_loop_and_is_given_up() -> None:
     with key_server(public("one")) as server:
         server.hold = threading.Event()
-        authenticator = Jwt(settings(jwks_url=server.url, jwks_timeout_seconds=0.2))
-        waiting = asyncio.ensure_future(authenticator.authenticate(shown(token())))
-        turns = 0
-        while not waiting.done():
-            await asyncio.sleep(0)
-            turns += 1
-        assert turns > 10, "the loop went on"
+        patient = Jwt(settings(jwks_url=server.url))
+        waiting = asyncio.ensure_future(patient.authenticate(shown(token())))
+        await asyncio.to_thread(server.reached.wait)
+        assert not waiting.done(), "the loop goes on while the issuer says nothing"
+        hurried = Jwt(settings(jwks_url=server.url, jwks_timeout_seconds=0.2))
         with pytest.raises(StatusError):
-            waiting.result()
-        await authenticator.close()
+            await hurried.authenticate(shown(token()))
+        assert not waiting.done()
+        waiting.cancel()
+        await patient.close()
+        await hurried.close()
 
 
 async def test_a_caller_that_leaves_takes_no_keys_along() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,11 +112,10 @@ def test_every_field_is_there_by_both_names() -> None:
         assert names[field.name] is names[field.json_name] is field
 
 
-def test_a_client_s_long_name_is_not_compared() -> None:
+def test_a_client_s_long_name_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert did_you_mean(ECHO, "int32Valu") == ", did you mean 'int32Value'?"
-    began = time.process_time()
+    monkeypatch.setattr("diptych.fields.get_close_matches", lambda *_, **__: pytest.fail("it was compared"))
     assert did_you_mean(ECHO, "int32Value" * 1_000_000) == ""
-    assert time.process_time() - began < 0.1
 
 
 @given(st.text("abint32Value._ ", max_size=20))
