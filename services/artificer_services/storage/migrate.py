@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
@@ -52,8 +53,7 @@ def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = Non
 @contextmanager
 def _patient(connection: Connection) -> Iterator[None]:
     """Let an SQLite connection wait for whoever migrates just now."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
+    driver: Any = connection.connection.driver_connection
     ((usual,),) = driver.execute("PRAGMA busy_timeout")
     driver.execute(f"PRAGMA busy_timeout = {_PATIENCE_SECONDS * 1000}").close()
     try:
