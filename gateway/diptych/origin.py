@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Protocol = Literal["grpc", "rest", "websocket", "grpc-web", "connect"]
@@ -40,19 +39,14 @@ class Lease(typing.Protocol):
         """Give all of it back."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Origin:
     """One call's. `peer` is as grpcio's `context.peer()`, `auth` as its `context.auth_context()`.
 
     `notes` are what those who handled the call found out about it (the principal, say), by a key of each one's own.
+    `settled` tells whether `peer` and `auth` are known yet: on gRPC's own port they are once the behaviour runs.
     """
 
-    protocol: Protocol
-    peer: str = "unknown:"
-    auth: Mapping[str, Sequence[bytes]] = field(default_factory=lambda: INSECURE)
-    notes: dict[str, Any] = field(default_factory=dict)
-    settled: bool = True
-    """Whether `peer` and `auth` are known yet: on gRPC's own port they are once the behaviour runs."""
+    # What most calls leave as it is stands in the class: one of these is made for every call.
     initial: tuple[tuple[str, str | bytes], ...] = ()
     """What goes out before the servicer's own initial metadata, whoever answers: add to it before the answer begins."""
     route: tuple[str, str] | None = None
@@ -65,6 +59,18 @@ class Origin:
     """What it holds of what is limited."""
     settle: tuple[Callable[[], Awaitable[Any]], ...] = ()
     """Asked before the behaviour runs where `settled` was false before: each gives a status that refuses, or None."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        peer: str = "unknown:",
+        *,
+        auth: Mapping[str, Sequence[bytes]] = INSECURE,
+        notes: dict[str, Any] | None = None,
+        settled: bool = True,
+    ) -> None:
+        self.protocol, self.peer, self.auth, self.settled = protocol, peer, auth, settled
+        self.notes: dict[str, Any] = {} if notes is None else notes
 
     def over(self) -> None:
         """The call is over, however it ended; whoever took it from its client says so."""

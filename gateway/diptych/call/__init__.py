@@ -113,24 +113,35 @@ class Calls:
 
         Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
         """
+        if self._chain is None:
+            return self.open_plain(method, metadata, origin, seconds)
+        deadline = self._enter(metadata, origin, seconds)
+        handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
+        return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
+
+    @property
+    def plain(self) -> bool:
+        """Whether there are no interceptors but the gateway's guard, so that `open_plain` will do."""
+        return self._chain is None
+
+    def open_plain(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
+        """The same for who need not wait, since there is nobody to ask."""
+        deadline = self._enter(metadata, origin, seconds)
+        return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
+
+    def _enter(self, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
+        """The call begins: its deadline, in the loop's time."""
         enter(origin)
         if self.watch.make is not None and origin.record is not None:
             origin.record.met(metadata)
-        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        if self._chain is None:
-            return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
-        handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
-        return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
+        return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
         """Begin a call of bytes, as `open`; `path` is `/{package.Service}/{Method}` as the client wrote it.
 
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
-        enter(origin)
-        if self.watch.make is not None and origin.record is not None:
-            origin.record.met(metadata)
-        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        deadline = self._enter(metadata, origin, seconds)
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
         elif path in self.guarded:

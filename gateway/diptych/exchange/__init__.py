@@ -121,12 +121,8 @@ def raw_path(scope: Scope) -> str:
 
 def origin_of(scope: Scope, protocol: Protocol) -> Origin:
     """Where a request came from. The listener says in the scope what a client's certificate has proven."""
-    auth = scope.get(AUTH)
-    found = Origin(protocol=protocol, peer=_peer(scope.get("client")))
-    if auth is not None:
+    client = scope.get("client")
+    found = Origin(protocol) if client is None else Origin(protocol, peer_of(client[0], client[1]))
+    if (auth := scope.get(AUTH)) is not None:
         found.auth = auth
     return found
-
-
-def _peer(client: tuple[str, int] | None) -> str:
-    return "unknown:" if client is None else peer_of(client[0], client[1])

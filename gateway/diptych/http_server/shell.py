@@ -84,6 +84,14 @@ class _Shell(FastAPI):
         super().__init__(**options)
         self._transcoder, self._web, self._settings = transcoder, web, settings
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stack = self.middleware_stack
+        if stack is None or self.root_path or scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self  # all that FastAPI and Starlette do for a request, without their steps
+        await stack(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own hook, called once, with the first request."""
         stack = self._stack()
@@ -117,14 +125,12 @@ class _Dispatch:
         self._literal: dict[str, frozenset[str]] = {}
         self._others: list[BaseRoute] = []
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._other(scope, receive, send)
-            return
+            return self._other(scope, receive, send)
         transcoder, web = self._transcoder, self._web
         if transcoder is None or web is None:
-            transcoder = self._transcoder = await self._build()
-            web = self._web = self._build_web()
+            return self._first(scope, receive, send)
         if len(self._owner.router.routes) != self._counted:
             self._sort()
         path = scope["path"] if not scope.get("root_path") else _below(scope)
@@ -139,7 +145,11 @@ class _Dispatch:
             app = self._router
         else:
             app = web if scope["method"] == "POST" and web.speaks(scope, path) else transcoder
-        await app(scope, receive, send)
+        return app(scope, receive, send)
+
+    async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._transcoder, self._web = await self._build(), self._build_web()
+        await self(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A lifespan is the router's, and so is a WebSocket that a user's route takes."""

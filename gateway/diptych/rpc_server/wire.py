@@ -67,7 +67,8 @@ class Wire(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        known = Origin(protocol="grpc", came=perf_counter(), settled=False)
+        known = Origin(protocol="grpc", settled=False)
+        known.came = perf_counter()
         enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:

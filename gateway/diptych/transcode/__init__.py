@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from ..bind import Binder, Bound, ContentType
+from ..bind import Binder, ContentType
 from ..call import Call, Calls, ClientGone, Gone, Source, before
 from ..codec import DEFAULT, Codec, Parameters
 from ..exchange import (
@@ -31,7 +31,6 @@ from ..exchange import (
 from ..framing import Framing, choose
 from ..metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, HeaderPolicy, from_headers, timeout
 from ..methods import Method
-from ..origin import Origin
 from ..reply import ErrorReplier, Replier, Reply, no_route, wrong_method
 from ..routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMethod
 from ..rules import Binding, RuleError
@@ -79,6 +78,7 @@ class Transcoder:
         self.stopping = False
         """Set when running calls are being cancelled, so that whoever still waits is told why."""
         self.calls = calls
+        self._plain = calls.plain
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._max_seconds = settings.max_deadline_seconds
         self._patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
@@ -127,7 +127,8 @@ class Transcoder:
         origin.route = endpoint.route
         record = self.calls.watch.begin(endpoint.method.path, origin)
         try:
-            call = await self._open(endpoint, exchange, origin)
+            asked = endpoint.method, from_headers(scope["headers"], self._policy), origin, self._seconds(exchange)
+            call = self.calls.open_plain(*asked) if self._plain else await self.calls.open(*asked)
             serve = self._client_stream if endpoint.streams_in else self._one_request
             await serve(exchange, endpoint, match.values, call)
         except (ClientGone, Disconnected):
@@ -170,32 +171,34 @@ class Transcoder:
             return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
         return self.errors.reply(wrong_method(verb, path, miss.allowed))
 
-    async def _open(self, endpoint: Endpoint, exchange: Exchange, origin: Origin) -> Call:
-        scope, headers = exchange.scope, exchange.headers
-        seconds = self._max_seconds
-        if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
-            seconds = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), seconds)
-        metadata = from_headers(scope["headers"], self._policy)
-        return await self.calls.open(endpoint.method, metadata, origin, seconds)
-
-    async def _request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> Bound:
-        if not call.needs_request:
-            return Bound(endpoint.method.request(), DEFAULT)
+    def _seconds(self, exchange: Exchange) -> float | None:
+        """How long the call may take."""
         headers = exchange.headers
-        body, content_type = b"", _NO_TYPE
-        if endpoint.binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
-            if call.deadline is None:
-                body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
-            else:
-                async with before(call.deadline):
-                    body = await read(exchange.receive, headers, endpoint.body_limit, self._patience, call.lease)
-            call.record.bytes_in += len(body)
-            content_type = ContentType.of(headers.get(b"content-type"))
-        return endpoint.binder.bind(values, exchange.scope["query_string"], body, content_type, exchange.warnings)
+        if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
+            return timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), self._max_seconds)
+        return self._max_seconds
+
+    async def _body(self, exchange: Exchange, endpoint: Endpoint, call: Call) -> bytes:
+        if call.deadline is None:
+            body = await read(exchange.receive, exchange.headers, endpoint.body_limit, self._patience, call.lease)
+        else:
+            async with before(call.deadline):
+                body = await read(exchange.receive, exchange.headers, endpoint.body_limit, self._patience, call.lease)
+        call.record.bytes_in += len(body)
+        return body
 
     async def _one_request(self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], call: Call) -> None:
         framing = choose(exchange.header(b"accept")) if call.streams and endpoint.replier.raw is None else None
-        request, parameters = await self._request(exchange, endpoint, values, call)
+        headers, binder = exchange.headers, endpoint.binder
+        if call.needs_request:
+            body, content_type = b"", _NO_TYPE
+            if binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
+                body = await self._body(exchange, endpoint, call)
+                content_type = ContentType.of(headers.get(b"content-type"))
+            query = exchange.scope["query_string"]
+            request, parameters = binder.bind(values, query, body, content_type, exchange.warnings)
+        else:
+            request, parameters = endpoint.method.request(), DEFAULT
         given = One(request) if call.takes_stream else request
         if call.streams:
             await self._stream(exchange, endpoint, call, given, parameters, framing, exchange.gone)
