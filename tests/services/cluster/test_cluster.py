@@ -102,7 +102,7 @@ def _program(code: str, ready: str = "ready") -> Program:
 
 async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
     told: list[str] = []
-    member = Member(_program("import time; print('ready'); time.sleep(600)"), tmp_path / "log", told.append)
+    member = Member(_program("import signal; print('ready'); signal.pause()"), tmp_path / "log", told.append)
     await member.start()
     try:
         first = member.pid
@@ -121,7 +121,7 @@ async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path
     member = Member(_program("raise SystemExit('no such thing')"), tmp_path / "log", lambda _: None)
     with pytest.raises(ClusterError, match="it ended with status 1:\nno such thing"):
         await member.start()
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
     member = Member(_program(deaf, "never"), tmp_path / "log", lambda _: None)
     with pytest.raises(ClusterError, match=r"it is not ready after 0\.5 seconds"):
         await member.start(0.5)
@@ -130,11 +130,11 @@ async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path
 
 async def test_what_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
     code = (
-        "import os, signal, time\n"
+        "import os, signal\n"
         "child = os.fork()\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print('ready', child, flush=True) if child else None\n"
-        "time.sleep(600)"
+        "signal.pause()"
     )
     member = Member(_program(code, r"ready (\d+)"), tmp_path / "log", lambda _: None)
     found = await member.start()
