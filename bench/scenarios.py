@@ -43,7 +43,7 @@ class Plan:
     uploads: int
 
 
-FULL = Plan(seconds=2, rounds=3, streams=60, uploads=3)
+FULL = Plan(seconds=2, rounds=9, streams=60, uploads=3)
 QUICK = Plan(seconds=1, rounds=1, streams=20, uploads=1)
 
 
