@@ -76,10 +76,18 @@ class Web:
 
     def speaks(self, scope: Scope, path: str) -> bool:
         """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
-        kind = _kind(scope)
+        given, connect = None, False
+        for name, value in scope["headers"]:  # once, since every POST of the transcoder's comes by
+            if name == b"content-type":
+                given = given or value
+            elif name == _VERSION:
+                connect = True
+        if given is None or (given == b"application/json" and not connect):
+            return False
+        kind = kind_of(given)
         if kind is None or (path.count("/") != 2 and kind.protocol is not Protocol.GRPC):
             return False
-        return kind.protocol is not Protocol.CONNECT or _says_connect(scope)
+        return connect or kind.protocol is not Protocol.CONNECT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root, path = scope.get("root_path"), scope["path"]
