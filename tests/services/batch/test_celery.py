@@ -132,6 +132,7 @@ LONG = {"seconds": "4"}  # long enough that whoever looks on comes in time, on a
 
 
 async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
+    await until(lambda: not served.store.workers())  # none that ends another test's job
     job_id = await served.start([LONG] * 3 + [{"seconds": "0.1"}] * 20, concurrency=3)
     mains = {served.cluster.members[name].pid for name in ("worker-1", "worker-2")}
     seen: list[set[int]] = []
@@ -237,9 +238,13 @@ async def test_celery_inspect_shows_what_is_done(served: Served) -> None:
     job_id = await served.start([{"seconds": "60"}], concurrency=1)
     await until(lambda: served.store.workers())
     inspect = make_app(served.settings).control.inspect(timeout=30, limit=2)
-    asked = ("ping", "registered", "active", "active_queues")
-    ping, registered, active, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in asked]
-    assert sorted(name.partition("@")[0] for name in ping) == ["worker-1", "worker-2"]
+
+    def answering() -> list[str]:
+        return sorted(name.partition("@")[0] for name in inspect.ping() or {})
+
+    await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may just be back
+    asked = ("registered", "active", "active_queues")
+    registered, active, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in asked]
     assert all(TASK in tasks for tasks in registered.values())
     assert [job_id, "test.trial"] in [list(task["args"]) for tasks in active.values() for task in tasks]
     assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}
