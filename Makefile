@@ -1,7 +1,8 @@
 # Two commands do everything on a machine that has Python 3.11+ and make: `make serve` and `make test`.
 # `make check` is the one gate; .ci/run calls it.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+# The newest supported Python that runs: a version manager's shim may stand on PATH and run nothing.
+PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3 $$HOME/.pyenv/versions/3.1[123].*/bin/python; do $$one -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && command -v $$one && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,16 +27,19 @@ help:
 	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
 	@echo 'make bench-batch  measure batch jobs against peers, into bench/BATCH_RESULTS.md'
 
+EDITABLE := -e 'gateway[all]' -e sdk/python -e 'services[image,llm,celery,cluster,telemetry]'
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
 # One environment serves every target, so that no two of them can disagree.
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml services/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,telemetry,dev]'
+	$(INSTALL) --group dev $(EDITABLE)
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -e '.[ocr,chat,batch,batch-image,batch-llm,cluster,telemetry,dev,bench]'
+	$(INSTALL) --group dev --group bench $(EDITABLE)
 	@touch $@
 
 build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
@@ -86,9 +90,9 @@ audit: $(VENV)/.ready
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code --stat -- codegen/gen tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- sdk/python/artificer tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
 	@git diff --exit-code --stat -- docs/operations.md || { echo 'docs/operations.md is stale: run make generate and commit'; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard codegen/gen tests/gen)" || { echo 'generated files are not committed'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard sdk/python/artificer tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready
 	ruff format

@@ -108,6 +108,7 @@ class Image:
         *sources, target = words
         for source in sources:
             place = self.folder / target
+            place.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
                 shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
             else:

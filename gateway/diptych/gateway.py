@@ -23,6 +23,8 @@ from . import openapi, process
 from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
+from .faces.rest import Transcoder
+from .faces.rpc import Web
 from .http_server import HttpListener, Life, make_app
 from .limits import Limiting
 from .methods import Handler, Method, MethodTable
@@ -32,11 +34,9 @@ from .rules import Binding, bindings
 from .settings import Settings
 from .standard import Standard
 from .telemetry.exposition import Collector
-from .telemetry.page import add_page as add_metrics
-from .telemetry.station import Telemetry
+from .telemetry.metrics_endpoint import add_page as add_metrics
+from .telemetry.setup import Telemetry
 from .tls import Keeper
-from .transcode import Transcoder
-from .web import Web
 
 logger = logging.getLogger("diptych")
 

@@ -20,7 +20,7 @@ _WORKER = """
 import sys
 from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from diptych.telemetry.shared import Shared
+from diptych.telemetry.multiprocess import Shared
 folder, worker, calls, end = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 registry = CollectorRegistry()
 Counter("calls", "Calls.", ["code"], registry=registry).labels("OK").inc(calls)

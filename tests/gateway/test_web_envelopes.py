@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diptych.faces.rpc.coding import accepts, coding_named
+from diptych.faces.rpc.text import Quanta
 from diptych.framing.envelope import COMPRESSED, HEAD, Envelopes, envelope
 from diptych.status import Code, StatusError
-from diptych.web.coding import accepts, coding_named
-from diptych.web.text import Quanta
 
 _KNOWN = (b"gzip", b"deflate")
 

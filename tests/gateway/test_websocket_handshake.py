@@ -15,8 +15,8 @@ import starlette.testclient
 from fastapi import WebSocket
 
 from diptych import Gateway, Settings
+from diptych.faces.websocket.handshake import trusted
 from diptych.status import error
-from diptych.transcode.websocket_handshake import trusted
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served

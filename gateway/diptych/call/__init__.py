@@ -25,7 +25,7 @@ from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
 from .guard import Guard
 from .one import AnyCall, Call, Shared, WireCall
-from .requests import Requests, Source
+from .requests import One, Requests, Source
 from .run import ClientGone, Gone, Stragglers, before
 from .stream import Stream
 
@@ -38,6 +38,7 @@ __all__ = [
     "Context",
     "Gone",
     "Guard",
+    "One",
     "Requests",
     "Source",
     "Stream",

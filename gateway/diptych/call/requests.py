@@ -25,6 +25,18 @@ class Source(Protocol):
         """
 
 
+class One:
+    """A stream of one request, where an interceptor put a streaming handler before a method that takes one."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = [request]
+
+    async def __anext__(self) -> Any:
+        if not self._request:
+            raise StopAsyncIteration
+        return self._request.pop()
+
+
 class Requests:
     """What a servicer whose client streams is given."""
 

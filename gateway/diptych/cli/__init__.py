@@ -17,7 +17,7 @@ from ..auth import AuthError, KeyFileError
 from ..limits import LimitError
 from ..rpc_server import EngineError
 from ..rules import RuleError
-from ..telemetry.station import TelemetryError
+from ..telemetry.setup import TelemetryError
 from ..workers.member import seated
 from .auth import app as auth_commands
 from .explain import explain as explain_request

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from google.protobuf import json_format
 
 from ..bind import ContentType
+from ..faces.rest import Endpoint
 from ..routes import Match, NoRoute, Route, RouteTable
 from ..status import StatusError
 from ..template import ANY, REST, Segment
-from ..transcode import Endpoint
 
 # Those that share the most literals with the path come first; beyond these few nobody reads on.
 _MOST_LOSERS = 8

@@ -13,8 +13,8 @@ from ..origin import Origin, Protocol, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
+from .body_timeouts import BodyPatience, Pieces
 from .inbound import Inbound
-from .patience import BodyPatience, Pieces
 
 __all__ = [
     "AUTH",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..origin import Lease
 from ..status import Code, Violation, error, invalid
-from .patience import BodyPatience, Pieces
+from .body_timeouts import BodyPatience, Pieces
 
 Receive = Callable[[], Awaitable[Any]]
 

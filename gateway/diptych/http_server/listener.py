@@ -20,19 +20,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ..exchange import AUTH, CUT, StreamCut
+from ..faces.rest import HELD
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
 from ..tls import Keeper, Material, Room
-from ..transcode import HELD
-from .goodbye import Goodbyes, Opening
-from .h1 import http1
+from .drain import Goodbyes, Opening
+from .h1.canned_responses import Words
+from .h1.protocol import http1
+from .h1.websocket import WebSocketProtocol, unwanted
 from .h2 import Http2Protocol, Limits
-from .parting import Parting
-from .patience import Patience, look_after
+from .lingering_close import Parting
 from .proxies import behind
-from .sockets import WebSocketProtocol, unwanted
-from .words import Words
+from .timeouts import Patience, look_after
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5

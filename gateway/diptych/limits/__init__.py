@@ -13,11 +13,11 @@ from ..settings import Settings
 from ..settings.limits import LimitsSettings
 from ..status import Status
 from .caps import Caps
-from .guesses import Guesses
+from .credential_failures import Guesses
 from .interceptor import Limit, Shed
 from .rules import LimitError, Rule, Table
+from .statuses import busy
 from .windows import Count
-from .words import busy
 
 if TYPE_CHECKING:
     from .storage import Shared

@@ -6,7 +6,7 @@ It knows no rule and no caller.
 from __future__ import annotations
 
 from ..status import Status, StatusError
-from .words import busy, shown
+from .statuses import busy, shown
 
 
 class Caps:

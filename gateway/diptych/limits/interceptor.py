@@ -19,8 +19,8 @@ from ..status import Status
 from .caps import Caps, Lease, Slots
 from .keys import waits
 from .rules import HEALTH, Plan, Rule, Table
+from .statuses import LIMIT, POLICY, RETRY_AFTER, beyond_rate, beyond_slots, limit, retry_after
 from .windows import Count
-from .words import LIMIT, POLICY, RETRY_AFTER, beyond_rate, beyond_slots, limit, retry_after
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 Ask: TypeAlias = "Callable[[Rule, str], Awaitable[Count | Status]]"

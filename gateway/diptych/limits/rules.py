@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ..settings.limits import By, LimitRule, LimitsSettings, Rate
 from .caps import Slots
 from .keys import Key, key_of
+from .statuses import policy
 from .windows import STRATEGIES, Window
-from .words import policy
 
 logger = logging.getLogger("diptych.limits")
 

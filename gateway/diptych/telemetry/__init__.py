@@ -6,6 +6,6 @@ The doors are `call` for every protocol of the HTTP port, and `rpc_server`'s out
 from __future__ import annotations
 
 from .record import NOTHING, Record
-from .watch import Watch
+from .recorder import Watch
 
 __all__ = ["NOTHING", "Record", "Watch"]

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
-from .families import Families
+from .multiprocess import Shared
+from .prometheus import Families
+from .recorder import Watch
 from .runtime import Runtime
-from .shared import Shared
-from .watch import Watch
 
 logger = logging.getLogger("diptych.telemetry")
 

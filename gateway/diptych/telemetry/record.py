@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Protocol
 
 from ..metadata import Metadata
-from .tally import Tally
+from .counters import Tally
 
 CANCELLED = 1
 

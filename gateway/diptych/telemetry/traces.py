@@ -26,7 +26,7 @@ from ..metadata import Metadata
 from ..origin import Origin
 from ..settings.telemetry import TelemetrySettings
 from ..status import CODE_BY_NUMBER
-from .tally import Labels, Tally
+from .counters import Labels, Tally
 
 _CARRIED = frozenset(("traceparent", "tracestate", "baggage"))
 # The conventions for gRPC: which codes are the server's fault.

@@ -5,7 +5,7 @@ It knows no listener: both take from here what they show to new connections.
 
 from .context import Room
 from .identity import AuthContext, auth_context
-from .keeper import Keeper
 from .material import Material
+from .reloader import Keeper
 
 __all__ = ["AuthContext", "Keeper", "Material", "Room", "auth_context"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from . import control, frames, head
 from .blocks import Blocks
 from .frames import ConnectionFault, ErrorCode, Setting, StreamFault
+from .interfaces import Host, Incoming
 from .limits import (
     CONNECTION_WINDOW_BYTES,
     MAX_FRAME_BYTES,
@@ -18,7 +19,6 @@ from .limits import (
     Limits,
 )
 from .outgoing import QUEUE_BYTES
-from .sides import Host, Incoming
 
 _REMEMBERED_RESETS = 1024  # streams that this side reset, and on which frames may still be under way
 

@@ -14,7 +14,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from ...exchange import AUTH
-from ..patience import Patience, Wait
+from ..timeouts import Patience, Wait
 from . import frames, head
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode

@@ -69,7 +69,7 @@ class Preprocess:
         found = faults_of(phase, _KINDS)
         if not all(map(find_spec, _NEEDED)):
             found.append(
-                ("task_type", "the server has no OpenCV for image.preprocess: pip install 'diptych[batch-image]'")
+                ("task_type", "the server has no OpenCV for image.preprocess: pip install 'artificer-services[image]'")
             )
         return found
 

@@ -90,7 +90,9 @@ class Generate:
         if not self._settings.base_url:
             found.append(("task_type", f"the server has no endpoint for llm.generate: {PLACE}.llm.generate.base_url"))
         if find_spec("openai") is None:
-            found.append(("task_type", "the server has no client for llm.generate: pip install 'diptych[batch-llm]'"))
+            found.append(
+                ("task_type", "the server has no client for llm.generate: pip install 'artificer-services[llm]'")
+            )
         if phase.use_rag and not self._rag.folder:
             found.append(("use_rag", f"the server has no folder of passages: {PLACE}.rag.folder"))
         if not self._model(phase):

@@ -1,0 +1,85 @@
+"""The messages of a client's stream over REST: NDJSON, a JSON array, or an upload's own bytes, bound one by one.
+
+It knows no route and no call. A `Source` is read as fast as the servicer asks, and reads the body no faster.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+
+from ...bind import JSON, Binder, ContentType
+from ...call import ClientGone
+from ...exchange import Disconnected, Inbound
+from ...framing import NDJSON
+from ...framing.elements import Array, Lines, Splitter
+from ...status import Code, error
+from ...telemetry import NOTHING, Record
+
+NDJSON_TYPES = frozenset((NDJSON, "application/ndjson", "application/jsonl"))
+
+
+class Elements:
+    """Requests out of a body, in the form its content type says.
+
+    Raises INVALID_ARGUMENT with http 415 where the type is none that a stream can have.
+    """
+
+    def __init__(
+        self,
+        inbound: Inbound,
+        binder: Binder,
+        values: tuple[str, ...],
+        query: bytes,
+        content_type: ContentType,
+        limit: int,
+        warnings: list[str],
+    ) -> None:
+        self._inbound = inbound
+        self.record: Record = NOTHING
+        """Who is told of the bytes that came."""
+        self._splitter, bound_as = _splitter(binder, content_type, limit)
+        self._waiting: deque[bytes] = deque()
+        self._ended = False
+        self._bind: Callable[[bytes], Message] = lambda element: (
+            binder.bind(values, query, element, bound_as, warnings).request
+        )
+
+    async def __anext__(self) -> Message:
+        try:
+            while not self._waiting:
+                if self._ended:
+                    raise StopAsyncIteration
+                await self._read()
+        except Disconnected:
+            raise ClientGone from None
+        return self._bind(self._waiting.popleft())
+
+    async def _read(self) -> None:
+        piece, splitter = await self._inbound.piece(), self._splitter
+        if piece is None:
+            self._ended = True
+            if splitter is not None:
+                self._waiting.extend(splitter.end())
+        else:
+            self.record.bytes_in += len(piece)
+            self._waiting.extend([piece] if splitter is None else splitter.feed(piece))
+
+
+def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Splitter | None, ContentType]:
+    """How the body comes apart, and as what its parts are bound."""
+    if content_type.media in NDJSON_TYPES and not binder.takes_raw(JSON):
+        return Lines(limit), JSON
+    if binder.takes_raw(content_type):
+        return None, content_type
+    if content_type.is_json or not content_type.media:
+        return Array(limit), content_type if content_type.is_json else JSON
+    raise error(
+        Code.INVALID_ARGUMENT,
+        f"content type {content_type.media!r} is not taken here: a stream comes as application/json (an array) "
+        f"or as {NDJSON}",
+        http=415,
+        headers=(("accept", f"application/json, {NDJSON}"),),
+    )

@@ -1,0 +1,158 @@
+"""The RPC protocols of the HTTP port, chosen by content type: gRPC, gRPC-Web and Connect, for the same servicers.
+
+The door is `Web`, one ASGI app made at start-up. It knows no FastAPI and no listener, and nothing of REST but which of
+its paths REST has a route for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+
+from ...call import Calls
+from ...codec import Codec
+from ...exchange import Exchange, Receive, Scope, Send
+from ...methods import MethodTable
+from ...reply import Reply
+from ...settings import Settings
+from ...status import Code, Status
+from . import enveloped
+from .connect_errors import ConnectErrors
+from .connect_stream import ConnectWire
+from .connect_unary import ConnectUnary
+from .desk import Desk
+from .entries import Entry, entries, unknown
+from .kinds import ACCEPT_POST, Kind, Protocol, kind_of
+from .wires import GrpcWire, WebTextWire, WebWire, Wire
+
+__all__ = ["Web"]
+
+_VERSION = b"connect-protocol-version"
+
+
+class Web:
+    """Serves every method at `/{package.Service}/{Method}`.
+
+    `claimed` are the paths of that shape which REST has a route for: there, what could be a call of either is REST's
+    unless it says that it is Connect's.
+    """
+
+    def __init__(
+        self, calls: Calls, codec: Codec, methods: MethodTable, settings: Settings, *, claimed: Collection[str] = ()
+    ) -> None:
+        self._desk = Desk(calls, settings)
+        self._settings = settings
+        self._claimed = frozenset(claimed)
+        self._errors = ConnectErrors(codec)
+        self._unary = ConnectUnary(self._desk, self._errors)
+        self._wires: Mapping[Protocol, Callable[[Kind, Mapping[bytes, bytes], Send], Wire]] = {
+            Protocol.GRPC: GrpcWire,
+            Protocol.WEB: WebWire,
+            Protocol.WEB_TEXT: WebTextWire,
+            Protocol.CONNECT_STREAM: partial(ConnectWire, errors=self._errors),
+        }
+        self.entries: dict[str, Entry] = entries(calls, codec, methods, settings)
+        """What is served, by path."""
+
+    @property
+    def stopping(self) -> bool:
+        """Set when running calls are being cancelled, so that whoever still waits is told why."""
+        return self._desk.stopping
+
+    @stopping.setter
+    def stopping(self, stopping: bool) -> None:
+        self._desk.stopping = stopping
+
+    def takes(self, scope: Scope, path: str) -> bool:
+        """Whether a request for a path of `entries` is for here; `path` is below the place the app is mounted at."""
+        if path not in self._claimed:
+            return True
+        if scope["method"] == "GET":
+            return b"connect=v1" in scope["query_string"].split(b"&")  # no message is unquoted for it
+        kind = _kind(scope)
+        if scope["method"] != "POST" or kind is None:
+            return False
+        return kind.protocol is not Protocol.CONNECT or not kind.json or _says_connect(scope)
+
+    def speaks(self, scope: Scope, path: str) -> bool:
+        """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
+        given, connect = None, False
+        for name, value in scope["headers"]:  # once, since every POST of the transcoder's comes by
+            if name == b"content-type":
+                given = given or value
+            elif name == _VERSION:
+                connect = True
+        if given is None or (given == b"application/json" and not connect):
+            return False
+        kind = kind_of(given)
+        if kind is None or (path.count("/") != 2 and kind.protocol is not Protocol.GRPC):
+            return False
+        return connect or kind.protocol is not Protocol.CONNECT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root, path = scope.get("root_path"), scope["path"]
+        if root and path.startswith(root + "/"):
+            path = path[len(root) :]
+        entry = self.entries.get(path) or unknown(path, self._settings)
+        exchange = Exchange(scope, receive, send)
+        if scope["method"] != "POST":
+            await self._other_verb(exchange, entry)
+            return
+        kind = _kind(scope)
+        if kind is None or not _fits(kind, entry):
+            await exchange.reply(self._errors.reply(_wrong_type(entry)))
+        elif kind.protocol is Protocol.CONNECT:
+            await self._unary.serve(exchange, entry, kind)
+        elif kind.protocol is Protocol.GRPC and scope["http_version"] != "2":
+            await exchange.reply(_NEEDS_HTTP2)
+        else:
+            wire = self._wires[kind.protocol](kind, exchange.headers, send)
+            await enveloped.serve(self._desk, exchange, entry, kind, wire)
+
+    async def _other_verb(self, exchange: Exchange, entry: Entry) -> None:
+        if exchange.scope["method"] == "GET" and entry.safe:
+            await self._unary.serve(exchange, entry, None)
+        else:
+            await exchange.reply(self._errors.reply(_wrong_verb(exchange.scope["method"], entry)))
+
+
+def _kind(scope: Scope) -> Kind | None:
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return kind_of(value)
+    return None
+
+
+def _says_connect(scope: Scope) -> bool:
+    return any(name == _VERSION for name, _ in scope["headers"])
+
+
+def _fits(kind: Kind, entry: Entry) -> bool:
+    """Whether the method streams as the content type says; gRPC's say nothing of it."""
+    if not entry.known or kind.protocol not in (Protocol.CONNECT, Protocol.CONNECT_STREAM):
+        return True
+    return entry.streaming is (kind.protocol is Protocol.CONNECT_STREAM)
+
+
+def _wrong_type(entry: Entry) -> Status:
+    taken = ACCEPT_POST[entry.streaming]
+    return Status(
+        code=Code.INVALID_ARGUMENT,
+        message=f"the content type is none that {entry.path} takes: {taken}",
+        http=415,
+        headers=(("accept-post", taken),),
+    )
+
+
+def _wrong_verb(verb: str, entry: Entry) -> Status:
+    allowed = "GET, POST" if entry.safe else "POST"
+    return Status(
+        code=Code.UNIMPLEMENTED,
+        message=f"{verb} is not allowed for {entry.path}: {allowed}",
+        http=405,
+        headers=(("allow", allowed),),
+    )
+
+
+_WHY = b"gRPC needs HTTP/2, and this is HTTP/1.1, where gRPC-Web and Connect can be spoken"
+_NEEDS_HTTP2 = Reply(505, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_WHY))], _WHY)

@@ -1,0 +1,66 @@
+"""Connect's unary calls by GET: a request in the query, for methods that say they have no side effects.
+
+Pure: a query in, what it asks for out.
+"""
+
+from __future__ import annotations
+
+import binascii
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from ...framing.envelope import too_large
+from ...status import Code, Violation, error, invalid
+from .coding import coding_named
+from .connect_stream import CODINGS
+
+__all__ = ["Asked", "asked"]
+
+_ENCODINGS = {b"json": True, b"proto": False}
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+class Asked(NamedTuple):
+    """What a query asks for: how the message is encoded, and the message."""
+
+    json: bool
+    message: bytes
+
+
+def asked(query: bytes, limit: int) -> Asked:
+    """Read a query; `limit` is the most bytes of its message, after decompression.
+
+    Raises INVALID_ARGUMENT for what is missing or cannot be read, with http 415 for an encoding nobody knows,
+    UNIMPLEMENTED for a compression nobody knows and RESOURCE_EXHAUSTED beyond the limit.
+    """
+    given: dict[bytes, bytes] = {}
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        given.setdefault(name, unquote_to_bytes(value.replace(b"+", b" ")))
+    version = given.get(b"connect", b"v1")
+    if version != b"v1":
+        raise invalid(Violation("connect", "the version of the protocol spoken here is v1"))
+    for needed in (b"encoding", b"message"):
+        if needed not in given:
+            raise invalid(Violation(needed.decode(), "a Connect call by GET names it in the query"))
+    json = _ENCODINGS.get(given[b"encoding"])
+    if json is None:
+        raise invalid(Violation("encoding", "json or proto"), http=415)
+    message = given[b"message"]
+    if given.get(b"base64") == b"1":
+        message = _from_base64(message)
+    if len(message) > limit:
+        raise too_large(limit)
+    coding = coding_named(given.get(b"compression"), CODINGS, "accept-encoding")
+    if coding is not None:
+        message = coding.decompress(message, limit, Code.INVALID_ARGUMENT)
+    return Asked(json, message)
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Either alphabet, padded or not."""
+    text = text.rstrip(b"=").translate(_STANDARD)
+    try:
+        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    except binascii.Error:
+        raise error(Code.INVALID_ARGUMENT, "message: it is not base64, as base64=1 says") from None

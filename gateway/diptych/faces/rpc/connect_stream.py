@@ -1,0 +1,84 @@
+"""Connect's streams: the wire whose last envelope says how the call ended, whatever HTTP says.
+
+It knows no handler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import grpc
+
+from ...call import AnyCall
+from ...exchange import Send
+from ...framing.envelope import envelope
+from ...metadata import Pair
+from ...reply import Headers
+from ...status import Code, Status, Violation, error, invalid
+from .coding import COMPRESSIONS, Coding, accepts, coding_named
+from .connect_errors import ConnectErrors
+from .kinds import Kind
+from .wires import Wire
+
+__all__ = ["CODINGS", "WORTH_BYTES", "ConnectWire", "check_version", "seconds"]
+
+CODINGS = (b"gzip",)
+WORTH_BYTES = 1024
+"""Smaller messages are not compressed: they would gain nothing that a packet's size shows."""
+
+_END_STREAM = 0x02
+_MILLISECONDS = re.compile(rb"\d{1,10}")
+
+
+def check_version(headers: Mapping[bytes, bytes]) -> None:
+    """Raises INVALID_ARGUMENT where the client names another version of the protocol than 1; it need name none."""
+    version = headers.get(b"connect-protocol-version")
+    if version is not None and version != b"1":
+        shown = version.decode("latin-1")
+        raise error(Code.INVALID_ARGUMENT, f"connect-protocol-version {shown!r} is not spoken: 1 is")
+
+
+def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
+    """How long a call may take. Raises INVALID_ARGUMENT for a header that cannot be read."""
+    given = headers.get(b"connect-timeout-ms")
+    if given is None:
+        return most
+    if not _MILLISECONDS.fullmatch(given):
+        raise invalid(Violation("connect-timeout-ms", "milliseconds, in at most ten digits"))
+    asked = int(given) / 1000
+    return asked if most is None else min(asked, most)
+
+
+class ConnectWire(Wire):
+    """A streaming answer: HTTP's status is 200 always."""
+
+    __slots__ = ("_errors",)
+
+    fault = Code.INVALID_ARGUMENT
+    codings = CODINGS
+
+    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], send: Send, errors: ConnectErrors) -> None:
+        super().__init__(kind, headers, send)
+        self._errors = errors
+
+    def seconds(self, most: float | None) -> float | None:
+        check_version(self._headers)
+        return seconds(self._headers, most)
+
+    def request_coding(self) -> Coding | None:
+        return coding_named(self._headers.get(b"connect-content-encoding"), CODINGS, "connect-accept-encoding")
+
+    def _choose(self, call: AnyCall) -> Headers:
+        gzip = COMPRESSIONS[grpc.Compression.Gzip]
+        refused = call.context.compression is grpc.Compression.NoCompression
+        if refused or not accepts(self._headers.get(b"connect-accept-encoding"), gzip.name):
+            return []
+        self.coding = gzip
+        return [(b"connect-content-encoding", gzip.name)]
+
+    def _squeezes(self, message: bytes) -> bool:
+        return len(message) >= WORTH_BYTES
+
+    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+        await self._write(data + envelope(_END_STREAM, self._errors.end(status, trailing)), more=False)

@@ -1,0 +1,127 @@
+"""What is known of each method before any call of it: its limits, its kinds of streams, its JSON.
+
+It knows no request. Services that every server has (health, reflection) have their descriptors in the default pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+
+from ...call import Calls
+from ...codec import Codec, Decoder, Encoder, JsonOptions
+from ...methods import Handler, Method, MethodTable
+from ...settings import Settings
+
+__all__ = ["Entry", "Json", "entries", "unknown"]
+
+
+class Json(NamedTuple):
+    """A method whose messages are written as JSON: the gateway's own codec, under the gateway's own settings."""
+
+    method: Method
+    decode: Decoder
+    encode: Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One method. `limit` is the most bytes a message may have; `json` is None where there is no descriptor."""
+
+    path: str
+    limit: int
+    known: bool = True
+    json: Json | None = None
+    client_streaming: bool = False
+    server_streaming: bool = False
+    safe: bool = False
+    """Whether it says of itself that it has no side effects, so that it may be called by GET."""
+
+    @property
+    def streaming(self) -> bool:
+        """Whether either side streams."""
+        return self.client_streaming or self.server_streaming
+
+
+def unknown(path: str, settings: Settings) -> Entry:
+    """What is said of a path that stands in no table; a generic handler may serve it yet."""
+    return Entry(path=path, limit=settings.body_limit(path), known=False)
+
+
+def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings) -> dict[str, Entry]:
+    """Every method that is served, by `/{package.Service}/{Method}`."""
+    own = _Coders(codec, settings)
+    found: dict[str, Entry] = {}
+    standard: dict[str, tuple[Handler, MethodDescriptor]] = {}
+    for path, handler in calls.handlers.items():
+        method = methods.get(path)
+        if method is not None:
+            found[path] = _entry(path, handler, own.json(method), settings)
+        elif (described := _described(path)) is not None:
+            standard[path] = handler, described
+        else:
+            found[path] = _entry(path, handler, None, settings)
+    # They are asked seldom, so that the slower codec will do, which needs nothing made for it.
+    others = _Coders(Codec((), policy=settings.unknown_fields, native=False), settings)
+    for path, (handler, described) in standard.items():
+        found[path] = _entry(path, handler, others.json(_method(path, handler, described)), settings)
+    return found
+
+
+def _entry(path: str, handler: Handler, json: Json | None, settings: Settings) -> Entry:
+    safe = MethodOptions.IdempotencyLevel.NO_SIDE_EFFECTS
+    return Entry(
+        path=path,
+        limit=settings.body_limit(path),
+        json=json,
+        client_streaming=bool(handler.request_streaming),
+        server_streaming=bool(handler.response_streaming),
+        safe=json is not None and json.method.descriptor.GetOptions().idempotency_level == safe,
+    )
+
+
+def _described(path: str) -> MethodDescriptor | None:
+    _, service, name = path.split("/")
+    try:
+        found: MethodDescriptor | None = descriptor_pool.Default().FindServiceByName(service).methods_by_name.get(name)
+    except KeyError:
+        return None
+    return found
+
+
+def _method(path: str, handler: Handler, descriptor: MethodDescriptor) -> Method:
+    return Method(
+        path=path,
+        handler=handler,
+        descriptor=descriptor,
+        request=message_factory.GetMessageClass(descriptor.input_type),
+        response=message_factory.GetMessageClass(descriptor.output_type),
+    )
+
+
+class _Coders:
+    """Decoders and encoders of one codec, each made once for its type."""
+
+    def __init__(self, codec: Codec, settings: Settings) -> None:
+        options = JsonOptions(
+            emit_defaults=settings.emit_defaults,
+            preserve_names=settings.preserve_names,
+            enums_as_ints=settings.enums_as_ints,
+        )
+        self._decoders: dict[type[Message], Decoder] = {}
+        self._encoders: dict[type[Message], Encoder] = {}
+        self._decoder: Callable[[type[Message]], Decoder] = codec.decoder
+        self._encoder: Callable[[type[Message]], Encoder] = lambda made: codec.encoder(made, options)
+
+    def json(self, method: Method) -> Json:
+        """The JSON of one method."""
+        decode = self._decoders.get(method.request) or self._decoder(method.request)
+        encode = self._encoders.get(method.response) or self._encoder(method.response)
+        self._decoders[method.request], self._encoders[method.response] = decode, encode
+        return Json(method, decode, encode)

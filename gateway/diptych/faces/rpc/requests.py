@@ -1,0 +1,122 @@
+"""Requests out of envelopes: the one of a unary call, or a stream of them as the servicer asks for them.
+
+It knows no route and no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...call import ClientGone
+from ...exchange import BodyPatience, Disconnected, Inbound, Pieces, Receive
+from ...framing.envelope import COMPRESSED, HEAD, Envelopes
+from ...origin import Lease
+from ...status import Code, error
+from .coding import Coding
+from .text import Quanta
+
+__all__ = ["Enveloped", "Opening", "one"]
+
+
+class Opening:
+    """Opens envelopes: the flags are looked at, the data is decompressed and read. `limit` is in bytes."""
+
+    __slots__ = ("_coding", "_read", "fault", "lease", "limit")
+
+    def __init__(self, coding: Coding | None, limit: int, fault: Code, read: Callable[[bytes], Any] | None) -> None:
+        self._coding, self.limit, self.fault, self._read = coding, limit, fault, read
+        self.lease: Lease | None = None
+        """What is told of a message that is held whole: of its envelope, and of what it is decompressed to."""
+
+    def __call__(self, flags: int, data: bytes) -> Any:
+        """One message. Raises `StatusError`."""
+        if flags:
+            if self._coding is None:
+                raise error(self.fault, "a message says it is compressed, and no header says how")
+            plain = self._coding.decompress(data, self.limit, self.fault)
+            if self.lease is not None:
+                self.lease.take(max(0, len(plain) - len(data)))  # what came compressed is let go
+            data = plain
+        return data if self._read is None else self._read(data)
+
+
+async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patience: BodyPatience) -> Any:
+    """The one request of a body that has to hold exactly one.
+
+    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
+    slowly, `Disconnected`, and what the opening's lease raises.
+    """
+    lease, step, pieces = opening.lease, receive().__await__(), None
+    try:
+        waiting = next(step)
+    except StopIteration as done:  # it is there already, as nearly every one is: no timer is set
+        message = done.value
+    else:
+        pieces = Pieces(receive, patience)
+        message = await pieces.late(step, waiting)
+    if not message.get("more_body") and quanta is None and message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        if len(body) >= HEAD.size:
+            flags, length = HEAD.unpack_from(body)
+            if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
+                if lease is not None:
+                    lease.take(length)
+                return opening(flags, body[HEAD.size :])
+    pieces = pieces or Pieces(receive, patience)
+    envelopes = Envelopes(opening.limit, opening.fault)
+    found: tuple[int, bytes] | None = None
+    head = HEAD.size  # what comes of it is no part of the message
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        data: bytes = message.get("body", b"")
+        if quanta is not None:
+            data = quanta.feed(data)
+        if lease is not None:
+            lease.take(max(0, len(data) - head))
+            head = max(0, head - len(data))
+        envelopes.feed(data)
+        while (envelope := envelopes.next()) is not None:
+            if found is not None:
+                raise error(Code.UNIMPLEMENTED, "the method takes one request, and more were sent")
+            found = envelope
+        if not message.get("more_body"):
+            break
+        pieces.received += len(data)
+        message = await pieces.next()
+    if quanta is not None:
+        quanta.end()
+    envelopes.end()
+    if found is None:
+        raise error(Code.UNIMPLEMENTED, "the method takes one request, and none was sent")
+    return opening(*found)
+
+
+class Enveloped:
+    """A stream of requests, as its body arrives."""
+
+    __slots__ = ("_ended", "_envelopes", "_inbound", "_opening", "_quanta")
+
+    def __init__(self, inbound: Inbound, opening: Opening, quanta: Quanta | None) -> None:
+        self._inbound, self._opening, self._quanta = inbound, opening, quanta
+        self._envelopes = Envelopes(opening.limit, opening.fault)
+        self._ended = False
+
+    async def __anext__(self) -> Any:
+        envelopes = self._envelopes
+        while (found := envelopes.next()) is None:
+            if self._ended:
+                raise StopAsyncIteration
+            try:
+                piece = await self._inbound.piece()
+            except Disconnected:
+                raise ClientGone from None
+            if piece is not None:
+                envelopes.feed(piece if self._quanta is None else self._quanta.feed(piece))
+                continue
+            self._ended = True
+            if self._quanta is not None:
+                self._quanta.end()
+            envelopes.end()
+        return self._opening(*found)

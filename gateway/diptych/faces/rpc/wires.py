@@ -1,0 +1,214 @@
+"""How the answer to one call is written in each protocol that puts messages in envelopes.
+
+A wire knows headers, envelopes, and where the status goes; it knows no handler.
+"""
+
+from __future__ import annotations
+
+import base64
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar
+from urllib.parse import quote
+
+from google.rpc import status_pb2
+
+from ...call import AnyCall
+from ...exchange import Send
+from ...framing.envelope import COMPRESSED, HEAD, envelope
+from ...metadata import HTTP_CODE_KEY, RETRY_PUSHBACK_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
+from ...reply import Headers
+from ...status import Code, Status
+from .coding import COMPRESSIONS, Coding, coding_named
+from .kinds import Kind
+from .text import Quanta, b64encode
+
+__all__ = ["GrpcWire", "WebTextWire", "WebWire", "Wire", "rpc_headers"]
+
+_START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.response.trailers"
+
+
+def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
+    """Metadata as an RPC protocol's headers; the key that sets REST's status is metadata like any other here."""
+    if not pairs:
+        return []
+    code = [(prefix + key.encode(), str(value).encode()) for key, value in pairs if key == HTTP_CODE_KEY]
+    return [*to_headers(pairs, prefix), *code]
+
+
+class Wire(ABC):
+    """One answer, from its head to its end. `headers` are the request's."""
+
+    __slots__ = ("_headers", "_kind", "_send", "begun", "coding", "ended")
+
+    fault: ClassVar[Code] = Code.INTERNAL
+    """What the protocol calls a request that breaks its form."""
+    codings: ClassVar[tuple[bytes, ...]] = (b"gzip", b"deflate")
+
+    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], send: Send) -> None:
+        self._kind, self._headers, self._send = kind, headers, send
+        self.begun = self.ended = False
+        self.coding: Coding | None = None
+        """How messages of the answer are compressed, where they are."""
+
+    # What differs.
+
+    @abstractmethod
+    def seconds(self, most: float | None) -> float | None:
+        """How long the call may take, by the request's headers; `most` is the server's maximum.
+
+        Raises INVALID_ARGUMENT for a header that cannot be read.
+        """
+
+    @abstractmethod
+    def request_coding(self) -> Coding | None:
+        """How the request's messages are compressed. Raises UNIMPLEMENTED for a coding nobody knows."""
+
+    def quanta(self) -> Quanta | None:
+        """What makes the request's body bytes, where it is text."""
+        return None
+
+    @abstractmethod
+    def _choose(self, call: AnyCall) -> Headers:
+        """Choose `coding` for the answer, and say in headers what was chosen."""
+
+    def _squeezes(self, message: bytes) -> bool:
+        """Whether a message is worth compressing, where messages may be."""
+        return True
+
+    @abstractmethod
+    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+        """Write the last messages, and the end; `status` is None for OK."""
+
+    # What does not.
+
+    async def begin(self, call: AnyCall) -> None:
+        """Write the head of the answer."""
+        await self._start([*self._choose(call), *rpc_headers(call.initial_metadata)])
+
+    async def _start(self, headers: Headers) -> None:
+        self.begun = True
+        await self._send({"type": _START, "status": 200, "headers": [(b"content-type", self._kind.media), *headers]})
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": _BODY, "body": data, "more_body": more})
+
+    async def unary(self, call: AnyCall, message: bytes) -> None:
+        """The whole answer of one message."""
+        await self.begin(call)
+        await self._close(self._pack(message, plain=call.context.uncompressed_next), None, call.trailing_metadata)
+
+    async def messages(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> None:
+        """The next messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
+        if self.coding is None:
+            data = b"".join([HEAD.pack(0, len(message)) + message for message in messages])
+        else:
+            data = b"".join([self._pack(one, plain=at in plain) for at, one in enumerate(messages, first)])
+        await self._write(data, more=True)
+
+    def _pack(self, message: bytes, *, plain: bool) -> bytes:
+        if self.coding is None or plain or not self._squeezes(message):
+            return HEAD.pack(0, len(message)) + message
+        return envelope(COMPRESSED, self.coding.compress(message))
+
+    async def end(self, call: AnyCall) -> None:
+        """The end of a stream that ended well."""
+        await self._close(b"", None, call.trailing_metadata)
+
+    async def fail(self, status: Status, call: AnyCall | None, initial: Sequence[Pair] = ()) -> None:
+        """The end of a call that failed, before or behind its first message; nothing where the end was written.
+
+        `initial` goes out where there is no call yet that has metadata.
+        """
+        if self.ended:
+            return
+        if not self.begun:
+            # With headers of its own, never "Trailers-Only": ASGI has no way to end a response with its head.
+            extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
+            await self._start([*extra, *rpc_headers(initial if call is None else call.initial_metadata)])
+        await self._close(b"", status, () if call is None else call.trailing_metadata)
+
+    async def _close(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+        self.ended = True
+        await self._finish(data, status, trailing)
+
+
+class _Grpc(Wire):
+    """What gRPC and gRPC-Web have in common: their headers, and the fields of the status."""
+
+    __slots__ = ()
+
+    def seconds(self, most: float | None) -> float | None:
+        given = self._headers.get(TIMEOUT_HEADER)
+        return most if given is None else timeout(given, None, most)
+
+    def request_coding(self) -> Coding | None:
+        return coding_named(self._headers.get(b"grpc-encoding"), self.codings, "grpc-accept-encoding")
+
+    def _choose(self, call: AnyCall) -> Headers:
+        asked = call.context.compression
+        if asked is None or asked not in COMPRESSIONS:
+            return []
+        coding = COMPRESSIONS[asked]
+        accepted = self._headers.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
+        if coding.name not in accepted:
+            return []
+        self.coding = coding
+        return [(b"grpc-encoding", coding.name)]
+
+
+class GrpcWire(_Grpc):
+    """gRPC over HTTP/2 (grpc's PROTOCOL-HTTP2.md): the status is in the trailers."""
+
+    __slots__ = ()
+
+    async def _start(self, headers: Headers) -> None:
+        self.begun = True
+        head = [(b"content-type", self._kind.media), *headers]
+        await self._send({"type": _START, "status": 200, "headers": head, "trailers": True})
+
+    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+        await self._send({"type": _BODY, "body": data})
+        await self._send({"type": _TRAILERS, "headers": _status_fields(status, trailing)})
+
+
+class WebWire(_Grpc):
+    """gRPC-Web (grpc's PROTOCOL-WEB.md): the trailers are the last of the body, for clients that see no others."""
+
+    __slots__ = ()
+
+    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+        lines = b"".join([b"%b: %b\r\n" % field for field in _status_fields(status, trailing)])
+        await self._write(data + envelope(0x80, lines), more=False)
+
+
+class WebTextWire(WebWire):
+    """The same in base64: what is written at once is encoded, and padded, by itself, so that it can be read at once."""
+
+    __slots__ = ()
+
+    def quanta(self) -> Quanta:
+        return Quanta()
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        await super()._write(b64encode(data), more=more)
+
+
+_OK: Headers = [(b"grpc-status", b"0")]
+# "Percent-Byte-Unencoded": space to tilde without the percent sign. `quote` itself keeps letters, digits and "_.-~".
+_UNENCODED = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+def _status_fields(status: Status | None, trailing: Sequence[Pair]) -> Headers:
+    """Where a call ended, as gRPC's trailers say it."""
+    if status is None:
+        return [*_OK, *rpc_headers(trailing)] if trailing else _OK
+    fields: Headers = [(b"grpc-status", b"%d" % status.number)]
+    if status.message:
+        fields.append((b"grpc-message", quote(status.message, safe=_UNENCODED).encode()))
+    if status.details:
+        rich = status_pb2.Status(code=status.number, message=status.message, details=status.details)
+        coded = base64.b64encode(rich.SerializeToString()).rstrip(b"=")
+        fields.append((b"grpc-status-details-bin", coded))
+    fields += [(key.encode(), str(value).encode()) for key, value in trailing if key == RETRY_PUSHBACK_KEY]
+    return [*fields, *rpc_headers(trailing)]

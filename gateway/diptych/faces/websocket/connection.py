@@ -1,0 +1,182 @@
+"""One WebSocket over ASGI: accepted or refused, frames out, frames in as fast as somebody takes them, and its close.
+
+It knows no message and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from ...call import ClientGone
+from ...exchange import Receive, Scope, Send
+from ...reply import Headers, Reply
+from ...status import StatusError, Violation, invalid
+
+HELD = "diptych.held"
+"""The scope's key for the listener's function that lets a connection live through the grace of a stop.
+
+It takes a function to call when the connection is lost.
+"""
+
+# How far a client may run ahead of the servicer. A small window is read and not none, since what stands behind a
+# message on the wire (a pong, the client's leaving) is only seen once the message is read.
+_AHEAD_FRAMES = 16
+_AHEAD_BYTES = 64 * 1024
+_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame's 125, without the code
+
+NORMAL, GOING_AWAY, UNSUPPORTED, TOO_BIG = 1000, 1001, 1003, 1009
+
+
+class Closing(NamedTuple):
+    """A close that the protocol itself asks for."""
+
+    code: int
+    reason: str
+
+
+def reason(text: str) -> str:
+    """As much of the text as a close frame holds, cut between characters."""
+    return text.encode()[:_REASON_BYTES].decode(errors="ignore")
+
+
+class Socket:
+    """What is done with one scope. Every method that sends raises `ClientGone` where nobody is left."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self._asgi_send = scope, receive, send
+        self.accepted = self.closed = False
+        self.on_lost: Callable[[], None] | None = None
+
+    async def connected(self) -> bool:
+        """Whether the client still waits for an answer to its handshake."""
+        return bool((await self.receive())["type"] == "websocket.connect")
+
+    async def accept(self, subprotocol: str | None, headers: Headers) -> None:
+        """Complete the handshake; from now on the connection has the grace of a stop."""
+        self.accepted = True
+        held = self.scope.get(HELD)
+        if held is not None:
+            held(self._lost)
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
+
+    def _lost(self) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
+
+    async def refuse(self, reply: Reply) -> None:
+        """Answer the handshake with an HTTP response; where the server cannot, it makes a bare 403 of it."""
+        self.closed = True
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await self._send({"type": "websocket.close", "code": 1008})
+            return
+        start = {"type": "websocket.http.response.start", "status": reply.status, "headers": reply.headers}
+        await self._send(start)
+        await self._send({"type": "websocket.http.response.body", "body": reply.body})
+
+    async def text(self, data: bytes) -> None:
+        """Send a text frame; waits while the client is behind."""
+        await self._send({"type": "websocket.send", "text": data.decode()})
+
+    async def binary(self, data: bytes) -> None:
+        """Send a binary frame; waits while the client is behind."""
+        await self._send({"type": "websocket.send", "bytes": data})
+
+    async def close(self, code: int, text: str = "") -> None:
+        """Close, once."""
+        if not self.closed:
+            self.closed = True
+            await self._send({"type": "websocket.close", "code": code, "reason": reason(text)})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        try:
+            await self._asgi_send(message)
+        except OSError:  # what an ASGI server raises to whoever writes to a client that left
+            raise ClientGone from None
+
+
+class Frames:
+    """The messages a client sends, one a frame. It is the only one who receives while it is open.
+
+    `most` is how many messages the method takes, None being any number; `limit` the largest, in bytes. When the client
+    leaves, or breaks the protocol, as `fault` tells, `left` is done and whoever waits for a message has `ClientGone`.
+    """
+
+    def __init__(self, socket: Socket, *, proto: bool, limit: int, most: int | None) -> None:
+        self._socket, self._proto, self._limit, self._most = socket, proto, limit, most
+        self._held: deque[bytes] = deque()
+        self._bytes = self._taken = 0
+        self._half_closed = False
+        self._filled, self._room = asyncio.Event(), asyncio.Event()
+        self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.fault: Closing | StatusError | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._socket.on_lost = self._leave  # at once, where the pump waits for room
+        self._pump = asyncio.ensure_future(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+        self._socket.on_lost = None
+        self.left.cancel()
+
+    async def _run(self) -> None:
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            self.fault = self._take(message.get("text"), message.get("bytes"))
+            if self.fault is not None:
+                break
+            self._filled.set()
+            while len(self._held) >= _AHEAD_FRAMES or self._bytes >= _AHEAD_BYTES:
+                self._room.clear()
+                await self._room.wait()
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self.left.done():
+            self.left.set_result(None)
+        self._filled.set()
+
+    def _take(self, text: str | None, data: bytes | None) -> Closing | StatusError | None:
+        if text == "":
+            self._half_closed = True
+            return None
+        if (text is None) is not self._proto:
+            wanted = "messages are binary frames" if self._proto else "messages are text frames"
+            return Closing(UNSUPPORTED, f"{wanted} in this subprotocol")
+        frame = data if data is not None else (text or "").encode()
+        if len(frame) > self._limit:
+            return Closing(TOO_BIG, f"a message is at most {self._limit} bytes")
+        if self._half_closed:
+            return invalid(Violation("", "a message came after the empty frame that ends the requests"))
+        self._taken += 1
+        if self._most is not None and self._taken > self._most:
+            return invalid(Violation("", f"the method takes {'one message' if self._most else 'no message'}"))
+        self._held.append(frame)
+        self._bytes += len(frame)
+        return None
+
+    async def next(self) -> bytes | None:
+        """The next message; None where the client has sent all. Raises `ClientGone`."""
+        while not self.left.done():
+            if self._held:
+                frame = self._held.popleft()
+                self._bytes -= len(frame)
+                self._room.set()
+                return frame
+            if self._half_closed:
+                return None
+            self._filled.clear()
+            await self._filled.wait()
+        raise ClientGone
+
+    async def gone(self) -> None:
+        """Returns when the client has gone away, or broken the protocol."""
+        await asyncio.shield(self.left)

@@ -1,0 +1,284 @@
+"""The FastAPI application: docs, health, the users' own routes, and the transcoder behind them.
+
+It opens no port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import orjson
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+
+from ...exchange import StreamCut
+from ...faces.rest import Transcoder
+from ...faces.rpc import Web
+from ...readiness import Readiness
+from ...reply import Reply
+from ...settings import Settings
+from ...status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
+from .cors import cross_origin
+
+_ASSETS = "/docs/assets"
+_SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
+
+
+def make_app(
+    *,
+    settings: Settings,
+    transcoder: Callable[[], Awaitable[Transcoder]],
+    web: Callable[[], Web],
+    document: Callable[[], dict[str, Any]],
+    ready: Callable[[], bool],
+    readiness: Readiness,
+    lifespan: Lifespan[Any],
+    page: Callable[..., Awaitable[Any]] | None = None,
+    workers: Callable[[], Mapping[str, int] | None] = lambda: None,
+) -> FastAPI:
+    """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document.
+
+    `page` is the dependency that lets callers in to the documentation, where it is not public. `workers` is what
+    `/readyz` tells of the processes that serve beside this one.
+    """
+    app = _Shell(
+        transcoder,
+        web,
+        settings,
+        title=settings.title,
+        version=settings.api_version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a trailing slash is another path, and a redirect would cost every request a search
+        lifespan=lifespan,
+        # FastAPI's own spans would name no route of ours, and to find that nobody wants them it asks the environment
+        # three times a request, which was a fifth of a small one.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    _add_health(app, ready, readiness, workers)
+    if settings.docs:
+        _add_docs(app, settings, document, [] if page is None or settings.auth.docs_public else [Depends(page)])
+    _add_errors(app, transcoder)
+    return app
+
+
+class _Shell(FastAPI):
+    """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
+
+    def __init__(
+        self,
+        transcoder: Callable[[], Awaitable[Transcoder]],
+        web: Callable[[], Web],
+        settings: Settings,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._transcoder, self._web, self._settings = transcoder, web, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stack = self.middleware_stack
+        if stack is None or self.root_path or scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self  # all that FastAPI and Starlette do for a request, without their steps
+        await stack(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Starlette's own hook, called once, with the first request."""
+        stack = self._stack()
+        # Outermost, so that errors are shown to pages too; not there at all where no page is let in.
+        return cross_origin(stack, self._settings) if self._settings.cors_origins else stack
+
+    def _stack(self) -> ASGIApp:
+        if not self.user_middleware:
+            # FastAPI's own three are for its own routes: a transcoded request passes by them.
+            return _Dispatch(super().build_middleware_stack(), self, self._transcoder, self._web)
+        self.user_middleware.append(Middleware(_Dispatch, owner=self, transcoder=self._transcoder, web=self._web))
+        try:
+            return super().build_middleware_stack()
+        finally:
+            self.user_middleware.pop()
+
+
+class _Dispatch:
+    """Users' routes first, then the RPC protocols, then the transcoder, which answers 404 too.
+
+    An RPC method's own path goes before those routes of users' that fit many paths: a page's fallback must not take it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, owner: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]], web: Callable[[], Web]
+    ) -> None:
+        self._router, self._owner, self._build, self._build_web = app, owner, transcoder, web
+        self._transcoder: Transcoder | None = None
+        self._web: Web | None = None
+        self._counted = -1
+        self._literal: dict[str, frozenset[str]] = {}
+        self._others: list[BaseRoute] = []
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self._other(scope, receive, send)
+        transcoder, web = self._transcoder, self._web
+        if transcoder is None or web is None:
+            return self._first(scope, receive, send)
+        if len(self._owner.router.routes) != self._counted:
+            self._sort()
+        path = scope["path"] if not scope.get("root_path") else _below(scope)
+        methods = self._literal.get(path)
+        known = methods is not None
+        app: ASGIApp
+        if methods is not None and scope["method"] in methods:
+            app = self._router
+        elif path in web.entries and web.takes(scope, path):
+            app = web
+        elif (known or self._others) and self._is_users(scope, transcoder, known=known):
+            app = self._router
+        else:
+            app = web if scope["method"] == "POST" and web.speaks(scope, path) else transcoder
+        return app(scope, receive, send)
+
+    async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._transcoder, self._web = await self._build(), self._build_web()
+        await self(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A lifespan is the router's, and so is a WebSocket that a user's route takes."""
+        if scope["type"] == "websocket":
+            if self._transcoder is None:
+                self._transcoder = await self._build()
+            if not any(route.matches(scope)[0] is Match.FULL for route in self._owner.router.routes):
+                await self._transcoder.websocket(scope, receive, send)
+                return
+        await self._router(scope, receive, send)
+
+    def _sort(self) -> None:
+        """Tell routes that one look-up finds from those that have to be asked."""
+        routes = self._owner.router.routes
+        self._counted = len(routes)
+        self._literal, self._others = {}, []
+        for route in routes:
+            if isinstance(route, Route) and "{" not in route.path and route.methods:
+                before = self._literal.get(route.path, frozenset())
+                self._literal[route.path] = before | route.methods
+            else:
+                self._others.append(route)
+
+    def _is_users(self, scope: Scope, transcoder: Transcoder, *, known: bool) -> bool:
+        """Whether a user's route fits whole, or fits but for its method where nothing transcoded fits at all."""
+        found = [match for match, _ in (route.matches(scope) for route in self._others) if match is not Match.NONE]
+        if Match.FULL in found:
+            return True
+        return (known or bool(found)) and not transcoder.fits(scope)
+
+
+def _below(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope["root_path"]
+    return path[len(root) :] if path.startswith(root + "/") else path
+
+
+def _add_health(
+    app: FastAPI,
+    ready: Callable[[], bool],
+    readiness: Readiness,
+    workers: Callable[[], Mapping[str, int] | None],
+) -> None:
+    @app.get("/healthz", tags=["Health"], summary="Whether the process is alive.")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/readyz",
+        tags=["Health"],
+        summary="Whether the process takes calls.",
+        responses={503: {"description": "It takes none, or one of its checks fails."}},
+    )
+    async def readyz(response: Response) -> dict[str, Any]:
+        results = await readiness.look()
+        fit = ready() and all(results.values())
+        response.status_code = 200 if fit else 503
+        state = "ready" if fit else "stopping" if not ready() else "not ready"
+        told = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        beside = workers()
+        return told if beside is None else {**told, "workers": beside}
+
+
+def _add_docs(
+    app: FastAPI, settings: Settings, document: Callable[[], dict[str, Any]], dependencies: Sequence[Any]
+) -> None:
+    app.openapi = document  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=dependencies)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document())
+
+    @app.get("/docs", include_in_schema=False, dependencies=dependencies)
+    async def docs(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title=settings.title,
+            swagger_js_url=f"{root}{_ASSETS}/{_SCRIPT}",
+            swagger_css_url=f"{root}{_ASSETS}/{_STYLE}",
+            swagger_favicon_url=f"{root}{_ASSETS}/{_ICON}",
+        )
+
+    # The package's files are served from where it is installed: the page asks nobody outside for anything. A route a
+    # file, since a mount would have to be asked about every request.
+    directory = resources.files("fastapi_offline") / "static"
+    for name in (_SCRIPT, _STYLE, _ICON):
+        app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
+
+
+def _file(path: str) -> Callable[[Request], Awaitable[Response]]:
+    async def send(_: Request) -> Response:
+        return FileResponse(path)
+
+    return send
+
+
+def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
+    async def respond(status: Status) -> Response:
+        return _response((await transcoder()).errors.reply(status))
+
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        if error.status_code < 400:
+            return Response(status_code=error.status_code, headers=error.headers)
+        code = CODE_OF_HTTP.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.INVALID_ARGUMENT)
+        headers = tuple((error.headers or {}).items())
+        message = error.detail if isinstance(error.detail, str) else orjson.dumps(error.detail, default=str).decode()
+        return await respond(Status(code=code, message=message, http=error.status_code, headers=headers))
+
+    async def refused(_: Request, error: StatusError) -> Response:
+        return await respond(error.status)
+
+    async def validation_error(_: Request, error: RequestValidationError) -> Response:
+        faults = (Violation(".".join(map(str, fault["loc"])), str(fault["msg"])) for fault in error.errors())
+        return await respond(invalid(*faults, http=422).status)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        if isinstance(error, StreamCut):
+            return Response()  # it is never sent: the stream has begun
+        built = await transcoder()
+        return _response(built.errors.reply(built.unexpected(error, f"{request.method} {request.url.path}")))
+
+    app.exception_handler(HTTPException)(http_error)
+    app.exception_handler(StatusError)(refused)
+    app.exception_handler(RequestValidationError)(validation_error)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    return response

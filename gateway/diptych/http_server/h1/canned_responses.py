@@ -1,0 +1,69 @@
+"""What the listener says to a client before there is a request, as it stands on the wire of HTTP/1.1.
+
+It knows no connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Self
+
+from ...reply import ErrorReplier
+from ...status import Code, Status, Violation, invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Whole responses, after each of which the connection is closed."""
+
+    malformed: bytes
+    """The parser has given up."""
+    large: bytes
+    """The head, or what follows a body, is too large."""
+    late: bytes
+    """The head took too long."""
+    upgrade: bytes
+    """It wants a WebSocket, and is no handshake."""
+    full: bytes
+    """There are too many connections."""
+    plain: bytes
+    """Plain text where TLS is spoken."""
+
+    @classmethod
+    def of(cls, errors: ErrorReplier) -> Self:
+        """In the gateway's error dialect."""
+        return cls(
+            malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
+            large=_raw(
+                errors, Status(code=Code.RESOURCE_EXHAUSTED, message="the request's head is too large", http=431)
+            ),
+            late=_raw(
+                errors, Status(code=Code.DEADLINE_EXCEEDED, message="the request's head took too long", http=408)
+            ),
+            upgrade=_raw(
+                errors,
+                Status(
+                    code=Code.INVALID_ARGUMENT,
+                    message="a WebSocket is opened by a GET with Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key",
+                    http=426,
+                ),
+                (b"connection", b"upgrade"),
+                (b"upgrade", b"websocket"),
+                (b"sec-websocket-version", b"13"),
+            ),
+            full=_raw(errors, Status(code=Code.UNAVAILABLE, message="there are too many connections")),
+            plain=_raw(errors, invalid(Violation("", "this port speaks TLS: ask for https")).status),
+        )
+
+
+def _raw(errors: ErrorReplier, status: Status, *more: tuple[bytes, bytes]) -> bytes:
+    reply = errors.reply(status)
+    lines = [
+        f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}".encode(),
+        *(b"%b: %b" % pair for pair in (*reply.headers, *more)),
+        b"connection: close",
+        b"",
+        b"",
+    ]
+    return b"\r\n".join(lines) + reply.body

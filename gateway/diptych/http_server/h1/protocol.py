@@ -1,0 +1,169 @@
+"""uvicorn's HTTP/1.1, and the first look at a connection: one that begins as HTTP/2 does is handed on.
+
+It knows no request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from ...exchange import AUTH
+from ...tls import Room
+from ..h2 import PREFACE, TOO_MANY, Http2Protocol
+from ..h2.limits import MAX_HEADER_BYTES
+from ..lingering_close import Parting
+from ..timeouts import Patience, Wait
+from .canned_responses import Words
+
+MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
+
+
+def http1(
+    words: Words, room: Room, parting: set[Parting], make_http2: MakeHttp2, *, secure: bool
+) -> type[asyncio.Protocol]:
+    """The protocol of new connections; `secure` ones say with every request what the client has proven.
+
+    `parting` is where those are kept that are told why they end.
+    """
+
+    class Protocol(HttpToolsProtocol):
+        _begun: bytes | None = b""
+        _served: RequestResponseCycle | None = None
+        _deaf = False
+        _unread = 0  # bytes since the parser last had something whole: of a head, of trailers, of a chunk's extension
+        _fault = words.malformed
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            tls: Any = transport.get_extra_info("ssl_object")
+            http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+            if room.is_full():
+                transport.set_protocol(Parting(transport, TOO_MANY if http2 else words.full, parting))
+                return
+            super().connection_made(transport)
+            self._wait = Wait()
+            if tls is not None:
+                self._begun = None  # ALPN has decided
+                self._proven = tls.proven
+                if http2:
+                    self._hand_on(b"")
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            # uvicorn tells the last request that it has read; one before it may be the one that is served.
+            for cycle in (self._served, *(cycle for cycle, _ in self.pipeline)):
+                if cycle is not None and not cycle.response_complete:
+                    cycle.disconnected = True
+                    cycle.waiting_for_100_continue = False
+                    cycle.message_event.set()
+            self.pipeline.clear()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self._deaf:
+                return
+            if self._begun is not None:
+                data = self._begun + data
+                if len(data) < len(PREFACE) and PREFACE.startswith(data):
+                    self._begun = data  # a POST begins with a P too
+                    return
+                self._begun = None
+                if data.startswith(PREFACE):
+                    self._hand_on(data)
+                    return
+            self._unread += len(data)
+            super().data_received(data)
+            if self._unread > MAX_HEADER_BYTES:  # the parser keeps them, however many there are
+                self._fault = words.large
+                self.send_400_response("")
+
+        def on_headers_complete(self) -> None:
+            # A body may have come with the head: what came at once is added up only where it is much.
+            if self._unread > MAX_HEADER_BYTES and _size(self.url, self.headers) > MAX_HEADER_BYTES:
+                self._fault = words.large
+                raise ValueError("the head is too large")
+            self._unread = 0
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._unread = 0
+            super().on_body(body)
+
+        def _hand_on(self, data: bytes) -> None:
+            self.connections.discard(self)
+            protocol = make_http2(self)
+            self.transport.set_protocol(protocol)
+            protocol.connection_made(self.transport)
+            if data:
+                protocol.data_received(data)
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+            self._served = cycle
+            super()._start_asgi_task(cycle, app)
+
+        def handle_websocket_upgrade(self) -> None:
+            # Otherwise the library would refuse it, in words of its own and as plain text.
+            if self.scope["method"] == "GET" and _opens_websocket(self.headers):
+                super().handle_websocket_upgrade()
+            else:
+                self._leave(words.upgrade)
+
+        def send_400_response(self, msg: str) -> None:
+            served = self._served
+            self._unread = 0
+            if served is None or served.response_complete:
+                self._leave(self._fault)
+            elif served.more_body:  # it is the body of what is served that is malformed
+                self._leave(b"" if served.response_started else self._fault)
+            else:  # a request behind it: no words may come before, or within, the answer that is owed
+                self._deaf = True
+                self.pipeline.clear()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._deaf:
+                self._leave(b"")
+
+        def look(self, now: float, patience: Patience) -> None:
+            cycle, wait = self.cycle, self._wait
+            if cycle is not None and not cycle.response_complete:
+                wait.over(_SERVED, now, patience.idle)  # how long that may be is for others to say
+            elif self._begun or self.scope is not (None if cycle is None else cycle.scope):
+                if wait.over(_PREFACE if self._begun else self.scope, now, patience.head):
+                    self._leave(words.late)
+            elif wait.over(cycle or _FRESH, now, patience.idle):
+                self.transport.close()
+
+        def _leave(self, answer: bytes) -> None:
+            transport = self.transport
+            if not transport.is_closing():
+                self._unset_keepalive_if_required()
+                self.connection_lost(ConnectionAbortedError())  # for whoever is still serving a request of it
+                transport.set_protocol(Parting(transport, answer, parting))
+
+    class Secure(Protocol):
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope[AUTH] = self._proven  # type: ignore[literal-required]
+
+    return Secure if secure else Protocol
+
+
+def _opens_websocket(headers: list[tuple[bytes, bytes]]) -> bool:
+    """RFC 6455, section 4.2.1: what a handshake has to have beside its upgrade."""
+    keys = [value.strip() for name, value in headers if name == b"sec-websocket-key"]
+    versions = [value.strip() for name, value in headers if name == b"sec-websocket-version"]
+    try:
+        return versions == [b"13"] and len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == 16
+    except binascii.Error:
+        return False
+
+
+def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+_SERVED, _PREFACE, _FRESH = "served", "preface", "fresh"

@@ -1,0 +1,122 @@
+"""The counts as families of metrics, by the names that the gRPC ecosystem has for them.
+
+It knows Prometheus' data model, and no server. It is read at a scrape: nothing here is on the path of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from ..status import CODE_BY_NUMBER
+from .counters import Histogram, Labels, Tally
+from .recorder import Watch
+from .runtime import Runtime
+
+LABELS = ("grpc_type", "grpc_service", "grpc_method", "protocol")
+CODED = ("grpc_type", "grpc_service", "grpc_method", "grpc_code", "protocol")
+
+
+class Families:
+    """A collector as prometheus-client takes it."""
+
+    def __init__(self, watch: Watch, runtime: Runtime) -> None:
+        self._watch, self._runtime = watch, runtime
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is promised beforehand: what was never called has no series."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family."""
+        tallies = list(self._watch.tallies())
+        yield from _calls(tallies)
+        yield from _messages(tallies)
+        yield from _streams([tally for tally in tallies if tally.streams])
+        yield _unmatched(self._watch.missed)
+        yield from _process(self._runtime)
+
+
+def _calls(tallies: Sequence[Tally]) -> Iterator[Metric]:
+    started = CounterMetricFamily("grpc_server_started", "Calls that were begun.", labels=LABELS)
+    handled = CounterMetricFamily("grpc_server_handled", "Calls that are over, by their code.", labels=CODED)
+    seconds = HistogramMetricFamily("grpc_server_handling_seconds", "How long calls took, in seconds.", labels=LABELS)
+    in_flight = GaugeMetricFamily("diptych_calls_in_flight", "Calls that run now.", labels=LABELS)
+    for tally in tallies:
+        started.add_metric(_values(tally), tally.started)
+        kind, service, method, protocol = tally.labels
+        for number, count in enumerate(tally.handled):
+            if count:
+                handled.add_metric([kind, service, method, CODE_BY_NUMBER[number].name, protocol], count)
+        _add(seconds, tally.labels, tally.seconds)
+        in_flight.add_metric(_values(tally), tally.in_flight)
+    yield from (started, handled, seconds, in_flight)
+
+
+def _messages(tallies: Sequence[Tally]) -> Iterator[Metric]:
+    received = CounterMetricFamily("grpc_server_msg_received", "Requests that came.", labels=LABELS)
+    sent = CounterMetricFamily("grpc_server_msg_sent", "Responses that went.", labels=LABELS)
+    read = CounterMetricFamily("diptych_request_bytes", "Bytes of requests, without their framing.", labels=LABELS)
+    written = CounterMetricFamily("diptych_response_bytes", "Bytes of responses, without their framing.", labels=LABELS)
+    for tally in tallies:
+        for family, value in zip((received, sent, read, written), tally.moved(), strict=True):
+            family.add_metric(_values(tally), value)
+    yield from (received, sent, read, written)
+
+
+def _streams(tallies: Sequence[Tally]) -> Iterator[Metric]:
+    requests = HistogramMetricFamily("diptych_stream_requests", "Requests of a stream that is over.", labels=LABELS)
+    responses = HistogramMetricFamily("diptych_stream_responses", "Responses of a stream that is over.", labels=LABELS)
+    lasted = HistogramMetricFamily(
+        "diptych_stream_duration_seconds", "How long streams lasted, in seconds.", labels=LABELS
+    )
+    for tally in tallies:
+        _add(requests, tally.labels, tally.in_stream)
+        _add(responses, tally.labels, tally.out_stream)
+        _add(lasted, tally.labels, tally.lasted)
+    yield from (requests, responses, lasted)
+
+
+def _unmatched(missed: Mapping[int, int]) -> Metric:
+    family = CounterMetricFamily(
+        "diptych_http_unmatched", "HTTP requests that met no method, by their status.", labels=("status",)
+    )
+    for status, count in missed.items():
+        family.add_metric([str(status)], count)
+    return family
+
+
+def _process(runtime: Runtime) -> Iterator[Metric]:
+    connections = GaugeMetricFamily(
+        "diptych_connections", "Open connections of the HTTP port, by what they speak.", labels=("kind",)
+    )
+    for kind, count in runtime.connections().items():
+        connections.add_metric([kind], count)
+    yield connections
+    yield GaugeMetricFamily(
+        "diptych_executor_queue_depth", "Calls that wait for a thread of the pool.", value=runtime.queued()
+    )
+    yield GaugeMetricFamily("diptych_executor_threads", "Threads the pool has at most.", value=runtime.threads)
+    yield GaugeMetricFamily(
+        "diptych_event_loop_lag_seconds",
+        "How much later than asked the event loop ran a timer, the most of the last ten seconds.",
+        value=runtime.lag(),
+    )
+
+
+def _values(tally: Tally) -> list[str]:
+    return [*tally.labels]
+
+
+def _add(family: HistogramMetricFamily, labels: Labels, histogram: Histogram) -> None:
+    counts = list(histogram.counts)
+    below, buckets = 0, []
+    for bound, count in zip((*map(_text, histogram.bounds), "+Inf"), counts, strict=True):
+        below += count
+        buckets.append((bound, float(below)))
+    family.add_metric([*labels], buckets, histogram.total)
+
+
+def _text(bound: float) -> str:
+    return repr(float(bound))

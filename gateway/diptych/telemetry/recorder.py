@@ -1,0 +1,89 @@
+"""The door of telemetry: a record for every call, and the counts of all of them.
+
+It knows no face and no wire; what else is kept of a call than its counts is `watched`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..origin import Origin
+from ..settings.telemetry import BUCKETS
+from .counters import UNKNOWN, Kind, Labels, Tally, labels_of
+from .record import NOTHING, Counted, Nothing
+
+Make = Callable[[Tally, Origin], Counted]
+
+_KINDS: Mapping[tuple[bool, bool], Kind] = {
+    (False, False): "unary",
+    (True, False): "client_stream",
+    (False, True): "server_stream",
+    (True, True): "bidi_stream",
+}
+
+
+class Watch:
+    """Begins records. `make` makes those that keep more than counts."""
+
+    def __init__(self, *, buckets: tuple[float, ...] = BUCKETS, make: Make | None = None, on: bool = True) -> None:
+        self._buckets, self._on = buckets, on
+        self.make = make
+        self._kinds: dict[str, Kind] = {}
+        self._tallies: dict[str, dict[str, Tally]] = {}
+        self._unmatched: Counter[int] = Counter()
+
+    @classmethod
+    def off(cls) -> Watch:
+        """Keeps nothing."""
+        return cls(on=False)
+
+    @property
+    def asks(self) -> bool:
+        """Whether its records ask for the calls' metadata."""
+        return self.make is not None
+
+    def know(self, handlers: Mapping[str, Any]) -> None:
+        """The methods that are served, by `/{package.Service}/{Method}`; all others are one."""
+        for path, handler in handlers.items():
+            self._kinds[path] = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
+
+    def begin(self, path: str, origin: Origin) -> Counted | Nothing:
+        """The record of a call that begins now; whoever asks for it ends it. It is the origin's from now on."""
+        if not self._on:
+            origin.record = NOTHING
+            return NOTHING
+        protocol = origin.protocol
+        try:
+            tally = self._tallies[protocol][path]
+        except KeyError:
+            tally = self.tally(path, protocol)
+        record = origin.record = Counted(tally, origin.came) if self.make is None else self.make(tally, origin)
+        return record
+
+    def tally(self, path: str, protocol: str) -> Tally:
+        """The counts of a method over a protocol."""
+        of = self._tallies.setdefault(protocol, {})
+        kind = self._kinds.get(path)
+        if kind is None:
+            path = UNKNOWN
+        if path not in of:
+            labels = labels_of(path, kind, protocol) if kind else Labels(UNKNOWN, UNKNOWN, UNKNOWN, protocol)
+            of[path] = Tally(labels, self._buckets)
+        return of[path]
+
+    def unmatched(self, status: int) -> None:
+        """An HTTP request met no method."""
+        if self._on:
+            self._unmatched[status] += 1
+
+    def tallies(self) -> Iterator[Tally]:
+        """The counts of every method that was called, over every protocol it was called by."""
+        for of in list(self._tallies.values()):
+            yield from list(of.values())
+
+    @property
+    def missed(self) -> Mapping[int, int]:
+        """How many HTTP requests met no method, by status."""
+        return dict(self._unmatched)
