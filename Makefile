@@ -1,8 +1,9 @@
 # Two commands do everything on a machine that has Python 3.11+ and make: `make serve` and `make test`.
 # `make check` is the one gate; .ci/run calls it.
 
-# The newest supported Python that runs: a version manager's shim may stand on PATH and run nothing.
-PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3 $$HOME/.pyenv/versions/3.1[123].*/bin/python; do $$one -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && command -v $$one && break; done)
+# The newest supported Python that runs; PYTHON=python3.12 chooses another. $(OLDEST) is what the library's tests run on too.
+PYTHON ?= $(shell codegen/pythons.sh | head -n 1 | cut -d ' ' -f 2)
+OLDEST ?= $(shell codegen/pythons.sh | tail -n 1 | cut -d ' ' -f 2)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,10 +16,12 @@ help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
 	@echo 'make serve-cluster  PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
 	@echo 'make test       set everything up and run the tests, in TEST_PROCESSES (2)'
+	@echo 'make test-oldest  run the tests of the library on the oldest supported Python that is found'
 	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
 	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
 	@echo 'make fuzz       throw INPUTS (100,000) at the built program by every protocol, and see what it holds afterwards'
 	@echo 'make audit      look what is installed up in a database of known vulnerabilities'
+	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
@@ -32,8 +35,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # One environment serves every target, so that no two of them can disagree.
 $(VENV)/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml services/pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, not " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || { python=$(PYTHON); test -n "$$python" || { echo 'No Python from 3.11 to 3.13 was found: install one, or name it: make PYTHON=...'; exit 1; }; $$python -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(INSTALL) --group dev $(EDITABLE)
 	@touch $@
@@ -42,8 +44,8 @@ $(VENV)/.bench: $(VENV)/.ready
 	$(INSTALL) --group dev --group bench $(EDITABLE)
 	@touch $@
 
-build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py
-	python codegen/lay.py
+build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py gateway/diptych/protoc_plugin.py
+	python codegen/lay.py --contracts
 	buf generate
 	buf generate --template buf.gen.tests.yaml
 	@touch $@
@@ -70,6 +72,18 @@ PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test: build/.generated clients
 	$(PYTEST) $(ARGS)
+
+# What `diptych` alone installs, with every extra; no service of ours. A packager's minimum is tested as well as the newest.
+LIBRARY_TESTS := tests/gateway tests/parity tests/architecture
+
+test-oldest: build/.generated build/oldest/.ready
+	build/oldest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(LIBRARY_TESTS) $(ARGS)
+
+build/oldest/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml constraints.txt
+	test -x build/oldest/bin/python || $(OLDEST) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet --upgrade pip
+	build/oldest/bin/python -m pip install --quiet --constraint constraints.txt --group dev -e 'gateway[all]' -e sdk/python
+	@touch $@
 
 ROUNDS ?= 100
 

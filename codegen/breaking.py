@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from codegen.lay import lay
+from codegen.lay import lay_google
 
 LAID = ("proto", "buf.yaml")
 
@@ -54,7 +54,7 @@ def main() -> int:
         shutil.copytree("proto", Path(folder, "now", "proto"))
         shutil.copyfile("buf.yaml", Path(folder, "now", "buf.yaml"))
         for name in ("now", "then"):
-            lay(Path(folder, name))
+            lay_google(Path(folder, name))
             tests = Path(folder, name, "tests", "proto")  # buf.yaml names it; those may break
             tests.mkdir(parents=True)
             (tests / "empty.proto").write_text('syntax = "proto3";\n')

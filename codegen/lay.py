@@ -1,6 +1,8 @@
-"""Lays google/api and google/rpc protos from the installed googleapis-common-protos where buf looks for them.
+"""Copies protos to where other tools look for them.
 
-buf modules live inside the workspace, and buf's registry is not reached when building.
+google/api and google/rpc go from the installed googleapis-common-protos into a module of this buf workspace: buf's
+modules live inside the workspace, and its registry is not reached when building. With `--contracts`, our own go
+beside the modules generated from them, so that `protoc -I site-packages` finds them where `artificer` is installed.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from google import api
 
+ROOT = Path(__file__).parents[1]
 # What the contracts import, and what those files import in turn. google/protobuf/* comes with buf itself.
 NAMES = (
     "google/api/annotations.proto",
@@ -23,14 +26,28 @@ NAMES = (
 )
 
 
-def lay(root: Path) -> None:
-    """Copy the protos to `root`/build/googleapis."""
+def lay_google(root: Path) -> None:
+    """Copies Google's protos to `root`/build/googleapis."""
     source = Path(next(iter(api.__path__))).parent.parent
     for name in NAMES:
-        target = root / "build" / "googleapis" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target)
+        _copy(source / name, root / "build" / "googleapis" / name)
+
+
+def lay_contracts(root: Path) -> None:
+    """Copies `root`/proto into the distribution of the generated code, and removes copies of what is gone."""
+    source, target = root / "proto", root / "sdk" / "python"
+    for copy in (target / "artificer").rglob("*.proto"):
+        copy.unlink()
+    for proto in source.rglob("*.proto"):
+        _copy(proto, target / proto.relative_to(source))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 if __name__ == "__main__":
-    lay(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    lay_google(ROOT)
+    if "--contracts" in sys.argv[1:]:
+        lay_contracts(ROOT)

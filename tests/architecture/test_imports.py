@@ -17,7 +17,8 @@ GATEWAY = ROOT / "gateway" / "diptych"
 SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
-    ["status", "probe", "process"],  # the ground: `metadata`, on the first floor, refuses with the one error value too
+    # The one error value is below all, since `metadata`, on the next floor, raises it too.
+    ["status", "probe", "process", "protoc_plugin"],
     ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream"],
     ["rules", "codec", "methods", "telemetry", "tls", "readiness"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
