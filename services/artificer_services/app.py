@@ -18,9 +18,9 @@ from diptych import Gateway, ServiceCheck, Settings
 
 from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
+from .kit.settings import table
 from .ocr.build import OcrService, OcrSettings
 from .ocr.metrics import PoolMetrics
-from .tables import table
 
 logger = logging.getLogger("artificer")
 

@@ -90,7 +90,7 @@ def test_the_gateway_knows_no_service(path: Path) -> None:
     assert not tops & {"artificer", "artificer_services", "kitchen", "tests", "bench", "codegen"}
 
 
-SHARED = {"storage"}  # rooms that all services may use, and that know none
+SHARED = {"kit"}  # rooms that all services may use, and that know none
 
 
 @pytest.mark.parametrize("path", sources(SERVICES), ids=lambda path: str(path.relative_to(SERVICES)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services.batch.build import BatchService, BatchSettings
-from artificer_services.tables import table
+from artificer_services.kit.settings import table
 from diptych import Gateway, Settings
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.tables import table
+from artificer_services.kit.settings import table
 from codegen import deploy_check
 from diptych.cli.load import settings_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from .. import storage
+from ..kit import storage
 from . import database
 from .engines import Engine, NoEngine
 from .errors import Unavailable

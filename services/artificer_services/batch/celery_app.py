@@ -17,7 +17,7 @@ from pathlib import Path
 
 from celery import Celery, signals
 
-from artificer_services.tables import table
+from artificer_services.kit.settings import table
 from diptych.cli.load import LoadError, settings_of
 
 from . import names

@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from .. import storage
+from ..kit import storage
 from .errors import Unavailable
 from .settings import BatchSettings
 from .sql import SqlStore

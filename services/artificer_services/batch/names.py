@@ -11,7 +11,7 @@ import socket
 from functools import cache
 from pathlib import Path
 
-from ..processes import exists
+from ..kit.processes import exists
 
 
 def own() -> str:

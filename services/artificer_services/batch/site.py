@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from .. import site
+from ..kit import site
 
 _INDEX = Path(__file__).with_name("page") / "jobs.html"
 _ASSETS = {"jobs.css": "text/css"} | dict.fromkeys(("jobs.js", "detail.js", "events.js", "shown.js"), "text/javascript")

@@ -17,7 +17,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from ..processes import die_with_the_server
+from ..kit.processes import die_with_the_server
 from . import names
 from .database import connect
 from .errors import Unavailable

@@ -16,8 +16,8 @@ from . import errors
 from .engine import Chat, Start
 from .hub import Reader
 from .statuses import status_of
-from .sticky import Sticky
 from .store import id_of
+from .stream_defaults import StreamDefaults
 from .translate import message_out
 
 # Refusals and repeated acknowledgements that the caller has not read yet; until it does, nothing more of it is taken.
@@ -31,7 +31,7 @@ class Conversation:
     """One call of ChatStream."""
 
     def __init__(self, chat: Chat) -> None:
-        self._chat, self._sticky = chat, Sticky(chat)
+        self._chat, self._defaults = chat, StreamDefaults(chat)
         self._own: deque[pb.ChatStreamResponse] = deque()  # for the caller alone
         self._room = asyncio.Event()
         self._position = 0
@@ -43,11 +43,11 @@ class Conversation:
             first = await anext(requests)
         except StopAsyncIteration:
             raise errors.Invalid(errors.Fault("channel", "must be named by a first message")) from None
-        self._sticky.note(first)
+        self._defaults.note(first)
         start = Start(after=first.after, history=first.history_size)
         files = first.include_files
-        async with self._chat.listen(self._sticky.channel, start, files=files) as (listening, reader):
-            joined = pb.Joined(channel=self._sticky.channel, last_id=id_of(listening.last))
+        async with self._chat.listen(self._defaults.channel, start, files=files) as (listening, reader):
+            joined = pb.Joined(channel=self._defaults.channel, last_id=id_of(listening.last))
             yield pb.ChatStreamResponse(joined=joined)
             hearing = asyncio.create_task(self._hear(first, requests, reader), name="chat-hear")
             hearing.add_done_callback(lambda _: reader.poke())
@@ -87,7 +87,7 @@ class Conversation:
         try:
             if self._position > 1:
                 self._refuse_late(request)
-            done = await self._chat.send(self._sticky.draft(request))
+            done = await self._chat.send(self._defaults.draft(request))
         except errors.Unavailable:
             raise  # nothing is wrong with this message: the call ends, and may be made again
         except errors.ChatError as error:

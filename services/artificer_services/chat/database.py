@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from .. import storage
+from ..kit import storage
 from .settings import ChatSettings
 
 FILE = "chat.sqlite3"

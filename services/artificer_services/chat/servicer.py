@@ -18,8 +18,8 @@ from . import errors
 from .conversation import Conversation
 from .engine import Chat, Start, settled
 from .statuses import Context, abort
-from .sticky import Sticky
 from .store import Appended
+from .stream_defaults import StreamDefaults
 from .translate import message_out
 
 _IN_FLIGHT = 256  # sends of one stream that wait for the same disk
@@ -98,7 +98,7 @@ class _Sending:
 
     def __init__(self, chat: Chat) -> None:
         self.answer = pb.SendMessagesResponse()
-        self._chat, self._sticky = chat, Sticky(chat)
+        self._chat, self._defaults = chat, StreamDefaults(chat)
         self._waiting: deque[asyncio.Future[Appended]] = deque()
         self._count = 0
 
@@ -109,7 +109,7 @@ class _Sending:
             if self._count > self._chat.settings.max_send:
                 limit = self._chat.settings.max_send
                 raise errors.Invalid(errors.Fault("", f"{limit} messages are allowed in a stream; begin another one"))
-            draft = self._sticky.draft(request)
+            draft = self._defaults.draft(request)
         except errors.ChatError:
             await self.finish()  # those before it are stored, and the first that is refused is the one to tell of
             raise

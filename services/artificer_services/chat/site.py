@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from .. import site
+from ..kit import site
 
 _INDEX = Path(__file__).with_name("page") / "index.html"
 _ASSETS = {"chat.css": "text/css"} | dict.fromkeys(("chat.js", "protobuf.js", "transports.js"), "text/javascript")

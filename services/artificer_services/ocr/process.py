@@ -16,7 +16,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from ..processes import exists
+from ..kit.processes import exists
 from . import wire
 
 _FOLDER = "diptych-ocr-"

@@ -14,11 +14,11 @@ import socket
 import sys
 import traceback
 
-from ..processes import die_with_the_server
+from ..kit.processes import die_with_the_server
 from . import errors, wire
 from .ocr_engine import ocr_engine
 from .pdf_engine import pdf_engine
-from .tasks import Desk, Limits
+from .task_runner import Limits, TaskRunner
 
 
 def main(socket_fd: int, life_fd: int) -> None:
@@ -35,33 +35,33 @@ def main(socket_fd: int, life_fd: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (setup["memory"], setup["memory"]))
     ocr = ocr_engine(setup["ocr_engine"])
     ocr.warm(setup["folder"], setup["languages"])
-    desk = Desk(pdf_engine(setup["pdf_engine"]), ocr, Limits(**setup["limits"]))
+    runner = TaskRunner(pdf_engine(setup["pdf_engine"]), ocr, Limits(**setup["limits"]))
     sock.sendall(wire.pack({"ready": True, "provider": ocr.name, "version": ocr.version}))
-    _serve(sock, desk)
+    _serve(sock, runner)
 
 
-def _serve(sock: socket.socket, desk: Desk) -> None:
+def _serve(sock: socket.socket, runner: TaskRunner) -> None:
     while True:
         received = wire.receive(sock)
         if received is None:
             return
         task, fd = received
         if "forget" in task:
-            desk.forget(task["forget"])
+            runner.forget(task["forget"])
             continue
         sock.sendall(wire.pack({"began": True}))
         try:
-            sock.sendall(wire.pack(_attempt(desk, task, fd)))
+            sock.sendall(wire.pack(_attempt(runner, task, fd)))
         finally:
             if fd is not None:
                 os.close(fd)
 
 
-def _attempt(desk: Desk, task: wire.Frame, fd: int | None) -> wire.Frame:
+def _attempt(runner: TaskRunner, task: wire.Frame, fd: int | None) -> wire.Frame:
     try:
         if fd is None:
             raise errors.Unexpected("a task without its document")
-        return {"answer": desk.do(task, fd)}
+        return {"answer": runner.do(task, fd)}
     except errors.OcrError as error:
         return {"error": errors.to_wire(error)}
     except MemoryError:

@@ -23,12 +23,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, inspect, text
 
-from artificer_services import storage
 from artificer_services.batch import database, schema
 from artificer_services.batch.errors import IllegalTransition, LostSlot, Unavailable
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.states import ItemState, JobState, Verb
 from artificer_services.batch.store import Done, JobDraft, Store
+from artificer_services.kit import storage
 from tests.services.postgres import Postgres
 from tests.waiting import wait_for
 

@@ -36,7 +36,7 @@ class Limits:
     dpi_cap: int
 
 
-class Desk:
+class TaskRunner:
     """The open documents of one worker, and the things it can do with them."""
 
     def __init__(self, pdf: PdfEngine, ocr: OcrEngine, limits: Limits) -> None:

@@ -13,7 +13,7 @@ from .store import Draft, User
 from .translate import files_in, user_in
 
 
-class Sticky:
+class StreamDefaults:
     """The channel and the user of one stream."""
 
     def __init__(self, chat: Chat) -> None:
