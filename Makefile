@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -101,6 +101,14 @@ audit: $(VENV)/.ready
 	test -x build/audit/bin/pip-audit || { $(BIN)/python -m venv build/audit && build/audit/bin/pip install --quiet 'pip-audit>=2.10,<3'; }
 	$(BIN)/python -m pip freeze --exclude-editable > build/audit/installed.txt
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement build/audit/installed.txt $(ARGS)
+
+# The newest versions that the packages' ranges allow, on the oldest Python: what supports it supports newer ones too.
+constraints:
+	rm -rf build/constraints
+	$(OLDEST) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --upgrade pip
+	build/constraints/bin/python -m pip install --quiet --group dev $(EDITABLE)
+	build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable | LC_ALL=C sort -f > constraints.txt
 
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
