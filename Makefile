@@ -113,7 +113,7 @@ constraints:
 fresh: build/.generated
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- sdk/python/artificer tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
-	@git diff --exit-code --stat -- docs/operations.md || { echo 'docs/operations.md is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- docs/settings.md || { echo 'docs/settings.md is stale: run make generate and commit'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard sdk/python/artificer tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready

@@ -1,6 +1,6 @@
 """Runs `buf breaking` between the work tree and the protos of the main branch.
 
-The earlier state is DIPTYCH_BASE, else origin/main, else main; where that is the commit at hand, its parent.
+The earlier state is BREAKING_BASE, else origin/main, else main; where that is the commit at hand, its parent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def git(*words: str) -> str | None:
 def earlier() -> str | None:
     """The commit to compare with, or None where there is no earlier state."""
     head = git("rev-parse", "HEAD")
-    for name in filter(None, (os.environ.get("DIPTYCH_BASE"), "origin/main", "main")):
+    for name in filter(None, (os.environ.get("BREAKING_BASE"), "origin/main", "main")):
         base = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if base:
             return base if base != head else git("rev-parse", "--verify", "--quiet", f"{base}^")

@@ -1,4 +1,4 @@
-"""Writes every setting's name, type, default and meaning into docs/operations.md, from the models themselves.
+"""Writes every setting's name, type, default and meaning into docs/settings.md, from the models themselves.
 
 It knows the forms settings have, pydantic models of the gateway and dataclasses of the services, and no single setting.
 With `--check` nothing is written, and a stale page is a failure.
@@ -25,7 +25,7 @@ from pydantic_core import PydanticUndefined
 from diptych.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "operations.md"
+PAGE = ROOT / "docs" / "settings.md"
 BEGIN = "<!-- From here on codegen/settings_docs.py writes: `make generate`. -->"
 END = "<!-- Up to here codegen/settings_docs.py writes. -->"
 
@@ -324,7 +324,7 @@ def main(arguments: list[str]) -> int:
         return 1
     if "--check" in arguments:
         if new != old:
-            print("docs/operations.md is stale: run make generate and commit")
+            print("docs/settings.md is stale: run make generate and commit")
         return int(new != old)
     if new != old:
         PAGE.write_text(new, encoding="utf-8")

@@ -18,7 +18,7 @@ from diptych import Gateway, ServiceCheck, Settings
 
 from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
-from .kit.settings import table
+from .kit.settings import check_names, table
 from .ocr.build import OcrService, OcrSettings
 from .ocr.metrics import PoolMetrics
 
@@ -32,7 +32,8 @@ _OCR_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "Check
 
 
 def create(settings: Settings) -> Gateway:
-    """The gateway with all services. Raises ValueError for a service's settings that cannot work."""
+    """The gateway with all services. Raises `SettingError` for a service's settings that cannot work."""
+    check_names(settings, ("batch", "chat", "ocr"))
     ocr_settings = _divided(table(settings, "ocr", OcrSettings), settings.workers)
     ocr, chat = OcrService(ocr_settings), ChatService(table(settings, "chat", ChatSettings))
     batch = BatchService(_divided(table(settings, "batch", BatchSettings), settings.workers))

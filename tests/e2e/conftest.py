@@ -33,7 +33,7 @@ def find_chromium() -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without a Chromium the browser tests are left out, unless they are required, as in CI."""
-    if find_chromium() or os.environ.get("DIPTYCH_BROWSER_TESTS") == "required":
+    if find_chromium() or os.environ.get("TESTS_BROWSER") == "required":
         return
     browser = [item for item in items if item.get_closest_marker("browser")]
     if browser:
@@ -65,9 +65,9 @@ def wait_until_listening(process: subprocess.Popen[str]) -> Served:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[Served]:
+def serving(*arguments: str, app: str = "artificer_services.app:create") -> Iterator[Served]:
     """`diptych serve` as a process, stopped by SIGTERM."""
-    command = [sys.executable, "-m", "diptych.cli", "serve", *arguments, "--http-port", "0", "--grpc-port", "0"]
+    command = [sys.executable, "-m", "diptych.cli", "serve", app, *arguments, "--http-port", "0", "--grpc-port", "0"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}
     with (
         tempfile.TemporaryDirectory() as data,
@@ -109,7 +109,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def kitchen_served() -> Iterator[Served]:
     """The same program with the kitchen sink behind it."""
-    with serving("tests.kitchen_app:create") as where:
+    with serving(app="tests.kitchen_app:create") as where:
         yield where
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from diptych.cli.load import LoadError, settings_of
 
 ROOT = Path(__file__).parents[2]
-APP = ("--app", "tests.kitchen_app:create")
+APP = "tests.kitchen_app:create"
+SERVICES = "artificer_services.app:create"
 
 
 def diptych(*arguments: str, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
@@ -39,13 +41,13 @@ def test_every_command_has_help() -> None:
 
 
 def test_the_route_table_is_frozen() -> None:
-    """URLs are other people's: a change here is meant, and committed with `diptych routes --plain`."""
-    done = diptych("routes", "--plain")
+    """URLs are other people's: a change here is meant, and committed with `routes --plain`."""
+    done = diptych("routes", SERVICES, "--plain")
     assert done.stdout == (ROOT / "tests" / "golden" / "routes.txt").read_text()
 
 
 def test_routes_have_a_heading_for_people() -> None:
-    lines = diptych("routes", *APP).stdout.splitlines()
+    lines = diptych("routes", APP).stdout.splitlines()
     assert lines[0].split() == ["VERB", "TEMPLATE", "METHOD", "BODY", "RESPONSE_BODY"]
     table = [line.split() for line in lines]
     assert ["POST", "/v1/echo/list", "/kitchen.v1.KitchenService/EchoList", "strings", "strings"] in table
@@ -53,9 +55,9 @@ def test_routes_have_a_heading_for_people() -> None:
 
 
 def test_openapi_is_printed_or_written(tmp_path: Path) -> None:
-    printed = json.loads(diptych("openapi", *APP).stdout)
+    printed = json.loads(diptych("openapi", APP).stdout)
     assert printed["openapi"] == "3.1.0"
-    assert diptych("openapi", *APP, "--output", str(tmp_path / "api.json")).returncode == 0
+    assert diptych("openapi", APP, "--output", str(tmp_path / "api.json")).returncode == 0
     assert json.loads((tmp_path / "api.json").read_text()) == printed
 
 
@@ -86,7 +88,7 @@ def test_openapi_is_printed_or_written(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_explain(request_line: tuple[str, ...], code: int, expected: list[str]) -> None:
-    done = diptych("explain", *request_line, *APP)
+    done = diptych("explain", APP, *request_line)
     assert done.returncode == code, done.stderr
     for part in expected:
         assert part in done.stdout
@@ -94,12 +96,12 @@ def test_explain(request_line: tuple[str, ...], code: int, expected: list[str]) 
 
 
 def test_lint_of_the_services_finds_nothing() -> None:
-    done = diptych("lint", "--strict")
+    done = diptych("lint", SERVICES, "--strict")
     assert (done.returncode, done.stdout) == (0, "0 errors, 0 warnings\n")
 
 
 def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
-    done = diptych("lint", *APP)
+    done = diptych("lint", APP)
     assert done.returncode == 1
     assert "no request can set ingredients: it is a repeated message" in done.stdout
     assert "warning: /kitchen.v1.KitchenService/Unbound: has no google.api.http annotation" in done.stdout
@@ -110,13 +112,22 @@ def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
     [
         (("serve", "nowhere:create"), "cannot import nowhere"),
         (("serve", "tests.kitchen_app:nothing"), "has no nothing"),
-        (("serve", "tests.kitchen_app"), "not of the form module:factory"),
-        (("serve", "--http-port", "70000"), "http_port"),
-        (("serve", "--set", "no_such=1"), "no_such"),
-        (("serve", "--set", "services.ocr.no_such=1"), "services.ocr has no setting no_such"),
-        (("serve", "--config", "missing.toml"), "no settings file missing.toml"),
-        (("serve", "--grpc-host", "192.0.2.1"), "192.0.2.1"),
-        (("explain", "GET"), "path"),
+        (("serve", "tests.kitchen_app"), "named as module:factory, not 'tests.kitchen_app'"),
+        (("serve",), "diptych: name the application: diptych serve module:factory\n"),
+        (("explain", APP, "GET"), "name the application: diptych explain module:factory METHOD PATH"),
+        (("serve", APP, "--http-port", "70000"), "--http-port: http_port: Input should be less than or equal to 65535"),
+        (("serve", APP, "--set", "no_such=1"), "--set no_such: no_such: there is no such setting\n"),
+        (
+            ("lint", SERVICES, "--set", "services.ocr.wokers=1"),
+            "--set services.ocr.wokers: services.ocr.wokers: there is no such setting; did you mean"
+            " services.ocr.workers?",
+        ),
+        (
+            ("lint", SERVICES, "--set", "services.orc.workers=1"),
+            "--set services.orc.workers: services.orc: there is no such setting; did you mean services.ocr?",
+        ),
+        (("serve", APP, "--config", "missing.toml"), "no settings file missing.toml"),
+        (("serve", APP, "--grpc-host", "192.0.2.1"), "192.0.2.1"),
         (("no-such-command",), "No such command"),
     ],
 )
@@ -129,16 +140,21 @@ def test_a_failure_is_one_line(arguments: tuple[str, ...], expected: str) -> Non
     assert expected in done.stderr
 
 
-def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environment, then the file, then flags."""
+def test_the_nearest_source_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags over the environment over the file, in tables too."""
     file = tmp_path / "settings.toml"
-    file.write_text('http_port = 2\ngrpc_port = 2\n[services.ocr]\npdf_engine = "pypdfium2"\n')
-    for name in ("HTTP_PORT", "GRPC_PORT", "GRACE_SECONDS"):
+    file.write_text(
+        "http_port = 2\ngrpc_port = 2\ngrace_seconds = 2\n"
+        '[services.ocr]\npdf_engine = "pypdfium2"\nworkers = 2\n[limits]\nrules = [{ rate = "1/day" }]\n'
+    )
+    for name in ("HTTP_PORT", "GRPC_PORT"):
         monkeypatch.setenv(f"DIPTYCH_{name}", "1")
     monkeypatch.setenv("DIPTYCH_SERVICES__OCR__WORKERS", "3")
+    monkeypatch.setenv("DIPTYCH_LIMITS__MAX_KEYS", "7")
     monkeypatch.setenv("DIPTYCH_METADATA_DENY", '["cookie"]')
     settings = settings_of(file, {"http_port": 3}, ["log_level=error"])
-    assert (settings.http_port, settings.grpc_port, settings.grace_seconds) == (3, 2, 1)
+    assert (settings.http_port, settings.grpc_port, settings.grace_seconds) == (3, 1, 2)
+    assert (settings.limits.max_keys, settings.limits.rules[0].rate) == (7, "1/day")
     assert settings.metadata_deny == ("cookie",)
     assert settings.log_level == "error"
     assert settings.services["ocr"] == {"pdf_engine": "pypdfium2", "workers": "3"}
@@ -157,9 +173,21 @@ def test_a_list_in_the_environment_is_json_or_has_commas(text: str, monkeypatch:
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("LIMITS__RULES", "nonsense", "limits.rules: Input should be a valid tuple"),
-        ("AUTH", "nonsense", "auth: Input should be a valid dictionary"),
-        ("TRUSTED_PROXIES", "nonsense", "trusted_proxies.0: Input is not a valid IPv4 network; "),
+        ("LIMITS__RULES", "nonsense", "DIPTYCH_LIMITS__RULES: limits.rules: Input should be a valid tuple"),
+        ("AUTH", "nonsense", "DIPTYCH_AUTH: auth: Input should be a valid dictionary"),
+        ("TRUSTED_PROXIES", "nonsense", "DIPTYCH_TRUSTED_PROXIES: trusted_proxies.0: Input is not a valid IPv4"),
+        (
+            "AUHT__API_KEYS__CI__HASH",
+            "nonsense",
+            "DIPTYCH_AUHT__API_KEYS__CI__HASH: auht: there is no such setting; did you mean auth?",
+        ),
+        (
+            "AUTH__JWT__SECRE",
+            "nonsense",
+            "DIPTYCH_AUTH__JWT__SECRE: auth.jwt.secre: there is no such setting; did you mean auth.jwt.secret?",
+        ),
+        ("AUTH__API_KEYS__CI__HAHS", "nonsense", "auth.api_keys.ci.hahs: there is no such setting; did you mean"),
+        ("APP", "nonsense", "DIPTYCH_APP: app: there is no such setting"),
     ],
 )
 def test_what_is_wrong_in_the_environment_is_named(
@@ -171,8 +199,82 @@ def test_what_is_wrong_in_the_environment_is_named(
     assert "nonsense" not in str(told.value)
 
 
+FILE = """\
+http_port = 1
+trusted_proxies = [
+    "10.0.0.0/8",
+    "secret",
+]
+
+[auth.jwt]
+isuer = "secret"
+audiences = ["x"]
+secret = "%s"
+
+[[limits.rules]]
+rate = "1/day"
+
+[[limits.rules]]
+concurrent = 1
+rate = "secret"
+"""
+
+
+def test_what_is_wrong_in_the_file_is_named_with_its_line(tmp_path: Path) -> None:
+    (file := tmp_path / "settings.toml").write_text(FILE % ("secret" * 6))
+    with pytest.raises(LoadError) as told:
+        settings_of(file, {}, [])
+    faults = str(told.value).replace(str(tmp_path), "").split("; ")
+    assert "/settings.toml:2: trusted_proxies.1: Input is not a valid IPv4 network" in faults
+    assert "/settings.toml:8: auth.jwt.isuer: there is no such setting" in faults
+    assert "did you mean auth.jwt.issuer?" in faults
+    assert "/settings.toml:7: auth.jwt.issuer: Field required" in faults
+    assert any(fault.startswith("/settings.toml:15: limits.rules.1: rate") for fault in faults)
+    assert "secretsecret" not in str(told.value)
+
+
+def test_a_file_that_is_not_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    (file := tmp_path / "settings.toml").write_text("http_port = 1\nhttp_host = = 2\n")
+    with pytest.raises(LoadError, match=r"settings\.toml:2: Invalid value"):
+        settings_of(file, {}, [])
+
+
 def test_a_file_in_the_folder_is_found(tmp_path: Path) -> None:
-    (tmp_path / "diptych.toml").write_text("error_dialect = 'nonsense'\n")
-    done = diptych("routes", folder=tmp_path)
+    (tmp_path / "diptych.toml").write_text("\nerror_dialect = 'nonsense'\n")
+    done = diptych("routes", APP, folder=tmp_path)
     assert done.returncode == 1
-    assert "error_dialect" in done.stderr
+    assert done.stderr.startswith("diptych: diptych.toml:2: error_dialect: Input should be 'google'")
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert diptych("--version").stdout == f"diptych {version('diptych')}\n"
+
+
+BROKEN = """\
+def create(settings):
+    return helper(None)
+
+def helper(value):
+    return value.nothing
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BROKEN, "broken:create failed: {file}:5: AttributeError: 'NoneType' object has no attribute 'nothing'"),
+        ("import orjson\n\n\ndef create() -> int:\n    return orjson.loads('{')\n", "{file}:5: JSONDecodeError"),
+        ("import nowhere_at_all\n", "cannot import broken: {file}:1: ModuleNotFoundError: No module named"),
+        ("def create(:\n", "cannot import broken: {file}:1: SyntaxError"),
+        ("def create() -> int:\n    return 1\n", "broken:create returned int; expected a Gateway"),
+    ],
+)
+def test_a_factory_that_fails_is_named_with_its_line(text: str, expected: str, tmp_path: Path) -> None:
+    (file := tmp_path / "broken.py").write_text(text)
+    told = diptych("lint", "broken:create", folder=tmp_path)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert len(told.stderr.splitlines()) == 1, told.stderr
+    assert expected.format(file=file) in told.stderr
+    whole = diptych("lint", "broken:create", "--debug", folder=tmp_path).stderr.splitlines()
+    assert whole[0] == "Traceback (most recent call last):"
+    assert whole[-1] == told.stderr.strip()

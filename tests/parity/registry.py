@@ -141,8 +141,8 @@ _PYTHON = {
     ),
 }
 
-REQUIRED = os.environ.get("DIPTYCH_CLIENT_TESTS") == "required"
+REQUIRED = os.environ.get("TESTS_CLIENTS") == "required"
 HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
-HAS_BROWSER = HAS_NODE and (find_chromium() is not None or os.environ.get("DIPTYCH_BROWSER_TESTS") == "required")
+HAS_BROWSER = HAS_NODE and (find_chromium() is not None or os.environ.get("TESTS_BROWSER") == "required")
 
 FACES: dict[str, Door] = {**_OWN, **_WEB, **_PYTHON, **(_NODE if HAS_NODE else {}), **(_BROWSER if HAS_BROWSER else {})}

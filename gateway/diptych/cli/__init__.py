@@ -1,11 +1,15 @@
 """The `diptych` command: arguments to settings to gateway. The only room that reads the environment and files.
 
-Every failure is one line on standard error and a non-zero exit, without a traceback.
+Every failure is one line on standard error and a non-zero exit; `--debug` shows the traceback as well.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,18 +17,17 @@ import orjson
 import typer
 from typer.exceptions import TyperException
 
-from ..auth import AuthError, KeyFileError
-from ..limits import LimitError
-from ..rpc_server import EngineError
-from ..rules import RuleError
-from ..telemetry.setup import TelemetryError
+from ..gateway import Gateway
+from ..settings.errors import SettingError
 from ..workers.member import seated
+from .application import gateway_of
 from .auth import app as auth_commands
+from .errors import CONFIGURATION
 from .explain import explain as explain_request
 from .health import grpc_health
 from .health import health as http_health
 from .lint import lint as lint_gateway
-from .load import LoadError, gateway_of, settings_of
+from .load import LoadError, placed, settings_of, sources_of
 from .observe import observed
 from .table import routes as route_table
 from .workers import seat_of, supervise
@@ -40,25 +43,62 @@ app = typer.Typer(
 
 app.add_typer(auth_commands)
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"diptych {version('diptych')}")
+        raise typer.Exit
+
+
+def _show_traceback(context: typer.Context, wanted: bool) -> bool:
+    context.obj["traceback"] = wanted
+    return wanted
+
+
 Target = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[MODULE:FACTORY]",
-        help="What makes the gateway, called with the settings. Without it: the one installed application.",
-    ),
-]
-App = Annotated[
-    str | None,
-    typer.Option("--app", metavar="MODULE:FACTORY", envvar="DIPTYCH_APP", help="What makes the gateway."),
+    typer.Argument(metavar="MODULE:FACTORY", help="The function that takes the settings and returns the gateway."),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(envvar="DIPTYCH_CONFIG", help="A TOML file of settings; ./diptych.toml where there is one."),
+    typer.Option(envvar="DIPTYCH_CONFIG", help="A TOML file of settings. Default: ./diptych.toml if it exists."),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any setting by name; dots go into tables. May be repeated."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting by its dotted name. May be repeated."),
 ]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=_show_traceback, help="Print the traceback when the command fails.")
+]
+
+
+@app.callback()
+def diptych(
+    _: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """One .proto, two protocols, one process: gRPC and REST/JSON from the same servicers."""
+
+
+@contextmanager
+def _application(
+    command: str, target: str | None, config: Path | None, assignments: list[str], flags: Collection[str] = ()
+) -> Iterator[str]:
+    """The name of the application. Settings that it refuses are shown with the places where they were written."""
+    if target is None:
+        raise LoadError(f"name the application: diptych {command}")
+    try:
+        yield target
+    except SettingError as error:
+        raise placed(error, sources_of(config, flags, assignments)) from error
+
+
+def _gateway(command: str, target: str | None, config: Path | None, assignments: list[str] | None) -> Gateway:
+    given = assignments or []
+    with _application(command, target, config, given) as name:
+        return gateway_of(name, settings_of(config, {}, given))
 
 
 @app.command()
@@ -75,17 +115,24 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes on the same ports, under a supervisor.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    debug: Annotated[bool | None, typer.Option("--debug", help="Send the text of exceptions to clients.")] = None,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            callback=_show_traceback,
+            help="Send the text of exceptions to clients, and print the traceback when the command fails.",
+        ),
+    ] = False,
     settings: Set = None,
     as_worker: Annotated[str | None, typer.Option("--as-worker", hidden=True)] = None,
 ) -> None:
-    """Serve both faces until SIGTERM or SIGINT; a second signal exits at once.
+    """Serve gRPC and REST until SIGTERM or SIGINT; a second signal exits at once.
 
-    With several workers, SIGHUP reads settings and code anew, a worker at a time, without a failed request.
+    With several workers, SIGHUP reloads settings and code one worker at a time, without a failed request.
 
-    Settings come from DIPTYCH_* variables, then a TOML file, then flags: the later wins.
+    Flags win over DIPTYCH_* variables, which win over the TOML file, which wins over the defaults.
     """
-    flags: dict[str, Any] = {
+    given: dict[str, Any] = {
         "http_host": http_host,
         "http_port": http_port,
         "grpc_host": grpc_host,
@@ -94,40 +141,45 @@ def serve(
         "workers": workers,
         "grace_seconds": grace_seconds,
         "log_level": log_level,
-        "debug": debug,
+        "debug": debug or None,
     }
-    loaded = settings_of(config, {name: value for name, value in flags.items() if value is not None}, settings or [])
-    if as_worker is not None:
-        seat = seat_of(as_worker)
-        serve_seated(gateway_of(target, observed(seated(loaded, seat))), seat)
-    elif loaded.workers > 1:
-        supervise(loaded)
-    else:
-        gateway_of(target, observed(loaded)).run()
+    flags = {name: value for name, value in given.items() if value is not None}
+    assignments = settings or []
+    with _application("serve module:factory", target, config, assignments, flags) as name:
+        loaded = settings_of(config, flags, assignments)
+        if as_worker is not None:
+            seat = seat_of(as_worker)
+            serve_seated(gateway_of(name, observed(seated(loaded, seat))), seat)
+        elif loaded.workers > 1:
+            supervise(loaded)
+        else:
+            gateway_of(name, observed(loaded)).run()
 
 
 @app.command()
 def routes(
-    target: App = None,
+    target: Target = None,
     config: Config = None,
     settings: Set = None,
+    debug: Debug = False,
     plain: Annotated[bool, typer.Option("--plain", help="Tabs between columns, no heading.")] = False,
 ) -> None:
     """Print the route table: verb, template, method, body, response_body."""
-    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    gateway = _gateway("routes module:factory", target, config, settings)
     gateway.build()
     typer.echo(route_table(gateway.bindings(), plain=plain))
 
 
 @app.command()
 def openapi(
-    target: App = None,
+    target: Target = None,
     config: Config = None,
     settings: Set = None,
+    debug: Debug = False,
     output: Annotated[Path | None, typer.Option(help="A file to write to instead of standard output.")] = None,
 ) -> None:
     """Print the OpenAPI 3.1 document."""
-    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    gateway = _gateway("openapi module:factory", target, config, settings)
     gateway.build()
     text = orjson.dumps(gateway.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if output is None:
@@ -138,18 +190,19 @@ def openapi(
 
 @app.command()
 def explain(
-    method: Annotated[str, typer.Argument(help="The HTTP method.")],
-    path: Annotated[str, typer.Argument(help="The path as it is sent, with its query.")],
-    target: App = None,
+    target: Target = None,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="The HTTP method.")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The path as it is sent, with its query.")] = "",
     config: Config = None,
     settings: Set = None,
+    debug: Debug = False,
     data: Annotated[str | None, typer.Option(help="A JSON body.")] = None,
 ) -> None:
     """Say which template matches a request, what is bound, and which templates lost and why.
 
     Exits 1 where the request would be refused.
     """
-    gateway = gateway_of(target, settings_of(config, {}, settings or []))
+    gateway = _gateway("explain module:factory METHOD PATH", target if path else None, config, settings)
     answer = explain_request(gateway.build().routes, method, path, (data or "").encode())
     typer.echo(answer.text)
     if not answer.served:
@@ -158,13 +211,14 @@ def explain(
 
 @app.command()
 def lint(
-    target: App = None,
+    target: Target = None,
     config: Config = None,
     settings: Set = None,
+    debug: Debug = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
 ) -> None:
     """Look for shadowed or ambiguous routes, fields no request can set, and methods without a route."""
-    findings = lint_gateway(gateway_of(target, settings_of(config, {}, settings or [])))
+    findings = lint_gateway(_gateway("lint module:factory", target, config, settings))
     for finding in findings:
         typer.echo(str(finding))
     errors = sum(finding.is_error for finding in findings)
@@ -177,6 +231,7 @@ def lint(
 def health(
     config: Config = None,
     settings: Set = None,
+    debug: Debug = False,
     live: Annotated[bool, typer.Option("--live", help="Only whether the process is alive (/healthz).")] = False,
     rpc: Annotated[bool, typer.Option("--grpc", help="Ask grpc.health.v1 instead of /readyz.")] = False,
     service: Annotated[str, typer.Option(help="With --grpc: one service, by its full name.")] = "",
@@ -197,17 +252,19 @@ def health(
 
 
 def main() -> None:
-    """Run the command; what goes wrong is told in one line."""
+    """Run the command. A failure is printed in one line."""
+    shown = {"traceback": False}
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, obj=shown)
     except typer.Abort:
         code = 130
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (AuthError, EngineError, KeyFileError, LimitError, LoadError, RuleError, TelemetryError, OSError) as error:
-        code = _fail(str(error), 1)
     except Exception as error:
-        code = _fail(f"{type(error).__name__}: {error}", 1)
+        if shown["traceback"]:
+            traceback.print_exc()
+        own = isinstance(error, (LoadError, *CONFIGURATION))
+        code = _fail(str(error) if own else f"{type(error).__name__}: {error}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,56 +1,55 @@
-"""Settings from the environment, a file and flags; a gateway from the name of what makes it.
+"""Settings from flags, the environment and a file. The first that names a setting wins; then come the defaults.
 
-Sources in the order they are laid on one another: defaults, DIPTYCH_* variables, the TOML file, flags.
+It knows no application.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import sys
+import os
+import re
 import tomllib
-from importlib.metadata import entry_points
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
-from ..gateway import Gateway
 from ..settings import Settings
+from ..settings.errors import Fault, SettingError, unknown
+from .sources import PREFIX, Sources, variables
 
-# An installed package names its application here; the library itself knows none.
-ENTRY_POINT = "diptych.app"
 DEFAULT_FILE = Path("diptych.toml")
 
 
 class LoadError(Exception):
-    """Settings or an application that cannot be loaded; the text says what to mend."""
+    """Settings or an application that cannot be loaded; the text says what to do."""
 
 
 class _Environment(EnvSettingsSource):
-    """The DIPTYCH_* variables: tables and lists as JSON, or as text where the setting reads it."""
+    """The DIPTYCH_* variables: tables and lists as JSON, or as text where the setting parses it."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
-            return value  # `a, b` for a list; the setting itself says what is wrong with anything else
+            return value  # `a, b` for a list; validation names what is wrong with anything else
 
 
 class _Edge(BaseSettings, Settings):
     """The settings as the edge reads them; the gateway is given a plain `Settings`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DIPTYCH_", env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
     @classmethod
@@ -62,80 +61,115 @@ class _Edge(BaseSettings, Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, TomlConfigSettingsSource(settings_cls), _Environment(settings_cls)
+        return init_settings, _Environment(settings_cls)
 
 
-def settings_of(config: Path | None, flags: dict[str, Any], assignments: list[str]) -> Settings:
-    """The settings. Raises `LoadError` naming the setting at fault."""
-    if config is not None and not config.is_file():
-        raise LoadError(f"there is no settings file {config}")
-    file = config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+def settings_of(config: Path | None, flags: Mapping[str, Any], assignments: list[str]) -> Settings:
+    """The settings. Raises `LoadError`, which names each setting at fault and where it was written."""
+    sources = sources_of(config, flags, assignments)
+    tree = {} if sources.file is None else _parsed(sources.file)
+    given = dict(flags)
     for assignment in assignments:
-        _assign(flags, assignment)
+        _assign(given, assignment)
 
     class FromFile(_Edge):
-        model_config = SettingsConfigDict(toml_file=file)
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **kwargs: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            above = super().settings_customise_sources(settings_cls, *args, **kwargs)
+            return *above, InitSettingsSource(settings_cls, tree)
 
     try:
-        edge = FromFile(**flags)
+        edge = FromFile(**given)
     except ValidationError as error:
-        faults = (f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise LoadError("settings: " + "; ".join(faults)) from None
-    except (tomllib.TOMLDecodeError, SettingsError) as error:
+        faults = [*_unread(sources), *map(_fault, error.errors())]
+    except SettingsError as error:
         raise LoadError(f"settings: {error}") from None
+    else:
+        faults = list(_unread(sources))
+    if faults:
+        raise placed(SettingError(*faults), sources)
     return Settings(**{name: getattr(edge, name) for name in Settings.model_fields})
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    """Where a fault is, without the names that pydantic gives to its own steps."""
-    return ".".join(str(part) for part in loc if not (isinstance(part, str) and "[" in part))
+def sources_of(config: Path | None, flags: Collection[str], assignments: list[str]) -> Sources:
+    """Where settings come from. Raises `LoadError` where the file is missing."""
+    if config is not None and not config.is_file():
+        raise LoadError(f"there is no settings file {config}")
+    return Sources(
+        options=tuple(flags),
+        assignments=[assignment.partition("=")[0] for assignment in assignments],
+        environ=os.environ,
+        file=config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None),
+    )
+
+
+def placed(error: SettingError, sources: Sources) -> LoadError:
+    """The error with the places where its settings were written."""
+    texts = []
+    for setting, text in error.faults:
+        place = sources.of(setting)
+        texts.append(f"{setting}: {text}" if place is None else f"{place}: {setting}: {text}")
+    return LoadError("; ".join(texts))
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise LoadError(f"{file}:{line[1]}: {error}" if line else f"{file}: {error}") from None
+    except UnicodeDecodeError:
+        raise LoadError(f"{file}: expected a TOML file in UTF-8") from None
+
+
+def _unread(sources: Sources) -> Iterator[Fault]:
+    """Variables that name no setting: pydantic-settings looks at the names that it knows only."""
+    for _, place in variables(sources.environ):
+        if place[0] not in Settings.model_fields:
+            yield unknown(place[0], Settings.model_fields)
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    loc = error["loc"]
+    # The steps of a union or a validator have names such as `function-before[_listed(), tuple[str, ...]]`.
+    place = tuple(str(part) for part in loc if not (isinstance(part, str) and "[" in part))
+    setting = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        return unknown(setting, _known(place[:-1]))
+    return Fault(setting or "settings", error["msg"].removeprefix("Value error, "))
+
+
+def _known(table: tuple[str, ...]) -> Collection[str]:
+    """The settings in a table; a mapping's keys and a list's indexes are on the way to it."""
+    model: type[BaseModel] = Settings
+    for part in table:
+        field = model.model_fields.get(part)
+        if field is not None:
+            model = next(_models(field.annotation), model)
+    return model.model_fields
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for one in get_args(annotation):
+        yield from _models(one)
 
 
 def _assign(flags: dict[str, Any], assignment: str) -> None:
     name, equals, value = assignment.partition("=")
     if not equals:
-        raise LoadError(f"--set takes NAME=VALUE, not {assignment!r}")
+        raise LoadError(f"--set {assignment}: expected NAME=VALUE")
     *tables, last = name.split(".")
     table = flags
     for key in tables:
         table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise LoadError(f"--set {name}: {key} is set to a value and to a table")
     try:
         # A value is TOML where it reads as TOML (numbers, booleans, lists), else the text itself.
         table[last] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         table[last] = value
-
-
-def gateway_of(target: str | None, settings: Settings) -> Gateway:
-    """The gateway that `module:factory` makes of the settings. Raises `LoadError`."""
-    name = target or _installed()
-    module_name, colon, attribute = name.partition(":")
-    if not colon or not attribute:
-        raise LoadError(f"{name!r} is not of the form module:factory")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # as `python -m` does: an application may lie in the current folder
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise LoadError(f"cannot import {module_name}: {error}") from None
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
-        if found is None:
-            raise LoadError(f"module {module_name} has no {attribute}")
-    if isinstance(found, Gateway):
-        raise LoadError(f"{name} is a gateway already: name a function that makes one of the settings")
-    if not callable(found):
-        raise LoadError(f"{name} is not callable")
-    made = found(settings) if inspect.signature(found).parameters else found()
-    if not isinstance(made, Gateway):
-        raise LoadError(f"{name} made {type(made).__name__}, not a Gateway")
-    return made
-
-
-def _installed() -> str:
-    found = list(entry_points(group=ENTRY_POINT))
-    if len(found) == 1:
-        return found[0].value
-    names = ", ".join(sorted(point.value for point in found))
-    which = f"{len(found)} are installed ({names})" if found else "none is installed"
-    raise LoadError(f"name the application as module:factory: {which}")

@@ -5,12 +5,14 @@ Knows no service; used by the composition root and by whatever else is a process
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from diptych import Settings
+from diptych.settings.errors import Fault, SettingError, unknown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -19,14 +21,22 @@ if TYPE_CHECKING:
 
 
 def table(settings: Settings, name: str, kind: type[S]) -> S:
-    """The settings of the service `name`. Raises ValueError for those that it does not have or that are wrong."""
+    """The settings of the service `name`. Raises `SettingError` for those that do not exist or that are wrong."""
     found = settings.services.get(name, {})
-    unknown = found.keys() - {field.name for field in fields(kind)}
-    if unknown:
-        raise ValueError(f"services.{name} has no setting {', '.join(sorted(unknown))}")
+    known = [field.name for field in fields(kind)]
+    if strange := sorted(found.keys() - set(known)):
+        raise SettingError(*(unknown(f"services.{name}.{one}", known) for one in strange))
     try:
         # Environment variables are text; the adapter makes numbers of them.
         return TypeAdapter(kind).validate_python(dict(found))
     except ValidationError as error:
-        faults = [(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
-        raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None
+        faults = [
+            Fault(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()
+        ]
+        raise SettingError(*faults) from None
+
+
+def check_names(settings: Settings, names: Collection[str]) -> None:
+    """Raises `SettingError` where there is a table of a service that is not one of `names`."""
+    if strange := sorted(settings.services.keys() - set(names)):
+        raise SettingError(*(unknown(f"services.{one}", names) for one in strange))

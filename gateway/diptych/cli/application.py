@@ -1,0 +1,71 @@
+"""The gateway that `module:factory` makes of the settings, and what its code raised, in one line.
+
+It reads no settings.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ..gateway import Gateway
+from ..settings import Settings
+from .errors import CONFIGURATION
+from .load import LoadError
+
+# Frames below these are not the application's: what a library or this package raises is shown where it was called.
+_OTHERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+_OWN = f"{Path(__file__).parents[1]}/"
+
+
+def gateway_of(target: str, settings: Settings) -> Gateway:
+    """The gateway that `module:factory` makes of the settings. Raises `LoadError`."""
+    factory = _found(target)
+    if isinstance(factory, Gateway):
+        raise LoadError(f"{target} is a Gateway; name a function that takes the settings and returns one")
+    if not callable(factory):
+        raise LoadError(f"{target} is not callable; name a function that takes the settings and returns a Gateway")
+    try:
+        made = factory(settings) if inspect.signature(factory).parameters else factory()
+    except CONFIGURATION:
+        raise
+    except Exception as error:
+        raise LoadError(f"{target} failed: {_told(error)}") from error
+    if not isinstance(made, Gateway):
+        raise LoadError(f"{target} returned {type(made).__name__}; expected a Gateway")
+    return made
+
+
+def _found(target: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise LoadError(f"the application is named as module:factory, not {target!r}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does: an application may lie in the current folder
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:
+        raise LoadError(f"cannot import {module_name}: {_told(error)}") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise LoadError(f"module {module_name} has no {attribute}")
+    return found
+
+
+def _told(error: Exception) -> str:
+    """`file:line: type: message`, the innermost line of the application's own code."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<frozen ", _OWN, *_OTHERS))
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {text}" if frames else text

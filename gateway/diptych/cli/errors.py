@@ -1,0 +1,23 @@
+"""The errors whose text alone says what to do: they are shown in one line, without the place in the code."""
+
+from __future__ import annotations
+
+from ..auth import AuthError, KeyFileError
+from ..limits import LimitError
+from ..methods import RegistrationError
+from ..rpc_server import EngineError
+from ..rules import RuleError
+from ..settings.errors import SettingError
+from ..telemetry.setup import TelemetryError
+
+CONFIGURATION = (
+    AuthError,
+    EngineError,
+    KeyFileError,
+    LimitError,
+    RegistrationError,
+    RuleError,
+    SettingError,
+    TelemetryError,
+    OSError,
+)

@@ -1,0 +1,99 @@
+"""Where each setting was written: a flag, a `DIPTYCH_*` variable, or a line of the settings file.
+
+It compares names and quotes no value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PREFIX = "DIPTYCH_"
+CONFIG = f"{PREFIX}CONFIG"
+"""Names the settings file; every other variable with the prefix is a setting."""
+
+Place = tuple[str, ...]
+"""A setting's dotted name, taken apart."""
+
+
+def variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
+    """The variables that are settings, each with the place of its setting."""
+    for name in environ:
+        if name.upper().startswith(PREFIX) and name.upper() != CONFIG:
+            yield name, tuple(name[len(PREFIX) :].lower().split("__"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What a start was given, in the order in which the first wins."""
+
+    options: Sequence[str] = ()
+    """Settings with a flag of their own."""
+    assignments: Sequence[str] = ()
+    """Dotted names given by `--set`."""
+    environ: Mapping[str, str]
+    file: Path | None = None
+
+    def of(self, setting: str) -> str | None:
+        """Where `setting`, or the nearest table around it, was written; None where it was written nowhere."""
+        parts = tuple(setting.lower().split("."))
+        lines = _Lines(self.file)
+        for length in range(len(parts), 0, -1):
+            place = parts[:length]
+            found = self._flag(place) or self._variable(place) or lines.of(place)
+            if found is not None:
+                return found
+        return None
+
+    def _flag(self, place: Place) -> str | None:
+        for option in self.options:
+            if place == (option,):
+                return f"--{option.replace('_', '-')}"
+        for name in self.assignments:
+            if _on_one_path(tuple(name.lower().split(".")), place):
+                return f"--set {name}"
+        return None
+
+    def _variable(self, place: Place) -> str | None:
+        return next((name for name, found in variables(self.environ) if _on_one_path(found, place)), None)
+
+
+class _Lines:
+    """Lines of a TOML file. A prefix of the file's lines is TOML wherever it cuts no value, so that the first prefix
+    that has a key ends with it. Quadratic, and read only once a start has failed.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._lines = [] if file is None else file.read_text(encoding="utf-8").splitlines(keepends=True)
+
+    def of(self, place: Place) -> str | None:
+        begin = 1
+        for end in range(1, len(self._lines) + 1):
+            try:
+                tree = tomllib.loads("".join(self._lines[:end]))
+            except tomllib.TOMLDecodeError:
+                continue
+            if _has(tree, place):
+                return f"{self._file}:{begin}"
+            begin = end + 1
+        return None
+
+
+def _on_one_path(one: Place, other: Place) -> bool:
+    return all(mine == yours for mine, yours in zip(one, other, strict=False))
+
+
+def _has(tree: Any, place: Place) -> bool:
+    for part in place:
+        if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
+            tree = tree[int(part)]
+            continue
+        found = [key for key in tree if key.lower() == part] if isinstance(tree, dict) else []
+        if not found:
+            return False
+        tree = tree[found[0]]
+    return True

@@ -1,0 +1,34 @@
+"""What is wrong with settings: their dotted names and texts, without values, which may be secrets.
+
+It knows no source: where a setting was written is the edge's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One setting and what is wrong with it."""
+
+    setting: str
+    """The dotted name, as `--set` takes it."""
+    text: str
+
+
+class SettingError(ValueError):
+    """Settings that cannot be used. Raised by the edge, and by services for the tables that belong to them."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(f"{fault.setting}: {fault.text}" for fault in faults))
+        self.faults = faults
+
+
+def unknown(setting: str, known: Iterable[str]) -> Fault:
+    """The fault of a setting that does not exist; `known` are the names that do, in the same table."""
+    table, _, name = setting.rpartition(".")
+    close = get_close_matches(name, list(known), n=1)
+    text = "there is no such setting"
+    return Fault(setting, f"{text}; did you mean {'.'.join(filter(None, (table, close[0])))}?" if close else text)
