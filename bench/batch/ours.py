@@ -22,8 +22,8 @@ import grpc
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services.batch.build import BatchSettings
-from artificer_services.batch.database import open_store
-from artificer_services.batch.store import Done
+from artificer_services.batch.jobs.work import Done
+from artificer_services.batch.store.database import open_store
 from bench import process
 from bench.batch.work import NAP, NAP_SECONDS, NOTHING, OCR
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from artificer_services.batch.states import ItemState, JobState
-from artificer_services.batch.store import Job, Result, Store
+from artificer_services.batch.jobs.job import Job, Result
+from artificer_services.batch.jobs.states import ItemState, JobState
+from artificer_services.batch.jobs.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

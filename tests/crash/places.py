@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artificer_services.batch import names
 from artificer_services.batch.settings import BatchSettings
+from artificer_services.batch.worker import names
 from artificer_services.cluster.cluster import Cluster, Plan
 from artificer_services.cluster.member import Member, Program
 from artificer_services.cluster.servers import free_port

@@ -19,10 +19,11 @@ import grpc
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
-from artificer_services.batch.database import connect, open_store
-from artificer_services.batch.errors import Unavailable
-from artificer_services.batch.states import JobState
-from artificer_services.batch.store import Job, Store
+from artificer_services.batch.jobs.errors import Unavailable
+from artificer_services.batch.jobs.job import Job
+from artificer_services.batch.jobs.states import JobState
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.store.database import connect, open_store
 from tests.waiting import answered, until, wait_for
 
 from .invariants import Effects, Expected, cancelled_faults, faults, read, table_faults

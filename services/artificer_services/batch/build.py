@@ -13,20 +13,20 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from ..kit import storage
-from . import database
-from .engines import Engine, NoEngine
-from .errors import Unavailable
-from .jobs import Jobs
-from .metrics import BatchMetrics
-from .retention import Retention
-from .servicer import BatchServicer
+from .api.metrics import BatchMetrics
+from .api.servicer import BatchServicer
+from .api.site import add_page
+from .api.watch import Watch
+from .jobs.errors import Unavailable
+from .jobs.jobs import Jobs
+from .jobs.retention import Retention
 from .settings import MIB, BatchSettings
-from .site import add_page
-from .sql import SqlStore
-from .sweeper import Sweeper
+from .store import database
+from .store.sql_store import SqlStore
 from .tasks import registry
 from .tasks.inputs import Documents
-from .watch import Watch
+from .worker.engines.engine import Engine, NoEngine
+from .worker.sweeper import Sweeper
 
 # A job of a hundred thousand items with the paths of files has some 20 MiB as JSON.
 _CREATE_BYTES = 64 * MIB
@@ -118,11 +118,11 @@ class BatchService:
 def _engine(settings: BatchSettings, store: SqlStore) -> Engine:
     # Imported where it is chosen: one machine needs no Celery.
     if settings.engine == "local":
-        from .engines.local import LocalEngine
+        from .worker.engines.local import LocalEngine
 
         return LocalEngine(store, settings)
     if settings.engine == "celery":
-        from .engines.celery import CeleryEngine
+        from .worker.engines.celery import CeleryEngine
 
         return CeleryEngine(settings, store.backlog)
     return NoEngine()

@@ -20,14 +20,14 @@ from celery import Celery, signals
 from artificer_services.kit.settings import table
 from diptych.cli.load import LoadError, settings_of
 
-from . import names
-from .database import open_store
-from .engines.celery import TASK, Nudges, make_app, queue_of
-from .errors import BatchError, Unavailable
-from .runner import Runner
+from .jobs.errors import BatchError, Unavailable
+from .jobs.store import Store
 from .settings import BatchSettings
-from .store import Store
+from .store.database import open_store
 from .tasks.registry import load
+from .worker import names
+from .worker.engines.celery import TASK, Nudges, make_app, queue_of
+from .worker.runner import Runner
 
 _log = logging.getLogger(__name__)
 

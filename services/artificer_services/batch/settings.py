@@ -9,11 +9,19 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .store import Policy
-
 KIB = 1024
 MIB = 1024 * KIB
 LEAST_DAYS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long a lease lasts and how often an item is tried; times in seconds."""
+
+    lease_seconds: float = 25.0
+    max_attempts: int = 3
+    retry_first_seconds: float = 0.5  # doubled with every attempt
+    retry_longest_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

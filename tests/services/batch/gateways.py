@@ -16,8 +16,10 @@ from google.rpc import error_details_pb2, status_pb2
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services.batch.build import BatchService, BatchSettings
-from artificer_services.batch.states import JobState
-from artificer_services.batch.store import Broke, Claimed, Done, LogLine, Slot, Store
+from artificer_services.batch.jobs.job import LogLine
+from artificer_services.batch.jobs.states import JobState
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Broke, Claimed, Done, Slot
 from diptych import Gateway, Settings
 from tests.waiting import PATIENCE
 

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from artificer_services.batch.database import open_store
-from artificer_services.batch.engines.local import LocalEngine
-from artificer_services.batch.jobs import Jobs
+from artificer_services.batch.jobs.job import ItemDraft, Job, JobDraft, Phase, Result
+from artificer_services.batch.jobs.jobs import Jobs
+from artificer_services.batch.jobs.states import ItemState, JobState, Verb
+from artificer_services.batch.jobs.store import Store
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.states import ItemState, JobState, Verb
-from artificer_services.batch.store import ItemDraft, Job, JobDraft, Phase, Result, Store
-from artificer_services.batch.sweeper import Sweeper
+from artificer_services.batch.store.database import open_store
+from artificer_services.batch.worker.engines.local import LocalEngine
+from artificer_services.batch.worker.sweeper import Sweeper
 from tests.waiting import until
 
 

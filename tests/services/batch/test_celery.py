@@ -20,11 +20,12 @@ from redis import Redis
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
-from artificer_services.batch.database import open_store
-from artificer_services.batch.engines.celery import TASK, CeleryEngine, make_app, queue_of
+from artificer_services.batch.jobs.states import ItemState
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Backlog
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.states import ItemState
-from artificer_services.batch.store import Backlog, Store
+from artificer_services.batch.store.database import open_store
+from artificer_services.batch.worker.engines.celery import TASK, CeleryEngine, make_app, queue_of
 from artificer_services.cluster.cluster import Cluster, Plan
 from artificer_services.cluster.member import Member
 from artificer_services.cluster.servers import free_port, valkey

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from artificer_services.batch.jobs.job import Job
+from artificer_services.batch.jobs.store import Store
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.store import Job, Store
 from tests.waiting import PATIENCE, until
 
 from .helpers import ItemState, JobState, Verb, ended, item, make_job, open_store, phase, results

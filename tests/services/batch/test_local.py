@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from artificer_services.batch.engines.local import LocalEngine
-from artificer_services.batch.engines.process import WorkerProcess
+from artificer_services.batch.jobs.work import Backlog
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.store import Backlog
+from artificer_services.batch.worker.engines.local import LocalEngine
+from artificer_services.batch.worker.engines.process import WorkerProcess
 from tests.waiting import PATIENCE, exited, until, until_here, wait_for
 
 from .helpers import (
@@ -300,8 +300,8 @@ async def test_stopping_lets_a_short_item_end(folder: dict[str, Any]) -> None:
 
 _GATEWAY = """
 import asyncio, json, sys
-from artificer_services.batch.database import open_store
-from artificer_services.batch.engines.local import LocalEngine
+from artificer_services.batch.store.database import open_store
+from artificer_services.batch.worker.engines.local import LocalEngine
 from artificer_services.batch.settings import BatchSettings
 from tests.waiting import until
 

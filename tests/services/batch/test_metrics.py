@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from artificer_services.batch.states import JobState, Verb
-from artificer_services.batch.store import Broke, Done, Overview, Store
+from artificer_services.batch.jobs.job import Overview
+from artificer_services.batch.jobs.states import JobState, Verb
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Broke, Done
 
 from .gateways import Served, serving
 from .helpers import make_job, open_store, phase, settings_for

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
-from artificer_services.batch import names
+from artificer_services.batch.worker import names
 
-_TELL = "import sys; from artificer_services.batch import names; print(names.own(), flush=True); sys.stdin.read()"
+_TELL = (
+    "import sys; from artificer_services.batch.worker import names; print(names.own(), flush=True); sys.stdin.read()"
+)
 
 
 def test_a_process_is_gone_once_it_has_ended() -> None:

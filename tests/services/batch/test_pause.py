@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import pytest
 
-from artificer_services.batch.jobs import Jobs
-from artificer_services.batch.runner import Runner
+from artificer_services.batch.jobs.jobs import Jobs
+from artificer_services.batch.jobs.states import JobState, Verb
+from artificer_services.batch.jobs.store import Store
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.states import JobState, Verb
-from artificer_services.batch.store import Store
 from artificer_services.batch.tasks.api import Output, PhaseView, Task, Work
+from artificer_services.batch.worker.runner import Runner
 from tests.waiting import wait_for
 
 from .helpers import make_job, open_store, phase, settings_for

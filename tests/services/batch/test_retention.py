@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from artificer_services.batch import database, schema
 from artificer_services.batch.build import BatchService
-from artificer_services.batch.errors import NotFound
+from artificer_services.batch.jobs.errors import NotFound
+from artificer_services.batch.jobs.job import ItemDraft, Job, JobDraft, LogLine
+from artificer_services.batch.jobs.states import ItemState, JobState, Verb
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Done
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.states import ItemState, JobState, Verb
-from artificer_services.batch.store import Done, ItemDraft, Job, JobDraft, LogLine, Store
+from artificer_services.batch.store import database, schema
 from tests.waiting import until
 
 from .helpers import make_job, open_store, phase, settings_for, states

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from artificer_services.batch import database
+from artificer_services.batch.store import database
 
 from .helpers import make_job, open_store, settings_for
 

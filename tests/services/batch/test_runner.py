@@ -12,13 +12,15 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy import select
 
-from artificer_services.batch import database, schema
-from artificer_services.batch.errors import Unavailable
-from artificer_services.batch.runner import Runner
+from artificer_services.batch.jobs.errors import Unavailable
+from artificer_services.batch.jobs.job import Job
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Claimed
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.store import Claimed, Job, Store
+from artificer_services.batch.store import database, schema
 from artificer_services.batch.tasks.api import Output, PhaseView, Rejected, Task, TaskError, Work
 from artificer_services.batch.tasks.trial import NAME, trial
+from artificer_services.batch.worker.runner import Runner
 from tests.waiting import wait_for
 
 from .helpers import (

@@ -16,7 +16,7 @@ from google.api.httpbody_pb2 import HttpBody
 from websockets.asyncio.client import connect
 
 from artificer.batch.v1 import batch_service_pb2 as pb
-from artificer_services.batch.store import LogLine
+from artificer_services.batch.jobs.job import LogLine
 from tests.waiting import PATIENCE
 
 from .gateways import (

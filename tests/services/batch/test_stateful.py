@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from artificer.batch.v1 import batch_service_pb2 as pb
-from artificer_services.batch.store import Claimed
+from artificer_services.batch.jobs.work import Claimed
 from tests.waiting import PATIENCE
 
 from .gateways import Served, Worker, asked, broke, done, serving

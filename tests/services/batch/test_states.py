@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from artificer_services.batch.errors import IllegalTransition
-from artificer_services.batch.states import TRANSITIONS, JobState, Verb, after, end_of
+from artificer_services.batch.jobs.errors import IllegalTransition
+from artificer_services.batch.jobs.states import TRANSITIONS, JobState, Verb, after, end_of
 
 P, R, H, C, F, X = (JobState(name) for name in ("PENDING", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"))
 

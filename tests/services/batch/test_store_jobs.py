@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from artificer_services.batch.errors import Conflict, IllegalTransition, Invalid, NotFound, NotReady, TooLarge
-from artificer_services.batch.states import ItemState, JobState, Verb
-from artificer_services.batch.store import Broke, Done, ItemDraft, Job, JobDraft, LogLine, Phase, Store
+from artificer_services.batch.jobs.errors import Conflict, IllegalTransition, Invalid, NotFound, NotReady, TooLarge
+from artificer_services.batch.jobs.job import ItemDraft, Job, JobDraft, LogLine, Phase
+from artificer_services.batch.jobs.states import ItemState, JobState, Verb
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Broke, Done
 
 from .helpers import make_job, open_store, phase, results, settings_for
 

@@ -23,11 +23,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, inspect, text
 
-from artificer_services.batch import database, schema
-from artificer_services.batch.errors import IllegalTransition, LostSlot, Unavailable
+from artificer_services.batch.jobs.errors import IllegalTransition, LostSlot, Unavailable
+from artificer_services.batch.jobs.job import JobDraft
+from artificer_services.batch.jobs.states import ItemState, JobState, Verb
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Done
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.states import ItemState, JobState, Verb
-from artificer_services.batch.store import Done, JobDraft, Store
+from artificer_services.batch.store import database, schema
 from artificer_services.kit import storage
 from tests.services.postgres import Postgres
 from tests.waiting import wait_for
@@ -104,9 +106,10 @@ def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
 
 _WORK = """
 import json, sys
-from artificer_services.batch.database import open_store
+from artificer_services.batch.jobs.job import LogLine
+from artificer_services.batch.jobs.work import Done
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.batch.store import Done, LogLine
+from artificer_services.batch.store.database import open_store
 settings = BatchSettings(**json.loads(sys.argv[1]))
 sys.stdin.readline()
 store = open_store(settings, durable=False)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from artificer_services.batch.errors import LostSlot
-from artificer_services.batch.states import ItemState, JobState, Verb
-from artificer_services.batch.store import Backlog, Broke, Claimed, Done, Job, LogLine, Outcome, Slot, Store
+from artificer_services.batch.jobs.errors import LostSlot
+from artificer_services.batch.jobs.job import Job, LogLine
+from artificer_services.batch.jobs.states import ItemState, JobState, Verb
+from artificer_services.batch.jobs.store import Store
+from artificer_services.batch.jobs.work import Backlog, Broke, Claimed, Done, Outcome, Slot
 from tests.waiting import wait_for
 
 from .helpers import item, make_job, open_store, phase, results, settings_for

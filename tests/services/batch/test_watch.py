@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from artificer_services.batch import watch as watching
-from artificer_services.batch.errors import BatchError, NotFound, Unavailable
-from artificer_services.batch.states import JobState
-from artificer_services.batch.store import Counts, Job, Phase
-from artificer_services.batch.watch import Watch
+from artificer_services.batch.api import watch as watching
+from artificer_services.batch.api.watch import Watch
+from artificer_services.batch.jobs.errors import BatchError, NotFound, Unavailable
+from artificer_services.batch.jobs.job import Counts, Job, Phase
+from artificer_services.batch.jobs.states import JobState
 from tests.waiting import PATIENCE
 
 

@@ -1,0 +1,187 @@
+"""artificer.batch.v1.BatchService for gRPC: proto to use case and back.
+
+Decides nothing: what a stream of requests inherits is `upload`'s, the conversation of Attach is `attach`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+from artificer.batch.v1 import batch_service_pb2_grpc as rpc
+
+from ..jobs import errors, rules
+from ..jobs.job import Job
+from ..jobs.jobs import Jobs
+from ..jobs.states import Verb
+from . import translate
+from .attach import Attachment
+from .follow import FINISHED, Follower
+from .statuses import Context, abort
+from .upload import Uploading, upload_blob
+from .watch import Watch
+
+# The gateway's name for "this field of each message is its event's id", for Server-Sent Events.
+_LINE_ID = (("x-sse-id-field", "id"),)
+_LAST_EVENT_ID = "last-event-id"
+_IDEMPOTENCY_KEY = "idempotency-key"
+
+
+class BatchServicer(rpc.BatchServiceServicer):
+    """Serves BatchService from Jobs and what watches them."""
+
+    def __init__(self, jobs: Jobs, watch: Watch) -> None:
+        self._jobs, self._watch = jobs, watch
+        self._follower = Follower(jobs, watch)
+
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
+        request_id = request.request_id or _metadata(context, _IDEMPOTENCY_KEY)
+        try:
+            job = await self._jobs.create(partial(translate.asked_in, request, request_id))
+        except errors.BatchError as error:
+            await abort(context, error)
+        return translate.job_out(job)
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.Job:
+        try:
+            job = await self._jobs.get(request.job_id)
+        except errors.BatchError as error:
+            await abort(context, error)
+        return translate.job_out(job)
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
+        try:
+            found, token = await self._jobs.page(
+                size=request.page_size,
+                token=request.page_token,
+                states=translate.job_states_in(request.status),
+                project_id=request.project_id,
+            )
+        except errors.BatchError as error:
+            await abort(context, error)
+        return pb.ListJobsResponse(jobs=map(translate.job_out, found), next_page_token=token)
+
+    async def StartJob(self, request: pb.StartJobRequest, context: Context) -> pb.Job:
+        return translate.job_out(await self._change(request.job_id, Verb.START, context))
+
+    async def PauseJob(self, request: pb.PauseJobRequest, context: Context) -> pb.Job:
+        return translate.job_out(await self._change(request.job_id, Verb.PAUSE, context))
+
+    async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.Job:
+        return translate.job_out(await self._change(request.job_id, Verb.RESUME, context))
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.Job:
+        return translate.job_out(await self._change(request.job_id, Verb.CANCEL, context))
+
+    async def _change(self, job_id: str, verb: Verb, context: Context) -> Job:
+        try:
+            return await self._jobs.change(job_id, verb)
+        except errors.BatchError as error:
+            await abort(context, error)
+
+    async def GetResults(self, request: pb.GetResultsRequest, context: Context) -> pb.GetResultsResponse:
+        try:
+            found, token = await self._jobs.results(
+                request.job_id,
+                size=request.page_size,
+                token=request.page_token,
+                states=translate.item_states_in(request.status),
+            )
+        except errors.BatchError as error:
+            await abort(context, error)
+        return pb.GetResultsResponse(results=map(translate.result_out, found), next_page_token=token)
+
+    async def ListTaskTypes(self, request: pb.ListTaskTypesRequest, context: Context) -> pb.ListTaskTypesResponse:
+        tasks = [self._jobs.tasks[name] for name in sorted(self._jobs.tasks)]
+        return pb.ListTaskTypesResponse(task_types=map(translate.task_type_out, tasks))
+
+    # Streams.
+
+    async def StreamProgress(self, request: pb.StreamProgressRequest, context: Context) -> AsyncIterator[pb.Progress]:
+        last = None
+        try:
+            rules.check_job_id(request.job_id)
+            async with aclosing(self._watch.progress(request.job_id)) as stream:
+                async for job in stream:
+                    progress = translate.progress_out(job)
+                    if progress != last:
+                        yield progress
+                    last = progress
+        except errors.BatchError as error:
+            await abort(context, error)
+
+    async def StreamResults(self, request: pb.StreamResultsRequest, context: Context) -> AsyncIterator[pb.Result]:
+        try:
+            rules.check_job_id(request.job_id)
+            states = translate.item_states_in(request.status, FINISHED)
+            pages = self._follower.results(request.job_id, states=states, follow=request.follow)
+            async with aclosing(pages) as stream:
+                async for page in stream:
+                    for result in page:
+                        yield translate.result_out(result)
+        except errors.BatchError as error:
+            await abort(context, error)
+
+    async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.LogEntry]:
+        try:
+            rules.check_job_id(request.job_id)
+            lines = self._follower.logs(
+                request.job_id,
+                item=request.item_index if request.HasField("item_index") else None,
+                after=_after(request, context),
+                follow=request.follow or not request.HasField("follow"),
+            )
+            async with aclosing(lines) as entries:
+                await self._jobs.get(request.job_id)
+                await context.send_initial_metadata(_LINE_ID)
+                async for entry in entries:
+                    yield translate.log_out(entry)
+        except errors.BatchError as error:
+            await abort(context, error)
+
+    async def UploadItems(
+        self, request_iterator: AsyncIterator[pb.UploadItemsRequest], context: Context
+    ) -> pb.UploadItemsResponse:
+        uploading = Uploading(self._jobs)
+        try:
+            async for request in request_iterator:
+                await uploading.add(request)
+            return await uploading.finish()
+        except errors.BatchError as error:
+            stored = uploading.answer.stored_count
+            facts = {"position": str(uploading.position), "stored": str(stored)}
+            prefix = f"message {uploading.position} of the stream, after {stored} items that are stored: "
+            await abort(context, error, prefix if uploading.position else "", **facts)
+
+    async def UploadBlob(self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context) -> pb.Blob:
+        try:
+            return translate.blob_out(await upload_blob(self._jobs, request_iterator))
+        except errors.BatchError as error:
+            await abort(context, error)
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[pb.AttachRequest], context: Context
+    ) -> AsyncIterator[pb.AttachResponse]:
+        try:
+            attachment = Attachment(self._jobs, self._watch, self._follower)
+            async with aclosing(attachment.run(aiter(request_iterator))) as events:
+                async for event in events:
+                    yield event
+        except errors.BatchError as error:
+            await abort(context, error)
+
+
+def _after(request: pb.StreamLogsRequest, context: Context) -> int:
+    # The header is newer than the URL: a browser that connects again repeats the URL as it was.
+    if last := _metadata(context, _LAST_EVENT_ID):
+        return translate.log_id_in(_LAST_EVENT_ID, last)
+    return translate.log_id_in("after", request.after)
+
+
+def _metadata(context: Context, name: str) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == name and value:
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return ""

@@ -1,0 +1,20 @@
+"""The page at /jobs.
+
+Knows neither store nor protos: the page itself asks the REST face, as anybody may.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from ...kit import site
+
+_INDEX = Path(__file__).with_name("page") / "jobs.html"
+_ASSETS = {"jobs.css": "text/css"} | dict.fromkeys(("jobs.js", "detail.js", "events.js", "shown.js"), "text/javascript")
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page."""
+    site.add_page(app, "/jobs", _INDEX, _ASSETS)

@@ -1,0 +1,141 @@
+"""A stream of items, or of a blob's pieces, on its way into the store: memory stays flat however long it is.
+
+Owns what a stream's later messages inherit from its first one. Knows the messages, and no context.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import IO
+
+from artificer.batch.v1 import batch_service_pb2 as pb
+
+from ..jobs import rules
+from ..jobs.errors import Fault, Invalid, NotReady, TooLarge
+from ..jobs.job import Blob, ItemDraft, Job
+from ..jobs.jobs import Jobs
+from ..jobs.rules import Look
+from ..jobs.states import JobState
+from .translate import items_in, job_out
+
+_ITEMS = 1000  # stored in one transaction
+_BYTES = 4 * 1024 * 1024  # of their inputs
+_IN_MEMORY = 1024 * 1024  # of a blob; what is larger waits in a file
+_PIECE = 256 * 1024
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[^\r\n\0]*)?", re.ASCII)
+_MAX_MEDIA_TYPE = 255
+
+
+class Uploading:
+    """One call of UploadItems; the answer grows as items are stored, in their order."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.answer = pb.UploadItemsResponse()
+        self.position = 0
+        """Which message of the stream is being taken, from 1."""
+        self._jobs = jobs
+        self._job: Job | None = None
+        self._look: Look | None = None
+        self._items: list[ItemDraft] = []
+        self._bytes = 0
+        self._first: int | None = None  # the index of the first of those that wait
+
+    async def add(self, request: pb.UploadItemsRequest) -> None:
+        """Take the next message. Raises BatchError where it cannot be taken; those before it are stored then."""
+        self.position += 1
+        try:
+            await self._name(request)
+            items = await self._good(request)
+        except Exception:
+            await self._flush()
+            raise
+        first = request.first_index if request.HasField("first_index") else None
+        if self._items and first != self._next():
+            await self._flush()
+        if not self._items:
+            self._first = first
+        self._items += items
+        self._bytes += sum(len(item.input) for item in items)
+        if len(self._items) >= _ITEMS or self._bytes >= _BYTES:
+            await self._flush()
+
+    async def finish(self) -> pb.UploadItemsResponse:
+        """Store what waits; the answer. Raises BatchError."""
+        if self._job is None:
+            raise Invalid(Fault("job_id", "must be named by a first message"))
+        await self._flush()
+        self.answer.job.CopyFrom(job_out(await self._jobs.get(self._job.id)))
+        return self.answer
+
+    async def _name(self, request: pb.UploadItemsRequest) -> None:
+        if self._job is not None:
+            if request.job_id not in ("", self._job.id):
+                raise Invalid(Fault("job_id", f"must be {self._job.id}, as in the stream's first message, or empty"))
+            return
+        job = await self._jobs.get(request.job_id)
+        if job.state is not JobState.PENDING:
+            raise NotReady(f"a job that is {job.state.value} takes no more items")
+        self._job, self._look = job, self._jobs.look_of(job)
+
+    async def _good(self, request: pb.UploadItemsRequest) -> list[ItemDraft]:
+        assert self._look is not None  # noqa: S101 -- _name has been asked
+        if request.HasField("first_index") and request.first_index < 0:
+            raise Invalid(Fault("first_index", "must not be negative"))
+        if len(request.items) <= _PIECE_OF_ITEMS:
+            return _checked(request, self._look, self._jobs)
+        return await self._jobs.run(_checked, request, self._look, self._jobs)
+
+    def _next(self) -> int | None:
+        return None if self._first is None else self._first + len(self._items)
+
+    async def _flush(self) -> None:
+        items, self._items, self._bytes = self._items, [], 0
+        if not items or self._job is None:
+            return
+        stored = await self._jobs.add_items(self._job, items, self._first)
+        self.answer.stored_count += stored
+        self.answer.duplicate_count += len(items) - stored
+
+
+# So many items are looked at without a thread; most messages of a stream have one.
+_PIECE_OF_ITEMS = 100
+
+
+def _checked(request: pb.UploadItemsRequest, look: Look, jobs: Jobs) -> list[ItemDraft]:
+    items = list(items_in(request.items))
+    rules.check_items(items, look, jobs.settings)
+    return items
+
+
+async def upload_blob(jobs: Jobs, requests: AsyncIterator[pb.UploadBlobRequest]) -> Blob:
+    """Store a stream's bytes. Raises Invalid, TooLarge.
+
+    They wait in a file until all have come: the database is not kept waiting for a slow client.
+    """
+    kind: str | None = None
+    size, limit = 0, jobs.settings.max_blob_bytes
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        async for request in requests:
+            if kind is None:
+                kind = _media_type(request.content.content_type)
+            size += len(request.content.data)
+            if size > limit:
+                raise TooLarge(f"a blob may have {limit} bytes; this one has more")
+            await jobs.run(spool.write, request.content.data)
+        if kind is None:
+            raise Invalid(Fault("content", "must have the first piece of a blob"))
+        spool.seek(0)
+        return await jobs.put_blob(kind, _pieces(spool))
+
+
+def _media_type(kind: str) -> str:
+    if kind and (len(kind) > _MAX_MEDIA_TYPE or not _MEDIA_TYPE.fullmatch(kind)):
+        raise Invalid(Fault("content.content_type", "must be a media type, such as application/pdf"))
+    return kind or "application/octet-stream"
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece

@@ -1,0 +1,45 @@
+"""What the parts of the store have in common, and what they share of jobs."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from ..jobs.errors import NotFound
+from ..settings import Policy
+from . import schema
+from .language import Statement, given
+from .session import Database, Tx
+
+# The spaces of locks that are no row's, by what the key is of.
+CLAIMS, LOGS = 1_112_493_121, 1_112_493_122
+
+COUNTS = ("completed", "failed", "steps", "tokens", "cost_micros")
+
+
+class Part:
+    """A part of the store, over a database that has its tables."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database, self._policy = database, policy
+        self._lease = round(policy.lease_seconds * 1_000_000)
+
+
+_KEY = Statement(select(schema.jobs.c.key).where(schema.jobs.c.id == given("job_id")))
+
+
+def key_of(tx: Tx, job_id: str) -> int:
+    """The number of a job within the database. Raises `NotFound`."""
+    row = tx.one(_KEY, {"job_id": job_id})
+    if row is None:
+        raise no_job(job_id)
+    key: int = row[0]
+    return key
+
+
+def no_job(job_id: str) -> NotFound:
+    """There is no such job."""
+    return NotFound(f"there is no job {job_id}" if _showable(job_id) else "there is no such job")
+
+
+def _showable(job_id: str) -> bool:
+    return len(job_id) <= 64 and job_id.isascii() and job_id.isprintable()

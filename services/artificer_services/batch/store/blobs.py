@@ -1,0 +1,124 @@
+"""Blobs: bytes under their SHA-256, in pieces.
+
+A blob's row is written after its last piece: a blob that has a row is whole. Pieces that a crash has left without one
+are made whole by whoever stores the same bytes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from sqlalchemy import select, update
+
+from ..jobs.errors import NotFound
+from ..jobs.job import Blob
+from . import schema
+from .base import Part
+from .language import Now, Statement, given, upsert
+from .session import Tx
+
+_BLOB, _PIECE = schema.blobs.c, schema.pieces.c
+
+PIECE = 256 * 1024
+_PIECES = 16  # of one transaction, so that a large blob keeps no worker waiting for long
+_FRESH_MICROS = 60_000_000
+_MEMORY = 1024 * 1024  # larger blobs wait in a file
+
+_LOOK = Statement(select(_BLOB.id, _BLOB.size, _BLOB.content_type).where(_BLOB.id == given("blob")))
+# Whoever uploads what is there means to use it: its age counts from now on. Once a minute, since that is a write.
+_TOUCH = Statement(
+    update(schema.blobs)
+    .where(_BLOB.id == given("blob"))
+    .values(created=Now())
+    .returning(_BLOB.id, _BLOB.size, _BLOB.content_type)
+)
+_FRESH = Statement(select(_BLOB.id).where(_BLOB.id == given("blob"), _BLOB.created > Now() - given("age", schema.Big)))
+_GET = Statement(select(_PIECE.data).where(_PIECE.blob_id == given("blob"), _PIECE.position == given("place")))
+_PUT_PIECE = {
+    dialect: Statement(
+        upsert(schema.pieces, dialect)
+        .values(blob_id=given("blob"), position=given("place"), data=given("bytes"))
+        .on_conflict_do_nothing()
+    )
+    for dialect in ("sqlite", "postgresql")
+}
+_PUT = {
+    dialect: Statement(
+        upsert(schema.blobs, dialect)
+        .values(id=given("blob"), size=given("length"), content_type=given("kind"), created=Now())
+        .on_conflict_do_nothing()
+    )
+    for dialect in ("sqlite", "postgresql")
+}
+
+
+class Blobs(Part):
+    """The part of the store that keeps bytes; see `Store`."""
+
+    def put_blob(self, content_type: str, pieces: Iterable[bytes]) -> Blob:
+        """Store bytes; see `Store`. Those that do not fit memory wait in a temporary file until all have come."""
+        digest = hashlib.sha256()
+        with tempfile.SpooledTemporaryFile(_MEMORY) as spool:
+            for piece in pieces:
+                digest.update(piece)
+                spool.write(piece)
+            size, blob_id = spool.tell(), digest.hexdigest()
+            known = self._known(blob_id)
+            if known is not None:
+                return known
+            spool.seek(0)
+            for batch in _batches(spool, blob_id):
+                with self._database.write() as tx:
+                    tx.many(_PUT_PIECE[tx.name], batch)
+        with self._database.write() as tx:
+            tx.run(_PUT[tx.name], {"blob": blob_id, "length": size, "kind": content_type})
+            stored = _look(tx, blob_id)
+        if stored is None:
+            raise NotFound(f"the blob {blob_id} was taken away while it was stored")
+        return stored
+
+    def _known(self, blob_id: str) -> Blob | None:
+        """A blob that is there, and stays for as long as one that was just uploaded."""
+        with self._database.read() as tx:
+            known = _look(tx, blob_id)
+            if known is None or tx.one(_FRESH, {"blob": blob_id, "age": _FRESH_MICROS}) is not None:
+                return known
+        with self._database.write() as tx:
+            row = tx.one(_TOUCH, {"blob": blob_id})
+        return None if row is None else Blob(id=row[0], size=row[1], content_type=row[2])
+
+    def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
+        """A blob and its pieces; see `Store`."""
+        with self._database.read() as tx:
+            found = _look(tx, blob_id)
+        if found is None:
+            raise NotFound("there is no such blob")
+        return found, self._pieces(found)
+
+    def _pieces(self, blob: Blob) -> Iterator[bytes]:
+        for place in range(-(-blob.size // PIECE)):
+            with self._database.read() as tx:
+                row = tx.one(_GET, {"blob": blob.id, "place": place})
+            if row is None:
+                raise NotFound("there is no such blob any more")
+            yield bytes(row[0])
+
+
+def _look(tx: Tx, blob_id: str) -> Blob | None:
+    row = tx.one(_LOOK, {"blob": blob_id})
+    return Blob(id=row[0], size=row[1], content_type=row[2]) if row else None
+
+
+def _batches(spool: IO[bytes], blob_id: str) -> Iterator[list[dict[str, Any]]]:
+    place, batch = 0, []
+    while data := spool.read(PIECE):
+        batch.append({"blob": blob_id, "place": place, "bytes": data})
+        place += 1
+        if len(batch) == _PIECES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,75 @@
+"""A job's log: lines that workers and others write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from ..jobs.job import LogEntry, LogLine
+from . import schema
+from .base import LOGS, Part, key_of
+from .language import ZERO, Statement, adding, given
+from .rows import storable
+from .session import Tx
+
+_LOG = schema.logs.c
+
+_WRITE = adding(schema.logs, "job_key", "item_index", "phase", "level", "message", "worker", "created")
+_chosen = (
+    select(_LOG.id, _LOG.level, _LOG.message, _LOG.created, _LOG.item_index, _LOG.phase, _LOG.worker)
+    .where(_LOG.job_key == given("job"), _LOG.id > given("seen"))
+    .order_by(_LOG.id)
+    .limit(given("most"))
+    .offset(ZERO)
+)
+_READ = Statement(_chosen)
+_READ_ITEM = Statement(_chosen.where(_LOG.item_index == given("index"), schema.OF_ITEM))
+
+
+class Logs(Part):
+    """The part of the store that keeps lines; see `Store`."""
+
+    def logs(self, job_id: str, *, item: int | None, after: int, limit: int) -> list[LogEntry]:
+        """Lines with an id above `after`; see `Store`."""
+        with self._database.read() as tx:
+            params = {"job": key_of(tx, job_id), "seen": after, "most": limit}
+            rows = tx.run(_READ, params) if item is None else tx.run(_READ_ITEM, {**params, "index": item})
+        return [
+            LogEntry(
+                id=id_,
+                line=LogLine(level=level, message=message, time=time, item=index, phase=phase, worker=worker),
+            )
+            for id_, level, message, time, index, phase, worker in rows
+        ]
+
+    def log(self, job_id: str, lines: Sequence[LogLine]) -> None:
+        """Write lines that no worker writes; see `Store`."""
+        with self._database.write() as tx:
+            write_lines(tx, key_of(tx, job_id), lines)
+
+
+def write_lines(tx: Tx, job_key: int, lines: Sequence[LogLine]) -> None:
+    """Write lines, as the last thing that a transaction does.
+
+    Nobody else writes lines of the job until its end: so ids become visible in their order, and whoever has seen one
+    and reads on from there misses nothing.
+    """
+    if not lines:
+        return
+    tx.lock(LOGS, job_key)
+    tx.many(
+        _WRITE,
+        [
+            {
+                "job_key": job_key,
+                "item_index": line.item,
+                "phase": storable(line.phase),
+                "level": line.level,
+                "message": storable(line.message),
+                "worker": storable(line.worker),
+                "created": line.time,
+            }
+            for line in lines
+        ],
+    )

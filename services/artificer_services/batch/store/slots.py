@@ -1,0 +1,279 @@
+"""Slots: opening them, closing them, ending those whose worker is gone; and where workers are wanted.
+
+Whoever ends a slot locks its row and then the job's, one slot a transaction: in one order everywhere, so that two
+cannot wait for each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, exists, func, insert, null, select, update
+
+from ..jobs.errors import LostSlot
+from ..jobs.job import LogLine, Phase
+from ..jobs.states import MAY_END, JobState, end_of
+from ..jobs.work import Backlog, Slot, Swept
+from . import schema
+from .base import COUNTS, Part
+from .language import ONE, ZERO, Now, Statement, by, given
+from .logs import write_lines
+from .rows import phases_of
+from .session import Tx
+from .work import break_item
+
+_JOB, _SLOT, _ITEM = schema.jobs.c, schema.slots.c, schema.items.c
+_job, _slot, _worker = given("job"), given("slot_id"), given("holder")
+
+WORKER_ENDED = "the worker ended while it ran this item"
+_COUNTED_ITEMS = 1000  # a backlog's count goes no further: who wants workers for more wants as many as there are
+
+# Finding work.
+_taken = select(func.count()).where(_SLOT.job_key == _JOB.key).correlate(schema.jobs).scalar_subquery()
+_roomy: Select[Any] = (
+    select(_JOB.key, _JOB.id, _JOB.phases, _JOB.checkpoint_frequency, _JOB.concurrency - _taken)
+    .where(schema.RUNS, _taken < _JOB.concurrency)
+    .order_by(_taken, _JOB.key)
+)
+_ROOMY = Statement(_roomy)
+_ROOMY_ONE = Statement(_roomy.where(_JOB.id == given("job_id")))
+_HOLD = Statement(select(_JOB.id, _JOB.state, _JOB.phases).where(_JOB.key == _job).with_for_update())
+_ROOM = Statement(select(_JOB.concurrency - _taken).where(_JOB.key == _job))
+_OPEN = Statement(
+    insert(schema.slots)
+    .values(job_key=_job, worker=_worker, expires=Now() + given("lease", schema.Big))
+    .returning(_SLOT.id)
+)
+_of_job, _in_phase = _ITEM.job_key == _job, _ITEM.phase == given("in_phase")
+_due = _ITEM.not_before <= Now()
+_free = select(_ITEM.item_index).where(_of_job, _in_phase)
+_lanes = (
+    by("ready", _free.where(schema.READY)),
+    by("waiting", _free.where(schema.WAITING, _due, _ITEM.alone == ZERO)),
+    by("alone", _free.where(schema.ALONE, _due)),
+)
+_READY = tuple(Statement(select(exists(lane))) for lane in _lanes)
+_COUNT = tuple(
+    Statement(select(func.count()).select_from(lane.limit(given("most")).offset(ZERO).subquery())) for lane in _lanes
+)
+_NEXT_DUE = Statement(
+    select(
+        by("waiting", select(func.min(_ITEM.not_before)))
+        .where(_ITEM.job_key == _JOB.key, schema.WAITING, _ITEM.not_before > Now())
+        .correlate(schema.jobs)
+        .scalar_subquery()
+        - Now()
+    )
+    .select_from(schema.jobs)
+    .where(schema.RUNS)
+)
+
+# Ending slots.
+_OVERDUE = Statement(
+    select(_SLOT.id, _SLOT.worker, _JOB.id)
+    .join_from(schema.slots, schema.jobs, _JOB.key == _SLOT.job_key)
+    .where(_SLOT.expires < Now())
+    .order_by(_SLOT.id)
+)
+_OF_WORKER = Statement(
+    select(_SLOT.id, _SLOT.worker, _JOB.id)
+    .join_from(schema.slots, schema.jobs, _JOB.key == _SLOT.job_key)
+    .where(_SLOT.worker == _worker)
+    .order_by(_SLOT.id)
+)
+_WORKERS = Statement(select(_SLOT.worker).distinct().order_by(_SLOT.worker))
+# A worker that was stopped in the middle of a transaction still holds its row: the next sweep is soon enough.
+_LOCK_OVERDUE = Statement(
+    select(_SLOT.id).where(_SLOT.id == _slot, _SLOT.expires < Now()).with_for_update(skip_locked=True)
+)
+_END = Statement(
+    delete(schema.slots)
+    .where(_SLOT.id == _slot)
+    .returning(_SLOT.job_key, _SLOT.worker, *(_SLOT[name] for name in COUNTS))
+)
+_HELD = Statement(
+    select(_ITEM.item_index, _ITEM.phase, _ITEM.attempt)
+    .where(_ITEM.slot == _slot, schema.HELD)
+    .order_by(_ITEM.item_index)
+)
+_BACK = Statement(
+    update(schema.items)
+    .where(_ITEM.slot == _slot, schema.HELD)
+    .values(slot=null(), attempt=_ITEM.attempt - ONE, alone=given("suspect"))
+)
+_ADD = Statement(
+    update(schema.jobs)
+    .where(_JOB.key == _job)
+    .values(**{name: _JOB[name] + given(f"more_{name}", schema.Big) for name in COUNTS})
+    .returning(_JOB.state, _JOB.completed, _JOB.failed, _JOB.total)
+)
+_OTHERS = Statement(select(exists().where(_SLOT.job_key == _job)))
+_ENDED = Statement(update(schema.jobs).where(_JOB.key == _job).values(state=given("new_state"), ended=Now()))
+_NOW = Statement(select(Now()))
+
+
+class Slots(Part):
+    """The part of the store that gives workers holds on jobs and takes them away; see `Store`."""
+
+    def open_slot(self, worker: str, *, job_id: str = "", task_types: Sequence[str] = ()) -> Slot | None:
+        """A hold on a job that has something to do; see `Store`."""
+        with self._database.read() as tx:
+            rows = tx.run(_ROOMY_ONE, {"job_id": job_id}) if job_id else tx.run(_ROOMY, {})
+        for key, id_, text, frequency, _ in rows:
+            phases = phases_of(text)
+            claimable = _claimable(phases, task_types)
+            with self._database.read() as tx:
+                ready = any(_any_ready(tx, key, phase) for phase in claimable)
+            opened = self._open(key, worker) if ready else None
+            if opened is not None:
+                return Slot(
+                    id=opened,
+                    job_id=id_,
+                    job_key=key,
+                    worker=worker,
+                    checkpoint_frequency=frequency,
+                    phases=phases,
+                    claimable=claimable,
+                )
+        return None
+
+    def close_slot(self, slot: Slot) -> JobState:
+        """End a hold; see `Store`."""
+        with self._database.write() as tx:
+            state = self._end(tx, slot.id)
+        if state is None:
+            raise LostSlot(f"slot {slot.id} of job {slot.job_id}")
+        return state
+
+    def sweep(self) -> list[Swept]:
+        """End the slots whose lease is over; see `Store`."""
+        return [one for one in self.overdue() if self._end_if(one, overdue=True)]
+
+    def overdue(self) -> list[Swept]:
+        """The slots whose lease is over; see `Store`."""
+        with self._database.read() as tx:
+            return _swept(tx.run(_OVERDUE, {}))
+
+    def expire(self, worker: str) -> list[Swept]:
+        """End the slots of a dead worker; see `Store`."""
+        with self._database.read() as tx:
+            found = _swept(tx.run(_OF_WORKER, {"holder": worker}))
+        return [one for one in found if self._end_if(one)]
+
+    def workers(self) -> list[str]:
+        """The workers that have slots; see `Store`."""
+        with self._database.read() as tx:
+            return [worker for (worker,) in tx.run(_WORKERS, {})]
+
+    def backlog(self) -> list[Backlog]:
+        """Where workers are wanted now; see `Store`."""
+        found: list[Backlog] = []
+        with self._database.read() as tx:
+            for key, id_, text, _, room in tx.run(_ROOMY, {}):
+                ready: Counter[str] = Counter()
+                for number, phase in enumerate(phases_of(text)):
+                    ready[phase.task_type] += _count_ready(tx, key, number)
+                found += [
+                    Backlog(job_id=id_, task_type=task_type, ready=count, slots=room)
+                    for task_type, count in ready.items()
+                    if count
+                ]
+        return found
+
+    def next_due(self) -> float | None:
+        """Seconds until an item may be tried again; see `Store`."""
+        with self._database.read() as tx:
+            waits = [wait for (wait,) in tx.run(_NEXT_DUE, {}) if wait is not None]
+        return max(0.0, min(waits) / 1_000_000) if waits else None
+
+    def _open(self, job_key: int, worker: str) -> int | None:
+        with self._database.write() as tx:
+            _, state, _ = tx.one(_HOLD, {"job": job_key})
+            (room,) = tx.one(_ROOM, {"job": job_key})
+            if state != JobState.RUNNING or room <= 0:
+                return None
+            made: int = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})[0]
+            return made
+
+    def _end_if(self, one: Swept, *, overdue: bool = False) -> bool:
+        with self._database.write() as tx:
+            if overdue and tx.one(_LOCK_OVERDUE, {"slot_id": one.slot_id}) is None:
+                return False
+            return self._end(tx, one.slot_id) is not None
+
+    def _end(self, tx: Tx, slot_id: int) -> JobState | None:
+        """End a slot; the job's state, None where there was no such slot any more."""
+        row = tx.one(_END, {"slot_id": slot_id})
+        if row is None:
+            return None
+        key, worker, *counted = row
+        _, before, text = tx.one(_HOLD, {"job": key})
+        counts = dict(zip(COUNTS, counted, strict=True))
+        lines = self._put_back(tx, slot_id, key, worker, JobState(before), phases_of(text), counts)
+        state, completed, failed, total = tx.one(
+            _ADD, {"job": key, **{f"more_{name}": counts[name] for name in COUNTS}}
+        )
+        if state in MAY_END and not tx.one(_OTHERS, {"job": key})[0]:
+            end = end_of(completed, failed, total)
+            if end is not None:
+                tx.run(_ENDED, {"job": key, "new_state": end.value})
+                state = end.value
+        write_lines(tx, key, lines)
+        return JobState(state)
+
+    def _put_back(
+        self,
+        tx: Tx,
+        slot_id: int,
+        job_key: int,
+        worker: str,
+        state: JobState,
+        phases: tuple[Phase, ...],
+        counts: dict[str, int],
+    ) -> list[LogLine]:
+        """Return what a worker still held: one item alone is to blame, of several it will be seen."""
+        held = tx.run(_HELD, {"slot_id": slot_id})
+        if not held:
+            return []
+        (now,) = tx.one(_NOW, {})
+        if len(held) > 1 or state == JobState.CANCELLED:
+            # In a cancelled job the worker was told to stop: that is nobody's fault.
+            tx.run(_BACK, {"slot_id": slot_id, "suspect": int(len(held) > 1)})
+            message = f"the worker ended with {len(held)} items, which go back"
+            return [LogLine(level=logging.WARNING, message=message, time=now, worker=worker)]
+        ((index, phase, attempt),) = held
+        row = {"job": job_key, "index": index, "end": now}
+        if not break_item(tx, self._policy, row, WORKER_ENDED, attempt):
+            counts["failed"] += 1
+            counts["steps"] += len(phases) - phase
+        return [
+            LogLine(
+                level=logging.WARNING,
+                message=WORKER_ENDED,
+                time=now,
+                item=index,
+                phase=phases[phase].name,
+                worker=worker,
+            )
+        ]
+
+
+def _claimable(phases: tuple[Phase, ...], task_types: Sequence[str]) -> tuple[int, ...]:
+    return tuple(number for number, phase in enumerate(phases) if not task_types or phase.task_type in task_types)
+
+
+def _any_ready(tx: Tx, job_key: int, phase: int) -> bool:
+    params = {"job": job_key, "in_phase": phase}
+    return any(tx.one(statement, params)[0] for statement in _READY)
+
+
+def _count_ready(tx: Tx, job_key: int, phase: int) -> int:
+    params = {"job": job_key, "in_phase": phase, "most": _COUNTED_ITEMS}
+    return sum(tx.one(statement, params)[0] for statement in _COUNT)
+
+
+def _swept(rows: Iterable[Any]) -> list[Swept]:
+    return [Swept(slot_id=id_, worker=worker, job_id=job_id) for id_, worker, job_id in rows]
