@@ -23,6 +23,8 @@ def postgres() -> Iterator[Postgres]:
 
         server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
         try:
-            yield Postgres(server.get_uri)
+            running = Postgres(server.get_uri)
+            running.hurry()
+            yield running
         finally:
             server.cleanup()

@@ -49,8 +49,8 @@ def store(place: dict[str, Any]) -> Iterator[Store]:
 # Tables.
 
 
-def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
-    settings = BatchSettings(**place)
+def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
+    settings = BatchSettings(**bare_place)
     for _ in range(2):  # the second time nothing is left to do
         open_store(settings, durable=True).close()
     engine = database.connect(settings, durable=True)
@@ -62,8 +62,8 @@ def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
     assert ScriptDirectory(str(database.MIGRATIONS.folder)).get_heads() == [database.MIGRATIONS.head]
 
 
-def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
-    settings = BatchSettings(**place)
+def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
+    settings = BatchSettings(**bare_place)
     open_store(settings, durable=True).close()
     engine = database.connect(settings, durable=True)
     config = Config()

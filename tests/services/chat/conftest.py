@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import pytest
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
+from artificer_services.chat import database
 from artificer_services.chat.build import ChatService, ChatSettings, build
+from tests.services.postgres import Postgres
 from tests.valkey import start_valkey
 
 
@@ -27,9 +30,46 @@ def valkey() -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+KINDS = ["sqlite", "postgres"]
+
+
+def migrated(**place: str) -> None:
+    """Make the tables of an empty database, and leave it."""
+    settings = ChatSettings(**place)
+    engine, _ = database.connect(settings)
+    database.prepare(engine, settings)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database whose tables were made: to copy it takes a tenth of the time that making them does."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    migrated(data_dir=str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres: Postgres) -> str:
+    """A PostgreSQL database whose tables were made, for copies."""
+    url = postgres.fresh()
+    migrated(database_url=url)
+    return url
+
+
+@pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Where messages are kept: what ChatSettings takes, for an empty database of each kind."""
+    """Where messages are kept: what ChatSettings takes, for a database of each kind with empty tables."""
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("migrated_folder"), tmp_path / "data")
+        return {"data_dir": str(tmp_path / "data")}
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return {"database_url": postgres.fresh(like=request.getfixturevalue("migrated_url"))}
+
+
+@pytest.fixture(params=KINDS)
+def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """The same without tables, as the first start of a service finds it."""
     if request.param == "sqlite":
         return {"data_dir": str(tmp_path / "data")}
     return {"database_url": request.getfixturevalue("postgres").fresh()}

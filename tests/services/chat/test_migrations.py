@@ -20,8 +20,8 @@ from artificer_services.chat.settings import ChatSettings
 VERSION_TABLE = "chat_alembic_version"
 
 
-def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
-    settings = ChatSettings(**place)
+def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
+    settings = ChatSettings(**bare_place)
     engine, _ = database.connect(settings)
     database.prepare(engine, settings)
     database.prepare(engine, settings)  # nothing is left to do
@@ -33,8 +33,8 @@ def test_migrations_and_models_agree(place: dict[str, Any]) -> None:
     engine.dispose()
 
 
-def test_everything_can_be_taken_down_again(place: dict[str, Any]) -> None:
-    settings = ChatSettings(**place)
+def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
+    settings = ChatSettings(**bare_place)
     engine, _ = database.connect(settings)
     database.prepare(engine, settings)
     config = Config()
@@ -60,8 +60,8 @@ engine.dispose()
 """
 
 
-async def test_processes_that_start_at_once_all_find_the_tables(place: dict[str, Any]) -> None:
-    ((name, value),) = place.items()
+async def test_processes_that_start_at_once_all_find_the_tables(bare_place: dict[str, Any]) -> None:
+    ((name, value),) = bare_place.items()
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", _START, name, value, stdin=subprocess.PIPE, stderr=subprocess.PIPE
