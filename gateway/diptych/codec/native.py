@@ -6,6 +6,7 @@ Only this file knows protobuf-py. Classes are built once, when the table is; a r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import protobuf
 from google.protobuf import descriptor_pb2
@@ -24,7 +25,7 @@ class NativeJson:
         for file in files:
             _gather(file, gathered)
         every = descriptor_pb2.FileDescriptorSet(file=gathered.values())
-        self._registry = FileDescriptorSet.from_binary(every.SerializeToString()).to_registry()
+        self._registry = _registry(every.SerializeToString())
 
     def _type(self, made: type[Message]) -> type[protobuf.Message]:
         found = self._registry.message(made.DESCRIPTOR.full_name)
@@ -63,6 +64,12 @@ class NativeJson:
             )
 
         return show
+
+
+@lru_cache(maxsize=8)
+def _registry(files: bytes) -> protobuf.Registry:
+    """The messages of a FileDescriptorSet; shared, since building them is half of the CPU of a gateway's start."""
+    return FileDescriptorSet.from_binary(files).to_registry()
 
 
 def _gather(file: FileDescriptor, into: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:

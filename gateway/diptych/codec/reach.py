@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -41,6 +42,7 @@ def fields(message: Descriptor) -> Iterator[FieldDescriptor]:
             yield from one.fields
 
 
+@cache
 def unfit(message: Descriptor) -> Callable[[bytes], bool]:
     """Whether a body must not be left to the native parser, which is lenient there.
 
@@ -55,6 +57,7 @@ def unfit(message: Descriptor) -> Callable[[bytes], bool]:
     return lambda _: False
 
 
+@cache
 def choosy(message: Descriptor) -> Callable[[bytes], bool]:
     """Whether a body may set two members of one oneof, where the native parser would let the last win."""
     oneofs = [field for field in fields(message) if field.containing_oneof and len(field.containing_oneof.fields) > 1]
