@@ -33,7 +33,7 @@ def valkey() -> Iterator[str]:
 KINDS = ["sqlite", "postgres"]
 
 
-def migrated(**place: str) -> None:
+def migrated(**place: Any) -> None:
     """Make the tables of an empty database, and leave it."""
     settings = ChatSettings(**place)
     engine, _ = database.connect(settings)
