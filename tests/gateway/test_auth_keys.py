@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import subprocess
-import sys
 import tomllib
 from hmac import compare_digest
 from pathlib import Path
@@ -18,6 +18,7 @@ from diptych.auth import ApiKeys, Credentials, KeyFileError, Refused, hash_key, 
 from diptych.auth import keys as keys_module
 from diptych.origin import Origin
 from diptych.settings.auth import ApiKey
+from tests.commands import run
 
 module: Any = keys_module
 OWN, FOREIGN = new_key("ci"), "0123456789abcdef0123456789abcdef-made-elsewhere"
@@ -203,8 +204,7 @@ def test_secrets_are_shown_nowhere() -> None:
 
 
 def diptych(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "diptych.cli", *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    return run("diptych.cli", *arguments, folder=Path.cwd(), env=os.environ, given=given)
 
 
 async def test_the_command_makes_a_key_and_its_settings() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +13,14 @@ import pytest
 import trustme
 
 from diptych import Gateway
+from tests import commands
 from tests.conftest import Serve, every_engine
 
 
 async def run(*command: str) -> tuple[int, str, str]:
     """A command's exit code, output and errors."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    output, errors = await process.communicate()
-    return process.returncode or 0, output.decode(), errors.decode()
+    done = await asyncio.to_thread(commands.run, *command, folder=Path.cwd(), env=os.environ)
+    return done.returncode, done.stdout, done.stderr
 
 
 def ports(gateway: Gateway, *, host: str = "0.0.0.0") -> Sequence[str]:

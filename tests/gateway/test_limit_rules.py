@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from diptych.limits.windows import STRATEGIES, Moving, Sliding
 from diptych.origin import Origin
 from diptych.settings.limits import LimitRule
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.commands import run
 from tests.conftest import Serve
 from tests.kitchen import Kitchen
 
@@ -213,15 +213,8 @@ def test_callers_by_the_million_take_no_more_than_their_room(strategy: str) -> N
 def _command(*words: str) -> subprocess.CompletedProcess[str]:
     given = {"DIPTYCH_LIMITS__RULES": '[{"rate": "1/day", "methods": "/nobody.Serves/*"}]'}
     ports = {"DIPTYCH_HTTP_PORT": "0", "DIPTYCH_GRPC_PORT": "0"}
-    return subprocess.run(
-        [sys.executable, "-m", "diptych.cli", *words, "tests.kitchen_app:create"],
-        cwd=ROOT,
-        env={**os.environ, **given, **ports, "PYTHONPATH": f"{ROOT}/tests/gen:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    env = {**os.environ, **given, **ports, "PYTHONPATH": f"{ROOT}/tests/gen:{ROOT}"}
+    return run("diptych.cli", *words, "tests.kitchen_app:create", folder=ROOT, env=env)
 
 
 def test_the_command_says_what_to_mend_in_one_line() -> None:

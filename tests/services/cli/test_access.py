@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from artificer_services.cli.access import Access, channel
 from artificer_services.cli.errors import Failed, Usage
 from diptych import Gateway, Settings
 from diptych.auth import hash_key, new_key
+from tests import commands
 from tests.certificates import Authority
 from tests.gateway.issuer import AUDIENCE, ISSUER
 from tests.gateway.issuer import token as signed
@@ -49,16 +49,10 @@ class Done:
 
 async def artificer(*arguments: str, **variables: str) -> Done:
     """Run the command with nothing around it but what is given."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "artificer_services.cli", "batch", *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
-    )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate(b"one\ntwo\n")
-    done = Done(process.returncode or 0, out.decode(), err.decode())
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables}
+    command = ("artificer_services.cli", "batch", *arguments)
+    ran = await asyncio.to_thread(commands.run, *command, folder=ROOT, env=env, given="one\ntwo\n")
+    done = Done(ran.returncode, ran.stdout, ran.stderr)
     for secret in (OPERATOR, READER, *(value for name, value in variables.items() if "TOKEN" in name)):
         assert secret not in done.out + done.err
     assert "Traceback" not in done.err
