@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit docs check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make fuzz       throw INPUTS (100,000) at the built program by every protocol, and see what it holds afterwards'
 	@echo 'make audit      look what is installed up in a database of known vulnerabilities'
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
+	@echo 'make docs       build the documentation into build/site'
 	@echo 'make generate   generate code from the protos'
 	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
 	@echo 'make bench      measure against peers, into bench/RESULTS.md'
@@ -134,7 +135,11 @@ proto: build/.generated
 	buf format -d --exit-code tests/proto
 	python -m codegen.breaking
 
-check: lint fresh types proto clients
+# Warnings of the build (a broken link, a missing page) are errors; --clean, since a cached page would warn of nothing.
+docs: $(VENV)/.ready
+	zensical build --clean --strict
+
+check: lint fresh types proto docs clients
 	$(PYTEST) $(ARGS)
 
 # The Dockerfile's steps without a container engine; it downloads what the image is made of.

@@ -1,0 +1,86 @@
+"""Every block of code of the documentation, run as a reader would: page by page, in order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.docs.blocks import HOWS, KINDS, PAGES, ROOT, Page, read
+from tests.docs.running import WRITTEN, Run
+from tests.docs.terminal import Address, terminal
+from tests.e2e.conftest import find_chromium, serving
+
+PAGES_READ = [read(path) for path in PAGES]
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def greeter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tutorial's project with its code generated, as the how-tos begin with it."""
+    project = tmp_path_factory.mktemp("greeter") / "work"
+    shutil.copytree(ROOT / "examples" / "greeter", project)
+    tutorial = read(ROOT / "docs" / "tutorial.md")
+    generate = next(block.code for block in tutorial.blocks if "grpc_tools.protoc" in block.code)
+    with terminal(project.parent, ENVIRONMENT) as shell:
+        shell.run(generate)
+    return project
+
+
+@pytest.fixture(scope="session")
+def addresses(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Address]]:
+    """A server for each kind of page, all of them started once."""
+    greeter_shell = tmp_path_factory.mktemp("greeter-server")
+    shutil.copytree(greeter, greeter_shell / "work")
+    with serving("artificer_services.app:create") as services, terminal(greeter_shell, ENVIRONMENT) as shell:
+        yield {
+            "": WRITTEN,
+            "greeter": shell.serve("diptych serve app:create"),
+            "services": Address(services.http.removeprefix("http://"), services.grpc),
+        }
+
+
+def script(code: str, address: Address) -> None:
+    """Runs JavaScript on a page of the server until it logged something, and fails with what it threw."""
+    found = find_chromium()
+    if found is None:
+        assert os.environ.get("CI") is None, "the blocks of JavaScript need a Chromium"
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        try:
+            page = browser.new_page()
+            thrown: list[str] = []
+            page.on("pageerror", lambda error: thrown.append(str(error)))
+            page.goto(f"http://{address.http}/healthz")
+            with page.expect_console_message():
+                page.evaluate(f"() => {{ {code} }}")
+            assert thrown == []
+        finally:
+            browser.close()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES_READ if page.kind != "clean"], ids=lambda page: page.name)
+def test_blocks_do_what_the_page_says(page: Page, addresses: dict[str, Address], greeter: Path, tmp_path: Path) -> None:
+    if page.kind == "greeter":
+        shutil.copytree(greeter, tmp_path / "work")
+    if page.kind == "services":
+        shutil.copytree(ROOT / "examples", tmp_path / "work" / "examples")
+    with terminal(tmp_path, ENVIRONMENT) as shell:
+        Run(shell, addresses[page.kind], script).page(page)
+
+
+@pytest.mark.parametrize("page", PAGES_READ, ids=lambda page: page.name)
+def test_comments_are_ones_that_the_runner_knows(page: Page) -> None:
+    assert page.kind in KINDS
+    assert {block.how for block in page.blocks} <= set(HOWS)
+    assert [block.line for block in page.blocks if block.how == "none" and not block.reason] == []
