@@ -73,7 +73,14 @@ class RpcListener:
 
     async def start(self) -> None:
         """Bind and serve. Raises OSError where the address is taken."""
-        self.port = self._bind(self._settings.grpc_port)
+        try:
+            self.port = self._bind(self._settings.grpc_port)
+        except OSError:
+            # grpcio 1.85 logs when it frees a server that never ran; on Python 3.13 that can be while the interpreter
+            # shuts down, where it prints "Error in sys.excepthook". Started without a port and stopped, it does not.
+            if self._settings.grpc_engine == "grpcio":
+                await self._server.start()
+            raise
         await self._server.start()
         self._minding = asyncio.ensure_future(self._mind())
 
