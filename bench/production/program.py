@@ -82,7 +82,8 @@ async def serving(*arguments: str, workers: int = 1, config: str = "") -> AsyncI
         (folder / "diptych.toml").write_text(config, encoding="utf-8")
         command = [sys.executable, "-m", "diptych.cli", "serve", "bench.servers.production:create"]
         command += ["--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
-        command += ["--config", str(folder / "diptych.toml"), "--set", "telemetry.access_log=false", *arguments]
+        command += ["--config", str(folder / "diptych.toml"), "--set", "telemetry.access_log=false"]
+        command += ["--set", "max_connections=20000", *arguments]  # ten thousand, whatever this machine has
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
         env = {**os.environ, "PYTHONPATH": path, "BENCH_SEEN": str(folder / "seen")}
         with (folder / "log").open("wb") as log:

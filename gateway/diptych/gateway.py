@@ -19,7 +19,7 @@ import grpc
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from . import openapi, process
+from . import capacity, openapi, process
 from .auth import Auth, Authenticator, Dependency
 from .call import Calls
 from .codec import Codec, JsonLimits
@@ -31,7 +31,7 @@ from .methods import Handler, Method, MethodTable
 from .readiness import Check, Readiness, ServiceCheck
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
-from .settings import Settings
+from .settings import MIB, Settings
 from .standard import Standard
 from .telemetry.exposition import Collector
 from .telemetry.metrics_endpoint import add_page as add_metrics
@@ -72,9 +72,9 @@ class Gateway(grpc.aio.Server):
         unbound: Literal["none", "auto"] = "none",
         collectors: Sequence[Collector] = (),
     ) -> None:
-        self.settings = settings or Settings()
+        self.settings = capacity.bounded(settings or Settings())
         self._interceptors = tuple(interceptors)
-        self.limits = Limiting(self.settings)
+        self.limits = Limiting(self.settings, capacity.bytes_in_flight(self.settings))
         self._auth = Auth(self.settings, authenticators, self.limits.guesses)
         """What calls are held to, and what they hold of it just now."""
         self._lifespan = lifespan
@@ -185,6 +185,7 @@ class Gateway(grpc.aio.Server):
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
             watch=self._telemetry.watch,
+            lend=self.limits.lend,
         )
         self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
         claimed = {binding.template.text for _, binding in bound}
@@ -264,6 +265,7 @@ class Gateway(grpc.aio.Server):
         if self._http is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
+        self._auth.check_reachable()
         settings = self.settings
         tls = Keeper(settings) if settings.tls else None
         transcoder = await self._enter()
@@ -417,6 +419,11 @@ class Gateway(grpc.aio.Server):
                 self.http_port,
                 settings.http_host if settings.single_port else settings.grpc_host,
                 self.grpc_port,
+            )
+            logger.info(
+                "at most %d connections and %d MiB of requests at once",
+                settings.max_connections,
+                (self.limits.caps.most_bytes or 0) // MIB,
             )
             if started is not None:
                 started()

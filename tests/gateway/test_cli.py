@@ -127,7 +127,7 @@ def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
             "--set services.orc.workers: services.orc: there is no such setting; did you mean services.ocr?",
         ),
         (("serve", APP, "--config", "missing.toml"), "no settings file missing.toml"),
-        (("serve", APP, "--grpc-host", "192.0.2.1"), "192.0.2.1"),
+        (("serve", APP, "--grpc-host", "192.0.2.1", "--set", "auth.anonymous=true"), "192.0.2.1"),
         (("no-such-command",), "No such command"),
     ],
 )

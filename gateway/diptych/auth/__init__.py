@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from ..addresses import is_loopback
 from ..methods import Handler
 from ..settings import Settings
 from .caller import Authenticator, Credentials, Principal, Refused, principal
@@ -61,6 +62,21 @@ class Auth:
             raise AuthError("auth: there are rules, and no authenticator to know a caller by")
         if self.enabled:
             _check_headers(settings)
+
+    def check_reachable(self) -> None:
+        """Raises `AuthError` where other machines reach a listener, and nobody has said that anyone may call."""
+        settings = self._settings
+        if self.enabled or settings.auth.anonymous:
+            return
+        hosts = {"http_host": settings.http_host, "grpc_host": settings.grpc_host}
+        if settings.single_port:
+            del hosts["grpc_host"]
+        for name, host in hosts.items():
+            if not is_loopback(host):
+                raise AuthError(
+                    f"{name} is {host!r}, which other machines reach, and no authenticator is set: set auth.api_keys,"
+                    " auth.jwt or auth.certificates, or auth.anonymous = true to let anyone call"
+                )
 
     def interceptors(
         self, handlers: Mapping[str, Handler], threads: Executor, *, open_ended: bool

@@ -18,7 +18,7 @@ import grpc
 
 from ..metadata import Metadata
 from ..methods import Handler, Method, MethodTable
-from ..origin import Origin, enter
+from ..origin import Lease, Origin, enter
 from ..status import Code, error
 from ..telemetry import Watch
 from .adapt import adapt, behaviour_of, with_behaviour
@@ -63,7 +63,8 @@ class Calls:
     """Everything that is the same for every call.
 
     `threads` runs servicers that are plain functions; `max_seconds` is the longest any call may take. `standard` are
-    the handlers of the services every server has (health, reflection), by `/{package.Service}/{Method}`.
+    the handlers of the services every server has (health, reflection), by `/{package.Service}/{Method}`. `lend` makes
+    the lease of every call but health's, where no interceptor does.
     """
 
     def __init__(
@@ -76,8 +77,11 @@ class Calls:
         debug: bool = False,
         max_seconds: float | None = None,
         watch: Watch | None = None,
+        lend: Callable[[], Lease] | None = None,
     ) -> None:
         self.methods = methods
+        self._lend = lend
+        self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
         self.watch = watch or Watch.off()
         """Whoever opens a call begins its record here before, and ends it, whatever becomes of the call."""
         self._threads, self._generic = threads, methods.generic
@@ -116,7 +120,7 @@ class Calls:
         """
         if self._chain is None:
             return self.open_plain(method, metadata, origin, seconds)
-        deadline = self._enter(metadata, origin, seconds)
+        deadline = self._enter(method.path, metadata, origin, seconds)
         handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
         return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
 
@@ -127,12 +131,14 @@ class Calls:
 
     def open_plain(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
         """The same for who need not wait, since there is nobody to ask."""
-        deadline = self._enter(metadata, origin, seconds)
+        deadline = self._enter(method.path, metadata, origin, seconds)
         return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
 
-    def _enter(self, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
+    def _enter(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
         """The call begins: its deadline, in the loop's time."""
         enter(origin)
+        if self._lend is not None and path not in self._unlimited:
+            origin.lease = self._lend()
         if self.watch.make is not None and origin.record is not None:
             origin.record.met(metadata)
         return None if seconds is None else asyncio.get_running_loop().time() + seconds
@@ -142,7 +148,7 @@ class Calls:
 
         Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
         """
-        deadline = self._enter(metadata, origin, seconds)
+        deadline = self._enter(path, metadata, origin, seconds)
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
         elif path in self.guarded:

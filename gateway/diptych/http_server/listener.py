@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from ..addresses import cannot_listen
 from ..exchange import AUTH, CUT, StreamCut
 from ..faces.rest import HELD
 from ..forwarded import Proxies
@@ -178,9 +179,9 @@ class HttpListener:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((self._host, self._asked_port))
-        except OSError:
+        except OSError as error:
             bound.close()
-            raise
+            raise cannot_listen("http", self._host, self._asked_port, error) from None
         return bound
 
     async def mind(self, sockets: Sequence[socket.socket]) -> None:

@@ -5,14 +5,15 @@ The door is `Limiting`, made once from settings. It knows no face: a call is its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..methods import Handler
 from ..settings import Settings
 from ..settings.limits import LimitsSettings
 from ..status import Status
-from .caps import Caps
+from .caps import Caps, Lease
 from .credential_failures import Guesses
 from .interceptor import Limit, Shed
 from .rules import LimitError, Rule, Table
@@ -28,11 +29,14 @@ _AWAY = "calls cannot be counted just now"
 
 
 class Limiting:
-    """All limits of a gateway. Raises `LimitError` where the settings cannot be meant."""
+    """All limits of a gateway. Raises `LimitError` where the settings contradict one another.
 
-    def __init__(self, settings: Settings) -> None:
+    `bytes_in_flight` is how many bytes of requests are held at most.
+    """
+
+    def __init__(self, settings: Settings, bytes_in_flight: int) -> None:
         limits = self._settings = settings.limits
-        self.caps = Caps(limits.max_in_flight, limits.max_bytes_in_flight, limits.retry_seconds)
+        self.caps = Caps(limits.max_in_flight, bytes_in_flight, limits.retry_seconds)
         """What is in flight, where it is capped."""
         most = limits.max_bytes_in_flight
         if most is not None and most < settings.largest_body:
@@ -46,11 +50,20 @@ class Limiting:
         """The rules, once they are resolved."""
         self._shared: Shared | None = None
 
+    @property
+    def _sheds(self) -> bool:
+        return self._settings.max_in_flight is not None or self._settings.max_bytes_in_flight is not None
+
     def shed(self, handlers: Mapping[str, Handler]) -> tuple[Shed, ...]:
-        """What goes in front of all other interceptors; nothing where nothing is capped."""
-        if self.caps.most_calls is None and self.caps.most_bytes is None:
-            return ()
-        return (Shed(self.caps, _streamed(handlers)),)
+        """What goes in front of all other interceptors; nothing where no cap is set."""
+        return (Shed(self.caps, _streamed(handlers)),) if self._sheds else ()
+
+    @property
+    def lend(self) -> Callable[[], Lease] | None:
+        """Makes the lease of a call where no cap is set and the default of bytes counts: an interceptor for that alone
+        would cost every call more than the count.
+        """
+        return None if self._sheds else partial(Lease, self.caps, counted=True)
 
     def limit(self, handlers: Mapping[str, Handler], *, open_ended: bool) -> tuple[Limit, ...]:
         """What goes behind whoever knows the caller; nothing where there are no rules.

@@ -65,7 +65,7 @@ class Lease:
 
     def __init__(self, caps: Caps, *, counted: bool) -> None:
         self._caps, self._counted, self._bytes = caps, counted, 0
-        self._slots: list[tuple[Slots, str]] = []
+        self._slots: list[tuple[Slots, str]] | None = None
         if counted:
             caps.calls += 1
 
@@ -86,6 +86,8 @@ class Lease:
     def hold(self, slots: Slots, key: str) -> None:
         """Be one of those."""
         slots.take(key)
+        if self._slots is None:
+            self._slots = []
         self._slots.append((slots, key))
 
     def release(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from ..addresses import cannot_listen
 from ..methods import Handler
 from ..settings import Settings
 from ..tls import Keeper, Material
@@ -77,7 +78,8 @@ def bind(server: grpc.aio.Server, address: str, tls: Keeper | None, *, required:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, _credentials(tls, required=required))
     except RuntimeError:
-        raise OSError(f"cannot listen on {address}: is the port taken?") from None
+        host, _, port = address.rpartition(":")
+        raise cannot_listen("grpc", host.strip("[]"), int(port)) from None
 
 
 def _credentials(tls: Keeper, *, required: bool) -> grpc.ServerCredentials:

@@ -197,6 +197,9 @@ class AuthSettings(_Table):
     """JSON Web Tokens, which callers send as `authorization: Bearer`."""
     certificates: tuple[CertificateRule, ...] = ()
     """Client certificates that are callers; the first rule that fits counts. Headers go before the certificate."""
+    anonymous: bool = False
+    """Lets anyone call where no authenticator is set, from other machines too. Without it, a gateway that has no
+    authenticator starts on loopback addresses only. It has no effect where an authenticator is set."""
     public_methods: Patterns = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
     """Methods that anybody may call. Health is, since what probes it mostly cannot send credentials."""
     rules: tuple[AuthRule, ...] = ()

@@ -109,7 +109,9 @@ class LimitsSettings(_Table):
     max_in_flight: int | None = Field(default=None, gt=0)
     """Most calls at once in this process, of all callers; more are told UNAVAILABLE. Health is never refused."""
     max_bytes_in_flight: int | None = Field(default=None, gt=0)
-    """Most bytes of unary calls' requests held at once in this process; what comes beyond is told UNAVAILABLE."""
+    """Most bytes of unary calls' requests held at once in this process; calls beyond it get UNAVAILABLE. None: a
+    quarter of the memory (the control group's limit, or the machine's) divided by `workers`, and at least one largest
+    body; on a port that grpcio or native serves, None counts nothing."""
     retry_seconds: float = Field(default=1.0, gt=0)
     """When clients shall come again who met `concurrent` or a cap, or a storage that is away."""
 

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..addresses import cannot_listen
 from .exposition import Exposition
 
 PATH = "/metrics"
@@ -42,7 +43,10 @@ class MetricsPort:
         """`several` processes may hold the port at once. Raises OSError where it is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         kind = type("_Listener", (_Server,), {"address_family": family, "allow_reuse_port": several})
-        self._server: WSGIServer = kind((host, port), _Silent)
+        try:
+            self._server: WSGIServer = kind((host, port), _Silent)
+        except OSError as error:
+            raise cannot_listen("telemetry.metrics", host, port, error) from None
         self._server.set_app(make_wsgi_app(exposition.source))  # all it asks is collect()
         self._thread = threading.Thread(target=self._server.serve_forever, name="diptych-metrics", daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
+from ..addresses import cannot_listen
 from .plan import Plan
 
 
@@ -28,22 +29,22 @@ class Ports:
         """Bind what the plan asks for."""
         made = cls()
         try:
-            first = _exclusive(plan.http_host, plan.http_port)
+            first = _exclusive("http", plan.http_host, plan.http_port)
             made.http.append(first)
             made.http_port = first.getsockname()[1]
             made.http += [_shared(plan.http_host, made.http_port) for _ in range(plan.workers - 1)]
             if plan.grpc_port is not None:
-                made.grpc_port = made._keep(plan.grpc_host, plan.grpc_port)
+                made.grpc_port = made._keep("grpc", plan.grpc_host, plan.grpc_port)
             if plan.metrics_port is not None:
-                made.metrics_port = made._keep(plan.metrics_host, plan.metrics_port)
+                made.metrics_port = made._keep("telemetry.metrics", plan.metrics_host, plan.metrics_port)
         except BaseException:
             made.close()
             raise
         return made
 
-    def _keep(self, host: str, port: int) -> int:
+    def _keep(self, setting: str, host: str, port: int) -> int:
         # It never listens, so that the kernel gives it no connection.
-        kept = _exclusive(host, port)
+        kept = _exclusive(setting, host, port)
         self.kept.append(kept)
         bound: int = kept.getsockname()[1]
         return bound
@@ -54,14 +55,14 @@ class Ports:
             one.close()
 
 
-def _exclusive(host: str, port: int) -> socket.socket:
+def _exclusive(setting: str, host: str, port: int) -> socket.socket:
     """Bound as if nobody else might, and shared only then: SO_REUSEPORT alone would join whoever has the port."""
     made, address = _made(host, port)
     try:
         made.bind(address)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise cannot_listen(setting, host, port, error) from None
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return made
 
