@@ -37,16 +37,19 @@ def greeter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def addresses(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Address]]:
-    """A server for each kind of page, all of them started once."""
-    greeter_shell = tmp_path_factory.mktemp("greeter-server")
-    shutil.copytree(greeter, greeter_shell / "work")
-    with serving("artificer_services.app:create") as services, terminal(greeter_shell, ENVIRONMENT) as shell:
-        yield {
-            "": WRITTEN,
-            "greeter": shell.serve("diptych serve app:create"),
-            "services": Address(services.http.removeprefix("http://"), services.grpc),
-        }
+def greeter_server(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """A server of that project, for the pages that change nothing in it."""
+    scratch = tmp_path_factory.mktemp("greeter-server")
+    shutil.copytree(greeter, scratch / "work")
+    with terminal(scratch, ENVIRONMENT) as shell:
+        yield shell.serve("diptych serve app:create")
+
+
+@pytest.fixture(scope="session")
+def services_server() -> Iterator[Address]:
+    """What `make serve` runs."""
+    with serving() as where:
+        yield Address(where.http.removeprefix("http://"), where.grpc)
 
 
 def script(code: str, address: Address) -> None:
@@ -70,13 +73,14 @@ def script(code: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES_READ if page.kind != "clean"], ids=lambda page: page.name)
-def test_blocks_do_what_the_page_says(page: Page, addresses: dict[str, Address], greeter: Path, tmp_path: Path) -> None:
+def test_blocks_do_what_the_page_says(page: Page, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    address = request.getfixturevalue(f"{page.kind}_server") if page.kind else WRITTEN
     if page.kind == "greeter":
-        shutil.copytree(greeter, tmp_path / "work")
+        shutil.copytree(request.getfixturevalue("greeter"), tmp_path / "work")
     if page.kind == "services":
         shutil.copytree(ROOT / "examples", tmp_path / "work" / "examples")
     with terminal(tmp_path, ENVIRONMENT) as shell:
-        Run(shell, addresses[page.kind], script).page(page)
+        Run(shell, address, script).page(page)
 
 
 @pytest.mark.parametrize("page", PAGES_READ, ids=lambda page: page.name)
