@@ -169,16 +169,17 @@ def _kind(annotation: Any) -> str:
 
 def service_sections(folder: Path = ROOT / "services" / "artificer_services") -> Iterator[Section]:
     """The settings of every service that has a `settings.py`. Raises `Undocumented`."""
+    shared = (folder / "kit" / "settings.py").read_text(encoding="utf-8")
     for path in sorted(folder.glob("*/settings.py")):
         source = path.read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
-                yield _service(path.parent.name, node, source)
+                yield _service(path.parent.name, node, source, _constants(ast.parse(shared)))
 
 
-def _service(name: str, node: ast.ClassDef, source: str) -> Section:
+def _service(name: str, node: ast.ClassDef, source: str, shared: Mapping[str, object]) -> Section:
     prefix, comments = f"services.{name}.", _comments(source)
-    constants = _constants(ast.parse(source))
+    constants = {**shared, **_constants(ast.parse(source))}
     rows = [
         _service_row(prefix, one, following, comments, constants)
         for one, following in zip(node.body, [*node.body[1:], None], strict=True)

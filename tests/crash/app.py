@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services.batch.build import BatchService, BatchSettings
-from artificer_services.kit.settings import table
+from artificer_services.kit.settings import service_settings
 from diptych import Gateway, Settings
 
 
 def create(settings: Settings) -> Gateway:
     """Make it, as the composition root does."""
-    batch = BatchService(table(settings, "batch", BatchSettings))
+    batch = BatchService(service_settings(settings, "batch", BatchSettings))
     gateway = Gateway(settings, lifespan=batch.lifespan, readiness={"batch": batch.ready})
     rpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)
     return gateway

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from artificer_services.batch.settings import BatchSettings
-from artificer_services.kit.settings import table
+from artificer_services.kit.settings import service_settings
 from codegen import deploy_check
 from diptych.cli.load import settings_of
 
@@ -146,7 +146,7 @@ def test_a_worker_works_by_the_gateways_own_settings_and_ends_its_items(monkeypa
     for field in ("image", "env", "envFrom"):
         assert worker[field] == gateway[field]
     assert worker["command"] == ["celery", "-A", celery_app(), "worker"]
-    batch = table(settings_of(BASE / "diptych.toml", {}, []), "batch", BatchSettings)
+    batch = service_settings(settings_of(BASE / "diptych.toml", {}, []), "batch", BatchSettings)
     assert batch.engine == "celery"
     assert batch.default_concurrency  # a gateway's own processors say nothing of workers elsewhere
     assert pod("worker")["spec"]["terminationGracePeriodSeconds"] > 2 * batch.slice_seconds
@@ -185,7 +185,7 @@ def test_secrets_hold_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.services["chat"]["database_url"].startswith("postgresql://")
     assert settings.services["chat"]["broker"] == "auto"
     assert settings.limits.storage_url is not None
-    batch = table(settings, "batch", BatchSettings)
+    batch = service_settings(settings, "batch", BatchSettings)
     assert batch.database_url.startswith("postgresql://")
     # Each user of one Valkey has a database of its own there: what batch asks may be emptied at any time.
     assert batch.broker_url != settings.limits.storage_url.get_secret_value()
@@ -271,7 +271,7 @@ def test_composes_variables_are_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.services["chat"]["broker"] == "redis"
     assert settings.limits.storage_url is not None
     assert settings.grace_seconds == 30
-    assert table(settings, "batch", BatchSettings).engine == "celery"
+    assert service_settings(settings, "batch", BatchSettings).engine == "celery"
 
 
 def test_composes_worker_reads_what_its_gateway_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_composes_worker_reads_what_its_gateway_reads(monkeypatch: pytest.Monkey
     assert worker.items() <= services["gateway"]["environment"].items()
     for name, value in worker.items():
         monkeypatch.setenv(name, value)
-    batch = table(settings_of(None, {}, []), "batch", BatchSettings)
+    batch = service_settings(settings_of(None, {}, []), "batch", BatchSettings)
     assert batch.default_concurrency == int(services["worker"]["command"][1])
     assert services["worker"]["entrypoint"] == ["celery", "-A", celery_app(), "worker"]
     assert f"celery -A {celery_app()} inspect ping" in services["worker"]["healthcheck"]["test"][1]

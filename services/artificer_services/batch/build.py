@@ -6,13 +6,16 @@ The only room that a composition root needs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import grpc
 from fastapi import FastAPI
 
+from artificer.batch.v1 import batch_service_pb2_grpc
+
 from ..kit import storage
+from ..kit.lifecycle import Service
 from .api.metrics import BatchMetrics
 from .api.servicer import BatchServicer
 from .api.site import add_page
@@ -32,8 +35,11 @@ from .worker.sweeper import Sweeper
 _CREATE_BYTES = 64 * MIB
 
 
-class BatchService:
-    """The servicer and everything behind it. Nothing runs, and nothing is opened, before `start`."""
+class BatchService(Service):
+    """The servicer and everything behind it."""
+
+    name = "batch"
+    grpc_name = "artificer.batch.v1.BatchService"
 
     def __init__(self, settings: BatchSettings | None = None) -> None:
         """Raises ValueError for settings that cannot work, those of task types among them."""
@@ -72,8 +78,17 @@ class BatchService:
         self._retention.start()
         self.metrics.start()
 
-    def part(self) -> None:
-        """End the streams of those who watch, which would keep a stop waiting; they are told to come again."""
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicer to a server."""
+        batch_service_pb2_grpc.add_BatchServiceServicer_to_server(self.servicer, server)
+
+    @property
+    def collectors(self) -> Sequence[BatchMetrics]:
+        """Jobs and workers as metrics."""
+        return [self.metrics]
+
+    def begin_shutdown(self) -> None:
+        """End the streams that watch jobs, which would keep a stop waiting."""
         self.watch.part()
 
     async def stop(self) -> None:
@@ -89,15 +104,6 @@ class BatchService:
         for task in self.jobs.tasks.values():
             task.close()
         self.store.close()
-
-    @asynccontextmanager
-    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """The service's life as an async context manager; whatever app it is given is left alone."""
-        try:
-            await self.start()
-            yield
-        finally:
-            await asyncio.shield(self.stop())
 
     def add_page(self, app: FastAPI) -> None:
         """Serve the page at /jobs, where the settings want it."""

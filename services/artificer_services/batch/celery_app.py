@@ -17,7 +17,7 @@ from pathlib import Path
 
 from celery import Celery, signals
 
-from artificer_services.kit.settings import table
+from artificer_services.kit.settings import service_settings
 from diptych.cli.load import LoadError, settings_of
 
 from .jobs.errors import BatchError, Unavailable
@@ -113,7 +113,7 @@ def _call(nudges: Nudges, store: Store) -> None:
 def _settings() -> BatchSettings:
     config = os.environ.get("DIPTYCH_CONFIG")
     try:
-        settings = table(settings_of(Path(config) if config else None, {}, []), "batch", BatchSettings)
+        settings = service_settings(settings_of(Path(config) if config else None, {}, []), "batch", BatchSettings)
         if not settings.broker_url or not settings.database_url:
             raise ValueError("services.batch needs a database_url and a broker_url where Celery is to work")
     except (LoadError, ValueError) as error:

@@ -6,32 +6,37 @@ The only room that a composition root needs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from pathlib import Path
 
+import grpc
 from fastapi import FastAPI
 
+from artificer.chat.v1 import message_service_pb2_grpc
 from diptych.upstream import Upstream
 
+from ..kit.errors import Unavailable
+from ..kit.lifecycle import Service
+from ..kit.site import add_page
 from . import database
 from .broker import Broker, MemoryBroker
 from .engine import Chat
-from .errors import Unavailable
-from .protected import ProtectedStore, upstream_of
 from .servicer import MessageServicer
 from .settings import ChatSettings
-from .site import add_page
 from .sql_store import SqlStore
-from .store import Store
+
+_PAGE = Path(__file__).with_name("page") / "index.html"
 
 
-class ChatService:
-    """The servicer and everything behind it. Cheap to make: nothing runs, and nothing is opened, before `start`."""
+class ChatService(Service):
+    """The servicer and everything behind it."""
+
+    name = "chat"
+    grpc_name = "artificer.chat.v1.MessageService"
 
     def __init__(self, settings: ChatSettings | None = None) -> None:
-        """Raises ValueError for a URL that is none."""
+        """Raises ValueError for a malformed URL."""
         self.settings = settings = settings or ChatSettings()
-        self._engine, threads = database.connect(settings)
         notify = None
         broker: Broker = MemoryBroker()
         if settings.broker_kind == "postgres":
@@ -43,48 +48,40 @@ class ChatService:
             from .redis_broker import RedisBroker
 
             broker = RedisBroker(settings.redis_url, settings.redis_channel)
-        self.store = SqlStore(self._engine, threads=threads, notify=notify)
-        # A file cannot be away; a server can.
-        self.upstream = upstream_of(settings) if settings.database_url else None
-        store: Store = self.store if self.upstream is None else ProtectedStore(self.store, self.upstream)
-        self.chat = Chat(store, broker, settings)
+        self.database = database.connect(settings)
+        self.chat = Chat(SqlStore(self.database, notify=notify), broker, settings)
         self.servicer = MessageServicer(self.chat)
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicer to a server."""
+        message_service_pb2_grpc.add_MessageServiceServicer_to_server(self.servicer, server)
+
     async def start(self) -> None:
-        """Bring the database up to date and listen. Raises what the database raises where it cannot be used."""
-        await asyncio.to_thread(database.prepare, self._engine, self.settings)
+        """Bring the database up to date and listen. Raises the database's own errors where it cannot be used."""
+        await asyncio.to_thread(self.database.prepare)
         await self.chat.start()
 
-    def part(self) -> None:
-        """End live streams, which would keep a stop waiting; their callers are told to come again."""
-        self.chat.part()
+    def begin_shutdown(self) -> None:
+        """End live streams, which would keep a stop waiting; sends go on."""
+        self.chat.begin_shutdown()
 
     async def stop(self) -> None:
-        """Store what was taken, then close everything."""
+        """Store what was accepted, then close everything."""
         await self.chat.stop()
-        await self.store.close()
-
-    @asynccontextmanager
-    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """The service's life as an async context manager; whatever app it is given is left alone."""
-        try:
-            await self.start()
-            yield
-        finally:
-            await asyncio.shield(self.stop())
+        await self.database.close()
 
     @property
-    def collectors(self) -> list[Upstream]:
-        """Metrics of the service's own."""
-        return [] if self.upstream is None else [self.upstream]
+    def collectors(self) -> Sequence[Upstream]:
+        """The metrics of the database's circuit breaker."""
+        return [] if self.database.upstream is None else [self.database.upstream]
 
     def add_page(self, app: FastAPI) -> None:
-        """Serve the page at /chat, where the settings want it."""
+        """Serve the page at /chat, if the settings ask for it."""
         if self.settings.page:
-            add_page(app)
+            add_page(app, "/chat", _PAGE)
 
     async def ready(self) -> bool:
-        """Whether messages can be stored, and those of other processes are heard of."""
+        """Whether messages can be stored, and notifications of other processes arrive."""
         if not self.chat.healthy:
             return False
         try:

@@ -1,4 +1,4 @@
-"""One person in a channel: what they say goes into the store, what everybody says comes to them.
+"""One call of ChatStream: its messages go into the store, and the channel's messages come back.
 
 Owns the order of events of one ChatStream. Knows no wire and no context.
 """
@@ -12,15 +12,14 @@ from contextlib import aclosing
 
 from artificer.chat.v1 import message_service_pb2 as pb
 
-from . import errors
+from ..kit.errors import Fault, Invalid, ServiceError, Unavailable
 from .engine import Chat, Start
 from .hub import Reader
-from .statuses import status_of
 from .store import id_of
 from .stream_defaults import StreamDefaults
-from .translate import message_out
+from .translate import STATUSES, message_out
 
-# Refusals and repeated acknowledgements that the caller has not read yet; until it does, nothing more of it is taken.
+# Refusals and repeated acknowledgements that the caller has not read; at this many its requests are no longer read.
 _UNREAD = 64
 _FIRST_ONLY = ("after", "history_size", "include_files")
 
@@ -32,17 +31,17 @@ class Conversation:
 
     def __init__(self, chat: Chat) -> None:
         self._chat, self._defaults = chat, StreamDefaults(chat)
-        self._own: deque[pb.ChatStreamResponse] = deque()  # for the caller alone
+        self._own: deque[pb.ChatStreamResponse] = deque()  # events for the caller alone
         self._room = asyncio.Event()
         self._position = 0
-        self._latest = 0  # the newest message that the caller itself has stored
+        self._latest = 0  # the newest message of the caller's own
 
     async def run(self, requests: Requests) -> AsyncGenerator[pb.ChatStreamResponse]:
-        """The events, until the caller has ended its side and seen its echoes. Raises ChatError."""
+        """Yield events until the caller has ended its side and received its own messages. Raises ServiceError."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:
-            raise errors.Invalid(errors.Fault("channel", "must be named by a first message")) from None
+            raise Invalid(Fault("channel", "must be named by a first message")) from None
         self._defaults.note(first)
         start = Start(after=first.after, history=first.history_size)
         files = first.include_files
@@ -67,14 +66,14 @@ class Conversation:
                 yield self._own.popleft()
                 self._room.set()
             if hearing.done():
-                hearing.result()  # what broke the stream of requests breaks the call
+                hearing.result()  # an error in the requests ends the call
                 if reader.place >= self._latest and not self._own:
                     return
             for message in await reader.next():
                 yield pb.ChatStreamResponse(message=message_out(message, user=True, files=files))
 
     async def _hear(self, first: pb.ChatStreamRequest, requests: Requests, reader: Reader) -> None:
-        """Take what the caller says, one message after the other."""
+        """Store the caller's messages, one after the other."""
         if first.content or first.files or first.request_id:
             await self._take(first, reader)
         else:
@@ -88,14 +87,16 @@ class Conversation:
             if self._position > 1:
                 self._refuse_late(request)
             done = await self._chat.send(self._defaults.draft(request))
-        except errors.Unavailable:
-            raise  # nothing is wrong with this message: the call ends, and may be made again
-        except errors.ChatError as error:
-            refusal = pb.Refusal(request_id=request.request_id, position=self._position, status=status_of(error))
+        except Unavailable:
+            raise  # nothing is wrong with this message: the call ends, and the caller may retry
+        except ServiceError as error:
+            refusal = pb.Refusal(
+                request_id=request.request_id, position=self._position, status=STATUSES.status_of(error)
+            )
             await self._tell(pb.ChatStreamResponse(refusal=refusal), reader)
             return
         if not done.fresh and done.message.sequence <= reader.place:
-            # It went by before, to this call or to one that broke off: the sender still wants to hear of it.
+            # It was delivered before, to this call or to an earlier one that was cut; the sender still needs it.
             message = message_out(done.message, user=True, files=False)
             await self._tell(pb.ChatStreamResponse(message=message), reader)
             return
@@ -104,7 +105,7 @@ class Conversation:
     def _refuse_late(self, request: pb.ChatStreamRequest) -> None:
         late = [name for name in _FIRST_ONLY if getattr(request, name)]
         if late:
-            raise errors.Invalid(*(errors.Fault(name, "is for the first message of the stream") for name in late))
+            raise Invalid(*(Fault(name, "may be set in the first message of the stream only") for name in late))
 
     async def _tell(self, event: pb.ChatStreamResponse, reader: Reader) -> None:
         while len(self._own) >= _UNREAD:

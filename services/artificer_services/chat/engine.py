@@ -1,4 +1,4 @@
-"""What chat does: finds drafts good, stores them, and lets people listen.
+"""Chat itself: checks drafts, stores them, and serves readers.
 
 Knows neither gRPC nor protos, and no database: it works on a `Store` and a `Broker`.
 """
@@ -6,25 +6,29 @@ Knows neither gRPC nor protos, and no database: it works on a `Store` and a `Bro
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ..kit.errors import Conflict, Fault, Invalid, Kind, NotFound, ServiceError
+from ..kit.paging import number_of, page_size, size_faults, token_of
+from ..kit.periodic import Periodic
 from . import rules
 from .broker import Broker
-from .errors import BeyondEnd, ChatError, Conflict, Fault, Invalid, NotFound
 from .hub import Hub, Listening, Reader
-from .pages import sequence_of_token, token_of
 from .settings import ChatSettings
 from .store import Appended, Draft, File, Message, Store, User, id_of
 from .writer import Writer
 
-_log = logging.getLogger(__name__)
-
-DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
+DEFAULT_PAGE = 50
 _ORDERS = {"": False, "create_time": False, "create_time asc": False, "create_time desc": True}
+
+
+class BeyondEnd(ServiceError):
+    """The client has seen a message that the channel does not have, as after a restore of the database."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "BEYOND_END"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Start:
 
     after: str = ""
     history: int | None = None
-    field: str = "after"  # what the id came in as, for the error
+    field: str = "after"  # where the id came from, for the error
 
 
 class Chat:
@@ -46,30 +50,28 @@ class Chat:
             store, messages=settings.queue_messages, max_bytes=settings.queue_bytes, batch=settings.history_batch
         )
         self._writer = Writer(store, self._stored)
-        self._sweeper: asyncio.Task[None] | None = None
-        self._swept = asyncio.Event()
+        # Notifications can be lost: with the process that owed them, or with a connection.
+        self._sweep = Periodic("chat-sweep", self._hub.sweep, settings.sweep_seconds)
 
     async def start(self) -> None:
-        """Begin to hear from other processes."""
-        await self._broker.start(self._hub.told, self._swept.set)
-        self._sweeper = asyncio.create_task(self._sweep(), name="chat-sweep")
+        """Begin to receive notifications of other processes."""
+        await self._broker.start(self._hub.told, self._sweep.poke)
+        self._sweep.start()
 
     async def stop(self) -> None:
-        """Store what was taken, end every reader, and hear no more."""
+        """Store what was accepted, end every reader, and close the broker's connections."""
         await self._writer.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await self._sweep.stop()
         await self._broker.stop()
         await self._hub.close()
 
-    def part(self) -> None:
+    def begin_shutdown(self) -> None:
         """End every live stream with `Unavailable`; sends go on."""
-        self._hub.part()
+        self._hub.begin_shutdown()
 
     @property
     def healthy(self) -> bool:
-        """Whether new messages of other processes come at once, and not with the next sweep."""
+        """Whether new messages of other processes arrive at once, and not with the next sweep."""
         return self._broker.healthy
 
     def _stored(self, messages: Sequence[Message]) -> None:
@@ -77,24 +79,10 @@ class Chat:
         for channel, sequence in {message.channel: message.sequence for message in messages}.items():
             self._broker.publish(channel, sequence)
 
-    async def _sweep(self) -> None:
-        """Notifications can be lost: with the process that owed them, or with a connection."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.settings.sweep_seconds):
-                    await self._swept.wait()
-            self._swept.clear()
-            try:
-                await self._hub.sweep()
-            except ChatError as error:
-                _log.warning("the sweep: %s", error.message)
-            except Exception:  # without it, what a lost notification told would never be seen
-                _log.exception("the sweep failed")
-
     # Reading.
 
     async def get(self, channel: str, id_: str, *, files: bool) -> Message:
-        """One message. Raises Invalid, NotFound."""
+        """Return one message. Raises Invalid, NotFound."""
         rules.check_channel(channel, self.settings)
         message = await self._store.get(channel, rules.place_of("id", id_), files=files)
         if message is None:
@@ -102,25 +90,23 @@ class Chat:
         return message
 
     async def page(self, channel: str, *, size: int, token: str, order: str, files: bool) -> tuple[list[Message], str]:
-        """A page of messages and the token of the next one. Raises Invalid."""
+        """Return a page of messages and the token of the next one. Raises Invalid."""
         rules.check_channel(channel, self.settings)
         descending = _ORDERS.get(" ".join(order.split()))
-        faults = []
+        faults = size_faults(size)
         if descending is None:
             faults.append(Fault("order_by", "must be create_time or create_time desc"))
-        if size < 0:
-            faults.append(Fault("page_size", "must not be negative"))
         if faults:
             raise Invalid(*faults)
         asked = (channel, "desc" if descending else "asc")
-        edge = sequence_of_token(token, *asked) if token else None
-        limit = min(size or DEFAULT_PAGE, LARGEST_PAGE)
+        edge = number_of(token, *asked) if token else None
+        limit = page_size(size, DEFAULT_PAGE)
         found = await self._page(channel, limit, edge, files=files, descending=bool(descending))
         if not found or (descending and found[-1].sequence == 1):
             return found, ""
         if not descending and found[-1].sequence >= (await self._store.last([channel]))[channel]:
             return found, ""
-        return found, token_of(found[-1].sequence, *asked)
+        return found, token_of(str(found[-1].sequence), *asked)
 
     async def _page(
         self, channel: str, limit: int, edge: int | None, *, files: bool, descending: bool
@@ -133,7 +119,7 @@ class Chat:
 
     @asynccontextmanager
     async def listen(self, channel: str, start: Start, *, files: bool) -> AsyncIterator[tuple[Listening, Reader]]:
-        """Read a channel from a place on, and what comes. Raises Invalid, BeyondEnd."""
+        """Read a channel from a place on, and its new messages. Raises Invalid, BeyondEnd."""
         rules.check_channel(channel, self.settings)
         if start.history is not None and start.history < 0:
             raise Invalid(Fault("history_size", "must not be negative"))
@@ -157,27 +143,28 @@ class Chat:
     # Sending.
 
     def draft(self, channel: str, user: User | None, content: str, files: Sequence[File], request_id: str) -> Draft:
-        """A message that may be stored. Raises Invalid with all its faults."""
+        """Return a message that can be stored. Raises Invalid with every fault."""
         return rules.draft(channel, user, content, files, request_id, self.settings)
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
-        """Begin to store a draft, after all that were submitted before it; `settled` says what came of it."""
+        """Begin to store a draft, after all submitted before it; `settled` tells the outcome."""
         return self._writer.submit(draft)
 
     async def send(self, draft: Draft) -> Appended:
-        """Store a draft; on disk when this returns. Raises Conflict, Unavailable."""
+        """Store a draft; it is on disk when this returns. Raises Conflict, Unavailable."""
         return settled(await self._writer.submit(draft))
 
     async def ping(self) -> None:
-        """Returns where the store answers; raises Unavailable."""
+        """Return where the store answers; raises Unavailable."""
         await self._store.ping()
 
 
 def settled(appended: Appended) -> Appended:
-    """What became of a draft. Raises Conflict where its request id has been used for something else."""
+    """Return the outcome of a draft. Raises Conflict where its request id belongs to a different message."""
     if not appended.same:
         message = appended.message
         raise Conflict(
-            f"request_id {message.request_id!r} belongs to message {message.id}, which has another content", message.id
+            f"request_id {message.request_id!r} belongs to message {message.id}, which has different content",
+            id=message.id,
         )
     return appended

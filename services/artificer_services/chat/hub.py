@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from .errors import TooSlow, Unavailable
+from ..kit.errors import TooSlow, Unavailable
 from .store import Message, Store, id_of
 
 _log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class Hub:
         self._store = store
         self._messages, self._max_bytes, self._batch = messages, max_bytes, batch
         self._feeds: dict[str, Feed] = {}
-        self._parted = False
+        self._stopping = False
 
     @property
     def channels(self) -> list[str]:
@@ -182,7 +182,7 @@ class Hub:
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Listening]:
         """Listen to a channel from now on. Raises `Unavailable`."""
-        if self._parted:
+        if self._stopping:
             raise Unavailable(_STOPPING)
         feed = self._feeds.get(channel)
         if feed is None:
@@ -274,16 +274,16 @@ class Hub:
             feed.jump(last)
         feed.wanted = min(feed.wanted, last)
 
-    def part(self) -> None:
+    def begin_shutdown(self) -> None:
         """Tell every reader that it is over, and take no new one."""
-        self._parted = True
+        self._stopping = True
         for feed in self._feeds.values():
             feed.closed = True
             feed.wake()
 
     async def close(self) -> None:
-        """Part, and end what runs."""
-        self.part()
+        """Begin the shutdown, and end what runs."""
+        self.begin_shutdown()
         tasks = [task for feed in self._feeds.values() for task in feed.tasks()]
         for task in tasks:
             task.cancel()

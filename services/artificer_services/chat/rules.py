@@ -1,4 +1,4 @@
-"""What a message, a name and a place in a channel may be. Pure: values in, values or `Invalid` out."""
+"""The rules for messages, names and ids. Pure: values in, values or `Invalid` out."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from .errors import Fault, Invalid
+from ..kit.errors import Fault, Invalid
 from .settings import ChatSettings
 from .store import Draft, File, User, sequence_of
 
-# A channel stands in URLs and logs; colons are verbs there and slashes are folders.
+# A channel is part of URLs and logs; in URLs a colon begins a verb and a slash a segment.
 _CHANNEL = re.compile(r"[\w.~-]+", re.UNICODE)
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;.*)?", re.ASCII)
 _MAX_MEDIA_TYPE = 255
 
 
 def check_channel(channel: str, settings: ChatSettings) -> None:
-    """Raises Invalid where this cannot be a channel's name."""
+    """Raise Invalid for a malformed channel name."""
     faults = list(_channel_faults(channel, settings))
     if faults:
         raise Invalid(*faults)
 
 
 def place_of(field: str, id_: str) -> int:
-    """The number that an id stands for. Raises Invalid."""
+    """Return the number of a message id. Raises Invalid."""
     sequence = sequence_of(id_)
     if sequence is None:
         raise Invalid(Fault(field, "must be the id of a message, such as 000000000000042"))
@@ -35,7 +35,7 @@ def place_of(field: str, id_: str) -> int:
 def draft(
     channel: str, user: User | None, content: str, files: Sequence[File], request_id: str, settings: ChatSettings
 ) -> Draft:
-    """A message that may be stored. Raises Invalid with every fault it has."""
+    """Return a message that can be stored. Raises Invalid with every fault."""
     faults = [
         *_channel_faults(channel, settings),
         *_user_faults(user, settings),
@@ -57,7 +57,7 @@ def draft(
 
 
 def _digest(content: str, files: tuple[File, ...]) -> bytes:
-    """Tells one message's content from another's; each part by its length, so that no two ways to cut it agree."""
+    """Return a digest of a message's content; each part is preceded by its length, so that no two splits agree."""
     whole = hashlib.sha256()
     for part in (content, *(text for file in files for text in (file.name, file.media_type, file.data))):
         data = part.encode() if isinstance(part, str) else part
@@ -70,14 +70,14 @@ def _channel_faults(channel: str, settings: ChatSettings) -> Iterator[Fault]:
     if not channel:
         yield Fault("channel", "must name a channel")
     elif not _CHANNEL.fullmatch(channel) or channel in (".", ".."):
-        yield Fault("channel", "may have letters, digits, and . _ ~ - only")
+        yield Fault("channel", "may contain letters, digits and . _ ~ - only")
     else:
         yield from _name_faults("channel", channel, settings.max_name_bytes)
 
 
 def _user_faults(user: User | None, settings: ChatSettings) -> Iterator[Fault]:
     if user is None or not user.id.strip():
-        yield Fault("user.id", "must tell who sends the message; a first message that has it suffices")
+        yield Fault("user.id", "must name the sender; in a stream, once in the first message suffices")
         return
     yield from _name_faults("user.id", user.id, settings.max_name_bytes)
     yield from _name_faults("user.display_name", user.name, settings.max_name_bytes)
@@ -96,7 +96,7 @@ def _content_faults(content: str, files: Sequence[File], settings: ChatSettings)
 def _file_faults(files: Sequence[File], settings: ChatSettings) -> Iterator[Fault]:
     if len(files) > settings.max_files:
         yield Fault("files", f"are {len(files)}; {settings.max_files} are allowed in a message")
-        return  # one by one they would make an answer of any length
+        return  # one fault a file could make the answer arbitrarily long
     total = sum(len(file.data) for file in files)
     if total > settings.max_files_bytes:
         yield Fault("files", f"are {total} bytes together; {settings.max_files_bytes} are allowed in a message")
@@ -118,6 +118,6 @@ def _name_faults(field: str, name: str, limit: int) -> Iterator[Fault]:
     size = len(name.encode())
     if size > limit:
         yield Fault(field, f"is {size} bytes long; {limit} are allowed")
-    # Cc: a line break in a name would forge a line of whoever shows it.
+    # Cc: a line break in a name could forge a line of a log.
     if any(unicodedata.category(sign) == "Cc" for sign in name):
         yield Fault(field, "must not contain control characters")

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     text,
 )
 
-# SQLite's strict tables know INTEGER only, which is 64 bits there.
-Big = BigInteger().with_variant(Integer, "sqlite")
+from ..kit.storage.columns import BIG, table_metadata
 
-metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s"})
+metadata = table_metadata()
 
-# One row a channel: whoever sends locks it, so that numbers are given in the order in which they become visible.
+# One row a channel. A send locks it, so that numbers are assigned in the order in which they become visible.
 channels = Table(
     "chat_channels",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("last_sequence", Big, nullable=False),
-    Column("last_time", Big, nullable=False),  # microseconds since 1970, as in messages
+    Column("last_sequence", BIG, nullable=False),
+    Column("last_time", BIG, nullable=False),  # microseconds since 1970, as in messages
     sqlite_strict=True,
 )
 
@@ -34,13 +31,13 @@ messages = Table(
     "chat_messages",
     metadata,
     Column("channel", Text, primary_key=True),
-    Column("sequence", Big, primary_key=True, autoincrement=False),
-    Column("created", Big, nullable=False),
+    Column("sequence", BIG, primary_key=True, autoincrement=False),
+    Column("created", BIG, nullable=False),
     Column("user_id", Text, nullable=False),
     Column("user_name", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("file_count", Integer, nullable=False),
-    Column("size", Big, nullable=False),  # bytes, files included, so that a page can be cut before files are read
+    Column("size", BIG, nullable=False),  # bytes, files included, so that a page can be cut before files are read
     Column("request_id", Text, nullable=False),  # empty: none
     Column("digest", LargeBinary, nullable=False),
     ForeignKeyConstraint(["channel"], ["chat_channels.name"]),
@@ -63,7 +60,7 @@ files = Table(
     "chat_files",
     metadata,
     Column("channel", Text, primary_key=True),
-    Column("sequence", Big, primary_key=True, autoincrement=False),
+    Column("sequence", BIG, primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("media_type", Text, nullable=False),

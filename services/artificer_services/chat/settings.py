@@ -1,6 +1,6 @@
 """The settings of the chat service: one frozen value, checked once.
 
-Reads no environment: whoever composes the process does.
+Reads no environment: the process's edge does.
 """
 
 from __future__ import annotations
@@ -8,10 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-KIB = 1024
-MIB = 1024 * KIB
-
-_BROKERS = ("auto", "memory", "postgres", "redis")
+from ..kit.settings import KIB, MIB, check_choice, check_database, check_not_negative, check_positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,8 @@ class ChatSettings:
     page: bool = True  # serves the page at /chat
 
     def __post_init__(self) -> None:
-        positive = (
+        check_positive(
+            self,
             "database_connections",
             "sweep_seconds",
             "breaker_failures",
@@ -60,29 +58,17 @@ class ChatSettings:
             "max_send",
             "max_page_bytes",
         )
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("max_files", "max_file_bytes", "max_files_bytes"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
-        self._check_places()
-
-    def _check_places(self) -> None:
-        if self.broker not in _BROKERS:
-            raise ValueError(f"broker must be one of {', '.join(_BROKERS)}, not {self.broker!r}")
-        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+        check_not_negative(self, "max_files", "max_file_bytes", "max_files_bytes")
+        check_choice(self, "broker", "auto", "memory", "postgres", "redis")
+        check_database(self.database_url, self.data_dir)
         if self.broker == "postgres" and not self.database_url:
             raise ValueError("broker = postgres needs a database_url")
         if self.broker == "redis" and not self.redis_url:
             raise ValueError("broker = redis needs a redis_url")
-        if not self.database_url and not self.data_dir:
-            raise ValueError("data_dir must name a folder where there is no database_url")
 
     @property
     def broker_kind(self) -> Literal["memory", "postgres", "redis"]:
-        """The broker that auto stands for."""
+        """The broker; `auto` is resolved."""
         if self.broker != "auto":
             return self.broker
         return "postgres" if self.database_url else "memory"

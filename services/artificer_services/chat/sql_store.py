@@ -1,47 +1,36 @@
 """Messages in SQLite or PostgreSQL, by SQLAlchemy Core.
 
-Owns the statements; `database` owns the connections. Synchronous inside, in threads: measured, that is several times as
-fast as SQLite through an asynchronous driver, and it is one code for both databases.
+Owns the statements; `kit.storage.database` owns the connections and runs these in its threads.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ..kit.storage.database import Database
+from ..kit.times import from_micros, to_micros
 from . import schema
-from .errors import Unavailable
 from .store import Appended, Draft, File, Message, User
 
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class SqlStore:
-    """The store in a database that has its tables. `notify` is the PostgreSQL channel that is told of new messages."""
+    """The store in a database that has its tables. New messages are announced on the PostgreSQL channel `notify`."""
 
-    def __init__(self, engine: Engine, *, threads: int, notify: str | None = None) -> None:
-        self._engine, self._notify = engine, notify
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="chat-store")
+    def __init__(self, database: Database, *, notify: str | None = None) -> None:
+        self.database, self._notify = database, notify
 
     async def append(self, drafts: Sequence[Draft]) -> list[Appended]:
         """Store drafts in one transaction; see `Store`."""
-        return await self._run(lambda: self._append(drafts))
+        return await self.database.write(lambda connection: self._append(connection, drafts))
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
         """One message, or None; see `Store`."""
@@ -58,53 +47,35 @@ class SqlStore:
             chosen = chosen.where(table.c.sequence > after).order_by(table.c.sequence)
         else:
             chosen = chosen.where(table.c.sequence < before).order_by(table.c.sequence.desc())
-        return await self._run(lambda: self._read(chosen, max_bytes, files=files))
+        return await self.database.read(lambda connection: self._read(connection, chosen, max_bytes, files=files))
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
         """The last number of each channel; see `Store`."""
         table = schema.channels
         asked = select(table.c.name, table.c.last_sequence).where(table.c.name.in_(channels))
 
-        def look() -> dict[str, int]:
-            with self._engine.connect() as connection:
-                found = {row.name: row.last_sequence for row in connection.execute(asked)}
+        def look(connection: Connection) -> dict[str, int]:
+            found = {row.name: row.last_sequence for row in connection.execute(asked)}
             return {channel: found.get(channel, 0) for channel in channels}
 
-        return await self._run(look)
+        return await self.database.read(look)
 
     async def ping(self) -> None:
-        """Returns where the database answers; see `Store`."""
-        await self.last([""])
-
-    async def close(self) -> None:
-        """Let what runs end, then close every connection."""
-        await asyncio.to_thread(self._threads.shutdown)
-        await asyncio.to_thread(self._engine.dispose)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            _log.warning("the message store: %s", error)
-            raise Unavailable("the message store cannot be reached") from error
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            raise Unavailable("the message store cannot be reached") from error
+        """Return where the database answers; see `Store`."""
+        await self.database.ping()
 
     # Reading.
 
-    def _read(self, chosen: Select[Any], max_bytes: int, *, files: bool) -> list[Message]:
-        with self._engine.connect() as connection:
-            found: list[Message] = []
-            total = 0
-            for row in connection.execute(chosen):
-                message = _message(row)
-                total += message.size if files else len(message.content.encode())
-                if found and total > max_bytes:
-                    break
-                found.append(message)
-            return self._with_files(connection, found) if files else found
+    def _read(self, connection: Connection, chosen: Select[Any], max_bytes: int, *, files: bool) -> list[Message]:
+        found: list[Message] = []
+        total = 0
+        for row in connection.execute(chosen):
+            message = _message(row)
+            total += message.size if files else len(message.content.encode())
+            if found and total > max_bytes:
+                break
+            found.append(message)
+        return self._with_files(connection, found) if files else found
 
     def _with_files(self, connection: Connection, found: list[Message]) -> list[Message]:
         wanted = [message.sequence for message in found if message.file_count]
@@ -124,16 +95,15 @@ class SqlStore:
 
     # Appending.
 
-    def _append(self, drafts: Sequence[Draft]) -> list[Appended]:
+    def _append(self, connection: Connection, drafts: Sequence[Draft]) -> list[Appended]:
         places: dict[str, list[int]] = {}
         for place, draft in enumerate(drafts):
             places.setdefault(draft.channel, []).append(place)
         done: dict[int, Appended] = {}
-        with self._engine.connect().execution_options(write=True) as connection, connection.begin():
-            # In one order everywhere, so that two processes cannot wait for each other's rows.
-            for channel in sorted(places):
-                mine = [drafts[place] for place in places[channel]]
-                done.update(zip(places[channel], self._append_to(connection, channel, mine), strict=True))
+        # In one order everywhere, so that two processes cannot wait for each other's rows.
+        for channel in sorted(places):
+            mine = [drafts[place] for place in places[channel]]
+            done.update(zip(places[channel], self._append_to(connection, channel, mine), strict=True))
         return [done[place] for place in range(len(drafts))]
 
     def _append_to(self, connection: Connection, channel: str, drafts: list[Draft]) -> list[Appended]:
@@ -161,7 +131,7 @@ class SqlStore:
         return done
 
     def _lock(self, connection: Connection, channel: str) -> tuple[int, int]:
-        """Hold the channel's row until the end of the transaction: numbers become visible in their order."""
+        """Lock the channel's row until the transaction ends, so that numbers become visible in their order."""
         table = schema.channels
         make = _INSERT[connection.dialect.name](table).values(name=channel, last_sequence=0, last_time=0)
         held = make.on_conflict_do_update(index_elements=[table.c.name], set_={"last_time": table.c.last_time})
@@ -173,7 +143,7 @@ class SqlStore:
         now = update(table).where(table.c.name == channel).values(last_sequence=last, last_time=created)
         connection.execute(now)
         if self._notify:
-            # Sent by PostgreSQL with the commit, so that no crash can come between the two.
+            # PostgreSQL sends it with the commit, so that no crash can come between the two.
             connection.execute(select(func.pg_notify(self._notify, f"{last} {channel}")))
 
     def _known(
@@ -183,7 +153,7 @@ class SqlStore:
         if not keys:
             return {}
         table = schema.messages
-        # The literal repeats the partial index's own condition: without it neither database would use the index.
+        # Repeats the partial index's condition, without which neither database uses the index.
         rows = connection.execute(
             select(table).where(
                 table.c.channel == channel,
@@ -217,7 +187,7 @@ def _made(draft: Draft, sequence: int, created: int) -> Message:
         sequence=sequence,
         user=draft.user,
         content=draft.content,
-        created=_EPOCH + timedelta(microseconds=created),
+        created=from_micros(created),
         request_id=draft.request_id,
         file_count=len(draft.files),
         files=draft.files,
@@ -229,7 +199,7 @@ def _row(message: Message, digest: bytes) -> dict[str, Any]:
     return {
         "channel": message.channel,
         "sequence": message.sequence,
-        "created": (message.created - _EPOCH) // timedelta(microseconds=1),
+        "created": to_micros(message.created),
         "user_id": message.user.id,
         "user_name": message.user.name,
         "content": message.content,
@@ -246,7 +216,7 @@ def _message(row: Row[Any]) -> Message:
         sequence=row.sequence,
         user=User(id=row.user_id, name=row.user_name),
         content=row.content,
-        created=_EPOCH + timedelta(microseconds=row.created),
+        created=from_micros(row.created),
         request_id=row.request_id,
         file_count=row.file_count,
         size=row.size,

@@ -1,6 +1,6 @@
-"""What a store of messages is: its values, and what is asked of it.
+"""The store of messages: its values and its Protocol.
 
-Knows no database; `sql_store` has the real one.
+Knows no database; `sql_store` has the real store.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-# A sequence number as text. Padded, so that ids sort as text; fifteen digits last three thousand years at ten
+# An id is a padded sequence number, so that ids sort as text; fifteen digits last three thousand years at ten
 # messages a millisecond.
 ID_DIGITS = 15
 
 
 def id_of(sequence: int) -> str:
-    """The id of a channel's message number `sequence`; empty for 0, before the first one."""
+    """Return the id of a channel's message number `sequence`; empty for 0, before the first one."""
     return f"{sequence:0{ID_DIGITS}d}" if sequence else ""
 
 
 def sequence_of(id_: str) -> int | None:
-    """The number of a message; None where `id_` is no id at all."""
+    """Return the number of a message; None for a malformed id."""
     if len(id_) != ID_DIGITS or not (id_.isascii() and id_.isdigit()):
         return None
     return int(id_) or None
@@ -29,7 +29,7 @@ def sequence_of(id_: str) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody who sends, as they name themselves."""
+    """A sender, as the request names them."""
 
     id: str
     name: str = ""
@@ -46,7 +46,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message that has been found good and is to be stored. `digest` tells its content from another's."""
+    """A valid message that is to be stored. `digest` identifies its content."""
 
     channel: str
     user: User
@@ -58,7 +58,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A stored message. `files` is empty where they were not asked for; `size` is in bytes, files included."""
+    """A stored message. `files` is empty unless they were asked for; `size` is in bytes, files included."""
 
     channel: str
     sequence: int
@@ -78,9 +78,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of a draft. `fresh` is false where it was stored before; then it is the message of that time.
+    """The outcome of a draft. `fresh` is false where it was stored before; `message` is then the earlier one.
 
-    `same` is false where its request id belongs to a message with another content.
+    `same` is false where its request id belongs to a message with different content.
     """
 
     message: Message
@@ -91,26 +91,26 @@ class Appended:
 class Store(Protocol):
     """Messages of channels. A channel's sequence begins at 1 and has no gaps.
 
-    A message becomes visible only after all before it in its channel: whoever has seen number n and reads on from
-    there misses nothing. Every method raises `Unavailable` where the database cannot be reached.
+    A message becomes visible only after all before it in its channel: a reader that resumes after number n misses
+    nothing. Every method raises `Unavailable` where the database cannot be reached.
     """
 
     async def append(self, drafts: Sequence[Draft]) -> list[Appended]:
-        """Store drafts in one transaction, in their order; durable when this returns."""
+        """Store drafts in one transaction, in their order; they are durable when this returns."""
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
-        """One message, or None."""
+        """Return one message, or None."""
 
     async def read(
         self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
     ) -> list[Message]:
-        """Messages with a number above `after`, oldest first: at most `limit`, at most `max_bytes`, at least one.
+        """Return messages with a number above `after`, oldest first: at most `limit` and `max_bytes`, at least one.
 
-        With `before`, those below it instead, newest first.
+        With `before`, return those below it instead, newest first.
         """
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
-        """The last number of each channel, 0 where nobody has sent yet."""
+        """Return the last number of each channel, 0 for an empty one."""
 
     async def ping(self) -> None:
-        """Returns where the database answers."""
+        """Return where the database answers."""

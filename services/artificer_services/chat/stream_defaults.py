@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from artificer.chat.v1 import message_service_pb2 as pb
 
+from ..kit.errors import Fault, Invalid
 from .engine import Chat
-from .errors import Fault, Invalid
 from .store import Draft, User
 from .translate import files_in, user_in
 
@@ -22,12 +22,12 @@ class StreamDefaults:
         self._user: User | None = None
 
     def draft(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> Draft:
-        """A request as a message that may be stored. Raises Invalid."""
+        """Return a request as a message that can be stored. Raises Invalid."""
         self.note(request)
         return self._chat.draft(self.channel, self._user, request.content, files_in(request), request.request_id)
 
     def note(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> None:
-        """Keep what a request says of channel and user. Raises Invalid for another channel than before."""
+        """Keep a request's channel and user. Raises Invalid for a channel other than the stream's."""
         if request.channel:
             if self.channel and request.channel != self.channel:
                 raise Invalid(Fault("channel", f"must be {self.channel}, as in the stream's first message, or empty"))

@@ -1,4 +1,4 @@
-"""Messages as protos and as values. Field by field, and nothing else."""
+"""Messages and errors as protos and as values. Field by field, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from artificer.chat.v1 import message_service_pb2 as pb
 
+from ..kit.statuses import Statuses
 from .store import File, Message, User
+
+STATUSES = Statuses("chat.artificer", refused="MESSAGE_NOT_TAKEN")
 
 
 def user_in(user: pb.User) -> User:
-    """A user as a request has it."""
+    """Return the user of a request."""
     return User(id=user.id, name=user.display_name)
 
 
 def files_in(request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> list[File]:
-    """The files of a request."""
+    """Return the files of a request."""
     return [File(name=file.name, media_type=file.media_type, data=file.data) for file in request.files]
 
 
@@ -28,7 +31,7 @@ def _stamp(time: datetime) -> Timestamp:
 
 
 def message_out(message: Message, *, user: bool, files: bool) -> pb.Message:
-    """A message for a client that wants its user and its files, or does not."""
+    """Return a message for a client, with its user and its files where these are wanted."""
     made = pb.Message(
         id=message.id,
         channel=message.channel,

@@ -1,6 +1,6 @@
-"""Sends from many calls, stored together: what comes in while one transaction runs goes into the next.
+"""Stores the sends of many calls together: those that arrive during one transaction share the next.
 
-Owns the order of sends and what becomes of each. Knows no database, no channel's readers and no protos.
+Owns the order of sends and the outcome of each. Knows no database, no channel's readers and no protos.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from .errors import ChatError, Unavailable
+from ..kit.errors import ServiceError, Unavailable
 from .store import Appended, Draft, Message, Store
 
-# Enough that a disk's flush is shared by all who wait for it; few enough that nobody waits long for the others' rows.
+# Enough that all waiting sends share a disk's flush; few enough that none waits long for the others' rows.
 MAX_MESSAGES = 256
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -20,7 +20,7 @@ Stored = Callable[[Sequence[Message]], None]
 
 
 class Writer:
-    """Stores drafts in the order in which they came; `stored` is told of new messages, once they are durable."""
+    """Stores drafts in the order of their submission; `stored` is called with new messages once they are durable."""
 
     def __init__(self, store: Store, stored: Stored) -> None:
         self._store, self._stored = store, stored
@@ -29,7 +29,7 @@ class Writer:
         self._closed = False
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
-        """Store a draft; the result is what became of it. It fails with `Unavailable` where that is unknown."""
+        """Store a draft; the future has the outcome, or `Unavailable` where it is unknown."""
         done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         if self._closed:
             done.set_exception(Unavailable("the chat service is stopping"))
@@ -41,7 +41,7 @@ class Writer:
         return done
 
     async def close(self) -> None:
-        """Take no more; returns when what was taken is stored."""
+        """Refuse further drafts; return when all accepted ones are stored."""
         self._closed = True
         if self._task is not None:
             await self._task
@@ -62,7 +62,7 @@ class Writer:
             if batch and total > MAX_BYTES:
                 break
             self._waiting.popleft()
-            if not done.cancelled():  # who gave up before it was begun has sent nothing
+            if not done.cancelled():  # cancelled before it began: nothing was sent
                 batch.append((draft, done))
         return batch
 
@@ -75,7 +75,7 @@ class Writer:
             for _, done in batch:
                 if not done.done():
                     done.set_exception(_copy(error))
-                    done.exception()  # whoever has left by now needs no warning about it
+                    done.exception()  # marks it as retrieved: a caller that has left would cause a warning
             return
         self._stored([one.message for one in appended if one.fresh])
         for one, (_, done) in zip(appended, batch, strict=True):
@@ -84,8 +84,8 @@ class Writer:
 
 
 def _copy(error: Exception) -> Exception:
-    """An error of each waiter's own: a traceback grows wherever one exception is raised again."""
-    if not isinstance(error, ChatError):
+    """Return an error of each waiter's own: raising one exception many times lengthens its traceback each time."""
+    if not isinstance(error, ServiceError):
         return error
     copy = type(error)(error.message)
     copy.__dict__.update(error.__dict__)

@@ -1,6 +1,6 @@
-"""What services share about processes: whether one is there, and one that ends with the server that started it.
+"""Worker processes: whether a process exists, and one that ends with the server that started it.
 
-Knows no service, and imports next to nothing: workers begin with it.
+Knows no service. Imports the standard library only: workers begin with it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 
 
 def exists(pid: int) -> bool:
-    """Whether there is a process of this number, whosever it is."""
+    """Whether a process with this id exists, owned by any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -31,7 +31,7 @@ def die_with_the_server(life_fd: int) -> None:
     fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     try:
-        if not os.read(life_fd, 1):  # it ended before the signal was set up
+        if not os.read(life_fd, 1):  # the server ended before the signal was set up
             os._exit(0)
     except BlockingIOError:
         return

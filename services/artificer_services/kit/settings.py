@@ -1,42 +1,80 @@
-"""A service's own settings out of the gateway's: the table of its name, checked.
+"""A service's own settings: read from the gateway's, and the checks that all services make.
 
-Knows no service; used by the composition root and by whatever else is a process's edge.
+Knows no service. Costs a worker process no import beyond the standard library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
-
-from diptych import Settings
-from diptych.settings.errors import Fault, SettingError, unknown
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from diptych import Settings
+
     S = TypeVar("S", bound=DataclassInstance)
 
+KIB = 1024
+MIB = 1024 * KIB
 
-def table(settings: Settings, name: str, kind: type[S]) -> S:
-    """The settings of the service `name`. Raises `SettingError` for those that do not exist or that are wrong."""
-    found = settings.services.get(name, {})
+
+def service_settings(settings: Settings, name: str, kind: type[S]) -> S:
+    """Return the settings of the service `name`. Raises `SettingError`, which names every wrong or unknown one."""
+    return read_table(settings.services.get(name, {}), f"services.{name}", kind)
+
+
+def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
+    """Make a dataclass of settings from the table at `place`. Raises `SettingError` as above."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from diptych.settings.errors import Fault, SettingError, unknown
+
     known = [field.name for field in fields(kind)]
-    if strange := sorted(found.keys() - set(known)):
-        raise SettingError(*(unknown(f"services.{name}.{one}", known) for one in strange))
+    if strange := sorted(values.keys() - set(known)):
+        raise SettingError(*(unknown(f"{place}.{one}", known) for one in strange))
     try:
         # Environment variables are text; the adapter makes numbers of them.
-        return TypeAdapter(kind).validate_python(dict(found))
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
-        faults = [
-            Fault(".".join(("services", name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()
-        ]
+        # Never `str(error)`: it repeats the values, and keys are among them.
+        faults = [Fault(".".join((place, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
         raise SettingError(*faults) from None
 
 
 def check_names(settings: Settings, names: Collection[str]) -> None:
-    """Raises `SettingError` where there is a table of a service that is not one of `names`."""
+    """Raise `SettingError` for the table of a service that is not one of `names`."""
+    from diptych.settings.errors import SettingError, unknown
+
     if strange := sorted(settings.services.keys() - set(names)):
         raise SettingError(*(unknown(f"services.{one}", names) for one in strange))
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Raise ValueError for the first of these settings that is not above 0."""
+    for name in names:
+        if getattr(settings, name) <= 0:
+            raise ValueError(f"{name} must be positive, not {getattr(settings, name)}")
+
+
+def check_not_negative(settings: object, *names: str) -> None:
+    """Raise ValueError for the first of these settings that is below 0."""
+    for name in names:
+        if getattr(settings, name) < 0:
+            raise ValueError(f"{name} must not be negative, but is {getattr(settings, name)}")
+
+
+def check_choice(settings: object, name: str, *choices: str) -> None:
+    """Raise ValueError for a setting that is none of the choices."""
+    if getattr(settings, name) not in choices:
+        listed = ", ".join(choices[:-1]) + f" or {choices[-1]}"
+        raise ValueError(f"{name} must be {listed}, not {getattr(settings, name)!r}")
+
+
+def check_database(database_url: str, data_dir: str) -> None:
+    """Raise ValueError unless the two settings name a PostgreSQL, or a folder for SQLite's file."""
+    if database_url and not database_url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+    if not database_url and not data_dir:
+        raise ValueError("data_dir must name a folder where there is no database_url")

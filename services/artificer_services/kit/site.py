@@ -1,12 +1,12 @@
-"""The page of a service: static files, and the headers under which a browser runs nothing but them.
+"""The page of a service: static files, and headers under which a browser runs nothing but them.
 
-Knows no service; each one has its files in a folder of its own. What all pages share, how they say who asks, is in
-`page` here.
+Knows no service; each has its files in a folder of its own. `page/access.js` is what all pages share: how the visitor
+gives credentials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -22,20 +22,20 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # a new version of the service is a new version of the page
 }
-
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # the machine's own table may differ
 _SHARED = Path(__file__).with_name("page") / "access.js"
 
 
-def add_page(app: FastAPI, path: str, index: Path, assets: Mapping[str, str]) -> None:
-    """Serve `index` at `path`, and beside it the files named in `assets`, with their media types, at `path`/assets.
+def add_page(app: FastAPI, path: str, index: Path) -> None:
+    """Serve `index` at `path`, and the scripts and styles beside it at `path`/assets.
 
-    Pages hold no data and are open to anybody: their calls are not. A route a file, since a mount would be asked about
-    every request.
+    Pages hold no data and need no credentials; their calls do. A route a file, since every request would be matched
+    against a mount.
     """
     app.add_route(path, _file(index, "text/html"), include_in_schema=False)
-    app.add_route(f"{path}/assets/{_SHARED.name}", _file(_SHARED, "text/javascript"), include_in_schema=False)
-    for name, media in assets.items():
-        app.add_route(f"{path}/assets/{name}", _file(index.with_name(name), media), include_in_schema=False)
+    for file in (_SHARED, *sorted(index.parent.iterdir())):
+        if media := _MEDIA_TYPES.get(file.suffix):
+            app.add_route(f"{path}/assets/{file.name}", _file(file, media), include_in_schema=False)
 
 
 def _file(file: Path, media: str) -> Callable[[Request], Awaitable[Response]]:

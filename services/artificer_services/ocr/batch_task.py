@@ -11,9 +11,10 @@ import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..kit.settings import read_table
 from .errors import BadChoice, BadDocument, OcrError, PasswordNeeded, PasswordWrong, TooLarge, Unexpected
 from .languages import find_languages
 
@@ -254,19 +255,10 @@ def _clean(text: str) -> str:
 
 def create(tasks: Mapping[str, Any]) -> OcrTask:
     """Make ocr.extract from its table of the tasks' settings. Raises ValueError for settings that make no sense."""
-    from pydantic import TypeAdapter, ValidationError
-
     from .settings import OcrSettings
 
     values: dict[str, Any] = {"workers": 1}  # as many documents at once as there are workers of the job
     # By its name; as TOML has it where the name is not quoted; and as the environment does, whose names have no dots.
     for found in (tasks.get("ocr", {}).get("extract", {}), tasks.get(_NAME, {}), tasks.get("ocr_extract", {})):
         values |= found
-    unknown = values.keys() - {field.name for field in fields(OcrSettings)}
-    if unknown:
-        raise ValueError(f"{_PLACE} has no setting {', '.join(sorted(unknown))}")
-    try:
-        return OcrTask(TypeAdapter(OcrSettings).validate_python(values))
-    except ValidationError as error:
-        faults = [(".".join((_PLACE, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
-        raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None
+    return OcrTask(read_table(values, _PLACE, OcrSettings))

@@ -5,21 +5,32 @@ The only room that a composition root needs.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 
+import grpc
+
+from artificer.ocr.v1 import ocr_service_pb2_grpc
+
+from ..kit.lifecycle import Service
 from .engine import Reader
 from .errors import Unavailable
 from .languages import find_languages
-from .ocr_engine import ocr_engine_name
+from .libraries import ocr_engine_name
+from .metrics import PoolMetrics
 from .pool import WorkerPool
 from .servicer import OCRServicer
 from .settings import OcrSettings
 
+# Base64 makes a document a third larger, and the other fields need room too.
+_BASE64_AND_ROOM = 1.5
+_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "CheckPDFNeedsOCR")
 
-class OcrService:
-    """The servicer and everything behind it. Cheap to make: nothing runs before `start`."""
+
+class OcrService(Service):
+    """The servicer and everything behind it."""
+
+    name = "ocr"
+    grpc_name = "artificer.ocr.v1.OCRService"
 
     def __init__(self, settings: OcrSettings | None = None) -> None:
         """Raises ValueError where a default language is not installed."""
@@ -53,22 +64,28 @@ class OcrService:
         self.reader = Reader(self.pool, settings, languages, provider)
         self.servicer = OCRServicer(self.reader, cost_per_page=settings.cost_per_page)
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicer to a server."""
+        ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(self.servicer, server)
+
     async def start(self) -> None:
-        """Start the worker processes; returns when the first is ready. Raises Unavailable when none can be started."""
+        """Start the worker processes; return when the first is ready. Raises Unavailable when none can be started."""
         await self.pool.start()
 
     async def stop(self) -> None:
         """End the worker processes; calls that still run fail with UNAVAILABLE."""
         await self.pool.stop()
 
-    @asynccontextmanager
-    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """The service's life as an async context manager; whatever app it is given is left alone."""
-        await self.start()
-        try:
-            yield
-        finally:
-            await asyncio.shield(self.stop())
+    @property
+    def body_limits(self) -> Mapping[str, int]:
+        """The size of the largest document, as base64 in JSON."""
+        limit = int(self.settings.max_document_bytes * _BASE64_AND_ROOM)
+        return {f"/{self.grpc_name}/{name}": limit for name in _METHODS}
+
+    @property
+    def collectors(self) -> Sequence[PoolMetrics]:
+        """The worker processes as metrics."""
+        return [PoolMetrics(self.pool)]
 
     async def ready(self) -> bool:
         """Whether documents can be read now."""

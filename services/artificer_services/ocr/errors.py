@@ -1,7 +1,6 @@
 """The errors of reading documents, named by whose fault they are.
 
-Owns the error values and their form on the wire between processes. Knows neither gRPC nor protos: `servicer` maps
-these to statuses.
+Owns the error values and their form between processes. Knows neither gRPC nor protos.
 """
 
 from __future__ import annotations
@@ -10,64 +9,89 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..kit.errors import Fault, Kind, ServiceError
+
 _log = logging.getLogger(__name__)
 
 
-class OcrError(Exception):
-    """Reading failed. `message` is safe to show to a client; `field` is the input at fault, where one is."""
+class OcrError(ServiceError):
+    """Reading failed. `field` is the input at fault, if any; `data` stands for the document itself."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(message, faults=(Fault(field, message),) if field else ())
         self.field = field
 
 
 class BadDocument(OcrError):
     """The client's file is empty, broken or of another type."""
 
+    kind = Kind.INVALID_ARGUMENT
+
 
 class BadChoice(OcrError):
-    """The client's request asks for something that cannot be done: a language, a resolution, a media type."""
+    """The client's request asks for something impossible: a language, a resolution, a media type."""
+
+    kind = Kind.INVALID_ARGUMENT
 
 
 class TooLarge(OcrError):
-    """The client's file is over a limit: bytes, pages, pixels or characters."""
+    """The client's file exceeds a limit: bytes, pages, pixels or characters."""
+
+    # Not RESOURCE_EXHAUSTED: that is for quotas (AIP-193), and clients would retry what can never succeed.
+    kind = Kind.INVALID_ARGUMENT
 
 
 class PasswordNeeded(OcrError):
     """The document is encrypted and no password came with it."""
 
+    kind = Kind.FAILED_PRECONDITION
+
 
 class PasswordWrong(OcrError):
     """The document is encrypted and the password does not open it."""
+
+    kind = Kind.INVALID_ARGUMENT
 
 
 class PageTimeout(OcrError):
     """A page took longer than the server allows; its worker was ended."""
 
+    kind = Kind.DEADLINE_EXCEEDED
+
 
 class WorkerDied(OcrError):
-    """The process that was reading ended in the middle: the document crashed it, or the system ended it."""
+    """The worker process ended while it was reading: the document crashed it, or the system ended it."""
+
+    # Not UNAVAILABLE: clients retry that by themselves, and a document that crashes one worker crashes the next.
+    kind = Kind.INTERNAL
 
 
 class Busy(OcrError):
-    """As many requests as the server admits are being served; try again later."""
+    """The server reads as many documents as it admits; a later retry may succeed."""
+
+    kind = Kind.RESOURCE_EXHAUSTED
+    retry_seconds = 2.0  # about a page for every core
 
 
 class Unavailable(OcrError):
     """The pool of worker processes is not running."""
 
+    kind = Kind.UNAVAILABLE
+    retry_seconds = 5.0  # the pool's longest wait before it tries to start workers again
+
 
 class Unexpected(OcrError):
     """A defect of this service. `message` is for the log and never for a client."""
 
+    kind = Kind.INTERNAL
+
 
 @contextmanager
 def blame_document(message: str) -> Iterator[None]:
-    """Turn whatever a parser raises over a client's file into BadDocument.
+    """Turn any exception of a parser into BadDocument.
 
-    Parsers raise anything over a hostile file, and a client's file must never count as the server's failure. Errors
-    that are already told apart, and MemoryError, pass.
+    A hostile file can make a parser raise anything, and a client's file must never count as the server's failure.
+    OcrError and MemoryError pass unchanged.
     """
     try:
         yield
@@ -84,11 +108,13 @@ _BY_NAME: dict[str, type[OcrError]] = {
 
 
 def to_wire(error: OcrError) -> dict[str, str | None]:
+    """Return an error as a worker sends it."""
     cause = repr(error.__cause__) if error.__cause__ else None
     return {"kind": type(error).__name__, "message": error.message, "field": error.field, "cause": cause}
 
 
 def from_wire(value: dict[str, str | None]) -> OcrError:
+    """Return the error that a worker sent; an unknown kind is Unexpected."""
     kind = _BY_NAME.get(value.get("kind") or "", Unexpected)
     if value.get("cause"):
         _log.debug("%s: %s", value.get("message"), value["cause"])

@@ -1,12 +1,11 @@
-"""The seam to OCR libraries, and the choice between them.
+"""The seam to OCR libraries.
 
-Owns the Protocol that `ocr_tesserocr` and `ocr_pytesseract` fill, and the settings that both use. Engines run in
+Owns the Protocol that `ocr_tesserocr` and `ocr_pytesseract` implement, and the settings that both use. Engines run in
 worker processes only.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +18,7 @@ ENGINE_MODE = 1
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The text of one picture and how sure the engine is of it, 0..1."""
+    """The text of one picture and the engine's confidence in it, 0..1."""
 
     text: str
     confidence: float
@@ -38,21 +37,3 @@ class OcrEngine(Protocol):
     def warm(self, folder: str, languages: str) -> None:
         """Load the data of `languages` ahead of the first page."""
         ...
-
-
-def ocr_engine_name(wanted: str) -> str:
-    """The engine that `wanted` ("auto" or a name) stands for in this environment."""
-    if wanted != "auto":
-        return wanted
-    return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"
-
-
-def ocr_engine(name: str) -> OcrEngine:
-    """The engine of that name, imported now."""
-    if name == "pytesseract":
-        from .ocr_pytesseract import PytesseractEngine
-
-        return PytesseractEngine()
-    from .ocr_tesserocr import TesserocrEngine
-
-    return TesserocrEngine()

@@ -1,7 +1,7 @@
-"""The seam to PDF libraries, and the choice between them.
+"""The seam to PDF libraries.
 
-Owns the Protocols that `pdf_mupdf` and `pdf_pdfium` fill. Imports neither until it is chosen: PyMuPDF is under the
-AGPL, and a process set to pypdfium2 never loads it. Engines run in worker processes only; they are not thread-safe.
+Owns the Protocols that `pdf_mupdf` and `pdf_pdfium` implement. Engines run in worker processes only; they are not
+thread-safe.
 """
 
 from __future__ import annotations
@@ -50,14 +50,3 @@ class PdfEngine(Protocol):
     def open(self, path: str, password: str | None) -> PdfDocument:
         """Open a document. Raises BadDocument, PasswordNeeded or PasswordWrong."""
         ...
-
-
-def pdf_engine(name: str) -> PdfEngine:
-    """The engine of that name, imported now."""
-    if name == "pypdfium2":
-        from .pdf_pdfium import PdfiumEngine
-
-        return PdfiumEngine()
-    from .pdf_mupdf import MuPdfEngine
-
-    return MuPdfEngine()

@@ -1,54 +1,33 @@
 """artificer.ocr.v1.OCRService for gRPC: proto to engine and back.
 
-Owns the mapping of fields and of errors to statuses. Has no logic of its own.
+Owns the mapping of fields. Has no logic of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, NoReturn, TypeVar
 
-import grpc
-from google.protobuf import duration_pb2, message
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from google.protobuf import message
 
 from artificer.ocr.v1 import ocr_service_pb2 as pb
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 
-from . import errors
+from ..kit.statuses import Context, Statuses
 from .engine import Choices, Page, Reader, weigh
+from .errors import OcrError, Unexpected
 from .routing import Method, Reason
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-Context = grpc.aio.ServicerContext[Any, Any]
-
-_CODES: dict[type[errors.OcrError], grpc.StatusCode] = {
-    errors.BadDocument: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.BadChoice: grpc.StatusCode.INVALID_ARGUMENT,
-    # Not RESOURCE_EXHAUSTED: that is for quotas (AIP-193), and clients would try again what can never succeed.
-    errors.TooLarge: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.PasswordNeeded: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.PasswordWrong: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.PageTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
-    # Not UNAVAILABLE: clients retry that by themselves, and a document that crashes one worker crashes the next.
-    errors.WorkerDied: grpc.StatusCode.INTERNAL,
-    errors.Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
-    errors.Unexpected: grpc.StatusCode.INTERNAL,
-}
-# About a page for every core; and the pool's longest wait before it tries to start workers again.
-_RETRY_SECONDS: dict[type[errors.OcrError], int] = {errors.Busy: 2, errors.Unavailable: 5}
+_STATUSES = Statuses("ocr.artificer")
 _REASONS = {reason: pb.PageReason.Value(f"PAGE_REASON_{reason.name}") for reason in Reason}
 
 
 class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
-    """Serves OCRService from a Reader. `cost_per_page` is what OCR of one page is accounted at."""
+    """Serves OCRService from a Reader. `cost_per_page` is the price of OCR of one page."""
 
     def __init__(self, reader: Reader, *, cost_per_page: float = 0.0) -> None:
         self._reader = reader
@@ -59,8 +38,8 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
     ) -> pb.ExtractTextFromImageResponse:
         started = time.monotonic()
         choices = Choices(languages=tuple(request.languages), dpi=_optional(request, "dpi"))
-        reading = self._reader.image(request.image_data, request.content_type, choices)
-        image = await _or_abort(reading, context, "image_data")
+        async with _Reading(context, "image_data"):
+            image = await self._reader.image(request.image_data, request.content_type, choices)
         return pb.ExtractTextFromImageResponse(
             text=image.text,
             confidence=image.confidence,
@@ -71,7 +50,11 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
 
     async def ProcessPDF(self, request: pb.ProcessPDFRequest, context: Context) -> pb.ProcessPDFResponse:
         started = time.monotonic()
-        pages = await _or_abort(self._all(request.pdf_data, _choices(request)), context, "pdf_data")
+        async with (
+            _Reading(context, "pdf_data"),
+            aclosing(self._reader.pages(request.pdf_data, _choices(request))) as stream,
+        ):
+            pages = [page async for page in stream]
         ocr = [page for page in pages if page.decision.method is Method.OCR]
         return pb.ProcessPDFResponse(
             text="\f".join(page.text for page in pages),
@@ -90,8 +73,11 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
     async def ProcessPDFStream(
         self, request: pb.ProcessPDFStreamRequest, context: Context
     ) -> AsyncIterator[pb.ProcessPDFStreamResponse]:
-        async with aclosing(self._reader.pages(request.pdf_data, _choices(request))) as pages:
-            while (page := await _or_abort(anext(pages, None), context, "pdf_data")) is not None:
+        async with (
+            _Reading(context, "pdf_data"),
+            aclosing(self._reader.pages(request.pdf_data, _choices(request))) as pages,
+        ):
+            async for page in pages:
                 yield pb.ProcessPDFStreamResponse(
                     page_number=page.number,
                     text=page.text,
@@ -109,7 +95,8 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
             password=request.password or None,
             keep_invisible=request.keep_invisible_text,
         )
-        pages = await _or_abort(self._reader.look(request.pdf_data, choices), context, "pdf_data")
+        async with _Reading(context, "pdf_data"):
+            pages = await self._reader.look(request.pdf_data, choices)
         needy = sum(page.decision.method is Method.OCR for page in pages)
         return pb.CheckPDFNeedsOCRResponse(
             needs_ocr=needy > 0,
@@ -119,10 +106,6 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
             estimated_ocr_cost=needy * self._cost,
             page_reports=[_report(page) for page in pages],
         )
-
-    async def _all(self, data: bytes, choices: Choices) -> list[Page]:
-        async with aclosing(self._reader.pages(data, choices)) as pages:
-            return [page async for page in pages]
 
 
 def _choices(request: pb.ProcessPDFRequest | pb.ProcessPDFStreamRequest) -> Choices:
@@ -141,7 +124,7 @@ def _optional(request: message.Message, field: str) -> int | None:
 
 
 def _method(pages: list[Page]) -> str:
-    """The way the document was read; blank pages, read directly, make no document mixed."""
+    """Return how the document was read; blank pages, read directly, do not make a document mixed."""
     used = {page.decision.method for page in pages if page.decision.reason is not Reason.BLANK}
     if len(used) == 2:
         return "mixed"
@@ -163,24 +146,21 @@ def _since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-async def _or_abort(work: Awaitable[T], context: Context, data_field: str) -> T:
-    try:
-        return await work
-    except errors.OcrError as error:
-        await _abort(error, context, data_field)
+class _Reading:
+    """A block that ends the call with the status of the OcrError that leaves it. `data` is the document's field."""
 
+    __slots__ = ("_context", "_data")
 
-async def _abort(error: errors.OcrError, context: Context, data_field: str) -> NoReturn:
-    text = error.message
-    if isinstance(error, errors.Unexpected):
-        _log.error("reading failed unexpectedly: %s", text)
-        text = "reading the document failed unexpectedly"
-    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=text)
-    if error.field:
-        field = data_field if error.field == "data" else error.field
-        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.Busy | errors.Unavailable):
-        delay = duration_pb2.Duration(seconds=_RETRY_SECONDS[type(error)])
-        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
-    await context.abort_with_status(rpc_status.to_status(status))
+    def __init__(self, context: Context, data: str) -> None:
+        self._context, self._data = context, data
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Unexpected):
+            _log.error("reading failed unexpectedly: %s", error.message)
+            await _STATUSES.abort(self._context, Unexpected("reading the document failed unexpectedly"))
+        if isinstance(error, OcrError):
+            field = self._data if error.field == "data" else error.field
+            await _STATUSES.abort(self._context, type(error)(error.message, field))

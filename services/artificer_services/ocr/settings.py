@@ -1,6 +1,6 @@
 """The settings of the OCR service: one frozen value, checked once.
 
-Reads no environment: whoever composes the process does.
+Reads no environment: the process's edge does.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Literal
+
+from ..kit.settings import check_choice, check_not_negative, check_positive
 
 
 def _cores() -> int:
@@ -36,7 +38,8 @@ class OcrSettings:
     cost_per_page: float = 0.0  # of OCR, in whatever currency the operator accounts in
 
     def __post_init__(self) -> None:
-        for name in (
+        check_positive(
+            self,
             "max_requests",
             "max_document_bytes",
             "max_pages",
@@ -46,18 +49,12 @@ class OcrSettings:
             "page_timeout",
             "start_timeout",
             "worker_pages",
-        ):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("workers", "worker_memory_bytes", "cost_per_page"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        )
+        check_not_negative(self, "workers", "worker_memory_bytes", "cost_per_page")
+        check_choice(self, "pdf_engine", "pymupdf", "pypdfium2")
+        check_choice(self, "ocr_engine", "auto", "tesserocr", "pytesseract")
         if not self.languages:
             raise ValueError("languages must name at least one language")
-        if self.pdf_engine not in ("pymupdf", "pypdfium2"):
-            raise ValueError(f"pdf_engine must be pymupdf or pypdfium2, not {self.pdf_engine!r}")
-        if self.ocr_engine not in ("auto", "tesserocr", "pytesseract"):
-            raise ValueError(f"ocr_engine must be auto, tesserocr or pytesseract, not {self.ocr_engine!r}")
 
     @property
     def worker_count(self) -> int:

@@ -16,8 +16,7 @@ import traceback
 
 from ..kit.processes import die_with_the_server
 from . import errors, wire
-from .ocr_engine import ocr_engine
-from .pdf_engine import pdf_engine
+from .libraries import ocr_engine, pdf_engine
 from .task_runner import Limits, TaskRunner
 
 

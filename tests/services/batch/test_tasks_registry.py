@@ -177,7 +177,7 @@ def test_settings_of_a_plugin_that_it_refuses_stop_the_start(install: object) ->
         ({"llm.generate": 5}, r"services\.batch\.tasks\.llm\.generate must be a table"),
         ({"image_preprocess": {"max_pixels": 0}}, "max_pixels must be positive"),
         ({"ocr.extract": {"dpi_cap": -1}}, "dpi_cap must be positive"),
-        ({"ocr_extract": {"speed": 1}}, r"ocr\.extract has no setting speed"),
+        ({"ocr_extract": {"speed": 1}}, r"ocr\.extract\.speed: there is no such setting"),
         ({"rag": {"passages": 0}}, "passages must be positive"),
         ({"llm": {"generate": {"timeout": -1}}}, "timeout must be positive"),
         ({"ocr": {"extract": {"dpi_cap": 0}}}, "dpi_cap must be positive"),

@@ -35,10 +35,9 @@ KINDS = ["sqlite", "postgres"]
 
 def migrated(**place: Any) -> None:
     """Make the tables of an empty database, and leave it."""
-    settings = ChatSettings(**place)
-    engine, _ = database.connect(settings)
-    database.prepare(engine, settings)
-    engine.dispose()
+    opened = database.connect(ChatSettings(**place))
+    opened.prepare()
+    opened.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from artificer_services.chat import database
-from artificer_services.chat.errors import TooSlow, Unavailable
 from artificer_services.chat.hub import Hub, Reader
 from artificer_services.chat.settings import ChatSettings
 from artificer_services.chat.sql_store import SqlStore
 from artificer_services.chat.store import Draft, File, Message, User, id_of
 from artificer_services.chat.writer import Writer
+from artificer_services.kit.errors import TooSlow, Unavailable
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     settings = ChatSettings(data_dir=str(tmp_path))
-    engine, threads = database.connect(settings)
-    database.prepare(engine, settings)
-    made = SqlStore(engine, threads=threads)
+    opened = database.connect(settings)
+    opened.prepare()
+    made = SqlStore(opened)
     yield made
-    await made.close()
+    await made.database.close()
 
 
 def hub_of(store: SqlStore, *, messages: int = 8, max_bytes: int = 10**6) -> Hub:

@@ -9,43 +9,41 @@ from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from artificer_services.chat import database, schema
 from artificer_services.chat.settings import ChatSettings
+from artificer_services.kit.storage import alembic_config
 
 VERSION_TABLE = "chat_alembic_version"
 
 
 def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
     settings = ChatSettings(**bare_place)
-    engine, _ = database.connect(settings)
-    database.prepare(engine, settings)
-    database.prepare(engine, settings)  # nothing is left to do
-    with engine.connect() as connection:
+    opened = database.connect(settings)
+    opened.prepare()
+    opened.prepare()  # nothing is left to do
+    with opened.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert context.get_current_revision() == database.MIGRATIONS.head
         assert compare_metadata(context, schema.metadata) == []
-    assert ScriptDirectory(str(database.MIGRATIONS.folder)).get_heads() == [database.MIGRATIONS.head]
-    engine.dispose()
+        config = alembic_config(connection, database.MIGRATIONS)
+        assert ScriptDirectory.from_config(config).get_heads() == [database.MIGRATIONS.head]
+    opened.engine.dispose()
 
 
 def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
     settings = ChatSettings(**bare_place)
-    engine, _ = database.connect(settings)
-    database.prepare(engine, settings)
-    config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS.folder))
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-    assert inspect(engine).get_table_names() == [VERSION_TABLE]
-    database.prepare(engine, settings)
-    assert set(inspect(engine).get_table_names()) == {VERSION_TABLE, *schema.metadata.tables}
-    engine.dispose()
+    opened = database.connect(settings)
+    opened.prepare()
+    with opened.engine.connect().execution_options(write=True) as connection, connection.begin():
+        command.downgrade(alembic_config(connection, database.MIGRATIONS), "base")
+    assert inspect(opened.engine).get_table_names() == [VERSION_TABLE]
+    opened.prepare()
+    assert set(inspect(opened.engine).get_table_names()) == {VERSION_TABLE, *schema.metadata.tables}
+    opened.engine.dispose()
 
 
 _START = """
@@ -53,10 +51,10 @@ import sys
 from artificer_services.chat import database
 from artificer_services.chat.settings import ChatSettings
 settings = ChatSettings(**{sys.argv[1]: sys.argv[2]})
-engine, _ = database.connect(settings)
+opened = database.connect(settings)
 sys.stdin.readline()
-database.prepare(engine, settings)
-engine.dispose()
+opened.prepare()
+opened.engine.dispose()
 """
 
 

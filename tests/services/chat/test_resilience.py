@@ -129,7 +129,7 @@ async def running(**place: Any) -> AsyncIterator[Running]:
         ),
         lifespan=chat.lifespan,
         readiness={"chat": ServiceCheck(chat.ready, (SERVICE,))},
-        on_stop=[chat.part],
+        on_stop=[chat.begin_shutdown],
         collectors=chat.collectors,
     )
     rpc.add_MessageServiceServicer_to_server(chat.servicer, gateway)

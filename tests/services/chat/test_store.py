@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from artificer_services.chat import database
-from artificer_services.chat.errors import Unavailable
 from artificer_services.chat.settings import ChatSettings
 from artificer_services.chat.sql_store import SqlStore
 from artificer_services.chat.store import Draft, File, User, id_of, sequence_of
+from artificer_services.kit.errors import Unavailable
 
 ANN, BOB = User(id="ann", name="Ann"), User(id="bob")
 ALL = {"after": 0, "limit": 1000, "max_bytes": 10**9}
@@ -27,16 +27,16 @@ def draft(content: str, *files: File, channel: str = "town", user: User = ANN, r
 
 def opened(place: dict[str, Any]) -> SqlStore:
     settings = ChatSettings(**place)
-    engine, threads = database.connect(settings)
-    database.prepare(engine, settings)
-    return SqlStore(engine, threads=threads)
+    opened = database.connect(settings)
+    opened.prepare()
+    return SqlStore(opened)
 
 
 @pytest.fixture
 async def store(place: dict[str, Any]) -> AsyncIterator[SqlStore]:
     made = opened(place)
     yield made
-    await made.close()
+    await made.database.close()
 
 
 async def test_what_is_stored_comes_back_whole(store: SqlStore) -> None:
@@ -132,7 +132,7 @@ async def test_writers_of_several_processes_leave_no_gap_and_nobody_sees_one(
     assert len({one.content for one in found}) == 200
     assert [one.created for one in found] == sorted(one.created for one in found)
     for other in others:
-        await other.close()
+        await other.database.close()
 
 
 async def test_the_same_request_from_several_processes_is_stored_once(store: SqlStore, place: dict[str, Any]) -> None:
@@ -144,7 +144,7 @@ async def test_the_same_request_from_several_processes_is_stored_once(store: Sql
         assert len({one.message.id for (one,) in rounds if one.message.request_id == request.request_id}) == 1
     assert await store.last(["town"]) == {"town": 10}
     for other in others:
-        await other.close()
+        await other.database.close()
 
 
 async def test_a_clock_that_is_set_back_makes_no_message_older(
@@ -161,15 +161,14 @@ async def test_what_is_stored_outlives_its_connections(place: dict[str, Any]) ->
         store = opened(place)
         (done,) = await store.append([draft(str(number))])
         assert done.message.sequence == number + 1
-        await store.close()
+        await store.database.close()
 
 
 async def test_a_database_that_is_not_there_is_unavailable() -> None:
-    engine, threads = database.connect(ChatSettings(database_url="postgresql://nobody@127.0.0.1:1/none"))
-    store = SqlStore(engine, threads=threads)
+    store = SqlStore(database.connect(ChatSettings(database_url="postgresql://nobody@127.0.0.1:1/none")))
     with pytest.raises(Unavailable):
         await store.ping()
-    await store.close()
+    await store.database.close()
 
 
 def test_ids_are_numbers_that_sort_as_text() -> None:
@@ -184,7 +183,7 @@ def test_ids_are_numbers_that_sort_as_text() -> None:
     [
         ({"broker": "postgres"}, "needs a database_url"),
         ({"broker": "redis"}, "needs a redis_url"),
-        ({"broker": "carrier-pigeon"}, "must be one of"),
+        ({"broker": "carrier-pigeon"}, "must be auto, memory, postgres or redis"),
         ({"database_url": "mysql://x"}, "postgresql://"),
         ({"queue_messages": 0}, "must be positive"),
         ({"max_files": -1}, "must not be negative"),
@@ -198,7 +197,7 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], said: s
 
 def test_a_sqlite_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     settings = ChatSettings(data_dir=str(tmp_path / "deep" / "data"))
-    engine, _ = database.connect(settings)
-    database.prepare(engine, settings)
-    engine.dispose()
+    opened = database.connect(settings)
+    opened.prepare()
+    opened.engine.dispose()
     assert (tmp_path / "deep" / "data").stat().st_mode & 0o777 == 0o700

@@ -64,7 +64,7 @@ async def serving(folder: Path, auth: Mapping[str, Any] = AUTH, **more: Any) -> 
     """A gateway with batch alone behind it; where its gRPC is."""
     batch = BatchService(BatchSettings(data_dir=str(folder / "data"), engine="none"))
     settings = Settings.model_validate({"http_port": 0, "grpc_port": 0, "auth": auth, "grace_seconds": 0, **more})
-    gateway = Gateway(settings, lifespan=batch.lifespan, on_stop=[batch.part])
+    gateway = Gateway(settings, lifespan=batch.lifespan, on_stop=[batch.begin_shutdown])
     rpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)
     async with gateway:
         yield f"127.0.0.1:{gateway.grpc_port}"

@@ -97,7 +97,7 @@ async def test_a_password_opens(service: OcrService) -> None:
 
 async def test_pymupdf_is_not_even_imported_where_pypdfium2_is_set() -> None:
     program = (
-        "import sys; from artificer_services.ocr.pdf_engine import pdf_engine; import artificer_services.ocr.build;"
+        "import sys; from artificer_services.ocr.libraries import pdf_engine; import artificer_services.ocr.build;"
         "pdf_engine('pypdfium2'); sys.exit(bool({'pymupdf', 'fitz'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: ASYNC221  # nothing else runs in this test

@@ -12,9 +12,8 @@ from fastapi import FastAPI
 from ...kit import site
 
 _INDEX = Path(__file__).with_name("page") / "jobs.html"
-_ASSETS = {"jobs.css": "text/css"} | dict.fromkeys(("jobs.js", "detail.js", "events.js", "shown.js"), "text/javascript")
 
 
 def add_page(app: FastAPI) -> None:
     """Serve the page."""
-    site.add_page(app, "/jobs", _INDEX, _ASSETS)
+    site.add_page(app, "/jobs", _INDEX)

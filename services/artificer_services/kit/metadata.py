@@ -1,0 +1,28 @@
+"""Metadata of a call that servicers read and send, and the names of it that the gateway gives a meaning to.
+
+Knows no service.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+LAST_EVENT_ID = "last-event-id"  # sent by a browser's EventSource that reconnects (HTML Living Standard, 9.2)
+IDEMPOTENCY_KEY = "idempotency-key"
+
+
+def sse_id_field(name: str) -> tuple[tuple[str, str]]:
+    """Return initial metadata that makes the field `name` of each message its event's id, for Server-Sent Events."""
+    return (("x-sse-id-field", name),)
+
+
+def metadata_value(context: Context, name: str) -> str:
+    """Return the first non-empty value of a metadata key as text, or an empty string."""
+    for key, value in context.invocation_metadata() or ():
+        if key == name and value:
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return ""

@@ -1,0 +1,90 @@
+"""Errors as gRPC statuses with the details that clients act on (AIP-193).
+
+The one place that knows both. Knows no service's errors beyond what every `ServiceError` has.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import duration_pb2, message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from .errors import Fault, ServiceError
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Statuses:
+    """Makes the statuses of one service. `domain` is its ErrorInfo's.
+
+    `refused` is the reason of errors that have none of their own, where a call adds facts about them: AIP-193 has no
+    metadata without a reason.
+    """
+
+    def __init__(self, domain: str, refused: str = "") -> None:
+        self._domain, self._refused = domain, refused
+
+    def status_of(self, error: ServiceError, prefix: str = "", **facts: str) -> status_pb2.Status:
+        """Return the status of an error; `prefix` begins its message, `facts` go into its ErrorInfo."""
+        status = status_pb2.Status(code=grpc.StatusCode[error.kind.name].value[0], message=prefix + error.message)
+        for detail in self._details(error, facts):
+            status.details.add().Pack(detail)
+        return status
+
+    async def abort(self, context: Context, error: ServiceError, prefix: str = "", **facts: str) -> NoReturn:
+        """End the call with an error's status."""
+        await context.abort_with_status(rpc_status.to_status(self.status_of(error, prefix, **facts)))
+
+    def abort_on_error(self, context: Context) -> _AbortOnError:
+        """Return a block that ends the call with the status of the `ServiceError` that leaves it."""
+        return _AbortOnError(self, context)
+
+    def _details(self, error: ServiceError, facts: dict[str, str]) -> list[message.Message]:
+        details: list[message.Message] = []
+        if error.faults:
+            details.append(_bad_request(error.faults))
+        if error.precondition:
+            details.append(_precondition(*error.precondition, error.message))
+        if error.retry_seconds is not None:
+            details.append(_retry(error.retry_seconds))
+        if reason := error.reason or (facts and self._refused):
+            metadata = {**error.facts, **facts}
+            details.append(error_details_pb2.ErrorInfo(reason=reason, domain=self._domain, metadata=metadata))
+        return details
+
+
+class _AbortOnError:
+    """A class and not a generator: it is entered once a call, and a streaming call yields within it."""
+
+    __slots__ = ("_context", "_statuses")
+
+    def __init__(self, statuses: Statuses, context: Context) -> None:
+        self._statuses, self._context = statuses, context
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ServiceError):
+            await self._statuses.abort(self._context, error)
+
+
+def _bad_request(faults: tuple[Fault, ...]) -> error_details_pb2.BadRequest:
+    violation = error_details_pb2.BadRequest.FieldViolation
+    return error_details_pb2.BadRequest(
+        field_violations=[violation(field=fault.field, description=fault.text) for fault in faults]
+    )
+
+
+def _precondition(kind: str, subject: str, text: str) -> error_details_pb2.PreconditionFailure:
+    violation = error_details_pb2.PreconditionFailure.Violation(type=kind, subject=subject, description=text)
+    return error_details_pb2.PreconditionFailure(violations=[violation])
+
+
+def _retry(seconds: float) -> error_details_pb2.RetryInfo:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(max(1, round(seconds * 1000)))
+    return error_details_pb2.RetryInfo(retry_delay=delay)

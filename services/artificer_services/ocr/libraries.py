@@ -1,0 +1,40 @@
+"""The choice between OCR libraries and between PDF libraries.
+
+Imports each only when it is chosen: PyMuPDF is under the AGPL, and a process set to pypdfium2 never loads it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from .ocr_engine import OcrEngine
+from .pdf_engine import PdfEngine
+
+
+def ocr_engine_name(wanted: str) -> str:
+    """Return the engine that `wanted` ("auto" or a name) stands for in this environment."""
+    if wanted != "auto":
+        return wanted
+    return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"
+
+
+def ocr_engine(name: str) -> OcrEngine:
+    """Import and return the OCR engine of that name."""
+    if name == "pytesseract":
+        from .ocr_pytesseract import PytesseractEngine
+
+        return PytesseractEngine()
+    from .ocr_tesserocr import TesserocrEngine
+
+    return TesserocrEngine()
+
+
+def pdf_engine(name: str) -> PdfEngine:
+    """Import and return the PDF engine of that name."""
+    if name == "pypdfium2":
+        from .pdf_pdfium import PdfiumEngine
+
+        return PdfiumEngine()
+    from .pdf_mupdf import MuPdfEngine
+
+    return MuPdfEngine()
