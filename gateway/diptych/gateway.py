@@ -25,10 +25,13 @@ from .call import Calls
 from .codec import Codec, JsonLimits
 from .faces.rest import Transcoder
 from .faces.rpc import Web
-from .http_server import HttpListener, Life, make_app
+from .faces.session import Session
+from .faces.websocket import WebSockets
+from .http_server import Faces, HttpListener, Life, make_app
 from .limits import Limiting
 from .methods import Handler, Method, MethodTable
 from .readiness import Check, Readiness, ServiceCheck
+from .reply import ErrorReplier
 from .rpc_server import RpcListener, check
 from .rules import Binding, bindings
 from .settings import MIB, Settings
@@ -81,8 +84,7 @@ class Gateway(grpc.aio.Server):
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
-        self._transcoder: Transcoder | None = None
-        self._web: Web | None = None
+        self._faces: Faces | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._standard: Standard | None = None
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
@@ -105,8 +107,7 @@ class Gateway(grpc.aio.Server):
         known = self._auth.require() if self._auth.enabled else None
         self.app: FastAPI = make_app(
             settings=self.settings,
-            transcoder=self._enter,
-            web=self._built_web,
+            faces=self._enter,
             document=self.openapi,
             ready=lambda: self._serving or self._handed_over,  # another worker serves in this one's place
             workers=lambda: self.standing,
@@ -139,7 +140,7 @@ class Gateway(grpc.aio.Server):
         return self.add_insecure_port(address)
 
     def _refuse_late(self, what: str) -> None:
-        if self._transcoder is not None:
+        if self._faces is not None:
             raise RuntimeError(f"{what} is registered after the gateway has started")
 
     # What is served.
@@ -162,10 +163,10 @@ class Gateway(grpc.aio.Server):
         """The registered methods."""
         return self._methods
 
-    def build(self) -> Transcoder:
+    def build(self) -> Faces:
         """Resolve everything a request needs, once. Raises `RuleError` where an annotation cannot be served."""
-        if self._transcoder is not None:
-            return self._transcoder
+        if self._faces is not None:
+            return self._faces
         settings = self.settings
         bound = self.bindings()
         limits = JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements)
@@ -187,16 +188,21 @@ class Gateway(grpc.aio.Server):
             watch=self._telemetry.watch,
             lend=self.limits.lend,
         )
-        self._transcoder = Transcoder(bound, calls=calls, codec=codec, settings=settings)
+        session = Session(calls, settings)
+        errors = ErrorReplier(codec, settings.error_dialect)
+        rest = Transcoder(bound, session=session, codec=codec, errors=errors, settings=settings)
         claimed = {binding.template.text for _, binding in bound}
-        self._web = Web(calls, codec, self._methods, settings, claimed=claimed)
-        return self._transcoder
-
-    def _built_web(self) -> Web:
-        self.build()
-        if self._web is None:
-            raise RuntimeError("the gateway is not built")
-        return self._web
+        rpc = Web(session, codec, self._methods, settings, claimed=claimed)
+        websocket = WebSockets(
+            bound,
+            session=session,
+            codec=codec,
+            errors=errors,
+            settings=settings,
+            served=lambda path: rest.fits(path) or path in calls.handlers,
+        )
+        self._faces = Faces(session=session, errors=errors, rest=rest, rpc=rpc, websocket=websocket)
+        return self._faces
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
@@ -223,7 +229,7 @@ class Gateway(grpc.aio.Server):
 
     # Starting.
 
-    async def _enter(self) -> Transcoder:
+    async def _enter(self) -> Faces:
         """Enter the lifespan, once, whoever comes first: a listener, ASGI's own lifespan, or a request."""
         async with self._entering:
             built = self.build()
@@ -242,7 +248,7 @@ class Gateway(grpc.aio.Server):
         async with self._entering:
             if self._entered:
                 self._entered = self._serving = False
-                await self.build().calls.stragglers.wait(CLEAN_UP_SECONDS)
+                await self.build().session.calls.stragglers.wait(CLEAN_UP_SECONDS)
                 await self._readiness.stop()
                 if self._life is not None:
                     await self._life.leave()
@@ -268,14 +274,14 @@ class Gateway(grpc.aio.Server):
         self._auth.check_reachable()
         settings = self.settings
         tls = Keeper(settings) if settings.tls else None
-        transcoder = await self._enter()
+        faces = await self._enter()
         self._stopped = asyncio.Event()
         rpc = (
             None
             if settings.single_port
-            else RpcListener(transcoder.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
+            else RpcListener(faces.session.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
         )
-        http = HttpListener.of(self.app, settings, transcoder.errors, tls)
+        http = HttpListener.of(self.app, settings, faces.errors, tls)
         try:
             if rpc is not None:
                 await rpc.start()
@@ -379,9 +385,8 @@ class Gateway(grpc.aio.Server):
     async def _stop_http(self, http: HttpListener, grace: float) -> None:
         async with contextlib.AsyncExitStack() as after:
             loop = asyncio.get_running_loop()
-            for app in (self._transcoder, self._web):
-                if app is not None:
-                    after.callback(loop.call_later(grace, setattr, app, "stopping", True).cancel)
+            if self._faces is not None:
+                after.callback(loop.call_later(grace, setattr, self._faces.session, "stopping", True).cancel)
             await http.stop(grace)
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109, grpc.aio.Server's own

@@ -5,12 +5,11 @@ Faces make it; whoever stands between a face and a servicer (interceptors, above
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-Protocol = Literal["grpc", "rest", "websocket", "grpc-web", "connect"]
+ProtocolName = Literal["grpc", "rest", "websocket", "grpc-web", "connect"]
 
 INSECURE: Mapping[str, Sequence[bytes]] = {
     "transport_security_type": [b"insecure"],
@@ -23,7 +22,7 @@ IDENTITY_KEYS = ("x509_subject_alternative_name", "x509_common_name")
 """What tells who the peer is, the better one first."""
 
 
-class Lease(typing.Protocol):
+class Lease(Protocol):
     """What one call holds until it is over."""
 
     def expect(self, size: int) -> None:
@@ -51,6 +50,8 @@ class Origin:
     """What goes out before the servicer's own initial metadata, whoever answers: add to it before the answer begins."""
     route: tuple[str, str] | None = None
     """The verb and the template of the binding, over REST."""
+    asked: str | None = None
+    """The path of the call, where no registered method has it."""
     record: Any = None
     """What telemetry keeps of the call."""
     came: float | None = None
@@ -62,7 +63,7 @@ class Origin:
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: ProtocolName,
         peer: str = "unknown:",
         *,
         auth: Mapping[str, Sequence[bytes]] = INSECURE,

@@ -53,6 +53,7 @@ CODE_OF_HTTP: Mapping[int, Code] = {
     501: Code.UNIMPLEMENTED,
     503: Code.UNAVAILABLE,
     504: Code.DEADLINE_EXCEEDED,
+    505: Code.UNIMPLEMENTED,
 }
 
 CODE_BY_NUMBER: Mapping[int, Code] = {code.value[0]: code for code in Code}

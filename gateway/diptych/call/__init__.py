@@ -158,7 +158,8 @@ class Calls:
             if found is None:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
-        return WireCall(self.shared, path, handler, metadata, origin, deadline)
+        registered = path in self.handlers
+        return WireCall(self.shared, path, handler, metadata, origin, deadline, registered=registered)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

@@ -118,9 +118,7 @@ class AnyCall(ABC):
         if context.code() is not None and code_of(context.code()) is not Code.OK:
             raise StatusError(self.status())
         given = self.given(response)
-        record = self.record
-        record.messages_out += 1
-        record.code = 0
+        self.record.messages_out += 1
         return given
 
     def stream(self, request: Any) -> Stream:
@@ -198,9 +196,30 @@ class Call(AnyCall):
 
 
 class WireCall(AnyCall):
-    """A call whose messages are bytes: the handler's own parser and printer are run here, under watch."""
+    """A call whose messages are bytes; the handler's own parser and printer run here.
 
-    __slots__ = ()
+    `registered` is False where only a generic handler serves the path: such a one takes bytes without a parser.
+    """
+
+    __slots__ = ("_registered",)
+
+    def __init__(
+        self,
+        shared: Shared,
+        path: str,
+        handler: Handler,
+        metadata: Metadata,
+        origin: Origin,
+        deadline: float | None,
+        *,
+        registered: bool,
+    ) -> None:
+        super().__init__(shared, path, handler, metadata, origin, deadline)
+        self._registered = registered
+
+    @property
+    def needs_request(self) -> bool:
+        return not self._registered or self._handler.request_deserializer is not None
 
     def _one(self, request: Any) -> Any:
         self.record.bytes_in += len(request)

@@ -113,7 +113,6 @@ class Stream:
         messages = pipe.take()
         record = self._call.record
         if messages is None:
-            record.code = 0
             return None
         fit: list[Any] = []
         try:

@@ -203,7 +203,7 @@ def explain(
     Exits 1 where the request would be refused.
     """
     gateway = _gateway("explain module:factory METHOD PATH", target if path else None, config, settings)
-    answer = explain_request(gateway.build().routes, method, path, (data or "").encode())
+    answer = explain_request(gateway.build().rest.routes, method, path, (data or "").encode())
     typer.echo(answer.text)
     if not answer.served:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from ..origin import Origin, Protocol, peer_of
+from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
@@ -59,7 +59,7 @@ class StreamCut(Exception):
 class Exchange:
     """What is done with one scope."""
 
-    __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "warnings")
+    __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "status", "warnings")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
@@ -67,6 +67,8 @@ class Exchange:
         """The request's headers by name, for those that stand once; `header` has lists whole."""
         self.head = scope["method"] == "HEAD"
         self.begun = False
+        self.status = 0
+        """The status of the response, once it has begun."""
         self.warnings: list[str] = []
 
     def header(self, name: bytes) -> bytes | None:
@@ -78,13 +80,13 @@ class Exchange:
         """Answer whole; nothing where an answer has begun."""
         if self.begun:
             return
-        self.begun = True
+        self.begun, self.status = True, reply.status
         await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await self._send({"type": "http.response.body", "body": b"" if self.head else reply.body})
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a stream. What is not ended with `write(..., more=False)` is cut by the listener."""
-        self.begun = True
+        self.begun, self.status = True, status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
@@ -119,7 +121,7 @@ def raw_path(scope: Scope) -> str:
     return path
 
 
-def origin_of(scope: Scope, protocol: Protocol) -> Origin:
+def origin_of(scope: Scope, protocol: ProtocolName) -> Origin:
     """Where a request came from. The listener says in the scope what a client's certificate has proven."""
     client = scope.get("client")
     found = Origin(protocol) if client is None else Origin(protocol, peer_of(client[0], client[1]))

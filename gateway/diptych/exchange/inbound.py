@@ -1,4 +1,4 @@
-"""A request body as it arrives, for calls whose client streams: read only as fast as somebody takes it.
+"""A request body as it arrives, for calls whose client streams: read only as fast as its reader asks.
 
 It knows no message: pieces of bytes go out as they came, or decompressed.
 """
@@ -6,8 +6,6 @@ It knows no message: pieces of bytes go out as they came, or decompressed.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 from .body import Disconnected, Gunzip, Receive
 
@@ -16,10 +14,10 @@ _STEP = 65536
 
 
 class Inbound:
-    """The only one who calls `receive` while it is open; it holds one piece ahead of its reader.
+    """Reads a body until it is closed, one piece ahead of its reader; nothing else may call `receive` meanwhile.
 
-    It is an async context manager. HTTP/1.1 shows that a client left only behind what it has sent, so that `gone` may
-    come late for a client that had sent more than was read.
+    HTTP/1.1 shows that a client has left only after everything it sent, so `gone` may return late for a client that
+    sent more than was read.
     """
 
     def __init__(self, receive: Receive, *, gzip: bool = False) -> None:
@@ -29,23 +27,12 @@ class Inbound:
         self._ended = self._left = False
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pump: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
         self._pump = asyncio.ensure_future(self._run())
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
+    def close(self) -> None:
+        """Stop reading."""
+        self._pump.cancel()
         self._gone.cancel()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it has been read off the wire."""
-        return self._ended
 
     async def _run(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":

@@ -4,10 +4,10 @@ User routes win over transcoded ones; everything else, errors of FastAPI include
 It knows no servicer.
 """
 
-from .app import make_app
+from .app import Faces, make_app
 from .app.lifespan import Life
 from .h2 import Limits
 from .listener import HttpListener
 from .timeouts import Patience
 
-__all__ = ["HttpListener", "Life", "Limits", "Patience", "make_app"]
+__all__ = ["Faces", "HttpListener", "Life", "Limits", "Patience", "make_app"]

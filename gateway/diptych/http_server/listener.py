@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ..addresses import cannot_listen
 from ..exchange import AUTH, CUT, StreamCut
-from ..faces.rest import HELD
+from ..faces.websocket import HELD
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings

@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from .record import NOTHING, Record
 from .recorder import Watch
+from .unmatched import Unmatched
 
-__all__ = ["NOTHING", "Record", "Watch"]
+__all__ = ["NOTHING", "Record", "Unmatched", "Watch"]

@@ -18,6 +18,7 @@ from ..origin import Origin
 from ..status import CODE_BY_NUMBER
 from .counters import Tally
 from .record import Counted
+from .unmatched import LONGEST_PATH
 
 REQUEST_ID = "x-request-id"
 NOTE = "request_id"
@@ -118,6 +119,8 @@ class Watched(Counted):
             "peer": origin.peer,
             "user_agent": self._agent,
         }
+        if origin.asked is not None:
+            line["path"] = origin.asked[:LONGEST_PATH]
         if origin.route is not None:
             line["http_status"] = self.http_status
         if trace_id:

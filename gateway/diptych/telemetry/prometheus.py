@@ -80,7 +80,7 @@ def _streams(tallies: Sequence[Tally]) -> Iterator[Metric]:
 
 def _unmatched(missed: Mapping[int, int]) -> Metric:
     family = CounterMetricFamily(
-        "diptych_http_unmatched", "HTTP requests that met no method, by their status.", labels=("status",)
+        "diptych_http_unmatched", "HTTP requests that matched no method, by status.", labels=("status",)
     )
     for status, count in missed.items():
         family.add_metric([str(status)], count)

@@ -13,6 +13,7 @@ from ..origin import Origin
 from ..settings.telemetry import BUCKETS
 from .counters import UNKNOWN, Kind, Labels, Tally, labels_of
 from .record import NOTHING, Counted, Nothing
+from .unmatched import Unmatched, line
 
 Make = Callable[[Tally, Origin], Counted]
 
@@ -30,6 +31,8 @@ class Watch:
     def __init__(self, *, buckets: tuple[float, ...] = BUCKETS, make: Make | None = None, on: bool = True) -> None:
         self._buckets, self._on = buckets, on
         self.make = make
+        self.line: Callable[[dict[str, Any]], None] | None = None
+        """Writes a line of the access log, where there is one."""
         self._kinds: dict[str, Kind] = {}
         self._tallies: dict[str, dict[str, Tally]] = {}
         self._unmatched: Counter[int] = Counter()
@@ -59,6 +62,8 @@ class Watch:
             tally = self._tallies[protocol][path]
         except KeyError:
             tally = self.tally(path, protocol)
+            if tally.labels.kind == UNKNOWN:
+                origin.asked = path
         record = origin.record = Counted(tally, origin.came) if self.make is None else self.make(tally, origin)
         return record
 
@@ -73,10 +78,12 @@ class Watch:
             of[path] = Tally(labels, self._buckets)
         return of[path]
 
-    def unmatched(self, status: int) -> None:
-        """An HTTP request met no method."""
+    def unmatched(self, request: Unmatched) -> None:
+        """Count and log a request that matches no method."""
         if self._on:
-            self._unmatched[status] += 1
+            self._unmatched[request.status] += 1
+        if self.line is not None:
+            self.line(line(request))
 
     def tallies(self) -> Iterator[Tally]:
         """The counts of every method that was called, over every protocol it was called by."""
@@ -85,5 +92,5 @@ class Watch:
 
     @property
     def missed(self) -> Mapping[int, int]:
-        """How many HTTP requests met no method, by status."""
+        """How many HTTP requests matched no method, by status."""
         return dict(self._unmatched)

@@ -41,6 +41,7 @@ class Telemetry:
         if more:
             self._ids = ids
             self.watch.make = self._keeping().make
+        self.watch.line = None if self._access is None else self._access.line
         self.exposition: Exposition | None = None
         if settings.metrics:
             self.exposition = Exposition(self.watch, self.runtime, collectors, settings.metrics_dir, settings.worker)

@@ -16,7 +16,7 @@ from ...exchange import Disconnected, Inbound
 from ...framing import NDJSON
 from ...framing.elements import Array, Lines, Splitter
 from ...status import Code, error
-from ...telemetry import NOTHING, Record
+from ...telemetry import Record
 
 NDJSON_TYPES = frozenset((NDJSON, "application/ndjson", "application/jsonl"))
 
@@ -36,10 +36,9 @@ class Elements:
         content_type: ContentType,
         limit: int,
         warnings: list[str],
+        record: Record,
     ) -> None:
-        self._inbound = inbound
-        self.record: Record = NOTHING
-        """Who is told of the bytes that came."""
+        self._inbound, self._record = inbound, record
         self._splitter, bound_as = _splitter(binder, content_type, limit)
         self._waiting: deque[bytes] = deque()
         self._ended = False
@@ -64,7 +63,7 @@ class Elements:
             if splitter is not None:
                 self._waiting.extend(splitter.end())
         else:
-            self.record.bytes_in += len(piece)
+            self._record.bytes_in += len(piece)
             self._waiting.extend([piece] if splitter is None else splitter.feed(piece))
 
 

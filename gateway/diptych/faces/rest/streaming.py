@@ -5,14 +5,13 @@ It knows no form of framing and no route: a `Framing`, or an HttpBody's own byte
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ...call import Call, Gone, Stream
+from ...call import AnyCall
 from ...codec import Parameters
 from ...exchange import Exchange
 from ...framing import Framing
@@ -36,20 +35,20 @@ _ID_TYPES = frozenset(
 
 
 class Messages:
-    """Messages through a framing."""
+    """Messages of one type through a framing."""
 
-    def __init__(self, framing: Framing, replier: Replier, parameters: Parameters) -> None:
-        self._framing, self._replier, self._parameters = framing, replier, parameters
+    def __init__(self, framing: Framing, replier: Replier, parameters: Parameters, made: Descriptor) -> None:
+        self._framing, self._replier, self._parameters, self._made = framing, replier, parameters, made
         self.heartbeat = framing.heartbeat
         self.end = framing.end
         self.failure = framing.failure
         self._id_of: Callable[[Message], str] | None = None
 
-    def name_ids(self, made: Descriptor, field: str) -> None:
-        """Take the events' ids from a field of the messages. Raises LookupError where it is none that can hold one."""
-        found = made.fields_by_name.get(field)
+    def name_ids(self, field: str) -> None:
+        """Take the events' ids from a field of the messages. Raises LookupError where it cannot hold one."""
+        found = self._made.fields_by_name.get(field)
         if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
-            raise LookupError(f"{SSE_ID_FIELD}: {made.full_name} has no field {field!r} of text or of whole numbers")
+            raise LookupError(f"{SSE_ID_FIELD}: {self._made.full_name} has no string or integer field {field!r}")
         self._id_of = lambda message: str(getattr(message, field))
 
     def media(self, messages: Sequence[Message]) -> bytes:
@@ -88,41 +87,38 @@ class Bytes:
         return b""
 
 
-async def send(exchange: Exchange, call: Call, stream: Stream, form: Messages | Bytes, idle: float, left: Gone) -> None:
-    """Write until it ends or fails. `idle` are seconds between heartbeats; `left` returns once the client left.
+class Streaming:
+    """Writes one streamed answer onto an exchange; `heartbeat` is in seconds."""
 
-    Raises what made it fail, and `ClientGone` when the client left.
-    """
-    gone = asyncio.ensure_future(left())
-    try:
-        while True:
-            heartbeat = idle if exchange.begun and form.heartbeat else None
-            messages = await stream.next(gone, heartbeat)
-            if not exchange.begun:
-                if messages == [] and not call.context.initial_metadata_sent:
-                    continue
-                await _begin(exchange, call, form, messages or ())
-                if exchange.head:
-                    call.record.code = 0
-                    await exchange.write(b"", more=False)
-                    return
-            if messages is None:
-                await exchange.write(form.end(), more=False)
-                return
-            data = form.write(messages) if messages else form.heartbeat
-            call.record.bytes_out += len(data)
-            await exchange.write(data)
-    finally:
-        gone.cancel()
+    def __init__(self, exchange: Exchange, call: AnyCall, form: Messages | Bytes, heartbeat: float) -> None:
+        self._exchange, self._call, self.form = exchange, call, form
+        self._heartbeat = heartbeat if form.heartbeat else None
 
+    @property
+    def begun(self) -> bool:
+        return self._exchange.begun
 
-async def _begin(exchange: Exchange, call: Call, form: Messages | Bytes, messages: Sequence[Message]) -> None:
-    initial = call.initial_metadata
-    named = [value for name, value in initial if name == SSE_ID_FIELD]
-    if named:
-        initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
-        if isinstance(form, Messages):
-            form.name_ids(call.method.descriptor.output_type, str(named[-1]))
-    headers = [(b"content-type", form.media(messages)), *_LIVE, *metadata_headers(initial, ())]
-    call.record.http_status = status = http_code(initial, ())
-    await exchange.begin(status, headers)
+    @property
+    def idle(self) -> float | None:
+        return self._heartbeat if self._exchange.begun else None
+
+    async def begin(self, messages: Sequence[Message]) -> bool:
+        exchange, form, initial = self._exchange, self.form, self._call.initial_metadata
+        named = [value for name, value in initial if name == SSE_ID_FIELD]
+        if named:
+            initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
+            if isinstance(form, Messages):
+                form.name_ids(str(named[-1]))
+        headers = [(b"content-type", form.media(messages)), *_LIVE, *metadata_headers(initial, ())]
+        await exchange.begin(http_code(initial, ()), headers)
+        if exchange.head:
+            await exchange.write(b"", more=False)
+        return not exchange.head
+
+    async def write(self, messages: Sequence[Message], plain: set[int]) -> None:
+        data = self.form.write(messages) if messages else self.form.heartbeat
+        self._call.record.bytes_out += len(data)
+        await self._exchange.write(data)
+
+    async def end(self) -> None:
+        await self._exchange.write(self.form.end(), more=False)

@@ -6,23 +6,24 @@ its paths REST has a route for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
-from ...call import Calls
 from ...codec import Codec
 from ...exchange import Exchange, Receive, Scope, Send
+from ...metadata import HeaderPolicy
 from ...methods import MethodTable
+from ...origin import ProtocolName
 from ...reply import Reply
 from ...settings import Settings
 from ...status import Code, Status
-from . import enveloped
+from ..session import Session
 from .connect_errors import ConnectErrors
 from .connect_stream import ConnectWire
-from .connect_unary import ConnectUnary
-from .desk import Desk
+from .connect_unary import ConnectCall
 from .entries import Entry, entries, unknown
-from .kinds import ACCEPT_POST, Kind, Protocol, kind_of
+from .enveloped import EnvelopedCall
+from .kinds import ACCEPT_POST, OWN_HEADERS, Kind, WireProtocol, kind_of
 from .wires import GrpcWire, WebTextWire, WebWire, Wire
 
 __all__ = ["Web"]
@@ -38,30 +39,29 @@ class Web:
     """
 
     def __init__(
-        self, calls: Calls, codec: Codec, methods: MethodTable, settings: Settings, *, claimed: Collection[str] = ()
+        self,
+        session: Session,
+        codec: Codec,
+        methods: MethodTable,
+        settings: Settings,
+        *,
+        claimed: Collection[str] = (),
     ) -> None:
-        self._desk = Desk(calls, settings)
-        self._settings = settings
+        self._session, self._settings = session, settings
         self._claimed = frozenset(claimed)
         self._errors = ConnectErrors(codec)
-        self._unary = ConnectUnary(self._desk, self._errors)
-        self._wires: Mapping[Protocol, Callable[[Kind, Mapping[bytes, bytes], Send], Wire]] = {
-            Protocol.GRPC: GrpcWire,
-            Protocol.WEB: WebWire,
-            Protocol.WEB_TEXT: WebTextWire,
-            Protocol.CONNECT_STREAM: partial(ConnectWire, errors=self._errors),
+        self._wires: Mapping[WireProtocol, Callable[[Kind, Mapping[bytes, bytes], Send], Wire]] = {
+            WireProtocol.GRPC: GrpcWire,
+            WireProtocol.WEB: WebWire,
+            WireProtocol.WEB_TEXT: WebTextWire,
+            WireProtocol.CONNECT_STREAM: partial(ConnectWire, errors=self._errors),
         }
-        self.entries: dict[str, Entry] = entries(calls, codec, methods, settings)
+        self._policies = {
+            protocol: HeaderPolicy.of(settings.metadata_allow, (*settings.metadata_deny, *dropped))
+            for protocol, dropped in OWN_HEADERS.items()
+        }
+        self.entries: dict[str, Entry] = entries(session.calls, codec, methods, settings)
         """What is served, by path."""
-
-    @property
-    def stopping(self) -> bool:
-        """Set when running calls are being cancelled, so that whoever still waits is told why."""
-        return self._desk.stopping
-
-    @stopping.setter
-    def stopping(self, stopping: bool) -> None:
-        self._desk.stopping = stopping
 
     def takes(self, scope: Scope, path: str) -> bool:
         """Whether a request for a path of `entries` is for here; `path` is below the place the app is mounted at."""
@@ -72,7 +72,7 @@ class Web:
         kind = _kind(scope)
         if scope["method"] != "POST" or kind is None:
             return False
-        return kind.protocol is not Protocol.CONNECT or not kind.json or _says_connect(scope)
+        return kind.protocol is not WireProtocol.CONNECT or not kind.json or _says_connect(scope)
 
     def speaks(self, scope: Scope, path: str) -> bool:
         """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
@@ -85,35 +85,38 @@ class Web:
         if given is None or (given == b"application/json" and not connect):
             return False
         kind = kind_of(given)
-        if kind is None or (path.count("/") != 2 and kind.protocol is not Protocol.GRPC):
+        if kind is None or (path.count("/") != 2 and kind.protocol is not WireProtocol.GRPC):
             return False
-        return connect or kind.protocol is not Protocol.CONNECT
+        return connect or kind.protocol is not WireProtocol.CONNECT
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         root, path = scope.get("root_path"), scope["path"]
         if root and path.startswith(root + "/"):
             path = path[len(root) :]
         entry = self.entries.get(path) or unknown(path, self._settings)
         exchange = Exchange(scope, receive, send)
         if scope["method"] != "POST":
-            await self._other_verb(exchange, entry)
-            return
+            if scope["method"] == "GET" and entry.safe:
+                return self._connect(exchange, entry, None)
+            return self._unmatched(exchange, self._errors.reply(_wrong_verb(scope["method"], entry)))
         kind = _kind(scope)
         if kind is None or not _fits(kind, entry):
-            await exchange.reply(self._errors.reply(_wrong_type(entry)))
-        elif kind.protocol is Protocol.CONNECT:
-            await self._unary.serve(exchange, entry, kind)
-        elif kind.protocol is Protocol.GRPC and scope["http_version"] != "2":
-            await exchange.reply(_NEEDS_HTTP2)
-        else:
-            wire = self._wires[kind.protocol](kind, exchange.headers, send)
-            await enveloped.serve(self._desk, exchange, entry, kind, wire)
+            return self._unmatched(exchange, self._errors.reply(_wrong_type(entry)))
+        if kind.protocol is WireProtocol.CONNECT:
+            return self._connect(exchange, entry, kind)
+        if kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
+            return self._unmatched(exchange, _NEEDS_HTTP2, "grpc")
+        wire = self._wires[kind.protocol](kind, exchange.headers, send)
+        policy, session = self._policies[kind.protocol], self._session
+        return session.serve(EnvelopedCall(exchange, entry, kind, wire, policy, session))
 
-    async def _other_verb(self, exchange: Exchange, entry: Entry) -> None:
-        if exchange.scope["method"] == "GET" and entry.safe:
-            await self._unary.serve(exchange, entry, None)
-        else:
-            await exchange.reply(self._errors.reply(_wrong_verb(exchange.scope["method"], entry)))
+    def _connect(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> Awaitable[None]:
+        policy, session = self._policies[WireProtocol.CONNECT], self._session
+        return session.serve(ConnectCall(exchange, entry, kind, self._errors, policy, session))
+
+    async def _unmatched(self, exchange: Exchange, reply: Reply, protocol: ProtocolName = "connect") -> None:
+        self._session.unmatched(exchange.scope, protocol, reply.status)
+        await exchange.reply(reply)
 
 
 def _kind(scope: Scope) -> Kind | None:
@@ -129,16 +132,16 @@ def _says_connect(scope: Scope) -> bool:
 
 def _fits(kind: Kind, entry: Entry) -> bool:
     """Whether the method streams as the content type says; gRPC's say nothing of it."""
-    if not entry.known or kind.protocol not in (Protocol.CONNECT, Protocol.CONNECT_STREAM):
+    if not entry.known or kind.protocol not in (WireProtocol.CONNECT, WireProtocol.CONNECT_STREAM):
         return True
-    return entry.streaming is (kind.protocol is Protocol.CONNECT_STREAM)
+    return entry.streaming is (kind.protocol is WireProtocol.CONNECT_STREAM)
 
 
 def _wrong_type(entry: Entry) -> Status:
     taken = ACCEPT_POST[entry.streaming]
     return Status(
         code=Code.INVALID_ARGUMENT,
-        message=f"the content type is none that {entry.path} takes: {taken}",
+        message=f"unsupported content type for {entry.path}; expected one of {taken}",
         http=415,
         headers=(("accept-post", taken),),
     )

@@ -5,127 +5,114 @@ It knows no envelope.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import grpc
 
-from ...call import UNKNOWN_METHOD, AnyCall, ClientGone, One, before
-from ...exchange import Disconnected, Exchange, read
-from ...origin import Origin
+from ...call import UNKNOWN_METHOD, AnyCall
+from ...exchange import Exchange, origin_of, read
+from ...metadata import HeaderPolicy, Metadata, from_headers
+from ...methods import Method
 from ...reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ...status import Code, Status, error
-from ...telemetry import Record
+from ..session import Session
 from .coding import COMPRESSIONS, accepts, coding_named
 from .connect_errors import TRAILER, ConnectErrors
 from .connect_get import Asked, asked
 from .connect_stream import CODINGS, WORTH_BYTES, check_version, seconds
-from .desk import Desk, nothing
-from .entries import Entry
-from .kinds import Kind, Protocol
+from .entries import Entry, Json
+from .kinds import NAMES, Kind, WireProtocol
 from .wires import rpc_headers
 
-__all__ = ["ConnectUnary"]
+__all__ = ["ConnectCall"]
 
 _MEDIA = {True: b"application/json", False: b"application/proto"}
 
 
-class _Answer(NamedTuple):
-    """A message as it goes out, and whether it may be compressed."""
+class ConnectCall:
+    """A request for `entry`, by POST in the form that `kind` says, or by GET where it is None."""
 
-    body: bytes
-    json: bool
-    warnings: list[str]
+    # What most calls leave as it is stands in the class: one of these is made for every call.
+    fault: Status | None = None
+    method: Method | None = None
+    _asked: Asked | None = None
+    _json: Json | None = None
+    _is_json = False
 
+    def __init__(
+        self,
+        exchange: Exchange,
+        entry: Entry,
+        kind: Kind | None,
+        errors: ConnectErrors,
+        policy: HeaderPolicy,
+        session: Session,
+    ) -> None:
+        self._exchange, self._entry, self._kind, self._errors = exchange, entry, kind, errors
+        self._policy, self._session = policy, session
+        self.origin = origin_of(exchange.scope, NAMES[WireProtocol.CONNECT])
+        self.path = entry.path
 
-class ConnectUnary:
-    """Answers unary calls."""
+    @property
+    def http_status(self) -> int:
+        return self._exchange.status
 
-    def __init__(self, desk: Desk, errors: ConnectErrors) -> None:
-        self._desk, self._errors = desk, errors
-
-    async def serve(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> None:
-        """Answer one call, by POST in the form that `kind` says, or by GET where it is None."""
-        origin = self._desk.arrive(Protocol.CONNECT, entry, exchange.scope)
-        record: Record = origin.record
-        try:
-            reply = await self._answer(exchange, entry, kind, origin)
-            record.http_status = reply.status
-            await exchange.reply(reply)
-        except (ClientGone, Disconnected):
-            return  # nobody is left to answer
-        finally:
-            origin.over()
-
-    async def _answer(self, exchange: Exchange, entry: Entry, kind: Kind | None, origin: Origin) -> Reply:
-        call: AnyCall | None = None
-        try:
-            check_version(exchange.headers)
-            query = asked(exchange.scope["query_string"], entry.limit) if kind is None else None
-            json = query.json if query is not None else kind is not None and kind.json
-            call = await self._open(exchange, entry, origin, json=json)
-            answer = await self._call(exchange, entry, call, query, json=json)
-            return self._reply(exchange, call, answer)
-        except (ClientGone, Disconnected):
-            raise
-        except BaseException as wrong:
-            status = self._missing(entry, self._desk.blame(wrong, exchange.scope))
-            origin.record.code = status.number
-            if call is None:
-                return self._errors.reply(status, origin.initial)
-            return self._errors.reply(status, call.initial_metadata, call.trailing_metadata)
-
-    def _missing(self, entry: Entry, status: Status) -> Status:
-        """404 where there is no such method: to HTTP it is a path like any other."""
-        if entry.known or status.code is not Code.UNIMPLEMENTED:
-            return status
-        return Status(code=status.code, message=status.message, details=status.details, http=404)
-
-    async def _open(self, exchange: Exchange, entry: Entry, origin: Origin, *, json: bool) -> AnyCall:
-        limit = seconds(exchange.headers, self._desk.max_seconds)
-        call = await self._desk.open(Protocol.CONNECT, entry, exchange.scope, origin, limit, json=json)
-        if json and entry.json is None:
-            raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
-        if not entry.known and (call.takes_stream or call.streams):
-            raise error(Code.UNIMPLEMENTED, "the method streams: its content type is application/connect+proto")
-        return call
-
-    async def _call(
-        self, exchange: Exchange, entry: Entry, call: AnyCall, query: Asked | None, *, json: bool
-    ) -> _Answer:
-        warnings: list[str] = []
-        if not call.needs_request:
-            request = nothing(entry, json=json)
+    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        exchange, entry = self._exchange, self._entry
+        check_version(exchange.headers)
+        if self._kind is None:
+            self._asked = asked(exchange.scope["query_string"], entry.limit)
+            self._is_json = self._asked.json
         else:
-            data = await self._body(exchange, entry, call) if query is None else query.message
-            request = self._read(entry, call, data, warnings) if json else data
-        given: Any = One(request) if call.takes_stream else request
-        message = await self._one(exchange, call, given)
-        if json and entry.json is not None:
-            message = entry.json.encode(message)
-            call.record.bytes_out += len(message)
-        return _Answer(message, json, warnings)
+            self._is_json = self._kind.json
+        if self._is_json and entry.json is not None:
+            self._json, self.method = entry.json, entry.json.method
+        allowed = seconds(exchange.headers, most)
+        return from_headers(exchange.scope["headers"], self._policy), allowed
 
-    def _read(self, entry: Entry, call: AnyCall, data: bytes, warnings: list[str]) -> Any:
+    async def source(self, call: AnyCall) -> None:
+        self._check(call)
+
+    def _check(self, call: AnyCall) -> None:
+        if self._is_json and self._json is None:
+            raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
+        if not self._entry.known and (call.takes_stream or call.streams):
+            raise error(Code.UNIMPLEMENTED, "the method streams: its content type is application/connect+proto")
+
+    async def read(self, call: AnyCall) -> Any:
+        data = await self._body(call) if self._asked is None else self._asked.message
+        if self._json is None:
+            return data
         call.record.bytes_in += len(data)
-        return data if entry.json is None else entry.json.decode(data, warnings)
+        return self._json.decode(data, self._exchange.warnings)
 
-    async def _one(self, exchange: Exchange, call: AnyCall, given: Any) -> Any:
-        if not call.streams:
-            return await call.unary(given, exchange.gone)
+    async def _body(self, call: AnyCall) -> bytes:
+        exchange, headers = self._exchange, self._exchange.headers
+        coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
+        return await read(exchange.receive, headers, self._entry.limit, self._session.patience, call.lease)
+
+    def empty(self) -> Any:
+        return b"" if self.method is None else self.method.request()
+
+    def gone(self) -> Awaitable[None]:
+        return self._exchange.gone()
+
+    def streamed(self, call: AnyCall) -> NoReturn:
+        self._check(call)
         # Only an interceptor can have put a stream in the place of a unary method.
         raise error(Code.INTERNAL, "the answer is a stream where a unary call's has to be one message")
 
-    async def _body(self, exchange: Exchange, entry: Entry, call: AnyCall) -> bytes:
-        headers = exchange.headers
-        coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
-        if call.deadline is None:
-            return await read(exchange.receive, headers, entry.limit, self._desk.patience, call.lease)
-        async with before(call.deadline):
-            return await read(exchange.receive, headers, entry.limit, self._desk.patience, call.lease)
+    async def unary(self, call: AnyCall, response: Any) -> None:
+        if self._json is not None:
+            response = self._json.encode(response)
+            call.record.bytes_out += len(response)
+        await self._exchange.reply(self._reply(call, response))
 
-    def _reply(self, exchange: Exchange, call: AnyCall, answer: _Answer) -> Reply:
-        body = answer.body
-        headers: Headers = [(b"content-type", _MEDIA[answer.json])]
+    def _reply(self, call: AnyCall, body: bytes) -> Reply:
+        exchange = self._exchange
+        headers: Headers = [(b"content-type", _MEDIA[self._is_json])]
         if len(body) >= WORTH_BYTES and not _plain(call):
             headers.append((b"vary", b"accept-encoding"))
             gzip = COMPRESSIONS[grpc.Compression.Gzip]
@@ -135,11 +122,20 @@ class ConnectUnary:
         headers.append((b"content-length", b"%d" % len(body)))
         headers += rpc_headers(call.initial_metadata)
         headers += rpc_headers(call.trailing_metadata, TRAILER)
-        if answer.warnings:
-            headers.append((UNKNOWN_FIELDS, header_list(answer.warnings)))
+        if exchange.warnings:
+            headers.append((UNKNOWN_FIELDS, header_list(exchange.warnings)))
         return Reply(200, headers, body)
+
+    async def fail(self, status: Status, call: AnyCall | None) -> None:
+        if not self._entry.known and status.code is Code.UNIMPLEMENTED:
+            status = replace(status, http=404)  # to HTTP it is a path like any other
+        metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
+        await self._exchange.reply(self._errors.reply(status, *metadata))
+
+    def close(self) -> None:
+        """Nothing is read any more."""
 
 
 def _plain(call: AnyCall) -> bool:
-    """Whether the servicer wants its answer as it is, as where a secret stands beside what the client said."""
+    """Whether the servicer wants its answer uncompressed, as where a secret stands beside what the client said."""
     return call.context.uncompressed_next or call.context.compression is grpc.Compression.NoCompression

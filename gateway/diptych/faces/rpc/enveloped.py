@@ -7,56 +7,144 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ...call import UNKNOWN_METHOD, AnyCall, ClientGone, Gone, One, before
-from ...exchange import BodyPatience, Disconnected, Exchange, Inbound
-from ...status import Code, error
+from ...call import UNKNOWN_METHOD, AnyCall, Source
+from ...exchange import Exchange, Inbound, origin_of
+from ...metadata import HeaderPolicy, Metadata, from_headers
+from ...methods import Method
+from ...status import Code, Status, error
 from ...telemetry import Record
-from .desk import Desk, nothing
-from .entries import Entry
-from .kinds import Kind, Protocol
-from .requests import Enveloped, Opening, one
+from ..session import Session
+from .coding import Coding
+from .entries import Entry, Json
+from .kinds import NAMES, Kind, WireProtocol
+from .requests import Enveloped, Opener, one
 from .wires import Wire
 
-__all__ = ["serve"]
+__all__ = ["EnvelopedCall"]
 
 _MOMENT_SECONDS = 0.05
 
 
-async def serve(desk: Desk, exchange: Exchange, entry: Entry, kind: Kind, wire: Wire) -> None:
-    """Answer one call; what breaks becomes its status."""
-    call: AnyCall | None = None
-    first = None
-    origin = desk.arrive(kind.protocol, entry, exchange.scope)
-    record: Record = origin.record
-    if kind.protocol is Protocol.GRPC and (entry.client_streaming or not entry.known):
-        first = _First(exchange)
-    try:
-        seconds = wire.seconds(desk.max_seconds)
-        coding = wire.request_coding()
-        call = await desk.open(kind.protocol, entry, exchange.scope, origin, seconds, json=kind.json)
-        read = _parser(entry, record) if kind.json else None
-        answering = _Answering(call, wire, entry, kind, desk.patience)
-        await answering.run(exchange, Opening(coding, entry.limit, wire.fault, read))
-    except (ClientGone, Disconnected):
-        return  # nobody is left to answer
-    except BaseException as wrong:
-        status = desk.blame(wrong, exchange.scope)
-        record.code = status.number
-        if first is not None and not wire.begun:
-            await first.wait()
-        await wire.fail(status, call, origin.initial)
-    finally:
-        origin.over()
+class EnvelopedCall:
+    """A request for `entry`, whose answer goes out on `wire`."""
+
+    # What most calls leave as it is stands in the class: one of these is made for every call.
+    fault: Status | None = None
+    http_status = 0  # the status of HTTP is 200 however the call ends
+    method: Method | None = None
+    _json: Json | None = None
+    _inbound: Inbound | None = None
+    _first: _First | None = None
+    _coding: Coding | None = None
+
+    def __init__(
+        self, exchange: Exchange, entry: Entry, kind: Kind, wire: Wire, policy: HeaderPolicy, session: Session
+    ) -> None:
+        self._exchange, self._entry, self._kind, self._wire = exchange, entry, kind, wire
+        self._policy, self._session = policy, session
+        self.origin = origin_of(exchange.scope, NAMES[kind.protocol])
+        self.path = entry.path
+        if kind.json and entry.json is not None:
+            self._json, self.method = entry.json, entry.json.method
+        if kind.protocol is WireProtocol.GRPC and (entry.client_streaming or not entry.known):
+            self._first = _First(exchange)
+
+    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        seconds = self._wire.seconds(most)
+        self._coding = self._wire.request_coding()
+        return from_headers(self._exchange.scope["headers"], self._policy), seconds
+
+    async def source(self, call: AnyCall) -> Source | None:
+        entry, wire = self._entry, self._wire
+        read = self._parser(call.record) if self._kind.json else None
+        opener = self._opener = Opener(self._coding, entry.limit, wire.fault, read)
+        # A path in no table may take a stream or not: only its handler tells.
+        if entry.client_streaming or (not entry.known and call.takes_stream):
+            self._inbound = Inbound(self._exchange.receive)
+            return Enveloped(self._inbound, opener, wire.quanta())
+        opener.lease = call.lease
+        return None
+
+    def _parser(self, record: Record) -> Callable[[bytes], Any]:
+        if self._json is None:  # nothing serves the path, or its messages have no descriptor
+            raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
+        decode = self._json.decode
+
+        def read(data: bytes) -> Any:
+            record.bytes_in += len(data)
+            return decode(data, [])
+
+        return read
+
+    async def read(self, call: AnyCall) -> Any:
+        return await one(self._exchange.receive, self._opener, self._wire.quanta(), self._session.patience)
+
+    def empty(self) -> Any:
+        return b"" if self.method is None else self.method.request()
+
+    def gone(self) -> Awaitable[None]:
+        return (self._inbound or self._exchange).gone()
+
+    async def unary(self, call: AnyCall, response: Any) -> None:
+        await self._wire.unary(call, response if self._json is None else _printed(self._json, response, call))
+
+    def streamed(self, call: AnyCall) -> _Writer:
+        return _Writer(call, self._wire, self._json)
+
+    async def fail(self, status: Status, call: AnyCall | None) -> None:
+        if self._first is not None and not self._wire.begun:
+            await self._first.wait()
+        await self._wire.fail(status, call, self.origin.initial)
+
+    def close(self) -> None:
+        if self._inbound is not None:
+            self._inbound.close()
+
+
+class _Writer:
+    """Writes a streamed answer; `json` is None where its messages are bytes already."""
+
+    idle: float | None = None
+
+    def __init__(self, call: AnyCall, wire: Wire, json: Json | None) -> None:
+        self._call, self._wire, self._json = call, wire, json
+        self._written = 0
+
+    @property
+    def begun(self) -> bool:
+        return self._wire.begun
+
+    async def begin(self, messages: Sequence[Any]) -> bool:
+        await self._wire.begin(self._call)
+        return True
+
+    async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
+        if not messages:
+            return  # the servicer sent its metadata alone
+        if self._json is not None:
+            messages = [_printed(self._json, message, self._call) for message in messages]
+        await self._wire.messages(messages, self._written, plain)
+        plain.difference_update(range(self._written, self._written + len(messages)))
+        self._written += len(messages)
+
+    async def end(self) -> None:
+        await self._wire.end(self._call)
+
+
+def _printed(json: Json, message: Any, call: AnyCall) -> bytes:
+    printed = json.encode(message)
+    call.record.bytes_out += len(printed)
+    return printed
 
 
 class _First:
     """Notices whether the client of a stream has sent anything yet.
 
-    grpcio's client takes a stream that is refused while it sends its first message for a fault of its own (INTERNAL),
-    and loses the status it was given; so a refusal waits for that message, which is there a moment later.
+    grpcio's client takes a stream that is refused while it sends its first message for a fault of its own (INTERNAL)
+    and loses the status it was given, so a refusal waits for that message, which arrives a moment later.
     """
 
     __slots__ = ("_came", "_receive")
@@ -71,94 +159,8 @@ class _First:
         return message
 
     async def wait(self) -> None:
-        """Until something came, or a moment has passed: some clients wait for an answer before they send."""
+        """Returns once something came or a moment has passed: some clients wait for an answer before they send."""
         if not self._came:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_MOMENT_SECONDS):
                     await self._receive()
-
-
-def _parser(entry: Entry, record: Record) -> Callable[[bytes], Any]:
-    if entry.json is None:  # nobody serves it, or nobody knows its messages
-        raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
-    decode = entry.json.decode
-
-    def read(data: bytes) -> Any:
-        record.bytes_in += len(data)
-        return decode(data, [])
-
-    return read
-
-
-class _Answering:
-    """A call that was opened, and the wire it is answered on."""
-
-    __slots__ = ("_call", "_entry", "_kind", "_patience", "_wire")
-
-    def __init__(self, call: AnyCall, wire: Wire, entry: Entry, kind: Kind, patience: BodyPatience) -> None:
-        self._call, self._wire, self._entry, self._kind, self._patience = call, wire, entry, kind, patience
-
-    async def run(self, exchange: Exchange, opening: Opening) -> None:
-        """Read the request, or the stream of them, and answer. Raises `StatusError` and whatever else breaks."""
-        call, wire, entry = self._call, self._wire, self._entry
-        # What stands in no table says of itself what it takes.
-        if entry.client_streaming or (not entry.known and call.takes_stream):
-            async with Inbound(exchange.receive) as inbound:
-                source = Enveloped(inbound, opening, wire.quanta())
-                await self._answer(source if call.takes_stream else await self._first(source), inbound.gone)
-            return
-        opening.lease = call.lease
-        if entry.known and not call.needs_request:  # a generic handler without a parser takes plain bytes
-            request = nothing(entry, json=self._kind.json)
-        elif call.deadline is None:
-            request = await one(exchange.receive, opening, wire.quanta(), self._patience)
-        else:
-            async with before(call.deadline):
-                request = await one(exchange.receive, opening, wire.quanta(), self._patience)
-        await self._answer(One(request) if call.takes_stream else request, exchange.gone)
-
-    async def _first(self, source: Enveloped) -> Any:
-        """The one request that an interceptor's own handler looks at, where the method's would have taken a stream."""
-        if not self._call.needs_request:
-            return nothing(self._entry, json=self._kind.json)
-        try:
-            return await source.__anext__()
-        except StopAsyncIteration:
-            return nothing(self._entry, json=self._kind.json)
-
-    async def _answer(self, given: Any, left: Gone) -> None:
-        if self._call.streams:
-            await self._stream(given, left)
-            return
-        message = await self._call.unary(given, left)
-        await self._wire.unary(self._call, self._shown(message))
-
-    def _shown(self, message: Any) -> bytes:
-        json = self._entry.json
-        if not self._kind.json or json is None:
-            plain: bytes = message
-            return plain
-        shown = json.encode(message)
-        self._call.record.bytes_out += len(shown)
-        return shown
-
-    async def _stream(self, given: Any, left: Gone) -> None:
-        call, wire = self._call, self._wire
-        stream = call.stream(given)
-        gone = asyncio.ensure_future(left())
-        written = 0
-        try:
-            while (messages := await stream.next(gone)) is not None:
-                if not wire.begun and (messages or call.context.initial_metadata_sent):
-                    await wire.begin(call)
-                if messages:
-                    data = messages if not self._kind.json else [self._shown(message) for message in messages]
-                    await wire.messages(data, written, stream.uncompressed)
-                    stream.uncompressed.difference_update(range(written, written + len(messages)))
-                    written += len(messages)
-            if not wire.begun:
-                await wire.begin(call)
-            await wire.end(call)
-        finally:
-            gone.cancel()
-            stream.close()

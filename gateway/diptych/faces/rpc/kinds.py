@@ -5,13 +5,16 @@ It knows no request; a value of the header is looked up, and read once only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["ACCEPT_POST", "Kind", "Protocol", "kind_of"]
+from ...origin import ProtocolName
+
+__all__ = ["ACCEPT_POST", "NAMES", "OWN_HEADERS", "Kind", "WireProtocol", "kind_of"]
 
 
-class Protocol(Enum):
+class WireProtocol(Enum):
     """What a client speaks."""
 
     GRPC = "gRPC"
@@ -21,28 +24,50 @@ class Protocol(Enum):
     CONNECT_STREAM = "Connect, streaming"
 
 
+NAMES: Mapping[WireProtocol, ProtocolName] = {
+    WireProtocol.GRPC: "grpc",
+    WireProtocol.WEB: "grpc-web",
+    WireProtocol.WEB_TEXT: "grpc-web",
+    WireProtocol.CONNECT: "connect",
+    WireProtocol.CONNECT_STREAM: "connect",
+}
+"""What interceptors and telemetry call each protocol."""
+
+_HTTP_OWN = ("content-type", "accept-encoding")
+_OWN: Mapping[ProtocolName, tuple[str, ...]] = {
+    "grpc": _HTTP_OWN,
+    "grpc-web": (*_HTTP_OWN, "x-grpc-web"),
+    "connect": (
+        *_HTTP_OWN,
+        *("connect-protocol-version", "connect-timeout-ms", "connect-content-encoding", "connect-accept-encoding"),
+    ),
+}
+OWN_HEADERS = {protocol: _OWN[name] for protocol, name in NAMES.items()}
+"""The headers of HTTP and of the protocol itself, which are not the call's metadata."""
+
+
 class Kind(NamedTuple):
     """What one content type says. `media` is what the answer's says."""
 
-    protocol: Protocol
+    protocol: WireProtocol
     json: bool
     media: bytes
 
 
 def _kinds() -> dict[bytes, Kind]:
     bases = {
-        b"application/grpc": Protocol.GRPC,
-        b"application/grpc-web": Protocol.WEB,
-        b"application/grpc-web-text": Protocol.WEB_TEXT,
+        b"application/grpc": WireProtocol.GRPC,
+        b"application/grpc-web": WireProtocol.WEB,
+        b"application/grpc-web-text": WireProtocol.WEB_TEXT,
     }
     found = {base: Kind(protocol, False, base) for base, protocol in bases.items()}
-    for base, protocol in (*bases.items(), (b"application/connect", Protocol.CONNECT_STREAM)):
+    for base, protocol in (*bases.items(), (b"application/connect", WireProtocol.CONNECT_STREAM)):
         for suffix in (b"proto", b"json"):
             media = base + b"+" + suffix
             found[media] = Kind(protocol, suffix == b"json", media)
     for suffix in (b"proto", b"json"):
         media = b"application/" + suffix
-        found[media] = Kind(Protocol.CONNECT, suffix == b"json", media)
+        found[media] = Kind(WireProtocol.CONNECT, suffix == b"json", media)
     return found
 
 
@@ -52,7 +77,7 @@ ACCEPT_POST = {
     streaming: ", ".join(
         media.decode()
         for media, kind in _KINDS.items()
-        if kind.protocol is not (Protocol.CONNECT if streaming else Protocol.CONNECT_STREAM)
+        if kind.protocol is not (WireProtocol.CONNECT if streaming else WireProtocol.CONNECT_STREAM)
     )
     for streaming in (False, True)
 }

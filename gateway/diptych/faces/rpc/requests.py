@@ -16,10 +16,10 @@ from ...status import Code, error
 from .coding import Coding
 from .text import Quanta
 
-__all__ = ["Enveloped", "Opening", "one"]
+__all__ = ["Enveloped", "Opener", "one"]
 
 
-class Opening:
+class Opener:
     """Opens envelopes: the flags are looked at, the data is decompressed and read. `limit` is in bytes."""
 
     __slots__ = ("_coding", "_read", "fault", "lease", "limit")
@@ -41,13 +41,13 @@ class Opening:
         return data if self._read is None else self._read(data)
 
 
-async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patience: BodyPatience) -> Any:
+async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience: BodyPatience) -> Any:
     """The one request of a body that has to hold exactly one.
 
     Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
-    slowly, `Disconnected`, and what the opening's lease raises.
+    slowly, `Disconnected`, and what the opener's lease raises.
     """
-    lease, step, pieces = opening.lease, receive().__await__(), None
+    lease, step, pieces = opener.lease, receive().__await__(), None
     try:
         waiting = next(step)
     except StopIteration as done:  # it is there already, as nearly every one is: no timer is set
@@ -59,12 +59,12 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patienc
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
             flags, length = HEAD.unpack_from(body)
-            if length == len(body) - HEAD.size and length <= opening.limit and flags <= COMPRESSED:
+            if length == len(body) - HEAD.size and length <= opener.limit and flags <= COMPRESSED:
                 if lease is not None:
                     lease.take(length)
-                return opening(flags, body[HEAD.size :])
+                return opener(flags, body[HEAD.size :])
     pieces = pieces or Pieces(receive, patience)
-    envelopes = Envelopes(opening.limit, opening.fault)
+    envelopes = Envelopes(opener.limit, opener.fault)
     found: tuple[int, bytes] | None = None
     head = HEAD.size  # what comes of it is no part of the message
     while True:
@@ -90,17 +90,17 @@ async def one(receive: Receive, opening: Opening, quanta: Quanta | None, patienc
     envelopes.end()
     if found is None:
         raise error(Code.UNIMPLEMENTED, "the method takes one request, and none was sent")
-    return opening(*found)
+    return opener(*found)
 
 
 class Enveloped:
     """A stream of requests, as its body arrives."""
 
-    __slots__ = ("_ended", "_envelopes", "_inbound", "_opening", "_quanta")
+    __slots__ = ("_ended", "_envelopes", "_inbound", "_opener", "_quanta")
 
-    def __init__(self, inbound: Inbound, opening: Opening, quanta: Quanta | None) -> None:
-        self._inbound, self._opening, self._quanta = inbound, opening, quanta
-        self._envelopes = Envelopes(opening.limit, opening.fault)
+    def __init__(self, inbound: Inbound, opener: Opener, quanta: Quanta | None) -> None:
+        self._inbound, self._opener, self._quanta = inbound, opener, quanta
+        self._envelopes = Envelopes(opener.limit, opener.fault)
         self._ended = False
 
     async def __anext__(self) -> Any:
@@ -119,4 +119,4 @@ class Enveloped:
             if self._quanta is not None:
                 self._quanta.end()
             envelopes.end()
-        return self._opening(*found)
+        return self._opener(*found)

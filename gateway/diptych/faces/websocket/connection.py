@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from ...call import ClientGone
 from ...exchange import Receive, Scope, Send
@@ -49,6 +48,8 @@ class Socket:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._asgi_send = scope, receive, send
         self.accepted = self.closed = False
+        self.refused = 0
+        """The HTTP status that answered the handshake, where it was refused."""
         self.on_lost: Callable[[], None] | None = None
 
     async def connected(self) -> bool:
@@ -69,7 +70,7 @@ class Socket:
 
     async def refuse(self, reply: Reply) -> None:
         """Answer the handshake with an HTTP response; where the server cannot, it makes a bare 403 of it."""
-        self.closed = True
+        self.closed, self.refused = True, reply.status
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self._send({"type": "websocket.close", "code": 1008})
             return
@@ -99,10 +100,10 @@ class Socket:
 
 
 class Frames:
-    """The messages a client sends, one a frame. It is the only one who receives while it is open.
+    """The messages a client sends, one a frame; nothing else may receive until it is closed.
 
     `most` is how many messages the method takes, None being any number; `limit` the largest, in bytes. When the client
-    leaves, or breaks the protocol, as `fault` tells, `left` is done and whoever waits for a message has `ClientGone`.
+    leaves or breaks the protocol (`fault` says how), `left` is done and a reader that waits gets `ClientGone`.
     """
 
     def __init__(self, socket: Socket, *, proto: bool, limit: int, most: int | None) -> None:
@@ -113,18 +114,12 @@ class Frames:
         self._filled, self._room = asyncio.Event(), asyncio.Event()
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.fault: Closing | StatusError | None = None
-        self._pump: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._socket.on_lost = self._leave  # at once, where the pump waits for room
+        socket.on_lost = self._leave  # at once, where the pump waits for room
         self._pump = asyncio.ensure_future(self._run())
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
+    def close(self) -> None:
+        """Stop receiving."""
+        self._pump.cancel()
         self._socket.on_lost = None
         self.left.cancel()
 

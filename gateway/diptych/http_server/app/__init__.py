@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from fastapi import Depends, FastAPI, Request
@@ -19,11 +19,13 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from ...exchange import StreamCut
+from ...exchange import StreamCut, raw_path
 from ...faces.rest import Transcoder
 from ...faces.rpc import Web
+from ...faces.session import Session
+from ...faces.websocket import WebSockets
 from ...readiness import Readiness
-from ...reply import Reply
+from ...reply import ErrorReplier, Reply
 from ...settings import Settings
 from ...status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
 from .cors import cross_origin
@@ -32,11 +34,20 @@ _ASSETS = "/docs/assets"
 _SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
 
 
+class Faces(NamedTuple):
+    """What the application serves besides its own routes: one session, and the faces that share it."""
+
+    session: Session
+    errors: ErrorReplier
+    rest: Transcoder
+    rpc: Web
+    websocket: WebSockets
+
+
 def make_app(
     *,
     settings: Settings,
-    transcoder: Callable[[], Awaitable[Transcoder]],
-    web: Callable[[], Web],
+    faces: Callable[[], Awaitable[Faces]],
     document: Callable[[], dict[str, Any]],
     ready: Callable[[], bool],
     readiness: Readiness,
@@ -44,14 +55,13 @@ def make_app(
     page: Callable[..., Awaitable[Any]] | None = None,
     workers: Callable[[], Mapping[str, int] | None] = lambda: None,
 ) -> FastAPI:
-    """The application. `transcoder` builds what it serves on the first call; `document` is the OpenAPI document.
+    """Makes the application. `faces` builds what it serves on the first call; `document` is the OpenAPI document.
 
     `page` is the dependency that lets callers in to the documentation, where it is not public. `workers` is what
     `/readyz` tells of the processes that serve beside this one.
     """
     app = _Shell(
-        transcoder,
-        web,
+        faces,
         settings,
         title=settings.title,
         version=settings.api_version,
@@ -67,22 +77,16 @@ def make_app(
     _add_health(app, ready, readiness, workers)
     if settings.docs:
         _add_docs(app, settings, document, [] if page is None or settings.auth.docs_public else [Depends(page)])
-    _add_errors(app, transcoder)
+    _add_errors(app, faces)
     return app
 
 
 class _Shell(FastAPI):
     """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
 
-    def __init__(
-        self,
-        transcoder: Callable[[], Awaitable[Transcoder]],
-        web: Callable[[], Web],
-        settings: Settings,
-        **options: Any,
-    ) -> None:
+    def __init__(self, faces: Callable[[], Awaitable[Faces]], settings: Settings, **options: Any) -> None:
         super().__init__(**options)
-        self._transcoder, self._web, self._settings = transcoder, web, settings
+        self._faces, self._settings = faces, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stack = self.middleware_stack
@@ -101,8 +105,8 @@ class _Shell(FastAPI):
     def _stack(self) -> ASGIApp:
         if not self.user_middleware:
             # FastAPI's own three are for its own routes: a transcoded request passes by them.
-            return _Dispatch(super().build_middleware_stack(), self, self._transcoder, self._web)
-        self.user_middleware.append(Middleware(_Dispatch, owner=self, transcoder=self._transcoder, web=self._web))
+            return _Dispatch(super().build_middleware_stack(), self, self._faces)
+        self.user_middleware.append(Middleware(_Dispatch, owner=self, faces=self._faces))
         try:
             return super().build_middleware_stack()
         finally:
@@ -115,12 +119,9 @@ class _Dispatch:
     An RPC method's own path goes before those routes of users' that fit many paths: a page's fallback must not take it.
     """
 
-    def __init__(
-        self, app: ASGIApp, owner: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]], web: Callable[[], Web]
-    ) -> None:
-        self._router, self._owner, self._build, self._build_web = app, owner, transcoder, web
-        self._transcoder: Transcoder | None = None
-        self._web: Web | None = None
+    def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
+        self._router, self._owner, self._build = app, owner, faces
+        self._faces: Faces | None = None
         self._counted = -1
         self._literal: dict[str, frozenset[str]] = {}
         self._others: list[BaseRoute] = []
@@ -128,9 +129,10 @@ class _Dispatch:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self._other(scope, receive, send)
-        transcoder, web = self._transcoder, self._web
-        if transcoder is None or web is None:
+        faces = self._faces
+        if faces is None:
             return self._first(scope, receive, send)
+        web = faces.rpc
         if len(self._owner.router.routes) != self._counted:
             self._sort()
         path = scope["path"] if not scope.get("root_path") else _below(scope)
@@ -141,23 +143,23 @@ class _Dispatch:
             app = self._router
         elif path in web.entries and web.takes(scope, path):
             app = web
-        elif (known or self._others) and self._is_users(scope, transcoder, known=known):
+        elif (known or self._others) and self._is_users(scope, faces.rest, known=known):
             app = self._router
         else:
-            app = web if scope["method"] == "POST" and web.speaks(scope, path) else transcoder
+            app = web if scope["method"] == "POST" and web.speaks(scope, path) else faces.rest
         return app(scope, receive, send)
 
     async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._transcoder, self._web = await self._build(), self._build_web()
+        self._faces = await self._build()
         await self(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A lifespan is the router's, and so is a WebSocket that a user's route takes."""
         if scope["type"] == "websocket":
-            if self._transcoder is None:
-                self._transcoder = await self._build()
+            if self._faces is None:
+                self._faces = await self._build()
             if not any(route.matches(scope)[0] is Match.FULL for route in self._owner.router.routes):
-                await self._transcoder.websocket(scope, receive, send)
+                await self._faces.websocket(scope, receive, send)
                 return
         await self._router(scope, receive, send)
 
@@ -173,12 +175,12 @@ class _Dispatch:
             else:
                 self._others.append(route)
 
-    def _is_users(self, scope: Scope, transcoder: Transcoder, *, known: bool) -> bool:
+    def _is_users(self, scope: Scope, rest: Transcoder, *, known: bool) -> bool:
         """Whether a user's route fits whole, or fits but for its method where nothing transcoded fits at all."""
         found = [match for match, _ in (route.matches(scope) for route in self._others) if match is not Match.NONE]
         if Match.FULL in found:
             return True
-        return (known or bool(found)) and not transcoder.fits(scope)
+        return (known or bool(found)) and not rest.fits(raw_path(scope))
 
 
 def _below(scope: Scope) -> str:
@@ -247,9 +249,9 @@ def _file(path: str) -> Callable[[Request], Awaitable[Response]]:
     return send
 
 
-def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -> None:
+def _add_errors(app: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
     async def respond(status: Status) -> Response:
-        return _response((await transcoder()).errors.reply(status))
+        return _response((await faces()).errors.reply(status))
 
     async def http_error(_: Request, error: HTTPException) -> Response:
         if error.status_code < 400:
@@ -269,8 +271,9 @@ def _add_errors(app: FastAPI, transcoder: Callable[[], Awaitable[Transcoder]]) -
     async def unexpected(request: Request, error: Exception) -> Response:
         if isinstance(error, StreamCut):
             return Response()  # it is never sent: the stream has begun
-        built = await transcoder()
-        return _response(built.errors.reply(built.unexpected(error, f"{request.method} {request.url.path}")))
+        built = await faces()
+        status = built.session.calls.guard.status(error, f"{request.method} {request.url.path}")
+        return _response(built.errors.reply(status))
 
     app.exception_handler(HTTPException)(http_error)
     app.exception_handler(StatusError)(refused)

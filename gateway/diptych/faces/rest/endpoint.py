@@ -1,0 +1,54 @@
+"""What is known of one REST binding before any request: how it binds, answers and is limited.
+
+It knows no request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...bind import Binder
+from ...codec import Codec
+from ...metadata import HeaderPolicy
+from ...methods import Method
+from ...reply import ErrorReplier, Replier
+from ...rules import Binding
+from ...settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One binding. `body_limit` is the most bytes of one message."""
+
+    method: Method
+    binding: Binding
+    binder: Binder
+    replier: Replier
+    body_limit: int
+    streams_in: bool
+    """Whether the body is a stream of requests; a client stream without a body is one request, of path and query."""
+    route: tuple[str, str]
+    """Verb and template, as telemetry names them."""
+
+    @classmethod
+    def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Endpoint:
+        """Resolve a binding. Raises `RuleError` where it cannot be served."""
+        binder = Binder(method, binding, codec, settings)
+        return cls(
+            method=method,
+            binding=binding,
+            binder=binder,
+            replier=Replier(method, binding, codec, settings),
+            body_limit=settings.body_limit(method.path),
+            streams_in=method.client_streaming and binder.takes_body,
+            route=(binding.verb, binding.template.text),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is the same for every endpoint; `heartbeat` is in seconds."""
+
+    errors: ErrorReplier
+    policy: HeaderPolicy
+    heartbeat: float

@@ -1,0 +1,202 @@
+"""The life of a call, the same for every face: begin, open, read, run, answer, end.
+
+Deadlines, disconnects, blame, records and requests that match no method are decided here and nowhere else. It knows no
+wire: an `Adapter` reads one request and writes its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+from ..call import AnyCall, Calls, ClientGone, One, Source, before
+from ..exchange import BodyPatience, Disconnected, Scope, origin_of, raw_path
+from ..metadata import Metadata
+from ..methods import Method
+from ..origin import Origin, ProtocolName
+from ..settings import Settings
+from ..status import Code, Status, StatusError
+from ..telemetry import Unmatched
+
+STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
+
+
+class Writer(Protocol):
+    """Writes one streamed answer."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of it has been written."""
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds of silence after which `write` is called without messages; None for never."""
+
+    async def begin(self, messages: Sequence[Any]) -> bool:
+        """Write the head; returns False where the head is the whole answer. `messages` are the first ones."""
+
+    async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
+        """Write the next messages. `plain` has the numbers, from 0, of messages that must not be compressed."""
+
+    async def end(self) -> None:
+        """Write the end of a stream that succeeded."""
+
+
+class Adapter(Protocol):
+    """One call as its face reads and answers it."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call comes from."""
+
+    @property
+    def path(self) -> str:
+        """`/{package.Service}/{Method}`."""
+
+    @property
+    def method(self) -> Method | None:
+        """The method whose messages are exchanged as objects; None where the face exchanges bytes."""
+
+    @property
+    def http_status(self) -> int:
+        """The status of the HTTP response, or 0 while there is none or it carries no meaning."""
+
+    @property
+    def fault(self) -> Status | None:
+        """Why the client counts as gone although it can still be answered; None where it has left."""
+
+    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        """Returns the metadata and the seconds the call may take, at most `most`. Raises `StatusError`."""
+
+    def streamed(self, call: AnyCall) -> Writer:
+        """Returns the writer of a streamed answer. Raises `StatusError` where the client accepts none."""
+
+    async def source(self, call: AnyCall) -> Source | None:
+        """Returns the stream of requests, or None where the method takes one. Raises `StatusError`."""
+
+    async def read(self, call: AnyCall) -> Any:
+        """Returns the one request. Raises `StatusError`, `ClientGone` or `Disconnected`."""
+
+    def empty(self) -> Any:
+        """Returns the request given to a handler that reads none."""
+
+    def gone(self) -> Awaitable[None]:
+        """Returns when the client has left."""
+
+    async def unary(self, call: AnyCall, response: Any) -> None:
+        """Write the whole answer of one message."""
+
+    async def fail(self, status: Status, call: AnyCall | None) -> None:
+        """Write the end of a call that failed, before or after the first byte; `call` is None if it was not opened."""
+
+    def close(self) -> None:
+        """Stop reading the request."""
+
+
+class Session:
+    """Runs the calls of every face of one gateway."""
+
+    def __init__(self, calls: Calls, settings: Settings) -> None:
+        self.calls = calls
+        self.stopping = False
+        """True once a stop cancels running calls; each is then answered UNAVAILABLE."""
+        self.patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
+        self._max_seconds = settings.max_deadline_seconds
+
+    async def serve(self, adapter: Adapter) -> None:
+        """Run one call from its first byte to its last."""
+        origin = adapter.origin
+        record = self.calls.watch.begin(adapter.path, origin)
+        call: AnyCall | None = None
+        try:
+            try:
+                call = await self._open(adapter, origin)
+                if call.streams:
+                    await self._stream(adapter, call)
+                else:
+                    response = await call.unary(await _read(adapter, call), adapter.gone)
+                    call.record.code = 0
+                    await adapter.unary(call, response)
+            finally:
+                adapter.close()
+        except BaseException as wrong:
+            status = self._blame(wrong, adapter)
+            if status is not None:
+                record.code = status.number
+                await adapter.fail(status, call)
+        finally:
+            record.http_status = adapter.http_status
+            origin.over()
+
+    async def _open(self, adapter: Adapter, origin: Origin) -> AnyCall:
+        metadata, seconds = await adapter.opening(self._max_seconds)
+        calls, method = self.calls, adapter.method
+        if method is None:
+            return await calls.open_wire(adapter.path, metadata, origin, seconds)
+        if calls.plain:
+            return calls.open_plain(method, metadata, origin, seconds)
+        return await calls.open(method, metadata, origin, seconds)
+
+    async def _stream(self, adapter: Adapter, call: AnyCall) -> None:
+        writer = adapter.streamed(call)  # before the request is read: a client that accepts no stream costs no body
+        stream = call.stream(await _read(adapter, call))
+        gone = asyncio.ensure_future(adapter.gone())
+        try:
+            while True:
+                messages = await stream.next(gone, writer.idle)
+                if not writer.begun:
+                    if messages == [] and not call.context.initial_metadata_sent:
+                        continue
+                    if not await writer.begin(messages or ()):
+                        call.record.code = 0
+                        return
+                if messages is None:
+                    call.record.code = 0
+                    await writer.end()
+                    return
+                await writer.write(messages, stream.uncompressed)
+        finally:
+            gone.cancel()
+            stream.close()
+
+    def _blame(self, wrong: BaseException, adapter: Adapter) -> Status | None:
+        """Returns what the client is told of an exception, None where it has left; re-raises what is not for it."""
+        if isinstance(wrong, ClientGone | Disconnected):
+            return adapter.fault
+        if isinstance(wrong, StatusError):
+            return wrong.status
+        if isinstance(wrong, asyncio.CancelledError) and self.stopping:
+            return STOPPING
+        if not isinstance(wrong, Exception):
+            raise wrong
+        return self.calls.guard.status(wrong, adapter.path)
+
+    def unmatched(self, scope: Scope, protocol: ProtocolName, status: int) -> None:
+        """Count and log a request that matched no method; `status` is the HTTP status of its answer."""
+        peer = origin_of(scope, protocol).peer
+        verb = scope.get("method", "GET")  # a WebSocket's handshake is a GET (RFC 6455 section 4.1)
+        self.calls.watch.unmatched(Unmatched(protocol, verb, raw_path(scope), status, peer))
+
+
+async def _read(adapter: Adapter, call: AnyCall) -> Any:
+    if call.deadline is None:
+        return await _given(adapter, call)
+    async with before(call.deadline):
+        return await _given(adapter, call)
+
+
+async def _given(adapter: Adapter, call: AnyCall) -> Any:
+    """Returns what the handler takes: one message, or a `Source` of them."""
+    source = await adapter.source(call)
+    if source is None:
+        request = await adapter.read(call) if call.needs_request else adapter.empty()
+        return One(request) if call.takes_stream else request
+    if call.takes_stream:
+        return source
+    if not call.needs_request:
+        return adapter.empty()
+    try:
+        return await source.__anext__()  # an interceptor's handler takes one message of a client's stream
+    except StopAsyncIteration:
+        return adapter.empty()

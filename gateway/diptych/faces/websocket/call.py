@@ -1,0 +1,212 @@
+"""One call over a WebSocket: metadata, messages and the end as frames.
+
+It knows no route, and nothing of the call's life: the session reads and writes through it. The close tells how the call
+ended: 1000, or 4000 plus the number of its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import orjson
+from google.protobuf.message import Message
+
+from ...bind import ContentType
+from ...call import AnyCall, ClientGone, Source
+from ...exchange import origin_of
+from ...metadata import (
+    SERVER_TIMEOUT_HEADER,
+    TIMEOUT_HEADER,
+    HeaderPolicy,
+    Metadata,
+    Pair,
+    from_headers,
+    timeout,
+    to_headers,
+)
+from ...methods import Method
+from ...origin import INSECURE
+from ...reply import ErrorReplier
+from ...status import Code, Status, Violation, error, invalid
+from ..session import STOPPING
+from . import handshake
+from .connection import GOING_AWAY, NORMAL, TOO_BIG, Closing, Frames, Socket
+from .door import Door
+from .handshake import Handshake, RawPairs
+from .messages import Requests, binding_of, grouped
+
+CLOSE_BASE = 4000
+"""Added to a gRPC code's number to make a close code; 4000 to 4999 are for private use (RFC 6455 section 7.4.2)."""
+
+# How long a client that announced its metadata may wait with it, and how long a stop waits for a client to read why its
+# call ends, in seconds.
+_METADATA_SECONDS = 10.0
+_LAST_SECONDS = 0.5
+_NO_TYPE = ContentType("", "")
+_CODE_OF_CLOSE = {TOO_BIG: Code.RESOURCE_EXHAUSTED}
+
+
+class SocketCall:
+    """The call of one handshake. Whatever is written first completes the handshake.
+
+    Raises INVALID_ARGUMENT where the query cannot be read.
+    """
+
+    idle: float | None = None
+
+    def __init__(
+        self,
+        socket: Socket,
+        door: Door,
+        values: tuple[str, ...],
+        shake: Handshake,
+        policy: HeaderPolicy,
+        errors: ErrorReplier,
+    ) -> None:
+        self._socket, self._door, self._values, self._shake = socket, door, values, shake
+        self._policy, self._errors = policy, errors
+        self._parameters = door.binder.parameters(shake.query)
+        self.origin = origin_of(socket.scope, "websocket")
+        if shake.anonymous:
+            self.origin.auth = INSECURE  # the browser's certificate, which the page did not choose to show
+        self.method: Method = door.method
+        self.path = door.method.path
+        self.begun = False
+        self._call: AnyCall | None = None
+        self._frames: Frames | None = None
+
+    @property
+    def http_status(self) -> int:
+        return self._socket.refused
+
+    @property
+    def fault(self) -> Status | None:
+        fault = None if self._frames is None else self._frames.fault
+        if isinstance(fault, Closing):
+            return Status(code=_CODE_OF_CLOSE.get(fault.code, Code.INVALID_ARGUMENT), message=fault.reason)
+        return None if fault is None else fault.status
+
+    # The request.
+
+    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        metadata = self._shake.metadata
+        if self._shake.told:
+            await self._accept()
+            metadata = [*metadata, *await _first_frame(self._socket)]
+        named = dict(metadata)
+        seconds = timeout(named.get(TIMEOUT_HEADER), named.get(SERVER_TIMEOUT_HEADER), most)
+        return from_headers(metadata, self._policy), seconds
+
+    async def source(self, call: AnyCall) -> Source | None:
+        self._call, door, shake = call, self._door, self._shake
+        if call.needs_request:
+            # Where an interceptor answers by itself, its refusal is the handshake's answer.
+            await self._accept()
+        frames = self._frames = Frames(self._socket, proto=shake.proto, limit=door.limit, most=door.most)
+        bind = binding_of(door.method, door.binder, self._values, shake)
+        self._requests = Requests(frames, bind, self._accept, call.record)
+        return self._requests if door.method.client_streaming else None
+
+    async def read(self, call: AnyCall) -> Message:
+        if self._door.most == 0:
+            return self._door.binder.bind(self._values, self._shake.query, b"", _NO_TYPE, []).request
+        try:
+            return await self._requests.__anext__()
+        except StopAsyncIteration:
+            raise invalid(Violation("", "the method takes one message, and none came")) from None
+
+    def empty(self) -> Message:
+        return self.method.request()
+
+    def gone(self) -> Awaitable[None]:
+        if self._frames is None:
+            raise RuntimeError("the call is not open")
+        return self._frames.gone()
+
+    def close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+
+    # The answer.
+
+    async def _accept(self) -> None:
+        if not self._socket.accepted:
+            # A client that is told metadata in frames does not know its call's yet.
+            await self._socket.accept(self._shake.subprotocol, to_headers(self.origin.initial))
+
+    async def unary(self, call: AnyCall, response: Message) -> None:
+        await self.begin([response])
+        await self._message(call, response)
+        await self.end()
+
+    def streamed(self, call: AnyCall) -> SocketCall:
+        return self
+
+    async def begin(self, messages: Sequence[Message]) -> bool:
+        if not self.begun:
+            self.begun = True
+            await self._accept()
+            if self._shake.told:
+                await self._tell("metadata", () if self._call is None else self._call.initial_metadata)
+        return True
+
+    async def write(self, messages: Sequence[Message], plain: set[int]) -> None:
+        if self._call is not None:
+            for message in messages:
+                await self._message(self._call, message)
+
+    async def _message(self, call: AnyCall, message: Message) -> None:
+        proto = self._shake.proto
+        data = message.SerializeToString() if proto else self._door.replier.element(message, self._parameters)
+        call.record.bytes_out += len(data)
+        await (self._socket.binary if proto else self._socket.text)(data)
+
+    async def end(self) -> None:
+        await self._trailers()
+        await self._socket.close(NORMAL)
+
+    async def fail(self, status: Status, call: AnyCall | None) -> None:
+        # A client that has left is told nothing, and one that does not read cannot hold up a stop.
+        with contextlib.suppress(ClientGone, TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS if status is STOPPING else None):
+                await self._fail(status, call)
+
+    async def _fail(self, status: Status, call: AnyCall | None) -> None:
+        socket = self._socket
+        fault = None if self._frames is None else self._frames.fault
+        if isinstance(fault, Closing):
+            await self._accept()
+            await socket.close(*fault)
+            return
+        if not socket.accepted:
+            metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
+            await socket.refuse(self._errors.reply(status, *metadata))
+            return
+        await self.begin(())
+        await socket.text(self._errors.element(status))
+        await self._trailers()
+        code = GOING_AWAY if status is STOPPING else CLOSE_BASE + status.number
+        await socket.close(code, f"{status.code.name}: {status.message}")
+
+    async def _trailers(self) -> None:
+        if self._shake.told:
+            await self._tell("trailers", () if self._call is None else self._call.trailing_metadata)
+
+    async def _tell(self, name: str, pairs: Sequence[Pair]) -> None:
+        await self._socket.text(orjson.dumps({name: grouped(pairs)}))
+
+
+async def _first_frame(socket: Socket) -> RawPairs:
+    """Returns the metadata that a client sends first."""
+    try:
+        async with asyncio.timeout(_METADATA_SECONDS):
+            message = await socket.receive()
+    except TimeoutError:
+        late = f"the first frame, with the metadata, did not come within {_METADATA_SECONDS:g} seconds"
+        raise error(Code.DEADLINE_EXCEEDED, late) from None
+    if message["type"] == "websocket.disconnect":
+        raise ClientGone
+    return handshake.metadata_frame(message.get("text") or "")

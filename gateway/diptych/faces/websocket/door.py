@@ -1,0 +1,74 @@
+"""What is known of one WebSocket path before any handshake.
+
+It knows no socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ... import template
+from ...bind import Binder
+from ...codec import Codec
+from ...methods import Method
+from ...reply import Replier
+from ...rules import Binding
+from ...settings import Settings
+
+# A handshake is a GET (RFC 6455 section 4.1), whatever verb the binding has for HTTP.
+VERB = "GET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One path of one streaming method. It takes `most` messages, any number where that is None."""
+
+    method: Method
+    binder: Binder
+    replier: Replier
+    most: int | None
+    limit: int
+
+    @classmethod
+    def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Door:
+        """Resolve a binding; a client's stream has frames even where its binding has no body for them."""
+        if method.client_streaming and not binding.takes_body:
+            binding = replace(binding, whole_body=True)
+        return cls(
+            method=method,
+            binder=Binder(method, binding, codec, settings, framed=True),
+            replier=Replier(method, binding, codec, settings),
+            most=None if method.client_streaming else int(binding.takes_body),
+            limit=settings.body_limit(method.path),
+        )
+
+    @classmethod
+    def named(cls, method: Method, codec: Codec, settings: Settings) -> Door:
+        """The door at `/{package.Service}/{Method}`."""
+        path = template.parse(method.path)
+        binding = Binding(method=method.descriptor, verb="POST", template=path, whole_body=True)
+        return cls.of(method, binding, codec, settings)
+
+
+def streams(method: Method) -> bool:
+    """Whether either side streams."""
+    return method.client_streaming or method.server_streaming
+
+
+def best(bindings: Iterable[tuple[Method, Binding]]) -> Iterable[tuple[Method, Binding]]:
+    """Returns one streaming binding for each shape: a handshake has no verb to tell them apart by.
+
+    Both ways go before one way, the client's stream before the server's, and then GET, the handshake's own verb,
+    before the others. Those that lose are still reached at `/{package.Service}/{Method}`.
+    """
+
+    def rank(one: tuple[Method, Binding]) -> tuple[bool, bool, bool]:
+        method, binding = one
+        both = method.client_streaming and method.server_streaming
+        return not both, not method.client_streaming, binding.verb != VERB
+
+    found: dict[str, tuple[Method, Binding]] = {}
+    for one in sorted((one for one in bindings if streams(one[0])), key=rank):
+        found.setdefault(one[1].template.shape, one)
+    return found.values()
