@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import httpx2
 import pytest
+import websockets
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
@@ -55,6 +56,7 @@ class Program:
 
     http: httpx2.AsyncClient
     rpc: pb_grpc.KitchenServiceAsyncStub
+    channel: grpc.aio.Channel
     _read: list[str]
 
     @property
@@ -81,7 +83,7 @@ async def program(folder: Path, *options: str, env: dict[str, str] | None = None
                 read.append(line.decode())
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{found[2]}")
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{found[1]}", timeout=20) as http, channel:
-            yield Program(http, pb_grpc.KitchenServiceStub(channel), read)
+            yield Program(http, pb_grpc.KitchenServiceStub(channel), channel, read)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -164,3 +166,34 @@ async def test_opentelemetrys_own_variables_count_where_no_setting_does(tmp_path
         await running.http.get("/v1/dishes/1")
     (call,) = [line for line in lines(running.text) if line["event"] == "call"]
     assert re.fullmatch("[0-9a-f]{32}", call["trace_id"])
+
+
+async def test_a_request_that_matches_no_method_has_a_line(tmp_path: Path) -> None:
+    async with program(tmp_path, "--set", "telemetry.log_format=json") as running:
+        http = running.http
+        assert (await http.get("/nothing/here")).status_code == 404
+        assert (await http.delete("/v1/inspect")).status_code == 405
+        assert (await http.get("/v1/dishes/%ff")).status_code == 400
+        assert (await http.get("/kitchen.v1.KitchenService/Fail")).status_code == 405
+        wrong = {"content-type": "text/plain"}
+        assert (await http.post("/kitchen.v1.KitchenService/Fail", headers=wrong)).status_code == 415
+        wire = {"content-type": "application/grpc"}
+        assert (await http.post("/kitchen.v1.KitchenService/Fail", headers=wire)).status_code == 505
+        with pytest.raises(websockets.InvalidStatus):
+            async with websockets.connect(f"ws://{http.base_url.netloc.decode()}/nothing/there"):
+                pass
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.channel.unary_unary("/no.Such/Method")(b"")  # type: ignore[arg-type]
+    calls = [line for line in lines(running.text) if line["event"] == "call"]
+    assert [(line["protocol"], line.get("http_method"), line["path"], line["code"]) for line in calls] == [
+        ("rest", "GET", "/nothing/here", "NOT_FOUND"),
+        ("rest", "DELETE", "/v1/inspect", "UNIMPLEMENTED"),
+        ("rest", "GET", "/v1/dishes/%ff", "INVALID_ARGUMENT"),
+        ("connect", "GET", "/kitchen.v1.KitchenService/Fail", "UNIMPLEMENTED"),
+        ("connect", "POST", "/kitchen.v1.KitchenService/Fail", "INVALID_ARGUMENT"),
+        ("grpc", "POST", "/kitchen.v1.KitchenService/Fail", "UNIMPLEMENTED"),
+        ("websocket", "GET", "/nothing/there", "NOT_FOUND"),
+        ("grpc", None, "/no.Such/Method", "UNIMPLEMENTED"),
+    ]
+    assert [line.get("http_status") for line in calls] == [404, 405, 400, 405, 415, 505, 404, None]
+    assert all(line["peer"].startswith("ipv4:127.0.0.1:") for line in calls)

@@ -86,17 +86,17 @@ class Wire(grpc.aio.ServerInterceptor):
         ).handler()
 
     def nobody(self) -> grpc.GenericRpcHandler:
-        """What answers for methods that nobody serves, so that they are counted: put behind everything else."""
+        """Returns what answers for unknown methods, so that they are counted and logged: put behind everything else."""
         refusing: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
-        return _Nobody(self._edge(refusing, "/"))
+        return _Nobody(lambda path: self._edge(refusing, path))
 
 
 class _Nobody(grpc.GenericRpcHandler):
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+    def __init__(self, make: Callable[[str], Handler]) -> None:
+        self._make = make
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        return self._handler
+        return self._make(handler_call_details.method)
 
 
 async def _refuse(_: Any, context: Any) -> None:
