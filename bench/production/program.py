@@ -55,7 +55,7 @@ class Program:
         raise RuntimeError(f"nothing fits {pattern}: {self.log[-3000:]}")
 
     def workers(self) -> dict[int, int]:
-        """Processes by their seats; the last that served there."""
+        """Processes by their slots; the last that served there."""
         return {int(index): int(pid) for index, pid in _SERVES.findall(self.log)}
 
     def seen(self) -> dict[str, int]:

@@ -39,7 +39,7 @@ from .standard import Standard
 from .telemetry.exposition import Collector
 from .telemetry.metrics_endpoint import add_page as add_metrics
 from .telemetry.setup import Telemetry
-from .tls import Keeper
+from .tls import CertificateReloader
 
 logger = logging.getLogger("diptych")
 
@@ -97,10 +97,10 @@ class Gateway(grpc.aio.Server):
         self._serving = False
         self._http: HttpListener | None = None
         self._rpc: RpcListener | None = None
-        self._certificates: Keeper | None = None
+        self._certificates: CertificateReloader | None = None
         self._shared: socket.socket | None = None
         self._handed_over = False
-        self.standing: Mapping[str, int] | None = None
+        self.worker_info: Mapping[str, int] | None = None
         """Which worker this is, and how many serve; `/readyz` shows it. None outside of a supervisor."""
         self._stopped: asyncio.Event | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -110,7 +110,7 @@ class Gateway(grpc.aio.Server):
             faces=self._enter,
             document=self.openapi,
             ready=lambda: self._serving or self._handed_over,  # another worker serves in this one's place
-            workers=lambda: self.standing,
+            workers=lambda: self.worker_info,
             readiness=self._readiness,
             lifespan=self._asgi_lifespan,
             page=known,
@@ -273,7 +273,7 @@ class Gateway(grpc.aio.Server):
         check(self.settings)
         self._auth.check_reachable()
         settings = self.settings
-        tls = Keeper(settings) if settings.tls else None
+        tls = CertificateReloader(settings) if settings.tls else None
         faces = await self._enter()
         self._stopped = asyncio.Event()
         rpc = (
@@ -311,10 +311,10 @@ class Gateway(grpc.aio.Server):
         """
         self._shared = http
 
-    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+    async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
         """Accept HTTP on these sockets as well, whose own processes are gone; on none of them with an empty list."""
         if self._http is not None:
-            await self._http.mind(sockets)
+            await self._http.adopt_sockets(sockets)
 
     @property
     def http_port(self) -> int:

@@ -23,7 +23,7 @@ BROKEN = b"\x00\x01 nonsense\r\n\r\n"
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a client takes to read why a connection ends, what it has sent meanwhile takes nothing from that."""
-    monkeypatch.setattr("diptych.http_server.lingering_close._PARTING_SECONDS", 60)
+    monkeypatch.setattr("diptych.http_server.lingering_close._LINGER_SECONDS", 60)
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ CHUNK = bytes(range(256)) * 64  # 16 KiB
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a client takes to read why a connection ends, what it has sent meanwhile takes nothing from that."""
-    monkeypatch.setattr("diptych.http_server.h2.protocol.PARTING_SECONDS", 60)
+    monkeypatch.setattr("diptych.http_server.h2.protocol.LINGER_SECONDS", 60)
 
 
 async def sized(scope: Any, receive: Any, send: Any) -> None:

@@ -18,7 +18,7 @@ import trustme
 
 from diptych import Gateway, Settings
 from diptych.http_server import HttpListener
-from diptych.tls import Keeper
+from diptych.tls import CertificateReloader
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve
@@ -134,7 +134,7 @@ async def secured(
     app: Any, certified: Certified, *protocols: str, greet: bool = True
 ) -> AsyncIterator[tuple[HttpListener, Client]]:
     """An app behind TLS, and a client of HTTP/2."""
-    tls, trusting = Keeper(Settings(**certified.settings)), certified.trusting("h2", *protocols)
+    tls, trusting = CertificateReloader(Settings(**certified.settings)), certified.trusting("h2", *protocols)
     async with listening(app, tls=tls) as listener, connected(listener.port, greet=greet, tls=trusting) as client:
         yield listener, client
 

@@ -18,7 +18,7 @@ import grpc
 import httpx2
 import pytest
 
-from diptych.workers.plan import Seat
+from diptych.workers.plan import Slot
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES
@@ -236,7 +236,7 @@ async def test_a_killed_one_is_replaced_and_takes_only_its_own_calls_along() -> 
             os.kill(victim, signal.SIGKILL)
             with pytest.raises(httpx2.HTTPError):
                 await lost
-            # While it is away, new connections are the other's, also those that the kernel gives to the empty seat.
+            # While it is away, new connections are the other's, also those that the kernel gives to the empty slot.
             for _ in range(20):
                 assert (await program.get("/v1/dishes/1")).status_code == 200
             assert (await clients[other].get("/v1/dishes/1")).json()["title"] == str(other)
@@ -421,11 +421,11 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "seat",
+    "slot",
     [
         "{}",
         "soup",
-        Seat(
+        Slot(
             index=0,
             workers=2,
             channel=0,
@@ -440,8 +440,8 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
         ).text(),
     ],
 )
-async def test_nobody_takes_a_seat_by_hand(seat: str) -> None:
-    async with asyncio.timeout(60), started("tests.gateway.crowd:create", "--as-worker", seat) as program:
+async def test_nobody_takes_a_seat_by_hand(slot: str) -> None:
+    async with asyncio.timeout(60), started("tests.gateway.crowd:create", "--as-worker", slot) as program:
         await program.said("diptych: ")
         assert await program.process.wait() == 1
         await program.reading

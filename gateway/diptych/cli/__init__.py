@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from ..gateway import Gateway
 from ..settings.errors import SettingError
-from ..workers.member import seated
+from ..workers.member import slot_settings
 from .application import gateway_of
 from .auth import app as auth_commands
 from .errors import CONFIGURATION
@@ -30,8 +30,8 @@ from .lint import lint as lint_gateway
 from .load import LoadError, placed, settings_of, sources_of
 from .observe import observed
 from .table import routes as route_table
-from .workers import seat_of, supervise
-from .workers import serve as serve_seated
+from .workers import slot_of, supervise
+from .workers import serve as serve_slot
 
 app = typer.Typer(
     name="diptych",
@@ -148,8 +148,8 @@ def serve(
     with _application("serve module:factory", target, config, assignments, flags) as name:
         loaded = settings_of(config, flags, assignments)
         if as_worker is not None:
-            seat = seat_of(as_worker)
-            serve_seated(gateway_of(name, observed(seated(loaded, seat))), seat)
+            slot = slot_of(as_worker)
+            serve_slot(gateway_of(name, observed(slot_settings(loaded, slot))), slot)
         elif loaded.workers > 1:
             supervise(loaded)
         else:

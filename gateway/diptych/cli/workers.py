@@ -1,4 +1,4 @@
-"""`diptych serve --workers`: becomes the supervisor, or, started by one, sits down at the seat it was given."""
+"""`diptych serve --workers`: becomes the supervisor, or, started by one, serves in the slot it was given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 from ..gateway import CLEAN_UP_SECONDS, Gateway
 from ..rpc_server import check
 from ..settings import Settings
-from ..workers.plan import WORKER_OPTION, Plan, Seat
+from ..workers.plan import WORKER_OPTION, Plan, Slot
 from .load import LoadError
 
 # What a worker needs beyond its grace: to close what its services hold, and to leave the interpreter.
@@ -69,16 +69,16 @@ def _doubts(settings: Settings) -> Iterator[str]:
         )
 
 
-def seat_of(text: str) -> Seat:
-    """The seat that the supervisor has given. Raises `LoadError`."""
+def slot_of(text: str) -> Slot:
+    """The slot that the supervisor has given. Raises `LoadError`."""
     try:
-        return Seat.read(text)
+        return Slot.read(text)
     except ValueError as error:
         raise LoadError(f"{WORKER_OPTION} is the supervisor's to give: {error}") from None
 
 
-def serve(gateway: Gateway, seat: Seat) -> None:
+def serve(gateway: Gateway, slot: Slot) -> None:
     """Serve as one of several workers."""
     from ..workers.member import Member
 
-    Member(gateway, seat).run()
+    Member(gateway, slot).run()

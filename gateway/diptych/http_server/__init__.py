@@ -8,6 +8,6 @@ from .app import Faces, make_app
 from .app.lifespan import Life
 from .h2 import Limits
 from .listener import HttpListener
-from .timeouts import Patience
+from .timeouts import Timeouts
 
-__all__ = ["Faces", "HttpListener", "Life", "Limits", "Patience", "make_app"]
+__all__ = ["Faces", "HttpListener", "Life", "Limits", "Timeouts", "make_app"]

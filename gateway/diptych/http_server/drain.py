@@ -15,7 +15,7 @@ from typing import Any
 from ..tls import Room
 
 # How long a client that was told goodbye, and has been sent everything, has to close.
-_PARTING_SECONDS = 0.5
+_LINGER_SECONDS = 0.5
 # How long asyncio may take for what is a turn or two of its loop.
 _GONE_SECONDS = 1.0
 _TICK_SECONDS = 0.01
@@ -46,7 +46,7 @@ class Opening:
             making.cancel()
 
 
-class Goodbyes:
+class ConnectionDrain:
     """TLS closes once the client has said so too, and one that is idle does not even read that it is asked to."""
 
     def __init__(self, opening: Opening, *connections: Collection[Any]) -> None:
@@ -60,13 +60,13 @@ class Goodbyes:
         for connection in chain(*self._connections):
             if connection.transport.is_closing():
                 since = self._since.setdefault(connection, now)
-                if now - since >= _PARTING_SECONDS and not _unsent(connection.transport):
+                if now - since >= _LINGER_SECONDS and not _unsent(connection.transport):
                     connection.transport.abort()
 
     async def end(self) -> None:
         """Close what is left, and return when the sockets are closed."""
         self._opening.end()
-        if not await self._gone(_PARTING_SECONDS):
+        if not await self._gone(_LINGER_SECONDS):
             for connection in chain(*self._connections):
                 connection.transport.abort()
             await self._gone(_GONE_SECONDS)

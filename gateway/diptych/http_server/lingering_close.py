@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 # A socket closed with unread bytes, or that gets more, would take the answer with it.
-_PARTING_SECONDS = 0.5
+_LINGER_SECONDS = 0.5
 
 
-class Parting(asyncio.Protocol):
+class LingeringClose(asyncio.Protocol):
     """What is left of one. `others` are all that there are, for who has no time to wait for them."""
 
-    def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[Parting]) -> None:
+    def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[LingeringClose]) -> None:
         self.transport, self._others = transport, others
         self._timer: asyncio.TimerHandle | None = None
         others.add(self)
@@ -24,7 +24,7 @@ class Parting(asyncio.Protocol):
         except OSError:  # the peer has gone, which only the write shows
             transport.abort()
             return
-        self._timer = asyncio.get_running_loop().call_later(_PARTING_SECONDS, transport.abort)
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, transport.abort)
 
     def shutdown(self) -> None:
         """Be gone."""

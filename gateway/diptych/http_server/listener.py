@@ -25,15 +25,15 @@ from ..faces.websocket import HELD
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
-from ..tls import Keeper, Material, Room
-from .drain import Goodbyes, Opening
-from .h1.canned_responses import Words
+from ..tls import CertificateReloader, Material, Room
+from .drain import ConnectionDrain, Opening
+from .h1.canned_responses import CannedResponses
 from .h1.protocol import http1
 from .h1.websocket import WebSocketProtocol, unwanted
 from .h2 import Http2Protocol, Limits
-from .lingering_close import Parting
+from .lingering_close import LingeringClose
 from .proxies import behind
-from .timeouts import Patience, look_after
+from .timeouts import Timeouts, look_after
 
 # How long idle connections are still listened to after the stop began: a request may be under way on any of them.
 LINGER_SECONDS = 0.5
@@ -41,7 +41,7 @@ _TICK_SECONDS = 0.02
 _BACKLOG = 2048
 # What the kernel takes of answers that a client is not ready for: else megabytes for each that stopped reading.
 _UNSENT_BYTES = 256 * 1024
-_HTTP2, _PATIENCE = Limits(), Patience()
+_HTTP2, _TIMEOUTS = Limits(), Timeouts()
 
 
 class HttpListener:
@@ -59,26 +59,26 @@ class HttpListener:
         errors: ErrorReplier,
         *,
         http2: Limits = _HTTP2,
-        tls: Keeper | None = None,
-        patience: Patience = _PATIENCE,
+        tls: CertificateReloader | None = None,
+        timeouts: Timeouts = _TIMEOUTS,
         proxies: Proxies | None = None,
         largest: int = 16 * 1024 * 1024,
         ping_seconds: float = 20.0,
     ) -> None:
         self._host, self._asked_port = host, port
         self._draining = False
-        self._tls, self._patience = tls, patience
-        words = Words.of(errors)
-        self._room = Room(self._is_full, words.plain)
-        self._parting: set[Parting] = set()
+        self._tls, self._timeouts = tls, timeouts
+        responses = CannedResponses.of(errors)
+        self._room = Room(self._is_full, responses.plain)
+        self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._room)
         self._app = app = behind(app, proxies) if proxies else app
         self._config = uvicorn.Config(
             self._front,
             http=http1(
-                words,
+                responses,
                 self._room,
-                self._parting,
+                self._lingering,
                 lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
                 secure=tls is not None,
             ),
@@ -93,7 +93,7 @@ class HttpListener:
             access_log=False,
             server_header=False,
             proxy_headers=False,  # which proxies are trusted is a setting of its own
-            timeout_keep_alive=math.ceil(patience.idle),
+            timeout_keep_alive=math.ceil(timeouts.idle),
             backlog=_BACKLOG,
         )
         self._server = uvicorn.Server(self._config)
@@ -101,11 +101,11 @@ class HttpListener:
         self._ticking: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
-        self._minded: tuple[socket.socket, ...] = ()
+        self._adopted: tuple[socket.socket, ...] = ()
         self._listening = asyncio.Lock()
 
     @classmethod
-    def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: Keeper | None) -> Self:
+    def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
         """As the settings say; `tls` is their certificate's keeper."""
         return cls(
             app,
@@ -118,7 +118,7 @@ class HttpListener:
                 idle_seconds=settings.keep_alive_seconds,
             ),
             tls=tls,
-            patience=Patience.of(settings),
+            timeouts=Timeouts.of(settings),
             proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
             largest=settings.largest_body,
             ping_seconds=settings.websocket_ping_seconds,
@@ -171,7 +171,7 @@ class HttpListener:
         if self._tls is not None:
             self._tls.tell(self._listen)
         self._ticking = asyncio.ensure_future(self._server.main_loop())
-        self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._patience))
+        self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._timeouts))
 
     def _bound(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
@@ -184,9 +184,9 @@ class HttpListener:
             raise cannot_listen("http", self._host, self._asked_port, error) from None
         return bound
 
-    async def mind(self, sockets: Sequence[socket.socket]) -> None:
+    async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on these as well from now on, and no longer on others that were minded; they stay the caller's."""
-        self._minded = tuple(sockets)
+        self._adopted = tuple(sockets)
         await self._listen(None if self._tls is None else self._tls.material)
 
     async def _listen(self, material: Material | None) -> None:
@@ -200,12 +200,12 @@ class HttpListener:
         options: dict[str, Any] = {}
         if material is not None:
             material.context.room = self._room
-            options = {"ssl": material.context, "ssl_handshake_timeout": self._patience.handshake}
+            options = {"ssl": material.context, "ssl_handshake_timeout": self._timeouts.handshake}
         # Each listens by a descriptor of its own on the one socket, so that nobody's connection falls between them.
         loop = asyncio.get_running_loop()
         listening = [
             await loop.create_server(self._connection, sock=one.dup(), backlog=_BACKLOG, **options)
-            for one in (self._socket, *self._minded)
+            for one in (self._socket, *self._adopted)
         ]
         before = listening  # where the stop has begun meanwhile
         if not self._draining:
@@ -222,7 +222,7 @@ class HttpListener:
         return made
 
     def _is_full(self) -> bool:
-        most = self._patience.connections
+        most = self._timeouts.connections
         return most is not None and len(self._server.server_state.connections) + self._room.handshakes >= most
 
     async def stop(self, grace: float) -> None:
@@ -247,7 +247,7 @@ class HttpListener:
             self._socket.close()
         state = server.server_state
         began = loop.time()
-        goodbyes = Goodbyes(self._opening, state.connections, self._parting)
+        drain = ConnectionDrain(self._opening, state.connections, self._lingering)
         lingered = False
         while state.connections or state.tasks or self._opening or (self._room.handshakes and not lingered):
             waited = loop.time() - began
@@ -260,12 +260,12 @@ class HttpListener:
             for connection in state.connections.difference(http2):
                 if (lingered or _is_busy(connection)) and not connection.transport.is_closing():
                     connection.shutdown()  # at once where it is idle, else after the running response
-            goodbyes.look()
+            drain.look()
             if waited >= grace:
                 break
             await asyncio.sleep(_TICK_SECONDS)
         await self._cancel()
-        await goodbyes.end()
+        await drain.end()
         server.should_exit = True
         for task in (self._ticking, self._looking):
             if task is not None:
@@ -283,7 +283,7 @@ class HttpListener:
             await asyncio.wait(tasks, timeout=1.0)  # each says 503 to its client, if it can
         for one in _http2_of(state.connections):
             one.end()
-        for left in list(self._parting):
+        for left in list(self._lingering):
             left.shutdown()
         for connection in list(state.connections):
             if isinstance(connection, WebSocketProtocol):

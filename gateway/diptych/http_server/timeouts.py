@@ -16,12 +16,12 @@ _TICK_SECONDS = 1.0
 # Ten thousand connections take some ten milliseconds: requests are let in between.
 _AT_ONCE = 500
 
-Look = Callable[[float, "Patience"], None]
+Look = Callable[[float, "Timeouts"], None]
 """A connection's method `look`: end it where its client has taken too long. The loop's time, and how long that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """What is a setting: seconds, and a number of connections."""
 
     handshake: float = 10.0
@@ -65,15 +65,15 @@ class Wait:
         return now - self._since >= seconds
 
 
-async def look_after(connections: Callable[[], Iterable[object]], patience: Patience) -> None:
+async def look_after(connections: Callable[[], Iterable[object]], timeouts: Timeouts) -> None:
     """Look at the connections there are, again and again, until it is cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(patience.tick)
+        await asyncio.sleep(timeouts.tick)
         now = loop.time()
         for number, one in enumerate(list(connections())):
             look: Look | None = getattr(one, "look", None)
             if look is not None:
-                look(now, patience)
+                look(now, timeouts)
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)

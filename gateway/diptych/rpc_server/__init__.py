@@ -17,7 +17,7 @@ from ..call import Calls
 from ..forwarded import Proxies
 from ..methods import Handler
 from ..settings import Settings
-from ..tls import Keeper
+from ..tls import CertificateReloader
 from . import engines
 from .engines import EngineError, check
 from .wire import Wire
@@ -37,7 +37,7 @@ class RpcListener:
         calls: Calls,
         generic: Iterable[grpc.GenericRpcHandler],
         settings: Settings,
-        tls: Keeper | None = None,
+        tls: CertificateReloader | None = None,
         *,
         shared: bool = False,
     ) -> None:

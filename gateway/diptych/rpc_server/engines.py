@@ -15,7 +15,7 @@ import grpc
 from ..addresses import cannot_listen
 from ..methods import Handler
 from ..settings import Settings
-from ..tls import Keeper, Material
+from ..tls import CertificateReloader, Material
 
 
 class EngineError(Exception):
@@ -68,7 +68,7 @@ def engine(settings: Settings) -> Engine:
     return Engine(lambda _, interceptors, options: grpc.aio.server(interceptors=interceptors, options=options))
 
 
-def bind(server: grpc.aio.Server, address: str, tls: Keeper | None, *, required: bool) -> int:
+def bind(server: grpc.aio.Server, address: str, tls: CertificateReloader | None, *, required: bool) -> int:
     """The port `server` listens on from its start; `required` refuses clients without a certificate.
 
     Raises OSError where it is taken.
@@ -82,7 +82,7 @@ def bind(server: grpc.aio.Server, address: str, tls: Keeper | None, *, required:
         raise cannot_listen("grpc", host.strip("[]"), int(port)) from None
 
 
-def _credentials(tls: Keeper, *, required: bool) -> grpc.ServerCredentials:
+def _credentials(tls: CertificateReloader, *, required: bool) -> grpc.ServerCredentials:
     given = tls.material
 
     def newer() -> Any:

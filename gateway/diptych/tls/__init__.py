@@ -6,6 +6,6 @@ It knows no listener: both take from here what they show to new connections.
 from .context import Room
 from .identity import AuthContext, auth_context
 from .material import Material
-from .reloader import Keeper
+from .reloader import CertificateReloader
 
-__all__ = ["AuthContext", "Keeper", "Material", "Room", "auth_context"]
+__all__ = ["AuthContext", "CertificateReloader", "Material", "Room", "auth_context"]

@@ -1,6 +1,6 @@
 """One reading of the certificate, its key and the authorities of clients, proven to fit together.
 
-It knows no time: when to read again is the keeper's business.
+It knows no time: when to read again is the reloader's business.
 """
 
 from __future__ import annotations

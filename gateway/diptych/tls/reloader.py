@@ -18,7 +18,7 @@ logger = logging.getLogger("diptych.tls")
 Take = Callable[[Material], Awaitable[None]]
 
 
-class Keeper:
+class CertificateReloader:
     """Reads the files the settings name. Raises OSError, naming them, where they are no good to begin with."""
 
     def __init__(self, settings: Settings) -> None:

@@ -13,11 +13,11 @@ import subprocess
 from collections.abc import Sequence
 
 from .notify import VARIABLE
-from .plan import WORKER_OPTION, Plan, Seat
+from .plan import WORKER_OPTION, Plan, Slot
 from .ports import Ports
 
-READY, BEAT, PARTING = "ready", "beat", "parting"
-STOP, LEAVE, MIND, COUNT = "stop", "leave", "mind", "count"
+READY, BEAT, DRAINING = "ready", "beat", "draining"
+STOP, LEAVE, ADOPT, COUNT = "stop", "leave", "adopt", "count"
 # A worker says nothing longer; more without an end of line comes from something else that has our descriptor.
 _LONGEST = 4096
 
@@ -29,7 +29,7 @@ class Child:
         """Start it. Raises OSError where the system gives no process."""
         self.index = index
         self.ready = self.leaving = False
-        self.minds: set[int] = set()
+        self.adopted: set[int] = set()
         self.counted = -1
         self.started = self.heard = now
         self.kill_at: float | None = None
@@ -37,7 +37,7 @@ class Child:
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
         http = ports.http[index].fileno()
-        seat = Seat(
+        slot = Slot(
             index=index,
             workers=plan.workers,
             channel=theirs.fileno(),
@@ -52,7 +52,7 @@ class Child:
         )
         try:
             self.process = subprocess.Popen(  # noqa: S603, the command is our own
-                [*plan.command, WORKER_OPTION, seat.text()],
+                [*plan.command, WORKER_OPTION, slot.text()],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), http],
                 env={name: value for name, value in os.environ.items() if name != VARIABLE},
@@ -73,9 +73,9 @@ class Child:
         with contextlib.suppress(OSError):
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
 
-    def mind(self, sockets: Sequence[socket.socket]) -> None:
-        """Let it accept on the sockets of seats that are empty."""
-        line = f"{MIND} {len(sockets)}\n".encode()
+    def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
+        """Let it accept on the sockets of slots that are empty."""
+        line = f"{ADOPT} {len(sockets)}\n".encode()
         with contextlib.suppress(OSError):
             if sockets:
                 # Sent along, and not inherited: a socket that many hold would listen on after its worker's goodbye.

@@ -1,4 +1,4 @@
-"""A worker's side: its seat's sockets for the gateway, signs of life for the supervisor, and what that asks.
+"""A worker's side: its slot's sockets for the gateway, signs of life for the supervisor, and what that asks.
 
 A worker whose supervisor is gone stops as on SIGTERM: nobody else would end it.
 """
@@ -18,63 +18,63 @@ from typing import Any
 
 from ..gateway import Gateway
 from ..settings import Settings
-from .child import BEAT, COUNT, LEAVE, MIND, PARTING, READY, STOP
-from .plan import Seat
+from .child import ADOPT, BEAT, COUNT, DRAINING, LEAVE, READY, STOP
+from .plan import Slot
 
 logger = logging.getLogger("diptych")
 
 BEAT_SECONDS = 1.0
-_MOST_SEATS = 512
+_MAX_SLOTS = 512
 
 
-def seated(settings: Settings, seat: Seat) -> Settings:
+def slot_settings(settings: Settings, slot: Slot) -> Settings:
     """The settings with what the supervisor has decided: where it listens and how many they are, reloads or not."""
     found = settings.telemetry
-    shared = {"worker": str(seat.index), "metrics_port": seat.metrics_port}
+    shared = {"worker": str(slot.index), "metrics_port": slot.metrics_port}
     if found.metrics:
-        shared["metrics_dir"] = seat.metrics_dir
+        shared["metrics_dir"] = slot.metrics_dir
     telemetry = type(found).model_validate({**found.model_dump(exclude_unset=True), **shared})
     return settings.model_copy(
         update={
             "telemetry": telemetry,
-            "workers": seat.workers,
-            "http_host": seat.http_host,
-            "http_port": seat.http_port,
-            "grpc_host": seat.grpc_host,
-            "single_port": seat.grpc_port is None,
-            "grpc_port": seat.grpc_port or 0,
+            "workers": slot.workers,
+            "http_host": slot.http_host,
+            "http_port": slot.http_port,
+            "grpc_host": slot.grpc_host,
+            "single_port": slot.grpc_port is None,
+            "grpc_port": slot.grpc_port or 0,
         }
     )
 
 
 class Member:
-    """One worker. Raises ValueError where the seat's descriptors are no sockets: nobody starts a worker by hand."""
+    """One worker. Raises ValueError where the slot's descriptors are no sockets: nobody starts a worker by hand."""
 
-    def __init__(self, gateway: Gateway, seat: Seat) -> None:
-        self._gateway, self._seat = gateway, seat
-        self._http = _taken(seat.http)
-        self._channel = _taken(seat.channel)
+    def __init__(self, gateway: Gateway, slot: Slot) -> None:
+        self._gateway, self._slot = gateway, slot
+        self._http = _taken(slot.http)
+        self._channel = _taken(slot.channel)
         self._channel.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest = b""
         self._orphaned = False
         self._received: list[int] = []
-        self._minded: list[socket.socket] = []
+        self._adopted: list[socket.socket] = []
 
     def run(self) -> None:
         """Serve until the supervisor says so, or a signal does."""
         self._gateway.share(self._http)
         try:
-            self._gateway.run(started=self._begin, stopping=self._part)
+            self._gateway.run(started=self._begin, stopping=self._begin_shutdown)
         finally:
-            for one in (self._http, self._channel, *self._minded):
+            for one in (self._http, self._channel, *self._adopted):
                 one.close()
-            if self._orphaned and self._seat.private_dir:  # nobody else will
-                shutil.rmtree(self._seat.metrics_dir, ignore_errors=True)
+            if self._orphaned and self._slot.private_dir:  # nobody else will
+                shutil.rmtree(self._slot.metrics_dir, ignore_errors=True)
 
     def _begin(self) -> None:
         """Both listeners accept."""
-        self._gateway.standing = {"worker": self._seat.index, "ready": 1, "of": self._seat.workers}
+        self._gateway.worker_info = {"worker": self._slot.index, "ready": 1, "of": self._slot.workers}
         self._say(READY)
         asyncio.get_running_loop().add_reader(self._channel, self._hear)
         self._beat()
@@ -83,12 +83,12 @@ class Member:
         self._say(BEAT)
         asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
-    def _part(self) -> None:
+    def _begin_shutdown(self) -> None:
         """What is queued for this worker from now on is somebody else's, and so is what it minded."""
-        self._say(PARTING)
-        for one in self._minded:
+        self._say(DRAINING)
+        for one in self._adopted:
             one.close()
-        self._minded = []
+        self._adopted = []
 
     def _say(self, word: str) -> None:
         with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ class Member:
 
     def _hear(self) -> None:
         try:
-            data, received, _, _ = socket.recv_fds(self._channel, 4096, _MOST_SEATS)
+            data, received, _, _ = socket.recv_fds(self._channel, 4096, _MAX_SLOTS)
             self._received += received
         except BlockingIOError:
             return
@@ -118,16 +118,16 @@ class Member:
             self._do(self._gateway.stop)
         elif word == LEAVE:
             self._do(self._gateway.hand_over)
-        elif word == MIND:
+        elif word == ADOPT:
             sockets = [_taken(one) for one in self._received[:number]]
             del self._received[:number]
-            self._do(partial(self._mind, sockets))
+            self._do(partial(self._adopt, sockets))
         elif word == COUNT:
-            self._gateway.standing = {"worker": self._seat.index, "ready": number, "of": self._seat.workers}
+            self._gateway.worker_info = {"worker": self._slot.index, "ready": number, "of": self._slot.workers}
 
-    async def _mind(self, sockets: list[socket.socket]) -> None:
-        before, self._minded = self._minded, sockets
-        await self._gateway.mind(sockets)
+    async def _adopt(self, sockets: list[socket.socket]) -> None:
+        before, self._adopted = self._adopted, sockets
+        await self._gateway.adopt_sockets(sockets)
         for one in before:
             one.close()
 

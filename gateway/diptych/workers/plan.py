@@ -31,7 +31,7 @@ class _Json:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(_Json):
-    """The supervisor's: `command` runs a worker, once its seat is appended. Ports are as asked, None where unused."""
+    """The supervisor's: `command` runs a worker, once its slot is appended. Ports are as asked, None where unused."""
 
     command: list[str]
     workers: int
@@ -54,7 +54,7 @@ class Plan(_Json):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat(_Json):
+class Slot(_Json):
     """A worker's: its number of how many, and file descriptors and ports it is given."""
 
     index: int
@@ -62,7 +62,7 @@ class Seat(_Json):
     channel: int
     """A stream socket to the supervisor."""
     http: int
-    """The seat's own socket of the HTTP port."""
+    """The slot's own socket of the HTTP port."""
     http_host: str
     http_port: int
     grpc_host: str

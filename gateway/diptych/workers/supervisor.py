@@ -1,4 +1,4 @@
-"""The supervisor: N seats, each with a worker in it; who dies is replaced, a reload goes seat by seat.
+"""The supervisor: N slots, each with a worker in it; who dies is replaced, a reload goes slot by slot.
 
 It knows processes, sockets and time, and no protocol: not a byte of a call passes through it.
 """
@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .child import BEAT, COUNT, LEAVE, PARTING, READY, STOP, Child
+from .child import BEAT, COUNT, DRAINING, LEAVE, READY, STOP, Child
 from .lines import NAME
 from .notify import notify
 from .plan import Plan
@@ -36,7 +36,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
-class _Seat:
+class _Slot:
     """A place for one worker. `failures` in a row make the wait before the next longer."""
 
     index: int
@@ -73,11 +73,11 @@ def _signals() -> Iterator[socket.socket]:
 
 
 class Supervisor:
-    """The seats, and what is going on with them."""
+    """The slots, and what is going on with them."""
 
     def __init__(self, plan: Plan, ports: Ports, metrics_dir: str, woken: socket.socket) -> None:
         self._plan, self._ports, self._metrics_dir = plan, ports, metrics_dir
-        self._seats = [_Seat(index) for index in range(plan.workers)]
+        self._slots = [_Slot(index) for index in range(plan.workers)]
         self._all: list[Child] = []
         self._tries = START_TRIES
         self._started = False
@@ -93,7 +93,7 @@ class Supervisor:
         """Supervise until told to end; the exit code."""
         # The first alone: what it brings up to date (a database, say) nobody does beside it, and what is wrong with
         # the settings is told once.
-        self._seats[0].start_at = time.monotonic()
+        self._slots[0].start_at = time.monotonic()
         for doubt in self._plan.doubts:
             logger.warning("%s", doubt)
         try:
@@ -139,25 +139,25 @@ class Supervisor:
             child.heard = time.monotonic()
             logger.info("%s serves", child)
             self._on_ready(child)
-        if PARTING in words and not child.leaving:
-            self._on_parting(child)
+        if DRAINING in words and not child.leaving:
+            self._on_draining(child)
 
-    def _on_parting(self, child: Child) -> None:
+    def _on_draining(self, child: Child) -> None:
         """It was told to stop, but not by us: it accepts no more, and may take its grace for what it has."""
-        now, seat = time.monotonic(), self._seats[child.index]
+        now, slot = time.monotonic(), self._slots[child.index]
         logger.info("%s was told to stop: it is replaced", child)
         child.leaving = True
         child.kill_at = now + self._plan.stop_seconds
-        if seat.worker is child:
-            seat.worker, seat.start_at = None, now
+        if slot.worker is child:
+            slot.worker, slot.start_at = None, now
 
     def _on_ready(self, child: Child) -> None:
         if child.leaving:
             child.say(STOP)
         elif child is self._coming:
             self._coming = None
-            seat = self._seats[child.index]
-            old, seat.worker = seat.worker, child
+            slot = self._slots[child.index]
+            old, slot.worker = slot.worker, child
             if old is not None:
                 old.tell_to_end(LEAVE, time.monotonic(), self._plan.stop_seconds)
         elif not self._started:
@@ -165,10 +165,10 @@ class Supervisor:
 
     def _on_start(self, child: Child) -> None:
         now = time.monotonic()
-        for seat in self._seats:
-            if seat.worker is None and seat.start_at is None:
-                seat.start_at = now
-        if all(seat.worker is not None and seat.worker.ready for seat in self._seats):
+        for slot in self._slots:
+            if slot.worker is None and slot.start_at is None:
+                slot.start_at = now
+        if all(slot.worker is not None and slot.worker.ready for slot in self._slots):
             self._started = True
             notify("READY=1")
             logger.info("%d workers are ready: %s", self._plan.workers, self._where())
@@ -192,10 +192,10 @@ class Supervisor:
             else:
                 self._watch(child, now)
         if self._code is None:
-            for seat in self._seats:
-                if seat.start_at is not None and seat.start_at <= now:
-                    seat.start_at = None
-                    seat.worker = self._start(seat.index, now)
+            for slot in self._slots:
+                if slot.start_at is not None and slot.start_at <= now:
+                    slot.start_at = None
+                    slot.worker = self._start(slot.index, now)
             self._go_on_reloading(now)
         self._spread()
 
@@ -222,7 +222,7 @@ class Supervisor:
             child = Child(self._plan, self._ports, index, self._metrics_dir, now)
         except OSError as error:
             logger.error("worker %d cannot be started: %s", index, error)
-            self._wait(self._seats[index], now)
+            self._wait(self._slots[index], now)
             return None
         self._all.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, child)
@@ -235,16 +235,16 @@ class Supervisor:
         child.channel.close()
 
     def _on_end(self, child: Child, ended: str, now: float) -> None:
-        seat = self._seats[child.index]
-        if seat.worker is child:
-            seat.worker = None
+        slot = self._slots[child.index]
+        if slot.worker is child:
+            slot.worker = None
         elif child is self._coming:
             self._coming = None
             if self._code is None:
                 self._give_up_reload(f"{child} {ended} before it served")
             return
         elif child.leaving:
-            return  # its seat is taken already
+            return  # its slot is taken already
         if self._code is not None:
             return
         if not self._started and not child.ready:
@@ -254,26 +254,26 @@ class Supervisor:
                 self._stop(1)
                 return
         firm = child.ready and now - child.started >= FIRM_SECONDS
-        seat.failures = 0 if firm else seat.failures + 1
-        wait = self._wait(seat, now)
+        slot.failures = 0 if firm else slot.failures + 1
+        wait = self._wait(slot, now)
         logger.error("%s %s: it is replaced%s", child, ended, f" in {wait:.1f} s" if wait else "")
 
-    def _wait(self, seat: _Seat, now: float) -> float:
-        """Start the seat's next worker when its wait is over."""
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (seat.failures - 1)) if seat.failures else 0.0
-        seat.start_at = now + wait
+    def _wait(self, slot: _Slot, now: float) -> float:
+        """Start the slot's next worker when its wait is over."""
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (slot.failures - 1)) if slot.failures else 0.0
+        slot.start_at = now + wait
         return wait
 
     def _spread(self) -> None:
-        """Let those that serve mind the sockets of seats without a worker, and tell them how many they are."""
+        """Let those that serve adopt the sockets of slots without a worker, and tell them how many they are."""
         serving = [child for child in self._all if child.ready and not child.leaving]
         if self._code is not None:
             return
-        orphans = {seat.index for seat in self._seats} - {child.index for child in serving} if self._started else set()
+        orphans = {slot.index for slot in self._slots} - {child.index for child in serving} if self._started else set()
         for child in serving:
-            if child.minds != orphans:
-                child.minds = orphans
-                child.mind([self._ports.http[index] for index in sorted(orphans)])
+            if child.adopted != orphans:
+                child.adopted = orphans
+                child.adopt_sockets([self._ports.http[index] for index in sorted(orphans)])
             if child.counted != len(serving):
                 child.counted = len(serving)
                 child.say(COUNT, child.counted)
@@ -297,12 +297,12 @@ class Supervisor:
         if self._coming is not None or any(child.leaving for child in self._all):
             return
         while self._reload:
-            seat = self._seats[self._reload.popleft()]
-            if seat.worker is None:  # whoever comes there reads the settings anew by itself
+            slot = self._slots[self._reload.popleft()]
+            if slot.worker is None:  # whoever comes there reads the settings anew by itself
                 continue
-            self._coming = self._start(seat.index, now)
+            self._coming = self._start(slot.index, now)
             if self._coming is None:
-                seat.start_at = None
+                slot.start_at = None
                 self._give_up_reload("the system gives no process")
             return
         self._end_reload("reloaded")

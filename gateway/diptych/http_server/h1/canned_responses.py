@@ -14,7 +14,7 @@ from ...status import Code, Status, Violation, invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class CannedResponses:
     """Whole responses, after each of which the connection is closed."""
 
     malformed: bytes

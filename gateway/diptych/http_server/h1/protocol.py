@@ -16,19 +16,19 @@ from ...exchange import AUTH
 from ...tls import Room
 from ..h2 import PREFACE, TOO_MANY, Http2Protocol
 from ..h2.limits import MAX_HEADER_BYTES
-from ..lingering_close import Parting
-from ..timeouts import Patience, Wait
-from .canned_responses import Words
+from ..lingering_close import LingeringClose
+from ..timeouts import Timeouts, Wait
+from .canned_responses import CannedResponses
 
 MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
 
 
 def http1(
-    words: Words, room: Room, parting: set[Parting], make_http2: MakeHttp2, *, secure: bool
+    responses: CannedResponses, room: Room, lingering: set[LingeringClose], make_http2: MakeHttp2, *, secure: bool
 ) -> type[asyncio.Protocol]:
     """The protocol of new connections; `secure` ones say with every request what the client has proven.
 
-    `parting` is where those are kept that are told why they end.
+    `lingering` is where those are kept that are told why they end.
     """
 
     class Protocol(HttpToolsProtocol):
@@ -36,13 +36,13 @@ def http1(
         _served: RequestResponseCycle | None = None
         _deaf = False
         _unread = 0  # bytes since the parser last had something whole: of a head, of trailers, of a chunk's extension
-        _fault = words.malformed
+        _fault = responses.malformed
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             tls: Any = transport.get_extra_info("ssl_object")
             http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
             if room.is_full():
-                transport.set_protocol(Parting(transport, TOO_MANY if http2 else words.full, parting))
+                transport.set_protocol(LingeringClose(transport, TOO_MANY if http2 else responses.full, lingering))
                 return
             super().connection_made(transport)
             self._wait = Wait()
@@ -77,13 +77,13 @@ def http1(
             self._unread += len(data)
             super().data_received(data)
             if self._unread > MAX_HEADER_BYTES:  # the parser keeps them, however many there are
-                self._fault = words.large
+                self._fault = responses.large
                 self.send_400_response("")
 
         def on_headers_complete(self) -> None:
             # A body may have come with the head: what came at once is added up only where it is much.
             if self._unread > MAX_HEADER_BYTES and _size(self.url, self.headers) > MAX_HEADER_BYTES:
-                self._fault = words.large
+                self._fault = responses.large
                 raise ValueError("the head is too large")
             self._unread = 0
             super().on_headers_complete()
@@ -109,7 +109,7 @@ def http1(
             if self.scope["method"] == "GET" and _opens_websocket(self.headers):
                 super().handle_websocket_upgrade()
             else:
-                self._leave(words.upgrade)
+                self._leave(responses.upgrade)
 
         def send_400_response(self, msg: str) -> None:
             served = self._served
@@ -127,14 +127,14 @@ def http1(
             if self._deaf:
                 self._leave(b"")
 
-        def look(self, now: float, patience: Patience) -> None:
+        def look(self, now: float, timeouts: Timeouts) -> None:
             cycle, wait = self.cycle, self._wait
             if cycle is not None and not cycle.response_complete:
-                wait.over(_SERVED, now, patience.idle)  # how long that may be is for others to say
+                wait.over(_SERVED, now, timeouts.idle)  # how long that may be is for others to say
             elif self._begun or self.scope is not (None if cycle is None else cycle.scope):
-                if wait.over(_PREFACE if self._begun else self.scope, now, patience.head):
-                    self._leave(words.late)
-            elif wait.over(cycle or _FRESH, now, patience.idle):
+                if wait.over(_PREFACE if self._begun else self.scope, now, timeouts.head):
+                    self._leave(responses.late)
+            elif wait.over(cycle or _FRESH, now, timeouts.idle):
                 self.transport.close()
 
         def _leave(self, answer: bytes) -> None:
@@ -142,7 +142,7 @@ def http1(
             if not transport.is_closing():
                 self._unset_keepalive_if_required()
                 self.connection_lost(ConnectionAbortedError())  # for whoever is still serving a request of it
-                transport.set_protocol(Parting(transport, answer, parting))
+                transport.set_protocol(LingeringClose(transport, answer, lingering))
 
     class Secure(Protocol):
         def on_message_begin(self) -> None:

@@ -14,7 +14,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from ...exchange import AUTH
-from ..timeouts import Patience, Wait
+from ..timeouts import Timeouts, Wait
 from . import frames, head
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode
@@ -25,7 +25,7 @@ from .stream import Stream
 logger = logging.getLogger("diptych")
 
 # How long a peer that was told goodbye has to close: a socket closed with unread bytes would take the goodbye with it.
-PARTING_SECONDS = 0.5
+LINGER_SECONDS = 0.5
 # How long a peer that was told to begin no more streams has to answer that it has heard it.
 DRAIN_SECONDS = 2.0
 _DRAINING, _ALIVE = b"draining", b"alive?!?"
@@ -46,7 +46,7 @@ class Http2Protocol(asyncio.Protocol):
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self._opening: bytes | None = b""
         self._running = 0
-        self._flushing = self._parting = self._draining = self._silent = False
+        self._flushing = self._lingering = self._draining = self._silent = False
         self._heard = self._busy = self._asked = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._drain_timer: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ class Http2Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
-        if self._parting:
+        if self._lingering:
             return
         self._heard = self._loop.time()
         try:
@@ -102,7 +102,7 @@ class Http2Protocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Every request is over for its client."""
         self._state.connections.discard(self)
-        self._parting = True
+        self._lingering = True
         self._stop_timers()
         self._forget_streams()
 
@@ -121,7 +121,7 @@ class Http2Protocol(asyncio.Protocol):
 
     def begin(self, stream_id: int, request: Head, window: int) -> Stream | None:
         """Start a request; refused while as many run as may, those included whose client has left them."""
-        if self._parting or self._running >= self._limits.max_streams:
+        if self._lingering or self._running >= self._limits.max_streams:
             return None
         scope: Scope = {
             **self._base,
@@ -174,7 +174,7 @@ class Http2Protocol(asyncio.Protocol):
         Section 6.8 has one PING. gRPC's core, though, answers it ahead of the streams that it had begun before it
         read the GOAWAY, and all of that may come in one piece.
         """
-        if payload != _DRAINING or not self._draining or self._parting:
+        if payload != _DRAINING or not self._draining or self._lingering:
             return
         if self._connection.last_id == self._drained_id:
             self.shutdown()
@@ -193,7 +193,7 @@ class Http2Protocol(asyncio.Protocol):
 
     def drain(self) -> None:
         """Ask the peer to begin no more streams, take those that are under way, and shut down once it has heard it."""
-        if not self._draining and not self._parting:
+        if not self._draining and not self._lingering:
             self._draining = True
             self._connection.out.append(frames.goaway(frames.MAX_WINDOW, ErrorCode.NO_ERROR))
             self._connection.out.append(_DRAIN_PING)
@@ -203,7 +203,7 @@ class Http2Protocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Take no more streams, finish those that run, and close; streams refused may be sent elsewhere."""
         connection = self._connection
-        if self._parting:
+        if self._lingering:
             return
         if not connection.streams:
             self._part(ErrorCode.NO_ERROR)
@@ -216,16 +216,16 @@ class Http2Protocol(asyncio.Protocol):
         """Close now, telling clients of streams that are not complete."""
         for stream in list(self._connection.streams.values()):
             stream.cut()
-        if not self._parting:
+        if not self._lingering:
             self._part(ErrorCode.NO_ERROR)
         if not self.transport.is_closing():
             self.transport.close()
 
     def _part(self, code: ErrorCode, reason: str = "") -> None:
         """Say goodbye, and close once the peer has, or some time after."""
-        if self._parting:
+        if self._lingering:
             return
-        self._parting = True
+        self._lingering = True
         if code is not ErrorCode.NO_ERROR:
             logger.info("closing an HTTP/2 connection of %s: %s: %s", self._base["client"], code.name, reason)
         self._connection.out.append(frames.goaway(self._connection.last_id, code, reason))
@@ -243,7 +243,7 @@ class Http2Protocol(asyncio.Protocol):
         except OSError:  # the peer has gone, which only the write shows
             self.transport.abort()
             return
-        self._timer = self._loop.call_later(PARTING_SECONDS, self._leave, code)
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._leave, code)
 
     def _leave(self, code: ErrorCode) -> None:
         """Close; a peer in good standing that reads slowly has until then to read what it is owed."""
@@ -266,12 +266,12 @@ class Http2Protocol(asyncio.Protocol):
 
     # Time.
 
-    def look(self, now: float, patience: Patience) -> None:
+    def look(self, now: float, timeouts: Timeouts) -> None:
         """Part with a peer that does not come to the end of the preface, or of a request's fields."""
         connection = self._connection
         amid = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
         what = amid if self._opening is None else _PREFACE
-        if self._wait.over(what, now, patience.head) and what is not _NOTHING:
+        if self._wait.over(what, now, timeouts.head) and what is not _NOTHING:
             self._part(ErrorCode.ENHANCE_YOUR_CALM, "a head that takes too long")
 
     def _watch(self) -> None:
