@@ -42,6 +42,7 @@ def pytest_collection_finish() -> None:
 
 
 ENGINES: dict[str, dict[str, Any]] = {
+    "builtin": {"grpc_engine": "builtin"},
     "grpcio": {"grpc_engine": "grpcio"},
     "native": {"grpc_engine": "native"},
     "single-port": {"single_port": True},
@@ -87,8 +88,8 @@ async def serving(kitchen: Any = None, *, interceptors: Any = (), gateway: Any =
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> str:
-    """The name of what serves gRPC in this test; grpcio where it is no matter."""
-    return str(getattr(request, "param", "grpcio"))
+    """The name of what serves gRPC in this test; the default where it makes no difference."""
+    return str(getattr(request, "param", "builtin"))
 
 
 @pytest.fixture

@@ -35,8 +35,9 @@ def certified(authority: trustme.CA, tmp_path: Path) -> dict[str, Any]:
     return {**ANY, "tls_certificate": certificate, "tls_key": key}
 
 
-async def test_grpcio_speaks_tls(certified: dict[str, Any], authority: trustme.CA) -> None:
-    gateway = Gateway(Settings(**certified))
+@pytest.mark.parametrize("engine", ["builtin", "grpcio"])
+async def test_the_grpc_port_speaks_tls(engine: Any, certified: dict[str, Any], authority: trustme.CA) -> None:
+    gateway = Gateway(Settings(**certified, grpc_engine=engine))
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
     async with gateway:
         trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
@@ -65,7 +66,7 @@ async def test_a_bad_certificate_stops_the_start_and_is_named(
 
 
 async def test_native_speaks_no_tls_and_says_what_to_do(certified: dict[str, Any]) -> None:
-    with pytest.raises(EngineError, match=r'speaks no TLS: choose "grpcio"'):
+    with pytest.raises(EngineError, match=r'cannot serve TLS: set grpc_engine to "builtin"'):
         await Gateway(Settings(**certified, grpc_engine="native")).start()
 
 

@@ -36,7 +36,7 @@ async def dish(served: Served) -> str:
 @every_engine
 @pytest.mark.parametrize("path", [b"/kitchen.v1.KitchenServ\xa9/GetDish", b"/\xff", b"/kitchen.v1.KitchenService/\xc3"])
 async def test_a_path_that_is_no_text_ends_no_server(path: bytes, serve: Serve) -> None:
-    """grpcio's server ends by itself then, with everybody's calls: it has to be there again."""
+    """grpcio's server ends by itself then, with everybody's calls, and is started again."""
     async with serve() as served:
         for _ in range(3):
             async with asyncio.timeout(60), connected(served.gateway.grpc_port) as client:
@@ -44,6 +44,7 @@ async def test_a_path_that_is_no_text_ends_no_server(path: bytes, serve: Serve) 
             assert await dish(served) == "7"
 
 
+@pytest.mark.parametrize("engine", ["grpcio"], indirect=True)
 async def test_a_stream_that_goes_on_does_not_keep_the_port_closed(serve: Serve) -> None:
     """grpcio's server has closed its port by then, and would wait for its calls before it says that it has ended."""
     async with serve() as served:

@@ -73,7 +73,7 @@ async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
 
 
 # grpcio's own core now and then resets a connection it has not read to its end, an answer in it: once in 150 stops.
-@pytest.mark.parametrize("engine", ["native", "single-port"], indirect=True)
+@pytest.mark.parametrize("engine", ["builtin", "native"], indirect=True)
 @pytest.mark.parametrize("_", range(5))  # what comes last decides: a stop that loses answers loses them in one of four
 async def test_answers_that_are_given_together_in_a_stop_all_arrive(serve: Serve, _: int) -> None:
     kitchen = Kitchen()

@@ -133,7 +133,8 @@ async def by_websocket(gateway: Gateway, authority: Authority, client: Shown | N
 
 
 DOORS: dict[str, tuple[Door, dict[str, Any]]] = {
-    "grpcio": (by_grpc, {}),
+    "builtin": (by_grpc, {}),
+    "grpcio": (by_grpc, {"grpc_engine": "grpcio"}),
     "single-port": (by_grpc, {"single_port": True}),
     "rest": (by_rest, {}),
     "rest-h2": (by_rest_over_http2, {}),
@@ -191,17 +192,17 @@ async def test_every_door_tells_what_grpcio_tells_of_a_client(kind: str, authori
     assert expected["x509_pem_cert"]
     given = settings(shown, tls_client_ca=authority.file, tls_client_auth="required")
     told: dict[str, Any] = {}
-    for single in (False, True):
+    for chosen in ({}, {"grpc_engine": "grpcio"}, {"single_port": True}):
         kitchen = Asking()
-        async with running(kitchen, single_port=single, **given) as gateway:
+        async with running(kitchen, **chosen, **given) as gateway:
             for name, (door, also) in DOORS.items():
-                if also.get("single_port", False) is single:
+                if also == chosen:
                     await door(gateway, authority, client)
                     told[name] = kitchen.proven[-1]
         key = "x509_common_name" if kind == "no other name" else "x509_subject_alternative_name"
         assert set(map(str, kitchen.identities)) == {str((key, expected[key]))}
     for name, proven in told.items():
-        if not name.startswith(("grpcio", "single")) and "x509_pem_cert_chain" not in expected:
+        if not name.startswith(("builtin", "grpcio", "single")) and "x509_pem_cert_chain" not in expected:
             proven.pop("x509_pem_cert_chain", None)  # Python's clients send the authority itself along
     assert told == dict.fromkeys(DOORS, expected)
 
@@ -254,10 +255,10 @@ async def test_where_a_certificate_is_required_nobody_gets_in_without_a_right_on
 async def test_an_optional_certificate_is_taken_where_it_is_right(
     door: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
 ) -> None:
-    call, _ = DOORS[door]
+    call, also = DOORS[door]
     client = _client(certificate, authority, tmp_path)
     kitchen = Asking()
-    given = settings(shown, tls_client_ca=authority.file, tls_client_auth="optional", single_port=True)
+    given = settings(shown, tls_client_ca=authority.file, tls_client_auth="optional", **also)
     async with running(kitchen, **given) as gateway:
         if certificate == "another authority's":
             with pytest.raises(REFUSED):
@@ -271,8 +272,11 @@ async def test_an_optional_certificate_is_taken_where_it_is_right(
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [
-        ({"tls_client_auth": "optional"}, r'grpcio asks .* set tls_client_auth to "required", or single_port'),
-        ({"tls_minimum": "1.3"}, r'set tls_minimum to "1.2", or single_port'),
+        (
+            {"tls_client_auth": "optional"},
+            r'"grpcio" cannot serve tls_client_auth "optional": .*"required", or grpc_engine to "builtin"',
+        ),
+        ({"tls_minimum": "1.3"}, r'set tls_minimum to "1.2", or grpc_engine to "builtin"'),
     ],
 )
 async def test_what_grpcio_cannot_do_stops_the_start_and_says_what_to_do(
@@ -280,7 +284,7 @@ async def test_what_grpcio_cannot_do_stops_the_start_and_says_what_to_do(
 ) -> None:
     with_authority = {"tls_client_ca": authority.file} if "tls_client_auth" in given else {}
     with pytest.raises(EngineError, match=wrong):
-        await Gateway(Settings(**settings(shown, **given, **with_authority))).start()
+        await Gateway(Settings(**settings(shown, grpc_engine="grpcio", **given, **with_authority))).start()
 
 
 @pytest.mark.parametrize(
@@ -322,12 +326,13 @@ async def test_the_least_version_is_kept(
 ) -> None:
     context = authority.trusting()
     context.maximum_version = ssl.TLSVersion[version]
-    async with running(Kitchen(), **settings(shown, tls_minimum=minimum, single_port=True)) as gateway:
-        if taken:
-            assert await _handshake(gateway.http_port, context) == "TLSv1.2"
-        else:
-            with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
-                await _handshake(gateway.http_port, context)
+    async with running(Kitchen(), **settings(shown, tls_minimum=minimum)) as gateway:
+        for port in (gateway.http_port, gateway.grpc_port):
+            if taken:
+                assert await _handshake(port, context) == "TLSv1.2"
+            else:
+                with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+                    await _handshake(port, context)
         assert await _handshake(gateway.http_port, authority.trusting()) == "TLSv1.3"
 
 
@@ -355,10 +360,10 @@ async def test_plain_http_is_told_that_this_is_tls(shown: Shown) -> None:
     assert violation["description"] == "this port speaks TLS: ask for https"
 
 
-@pytest.mark.parametrize("single", [False, True])
-async def test_plain_grpc_is_refused(single: bool, authority: Authority, shown: Shown) -> None:
+@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port"])
+async def test_plain_grpc_is_refused(door: str, authority: Authority, shown: Shown) -> None:
     kitchen = Asking()
-    async with running(kitchen, **settings(shown, single_port=single)) as gateway:
+    async with running(kitchen, **settings(shown, **DOORS[door][1])) as gateway:
         async with grpc.aio.insecure_channel(f"localhost:{gateway.grpc_port}") as channel:
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(), timeout=20)
@@ -395,14 +400,14 @@ async def _shown_by(port: int, authority: Authority) -> int:
     return x509.load_der_x509_certificate(seen).serial_number
 
 
-@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port"])
 async def test_a_new_certificate_reaches_new_connections_while_streams_go_on(
-    single: bool, authority: Authority, tmp_path: Path
+    door: str, authority: Authority, tmp_path: Path
 ) -> None:
     mine = Authority(tmp_path)
     files, newer = mine.shown("old"), mine.shown("new")
     kitchen = Kitchen()
-    async with running(kitchen, **settings(files, single_port=single, tls_reload_seconds=0)) as gateway:
+    async with running(kitchen, **settings(files, **DOORS[door][1], tls_reload_seconds=0)) as gateway:
         ports = {gateway.http_port, gateway.grpc_port}
         async with (
             mine.channel(gateway.grpc_port) as channel,
@@ -503,7 +508,7 @@ async def test_bad_new_files_are_told_and_change_nothing(
         assert await _shown_by(gateway.http_port, authority) == _serial(newer.chain)
 
 
-@pytest.mark.parametrize("door", ["grpcio", "single-port", "rest", "websocket"])
+@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port", "rest", "websocket"])
 async def test_an_authority_that_is_trusted_no_more_lets_nobody_in(door: str, tmp_path: Path) -> None:
     call, also = DOORS[door]
     mine, next_one = Authority(tmp_path, "first"), Authority(tmp_path, "second")

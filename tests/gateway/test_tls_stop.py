@@ -101,19 +101,19 @@ def gone(connection: socket.socket) -> bool:
 
 async def shaking(gateway: Gateway) -> None:
     """Return once a handshake has begun."""
-    http: Any = gateway._http
+    http: Any = vars(gateway)["_listeners"]._http
     await until_here(lambda: http._room.handshakes)
 
 
 async def ended(gateway: Gateway) -> None:
     """Return once none is under way."""
-    http: Any = gateway._http
+    http: Any = vars(gateway)["_listeners"]._http
     await until_here(lambda: not http._room.handshakes)
 
 
 async def closed(gateway: Gateway) -> None:
     """Return once nobody listens any more."""
-    http: Any = gateway._http
+    http: Any = vars(gateway)["_listeners"]._http
     await until_here(lambda: http._socket.fileno() == -1)
 
 

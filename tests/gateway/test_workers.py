@@ -259,11 +259,12 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
         assert set(await program.get_by_all("/readyz")) == set(after.values())
 
 
-async def test_a_reload_over_the_single_port_fails_no_grpc_call() -> None:
+@pytest.mark.parametrize("engine", ["builtin", "single-port"])
+async def test_a_reload_fails_no_grpc_call(engine: str) -> None:
     # A channel as people make it: with grpc.enable_retries = 0 grpcio itself fails calls that it holds unsent when a
     # GOAWAY comes, whatever that says. That the worker refuses none is proven in test_http2.
     async with (
-        serving("--single-port") as program,
+        serving(*flags(engine)) as program,
         grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,
     ):
         stub = pb_grpc.KitchenServiceStub(channel)
@@ -430,6 +431,7 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
             workers=2,
             channel=0,
             http=0,
+            grpc=None,
             http_host="",
             http_port=1,
             grpc_host="",
@@ -440,7 +442,7 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
         ).text(),
     ],
 )
-async def test_nobody_takes_a_seat_by_hand(slot: str) -> None:
+async def test_a_worker_is_not_started_by_hand(slot: str) -> None:
     async with asyncio.timeout(60), started("tests.gateway.crowd:create", "--as-worker", slot) as program:
         await program.said("diptych: ")
         assert await program.process.wait() == 1

@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.clients.browser import PageServer, page_driver, page_server
 from tests.clients.driver import Driver
 from tests.clients.node import node_driver
-from tests.conftest import Served, serving
+from tests.conftest import ENGINES, Served, serving
 from tests.kitchen import Context, Kitchen
 from tests.parity.cases import Case
 from tests.parity.faces import Face, each
@@ -115,7 +115,7 @@ class Kitchens:
         """The gateway that a face calls."""
         door = FACES.get(face)
         if door is None:
-            return self.two_ports
+            return self.cross_origin if face == "builtin" else self.two_ports
         return self.cross_origin if door.driver == "page" else self.single_port if door.single_port else self.two_ports
 
 
@@ -136,7 +136,7 @@ async def kitchens() -> AsyncIterator[Kitchens]:
     """The gateways, for the tests that leave them as they were."""
     async with (
         page_server() as page,
-        serving(Watched(), interceptors=[Stamp()]) as two_ports,
+        serving(Watched(), interceptors=[Stamp()], **ENGINES["grpcio"]) as two_ports,
         serving(Watched(), interceptors=[Stamp()], single_port=True) as single_port,
         serving(
             Watched(), interceptors=[Stamp()], cors_origins=(page.origin,), cors_expose_headers=READ
@@ -160,10 +160,13 @@ async def page(kitchens: Kitchens, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def faces(which: Callable[[Door], bool] = lambda door: True) -> list[Any]:
-    """Parameters for `any_face`: grpcio on its own port, and of the others those that `which` takes."""
+    """Parameters for `any_face`: gRPC's own port by grpcio and by the default engine, and what `which` takes."""
     taken = [name for name, door in FACES.items() if which(door)]
     browsers = {name for name in taken if FACES[name].driver == "page"}
-    return [pytest.param(name, marks=pytest.mark.browser if name in browsers else ()) for name in ("grpc", *taken)]
+    return [
+        pytest.param(name, marks=pytest.mark.browser if name in browsers else ())
+        for name in ("grpc", "builtin", *taken)
+    ]
 
 
 @pytest.fixture(params=faces())
@@ -172,6 +175,8 @@ def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
     name: str = request.param
     if name == "grpc":
         return kitchens.reference
+    if name == "builtin":
+        return GrpcFace(name, kitchens.of(name).channel)
     door = FACES[name]
     made = door.make(kitchens.of(name), request.getfixturevalue(door.driver) if door.driver else None)
     assert made.name == name

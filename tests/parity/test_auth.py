@@ -59,12 +59,14 @@ class Guarded:
 
     two_ports: Served
     single_port: Served
+    grpcio: Served
     native: Served
     cross_origin: Served
 
     def face(self, name: str, driver: Driver | None = None) -> tuple[Face, Served]:
-        if name in ("grpc", "native"):
-            served = self.two_ports if name == "grpc" else self.native
+        own = {"grpc": self.two_ports, "grpcio": self.grpcio, "native": self.native}
+        if name in own:
+            served = own[name]
             return GrpcFace(name, served.channel), served
         door = FACES[name]
         pages = self.cross_origin if door.driver == "page" else self.two_ports
@@ -93,10 +95,11 @@ async def guarded(key_set: Path, kitchens: Kitchens) -> AsyncIterator[Guarded]:
     async with (
         serving(Watched(), auth=auth) as two_ports,
         serving(Watched(), auth=auth, **ENGINES["single-port"]) as single_port,
+        serving(Watched(), auth=auth, **ENGINES["grpcio"]) as grpcio,
         serving(Watched(), auth=auth, **ENGINES["native"]) as native,
         serving(Watched(), auth=auth, cors_origins=(kitchens.page.origin,)) as cross_origin,
     ):
-        yield Guarded(two_ports, single_port, native, cross_origin)
+        yield Guarded(two_ports, single_port, grpcio, native, cross_origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +178,7 @@ async def calls(face: Face, metadata: Metadata) -> list[Outcome]:
     ]
 
 
-@pytest.mark.parametrize("name", ["grpc", "native", *OWN])
+@pytest.mark.parametrize("name", ["grpc", "grpcio", "native", *OWN])
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_credentials_are_the_same_to_every_face(case: Case, name: str, guarded: Guarded) -> None:
     face, served = guarded.face(name)

@@ -17,7 +17,10 @@ AUTH = {"api_keys": {"chef": {"hash": hash_key(KEY)}}}
 RIGHT: Metadata = (("x-api-key", KEY),)
 WRONG: Metadata = (("x-api-key", f"{KEY}x"),)
 MOST = 3
-OWN = ["grpc", "native", *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-"))]
+OWN = [
+    *("grpc", "grpcio", "native"),
+    *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-")),
+]
 
 
 async def code(face: Face, metadata: Metadata) -> tuple[str, list[str]]:
@@ -32,7 +35,7 @@ async def code(face: Face, metadata: Metadata) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("name", OWN)
 async def test_too_many_wrong_credentials_are_looked_at_no_more(name: str) -> None:
     door = FACES.get(name)
-    engine = "native" if name == "native" else "single-port" if door is not None and door.single_port else "grpcio"
+    engine = name if name in ENGINES else "single-port" if door is not None and door.single_port else "builtin"
     async with serving(auth=AUTH, limits={"wrong_credentials": f"{MOST}/hour"}, **ENGINES[engine]) as served:
         face = GrpcFace(name, served.channel) if door is None else door.make(served, None)
         assert await code(face, RIGHT) == ("OK", [])

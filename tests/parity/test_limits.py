@@ -27,7 +27,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SERVICE = "/kitchen.v1.KitchenService"
 PATIENCE = 30.0
 """Seconds after which something that has to happen counts as missing."""
-OWN = ["grpc", "native", *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-"))]
+OWN = [
+    *("grpc", "grpcio", "native"),
+    *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-")),
+]
 LIVE = [name for name in OWN if name not in FACES or FACES[name].live]
 CALLER = "x-caller"
 
@@ -48,11 +51,13 @@ class Limited:
 
     two_ports: Served
     single_port: Served
+    grpcio: Served
     native: Served
 
     def face(self, name: str) -> tuple[Face, Served]:
-        if name in ("grpc", "native"):
-            served = self.two_ports if name == "grpc" else self.native
+        own = {"grpc": self.two_ports, "grpcio": self.grpcio, "native": self.native}
+        if name in own:
+            served = own[name]
             return GrpcFace(name, served.channel), served
         door = FACES[name]
         served = self.single_port if door.single_port else self.two_ports
@@ -74,9 +79,10 @@ async def limited() -> AsyncIterator[Limited]:
     async with (
         serving(**given) as two_ports,
         serving(**given, **ENGINES["single-port"]) as single_port,
+        serving(**given, **ENGINES["grpcio"]) as grpcio,
         serving(**given, **ENGINES["native"]) as native,
     ):
-        yield Limited(two_ports, single_port, native)
+        yield Limited(two_ports, single_port, grpcio, native)
 
 
 def caller() -> str:
@@ -118,7 +124,7 @@ async def test_a_rate_is_the_same_to_every_face(name: str, limited: Limited) -> 
     if name != "native":  # it sends no initial metadata with an error
         assert str(third.headers["ratelimit"]).startswith('"dishes";r=0;t=')
         assert abs(int(str(third.headers["retry-after"])) - seconds) <= 1
-    if name in ("grpc", "grpc-single-port", "grpc-web-h1", "grpc-web-text-h1", "grpc-web-h2"):
+    if name in ("grpc", "grpcio", "grpc-single-port", "grpc-web-h1", "grpc-web-text-h1", "grpc-web-h2"):
         assert int(str(third.trailers["grpc-retry-pushback-ms"])) == round(seconds * 1000)
     other = await face.call(
         method,
@@ -173,9 +179,10 @@ async def narrow() -> AsyncIterator[Limited]:
     async with (
         serving(**given) as two_ports,
         serving(**given, **ENGINES["single-port"]) as single_port,
+        serving(**given, **ENGINES["grpcio"]) as grpcio,
         serving(**given, **ENGINES["native"]) as native,
     ):
-        yield Limited(two_ports, single_port, native)
+        yield Limited(two_ports, single_port, grpcio, native)
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if name not in FACES or FACES[name].unary])

@@ -183,7 +183,7 @@ async def test_over_http1_nothing_of_it_is_kept(chunked: bool) -> None:
         assert told == {name: {"200" if name in ENVELOPED else "401"} for name in faces}
 
 
-@pytest.mark.parametrize("engine", ["grpcio", "single-port"])  # docs/grpc.md says of the native one that it reads
+@pytest.mark.parametrize("engine", ["builtin", "grpcio"])  # docs/grpc.md says of the native one that it reads
 async def test_over_grpc_at_most_a_piece_of_it_is_held(engine: str) -> None:
     """Whether the message is one that could be taken or not; methods of one request, and of a stream of them."""
     async with running(**ENGINES[engine]) as server:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROTOCOLS = {
     "grpc": "grpc",
+    "grpcio": "grpc",
     "native": "grpc",
     "grpc-single-port": "grpc",
     "rest-ndjson-h1": "rest",
@@ -82,11 +83,13 @@ class Watched:
 
     two_ports: Seen
     single_port: Seen
+    grpcio: Seen
     native: Seen
 
     def face(self, name: str) -> tuple[Face, Seen]:
-        if name in ("grpc", "native"):
-            seen = self.two_ports if name == "grpc" else self.native
+        own = {"grpc": self.two_ports, "grpcio": self.grpcio, "native": self.native}
+        if name in own:
+            seen = own[name]
             return GrpcFace(name, seen.served.channel), seen
         door = FACES[name]
         seen = self.single_port if door.single_port else self.two_ports
@@ -134,10 +137,11 @@ async def watched(access_lines: _Lines) -> AsyncIterator[Watched]:
     async with (
         serving(**telemetry) as two_ports,
         serving(**telemetry, **ENGINES["single-port"]) as single_port,
+        serving(**telemetry, **ENGINES["grpcio"]) as grpcio,
         serving(**telemetry, **ENGINES["native"]) as native,
     ):
-        made = Watched(Seen(two_ports), Seen(single_port), Seen(native))
-        access_lines.to = [made.two_ports.lines, made.single_port.lines, made.native.lines]
+        made = Watched(Seen(two_ports), Seen(single_port), Seen(grpcio), Seen(native))
+        access_lines.to = [one.lines for one in (made.two_ports, made.single_port, made.grpcio, made.native)]
         yield made
 
 
@@ -278,13 +282,13 @@ async def test_a_cancelled_call_is_counted_once(watched: Watched, name: str) -> 
 
 
 async def test_what_nobody_serves_makes_one_series(watched: Watched) -> None:
-    for seen, protocol in ((watched.two_ports, "grpc"), (watched.native, "grpc"), (watched.single_port, "grpc")):
+    for seen in (watched.two_ports, watched.grpcio, watched.native, watched.single_port):
         for path in ("/no.Such/Method", "/nor.This/One"):
             with pytest.raises(Exception, match="Method not found!"):
                 await seen.served.channel.unary_unary(path)(b"")  # type: ignore[arg-type]
         series = await seen.series()
-        assert series["grpc_server_handled_total", protocol]["unknown.UNIMPLEMENTED"] >= 2
-        assert not [label for label in series["grpc_server_started_total", protocol] if "Method" in label]
+        assert series["grpc_server_handled_total", "grpc"]["unknown.UNIMPLEMENTED"] >= 2
+        assert not [label for label in series["grpc_server_started_total", "grpc"] if "Method" in label]
 
 
 async def test_requests_that_meet_no_method_are_counted_by_their_status(watched: Watched) -> None:

@@ -30,8 +30,8 @@ from .lint import lint as lint_gateway
 from .load import LoadError, placed, settings_of, sources_of
 from .observe import observed
 from .table import routes as route_table
-from .workers import slot_of, supervise
 from .workers import serve as serve_slot
+from .workers import slot_of, supervise
 
 app = typer.Typer(
     name="diptych",

@@ -46,6 +46,7 @@ def plan_of(settings: Settings, command: list[str]) -> Plan:
         http_port=settings.http_port,
         grpc_host=settings.grpc_host,
         grpc_port=None if settings.single_port else settings.grpc_port,
+        engine=settings.engine,
         metrics_host=telemetry.metrics_host,
         metrics_port=telemetry.metrics_port if telemetry.metrics else None,
         metrics_dir=None if telemetry.metrics_dir is None else str(telemetry.metrics_dir),

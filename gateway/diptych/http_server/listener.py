@@ -30,7 +30,7 @@ from .drain import ConnectionDrain, Opening
 from .h1.canned_responses import CannedResponses
 from .h1.protocol import http1
 from .h1.websocket import WebSocketProtocol, unwanted
-from .h2 import Http2Protocol, Limits
+from .h2 import Http2Protocol, Limits, http2_only
 from .lingering_close import LingeringClose
 from .proxies import behind
 from .timeouts import Timeouts, look_after
@@ -45,10 +45,11 @@ _HTTP2, _TIMEOUTS = Limits(), Timeouts()
 
 
 class HttpListener:
-    """One bound port of HTTP/1.1 and HTTP/2. `errors` words what the parser refuses before there is a request.
+    """One bound port of HTTP/1.1 and HTTP/2; with `grpc_only`, of HTTP/2 alone, for an app that serves gRPC.
 
-    `tls` has the certificate to show, now and later. `largest` is the largest message any WebSocket
-    takes, in bytes, and `ping_seconds` how often its client is pinged, and how long it may take to answer.
+    `errors` words what the parser refuses before there is a request. `tls` has the certificate to show, now and later.
+    `largest` is the largest message a WebSocket accepts, in bytes; `ping_seconds` is how often its client is pinged,
+    and how long it may take to answer.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class HttpListener:
         errors: ErrorReplier,
         *,
         http2: Limits = _HTTP2,
+        grpc_only: bool = False,
         tls: CertificateReloader | None = None,
         timeouts: Timeouts = _TIMEOUTS,
         proxies: Proxies | None = None,
@@ -69,13 +71,18 @@ class HttpListener:
         self._draining = False
         self._tls, self._timeouts = tls, timeouts
         responses = CannedResponses.of(errors)
-        self._room = Room(self._is_full, responses.plain)
+        self._grpc_only = grpc_only
+        self.counted: Sequence[HttpListener] = (self,)
+        """The listeners whose connections the limit bounds together."""
+        self._room = Room(self._is_full, responses.grpc_plain if grpc_only else responses.plain)
         self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._room)
         self._app = app = behind(app, proxies) if proxies else app
         self._config = uvicorn.Config(
             self._front,
-            http=http1(
+            http=http2_only(app, http2, self._room, self._lingering, responses.grpc_only)
+            if grpc_only
+            else http1(
                 responses,
                 self._room,
                 self._lingering,
@@ -106,12 +113,32 @@ class HttpListener:
 
     @classmethod
     def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
-        """As the settings say; `tls` is their certificate's keeper."""
+        """The HTTP port, as the settings say."""
+        return cls._of(app, settings.http_host, settings.http_port, errors, settings, tls)
+
+    @classmethod
+    def of_grpc(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
+        """The gRPC port, as the settings say: it speaks HTTP/2 only, and `app` serves gRPC."""
+        return cls._of(app, settings.grpc_host, settings.grpc_port, errors, settings, tls, grpc_only=True)
+
+    @classmethod
+    def _of(
+        cls,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        errors: ErrorReplier,
+        settings: Settings,
+        tls: CertificateReloader | None,
+        *,
+        grpc_only: bool = False,
+    ) -> Self:
         return cls(
             app,
-            settings.http_host,
-            settings.http_port,
+            host,
+            port,
             errors,
+            grpc_only=grpc_only,
             http2=Limits(
                 max_streams=settings.http2_max_streams,
                 ping_seconds=settings.http2_ping_seconds,
@@ -181,7 +208,7 @@ class HttpListener:
             bound.bind((self._host, self._asked_port))
         except OSError as error:
             bound.close()
-            raise cannot_listen("http", self._host, self._asked_port, error) from None
+            raise cannot_listen("grpc" if self._grpc_only else "http", self._host, self._asked_port, error) from None
         return bound
 
     async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
@@ -199,8 +226,9 @@ class HttpListener:
             return
         options: dict[str, Any] = {}
         if material is not None:
-            material.context.room = self._room
-            options = {"ssl": material.context, "ssl_handshake_timeout": self._timeouts.handshake}
+            context = material.grpc_context if self._grpc_only else material.context
+            context.room = self._room
+            options = {"ssl": context, "ssl_handshake_timeout": self._timeouts.handshake}
         # Each listens by a descriptor of its own on the one socket, so that nobody's connection falls between them.
         loop = asyncio.get_running_loop()
         listening = [
@@ -223,7 +251,11 @@ class HttpListener:
 
     def _is_full(self) -> bool:
         most = self._timeouts.connections
-        return most is not None and len(self._server.server_state.connections) + self._room.handshakes >= most
+        return most is not None and sum(one.open() for one in self.counted) >= most
+
+    def open(self) -> int:
+        """How many connections there are, handshakes included."""
+        return len(self._server.server_state.connections) + self._room.handshakes
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.

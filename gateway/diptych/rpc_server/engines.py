@@ -1,4 +1,4 @@
-"""Which server speaks gRPC on its own port: grpcio's, or pygrpc-native's, whose HTTP/2 runs outside the GIL.
+"""Which foreign server speaks gRPC on its port: grpcio's, or pygrpc-native's, whose HTTP/2 runs outside the GIL.
 
 It knows what each of them lacks, and nothing of calls.
 """
@@ -24,17 +24,17 @@ class EngineError(Exception):
 
 def check(settings: Settings) -> None:
     """Raises `EngineError` where the chosen engine cannot serve what the settings ask."""
-    if settings.single_port:
-        return  # no engine is asked
-    if settings.grpc_engine == "grpcio":
+    if settings.engine == "builtin":
+        return
+    if settings.engine == "grpcio":
         _check_grpcio(settings)
         return
     if importlib.util.find_spec("pygrpc_native") is None:
         raise EngineError('grpc_engine is "native", which is not installed: pip install "diptych[native]"')
     if settings.tls_certificate is not None:
         raise EngineError(
-            'grpc_engine "native" speaks no TLS: choose "grpcio", or end TLS before the gateway and unset'
-            " tls_certificate and tls_key"
+            'grpc_engine "native" cannot serve TLS: set grpc_engine to "builtin", or end TLS before the gateway'
+            " and unset tls_certificate and tls_key"
         )
 
 
@@ -42,12 +42,12 @@ def _check_grpcio(settings: Settings) -> None:
     """What grpcio's Python does not hand on to its core, which could do both."""
     if settings.tls_client_auth == "optional":
         raise EngineError(
-            'grpcio asks clients for a certificate only where it is required: set tls_client_auth to "required", or'
-            " single_port, where it can be optional"
+            'grpc_engine "grpcio" cannot serve tls_client_auth "optional": set tls_client_auth to "required", or'
+            ' grpc_engine to "builtin"'
         )
     if settings.tls_minimum == "1.3":
         raise EngineError(
-            'grpcio cannot be told to refuse TLS 1.2: set tls_minimum to "1.2", or single_port, which can refuse it'
+            'grpc_engine "grpcio" cannot refuse TLS 1.2: set tls_minimum to "1.2", or grpc_engine to "builtin"'
         )
 
 
@@ -61,7 +61,7 @@ class Engine:
 
 def engine(settings: Settings) -> Engine:
     """The engine the settings name."""
-    if settings.grpc_engine == "native":
+    if settings.engine == "native":
         from . import native  # an extra, which need not be installed
 
         return Engine(native.make, native.alike)

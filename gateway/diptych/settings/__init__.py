@@ -35,12 +35,12 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Address the gRPC listener binds."""
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     """Port of the gRPC listener; 0 means any."""
-    grpc_engine: Literal["grpcio", "native"] = "grpcio"
-    """What serves gRPC on its own port: grpcio, or pygrpc-native, faster for unary calls and installed as an extra."""
+    grpc_engine: Literal["builtin", "grpcio", "native"] = "builtin"
+    """What serves gRPC on its own port: the gateway's own HTTP/2, grpcio, or pygrpc-native, which is an extra."""
     single_port: bool = False
     """Serves gRPC on the HTTP port, over HTTP/2, instead of on a port of its own."""
     http2_max_streams: int = Field(default=1000, gt=0)
-    """Requests at once on one HTTP/2 connection of the HTTP listener."""
+    """Requests at once on one HTTP/2 connection."""
     http2_ping_seconds: float | None = Field(default=None, gt=0)
     """After how long a silence an HTTP/2 client is asked for a sign of life, for as long again; None asks never."""
 
@@ -123,6 +123,11 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     def body_limit(self, method: str) -> int:
         """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""
         return self.method_max_body_bytes.get(method, self.max_body_bytes)
+
+    @property
+    def engine(self) -> str:
+        """What serves gRPC; the single port has the gateway's own HTTP/2 whichever engine is chosen."""
+        return "builtin" if self.single_port else self.grpc_engine
 
     @property
     def largest_body(self) -> int:

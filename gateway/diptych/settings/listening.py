@@ -37,8 +37,8 @@ class ListeningSettings(BaseModel):
     keep_alive_seconds: float = Field(default=75.0, gt=0)
     """How long an HTTP connection is kept on which there is no request."""
     max_connections: int | None = Field(default=None, gt=0)
-    """Most connections of the HTTP listener at once, handshakes included; more get 503. None: as many as fit into an
-    eighth of the memory at 64 KiB each, divided by `workers`, and into three quarters of the file descriptors."""
+    """Most connections at once, of both ports, handshakes included; more get 503. None: as many as fit into an eighth
+    of the memory at 64 KiB each, divided by `workers`, and into three quarters of the file descriptors."""
 
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_listed)] = ()
     """Addresses and networks of proxies whose word for the client's address is taken, such as `10.0.0.0/8`."""

@@ -20,9 +20,9 @@ class TlsSettings(BaseModel):
     tls_client_ca: Path | None = None
     """The authorities whose clients' certificates are taken, PEM, one after another."""
     tls_client_auth: Literal["none", "optional", "required"] = "none"
-    """Whether clients are asked for a certificate, and let in without one; grpcio's own port has no `optional`."""
+    """Whether clients are asked for a certificate, and let in without one; the grpcio engine has no `optional`."""
     tls_minimum: Literal["1.2", "1.3"] = "1.2"
-    """The lowest version of TLS that is spoken; grpcio's own port cannot refuse 1.2."""
+    """The lowest version of TLS that is accepted; the grpcio engine cannot refuse 1.2."""
     tls_reload_seconds: float = Field(default=5.0, ge=0)
     """How often the files are looked at for new ones, which new connections then get; 0 waits for SIGHUP."""
 

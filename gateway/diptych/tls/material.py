@@ -29,6 +29,8 @@ class Material:
     context: Context
     """The same for Python's TLS. One that is shown no more resumes no sessions: who was taken by old authorities, and
     would not be by the new ones, has to show a certificate again."""
+    grpc_context: Context
+    """The same for the gRPC port. A context of its own, since a context counts the handshakes of one listener."""
     signature: Signature
 
     def __repr__(self) -> str:
@@ -60,20 +62,32 @@ def read(settings: Settings) -> Material:
     before = signature(settings)
     try:
         chain, secret = certificate.read_bytes(), key.read_bytes()
-        context = _context(settings, certificate, key)
+        context = _context(settings, certificate, key, ["h2", "http/1.1"])
+        # RFC 9113 3.2: "h2" alone is offered where nothing else is served; who offers none of it may go on without.
+        grpc_context = _context(settings, certificate, key, ["h2"])
     except OSError as wrong:
         raise _unusable(f"tls_certificate {certificate} with tls_key {key}", wrong) from None
-    known = None if authorities is None else _trust(context, authorities)
+    known = None
+    if authorities is not None:
+        known = _trust(context, authorities)
+        _trust(grpc_context, authorities)
     if signature(settings) != before:
         raise OSError(f"tls_certificate {certificate} and what belongs to it are being written")
-    return Material(certificate=chain, key=secret, client_ca=known, context=context, signature=before)
+    return Material(
+        certificate=chain,
+        key=secret,
+        client_ca=known,
+        context=context,
+        grpc_context=grpc_context,
+        signature=before,
+    )
 
 
-def _context(settings: Settings, certificate: Path, key: Path) -> Context:
+def _context(settings: Settings, certificate: Path, key: Path, protocols: list[str]) -> Context:
     made = Context.of()
     made.minimum_version = _VERSIONS[settings.tls_minimum]
     made.verify_mode = _MODES[settings.tls_client_auth]
-    made.set_alpn_protocols(["h2", "http/1.1"])
+    made.set_alpn_protocols(protocols)
     made.load_cert_chain(certificate, key, password="")  # without one, OpenSSL would ask at the terminal
     return made
 

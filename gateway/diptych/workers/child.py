@@ -36,12 +36,13 @@ class Child:
         self._rest = b""
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
-        http = ports.http[index].fileno()
+        http, *rest = (one.fileno() for one in ports.of(index))
         slot = Slot(
             index=index,
             workers=plan.workers,
             channel=theirs.fileno(),
             http=http,
+            grpc=rest[0] if rest else None,
             http_host=plan.http_host,
             http_port=ports.http_port,
             grpc_host=plan.grpc_host,
@@ -54,7 +55,7 @@ class Child:
             self.process = subprocess.Popen(  # noqa: S603, the command is our own
                 [*plan.command, WORKER_OPTION, slot.text()],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), http],
+                pass_fds=[theirs.fileno(), http, *rest],
                 env={name: value for name, value in os.environ.items() if name != VARIABLE},
                 # A terminal's Ctrl-C is the supervisor's to pass on, or a worker would hear it twice.
                 process_group=0,
@@ -74,7 +75,7 @@ class Child:
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
 
     def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Let it accept on the sockets of slots that are empty."""
+        """Let it accept on the sockets of empty slots: all of HTTP, then as many of gRPC where slots have those."""
         line = f"{ADOPT} {len(sockets)}\n".encode()
         with contextlib.suppress(OSError):
             if sockets:

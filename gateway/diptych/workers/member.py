@@ -53,6 +53,7 @@ class Member:
     def __init__(self, gateway: Gateway, slot: Slot) -> None:
         self._gateway, self._slot = gateway, slot
         self._http = _taken(slot.http)
+        self._grpc = None if slot.grpc is None else _taken(slot.grpc)
         self._channel = _taken(slot.channel)
         self._channel.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,11 +64,11 @@ class Member:
 
     def run(self) -> None:
         """Serve until the supervisor says so, or a signal does."""
-        self._gateway.share(self._http)
+        self._gateway.share(self._http, self._grpc)
         try:
             self._gateway.run(started=self._begin, stopping=self._begin_shutdown)
         finally:
-            for one in (self._http, self._channel, *self._adopted):
+            for one in filter(None, (self._http, self._grpc, self._channel, *self._adopted)):
                 one.close()
             if self._orphaned and self._slot.private_dir:  # nobody else will
                 shutil.rmtree(self._slot.metrics_dir, ignore_errors=True)
@@ -127,7 +128,8 @@ class Member:
 
     async def _adopt(self, sockets: list[socket.socket]) -> None:
         before, self._adopted = self._adopted, sockets
-        await self._gateway.adopt_sockets(sockets)
+        http = len(sockets) if self._grpc is None else len(sockets) // 2
+        await self._gateway.adopt_sockets(sockets[:http], sockets[http:])
         for one in before:
             one.close()
 

@@ -39,6 +39,8 @@ class Plan(_Json):
     http_port: int
     grpc_host: str
     grpc_port: int | None
+    engine: str
+    """What serves gRPC; `builtin` accepts on sockets that the supervisor has bound."""
     metrics_host: str
     metrics_port: int | None
     metrics_dir: str | None
@@ -63,6 +65,8 @@ class Slot(_Json):
     """A stream socket to the supervisor."""
     http: int
     """The slot's own socket of the HTTP port."""
+    grpc: int | None
+    """The same of the gRPC port; None on the single port, and where the engine binds its port by itself."""
     http_host: str
     http_port: int
     grpc_host: str

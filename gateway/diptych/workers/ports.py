@@ -1,8 +1,8 @@
 """The ports that workers share, bound by the supervisor for as long as it lives.
 
-HTTP: a socket for each worker, all in one SO_REUSEPORT group, so that the kernel spreads connections evenly, and what
-it has queued for a worker outlives that worker. gRPC and metrics: sockets that only keep the port, since grpcio takes
-no socket from outside. It knows no worker.
+HTTP, and gRPC by the builtin engine: a socket for each worker, all of a port in one SO_REUSEPORT group, so that the
+kernel spreads connections evenly, and what it has queued for a worker outlives that worker. Metrics, and gRPC by other
+engines: sockets that only reserve the port, since grpcio accepts no socket from outside. It knows no worker.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ class Ports:
     """Raises OSError from `bind` where somebody else has one of them."""
 
     http: list[socket.socket] = field(default_factory=list)
+    grpc: list[socket.socket] = field(default_factory=list)
+    """One for each worker, or none where the engine binds the port by itself."""
     kept: list[socket.socket] = field(default_factory=list)
     http_port: int = 0
     grpc_port: int | None = None
@@ -29,11 +31,10 @@ class Ports:
         """Bind what the plan asks for."""
         made = cls()
         try:
-            first = _exclusive("http", plan.http_host, plan.http_port)
-            made.http.append(first)
-            made.http_port = first.getsockname()[1]
-            made.http += [_shared(plan.http_host, made.http_port) for _ in range(plan.workers - 1)]
-            if plan.grpc_port is not None:
+            made.http_port = _group(made.http, "http", plan.http_host, plan.http_port, plan.workers)
+            if plan.grpc_port is not None and plan.engine == "builtin":
+                made.grpc_port = _group(made.grpc, "grpc", plan.grpc_host, plan.grpc_port, plan.workers)
+            elif plan.grpc_port is not None:
                 made.grpc_port = made._keep("grpc", plan.grpc_host, plan.grpc_port)
             if plan.metrics_port is not None:
                 made.metrics_port = made._keep("telemetry.metrics", plan.metrics_host, plan.metrics_port)
@@ -49,10 +50,23 @@ class Ports:
         bound: int = kept.getsockname()[1]
         return bound
 
+    def of(self, index: int) -> tuple[socket.socket, ...]:
+        """The sockets of one slot: HTTP's, and gRPC's where there is one."""
+        return (self.http[index], *self.grpc[index : index + 1])
+
     def close(self) -> None:
         """Let go of all of them."""
-        for one in (*self.http, *self.kept):
+        for one in (*self.http, *self.grpc, *self.kept):
             one.close()
+
+
+def _group(into: list[socket.socket], setting: str, host: str, port: int, number: int) -> int:
+    """Bind that many sockets to one port; returns the port. Raises OSError where it is taken."""
+    first = _exclusive(setting, host, port)
+    into.append(first)
+    bound: int = first.getsockname()[1]
+    into.extend(_shared(host, bound) for _ in range(number - 1))
+    return bound
 
 
 def _exclusive(setting: str, host: str, port: int) -> socket.socket:

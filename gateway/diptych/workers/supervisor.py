@@ -178,7 +178,7 @@ class Supervisor:
         scheme = "https" if plan.secure else "http"
         http = f"{plan.http_host}:{ports.http_port}"
         rpc = http if ports.grpc_port is None else f"{plan.grpc_host}:{ports.grpc_port}"
-        return f"HTTP on {scheme}://{http}, gRPC on {rpc}"
+        return f"HTTP on {scheme}://{http}, gRPC on {rpc} ({plan.engine} engine)"
 
     # What is due.
 
@@ -273,7 +273,8 @@ class Supervisor:
         for child in serving:
             if child.adopted != orphans:
                 child.adopted = orphans
-                child.adopt_sockets([self._ports.http[index] for index in sorted(orphans)])
+                of_each = [self._ports.of(index) for index in sorted(orphans)]
+                child.adopt_sockets([one for port in zip(*of_each, strict=True) for one in port])
             if child.counted != len(serving):
                 child.counted = len(serving)
                 child.say(COUNT, child.counted)

@@ -93,7 +93,7 @@ class Web:
         root, path = scope.get("root_path"), scope["path"]
         if root and path.startswith(root + "/"):
             path = path[len(root) :]
-        entry = self.entries.get(path) or unknown(path, self._settings)
+        entry = self._entry(path)
         exchange = Exchange(scope, receive, send)
         if scope["method"] != "POST":
             if scope["method"] == "GET" and entry.safe:
@@ -106,6 +106,16 @@ class Web:
             return self._connect(exchange, entry, kind)
         if kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
             return self._unmatched(exchange, _NEEDS_HTTP2, "grpc")
+        return self._enveloped(exchange, entry, kind, send)
+
+    def grpc(self, exchange: Exchange, kind: Kind, send: Send) -> Awaitable[None]:
+        """Serve a request that is known to be gRPC over HTTP/2, on a port of gRPC's own."""
+        return self._enveloped(exchange, self._entry(exchange.scope["path"]), kind, send)
+
+    def _entry(self, path: str) -> Entry:
+        return self.entries.get(path) or unknown(path, self._settings)
+
+    def _enveloped(self, exchange: Exchange, entry: Entry, kind: Kind, send: Send) -> Awaitable[None]:
         wire = self._wires[kind.protocol](kind, exchange.headers, send)
         policy, session = self._policies[kind.protocol], self._session
         return session.serve(EnvelopedCall(exchange, entry, kind, wire, policy, session))

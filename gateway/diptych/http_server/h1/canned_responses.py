@@ -12,6 +12,8 @@ from typing import Self
 from ...reply import ErrorReplier
 from ...status import Code, Status, Violation, invalid
 
+GRPC_ONLY = "this port serves gRPC over HTTP/2 only; REST, gRPC-Web and Connect are served on the HTTP port"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CannedResponses:
@@ -29,6 +31,10 @@ class CannedResponses:
     """There are too many connections."""
     plain: bytes
     """Plain text where TLS is spoken."""
+    grpc_only: bytes
+    """HTTP/1.x, or something else, on a port that serves gRPC alone."""
+    grpc_plain: bytes
+    """Plain text on such a port, where it speaks TLS."""
 
     @classmethod
     def of(cls, errors: ErrorReplier) -> Self:
@@ -54,6 +60,9 @@ class CannedResponses:
             ),
             full=_raw(errors, Status(code=Code.UNAVAILABLE, message="there are too many connections")),
             plain=_raw(errors, invalid(Violation("", "this port speaks TLS: ask for https")).status),
+            # RFC 9110 15.6.6: the major version of HTTP is not supported.
+            grpc_only=_raw(errors, Status(code=Code.UNIMPLEMENTED, message=GRPC_ONLY, http=505)),
+            grpc_plain=_raw(errors, invalid(Violation("", f"{GRPC_ONLY}, and it expects TLS")).status),
         )
 
 

@@ -5,6 +5,7 @@ It knows no socket option and no route; which connections speak HTTP/2 is the li
 
 from .frames import PREFACE
 from .limits import Limits
+from .only import http2_only
 from .protocol import TOO_MANY, Http2Protocol
 
-__all__ = ["PREFACE", "TOO_MANY", "Http2Protocol", "Limits"]
+__all__ = ["PREFACE", "TOO_MANY", "Http2Protocol", "Limits", "http2_only"]

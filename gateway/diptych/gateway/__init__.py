@@ -10,7 +10,6 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,27 +18,21 @@ import grpc
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from . import capacity, openapi, process
-from .auth import Auth, Authenticator, Dependency
-from .call import Calls
-from .codec import Codec, JsonLimits
-from .faces.rest import Transcoder
-from .faces.rpc import Web
-from .faces.session import Session
-from .faces.websocket import WebSockets
-from .http_server import Faces, HttpListener, Life, make_app
-from .limits import Limiting
-from .methods import Handler, Method, MethodTable
-from .readiness import Check, Readiness, ServiceCheck
-from .reply import ErrorReplier
-from .rpc_server import RpcListener, check
-from .rules import Binding, bindings
-from .settings import MIB, Settings
-from .standard import Standard
-from .telemetry.exposition import Collector
-from .telemetry.metrics_endpoint import add_page as add_metrics
-from .telemetry.setup import Telemetry
-from .tls import CertificateReloader
+from .. import capacity, openapi, process
+from ..auth import Auth, Authenticator, Dependency
+from ..http_server import Faces, Life, make_app
+from ..limits import Limiting
+from ..methods import Handler, Method, MethodTable
+from ..readiness import Check, Readiness, ServiceCheck
+from ..rpc_server import check
+from ..rules import Binding, bindings
+from ..settings import MIB, Settings
+from ..telemetry.exposition import Collector
+from ..telemetry.metrics_endpoint import add_page as add_metrics
+from ..telemetry.setup import Telemetry
+from ..tls import CertificateReloader
+from .listeners import Listeners, SharedSockets
+from .served import Served
 
 logger = logging.getLogger("diptych")
 
@@ -84,9 +77,7 @@ class Gateway(grpc.aio.Server):
         self._on_stop = tuple(on_stop)
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
-        self._faces: Faces | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._standard: Standard | None = None
+        self._served: Served | None = None
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
         self._telemetry = Telemetry(self.settings.telemetry, [*collectors, *filter(None, [self._readiness])])
         self._document: dict[str, Any] | None = None
@@ -95,10 +86,8 @@ class Gateway(grpc.aio.Server):
         self._entering = asyncio.Lock()
         self._entered = False
         self._serving = False
-        self._http: HttpListener | None = None
-        self._rpc: RpcListener | None = None
-        self._certificates: CertificateReloader | None = None
-        self._shared: socket.socket | None = None
+        self._listeners: Listeners | None = None
+        self._shared: SharedSockets | None = None
         self._handed_over = False
         self.worker_info: Mapping[str, int] | None = None
         """Which worker this is, and how many serve; `/readyz` shows it. None outside of a supervisor."""
@@ -140,7 +129,7 @@ class Gateway(grpc.aio.Server):
         return self.add_insecure_port(address)
 
     def _refuse_late(self, what: str) -> None:
-        if self._faces is not None:
+        if self._served is not None:
             raise RuntimeError(f"{what} is registered after the gateway has started")
 
     # What is served.
@@ -165,44 +154,21 @@ class Gateway(grpc.aio.Server):
 
     def build(self) -> Faces:
         """Resolve everything a request needs, once. Raises `RuleError` where an annotation cannot be served."""
-        if self._faces is not None:
-            return self._faces
-        settings = self.settings
-        bound = self.bindings()
-        limits = JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements)
-        codec = Codec(self._methods.files, policy=settings.unknown_fields, limits=limits)
-        threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
-        self._threads = self._telemetry.runtime.pool = threads
-        self._standard = Standard(self._methods.services, self._readiness, reflection=settings.reflection)
-        handlers = {**self._standard.handlers, **{method.path: method.handler for method in self._methods}}
-        open_ended = bool(self._methods.generic)
-        auth = self._auth.interceptors(handlers, threads, open_ended=open_ended)
-        limited = self.limits.limit(handlers, open_ended=open_ended)
-        calls = Calls(
-            self._methods,
-            (*self.limits.shed(handlers), *auth, *limited, *self._interceptors),
-            threads=threads,
-            standard=self._standard.handlers,
-            debug=settings.debug,
-            max_seconds=settings.max_deadline_seconds,
-            watch=self._telemetry.watch,
-            lend=self.limits.lend,
-        )
-        session = Session(calls, settings)
-        errors = ErrorReplier(codec, settings.error_dialect)
-        rest = Transcoder(bound, session=session, codec=codec, errors=errors, settings=settings)
-        claimed = {binding.template.text for _, binding in bound}
-        rpc = Web(session, codec, self._methods, settings, claimed=claimed)
-        websocket = WebSockets(
-            bound,
-            session=session,
-            codec=codec,
-            errors=errors,
-            settings=settings,
-            served=lambda path: rest.fits(path) or path in calls.handlers,
-        )
-        self._faces = Faces(session=session, errors=errors, rest=rest, rpc=rpc, websocket=websocket)
-        return self._faces
+        return self._build().faces
+
+    def _build(self) -> Served:
+        if self._served is None:
+            self._served = Served(
+                self._methods,
+                self.bindings(),
+                self.settings,
+                auth=self._auth,
+                limits=self.limits,
+                readiness=self._readiness,
+                telemetry=self._telemetry,
+                interceptors=self._interceptors,
+            )
+        return self._served
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
@@ -232,7 +198,7 @@ class Gateway(grpc.aio.Server):
     async def _enter(self) -> Faces:
         """Enter the lifespan, once, whoever comes first: a listener, ASGI's own lifespan, or a request."""
         async with self._entering:
-            built = self.build()
+            served = self._build()
             if not self._entered:
                 self._telemetry.start()
                 if self._lifespan is not None:
@@ -240,9 +206,8 @@ class Gateway(grpc.aio.Server):
                     self._state = await life.enter()
                     self._life = life
                 self._entered = self._serving = True
-                if self._standard is not None:
-                    await self._standard.begin()
-            return built
+                await served.standard.begin()
+            return served.faces
 
     async def _leave(self) -> None:
         async with self._entering:
@@ -255,8 +220,8 @@ class Gateway(grpc.aio.Server):
                 await self._telemetry.stop()
                 await self._auth.close()
                 await self.limits.close()
-            if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
+            if self._served is not None:
+                self._served.threads.shutdown(wait=False, cancel_futures=True)
 
     @contextlib.asynccontextmanager
     async def _asgi_lifespan(self, _: FastAPI) -> AsyncIterator[Any]:
@@ -268,69 +233,53 @@ class Gateway(grpc.aio.Server):
 
     async def start(self) -> None:
         """Bind the ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
-        if self._http is not None:
+        if self._listeners is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
         self._auth.check_reachable()
-        settings = self.settings
-        tls = CertificateReloader(settings) if settings.tls else None
+        tls = CertificateReloader(self.settings) if self.settings.tls else None
         faces = await self._enter()
-        self._stopped = asyncio.Event()
-        rpc = (
-            None
-            if settings.single_port
-            else RpcListener(faces.session.calls, self._methods.generic, settings, tls, shared=self._shared is not None)
-        )
-        http = HttpListener.of(self.app, settings, faces.errors, tls)
+        listeners = Listeners(self.app, faces, self._methods.generic, self.settings, tls, self._shared)
         try:
-            if rpc is not None:
-                await rpc.start()
-            await http.start(self._state, self._shared)
+            await listeners.start(self._state)
         except BaseException:
-            if rpc is not None:
-                await rpc.stop(0)
-            await http.stop(0)
             await self._leave()
             raise
-        self._rpc, self._http, self._certificates = rpc, http, tls
-        if tls is not None:
-            tls.start()
-        self._telemetry.runtime.connections = http.connections
-        self._telemetry.listening(
-            http=(settings.http_host, http.port), rpc=None if rpc is None else (settings.grpc_host, rpc.port)
-        )
+        self._stopped, self._listeners = asyncio.Event(), listeners
+        self._telemetry.runtime.connections = listeners.connections
+        rpc = None if self.settings.single_port else listeners.grpc_address
+        self._telemetry.listening(http=listeners.http_address, rpc=rpc)
 
     async def reload_certificates(self) -> bool:
-        """Look at the certificate's files now, as SIGHUP does; whether new connections get new ones from now on."""
-        return self._certificates is not None and await self._certificates.look()
+        """Look at the certificate's files now, as SIGHUP does; returns whether new connections get new ones."""
+        return self._listeners is not None and await self._listeners.reload_certificates()
 
-    def share(self, http: socket.socket) -> None:
-        """Before `start`: accept HTTP on a bound socket that other processes hold too, and share gRPC's port.
+    def share(self, http: socket.socket, rpc: socket.socket | None = None) -> None:
+        """Before `start`: accept on bound sockets that other processes hold too.
 
-        That other processes may have the ports is then somebody else's to see to.
+        Without `rpc` the gRPC port, where an engine binds it by itself, is shared by SO_REUSEPORT.
         """
-        self._shared = http
+        self._shared = SharedSockets(http, rpc)
 
-    async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept HTTP on these sockets as well, whose own processes are gone; on none of them with an empty list."""
-        if self._http is not None:
-            await self._http.adopt_sockets(sockets)
+    async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket] = ()) -> None:
+        """Accept on these as well, whose own processes are gone; on none of them with empty lists."""
+        if self._listeners is not None:
+            await self._listeners.adopt_sockets(http, rpc)
 
     @property
     def http_port(self) -> int:
         """The port the HTTP listener is bound to."""
-        if self._http is None:
-            raise RuntimeError("the gateway is not started")
-        return self._http.port
+        return self._started().http_address[1]
 
     @property
     def grpc_port(self) -> int:
         """The port gRPC is served on: the HTTP listener's where that is the only one."""
-        if self.settings.single_port:
-            return self.http_port
-        if self._rpc is None:
+        return self._started().grpc_address[1]
+
+    def _started(self) -> Listeners:
+        if self._listeners is None:
             raise RuntimeError("the gateway is not started")
-        return self._rpc.port
+        return self._listeners
 
     @property
     def metrics_port(self) -> int | None:
@@ -356,17 +305,14 @@ class Gateway(grpc.aio.Server):
         await self.stop()
 
     async def _stop(self, grace: float) -> None:
-        rpc, http = self._rpc, self._http
-        if self._certificates is not None:
-            await self._certificates.stop()
-        if http is not None:
-            if self._standard is not None:
-                await self._standard.shutdown()
+        listeners = self._listeners
+        if listeners is not None:
+            await listeners.stop_reloading()
+            await self._build().standard.shutdown()
             if self.settings.drain_seconds and not self._handed_over:
                 await self._drain()
             self._tell_services()
-            stops = [self._stop_http(http, grace), *([rpc.stop(grace)] if rpc is not None else [])]
-            await asyncio.gather(*stops)
+            await listeners.stop(grace)
         await self._leave()
         if self._stopped is not None:
             self._stopped.set()
@@ -381,13 +327,6 @@ class Gateway(grpc.aio.Server):
                 told()
             except Exception:
                 logger.exception("a service failed to end its streams; the stop goes on")
-
-    async def _stop_http(self, http: HttpListener, grace: float) -> None:
-        async with contextlib.AsyncExitStack() as after:
-            loop = asyncio.get_running_loop()
-            if self._faces is not None:
-                after.callback(loop.call_later(grace, setattr, self._faces.session, "stopping", True).cancel)
-            await http.stop(grace)
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109, grpc.aio.Server's own
         """Returns when the gateway has stopped, or after `timeout` seconds; true where it still runs, as grpcio's."""
@@ -416,18 +355,10 @@ class Gateway(grpc.aio.Server):
             self._on_stop = (*self._on_stop, stopping)
 
         def serving() -> None:
-            settings = self.settings
-            logger.info(
-                "HTTP on %s://%s:%d, gRPC on %s:%d",
-                "https" if settings.tls else "http",
-                settings.http_host,
-                self.http_port,
-                settings.http_host if settings.single_port else settings.grpc_host,
-                self.grpc_port,
-            )
+            logger.info("%s", self._started())
             logger.info(
                 "at most %d connections and %d MiB of requests at once",
-                settings.max_connections,
+                self.settings.max_connections,
                 (self.limits.caps.most_bytes or 0) // MIB,
             )
             if started is not None:

@@ -1,0 +1,60 @@
+"""gRPC on a port of its own: an ASGI app that answers gRPC, and refuses everything else as gRPC over HTTP/2 has it.
+
+It knows no listener, and none of the other protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from ...exchange import Exchange, Receive, Scope, Send
+from ...reply import ErrorReplier
+from ...status import Code, Status
+from ..session import Session
+from . import Web
+from .kinds import WireProtocol, kind_of
+
+__all__ = ["GrpcOnly"]
+
+_EXPECTED = "application/grpc, application/grpc+proto or application/grpc+json"
+
+
+class GrpcOnly:
+    """Serves the methods of `web` by gRPC alone; `errors` words what is refused before there is a call."""
+
+    def __init__(self, web: Web, session: Session, errors: ErrorReplier) -> None:
+        self._web, self._session, self._errors = web, session, errors
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        exchange = Exchange(scope, receive, send)
+        if scope["method"] != "POST":
+            return self._refuse(exchange, _wrong_verb(scope["method"]))
+        given = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        kind = kind_of(given)
+        if kind is None or kind.protocol is not WireProtocol.GRPC:
+            return self._refuse(exchange, _wrong_type(given))
+        return self._web.grpc(exchange, kind, send)
+
+    async def _refuse(self, exchange: Exchange, status: Status) -> None:
+        self._session.unmatched(exchange.scope, "grpc", status.http_status)
+        await exchange.reply(self._errors.reply(status))
+
+
+def _wrong_verb(verb: str) -> Status:
+    return Status(
+        code=Code.UNIMPLEMENTED,
+        message=f"method {verb} is not allowed; gRPC uses POST",
+        http=405,
+        headers=(("allow", "POST"),),
+    )
+
+
+def _wrong_type(given: bytes) -> Status:
+    """PROTOCOL-HTTP2.md: without `application/grpc` a server answers 415, so that others see that it failed."""
+    shown = given.decode("ascii", "backslashreplace")[:100]
+    return Status(
+        code=Code.INVALID_ARGUMENT,
+        message=f"unsupported content type {shown!r}; this port serves gRPC: expected {_EXPECTED}",
+        http=415,
+        headers=(("accept-post", "application/grpc, application/grpc+proto, application/grpc+json"),),
+    )

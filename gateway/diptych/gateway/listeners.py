@@ -1,0 +1,118 @@
+"""The ports of a gateway: HTTP's, and gRPC's where it has one of its own, with the certificates that both show.
+
+It knows no lifespan, and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import grpc
+from starlette.types import ASGIApp
+
+from ..faces.rpc.grpc_only import GrpcOnly
+from ..http_server import Faces, HttpListener
+from ..rpc_server import RpcListener
+from ..settings import Settings
+from ..tls import CertificateReloader
+
+__all__ = ["Listeners", "SharedSockets"]
+
+
+class SharedSockets(NamedTuple):
+    """Bound sockets that other processes hold too; `grpc` is None where an engine binds that port by itself."""
+
+    http: socket.socket
+    grpc: socket.socket | None = None
+
+
+class Listeners:
+    """One gateway's; `tls` has the certificate to show, and with `shared` other processes have the ports too."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        faces: Faces,
+        generic: Iterable[grpc.GenericRpcHandler],
+        settings: Settings,
+        tls: CertificateReloader | None,
+        shared: SharedSockets | None,
+    ) -> None:
+        self._settings, self._session, self._shared = settings, faces.session, shared
+        self._tls = tls
+        self._http = HttpListener.of(app, settings, faces.errors, tls)
+        self._rpc: HttpListener | RpcListener | None = None
+        if settings.engine == "builtin":
+            if not settings.single_port:
+                grpc_only = GrpcOnly(faces.rpc, faces.session, faces.errors)
+                self._rpc = HttpListener.of_grpc(grpc_only, settings, faces.errors, tls)
+                self._http.counted = self._rpc.counted = (self._http, self._rpc)
+        else:
+            self._rpc = RpcListener(faces.session.calls, generic, settings, tls, shared=shared is not None)
+
+    def __str__(self) -> str:
+        """What serves what, and where, in one line."""
+        scheme = "https" if self._tls else "http"
+        http, rpc = ("{}:{}".format(*address) for address in (self.http_address, self.grpc_address))
+        return f"HTTP on {scheme}://{http}, gRPC on {rpc} ({self._settings.engine} engine)"
+
+    async def start(self, state: Mapping[str, Any]) -> None:
+        """Bind and serve; `state` is the lifespan's, for requests. Raises OSError where a port is taken."""
+        http, rpc = self._shared or (None, None)
+        try:
+            if isinstance(self._rpc, HttpListener):
+                await self._rpc.start(state, rpc)
+            elif self._rpc is not None:
+                await self._rpc.start()
+            await self._http.start(state, http)
+        except BaseException:
+            if self._rpc is not None:
+                await self._rpc.stop(0)
+            await self._http.stop(0)
+            raise
+        if self._tls is not None:
+            self._tls.start()
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and bound port of the HTTP listener."""
+        return self._settings.http_host, self._http.port
+
+    @property
+    def grpc_address(self) -> tuple[str, int]:
+        """Host and bound port gRPC is served on: the HTTP listener's on the single port."""
+        return self.http_address if self._rpc is None else (self._settings.grpc_host, self._rpc.port)
+
+    def connections(self) -> Mapping[str, int]:
+        """Open connections of our own listeners, by what they speak."""
+        found = Counter(self._http.connections())
+        if isinstance(self._rpc, HttpListener):
+            found.update(self._rpc.connections())
+        return found
+
+    async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket]) -> None:
+        """Accept on these as well, and no longer on others that were adopted; they stay the caller's."""
+        await self._http.adopt_sockets(http)
+        if isinstance(self._rpc, HttpListener):
+            await self._rpc.adopt_sockets(rpc)
+
+    async def reload_certificates(self) -> bool:
+        """Look at the certificate's files now; returns whether new connections get new ones."""
+        return self._tls is not None and await self._tls.look()
+
+    async def stop_reloading(self) -> None:
+        """Look at the certificate's files no more."""
+        if self._tls is not None:
+            await self._tls.stop()
+
+    async def stop(self, grace: float) -> None:
+        """Stop accepting, let what runs finish within `grace` seconds, then cancel it."""
+        with contextlib.ExitStack() as after:
+            late = asyncio.get_running_loop().call_later(grace, setattr, self._session, "stopping", True)
+            after.callback(late.cancel)
+            await asyncio.gather(*(one.stop(grace) for one in (self._http, self._rpc) if one is not None))

@@ -1,0 +1,83 @@
+"""What a gateway serves: codec, interceptors, calls and the faces over them, made once before the first request.
+
+It knows no listener and no order of starting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+
+from ..auth import Auth
+from ..call import Calls
+from ..codec import Codec, JsonLimits
+from ..faces.rest import Transcoder
+from ..faces.rpc import Web
+from ..faces.session import Session
+from ..faces.websocket import WebSockets
+from ..http_server import Faces
+from ..limits import Limiting
+from ..methods import Method, MethodTable
+from ..readiness import Readiness
+from ..reply import ErrorReplier
+from ..rules import Binding
+from ..settings import Settings
+from ..standard import Standard
+from ..telemetry.setup import Telemetry
+
+__all__ = ["Served"]
+
+
+class Served:
+    """The faces of one gateway, and what they share. Raises `RuleError` where an annotation cannot be served."""
+
+    def __init__(
+        self,
+        methods: MethodTable,
+        bound: Sequence[tuple[Method, Binding]],
+        settings: Settings,
+        *,
+        auth: Auth,
+        limits: Limiting,
+        readiness: Readiness,
+        telemetry: Telemetry,
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
+    ) -> None:
+        self.threads = telemetry.runtime.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="diptych")
+        """Runs servicers written as plain functions."""
+        self.standard = Standard(methods.services, readiness, reflection=settings.reflection)
+        handlers = {**self.standard.handlers, **{method.path: method.handler for method in methods}}
+        open_ended = bool(methods.generic)
+        authenticating = auth.interceptors(handlers, self.threads, open_ended=open_ended)
+        limiting = limits.limit(handlers, open_ended=open_ended)
+        calls = Calls(
+            methods,
+            (*limits.shed(handlers), *authenticating, *limiting, *interceptors),
+            threads=self.threads,
+            standard=self.standard.handlers,
+            debug=settings.debug,
+            max_seconds=settings.max_deadline_seconds,
+            watch=telemetry.watch,
+            lend=limits.lend,
+        )
+        self.faces = _faces(calls, methods, bound, settings)
+
+
+def _faces(calls: Calls, methods: MethodTable, bound: Sequence[tuple[Method, Binding]], settings: Settings) -> Faces:
+    limits = JsonLimits(depth=settings.max_nesting_depth, elements=settings.max_elements)
+    codec = Codec(methods.files, policy=settings.unknown_fields, limits=limits)
+    session, errors = Session(calls, settings), ErrorReplier(codec, settings.error_dialect)
+    rest = Transcoder(bound, session=session, codec=codec, errors=errors, settings=settings)
+    claimed = {binding.template.text for _, binding in bound}
+    websocket = WebSockets(
+        bound,
+        session=session,
+        codec=codec,
+        errors=errors,
+        settings=settings,
+        served=lambda path: rest.fits(path) or path in calls.handlers,
+    )
+    rpc = Web(session, codec, methods, settings, claimed=claimed)
+    return Faces(session=session, errors=errors, rest=rest, rpc=rpc, websocket=websocket)

@@ -1,0 +1,84 @@
+"""The first look at a connection of a port that speaks HTTP/2 alone: anything else gets one answer that says so.
+
+It knows no request. The first look of a port that serves HTTP/1.1 too is in `h1.protocol`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from ...tls import Room
+from ..lingering_close import LingeringClose
+from ..timeouts import Timeouts, Wait
+from .frames import PREFACE
+from .limits import Limits
+from .protocol import TOO_MANY, Http2Protocol
+
+__all__ = ["http2_only"]
+
+
+def http2_only(
+    app: Any, limits: Limits, room: Room, lingering: set[LingeringClose], refusal: bytes
+) -> type[asyncio.Protocol]:
+    """The protocol of new connections, as uvicorn makes it.
+
+    `refusal` is the whole answer to a client that does not begin with HTTP/2's preface; `lingering` keeps connections
+    whose client is told why they end.
+    """
+
+    class Protocol(asyncio.Protocol):
+        transport: asyncio.Transport
+        _begun = b""
+
+        def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+            self._state, self._app_state = server_state, app_state
+            self._wait = Wait()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.Transport, transport)
+            if room.is_full():
+                self.transport.set_protocol(LingeringClose(self.transport, TOO_MANY, lingering))
+                return
+            self._state.connections.add(self)  # type: ignore[arg-type]
+            tls: Any = transport.get_extra_info("ssl_object")
+            if tls is not None and tls.selected_alpn_protocol() == "h2":
+                self._hand_on(b"")
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._state.connections.discard(self)
+
+        def data_received(self, data: bytes) -> None:
+            data = self._begun + data
+            if data.startswith(PREFACE):
+                self._hand_on(data)
+            elif PREFACE.startswith(data):
+                self._begun = data
+            else:
+                self._refuse()
+
+        def _hand_on(self, data: bytes) -> None:
+            self._state.connections.discard(self)
+            protocol = Http2Protocol(app, limits, self._state, self._app_state)
+            self.transport.set_protocol(protocol)
+            protocol.connection_made(self.transport)
+            if data:
+                protocol.data_received(data)
+
+        def _refuse(self) -> None:
+            self._state.connections.discard(self)
+            self.transport.set_protocol(LingeringClose(self.transport, refusal, lingering))
+
+        def shutdown(self) -> None:
+            """Close: no stream has begun."""
+            self.transport.close()
+
+        def look(self, now: float, timeouts: Timeouts) -> None:
+            """Close it where the preface has taken too long."""
+            if self._wait.over(self, now, timeouts.head):
+                self.transport.close()
+
+    return Protocol
