@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["diptych.cli", "diptych.cli.health", "artificer_services.cli", "tests.kitchen"])
+_FORKS.set_forkserver_preload(["diptych.cli", "artificer_services.cli", "artificer_services.app", "tests.kitchen"])
 
 
 def run(
@@ -41,6 +41,19 @@ def run(
         status = process.exitcode or 0
         process.close()
         return subprocess.CompletedProcess([module, *arguments], status, files[1].read_text(), files[2].read_text())
+
+
+def start(module: str, *arguments: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The same in a new interpreter."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
 
 
 def _be(module: str, arguments: tuple[str, ...], folder: str, env: dict[str, str], files: list[Path]) -> None:
