@@ -7,10 +7,12 @@ OLDEST ?= $(shell codegen/pythons.sh | tail -n 1 | cut -d ' ' -f 2)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Images of Python often set it. Tests start hundreds of processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit docs check generate fresh lint format types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -67,9 +69,9 @@ serve-cluster: build/.generated
 clients: build/.generated
 	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
 
-# Tests wait more than they compute: two processes, a file of tests at a time. 0 is none beside pytest's own.
+# A file of tests runs in one process, in the order that tests/conftest.py gives. 0 is none beside pytest's own.
 TEST_PROCESSES ?= 2
-PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test: build/.generated clients
 	$(PYTEST) $(ARGS)
@@ -78,7 +80,7 @@ test: build/.generated clients
 LIBRARY_TESTS := tests/gateway tests/parity tests/architecture
 
 test-oldest: build/.generated build/oldest/.ready
-	build/oldest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(LIBRARY_TESTS) $(ARGS)
+	build/oldest/bin/$(PYTEST) $(LIBRARY_TESTS) $(ARGS)
 
 build/oldest/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml constraints.txt
 	test -x build/oldest/bin/python || $(OLDEST) -m venv build/oldest
@@ -111,7 +113,7 @@ constraints:
 	build/constraints/bin/python -m pip install --quiet --group dev $(EDITABLE)
 	build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable | LC_ALL=C sort -f > constraints.txt
 
-fresh: build/.generated
+fresh: $(VENV)/.ready
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- sdk/python/artificer tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
 	@git diff --exit-code --stat -- docs/settings.md || { echo 'docs/settings.md is stale: run make generate and commit'; exit 1; }
@@ -139,8 +141,11 @@ proto: build/.generated
 docs: $(VENV)/.ready
 	zensical build --clean --strict
 
-check: lint fresh types proto docs clients
-	$(PYTEST) $(ARGS)
+# What is read goes beside what is run: tests wait a part of their time.
+check: lint fresh
+	@$(MAKE) --no-print-directory -j2 test static
+
+static: types proto docs
 
 # The Dockerfile's steps without a container engine; it downloads what the image is made of.
 deploy-check: $(VENV)/.ready

@@ -35,6 +35,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_PROGRAMS = ("packages", "docs", "crash", "fuzz", "e2e", "services/cluster", "services/batch")
+_LONG = (*(f"tests/{folder}/" for folder in _PROGRAMS), "tests/gateway/test_workers.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first the files that start whole programs: at the end they would keep one process while others have none."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and what they import stay for good: collections need not look at them time and again."""
     gc.collect()
