@@ -18,7 +18,7 @@ SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
     # The one error value is below all, since `metadata`, on the next floor, raises it too.
-    ["status", "probe", "process", "addresses", "protoc_plugin"],
+    ["status", "probe", "process", "addresses", "extras", "protoc_plugin"],
     ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream"],
     ["rules", "codec", "methods", "telemetry", "tls", "readiness", "capacity"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from diptych import Gateway, Settings
+from diptych.extras import MissingExtra
 from diptych.rpc_server import EngineError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
@@ -72,7 +73,7 @@ async def test_native_speaks_no_tls_and_says_what_to_do(certified: dict[str, Any
 
 async def test_an_engine_that_is_not_installed_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygrpc_native", None)  # as Python itself marks what cannot be imported
-    with pytest.raises(EngineError, match=r'pip install "diptych\[native\]"') as refused:
+    with pytest.raises(MissingExtra, match=r'pip install "diptych\[native\]"') as refused:
         await Gateway(Settings(**ANY, grpc_engine="native")).start()
     assert "\n" not in str(refused.value)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
 from ..addresses import is_loopback
+from ..extras import need
 from ..methods import Handler
 from ..settings import Settings
 from .caller import Authenticator, Credentials, Principal, Refused, principal
@@ -21,7 +22,6 @@ from .interceptor import AuthInterceptor, Doorkeeper, Guesses
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
 from .pages import Dependency, Pages, need_of
 from .policy import AuthError, Policy
-from .tokens import Jwt
 
 __all__ = [
     "ApiKeys",
@@ -40,6 +40,24 @@ __all__ = [
     "new_key",
     "principal",
 ]
+
+if TYPE_CHECKING:
+    from .tokens import Jwt
+else:
+
+    def __getattr__(name: str) -> Any:
+        """`Jwt`, whose library is an extra."""
+        if name != "Jwt":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _jwt("diptych.auth.Jwt")
+
+
+def _jwt(what: str) -> type[Jwt]:
+    need(what, "PyJWT", "jwt", "jwt", "cryptography")
+    from .tokens import Jwt
+
+    return Jwt
+
 
 _HEADERS = ("authorization", "x-api-key")
 
@@ -134,7 +152,7 @@ def _built_in(settings: Settings) -> list[Authenticator]:
     found: list[Authenticator] = []
     # A token's form tells it from a key's, so that it is looked at first: to API keys any bearer token is a key.
     if auth.jwt is not None:
-        found.append(Jwt(auth.jwt))
+        found.append(_jwt("auth.jwt")(auth.jwt))
     if auth.api_keys or auth.api_keys_file is not None:
         found.append(ApiKeys(auth.api_keys, auth.api_keys_file))
     if auth.certificates:

@@ -29,6 +29,7 @@ from .health import health as http_health
 from .lint import lint as lint_gateway
 from .load import LoadError, placed, settings_of, sources_of
 from .observe import observed
+from .reload import reload as serve_reloading
 from .table import routes as route_table
 from .workers import serve as serve_slot
 from .workers import slot_of, supervise
@@ -124,6 +125,9 @@ def serve(
         ),
     ] = False,
     settings: Set = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when code, generated modules or settings files change.")
+    ] = False,
     as_worker: Annotated[str | None, typer.Option("--as-worker", hidden=True)] = None,
 ) -> None:
     """Serve gRPC and REST until SIGTERM or SIGINT; a second signal exits at once.
@@ -146,6 +150,8 @@ def serve(
     flags = {name: value for name, value in given.items() if value is not None}
     assignments = settings or []
     with _application("serve module:factory", target, config, assignments, flags) as name:
+        if reload:  # before settings are read: a file that is broken now may be mended in a moment
+            raise typer.Exit(serve_reloading(name, workers or 1))
         loaded = settings_of(config, flags, assignments)
         if as_worker is not None:
             slot = slot_of(as_worker)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from ..auth import AuthError, KeyFileError
+from ..extras import MissingExtra
 from ..limits import LimitError
 from ..methods import RegistrationError
 from ..rpc_server import EngineError
 from ..rules import RuleError
 from ..settings.errors import SettingError
-from ..telemetry.setup import TelemetryError
 
 CONFIGURATION = (
     AuthError,
     EngineError,
     KeyFileError,
     LimitError,
+    MissingExtra,
     RegistrationError,
     RuleError,
     SettingError,
-    TelemetryError,
     OSError,
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..extras import need
 from ..methods import Handler
 from ..settings import Settings
 from ..settings.limits import LimitsSettings
@@ -109,8 +110,7 @@ def _streamed(handlers: Mapping[str, Handler]) -> list[str]:
 
 
 def _shared(url: str, settings: LimitsSettings) -> Shared:
-    try:
-        from .storage import Shared  # an extra, which need not be installed
-    except ImportError:
-        raise LimitError('limits.storage_url needs a client of Redis: pip install "diptych[limits]"') from None
+    need("limits.storage_url", "limits and redis", "limits", "limits.aio", "redis.asyncio")
+    from .storage import Shared
+
     return Shared(url, settings)

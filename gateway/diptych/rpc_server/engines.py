@@ -5,7 +5,6 @@ It knows what each of them lacks, and nothing of calls.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import grpc
 
 from ..addresses import cannot_listen
+from ..extras import need
 from ..methods import Handler
 from ..settings import Settings
 from ..tls import CertificateReloader, Material
@@ -29,8 +29,7 @@ def check(settings: Settings) -> None:
     if settings.engine == "grpcio":
         _check_grpcio(settings)
         return
-    if importlib.util.find_spec("pygrpc_native") is None:
-        raise EngineError('grpc_engine is "native", which is not installed: pip install "diptych[native]"')
+    need('grpc_engine = "native"', "pygrpc-native", "native", "pygrpc_native")
     if settings.tls_certificate is not None:
         raise EngineError(
             'grpc_engine "native" cannot serve TLS: set grpc_engine to "builtin", or end TLS before the gateway'

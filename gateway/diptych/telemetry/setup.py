@@ -6,10 +6,10 @@ It is the only one in the room that knows all the others.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..extras import need
 from ..settings.telemetry import TelemetrySettings
 from .access import AccessLog
 from .detailed_record import Keeping
@@ -20,10 +20,6 @@ from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .traces import Tracer
-
-
-class TelemetryError(Exception):
-    """What is asked for is not installed; says what to do."""
 
 
 class Telemetry:
@@ -101,8 +97,9 @@ class Telemetry:
 
 
 def _tracer(settings: TelemetrySettings) -> Tracer:
-    if importlib.util.find_spec("opentelemetry") is None or importlib.util.find_spec("opentelemetry.sdk") is None:
-        raise TelemetryError('telemetry.otlp_endpoint needs OpenTelemetry: pip install "diptych[telemetry]"')
-    from .traces import Tracer  # an extra, which need not be installed
+    exporter = {"grpc": "grpc", "http/protobuf": "http"}[settings.otlp_protocol]
+    modules = ("opentelemetry.sdk.trace", f"opentelemetry.exporter.otlp.proto.{exporter}.trace_exporter")
+    need("telemetry.otlp_endpoint", "OpenTelemetry", "telemetry", *modules)
+    from .traces import Tracer
 
     return Tracer(settings)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from ..extras import need
 from ..settings import Settings
 from .material import Material, Signature, read, signature
 
@@ -22,6 +23,8 @@ class CertificateReloader:
     """Reads the files the settings name. Raises OSError, naming them, where they are no good to begin with."""
 
     def __init__(self, settings: Settings) -> None:
+        if settings.tls_client_ca is not None:
+            need("tls_client_ca", "cryptography", "mtls", "cryptography")
         self._settings = settings
         self.material = read(settings)
         """What new connections get."""

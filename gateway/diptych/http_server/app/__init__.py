@@ -13,13 +13,14 @@ import orjson
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ...exchange import StreamCut, raw_path
+from ...extras import MissingExtra, need
 from ...faces.rest import Transcoder
 from ...faces.rpc import Web
 from ...faces.session import Session
@@ -224,6 +225,12 @@ def _add_docs(
     async def openapi() -> JSONResponse:
         return JSONResponse(document())
 
+    try:
+        need("/docs", "fastapi-offline", "docs", "fastapi_offline")
+    except MissingExtra as missing:
+        _add_missing_docs(app, f"{missing}\nThe OpenAPI document is at openapi.json.\n", dependencies)
+        return
+
     @app.get("/docs", include_in_schema=False, dependencies=dependencies)
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
@@ -240,6 +247,12 @@ def _add_docs(
     directory = resources.files("fastapi_offline") / "static"
     for name in (_SCRIPT, _STYLE, _ICON):
         app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
+
+
+def _add_missing_docs(app: FastAPI, text: str, dependencies: Sequence[Any]) -> None:
+    @app.get("/docs", include_in_schema=False, dependencies=dependencies)
+    async def docs() -> PlainTextResponse:
+        return PlainTextResponse(text, 501)
 
 
 def _file(path: str) -> Callable[[Request], Awaitable[Response]]:

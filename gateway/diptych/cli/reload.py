@@ -1,0 +1,86 @@
+"""`diptych serve --reload`: a child that serves, started anew when code, generated modules or settings change.
+
+It imports no application, so that no change is held in this process's memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import typer
+
+from ..extras import need
+from .load import LoadError
+
+OPTION = "--reload"
+# How long calls may take to finish before the child is killed: a change is to be seen soon, whatever runs.
+_STOP_SECONDS = 3.0
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+
+
+def reload(target: str, workers: int) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Raises `LoadError` and `MissingExtra`.
+
+    A child that ends by itself has printed why; the next change starts another.
+    """
+    if workers > 1:
+        raise LoadError(f"serve {OPTION} runs one process: set workers to 1, or reload workers with SIGHUP")
+    need(f"serve {OPTION}", "watchfiles", "reload", "watchfiles")
+    from watchfiles import PythonFilter, watch
+
+    folders = sorted(set(_folders(target)))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    child = _start()
+    try:
+        for changes in watch(*folders, watch_filter=PythonFilter(extra_extensions=(".toml",)), raise_interrupt=True):
+            typer.echo(f"diptych: reloading: {sorted(path for _, path in changes)[0]} has changed", err=True)
+            _stop(child)
+            child = _start()
+    except KeyboardInterrupt:
+        pass
+    return _stop(child)
+
+
+def _start() -> subprocess.Popen[bytes]:
+    words = [word for word in sys.argv[1:] if word != OPTION]
+    command = [sys.executable, "-m", "diptych.cli", *words, "--workers", "1"]
+    # A process group of its own: Ctrl-C is this process's, since a second signal would end the child at once.
+    # No byte code: stale code is told by its time in seconds and its size, which two quick changes may share.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(command, process_group=0, env=env)  # noqa: S603, our own program
+
+
+def _folders(target: str) -> Iterator[Path]:
+    """The working folder, the application's own, and those on the path that no installer filled."""
+    yield Path.cwd()
+    spec = PathFinder.find_spec(target.partition(":")[0].partition(".")[0])
+    if spec is not None:
+        yield from map(Path, spec.submodule_search_locations or ())
+    for entry in sys.path:
+        if Path(entry).is_dir() and not str(Path(entry).resolve()).startswith(_INSTALLED):
+            yield Path(entry).resolve()
+
+
+def _stop(child: subprocess.Popen[bytes]) -> int:
+    """End the child: SIGTERM, then the second one, at which it exits at once."""
+    for _ in range(2):
+        if child.poll() is None:
+            child.terminate()
+            try:
+                return child.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+    child.kill()
+    return child.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
