@@ -11,10 +11,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-
-from prometheus_client.core import GaugeMetricFamily, Metric
+from typing import TYPE_CHECKING
 
 from .settings.readiness import ReadinessSettings
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 logger = logging.getLogger("diptych.readiness")
 
@@ -118,6 +120,8 @@ class Readiness:
 
     def collect(self) -> Iterator[Metric]:
         """What the checks said last, once they have said something."""
+        from prometheus_client.core import GaugeMetricFamily  # where it is scraped, it is imported already
+
         family = GaugeMetricFamily("diptych_ready", "Whether a check of readiness passes.", labels=["check"])
         for name, passed in self._results.items():
             family.add_metric([name], float(passed))

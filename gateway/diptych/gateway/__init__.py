@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import grpc
 from fastapi import FastAPI
@@ -27,12 +27,13 @@ from ..readiness import Check, Readiness, ServiceCheck
 from ..rpc_server import check
 from ..rules import Binding, bindings
 from ..settings import MIB, Settings
-from ..telemetry.exposition import Collector
-from ..telemetry.metrics_endpoint import add_page as add_metrics
 from ..telemetry.setup import Telemetry
 from ..tls import CertificateReloader
 from .listeners import Listeners, SharedSockets
 from .served import Served
+
+if TYPE_CHECKING:
+    from ..telemetry.exposition import Collector
 
 logger = logging.getLogger("diptych")
 
@@ -106,7 +107,9 @@ class Gateway(grpc.aio.Server):
         )
         """The HTTP face as a FastAPI application: add routes and middleware, mount it, or drive it without a port."""
         if (figures := self._telemetry.on_http) is not None:
-            add_metrics(self.app, figures, None if self.settings.auth.metrics_public else known)
+            from ..telemetry.metrics_endpoint import add_page
+
+            add_page(self.app, figures, None if self.settings.auth.metrics_public else known)
 
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from ..extras import need
 from ..settings.telemetry import TelemetrySettings
 from .access import AccessLog
-from .detailed_record import Keeping
-from .exposition import Collector, Exposition
-from .metrics_endpoint import MetricsPort
 from .recorder import Watch
 from .runtime import Runtime
 
+# structlog and prometheus-client are half of what importing a gateway costs beside grpc, FastAPI and uvicorn: they are
+# imported where a gateway is made that logs calls or counts them.
 if TYPE_CHECKING:
+    from .detailed_record import Keeping
+    from .exposition import Collector, Exposition
+    from .metrics_endpoint import MetricsPort
     from .traces import Tracer
 
 
@@ -40,11 +42,15 @@ class Telemetry:
         self.watch.line = None if self._access is None else self._access.line
         self.exposition: Exposition | None = None
         if settings.metrics:
+            from .exposition import Exposition
+
             self.exposition = Exposition(self.watch, self.runtime, collectors, settings.metrics_dir, settings.worker)
         self._port: MetricsPort | None = None
 
     def _keeping(self) -> Keeping:
         line = None if self._access is None else self._access.line
+        from .detailed_record import Keeping
+
         return Keeping(ids=self._ids, line=line, span=None if self._tracer is None else self._tracer.begin)
 
     @property
@@ -69,6 +75,8 @@ class Telemetry:
             exposition.shared.open()
             exposition.shared.start()
         if settings.metrics_port is not None:
+            from .metrics_endpoint import MetricsPort
+
             several = settings.metrics_dir is not None
             self._port = MetricsPort(exposition, settings.metrics_host, settings.metrics_port, several=several)
         self.runtime.start()

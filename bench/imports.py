@@ -1,0 +1,40 @@
+"""`python -m bench.imports`: CPU milliseconds of importing the gateway, beside the libraries it is made of.
+
+The median of several fresh processes, less what Python itself takes; the target is 1.1 of those libraries.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+
+ROUNDS = 7
+LIBRARIES = "import grpc, grpc.aio, fastapi, uvicorn"
+CODES = {
+    "nothing": "pass",
+    "diptych": "import diptych",
+    "libraries": LIBRARIES,
+    "gateway": "from diptych import Gateway",
+}
+
+
+def _cpu(code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def main() -> None:
+    rounds = [{name: _cpu(code) for name, code in CODES.items()} for _ in range(ROUNDS)]
+    taken = {name: statistics.median(one[name] for one in rounds) for name in CODES}
+    own = {name: taken[name] - taken["nothing"] for name in ("diptych", "libraries", "gateway")}
+    for name, milliseconds in own.items():
+        print(f"{CODES[name]:<42} {milliseconds:7.0f} ms")
+    print(f"gateway / libraries {own['gateway'] / own['libraries']:.2f} (target 1.10)")
+
+
+if __name__ == "__main__":
+    main()
