@@ -29,7 +29,7 @@ from bench.report import table
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
-ENGINES = ("grpcio", "native", "single-port")
+ENGINES = ("builtin", "grpcio", "native")
 PEER = "grpc.aio alone"
 CONNECTIONS, STREAMS = 4, 8
 PATHS = {"get": "GetDish", "post": "CreateDish", "list": "ListDishes"}

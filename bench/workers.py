@@ -106,9 +106,9 @@ def _over_grpc(one: Server, seconds: float) -> tuple[float, float]:
 
 FACES: dict[str, tuple[Sequence[str], Measure]] = {
     "REST": ((), _over_http),
-    "gRPC, grpcio": ((), _over_grpc),
+    "gRPC, builtin": ((), _over_grpc),
+    "gRPC, grpcio": (("--set", "grpc_engine=grpcio"), _over_grpc),
     "gRPC, native": (("--set", "grpc_engine=native"), _over_grpc),
-    "gRPC, single port": (("--single-port",), _over_grpc),
 }
 
 

@@ -13,7 +13,8 @@ from bench.production.calls import Account, Call, Caller, Rest, Rpc, load
 from bench.production.program import Program, serving
 
 FACES: dict[str, Sequence[str]] = {
-    "two ports, grpcio": (),
+    "two ports, builtin": (),
+    "two ports, grpcio": ("--set", "grpc_engine=grpcio"),
     "two ports, native": ("--set", "grpc_engine=native"),
     "single port": ("--single-port",),
 }

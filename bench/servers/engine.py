@@ -1,4 +1,4 @@
-"""Diptych serving gRPC by the engine named as argument: grpcio, native, or single-port."""
+"""Diptych serving gRPC by the engine named as argument: builtin, grpcio or native."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 def settings(engine: str) -> Settings:
     """What chooses the engine."""
     common = Settings(http_port=0, grpc_port=0, max_body_bytes=BODY_LIMIT)
-    chosen = {"single_port": True} if engine == "single-port" else {"grpc_engine": engine}
-    return Settings.model_validate({**common.model_dump(), **chosen})
+    return Settings.model_validate({**common.model_dump(), "grpc_engine": engine})
 
 
 async def main(engine: str) -> None:

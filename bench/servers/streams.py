@@ -1,11 +1,11 @@
-"""Diptych with streams behind it; the argument says what serves gRPC: `grpcio`, `native` or `single-port`."""
+"""Diptych with streams behind it; the argument says what serves gRPC: `builtin`, `grpcio` or `native`."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any
 
 import uvloop
 
@@ -39,8 +39,7 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
 
 async def main(engine: str) -> None:
-    native: Literal["grpcio", "native"] = "native" if engine == "native" else "grpcio"
-    settings = Settings(http_port=0, grpc_port=0, single_port=engine == "single-port", grpc_engine=native)
+    settings = Settings.model_validate({"http_port": 0, "grpc_port": 0, "grpc_engine": engine})
     gateway = Gateway(settings)
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
     async with gateway:
@@ -49,4 +48,4 @@ async def main(engine: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1] if len(sys.argv) > 1 else "grpcio"))
+    uvloop.run(main(sys.argv[1] if len(sys.argv) > 1 else "builtin"))

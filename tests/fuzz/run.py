@@ -112,7 +112,7 @@ async def repeat(kind: str, number: int, seed: int, folder: Path) -> Report:
 @asynccontextmanager
 async def _places(judge: Judge, folder: Path) -> AsyncIterator[list[Place]]:
     async with AsyncExitStack() as stack:
-        two = await stack.enter_async_context(serving(folder / "two-ports.log"))
+        two = await stack.enter_async_context(serving(folder / "two-ports.log", "--set", "grpc_engine=grpcio"))
         single = await stack.enter_async_context(serving(folder / "single-port.log", "--single-port"))
         document = httpx2.get(f"http://127.0.0.1:{two.http_port}/openapi.json", timeout=30).json()
         http, port = two.http_port, single.http_port
