@@ -1,7 +1,7 @@
-"""How a process tells the others that a channel has new messages: what a broker is, and the one of a single process.
+"""Notifications between processes that a channel has new messages: the Protocol, and the broker of a single process.
 
-Only a channel's name and a number travel; whoever hears of them reads the store. So a broker may repeat itself, and
-what it loses the hub's sweep finds. Knows no database, no network and no protos.
+A notification is a channel's name and a number; its receiver reads the store. So a broker may repeat itself, and the
+hub's sweep finds what it loses. Knows no database, no network and no protos.
 """
 
 from __future__ import annotations
@@ -10,45 +10,45 @@ from collections.abc import Callable
 from typing import Protocol
 
 Told = Callable[[str, int], None]
-"""Called with a channel and the number of a message of it that is there."""
+"""Called with a channel and the number of a message that it has."""
 Missed = Callable[[], None]
-"""Called where notifications may have been missed."""
+"""Called when notifications may have been missed."""
 
 
 class Broker(Protocol):
-    """Tells other processes, and hears from them."""
+    """Notifies other processes, and receives their notifications."""
 
     @property
     def healthy(self) -> bool:
-        """Whether it hears from the others now."""
+        """Whether notifications of other processes arrive now."""
 
     async def start(self, told: Told, missed: Missed) -> None:
-        """Begin to listen; returns at once, and goes on trying where there is no connection."""
+        """Begin to listen; return at once, and retry in the background while there is no connection."""
 
     def publish(self, channel: str, sequence: int) -> None:
-        """Tell the others, soon."""
+        """Notify the others soon."""
 
     async def stop(self) -> None:
-        """End every connection."""
+        """Close every connection."""
 
 
 class MemoryBroker:
-    """For one process, which needs nobody to tell it what it has done."""
+    """For a single process, which needs no notifications."""
 
     healthy = True
 
     async def start(self, told: Told, missed: Missed) -> None:
-        """Nothing has to be started."""
+        """Do nothing."""
 
     def publish(self, channel: str, sequence: int) -> None:
-        """There is nobody else."""
+        """Do nothing."""
 
     async def stop(self) -> None:
-        """Nothing has to be ended."""
+        """Do nothing."""
 
 
 def parse(payload: str) -> tuple[str, int] | None:
-    """A notification, "number channel"; None for what is none of ours."""
+    """Return the parts of a notification, "number channel"; None for a malformed one."""
     number, _, channel = payload.partition(" ")
     if not (channel and number.isascii() and number.isdigit() and len(number) < 19):
         return None
@@ -56,5 +56,5 @@ def parse(payload: str) -> tuple[str, int] | None:
 
 
 def payload_of(channel: str, sequence: int) -> str:
-    """What travels."""
+    """Return the text of a notification."""
     return f"{sequence} {channel}"

@@ -1,8 +1,8 @@
-"""Who listens to which channel, and what reaches them: no gap, nothing twice, and nobody waits for anybody.
+"""Delivers a channel's messages to its readers: no gap, no duplicate, and no reader waits for another.
 
-A reader has a place in its channel's numbers, and nothing else decides what it is given: first from the store, then,
-once it has caught up, from the channel's feed of newest messages, which all readers share. One that falls out of the
-feed is cut. Knows no broker and no protos.
+A reader's place among its channel's numbers alone decides what it gets next: first from the store, then, once it has
+caught up, from the channel's feed of newest messages, which all readers share. A reader that falls out of the feed is
+ended. Knows no broker and no protos.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ HISTORY_BYTES = 4 * 1024 * 1024  # of one read of history: each of the readers m
 
 
 class Feed:
-    """The newest messages of one channel, as far as anybody here listens to it."""
+    """The newest messages of one channel that has readers in this process."""
 
     def __init__(self, channel: str, *, messages: int, max_bytes: int) -> None:
         self.channel = channel
         self.readers: set[Reader] = set()
-        self.users = 0  # readers, and those who are about to be
-        self.last = 0  # the newest message that came by here
-        self.excused = 0  # readers up to here fell behind through no fault of theirs
-        self.wanted = 0  # the newest message that somebody told of
+        self.users = 0  # readers, and calls that are about to become one
+        self.last = 0  # the newest message that was added
+        self.excused = 0  # readers up to here fell behind because of `jump`
+        self.wanted = 0  # the newest message that a notification named
         self.closed = False
         self.begun: asyncio.Task[None] | None = None
         self.catching: asyncio.Task[None] | None = None
@@ -42,11 +42,11 @@ class Feed:
 
     @property
     def first(self) -> int:
-        """The oldest message that is still here, or the next one to come."""
+        """The oldest message that is kept, or the next one to come."""
         return self.last - len(self._newest) + 1
 
     def fits(self, messages: Sequence[Message]) -> bool:
-        """Whether these come next, and push out nothing that a reader who kept up has not seen."""
+        """Whether these come next, and push out no message that a reader that keeps up has not seen."""
         return (
             self.begun is None
             and self.catching is None
@@ -56,13 +56,13 @@ class Feed:
         )
 
     def take(self, after: int) -> list[Message]:
-        """The next messages after one that is `first - 1` or later."""
+        """Return the next messages after one that is `first - 1` or later."""
         behind = self.last - after
-        # From the right end, where readers are that keep up: a deque is slow in the middle.
+        # From the right end, near which readers that keep up are: a deque is slow in the middle.
         return [self._newest[-place] for place in range(behind, max(behind - TAKE, 0), -1)]
 
     def extend(self, messages: Sequence[Message]) -> None:
-        """Add the messages that come next, and wake everybody."""
+        """Add the messages that come next, and wake every reader."""
         for message in messages:
             self._newest.append(message)
             self._bytes += message.size
@@ -72,24 +72,24 @@ class Feed:
         self.wake()
 
     def jump(self, to: int) -> None:
-        """Pass over more messages than fit here: readers get them from the store, each at its own pace."""
+        """Skip more messages than fit: readers get them from the store, each at its own pace."""
         self._newest.clear()
         self._bytes = 0
         self.last = self.excused = to
         self.wake()
 
     def wake(self) -> None:
-        """Let every reader look."""
+        """Wake every reader."""
         for reader in self.readers:
             reader.poke()
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """What runs for this feed."""
+        """Return the tasks that run for this feed."""
         return [task for task in (self.begun, self.catching) if task is not None]
 
 
 class Reader:
-    """One listener's place in a channel; `files` tells whether it wants files from history."""
+    """One reader's place in a channel; `files` tells whether it wants files from history."""
 
     def __init__(self, feed: Feed, store: Store, place: int, *, batch: int, files: bool) -> None:
         self._feed, self._store, self._batch, self._files = feed, store, batch, files
@@ -99,11 +99,11 @@ class Reader:
         """The number of the last message it was given."""
 
     def poke(self) -> None:
-        """Make `next` return, with nothing where nothing has come."""
+        """Make `next` return, even without messages."""
         self._awake.set()
 
     async def next(self) -> list[Message]:
-        """The next messages; empty after a `poke`. Raises `TooSlow` and `Unavailable`."""
+        """Return the next messages; none after a `poke`. Raises `TooSlow` and `Unavailable`."""
         found = await self._look()
         if not found:
             await self._awake.wait()
@@ -128,8 +128,8 @@ class Reader:
         feed = self._feed
         if self._live and self.place >= feed.excused:
             raise TooSlow(
-                f"the channel speaks faster than this call is read: {feed.last - self.place} messages are waiting;"
-                " go on with `after` set to the last id that was received",
+                f"the channel is faster than this call reads: {feed.last - self.place} messages are waiting;"
+                " resume with `after` set to the last id received",
                 id_of(self.place),
             )
         self._live = False
@@ -139,7 +139,7 @@ class Reader:
 
 
 class Listening:
-    """A channel that is being listened to, before it is decided from where on."""
+    """A subscription to a channel, before its start is known."""
 
     def __init__(self, feed: Feed, store: Store, batch: int) -> None:
         self._feed, self._store, self._batch = feed, store, batch
@@ -147,11 +147,11 @@ class Listening:
 
     @property
     def last(self) -> int:
-        """The number of the newest message; whatever comes after it reaches the readers."""
+        """The number of the newest message; every later one reaches the readers."""
         return self._feed.last
 
     def read(self, after: int, *, files: bool) -> Reader:
-        """A reader of everything after a message; it ends with the listening."""
+        """Return a reader of everything after a message; it ends with the subscription."""
         reader = Reader(self._feed, self._store, after, batch=self._batch, files=files)
         self._readers.append(reader)
         self._feed.readers.add(reader)
@@ -163,7 +163,7 @@ class Listening:
 
 
 class Hub:
-    """Every channel that somebody here listens to.
+    """The channels that have readers in this process.
 
     `messages` and `max_bytes` bound how far a reader may fall behind; `batch` is how much history is read at a time.
     """
@@ -176,7 +176,7 @@ class Hub:
 
     @property
     def channels(self) -> list[str]:
-        """The channels that somebody listens to."""
+        """The channels that have readers."""
         return list(self._feeds)
 
     @asynccontextmanager
@@ -214,13 +214,13 @@ class Hub:
         try:
             feed.last = (await self._store.last([feed.channel]))[feed.channel]
         except BaseException:
-            self._forget(feed)  # the next one to listen tries again
+            self._forget(feed)  # the next reader tries again
             raise
         finally:
             feed.begun = None
 
     def stored(self, messages: Sequence[Message]) -> None:
-        """Messages that this process has stored: their readers need no look into the store."""
+        """Deliver messages that this process has stored, without a read from the store."""
         by_channel: dict[str, list[Message]] = {}
         for message in messages:
             if message.channel in self._feeds:
@@ -233,7 +233,7 @@ class Hub:
                 self.told(channel, found[-1].sequence)
 
     def told(self, channel: str, sequence: int) -> None:
-        """Somebody has stored messages up to `sequence`."""
+        """Note that a channel has messages up to `sequence`."""
         feed = self._feeds.get(channel)
         if feed is None or sequence <= feed.last:
             return
@@ -242,7 +242,7 @@ class Hub:
             feed.catching = asyncio.create_task(self._catch_up(feed), name="chat-catch-up")
 
     async def sweep(self) -> None:
-        """Look for messages that nobody told of. Raises `Unavailable`."""
+        """Look for messages whose notification was lost. Raises `Unavailable`."""
         if self._feeds:
             for channel, sequence in (await self._store.last(self.channels)).items():
                 self.told(channel, sequence)
@@ -259,7 +259,7 @@ class Hub:
                     feed.channel, after=feed.last, limit=self._batch, max_bytes=self._max_bytes, files=True
                 )
                 if not found:
-                    break  # somebody was mistaken
+                    break  # the notification was wrong
                 feed.extend(found)
         except Unavailable as error:
             _log.warning("new messages wait for the next sweep: %s", error.message)
@@ -275,7 +275,7 @@ class Hub:
         feed.wanted = min(feed.wanted, last)
 
     def begin_shutdown(self) -> None:
-        """Tell every reader that it is over, and take no new one."""
+        """End every reader with `Unavailable`, and accept no new one."""
         self._stopping = True
         for feed in self._feeds.values():
             feed.closed = True

@@ -1,6 +1,6 @@
-"""Notifications between processes by PostgreSQL's LISTEN. NOTIFY is the store's: it travels with the commit.
+"""Notifications between processes by PostgreSQL's LISTEN. The store sends NOTIFY, with its commit.
 
-Owns one connection, and making it anew. Knows no tables.
+Owns one connection and its reconnects. Knows no tables.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PostgresBroker:
 
     @property
     def healthy(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the connection is established."""
         return self._listening
 
     async def start(self, told: Told, missed: Missed) -> None:
@@ -47,10 +47,10 @@ class PostgresBroker:
         self._task = asyncio.create_task(self._run(told, missed), name="chat-listen-notify")
 
     def publish(self, channel: str, sequence: int) -> None:
-        """The store has told the others with its commit."""
+        """Do nothing: the store has notified the others with its commit."""
 
     async def stop(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -63,7 +63,7 @@ class PostgresBroker:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening, wait = True, _FIRST_WAIT
-                    missed()  # whatever was sent before this LISTEN
+                    missed()  # notifications sent before this LISTEN
                     async for notice in connection.notifies():
                         heard = parse(notice.payload)
                         if heard is not None:
@@ -72,5 +72,5 @@ class PostgresBroker:
                 _log.warning("no notifications from PostgreSQL, trying again: %s", error)
             finally:
                 self._listening = False
-            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311, so that processes do not come all at once
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311, so that processes do not reconnect all at once
             wait = min(wait * 2, _LONGEST_WAIT)

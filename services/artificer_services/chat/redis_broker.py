@@ -1,7 +1,7 @@
 """Notifications between processes by Redis pub/sub.
 
-Owns two connections, and making them anew. Redis forgets what it cannot deliver at once, so that what is published
-while there is no connection is sent again after it, and a new subscription says that it may have missed something.
+Owns two connections and their reconnects. Redis drops what it cannot deliver at once: notifications that could not be
+sent are sent after a reconnect, and a new subscription reports that it may have missed some.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RedisBroker:
     """`name` is the pub/sub channel; processes that share a database share it."""
 
     def __init__(self, url: str, name: str) -> None:
-        """Raises ValueError for a URL that is none of Redis."""
+        """Raises ValueError for a URL that is not Redis's."""
         self._name = name
         self._client: redis.Redis = redis.Redis.from_url(
             url, decode_responses=True, health_check_interval=_HEALTH_SECONDS, socket_connect_timeout=10
@@ -38,7 +38,7 @@ class RedisBroker:
 
     @property
     def healthy(self) -> bool:
-        """Whether the subscription stands."""
+        """Whether the subscription is established."""
         return self._listening
 
     async def start(self, told: Told, missed: Missed) -> None:
@@ -49,12 +49,12 @@ class RedisBroker:
         ]
 
     def publish(self, channel: str, sequence: int) -> None:
-        """Tell the others, soon; of several numbers of a channel the greatest says it all."""
+        """Notify the others soon; of several numbers of a channel the greatest suffices."""
         self._unsent[channel] = max(sequence, self._unsent.get(channel, 0))
         self._more.set()
 
     async def stop(self) -> None:
-        """End both connections."""
+        """Close both connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -70,7 +70,7 @@ class RedisBroker:
                     while True:
                         found = await subscription.get_message(timeout=_HEALTH_SECONDS)
                         if found is None:
-                            await subscription.ping()  # a connection that died without a word is found by this
+                            await subscription.ping()  # finds a connection that died silently
                         elif found["type"] == "subscribe":
                             self._listening, wait = True, _FIRST_WAIT
                             missed()
@@ -96,7 +96,7 @@ class RedisBroker:
                     await pipeline.execute()
                 wait = _FIRST_WAIT
             except (RedisError, OSError) as error:
-                _log.warning("other processes are not told of new messages, trying again: %s", error)
+                _log.warning("other processes are not notified of new messages, trying again: %s", error)
                 for channel, sequence in unsent.items():
                     self.publish(channel, sequence)
                 await _rest(wait)
@@ -104,4 +104,4 @@ class RedisBroker:
 
 
 async def _rest(seconds: float) -> None:
-    await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311, so that processes do not come all at once
+    await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311, so that processes do not reconnect all at once

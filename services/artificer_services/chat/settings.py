@@ -15,27 +15,27 @@ from ..kit.settings import KIB, MIB, check_choice, check_database, check_not_neg
 class ChatSettings:
     """Where messages are kept, how they travel, what is allowed. Raises ValueError for values that make no sense."""
 
-    data_dir: str = "artificer-data"  # made where it is missing, below the working directory; holds chat.sqlite3
+    data_dir: str = "artificer-data"  # created if missing, below the working directory; holds chat.sqlite3
     database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
-    database_connections: int = 8  # to PostgreSQL, of each process, and one more that listens
-    # auto: PostgreSQL's own notifications where it is the database, else memory. Memory is for one process.
+    database_connections: int = 8  # to PostgreSQL, for each process, beside one that listens
+    # auto: PostgreSQL's notifications if it is the database, else memory. Memory is for one process.
     broker: Literal["auto", "memory", "postgres", "redis"] = "auto"
     redis_url: str = ""  # redis://host:6379/0, with broker = redis
     redis_channel: str = "artificer.chat"  # the pub/sub channel; processes that share a database share it
-    sweep_seconds: float = 5.0  # how often channels are looked at for messages whose notification was lost
-    breaker_failures: int = 5  # of PostgreSQL in a row, until calls are refused at once instead of waiting for it
-    breaker_seconds: float = 2.0  # how long it is then left alone, before one call tries; doubled up to 30 seconds
-    max_store_calls: int = 256  # that wait for PostgreSQL at once; more are told to come again
-    queue_messages: int = 1024  # how far a live reader may fall behind, in messages; then it is cut
-    queue_bytes: int = 16 * MIB  # the same in bytes, of a whole channel
-    history_batch: int = 200  # messages a read of history
+    sweep_seconds: float = 5.0  # how often channels are checked for messages whose notification was lost
+    breaker_failures: int = 5  # of PostgreSQL in a row after which calls are refused at once
+    breaker_seconds: float = 2.0  # until one call then tries it again; doubles up to 30 seconds
+    max_store_calls: int = 256  # that wait for PostgreSQL at once; more are refused with UNAVAILABLE
+    queue_messages: int = 1024  # by which a live reader may fall behind before it is ended
+    queue_bytes: int = 16 * MIB  # the same in bytes, for a whole channel
+    history_batch: int = 200  # messages in one read of history
 
     max_content_bytes: int = 16 * KIB  # of one message's text
     max_files: int = 8  # of one message
     max_file_bytes: int = 512 * KIB  # of one file
-    max_files_bytes: int = 2 * MIB  # of one message's files; gRPC clients take 4 MiB unless they say otherwise
+    max_files_bytes: int = 2 * MIB  # of one message's files; gRPC clients accept 4 MiB by default
     max_name_bytes: int = 128  # of a user's id and name, of a channel, of a request id
-    max_file_name_bytes: int = 255  # what file systems take
+    max_file_name_bytes: int = 255  # the limit of most file systems
     max_send: int = 10_000  # messages of one SendMessages; the answer lists their ids
     max_page_bytes: int = 3 * MIB  # of one page of a list, so that it stays below gRPC's 4 MiB
 

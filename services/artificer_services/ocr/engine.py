@@ -184,7 +184,7 @@ class Reader:
     @contextmanager
     def _admit(self) -> Iterator[None]:
         if self._admitted >= self._settings.max_requests:
-            raise errors.Busy(f"{self._admitted} documents are being read already; try again later")
+            raise errors.Busy(f"{self._admitted} documents are being read; the server admits no more, try again later")
         self._admitted += 1
         try:
             yield

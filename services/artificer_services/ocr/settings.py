@@ -22,10 +22,10 @@ class OcrSettings:
 
     pdf_engine: Literal["pymupdf", "pypdfium2"] = "pymupdf"  # PyMuPDF is AGPL or commercial; pypdfium2 is BSD/Apache
     ocr_engine: Literal["auto", "tesserocr", "pytesseract"] = "auto"  # auto: tesserocr where it imports
-    languages: tuple[str, ...] = ("eng",)  # what a request without languages is read in
-    tessdata_dirs: tuple[str, ...] = ()  # folders of *.traineddata, looked at before those that pip installed
+    languages: tuple[str, ...] = ("eng",)  # of requests that name none
+    tessdata_dirs: tuple[str, ...] = ()  # folders of *.traineddata, searched before those that pip installed
     workers: int = 0  # processes; 0 means one a core, since Tesseract fills a core
-    max_requests: int = 64  # admitted at once, waiting ones included; more are told to come back
+    max_requests: int = 64  # admitted at once, waiting ones included; more are refused with RESOURCE_EXHAUSTED
     max_document_bytes: int = 64 * 1024 * 1024  # of one document or image
     max_pages: int = 2000  # of one document
     max_page_pixels: int = 100_000_000  # A4 at 1000 dpi; 100 MB as gray
@@ -35,7 +35,7 @@ class OcrSettings:
     start_timeout: float = 60.0  # seconds until a worker must be ready; it takes half a second on an idle machine
     worker_memory_bytes: int = 2 * 1024**3  # of each worker's data; 0 sets no limit
     worker_pages: int = 1000  # tasks until a worker is replaced, so that what its C libraries leak stays bounded
-    cost_per_page: float = 0.0  # of OCR, in whatever currency the operator accounts in
+    cost_per_page: float = 0.0  # of OCR, in the operator's currency
 
     def __post_init__(self) -> None:
         check_positive(
