@@ -57,6 +57,7 @@ generate:
 	@rm -f build/.generated
 	@$(MAKE) --no-print-directory build/.generated
 	python -m codegen.settings_docs
+	python -m codegen.cli_docs
 
 serve: build/.generated
 	exec diptych serve artificer_services.app:create
@@ -116,7 +117,7 @@ constraints:
 fresh: $(VENV)/.ready
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- sdk/python/artificer tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
-	@git diff --exit-code --stat -- docs/settings.md || { echo 'docs/settings.md is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- docs/settings.md docs/cli.md || { echo 'docs/settings.md or docs/cli.md is stale: run make generate and commit'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard sdk/python/artificer tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready

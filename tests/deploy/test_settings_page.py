@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from codegen import settings_docs
+from codegen import cli_docs, settings_docs
 from diptych import Settings
 
 
 def test_the_page_is_fresh() -> None:
     old = settings_docs.PAGE.read_text()
     assert settings_docs.page(old) == old, "run make generate"
+
+
+def test_the_page_of_the_command_is_fresh() -> None:
+    assert cli_docs.page() == cli_docs.PAGE.read_text(), "run make generate"
 
 
 def test_every_setting_is_on_it_once() -> None:
