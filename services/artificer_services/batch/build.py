@@ -1,6 +1,6 @@
-"""Makes the batch service from its settings: the servicer, the life of what is behind it, its readiness.
+"""Builds the batch service from its settings: the servicer, its lifecycle and its readiness.
 
-The only room that a composition root needs.
+The only module that a composition root needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..kit.lifecycle import Service
 from .api.metrics import BatchMetrics
 from .api.servicer import BatchServicer
 from .api.site import add_page
-from .api.watch import Watch
+from .api.watch import JobWatch
 from .jobs.errors import Unavailable
 from .jobs.jobs import Jobs
 from .jobs.retention import Retention
@@ -31,18 +31,18 @@ from .tasks.inputs import Documents
 from .worker.engines.engine import Engine, NoEngine
 from .worker.sweeper import Sweeper
 
-# A job of a hundred thousand items with the paths of files has some 20 MiB as JSON.
+# A job of 100,000 items that are paths of files is some 20 MiB of JSON.
 _CREATE_BYTES = 64 * MIB
 
 
 class BatchService(Service):
-    """The servicer and everything behind it."""
+    """The servicer and everything behind it. Opens and runs nothing before `start`."""
 
     name = "batch"
     grpc_name = "artificer.batch.v1.BatchService"
 
     def __init__(self, settings: BatchSettings | None = None) -> None:
-        """Raises ValueError for settings that cannot work, those of task types among them."""
+        """Raises ValueError for invalid settings, including those of task types."""
         self.settings = settings = settings or BatchSettings()
         tasks = registry.load(settings)
         self._database = database.connect(settings, durable=True)
@@ -56,7 +56,7 @@ class BatchService(Service):
             nudge=self.engine.nudge,
             changed=lambda job_id: self.watch.poke(job_id),
         )
-        self.watch = Watch(self.jobs.find, settings.progress_seconds)
+        self.watch = JobWatch(self.jobs.find, settings.progress_seconds)
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
         self._retention = Retention(self.jobs, settings.keep_days)
@@ -65,11 +65,11 @@ class BatchService(Service):
 
     @property
     def body_limits(self) -> Mapping[str, int]:
-        """What a gateway has to take, in bytes, by method."""
+        """The body limits that the gateway must allow, in bytes, by method."""
         return {"/artificer.batch.v1.BatchService/CreateJob": _CREATE_BYTES}
 
     async def start(self) -> None:
-        """Bring the database up to date and begin to work. Raises what the database raises where it cannot be used."""
+        """Migrate the database and start the engine. Raises the database's error if it is unusable."""
         folder = None if self.settings.database_url else Path(self.settings.data_dir)
         await asyncio.to_thread(storage.prepare, self._database, database.MIGRATIONS, folder=folder)
         self._started = True
@@ -84,15 +84,15 @@ class BatchService(Service):
 
     @property
     def collectors(self) -> Sequence[BatchMetrics]:
-        """Jobs and workers as metrics."""
+        """The metrics of jobs and workers."""
         return [self.metrics]
 
     def begin_shutdown(self) -> None:
-        """End the streams that watch jobs, which would keep a stop waiting."""
-        self.watch.part()
+        """End the streams of watchers with UNAVAILABLE: they would delay the stop."""
+        self.watch.begin_shutdown()
 
     async def stop(self) -> None:
-        """End what runs, then close everything. Jobs go on where they stopped when somebody starts again."""
+        """Stop the engine and close everything. Jobs resume at the next start."""
         await asyncio.gather(self._sweeper.stop(), self._retention.stop(), self.metrics.stop())
         await self.watch.close()
         if self._started:
@@ -106,12 +106,12 @@ class BatchService(Service):
         self.store.close()
 
     def add_page(self, app: FastAPI) -> None:
-        """Serve the page at /jobs, where the settings want it."""
+        """Serve the page at /jobs, unless the settings disable it."""
         if self.settings.page:
             add_page(app)
 
     async def ready(self) -> bool:
-        """Whether jobs can be taken, and there is somebody to work on them."""
+        """Whether the store answers and the engine has workers."""
         if not self.engine.healthy:
             return False
         try:
@@ -122,7 +122,7 @@ class BatchService(Service):
 
 
 def _engine(settings: BatchSettings, store: SqlStore) -> Engine:
-    # Imported where it is chosen: one machine needs no Celery.
+    # Imported on use: a local engine needs no Celery.
     if settings.engine == "local":
         from .worker.engines.local import LocalEngine
 
@@ -135,7 +135,7 @@ def _engine(settings: BatchSettings, store: SqlStore) -> Engine:
 
 
 def build(settings: BatchSettings | None = None) -> BatchService:
-    """Make the batch service. Raises ValueError for settings that cannot work."""
+    """Build the batch service. Raises ValueError for invalid settings."""
     return BatchService(settings)
 
 

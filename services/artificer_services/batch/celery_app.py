@@ -1,7 +1,7 @@
-"""What Celery's workers load: `celery -A artificer_services.batch.celery_app worker`; with `-Q` for some task types.
+"""The Celery application: `celery -A artificer_services.batch.celery_app worker`, with `-Q` for some task types only.
 
-An edge: reads the same environment and file as `diptych serve`. Made for Celery's prefork pool, since a task that does
-not stop costs its process. Opens nothing before a child has work: what is opened before a fork is broken after it.
+Reads the same environment and file as `diptych serve`. Made for Celery's prefork pool, because a task that does not
+stop costs its process. Opens no connection before a pool process has work: connections do not survive a fork.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from .worker.runner import Runner
 
 _log = logging.getLogger(__name__)
 
-# A message lasts this many slices at most, so that a worker that is told to stop does so soon.
+# The time slices of one message at most, so that a worker that is told to stop does so soon.
 _SLICES = 2
-_BURIALS, _PAUSE = 30, 1.0  # how often a child looks for dead ones while it cannot, and the seconds between
+_BURIALS, _PAUSE = 30, 1.0  # attempts to look for dead workers while the store is unreachable, and the seconds between
 _PR_SET_PDEATHSIG = 1
 
 
-class Child:
-    """One process of the pool: a worker of the batch service."""
+class PoolProcess:
+    """A worker of the batch service in one process of Celery's pool."""
 
     def __init__(self, settings: BatchSettings, app: Celery) -> None:
         self._settings, self._app = settings, app
@@ -48,11 +48,11 @@ class Child:
         self._nudges = Nudges(settings, app)
 
     def begin(self) -> None:
-        """Look after what others left, beside the work: whoever was here before may have died."""
-        threading.Thread(target=self._bury, name="batch-bury", daemon=True).start()
+        """Release the items of dead workers, in a thread: the process may replace one that died."""
+        threading.Thread(target=self._expire_dead, name="batch-expire-dead", daemon=True).start()
 
     def work(self, task_type: str) -> bool:
-        """Work on whichever job wants it most, then call workers to what is left; whether there was anything to do."""
+        """Work on a job, then call workers to what is left; false if there was nothing to do."""
         store = self._open()
         if self._runner is None:
             self._runner = Runner(store, load(self._settings), self._settings, names.own())
@@ -62,7 +62,7 @@ class Child:
         return worked
 
     def close(self) -> None:
-        """End what tasks keep open, and every connection."""
+        """Close the tasks and every connection."""
         if self._runner is not None:
             self._runner.close()
         if self._store is not None:
@@ -74,26 +74,26 @@ class Child:
             if self._store is None:
                 try:
                     self._store = open_store(self._settings, durable=False)
-                except Exception as error:  # of a driver's; which one is no matter
-                    raise Unavailable(f"the database cannot be opened: {error}") from error
+                except Exception as error:  # drivers raise errors without a common base
+                    raise Unavailable(f"cannot open the database: {error}") from error
             return self._store
 
     def _types(self, task_type: str) -> list[str]:
-        """All that this worker was started for, so that an item goes on to its next phase in the same hands."""
+        """Returns all task types of this worker's queues, so that an item's next phase can run in the same process."""
         consumed = self._app.amqp.queues.consume_from
         return [name for name in TASK_TYPES if name == task_type or queue_of(self._settings, name) in consumed]
 
-    def _bury(self) -> None:
-        """Give back what dead workers of this machine have, which otherwise would wait until their leases are over."""
+    def _expire_dead(self) -> None:
+        """Release the items of this machine's dead workers, which would otherwise wait for their leases to expire."""
         for _ in range(_BURIALS):
             try:
                 store = self._open()
                 dead = [worker for worker in store.workers() if names.gone(worker)]
                 for worker in dead:
-                    _log.warning("worker %s has died: its items go to others", worker)
+                    _log.warning("worker %s has died; its items go to others", worker)
                     store.expire(worker)
             except Unavailable as error:
-                _log.warning("dead workers are not looked for yet: %s", error.message)
+                _log.warning("cannot look for dead workers yet: %s", error.message)
                 time.sleep(_PAUSE)
                 continue
             if dead:
@@ -106,8 +106,8 @@ class Child:
 def _call(nudges: Nudges, store: Store) -> None:
     try:
         nudges.send(store.backlog())
-    except Exception as error:  # of the broker's client and the database's, whose kinds are many
-        _log.warning("no further workers are called, which a gateway will do: %s", error)
+    except Exception as error:  # the broker client's and the database's errors have no common base
+        _log.warning("cannot call further workers; a gateway will: %s", error)
 
 
 def _settings() -> BatchSettings:
@@ -115,7 +115,7 @@ def _settings() -> BatchSettings:
     try:
         settings = service_settings(settings_of(Path(config) if config else None, {}, []), "batch", BatchSettings)
         if not settings.broker_url or not settings.database_url:
-            raise ValueError("services.batch needs a database_url and a broker_url where Celery is to work")
+            raise ValueError("services.batch needs a database_url and a broker_url for Celery workers")
     except (LoadError, ValueError) as error:
         sys.exit(f"celery_app: {error}")
     return settings
@@ -124,16 +124,16 @@ def _settings() -> BatchSettings:
 SETTINGS = _settings()
 TASK_TYPES = tuple(load(SETTINGS))
 app = make_app(SETTINGS, TASK_TYPES)
-_child = Child(SETTINGS, app)
+_child = PoolProcess(SETTINGS, app)
 
 
 def _work(job_id: str, task_type: str) -> bool:
-    """Do work of a type. The job is named for whoever looks on; the store decides which one it is."""
+    """Work on items of a type. `job_id` is for monitoring only; the store decides which job it is."""
     try:
         return _child.work(task_type)
     except BatchError as error:
-        # Nothing is lost with the message: a gateway sends another one while there is work.
-        _log.warning("no work is taken: %s", error.message)
+        # The message may be lost: a gateway sends another one while there is work.
+        _log.warning("cannot work: %s", error.message)
         return False
 
 
@@ -142,7 +142,7 @@ app.task(_work, name=TASK)
 
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: object) -> None:
-    # Nobody replaces a child whose worker was killed, and nobody would see it.
+    # A pool process whose parent was killed would go on unsupervised.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _child.begin()

@@ -1,6 +1,6 @@
-"""The settings of the batch service: one frozen value, checked once.
+"""The settings of the batch service: one frozen value, validated once.
 
-Reads no environment: whoever composes the process does.
+Reads no environment; the composition root does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LEAST_DAYS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long a lease lasts and how often an item is tried; times in seconds."""
+    """How long a lease lasts and how often an item is retried; times in seconds."""
 
     lease_seconds: float = 25.0
     max_attempts: int = 3
@@ -26,49 +26,49 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettings:
-    """Where jobs are kept, who works on them, what is allowed. Raises ValueError for values that make no sense."""
+    """Where jobs are stored, what runs their items, and the limits. Raises ValueError for invalid values."""
 
-    data_dir: str = "artificer-data"  # made where it is missing; holds batch.sqlite3
+    data_dir: str = "artificer-data"  # created if missing; holds batch.sqlite3
     database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
-    database_connections: int = 8  # to PostgreSQL, of each gateway; a worker has one or two
+    database_connections: int = 8  # to PostgreSQL per gateway; a worker has one or two
 
-    engine: Literal["local", "celery", "none"] = "local"  # who works; none: this process only takes and tells of jobs
-    workers: int = 0  # of the local engine; 0: one a processor
+    engine: Literal["local", "celery", "none"] = "local"  # who runs items; none: this process only serves the API
+    workers: int = 0  # of the local engine; 0: one per processor
     broker_url: str = ""  # redis://host:6379/0, for celery
-    celery_queue: str = "artificer.batch"  # queues are named by this and the task type
-    worker_items: int = 100_000  # after so many items a local worker is replaced, since libraries leak
+    celery_queue: str = "artificer.batch"  # prefix of the queues' names; the task type follows
+    worker_items: int = 100_000  # after so many items a local worker is replaced, because libraries leak memory
 
-    lease_seconds: float = 25.0  # a worker that was not heard of for so long has lost its items
-    heartbeat_seconds: float = 5.0  # how often a worker says that it is there
-    sweep_seconds: float = 2.0  # how often leases and waiting work are looked at
-    poll_seconds: float = 0.4  # how often a worker at work looks whether its job was cancelled
-    slice_seconds: float = 5.0  # after so long a worker lets other jobs have their turn
+    lease_seconds: float = 25.0  # a worker that is silent for this long loses its items
+    heartbeat_seconds: float = 5.0  # how often a worker renews its lease
+    sweep_seconds: float = 2.0  # how often expired leases and unclaimed work are looked for
+    poll_seconds: float = 0.4  # how often a busy worker checks whether its job was cancelled
+    slice_seconds: float = 5.0  # after this time a worker moves on if other jobs wait
     max_attempts: int = 3  # of a phase of an item
-    retry_first_seconds: float = 0.5  # before the second attempt; doubled with every further one
-    retry_longest_seconds: float = 30.0  # before any attempt
-    item_timeout_seconds: float = 600.0  # an item that takes longer has hung
-    progress_seconds: float = 0.1  # how often watched jobs are looked at
-    keep_days: float = 0.0  # jobs that ended longer ago are removed, and blobs that no job names; 0: nothing ever is
-    metrics_seconds: float = 10.0  # how often jobs are counted for /metrics; rarer where that takes long
+    retry_first_seconds: float = 0.5  # before the second attempt; doubled for every further one
+    retry_longest_seconds: float = 30.0  # maximum before any attempt
+    item_timeout_seconds: float = 600.0  # an item that takes longer counts as hung
+    progress_seconds: float = 0.1  # how often watched jobs are polled
+    keep_days: float = 0.0  # jobs that ended longer ago and unreferenced blobs are removed; 0: keep for ever
+    metrics_seconds: float = 10.0  # how often jobs are counted for /metrics; rarer if counting is slow
 
     max_items: int = 1_000_000  # of a job
     max_create_items: int = 100_000  # of one CreateJob; more go through UploadItems
     max_phases: int = 32  # of a job
-    max_concurrency: int = 256  # workers that a job may ask for
-    default_concurrency: int = 0  # of a job that names none; 0: as many as there are workers, or processors
-    max_checkpoint_frequency: int = 1000  # finished items that a worker may hold
+    max_concurrency: int = 256  # workers of a job
+    default_concurrency: int = 0  # of a job that sets none; 0: the number of workers, or of processors
+    max_checkpoint_frequency: int = 1000  # finished items that a worker may keep unstored
     max_name_bytes: int = 256  # of names, ids, metadata keys
     max_input_bytes: int = 8 * MIB  # of an item's input
     max_metadata_bytes: int = 64 * KIB  # of an item
     max_parameters_bytes: int = 256 * KIB  # of a phase
     max_output_bytes: int = 16 * MIB  # of a phase's output
     max_blob_bytes: int = 256 * MIB  # of an uploaded document
-    max_page_bytes: int = 3 * MIB  # of one page of results, so that it stays below gRPC's 4 MiB
+    max_page_bytes: int = 3 * MIB  # of a page of results; below gRPC's default of 4 MiB
 
     tasks: dict[str, Any] = field(
         default_factory=dict
-    )  # what task types want to know, a table by the type's name: see batch-tasks.md
-    trial_tasks: bool = False  # offers test.trial, which fails, crashes and hangs as it is told
+    )  # settings of task types, a table by the type's name: see batch-tasks.md
+    trial_tasks: bool = False  # offers test.trial, which fails, crashes and hangs on demand
 
     page: bool = True  # serves the page at /jobs
 
@@ -83,31 +83,33 @@ class BatchSettings:
         if self.engine not in ("local", "celery", "none"):
             raise ValueError(f"engine must be local, celery or none, not {self.engine!r}")
         if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+            raise ValueError("database_url must start with postgresql://, or be empty for SQLite in data_dir")
         if not self.database_url and not self.data_dir:
-            raise ValueError("data_dir must name a folder where there is no database_url")
+            raise ValueError("data_dir must name a folder if database_url is empty")
         if self.engine == "celery" and not self.broker_url:
-            raise ValueError("engine = celery needs a broker_url")
+            raise ValueError("engine = celery requires a broker_url")
         if self.engine == "celery" and not self.database_url:
-            raise ValueError("engine = celery needs a database_url: workers elsewhere cannot reach a file here")
+            raise ValueError("engine = celery requires a database_url: workers on other machines cannot reach a file")
         if 0 < self.keep_days < LEAST_DAYS:
-            raise ValueError(f"keep_days must be 0, for ever, or at least {LEAST_DAYS}: uploads wait for their jobs")
+            raise ValueError(
+                f"keep_days must be 0 (for ever) or at least {LEAST_DAYS}: uploaded blobs wait for their job"
+            )
         if self.heartbeat_seconds * 3 > self.lease_seconds:
             raise ValueError("heartbeat_seconds must be at most a third of lease_seconds")
 
     @property
     def worker_count(self) -> int:
-        """The workers of the local engine."""
+        """The number of workers of the local engine."""
         return self.workers or os.cpu_count() or 1
 
     @property
     def concurrency(self) -> int:
-        """The concurrency of a job that names none."""
+        """The concurrency of a job that sets none."""
         return self.default_concurrency or self.worker_count
 
     @property
     def policy(self) -> Policy:
-        """What the store has to know."""
+        """The part of the settings that the store needs."""
         return Policy(
             lease_seconds=self.lease_seconds,
             max_attempts=self.max_attempts,

@@ -247,7 +247,7 @@ async def test_a_lost_nudge_costs_no_more_than_a_sweep(folder: dict[str, Any]) -
         assert (await ended(served.store, job.id)).state is JobState.COMPLETED
 
 
-async def test_a_stop_as_a_worker_ends_hires_nobody_and_ends_too(folder: dict[str, Any]) -> None:
+async def test_a_stop_as_a_worker_ends_starts_no_worker_and_ends_too(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, workers=1)
     async with working(settings) as served:
         await ready(served)
@@ -364,7 +364,7 @@ async def test_an_engine_that_cannot_start_workers_says_so(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     engine = LocalEngine(store, settings)
     await engine.start()
-    await until(lambda: "could not be started" in caplog.text)
+    await until(lambda: "cannot start a worker process" in caplog.text)
     assert not engine.healthy
     engine.nudge("nobody")
     engine.wanted([Backlog(job_id="x", task_type="y", ready=1, slots=1)])

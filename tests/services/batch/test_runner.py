@@ -142,12 +142,12 @@ def exits(_: Work) -> str:
     [
         (rejects, r"it is no good", 1),
         (fails, r"not now", 2),
-        (breaks, r"unexpected ValueError; the server's log has it as [0-9a-f]{8}", 2),
+        (breaks, r"unexpected ValueError; see the server's log for fault [0-9a-f]{8}", 2),
         (exits, r"unexpected SystemExit; .*", 2),  # libraries that were written as programs
-        (lambda _: "x" * 2000, r"the output has 2,000 bytes, and 1,000 are allowed", 1),
-        (lambda _: "é" * 501, r"the output has 1,002 bytes, and 1,000 are allowed", 1),
-        (lambda _: "a\0b", r"the output has a NUL character, .*", 1),
-        (lambda _: "\ud800", r"the output has halves of characters, .*", 1),
+        (lambda _: "x" * 2000, r"the output is 2,000 bytes long; at most 1,000 are allowed", 1),
+        (lambda _: "é" * 501, r"the output is 1,002 bytes long; at most 1,000 are allowed", 1),
+        (lambda _: "a\0b", r"the output contains the character U\+0000, .*", 1),
+        (lambda _: "\ud800", r"the output contains lone surrogates, .*", 1),
         (lambda _: Output(text="", score=0.42), r"score 0\.42 is below 0\.8", 2),
         (lambda _: Output(text="", score=float("nan")), r"score nan is below 0\.8", 2),
     ],

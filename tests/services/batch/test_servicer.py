@@ -368,7 +368,7 @@ async def test_a_job_that_has_ended_takes_nothing_more(served: Served) -> None:
     await Worker(served.service.store).work(job.id)
     for verb in ("start", "pause", "resume", "cancel"):
         answer = await served.http.post(f"/v1/jobs/{job.id}:{verb}")
-        assert (answer.status_code, "nothing can change it" in answer.text) == (400, True)
+        assert (answer.status_code, "the state is final" in answer.text) == (400, True)
     upload = pb.UploadItemsRequest(job_id=job.id, items=[pb.Item(input="late")])
     code, status = await refused(served.stub.UploadItems(iter([upload])))
     assert (code, facts_of(status)["reason"]) == (PRECONDITION, "JOB_NOT_READY")

@@ -168,13 +168,13 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "is none of PNG"),
-        (b"not a picture", "is none of PNG"),
-        (samples.text_pdf("text"), "is none of PNG"),
-        (samples.picture("text", form="PNG")[:5000], "is broken"),
-        (samples.picture("text", form="JPEG")[:3000], "is broken"),
-        (samples.picture("text", form="TIFF")[:3000], "cannot be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is none of PNG"),  # Pillow would start a program
+        (b"", "expected PNG"),
+        (b"not a picture", "expected PNG"),
+        (samples.text_pdf("text"), "expected PNG"),
+        (samples.picture("text", form="PNG")[:5000], "is corrupt"),
+        (samples.picture("text", form="JPEG")[:3000], "is corrupt"),
+        (samples.picture("text", form="TIFF")[:3000], "cannot read the image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected PNG"),  # Pillow would start a program
     ],
 )
 def test_what_is_no_whole_picture_is_refused(data: bytes, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -63,10 +64,10 @@ def test_a_file_below_the_root_is_read(documents: Documents, path: str, data: by
 
 
 REFUSED = [
-    ("../secret.txt", ".. in it"),
-    ("in/../../secret.txt", ".. in it"),
-    ("in/deep/../../top.txt", ".. in it"),  # it would stay below the root, and is not needed for anything
-    ("..", ".. in it"),
+    ("../secret.txt", "contains .."),
+    ("in/../../secret.txt", "contains .."),
+    ("in/deep/../../top.txt", "contains .."),  # it would stay below the root, and is not needed for anything
+    ("..", "contains .."),
     ("/etc/passwd", "absolute path"),
     ("link.txt", "symbolic link"),
     ("relative.txt", "symbolic link"),
@@ -79,9 +80,9 @@ REFUSED = [
     (".", "is a folder"),
     ("top.txt/more", "not a folder"),
     ("", "empty"),
-    ("top.txt\0.pdf", "NUL"),
-    ("a/" * 5000 + "b", "longer than any path"),
-    ("x" * 300, "longer than any"),
+    ("top.txt\0.pdf", "character U+0000"),
+    ("a/" * 5000 + "b", "too long for a path"),
+    ("x" * 300, "too long for a path"),
     ("file:///etc/passwd", "is a URL"),
     ("https://example.org/a.pdf", "is a URL"),
     ("blob:", "64 hexadecimal digits"),
@@ -98,7 +99,7 @@ def test_what_can_never_be_read_is_told_when_asked_and_when_read(documents: Docu
     said = documents.check(text)
     assert said is not None
     assert reason in said
-    with pytest.raises(Rejected, match=reason.replace(".", r"\.")):
+    with pytest.raises(Rejected, match=re.escape(reason)):
         documents.read(text, no_blob)
 
 
@@ -172,7 +173,7 @@ def test_data_uris_are_read(documents: Documents, uri: str, data: bytes, kind: s
 
 @pytest.mark.parametrize("uri", ["data:;base64,QQ", "data:;base64,Q!==", "data:;base64,QQ==QQ=="])
 def test_broken_base64_is_refused(documents: Documents, uri: str) -> None:
-    with pytest.raises(Rejected, match="broken base64"):
+    with pytest.raises(Rejected, match="invalid base64"):
         documents.read(uri, no_blob)
 
 

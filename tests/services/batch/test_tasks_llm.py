@@ -151,7 +151,7 @@ def test_what_may_pass_is_asked_again(model: Model, make: Make, _what: str, bad:
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     assert run(make(), work=work).text == "fine"
     assert len(model.asked) == 3
-    assert [level for level, line in work.lines if "asking again in" in line] == [logging.WARNING] * 2
+    assert [level for level, line in work.lines if "retrying in" in line] == [logging.WARNING] * 2
 
 
 def test_what_does_not_pass_fails_the_attempt(model: Model, make: Make) -> None:
@@ -223,7 +223,7 @@ def test_a_server_that_is_not_there_is_told(make: Make) -> None:
 
 def test_an_answer_without_end_is_not_kept(model: Model, make: Make) -> None:
     model.then(completion("x" * 5000))
-    with pytest.raises(Rejected, match="more than 4,096 bytes"):
+    with pytest.raises(Rejected, match="larger than 4,096 bytes"):
         run(make(max_answer_bytes=4096))
 
 
@@ -284,14 +284,14 @@ def test_an_answer_that_was_cut_off_is_told(model: Model, make: Make) -> None:
     model.then(completion("It was a dark and", reason="length"))
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     assert run(make(), work=work).text == "It was a dark and"
-    assert [line for _, line in work.lines] == ["the answer was cut off: the model had no tokens left"]
+    assert [line for _, line in work.lines] == ["the answer is truncated: the model reached its token limit"]
 
 
 def test_json_that_was_asked_for_is_json(model: Model, make: Make) -> None:
     model.then(completion("Sure! {"), completion('{"a": 1}'))
     assert json.loads(run(make(), format="json").text) == {"a": 1}
     model.then(completion('{"a": ', reason="length"))
-    with pytest.raises(Rejected, match="cut off"):
+    with pytest.raises(Rejected, match="truncated"):
         run(make(), format="json")
 
 
@@ -314,22 +314,27 @@ def test_json_pointers_lead_to_scores(text: str, pointer: str, score: float) -> 
 
 @pytest.mark.parametrize("text", ["{}", '{"score": true}', '{"score": "1"}', '{"score": 1.5}', '{"score": NaN}', "no"])
 def test_what_is_no_score_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match=r"it is|it has|is no number"):
+    with pytest.raises(ValueError, match=r"it is|it has|is not a number"):
         score_of(text, "/score")
 
 
 CHECKED: list[tuple[dict[str, Any], PhaseView, str, str]] = [
     ({"base_url": ""}, phase("llm.generate"), "task_type", "services.batch.tasks.llm.generate.base_url"),
     ({"model": ""}, phase("llm.generate"), "model", "services.batch.tasks.llm.generate.model"),
-    ({"models": ["small"]}, phase("llm.generate", model="huge"), "model", "offers small, not 'huge'"),
+    (
+        {"models": ["small"]},
+        phase("llm.generate", model="huge"),
+        "model",
+        "unknown model 'huge'; expected one of: small",
+    ),
     ({}, phase("llm.generate", use_rag=True), "use_rag", "services.batch.tasks.rag.folder"),
     ({}, phase("llm.generate", temperature="hot"), "parameters.temperature", "from 0 to 2"),
     ({}, phase("llm.generate", max_tokens="0"), "parameters.max_tokens", "whole number"),
     ({}, phase("llm.generate", format="xml"), "parameters.format", "text, json"),
     ({}, phase("llm.generate", score="quality"), "parameters.score", "JSON pointer"),
-    ({}, phase("llm.generate", prompt="{{secret}}"), "parameters.prompt", "is no name"),
-    ({}, phase("llm.generate", system="{{outputs.x}}", before=()), "parameters.system", "no phase of this name"),
-    ({}, phase("llm.generate", tools="all"), "parameters.tools", "no such parameter"),
+    ({}, phase("llm.generate", prompt="{{secret}}"), "parameters.prompt", "unknown name"),
+    ({}, phase("llm.generate", system="{{outputs.x}}", before=()), "parameters.system", "names no earlier phase"),
+    ({}, phase("llm.generate", tools="all"), "parameters.tools", "unknown parameter"),
 ]
 
 

@@ -133,7 +133,7 @@ def test_a_plugin_that_imports_nothing_of_the_house_works(install: object) -> No
     assert not isinstance(failed.value, Rejected)
     with pytest.raises(RuntimeError, match="boom"):
         run("boom")
-    with pytest.raises(TypeError, match="made int, not text"):
+    with pytest.raises(TypeError, match="returned int; expected text"):
         run("five")
 
 
@@ -158,7 +158,7 @@ def test_a_broken_plugin_is_told_and_left_out(install: object, point: str, caplo
 
 def test_a_name_twice_stops_the_start_and_tells_whose_it_is(install: object) -> None:
     install("plug", "ocr.extract = plug:shout")  # type: ignore[operator]
-    with pytest.raises(ValueError, match=r"more than once: .*ocr\.extract = plug:shout"):
+    with pytest.raises(ValueError, match=r"duplicate task types: .*ocr\.extract = plug:shout"):
         registry.load(BatchSettings())
 
 
@@ -195,7 +195,7 @@ def test_a_setting_of_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         registry.load(BatchSettings(tasks=known | {"ocr_extrakt": {}}))
     assert [record.getMessage() for record in caplog.records] == [
-        "services.batch.tasks.ocr_extrakt is a setting of no task type"
+        "services.batch.tasks.ocr_extrakt belongs to no task type"
     ]
 
 

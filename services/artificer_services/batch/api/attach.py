@@ -1,6 +1,6 @@
-"""One conversation with a job: commands go in; progress, logs and what became of the commands come out.
+"""The conversation of Attach: commands go in; progress, logs and the results of commands come out.
 
-Owns the order of the events of one Attach. Knows the messages, and no context.
+Owns the order of the events of one call. Knows the protos, and no context.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..jobs.errors import Fault, IllegalTransition, Invalid, NotReady
 from ..jobs.jobs import Jobs
 from .follow import Follower
 from .translate import COMMANDS, job_out, log_out, progress_out
-from .watch import Watch
+from .watch import JobWatch
 
 Requests = AsyncIterator[pb.AttachRequest]
 
@@ -29,20 +29,20 @@ class _End:
 class Attachment:
     """One call of Attach."""
 
-    def __init__(self, jobs: Jobs, watch: Watch, follower: Follower) -> None:
+    def __init__(self, jobs: Jobs, watch: JobWatch, follower: Follower) -> None:
         self._jobs, self._watch, self._follower = jobs, watch, follower
-        # One place: whoever has an event waits until the caller has read the one before.
+        # One place, so that the next event waits until the caller has read the one before.
         self._events: asyncio.Queue[pb.AttachResponse | _End] = asyncio.Queue(1)
-        self._obeying = asyncio.Lock()
-        self._logged = asyncio.Event()  # every line has been sent
+        self._commands = asyncio.Lock()
+        self._logged = asyncio.Event()  # all log lines have been sent
         self._job_id = ""
 
     async def run(self, requests: Requests) -> AsyncGenerator[pb.AttachResponse]:
-        """The events, until the caller has ended its side or the job has ended. Raises BatchError."""
+        """Yields events until the caller half-closes or the job ends. Raises BatchError."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:
-            raise Invalid(Fault("job_id", "must be named by a first message")) from None
+            raise Invalid(Fault("job_id", "must be set in the first message of the stream")) from None
         job = await self._jobs.get(first.job_id)
         self._job_id = job.id
         progress = progress_out(job)
@@ -60,34 +60,34 @@ class Attachment:
     async def _work(self, first: pb.AttachRequest, requests: Requests, progress: pb.Progress) -> None:
         error: Exception | None = None
         try:
-            await self._obey(first)  # also where the job has ended: its refusal is awaited
-            await self._converse(requests, progress, logs=first.include_logs)
+            await self._execute(first)  # even if the job has ended: the caller expects the refusal
+            await self._serve(requests, progress, logs=first.include_logs)
         except Exception as caught:
             error = caught
         await self._events.put(_End(error))
 
-    async def _converse(self, requests: Requests, progress: pb.Progress, *, logs: bool) -> None:
-        hearing = asyncio.create_task(self._hear(requests), name="batch-attach-hear")
-        telling = asyncio.create_task(self._tell(progress), name="batch-attach-tell")
-        running = {hearing, telling, asyncio.create_task(self._log(wanted=logs), name="batch-attach-log")}
+    async def _serve(self, requests: Requests, progress: pb.Progress, *, logs: bool) -> None:
+        reading = asyncio.create_task(self._read(requests), name="batch-attach-read")
+        progressing = asyncio.create_task(self._progress(progress), name="batch-attach-progress")
+        running = {reading, progressing, asyncio.create_task(self._log(wanted=logs), name="batch-attach-log")}
         try:
-            while not (hearing.done() or telling.done()):
+            while not (reading.done() or progressing.done()):
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-            async with self._obeying:  # what is being done is answered
-                hearing.cancel()
+            async with self._commands:  # lets a command in progress be answered
+                reading.cancel()
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _hear(self, requests: Requests) -> None:
+    async def _read(self, requests: Requests) -> None:
         async for request in requests:
-            async with self._obeying:
-                await self._obey(request, late=True)
+            async with self._commands:
+                await self._execute(request, late=True)
 
-    async def _obey(self, request: pb.AttachRequest, *, late: bool = False) -> None:
+    async def _execute(self, request: pb.AttachRequest, *, late: bool = False) -> None:
         command = request.command
         try:
             if late:
@@ -106,15 +106,15 @@ class Attachment:
 
     def _refuse_late(self, request: pb.AttachRequest) -> None:
         if request.job_id not in ("", self._job_id):
-            raise Invalid(Fault("job_id", f"must be {self._job_id}, as in the stream's first message, or empty"))
+            raise Invalid(Fault("job_id", f"must be empty or {self._job_id}, as in the first message of the stream"))
         if request.include_logs:
-            raise Invalid(Fault("include_logs", "is for the first message of the stream"))
+            raise Invalid(Fault("include_logs", "may only be set in the first message of the stream"))
 
-    async def _tell(self, last: pb.Progress) -> None:
+    async def _progress(self, last: pb.Progress) -> None:
         async with aclosing(self._watch.progress(self._job_id)) as stream:
             async for job in stream:
                 if job.state.ended:
-                    await self._logged.wait()  # the last state is the last event
+                    await self._logged.wait()  # the final state is the last event
                 progress = progress_out(job)
                 if progress != last:
                     last = progress

@@ -1,6 +1,6 @@
-"""What a job has made and what its workers write, as it comes: each item and each line exactly once.
+"""Streams a job's results and log lines as they come, each exactly once.
 
-Owns where a stream stands between what is there and what is to come. Knows no protos.
+Owns the position of a stream between stored and future entries. Knows no protos.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from ..jobs.errors import Fault, Invalid
 from ..jobs.job import LogEntry, Result
 from ..jobs.jobs import Jobs
 from ..jobs.states import ItemState
-from .watch import Watch
+from .watch import JobWatch
 
 FINISHED = (ItemState.COMPLETED, ItemState.FAILED, ItemState.CANCELLED)
-"""The states of items that a stream of results can have."""
+"""The item states that a stream of results can contain."""
 
-_PAGE = 200  # items, and lines, of one look
-_MOMENTS = 5000  # (index, moment) pairs of one look; more than any worker stores with one moment
-_QUIET_SECONDS = 0.5  # lines may come without the job's counts changing
-_LAST_SECONDS = 0.3  # whoever ended a job writes its last line right after
-_BETWEEN_SECONDS = 0.2  # between two looks at a job whose counts change all the time
-# A transaction's moment is taken before it is committed: those that ended so long ago are looked at once more. What
-# takes longer comes at the job's end, when all of them are looked at.
+_PAGE = 200  # items or lines per query
+_MOMENTS = 5000  # (index, moment) pairs per query
+_QUIET_SECONDS = 0.5  # log lines may be written while the job's counts stay the same
+_LAST_SECONDS = 0.3  # the last log line is written right after the job's end
+_BETWEEN_SECONDS = 0.2  # between queries for a job whose counts change all the time
+# An item's moment is taken before its transaction commits, so each query overlaps the last by this much. Slower commits
+# are found at the job's end, when all items are read once more.
 _OVERLAP_MICROS = 2_000_000
 
 
 class Follower:
-    """Streams of one gateway."""
+    """The streams of results and logs."""
 
-    def __init__(self, jobs: Jobs, watch: Watch) -> None:
+    def __init__(self, jobs: Jobs, watch: JobWatch) -> None:
         self._jobs, self._watch = jobs, watch
 
     async def logs(self, job_id: str, *, item: int | None, after: int, follow: bool) -> AsyncGenerator[LogEntry]:
-        """The lines after a line, then those to come until the job ends. Raises Invalid, NotFound, Unavailable."""
+        """Yields log lines after an id, then new ones until the job ends. Raises Invalid, NotFound, Unavailable."""
         if item is not None and item < 0:
             raise Invalid(Fault("item_index", "must not be negative"))
         async with self._watch.on(job_id) as feed:
-            late = feed.ended  # whoever ended it has written the last line long since
+            late = feed.ended  # the last line was written long ago
             while True:
-                job = feed.job  # before the look: what was written before the end is found
+                job = feed.job  # read before the query, which then finds all lines written before the end
                 found = await self._jobs.logs(job_id, item=item, after=after, limit=_PAGE)
                 for entry in found:
                     yield entry
@@ -58,38 +58,38 @@ class Follower:
     async def results(
         self, job_id: str, *, states: Sequence[ItemState], follow: bool
     ) -> AsyncGenerator[Sequence[Result]]:
-        """The items that are done, in their order; then those that finish, until the job ends. Raises as `logs`."""
+        """Yields finished items in order, then new ones until the job ends. Raises as `logs`."""
         async with self._watch.on(job_id) as feed:
-            going = _Going(self._jobs, job_id, states or FINISHED)
-            async for page in going.stored():
+            results = _ResultStream(self._jobs, job_id, states or FINISHED)
+            async for page in results.stored():
                 yield page
             if not follow:
                 return
             while True:
                 job = feed.job
-                async for page in going.finished(everything=job.state.ended):
+                async for page in results.finished(everything=job.state.ended):
                     yield page
                 if job.state.ended:
                     break
                 await feed.next(job)
                 await asyncio.sleep(_BETWEEN_SECONDS)
-            if ItemState.CANCELLED in going.states:
-                async for page in going.stored(ItemState.CANCELLED):
+            if ItemState.CANCELLED in results.states:
+                async for page in results.stored(ItemState.CANCELLED):
                     yield page
 
 
-class _Going:
-    """How far one stream of results is."""
+class _ResultStream:
+    """The position of one stream of results."""
 
     def __init__(self, jobs: Jobs, job_id: str, states: Sequence[ItemState]) -> None:
         self.states = states
         self._jobs, self._job_id = jobs, job_id
-        self._sent = _Bits()
+        self._sent = _IndexSet()
         self._moment = 0
         self._chunk = 32
 
     async def stored(self, *states: ItemState) -> AsyncGenerator[list[Result]]:
-        """The items that have ended, in their order, without those that were sent."""
+        """Yields ended items in order, without those already sent."""
         jobs, after = self._jobs, -1
         while found := await jobs.run(
             jobs.store.results,
@@ -105,7 +105,7 @@ class _Going:
                 yield fresh
 
     async def finished(self, *, everything: bool) -> AsyncGenerator[list[Result]]:
-        """The items that ended since the last time, or at any time, without those that were sent."""
+        """Yields items that ended since the last call, or all, without those already sent."""
         moment = 0 if everything else max(self._moment - _OVERLAP_MICROS, 0)
         limit = _MOMENTS
         while True:
@@ -117,7 +117,7 @@ class _Going:
                 self._moment = max(self._moment, pairs[-1][1])
             if len(pairs) < limit:
                 return
-            # The next look begins with this one's last moment, which may have more items than were given.
+            # The next query starts at the last moment of this one, which may have more items than were returned.
             limit = limit * 2 if pairs[-1][1] == moment else _MOMENTS
             moment = pairs[-1][1]
 
@@ -128,21 +128,21 @@ class _Going:
             start += len(chunk)
             found = await self._jobs.run(self._jobs.store.results_of, self._job_id, chunk)
             size = sum(map(_size, found))
-            # As many as make a page, so that a few large outputs are not all in memory at once.
+            # Sized to make a page, so that large outputs are not all in memory at once.
             self._chunk = max(1, min(_PAGE, self._jobs.settings.max_page_bytes * len(chunk) // max(size, 1)))
             wanted = [result for result in found if result.state in self.states]
             if wanted:
                 yield wanted
 
 
-class _Bits:
-    """A set of item numbers: a million of them in 125 kB."""
+class _IndexSet:
+    """A set of item indexes as a bitmap: a million in 125 kB."""
 
     def __init__(self) -> None:
         self._bits = bytearray()
 
     def add(self, number: int) -> bool:
-        """Put a number in; false where it was in."""
+        """Add a number; false if it was in the set."""
         place, bit = number >> 3, 1 << (number & 7)
         if place >= len(self._bits):
             self._bits.extend(bytes(place + 1 - len(self._bits)))

@@ -1,7 +1,7 @@
-"""Batch jobs as metrics: how many in each state, what waits, who works.
+"""The metrics of batch jobs: jobs by state, waiting items, workers.
 
-A scrape reads what was counted last and asks no database. The counting is rarer the longer it takes, so that it is
-never more than a fiftieth of the database's time, however many jobs there are.
+A scrape returns the last count and reads no database. Counts are rarer the longer they take, so that they use at most a
+fiftieth of the database's time.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ from ..jobs.states import JobState
 
 _log = logging.getLogger(__name__)
 
-_REST = 50  # times as long as the last count took
+_REST = 50  # pause, as a multiple of the last count's duration
 
 
 class BatchMetrics:
-    """A collector as prometheus-client takes it, which counts each `seconds` from `start` to `stop`.
+    """A prometheus-client collector that counts every `seconds`, from `start` to `stop`.
 
-    All that several gateways show of one database is the same, but for `local`, the workers of each: by state.
+    Gateways of one database show the same numbers, except for `local`, their own workers by state.
     """
 
     def __init__(self, jobs: Jobs, seconds: float, local: Callable[[], Mapping[str, int]]) -> None:
         self._jobs, self._seconds, self._local = jobs, seconds, local
         self._seen: Overview | None = None
         self._task: asyncio.Task[None] | None = None
-        self._looking = asyncio.Lock()  # an older count must not come after a newer one
+        self._looking = asyncio.Lock()  # keeps an older count from replacing a newer one
 
     def start(self) -> None:
-        """Begin, with a first count at once."""
-        self._task = asyncio.create_task(self._go_on(), name="batch-metrics")
+        """Start; the first count is immediate."""
+        self._task = asyncio.create_task(self._loop(), name="batch-metrics")
 
     async def stop(self) -> None:
-        """End; a count that has begun is not waited for."""
+        """Stop, cancelling a count in progress."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._seen = None
 
-    async def _go_on(self) -> None:
+    async def _loop(self) -> None:
         while True:
             began = time.monotonic()
             await self.look()
             await asyncio.sleep(max(self._seconds, _REST * (time.monotonic() - began)))
 
     async def look(self) -> None:
-        """Count now. Where that cannot be done nothing is shown: old numbers would look like good ones."""
+        """Count now. After a failure no numbers are exported, because old ones would look current."""
         async with self._looking:
             seen = None
             try:
                 seen = await self._jobs.run(self._jobs.store.overview)
-            except BatchError as error:  # readiness tells of it
-                _log.debug("jobs could not be counted: %s", error.message)
+            except BatchError as error:  # readiness reports it
+                _log.debug("cannot count jobs: %s", error.message)
             except Exception:
-                _log.exception("jobs could not be counted for metrics")
+                _log.exception("cannot count jobs for metrics")
             self._seen = seen
 
     def collect(self) -> Iterator[Metric]:
-        """The families as they were counted last."""
+        """Yields the metric families of the last count."""
         seen = self._seen
         if seen is not None:
             yield _by_state(
@@ -75,11 +75,11 @@ class BatchMetrics:
             )
             yield _by_state(
                 "artificer_batch_items",
-                "Items: waiting in running jobs, held by workers, completed and failed in all jobs that are kept.",
+                "Items: waiting in running jobs, held by workers, completed and failed in all stored jobs.",
                 {"waiting": seen.waiting, "held": seen.held, "completed": seen.completed, "failed": seen.failed},
             )
             yield GaugeMetricFamily(
-                "artificer_batch_workers", "Workers on any machine that hold work just now.", value=seen.workers
+                "artificer_batch_workers", "Workers on any machine that hold a slot.", value=seen.workers
             )
             yield GaugeMetricFamily(
                 "artificer_batch_idle_seconds",
@@ -89,7 +89,7 @@ class BatchMetrics:
         if local := self._local():
             yield _by_state(
                 "artificer_batch_local_workers",
-                "Worker processes of this gateway: those that are there, and those that are on their way.",
+                "Worker processes of this gateway: ready and missing.",
                 local,
             )
 

@@ -1,6 +1,6 @@
-"""artificer.batch.v1.BatchService for gRPC: proto to use case and back.
+"""The gRPC servicer of artificer.batch.v1.BatchService: translates protos to use cases and back.
 
-Decides nothing: what a stream of requests inherits is `upload`'s, the conversation of Attach is `attach`'s.
+Decides nothing: `upload` owns the streams of requests, `attach` the conversation of Attach.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from .attach import Attachment
 from .follow import FINISHED, Follower
 from .statuses import Context, abort
 from .upload import Uploading, upload_blob
-from .watch import Watch
+from .watch import JobWatch
 
-# The gateway's name for "this field of each message is its event's id", for Server-Sent Events.
+# Tells the gateway which field of each message is the event's id in Server-Sent Events.
 _LINE_ID = (("x-sse-id-field", "id"),)
 _LAST_EVENT_ID = "last-event-id"
 _IDEMPOTENCY_KEY = "idempotency-key"
 
 
 class BatchServicer(rpc.BatchServiceServicer):
-    """Serves BatchService from Jobs and what watches them."""
+    """Serves BatchService from `Jobs` and `JobWatch`."""
 
-    def __init__(self, jobs: Jobs, watch: Watch) -> None:
+    def __init__(self, jobs: Jobs, watch: JobWatch) -> None:
         self._jobs, self._watch = jobs, watch
         self._follower = Follower(jobs, watch)
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
         request_id = request.request_id or _metadata(context, _IDEMPOTENCY_KEY)
         try:
-            job = await self._jobs.create(partial(translate.asked_in, request, request_id))
+            job = await self._jobs.create(partial(translate.job_request_in, request, request_id))
         except errors.BatchError as error:
             await abort(context, error)
         return translate.job_out(job)
@@ -152,7 +152,7 @@ class BatchServicer(rpc.BatchServiceServicer):
         except errors.BatchError as error:
             stored = uploading.answer.stored_count
             facts = {"position": str(uploading.position), "stored": str(stored)}
-            prefix = f"message {uploading.position} of the stream, after {stored} items that are stored: "
+            prefix = f"message {uploading.position} of the stream, after {stored} stored items: "
             await abort(context, error, prefix if uploading.position else "", **facts)
 
     async def UploadBlob(self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context) -> pb.Blob:
@@ -174,7 +174,7 @@ class BatchServicer(rpc.BatchServiceServicer):
 
 
 def _after(request: pb.StreamLogsRequest, context: Context) -> int:
-    # The header is newer than the URL: a browser that connects again repeats the URL as it was.
+    # The header wins: a browser that reconnects repeats the original URL.
     if last := _metadata(context, _LAST_EVENT_ID):
         return translate.log_id_in(_LAST_EVENT_ID, last)
     return translate.log_id_in("after", request.after)

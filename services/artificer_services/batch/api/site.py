@@ -1,6 +1,6 @@
-"""The page at /jobs.
+"""Serves the page at /jobs.
 
-Knows neither store nor protos: the page itself asks the REST face, as anybody may.
+Knows neither store nor protos: the page calls the REST API as any client does.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ _INDEX = Path(__file__).with_name("page") / "jobs.html"
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page."""
+    """Serve the page and its assets."""
     site.add_page(app, "/jobs", _INDEX)

@@ -1,6 +1,6 @@
-"""Errors of batch jobs as gRPC statuses, with the details that clients act on (AIP-193).
+"""Maps the errors of batch jobs to gRPC statuses with the details that clients act on (AIP-193).
 
-The one place that knows both. Decides nothing else.
+The only module that knows both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CODES: dict[type[errors.BatchError], grpc.StatusCode] = {
     errors.Conflict: grpc.StatusCode.ALREADY_EXISTS,
     errors.IllegalTransition: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotReady: grpc.StatusCode.FAILED_PRECONDITION,
-    # Not RESOURCE_EXHAUSTED: clients would ask again, and what is too large stays so.
+    # Not RESOURCE_EXHAUSTED: clients would retry, and what is too large stays too large.
     errors.TooLarge: grpc.StatusCode.INVALID_ARGUMENT,
     errors.TooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
@@ -34,7 +34,7 @@ _CODES: dict[type[errors.BatchError], grpc.StatusCode] = {
 
 
 def status_of(error: errors.BatchError, prefix: str = "", **facts: str) -> status_pb2.Status:
-    """The status of an error; `prefix` begins its message, `facts` go into its ErrorInfo."""
+    """Returns the status of an error; `prefix` is put before its message, `facts` into its ErrorInfo."""
     status = status_pb2.Status(code=_CODES[type(error)].value[0], message=prefix + error.message)
     for detail in _details(error, facts):
         status.details.add().Pack(detail)

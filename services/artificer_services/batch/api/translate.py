@@ -1,4 +1,7 @@
-"""Jobs as protos and as values. Field by field, and nothing else."""
+"""Translates between protos and the values of `jobs`, field by field.
+
+Validates only what a value cannot represent. Knows neither store nor context.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 
 from ..jobs.errors import Fault, Invalid
 from ..jobs.job import Blob, ItemDraft, Job, LogEntry, Phase, Result
-from ..jobs.rules import Asked
+from ..jobs.rules import JobRequest
 from ..jobs.states import ItemState, JobState, Verb
 from ..tasks.api import Task
 
-ID_DIGITS = 16  # of a log line's id: padded, so that ids sort as text
+ID_DIGITS = 16  # of a log line's id, zero-padded so that ids sort as text
 
 State = TypeVar("State", bound=StrEnum)
 
@@ -35,9 +38,9 @@ _LEVELS = (
 _MICROS = 1_000_000
 
 
-def asked_in(request: pb.CreateJobRequest, request_id: str) -> Asked:
-    """A job as a request has it. Takes a while where it has many items: for a thread."""
-    return Asked(
+def job_request_in(request: pb.CreateJobRequest, request_id: str) -> JobRequest:
+    """Returns the job that a client requests. Slow for many items: call it in a thread."""
+    return JobRequest(
         name=request.name,
         project_id=request.project_id,
         phases=tuple(_phase_in(phase) for phase in request.phases),
@@ -52,9 +55,9 @@ def asked_in(request: pb.CreateJobRequest, request_id: str) -> Asked:
 
 
 def _digest(request: pb.CreateJobRequest) -> bytes:
-    """Tells a request from another with the same id, which itself may come as a field or as a header."""
+    """Returns the digest of a request without its id, which may come as a field or as a header."""
     request_id = request.request_id
-    request.ClearField("request_id")  # instead of a copy: there may be many items
+    request.ClearField("request_id")  # instead of a copy, because there may be many items
     try:
         return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
     finally:
@@ -62,31 +65,31 @@ def _digest(request: pb.CreateJobRequest) -> bytes:
 
 
 def items_in(items: Iterable[pb.Item]) -> Iterator[ItemDraft]:
-    """Items as a request has them."""
+    """Yields the items of a request."""
     for item in items:
         yield ItemDraft(input=item.input, metadata=dict(item.metadata))
 
 
 def _phase_in(phase: pb.Phase) -> Phase:
-    looked_at = phase.validation.enabled
+    validated = phase.validation.enabled
     return Phase(
         name=phase.name,
         task_type=phase.task_type,
         model=phase.model,
         use_rag=phase.use_rag,
-        validation=looked_at,
-        min_score=phase.validation.min_score if looked_at else None,
+        validation=validated,
+        min_score=phase.validation.min_score if validated else None,
         parameters=dict(phase.parameters),
     )
 
 
 def job_states_in(values: Sequence[int]) -> tuple[JobState, ...]:
-    """The states that a list is narrowed to. Raises Invalid."""
+    """Returns the states to filter jobs by. Raises Invalid."""
     return _states_in(values, JOB_STATES)
 
 
 def item_states_in(values: Sequence[int], allowed: Sequence[ItemState] = tuple(ItemState)) -> tuple[ItemState, ...]:
-    """The states that items are narrowed to. Raises Invalid."""
+    """Returns the states to filter items by. Raises Invalid."""
     return _states_in(values, {state: ITEM_STATES[state] for state in allowed})
 
 
@@ -102,7 +105,7 @@ def _states_in(values: Sequence[int], table: Mapping[State, int]) -> tuple[State
 
 
 def job_out(job: Job) -> pb.Job:
-    """A job."""
+    """Returns a job as a proto."""
     made = pb.Job(
         id=job.id,
         name=job.name,
@@ -142,7 +145,7 @@ def _phase_out(phase: Phase) -> pb.Phase:
 
 
 def progress_out(job: Job) -> pb.Progress:
-    """How far a job is."""
+    """Returns a job's progress as a proto."""
     steps = job.total * len(job.phases)
     return pb.Progress(
         completed_items=job.counts.completed,
@@ -155,7 +158,7 @@ def progress_out(job: Job) -> pb.Progress:
 
 
 def result_out(result: Result) -> pb.Result:
-    """An item and what has become of it."""
+    """Returns an item with its outcome as a proto."""
     return pb.Result(
         item_index=result.index,
         input=result.input,
@@ -169,7 +172,7 @@ def result_out(result: Result) -> pb.Result:
 
 
 def log_out(entry: LogEntry) -> pb.LogEntry:
-    """A line of a job's log."""
+    """Returns a log line as a proto."""
     line = entry.line
     stamp = Timestamp()
     stamp.FromMicroseconds(line.time)
@@ -185,16 +188,16 @@ def log_out(entry: LogEntry) -> pb.LogEntry:
 
 
 def log_id_in(field: str, id_: str) -> int:
-    """The number of a line; 0, before the first, where there is none. Raises Invalid."""
+    """Returns the number in a log line's id; 0, before the first, for an empty id. Raises Invalid."""
     if not id_:
         return 0
     if len(id_) != ID_DIGITS or not (id_.isascii() and id_.isdigit()):
-        raise Invalid(Fault(field, f"must be the id of a line, such as {42:0{ID_DIGITS}d}"))
+        raise Invalid(Fault(field, f"must be the id of a log line, such as {42:0{ID_DIGITS}d}"))
     return int(id_)
 
 
 def blob_out(blob: Blob) -> pb.Blob:
-    """A stored piece of bytes."""
+    """Returns a blob as a proto."""
     return pb.Blob(id=blob.id, size=blob.size, content_type=blob.content_type)
 
 

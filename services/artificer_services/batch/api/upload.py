@@ -1,6 +1,6 @@
-"""A stream of items, or of a blob's pieces, on its way into the store: memory stays flat however long it is.
+"""Stores streams of items and of a blob's pieces in constant memory.
 
-Owns what a stream's later messages inherit from its first one. Knows the messages, and no context.
+Owns what the later messages of a stream inherit from the first. Knows the protos, and no context.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from ..jobs import rules
 from ..jobs.errors import Fault, Invalid, NotReady, TooLarge
 from ..jobs.job import Blob, ItemDraft, Job
 from ..jobs.jobs import Jobs
-from ..jobs.rules import Look
+from ..jobs.rules import InputCheck
 from ..jobs.states import JobState
 from .translate import items_in, job_out
 
-_ITEMS = 1000  # stored in one transaction
+_ITEMS = 1000  # per transaction
 _BYTES = 4 * 1024 * 1024  # of their inputs
-_IN_MEMORY = 1024 * 1024  # of a blob; what is larger waits in a file
+_IN_MEMORY = 1024 * 1024  # bytes of a blob; larger ones are spooled to a file
 _PIECE = 256 * 1024
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[^\r\n\0]*)?", re.ASCII)
 _MAX_MEDIA_TYPE = 255
 
 
 class Uploading:
-    """One call of UploadItems; the answer grows as items are stored, in their order."""
+    """One call of UploadItems; `answer` counts the items stored so far."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.answer = pb.UploadItemsResponse()
         self.position = 0
-        """Which message of the stream is being taken, from 1."""
+        """The number of the current message of the stream, from 1."""
         self._jobs = jobs
         self._job: Job | None = None
-        self._look: Look | None = None
+        self._check: InputCheck | None = None
         self._items: list[ItemDraft] = []
         self._bytes = 0
-        self._first: int | None = None  # the index of the first of those that wait
+        self._first: int | None = None  # the index of the first item in the buffer
 
     async def add(self, request: pb.UploadItemsRequest) -> None:
-        """Take the next message. Raises BatchError where it cannot be taken; those before it are stored then."""
+        """Handle the next message. Raises BatchError for an invalid one, after storing those before it."""
         self.position += 1
         try:
             await self._name(request)
@@ -62,9 +62,9 @@ class Uploading:
             await self._flush()
 
     async def finish(self) -> pb.UploadItemsResponse:
-        """Store what waits; the answer. Raises BatchError."""
+        """Store the buffered items and return the answer. Raises BatchError."""
         if self._job is None:
-            raise Invalid(Fault("job_id", "must be named by a first message"))
+            raise Invalid(Fault("job_id", "must be set in the first message of the stream"))
         await self._flush()
         self.answer.job.CopyFrom(job_out(await self._jobs.get(self._job.id)))
         return self.answer
@@ -72,20 +72,22 @@ class Uploading:
     async def _name(self, request: pb.UploadItemsRequest) -> None:
         if self._job is not None:
             if request.job_id not in ("", self._job.id):
-                raise Invalid(Fault("job_id", f"must be {self._job.id}, as in the stream's first message, or empty"))
+                raise Invalid(
+                    Fault("job_id", f"must be empty or {self._job.id}, as in the first message of the stream")
+                )
             return
         job = await self._jobs.get(request.job_id)
         if job.state is not JobState.PENDING:
-            raise NotReady(f"a job that is {job.state.value} takes no more items")
-        self._job, self._look = job, self._jobs.look_of(job)
+            raise NotReady(f"cannot add items to a job that is {job.state.value}")
+        self._job, self._check = job, self._jobs.input_check_of(job)
 
     async def _good(self, request: pb.UploadItemsRequest) -> list[ItemDraft]:
-        assert self._look is not None  # noqa: S101 -- _name has been asked
+        assert self._check is not None  # noqa: S101 -- _name has set it
         if request.HasField("first_index") and request.first_index < 0:
             raise Invalid(Fault("first_index", "must not be negative"))
-        if len(request.items) <= _PIECE_OF_ITEMS:
-            return _checked(request, self._look, self._jobs)
-        return await self._jobs.run(_checked, request, self._look, self._jobs)
+        if len(request.items) <= _INLINE_ITEMS:
+            return _checked(request, self._check, self._jobs)
+        return await self._jobs.run(_checked, request, self._check, self._jobs)
 
     def _next(self) -> int | None:
         return None if self._first is None else self._first + len(self._items)
@@ -99,20 +101,20 @@ class Uploading:
         self.answer.duplicate_count += len(items) - stored
 
 
-# So many items are looked at without a thread; most messages of a stream have one.
-_PIECE_OF_ITEMS = 100
+# Messages with at most this many items are checked without a thread; most have one item.
+_INLINE_ITEMS = 100
 
 
-def _checked(request: pb.UploadItemsRequest, look: Look, jobs: Jobs) -> list[ItemDraft]:
+def _checked(request: pb.UploadItemsRequest, check: InputCheck, jobs: Jobs) -> list[ItemDraft]:
     items = list(items_in(request.items))
-    rules.check_items(items, look, jobs.settings)
+    rules.check_items(items, check, jobs.settings)
     return items
 
 
 async def upload_blob(jobs: Jobs, requests: AsyncIterator[pb.UploadBlobRequest]) -> Blob:
-    """Store a stream's bytes. Raises Invalid, TooLarge.
+    """Store the bytes of a stream as a blob. Raises Invalid, TooLarge.
 
-    They wait in a file until all have come: the database is not kept waiting for a slow client.
+    They are spooled to a file first, so that a slow client holds no transaction open.
     """
     kind: str | None = None
     size, limit = 0, jobs.settings.max_blob_bytes
@@ -122,10 +124,10 @@ async def upload_blob(jobs: Jobs, requests: AsyncIterator[pb.UploadBlobRequest])
                 kind = _media_type(request.content.content_type)
             size += len(request.content.data)
             if size > limit:
-                raise TooLarge(f"a blob may have {limit} bytes; this one has more")
+                raise TooLarge(f"the blob is larger than {limit} bytes, the maximum")
             await jobs.run(spool.write, request.content.data)
         if kind is None:
-            raise Invalid(Fault("content", "must have the first piece of a blob"))
+            raise Invalid(Fault("content", "must be set: the stream has no message"))
         spool.seek(0)
         return await jobs.put_blob(kind, _pieces(spool))
 

@@ -1,7 +1,7 @@
-"""Which jobs are being watched, and how they stand: one look at the store for all of them, while there are any.
+"""Polls the store for the watched jobs, in one query for all of them, while there are any.
 
-Workers of any process and machine change jobs, so the store is asked again and again; nothing has to be told, and
-nothing can be missed. A watcher is given the newest state when it asks: a slow one holds nobody. Knows no protos.
+Workers of any process and machine change jobs, so polling needs no notification and misses nothing. A watcher gets the
+newest state when it asks for it, so a slow one delays no other. Knows no protos.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ _log = logging.getLogger(__name__)
 
 Find = Callable[[Sequence[str]], Awaitable[dict[str, Job]]]
 
-PACE_SECONDS = 0.1  # between two messages of one stream: the contract says ten a second
-_IDLE_ROUNDS = 5  # a job that nobody works on changes by people only: it is looked at every so many rounds
-_AT_ONCE = 500  # jobs of one look
-_PATIENCE_SECONDS = 10.0  # a database that restarts ends no stream
+PACE_SECONDS = 0.1  # between two messages of a stream: the contract says ten a second at most
+_IDLE_ROUNDS = 5  # a job that is not running changes rarely: it is polled every so many rounds
+_AT_ONCE = 500  # jobs per query
+_PATIENCE_SECONDS = 10.0  # an outage of the database shorter than this ends no stream
 
 
-class Feed:
+class WatchedJob:
     """One watched job."""
 
     def __init__(self, job: Job) -> None:
         self.users = 0
-        self.rounds = 0  # until it is looked at again
+        self.rounds = 0  # until it is polled again
         self._job, self._version = job, 0
         self._error: BatchError | None = None
         self._changed = asyncio.Event()
 
     @property
     def job(self) -> Job:
-        """How the job stands. Raises BatchError where nobody can tell any more."""
+        """The job as last seen. Raises BatchError once watching has failed."""
         if self._error is not None:
             raise self._error
         return self._job
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can change it any more."""
+        """Whether the job's state is final."""
         return self._job.state.ended
 
     async def next(self, seen: Job | None, seconds: float | None = None) -> Job:
-        """The job once it is not as it was seen, or after so many seconds. Raises BatchError."""
+        """Returns the job once it differs from `seen`, or after `seconds`. Raises BatchError."""
         while self.job is seen:
             try:
                 async with asyncio.timeout(seconds):
@@ -59,14 +59,14 @@ class Feed:
         return self.job
 
     def see(self, job: Job) -> None:
-        """Take how the job stands now."""
+        """Note the job's current state."""
         self.rounds = 0 if job.state is JobState.RUNNING else _IDLE_ROUNDS
         if job != self._job:
             self._job = job
             self._wake()
 
     def fail(self, error: BatchError) -> None:
-        """Tell every watcher that nobody can tell any more."""
+        """End the watching with an error for every watcher."""
         self._error = error
         self._wake()
 
@@ -75,20 +75,20 @@ class Feed:
         changed.set()
 
 
-class Watch:
-    """Every job that somebody here watches, looked at each `seconds`."""
+class JobWatch:
+    """The watched jobs of this process, polled every `seconds`."""
 
     def __init__(self, find: Find, seconds: float) -> None:
         self._find, self._seconds = find, seconds
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, WatchedJob] = {}
         self._poked = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
         self._failing: float | None = None  # since when
         self._closed = False
 
     @asynccontextmanager
-    async def on(self, job_id: str) -> AsyncIterator[Feed]:
-        """Watch a job. Raises NotFound, Unavailable."""
+    async def on(self, job_id: str) -> AsyncIterator[WatchedJob]:
+        """JobWatch a job. Raises NotFound, Unavailable."""
         feed = self._feeds.get(job_id) or await self._begin(job_id)
         feed.users += 1
         try:
@@ -101,26 +101,26 @@ class Watch:
                 self._poller.cancel()
                 self._poller = None
 
-    async def _begin(self, job_id: str) -> Feed:
+    async def _begin(self, job_id: str) -> WatchedJob:
         job = (await self._find([job_id])).get(job_id)
         if self._closed:
             raise _stopping()
         if job is None:
-            raise NotFound(f"there is no job {job_id}")
-        feed = self._feeds.setdefault(job_id, Feed(job))  # another call may have been faster
+            raise NotFound(f"there is no job {job_id!r}")
+        feed = self._feeds.setdefault(job_id, WatchedJob(job))  # another call may have added it meanwhile
         if self._poller is None:
             self._poller = asyncio.create_task(self._poll(), name="batch-watch")
         return feed
 
     def poke(self, job_id: str) -> None:
-        """Look at a job at once: it was changed here."""
+        """Poll a job at once, because this process changed it."""
         feed = self._feeds.get(job_id)
         if feed is not None:
             feed.rounds = 0
             self._poked.set()
 
     async def progress(self, job_id: str) -> AsyncGenerator[Job]:
-        """How a job stands: at once, then on every change, until it has ended."""
+        """Yields a job at once, then on every change, until it has ended."""
         async with self.on(job_id) as feed:
             job = feed.job
             while True:
@@ -132,17 +132,17 @@ class Watch:
                 rest = sent + PACE_SECONDS - asyncio.get_running_loop().time()
                 if rest > 0:
                     await asyncio.sleep(rest)
-                    job = feed.job  # the newest counts
+                    job = feed.job  # only the newest state is sent
 
-    def part(self) -> None:
-        """Tell every watcher that it is over, and take no new one."""
+    def begin_shutdown(self) -> None:
+        """End every watcher's stream, and refuse new ones."""
         self._closed = True
         for feed in self._feeds.values():
             feed.fail(_stopping())
 
     async def close(self) -> None:
-        """Part, and end what runs."""
-        self.part()
+        """End every watcher's stream, and the polling."""
+        self.begin_shutdown()
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -153,7 +153,7 @@ class Watch:
             begun = loop.time()
             self._poked.clear()
             await self._round()
-            # A database that is slow to answer is not asked all the time.
+            # A slow database gets a rest between two polls.
             rest = max(begun + self._seconds, loop.time() + self._seconds / 4)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(rest):
@@ -177,9 +177,9 @@ class Watch:
         except BatchError as error:
             if self._failing is None:
                 self._failing = loop.time()
-                _log.warning("watched jobs cannot be looked at: %s", error.message)
+                _log.warning("cannot poll watched jobs: %s", error.message)
             if loop.time() - self._failing > _PATIENCE_SECONDS:
-                self._tell(job_ids, error)
+                self._fail(job_ids, error)
             return
         self._failing = None
         for job_id in job_ids:
@@ -187,12 +187,12 @@ class Watch:
             if feed is not None and job_id in found:
                 feed.see(found[job_id])
 
-    def _tell(self, job_ids: list[str], error: BatchError) -> None:
+    def _fail(self, job_ids: list[str], error: BatchError) -> None:
         for job_id in job_ids:
-            # Whoever comes next tries again.
+            # The next watcher starts afresh.
             if feed := self._feeds.pop(job_id, None):
                 feed.fail(error)
 
 
 def _stopping() -> Unavailable:
-    return Unavailable("the batch service is stopping")
+    return Unavailable("the batch service is stopping; try again")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class BatchError(Exception):
-    """A call failed. `message` is safe to show to a client."""
+    """A call failed. `message` is safe to show to clients."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -18,14 +18,14 @@ class BatchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field of a request, by its path such as `phases[2].task_type`."""
+    """A fault in one field of a request, named by its path, such as `phases[2].task_type`."""
 
     field: str
     text: str
 
 
 class Invalid(BatchError):
-    """The request cannot be taken, whatever the state of things."""
+    """The request is invalid in any state of the server."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__("; ".join(f"{fault.field}: {fault.text}" if fault.field else fault.text for fault in faults))
@@ -33,11 +33,11 @@ class Invalid(BatchError):
 
 
 class NotFound(BatchError):
-    """There is no such job, item or blob."""
+    """The job, item or blob does not exist."""
 
 
 class Conflict(BatchError):
-    """The request id belongs to a job that was made from another request; `job_id` is that job."""
+    """The request id was used by a different request, which created the job `job_id`."""
 
     def __init__(self, message: str, job_id: str) -> None:
         super().__init__(message)
@@ -45,24 +45,24 @@ class Conflict(BatchError):
 
 
 class IllegalTransition(BatchError):
-    """A job's state does not allow what was asked; `allowed` are the verbs that it does."""
+    """A job's state does not allow a verb; `allowed` are the verbs that it does allow."""
 
     def __init__(self, state: str, verb: str, allowed: tuple[str, ...]) -> None:
-        can = f"it can be changed by {', '.join(allowed)}" if allowed else "nothing can change it any more"
-        super().__init__(f"a job that is {state} takes no {verb}: {can}")
+        can = f"allowed: {', '.join(allowed)}" if allowed else "the state is final"
+        super().__init__(f"cannot {verb} a job that is {state}; {can}")
         self.state, self.verb, self.allowed = state, verb, allowed
 
 
 class NotReady(BatchError):
-    """The job's state does not allow what was asked, for a reason that is no transition."""
+    """The job is not in a state for this request, and no transition was requested."""
 
 
 class TooLarge(BatchError):
-    """A limit of the server's is reached; the message says which."""
+    """The request exceeds a limit of the server; the message names it."""
 
 
 class TooSlow(BatchError):
-    """A stream's reader fell too far behind; `after` is what to go on from."""
+    """A stream's reader fell too far behind; `after` is the position to resume from."""
 
     def __init__(self, message: str, after: str) -> None:
         super().__init__(message)
@@ -70,8 +70,8 @@ class TooSlow(BatchError):
 
 
 class Unavailable(BatchError):
-    """The store or the workers cannot be reached now; asking again may help."""
+    """The store or the workers are unreachable; a retry may succeed."""
 
 
 class LostSlot(Exception):
-    """A worker's lease is over and its items went to others: what it holds is not to be stored."""
+    """A worker's lease has expired and its items went to others: its outcomes must not be stored."""

@@ -1,4 +1,4 @@
-"""The values of jobs: what people hand in, and what they are told.
+"""The values of jobs: what clients submit and what they see.
 
 Knows no store, no proto and no task type.
 """
@@ -13,7 +13,7 @@ from .states import ItemState, JobState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A step of every item. `min_score` is 0..1, None where outputs are not looked at."""
+    """A step that every item goes through. `min_score` is 0..1; None if outputs are not validated."""
 
     name: str
     task_type: str
@@ -26,7 +26,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemDraft:
-    """An item that has been found good and is to be stored."""
+    """A valid item that is not stored yet."""
 
     input: str
     metadata: dict[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class ItemDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDraft:
-    """A job that has been found good and is to be stored. `digest` tells its request from another's."""
+    """A valid job that is not stored yet. `digest` identifies the content of its request."""
 
     name: str
     project_id: str
@@ -48,7 +48,10 @@ class JobDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """`steps` are phases of items that are over; a failed item's remaining phases count as over. Cost in millionths."""
+    """The counts of a job, cost in millionths of a US dollar.
+
+    `steps` counts finished phases of items; the remaining phases of a failed item count as finished.
+    """
 
     completed: int = 0
     failed: int = 0
@@ -59,7 +62,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A stored job as it stands. `current_phase` is the earliest that some item has yet to go through, else empty."""
+    """A stored job. `current_phase` is the earliest phase that an item has not finished; empty if there is none."""
 
     id: str
     name: str
@@ -79,7 +82,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """An item and what has become of it. `output` is empty until it is COMPLETED."""
+    """An item and its outcome. `output` is empty until the item is COMPLETED."""
 
     index: int
     input: str
@@ -93,7 +96,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A line to be written. `level` is of `logging`; `time` is in microseconds since 1970."""
+    """A log line that is not stored yet. `level` is one of `logging`'s; `time` is in microseconds since 1970."""
 
     level: int
     message: str
@@ -105,7 +108,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """A stored line. The ids of a job's lines grow in the order in which they become visible."""
+    """A stored log line. The ids of a job's lines grow in the order in which they become visible."""
 
     id: int
     line: LogLine
@@ -113,7 +116,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """A stored piece of bytes; `id` is its SHA-256 in hexadecimal."""
+    """Stored bytes; `id` is their SHA-256 in hexadecimal."""
 
     id: str
     size: int
@@ -122,10 +125,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """What an operator wants to see of all jobs at once. `jobs` and items are those of the whole database.
+    """The totals of the whole database, for operators.
 
-    `held` items are with a worker, `waiting` ones of running jobs are with none. `workers` have a lease that is not
-    over. `idle_seconds` is how long the job that has waited longest has work and no worker; 0 where none does.
+    `held` items are claimed by a worker; `waiting` ones belong to running jobs and are not claimed. `workers` hold an
+    unexpired lease. `idle_seconds` is the longest time that a job has had work and no worker, 0 if there is none.
     """
 
     jobs: dict[JobState, int]

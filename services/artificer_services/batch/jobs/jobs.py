@@ -1,7 +1,6 @@
-"""What can be done with jobs: every use case that is one question and one answer.
+"""The use cases of jobs that have one request and one response.
 
-Works on a `Store`, in threads of its own. Knows neither gRPC nor protos; what goes on while somebody watches is
-`follow`'s.
+Calls the `Store` in threads of its own. Knows neither gRPC nor protos; streams are in `api`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from . import rules
 from .errors import BatchError, Fault, Invalid
 from .job import Blob, ItemDraft, Job, LogEntry, LogLine, Result
 from .page_tokens import place_of, token_of
-from .rules import Asked, Look
+from .rules import InputCheck, JobRequest
 from .states import SIGHT_SECONDS, ItemState, JobState, Verb
 from .store import Store
 
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 DEFAULT_JOBS, LARGEST_PAGE = 50, 1000
 DEFAULT_RESULTS = 100
-_SQLITE_THREADS = 4  # readers go beside the one writer
+_SQLITE_THREADS = 4  # readers run beside the one writer
 _DONE = {
     Verb.START: "the job was started",
     Verb.PAUSE: "the job was paused",
@@ -40,10 +39,10 @@ _DONE = {
 
 
 class Jobs:
-    """Jobs and what may be asked of them.
+    """The use cases.
 
-    `document` says what is wrong with an input that should name a document; `nudge` tells of a job that has work;
-    `changed` of one that somebody may be watching.
+    `document` checks an input that names a document; `nudge` is called with a job that has work, `changed` with one
+    that changed and may be watched.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Jobs:
         tasks: Mapping[str, Task],
         settings: BatchSettings,
         *,
-        document: Look,
+        document: InputCheck,
         nudge: Callable[[str], None],
         changed: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -65,23 +64,23 @@ class Jobs:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batch-jobs")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something that blocks in one of the threads."""
+        """Run a blocking function in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
-        """Let what runs end. Blocks."""
+        """Wait for running calls to end. Blocks."""
         self._threads.shutdown()
 
     # Jobs.
 
-    async def create(self, make: Callable[[], Asked]) -> Job:
-        """Store the job that `make` gives. Raises Invalid, Conflict."""
+    async def create(self, make: Callable[[], JobRequest]) -> Job:
+        """Create the job that `make` returns. Raises Invalid, Conflict."""
         job, fresh = await self.run(self._create, make)
         if fresh and job.state is JobState.RUNNING:
             self._nudge(job.id)
         return job
 
-    def _create(self, make: Callable[[], Asked]) -> tuple[Job, bool]:
+    def _create(self, make: Callable[[], JobRequest]) -> tuple[Job, bool]:
         draft, items = rules.draft(make(), self.tasks, self._document, self.settings)
         job, fresh = self.store.create(draft, items)
         if fresh and job.state is JobState.RUNNING:
@@ -89,18 +88,18 @@ class Jobs:
         return job, fresh
 
     async def get(self, job_id: str) -> Job:
-        """A job as it stands. Raises NotFound."""
+        """Returns a job. Raises NotFound."""
         rules.check_job_id(job_id)
         return await self.run(self.store.job, job_id)
 
     async def find(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Several jobs as they stand."""
+        """Returns the jobs with these ids that exist."""
         return await self.run(self.store.find, job_ids)
 
     async def page(
         self, *, size: int, token: str, states: Sequence[JobState], project_id: str
     ) -> tuple[list[Job], str]:
-        """A page of jobs, the newest first, and the token of the next one. Raises Invalid."""
+        """Returns a page of jobs, newest first, and the next page's token. Raises Invalid."""
         faults = [*_size_faults(size), *rules.name_faults("project_id", project_id, self.settings.max_name_bytes)]
         if faults:
             raise Invalid(*faults)
@@ -113,11 +112,11 @@ class Jobs:
         return found[:limit], token_of(found[limit - 1].id, *asked)
 
     async def change(self, job_id: str, verb: Verb) -> Job:
-        """Do what a verb says. Raises NotFound, IllegalTransition, NotReady."""
+        """Apply a verb. Raises NotFound, IllegalTransition, NotReady."""
         rules.check_job_id(job_id)
         job = await self.run(self._change, job_id, verb)
         self.changed(job_id)
-        if verb is Verb.PAUSE:  # until every worker has seen it, or begins nothing because it has not
+        if verb is Verb.PAUSE:  # every worker has seen it by then, or starts nothing because it has not
             await asyncio.sleep(SIGHT_SECONDS)
         if job.state is JobState.RUNNING:
             self._nudge(job_id)
@@ -134,23 +133,23 @@ class Jobs:
         line = LogLine(level=logging.INFO, message=message, time=time.time_ns() // 1000)
         try:
             self.store.log(job_id, [line])
-        except BatchError as error:  # what was done is done
-            _log.warning("job %s: its log could not be written: %s", job_id, error.message)
+        except BatchError as error:  # the change itself is committed
+            _log.warning("job %s: cannot write to its log: %s", job_id, error.message)
 
     # Items and blobs.
 
     async def add_items(self, job: Job, items: list[ItemDraft], first: int | None) -> int:
-        """Store items of a pending job; how many were new. Raises NotReady, TooLarge, Invalid for a gap."""
+        """Add items to a pending job and return how many were new. Raises NotReady, TooLarge, Invalid for a gap."""
         stored, _ = await self.run(self.store.add_items, job.id, items, first=first, limit=self.settings.max_items)
         self.changed(job.id)
         return stored
 
-    def look_of(self, job: Job) -> Look:
-        """How the inputs of a job's items are looked at."""
-        return rules.look_of(job.phases, self.tasks, self._document)
+    def input_check_of(self, job: Job) -> InputCheck:
+        """Returns the check for the inputs of a job's items."""
+        return rules.input_check_of(job.phases, self.tasks, self._document)
 
     async def put_blob(self, content_type: str, pieces: Iterable[bytes]) -> Blob:
-        """Store bytes."""
+        """Store bytes as a blob."""
         return await self.run(self.store.put_blob, content_type, pieces)
 
     # Results and logs.
@@ -158,7 +157,7 @@ class Jobs:
     async def results(
         self, job_id: str, *, size: int, token: str, states: Sequence[ItemState]
     ) -> tuple[list[Result], str]:
-        """A page of a job's items and the token of the next one. Raises Invalid, NotFound."""
+        """Returns a page of a job's items and the next page's token. Raises Invalid, NotFound."""
         rules.check_job_id(job_id)
         if faults := _size_faults(size):
             raise Invalid(*faults)
@@ -173,16 +172,16 @@ class Jobs:
         found = self.store.results(job_id, states=states, after=after, limit=limit, max_bytes=largest)
         if not found:
             return found, False
-        # There may be more behind a page that is full of bytes, too.
+        # A page may be cut short by its bytes, so a short page is not proof of the end.
         last = found[-1].index
         return found, bool(self.store.results(job_id, states=states, after=last, limit=1, max_bytes=0))
 
     async def logs(self, job_id: str, *, item: int | None, after: int, limit: int) -> list[LogEntry]:
-        """Lines of a job's log, after the one with the id `after`."""
+        """Returns lines of a job's log with ids above `after`."""
         return await self.run(self.store.logs, job_id, item=item, after=after, limit=limit)
 
     async def ping(self) -> None:
-        """Returns where the store answers; raises Unavailable."""
+        """Check that the store answers. Raises Unavailable."""
         await self.run(self.store.ping)
 
 

@@ -1,6 +1,6 @@
-"""Page tokens of a list: opaque to clients, and good only for the list they came from.
+"""Page tokens: opaque to clients, and valid only for the list they came from.
 
-Pure; knows neither store nor protos.
+Pure. Knows neither store nor protos.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import hashlib
 
 from .errors import Fault, Invalid
 
-_SUM = 6  # bytes; a token is no secret, it only has to notice a list that is not its own
+_SUM = 6  # bytes; the checksum detects a token of another list, it protects no secret
 
 
 def token_of(place: str, *asked: str) -> str:
-    """The token of the page that begins beyond `place` of the list that was asked for."""
+    """Returns the token of the page that begins after `place` in the list identified by `asked`."""
     return base64.urlsafe_b64encode(_sum(asked) + place.encode()).rstrip(b"=").decode()
 
 
 def place_of(token: str, *asked: str) -> str:
-    """The place that a token stands for. Raises Invalid where it is of another list, or is none."""
+    """Returns the place that a token encodes. Raises Invalid if it is malformed or belongs to another list."""
     try:
         data = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
         place = data[_SUM:].decode("ascii")

@@ -1,4 +1,7 @@
-"""What a service does again and again beside its calls. Knows how often, and not what."""
+"""Background work that a service repeats at an interval.
+
+Knows the interval and the error handling, not the work.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from .errors import BatchError
 _log = logging.getLogger(__name__)
 
 
-class Chore(ABC):
-    """Does `once` each `seconds`, from `start` to `stop`. A failure is logged; the next time may do better."""
+class Periodic(ABC):
+    """Runs `once` every `seconds`, from `start` to `stop`. A failure is logged and the next run goes ahead."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name, self._seconds = name, seconds
@@ -20,24 +23,24 @@ class Chore(ABC):
 
     @abstractmethod
     async def once(self) -> None:
-        """Do it. May raise BatchError."""
+        """Run once. May raise BatchError."""
 
     def start(self) -> None:
-        """Begin, with a first time at once."""
-        self._task = asyncio.create_task(self._go_on(), name=f"batch-{self._name}")
+        """Start; the first run is immediate."""
+        self._task = asyncio.create_task(self._loop(), name=f"batch-{self._name}")
 
     async def stop(self) -> None:
-        """End; a time that has begun is not waited for."""
+        """Stop, cancelling a run in progress."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _go_on(self) -> None:
+    async def _loop(self) -> None:
         while True:
             try:
                 await self.once()
             except BatchError as error:
                 _log.warning("the %s: %s", self._name, error.message)
-            except Exception:  # without the sweep, say, no lease would ever end
+            except Exception:  # the loop must go on: without the sweep no lease would expire
                 _log.exception("the %s failed", self._name)
             await asyncio.sleep(self._seconds)

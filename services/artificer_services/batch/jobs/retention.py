@@ -1,31 +1,31 @@
-"""What is looked at now and then: jobs that ended long ago, and blobs that no job names.
+"""Removes jobs that ended long ago, and blobs that no job references.
 
-Every gateway of a database does it; they do not get in one another's way. Owns when; what is removed is the store's.
+Every gateway of a database runs it; they do not block each other. Owns the schedule; the store does the removal.
 """
 
 from __future__ import annotations
 
 from .jobs import Jobs
-from .periodic import Chore
+from .periodic import Periodic
 
-_PERIOD = 600.0  # seconds between two looks: what is kept for days may stay for minutes more
+_PERIOD = 600.0  # seconds; what is kept for days may stay minutes longer
 _DAY = 86_400.0
 
 
-class Retention(Chore):
-    """Removes what is older than `days`; nothing at all where that is 0."""
+class Retention(Periodic):
+    """Removes what is older than `days`; 0 disables it."""
 
     def __init__(self, jobs: Jobs, days: float) -> None:
         super().__init__("retention", _PERIOD)
         self._jobs, self._keep = jobs, days * _DAY
 
     def start(self) -> None:
-        """Begin, with a first look at once."""
+        """Start, unless disabled; the first run is immediate."""
         if self._keep:
             super().start()
 
     async def once(self) -> None:
-        """Look, and remove all there is: a piece at a time, so that a stop waits for none. Raises Unavailable."""
+        """Remove everything that is due, in small pieces, so that a stop never waits long. Raises Unavailable."""
         store = self._jobs.store
         while await self._jobs.run(store.purge, self._keep):
             pass

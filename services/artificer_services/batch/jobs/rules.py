@@ -1,6 +1,6 @@
-"""What a job, a phase and an item may be. Pure: values in, values or `Invalid` out, with every fault at once.
+"""Validates jobs, phases and items. Pure: values in, values or `Invalid` out, with every fault at once.
 
-Knows no database and no proto. Task types are asked by their own `check`.
+Knows no database and no proto. Task types validate their own parameters (`Task.check`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from ..tasks.api import PhaseView, Task
 from .errors import Fault, Invalid, NotFound
 from .job import ItemDraft, JobDraft, Phase
 
-# Of a hundred thousand bad items nobody wants to hear one by one.
-_FAULTS = 50
-_BYTES_PER_CHARACTER = 4  # at the most, in UTF-8
+_FAULTS = 50  # reported at most: a request may have a hundred thousand bad items
+_BYTES_PER_CHARACTER = 4  # the maximum in UTF-8
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
-Look = Callable[[str], str | None]
-"""Why an input can never be read, None where it may be."""
+InputCheck = Callable[[str], str | None]
+"""Returns why an input can never be read; None if it may be readable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A job as a request has it. `items` are made as they are looked at; `digest` is of the request."""
+class JobRequest:
+    """A job as a client requests it. `items` are made lazily; `digest` identifies the request's content."""
 
     name: str
     project_id: str
@@ -42,36 +41,36 @@ class Asked:
 
 
 def draft(
-    asked: Asked, tasks: Mapping[str, Task], document: Look, settings: BatchSettings
+    request: JobRequest, tasks: Mapping[str, Task], document: InputCheck, settings: BatchSettings
 ) -> tuple[JobDraft, list[ItemDraft]]:
-    """A job that may be stored, and its items; `document` looks at what names one. Raises Invalid."""
+    """Returns a valid job and its items; `document` checks inputs that name documents. Raises Invalid."""
     items: list[ItemDraft] = []
-    look = look_of(asked.phases, tasks, document)
+    check = input_check_of(request.phases, tasks, document)
     _refuse(
         [
-            *name_faults("name", asked.name, settings.max_name_bytes, required=True),
-            *name_faults("project_id", asked.project_id, settings.max_name_bytes),
-            *name_faults("request_id", asked.request_id, settings.max_name_bytes),
-            *_phases_faults(asked.phases, tasks, settings),
-            *_options_faults(asked, settings),
-            *_create_items_faults(asked, look, settings, items),
+            *name_faults("name", request.name, settings.max_name_bytes, required=True),
+            *name_faults("project_id", request.project_id, settings.max_name_bytes),
+            *name_faults("request_id", request.request_id, settings.max_name_bytes),
+            *_phases_faults(request.phases, tasks, settings),
+            *_options_faults(request, settings),
+            *_create_items_faults(request, check, settings, items),
         ]
     )
     job = JobDraft(
-        name=asked.name,
-        project_id=asked.project_id,
-        phases=asked.phases,
-        concurrency=asked.concurrency or min(settings.concurrency, settings.max_concurrency),
-        checkpoint_frequency=asked.checkpoint_frequency or 1,
-        auto_start=asked.auto_start,
-        request_id=asked.request_id,
-        digest=asked.digest,
+        name=request.name,
+        project_id=request.project_id,
+        phases=request.phases,
+        concurrency=request.concurrency or min(settings.concurrency, settings.max_concurrency),
+        checkpoint_frequency=request.checkpoint_frequency or 1,
+        auto_start=request.auto_start,
+        request_id=request.request_id,
+        digest=request.digest,
     )
     return job, items
 
 
-def look_of(phases: Sequence[Phase], tasks: Mapping[str, Task], document: Look) -> Look:
-    """How the inputs of items are looked at: as their first phase takes them."""
+def input_check_of(phases: Sequence[Phase], tasks: Mapping[str, Task], document: InputCheck) -> InputCheck:
+    """Returns the check for the inputs of items, which depends on what the first phase takes."""
     first = tasks.get(phases[0].task_type) if phases else None
     return document if first is not None and first.takes == "document" else _any_text
 
@@ -80,66 +79,68 @@ def _any_text(_: str) -> str | None:
     return None
 
 
-def check_items(items: Sequence[ItemDraft], look: Look, settings: BatchSettings) -> None:
-    """Raises Invalid where items of a request cannot be taken."""
+def check_items(items: Sequence[ItemDraft], check: InputCheck, settings: BatchSettings) -> None:
+    """Raises Invalid if an item of a request is not valid."""
     _refuse(
-        fault for place, item in enumerate(items) for fault in _item_faults(f"items[{place}]", item, look, settings)
+        fault for place, item in enumerate(items) for fault in _item_faults(f"items[{place}]", item, check, settings)
     )
 
 
 def check_job_id(job_id: str) -> None:
-    """Raises Invalid where there is none, NotFound where no job can have it."""
+    """Raises Invalid if the id is empty, NotFound if no job can have it."""
     if not job_id:
-        raise Invalid(Fault("job_id", "must name a job"))
+        raise Invalid(Fault("job_id", "must not be empty"))
     if not _JOB_ID.fullmatch(job_id):
         raise NotFound("there is no such job")
 
 
 def name_faults(field: str, name: str, limit: int, *, required: bool = False) -> Iterator[Fault]:
-    """What is wrong with a name of at most `limit` bytes."""
+    """Yields the faults of a name, which may have `limit` bytes."""
     if required and not name.strip():
         yield Fault(field, "must not be empty")
     size = len(name.encode())
     if size > limit:
-        yield Fault(field, f"is {size} bytes long; {limit} are allowed")
-    # Cc: a line break in a name would forge a line of whoever shows it.
-    if any(unicodedata.category(sign) == "Cc" for sign in name):
+        yield Fault(field, f"is {size} bytes long; at most {limit} are allowed")
+    # Cc: a line break in a name could forge a line in a log or a table that shows it.
+    if any(unicodedata.category(char) == "Cc" for char in name):
         yield Fault(field, "must not contain control characters")
 
 
 def _refuse(faults: Iterable[Fault]) -> None:
     found = list(islice(faults, _FAULTS + 1))
     if len(found) > _FAULTS:
-        found[_FAULTS] = Fault("", f"there is more to mend than these {_FAULTS}")
+        found[_FAULTS] = Fault("", f"there are more faults; only the first {_FAULTS} are listed")
     if found:
         raise Invalid(*found)
 
 
-def _options_faults(asked: Asked, settings: BatchSettings) -> Iterator[Fault]:
+def _options_faults(request: JobRequest, settings: BatchSettings) -> Iterator[Fault]:
     for field, value, most in (
-        ("concurrency", asked.concurrency, settings.max_concurrency),
-        ("checkpoint_frequency", asked.checkpoint_frequency, settings.max_checkpoint_frequency),
+        ("concurrency", request.concurrency, settings.max_concurrency),
+        ("checkpoint_frequency", request.checkpoint_frequency, settings.max_checkpoint_frequency),
     ):
         if not 0 <= value <= most:
-            yield Fault(f"options.{field}", f"must be 1 to {most}, or 0 for the default")
-    if asked.auto_start and not asked.item_count:
-        yield Fault("options.auto_start", "needs items: start the job once they are uploaded")
+            yield Fault(f"options.{field}", f"is {value}; must be 1 to {most}, or 0 for the default")
+    if request.auto_start and not request.item_count:
+        yield Fault("options.auto_start", "needs items; upload them first, then start the job")
 
 
-def _create_items_faults(asked: Asked, look: Look, settings: BatchSettings, into: list[ItemDraft]) -> Iterator[Fault]:
+def _create_items_faults(
+    request: JobRequest, check: InputCheck, settings: BatchSettings, into: list[ItemDraft]
+) -> Iterator[Fault]:
     most = min(settings.max_create_items, settings.max_items)
-    if asked.item_count > most:
-        yield Fault("items", f"are {asked.item_count}; {most} are allowed in CreateJob, UploadItems takes more")
+    if request.item_count > most:
+        yield Fault("items", f"has {request.item_count} entries; CreateJob allows {most}; send more with UploadItems")
         return
-    for place, item in enumerate(asked.items):
-        yield from _item_faults(f"items[{place}]", item, look, settings)
+    for place, item in enumerate(request.items):
+        yield from _item_faults(f"items[{place}]", item, check, settings)
         into.append(item)
 
 
-def _item_faults(field: str, item: ItemDraft, look: Look, settings: BatchSettings) -> Iterator[Fault]:
+def _item_faults(field: str, item: ItemDraft, check: InputCheck, settings: BatchSettings) -> Iterator[Fault]:
     if not item.input:
         yield Fault(f"{field}.input", "must not be empty")
-    elif fault := _text_fault(item.input, settings.max_input_bytes) or look(item.input):
+    elif fault := _text_fault(item.input, settings.max_input_bytes) or check(item.input):
         yield Fault(f"{field}.input", fault)
     if item.metadata:
         yield from _map_faults(f"{field}.metadata", item.metadata, settings.max_metadata_bytes, settings)
@@ -149,13 +150,13 @@ def _phases_faults(phases: Sequence[Phase], tasks: Mapping[str, Task], settings:
     if not phases:
         yield Fault("phases", "must have at least one phase")
     if len(phases) > settings.max_phases:
-        yield Fault("phases", f"are {len(phases)}; {settings.max_phases} are allowed")
+        yield Fault("phases", f"has {len(phases)} entries; at most {settings.max_phases} are allowed")
         return
     names: list[str] = []
     for place, phase in enumerate(phases):
         field = f"phases[{place}]"
         if phase.name in names:
-            yield Fault(f"{field}.name", f"is the name of an earlier phase: {phase.name}")
+            yield Fault(f"{field}.name", f"duplicates the name of an earlier phase: {phase.name!r}")
         yield from name_faults(f"{field}.name", phase.name, settings.max_name_bytes, required=True)
         yield from name_faults(f"{field}.model", phase.model, settings.max_name_bytes)
         yield from _map_faults(f"{field}.parameters", phase.parameters, settings.max_parameters_bytes, settings)
@@ -169,10 +170,10 @@ def _task_faults(field: str, phase: Phase, before: tuple[str, ...], tasks: Mappi
     task = tasks.get(phase.task_type)
     if task is None:
         known = ", ".join(sorted(tasks)) or "none"
-        yield Fault(f"{field}.task_type", f"must be a task type that the server has: {known}")
+        yield Fault(f"{field}.task_type", f"unknown task type {phase.task_type[:64]!r}; expected one of: {known}")
         return
     if phase.validation and not task.scored:
-        yield Fault(f"{field}.validation", f"outputs of {task.name} have no score that could be looked at")
+        yield Fault(f"{field}.validation", f"{task.name} gives no scores to validate")
     view = PhaseView(
         name=phase.name,
         task_type=phase.task_type,
@@ -188,7 +189,7 @@ def _task_faults(field: str, phase: Phase, before: tuple[str, ...], tasks: Mappi
 def _map_faults(field: str, values: Mapping[str, str], limit: int, settings: BatchSettings) -> Iterator[Fault]:
     size = sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
     if size > limit:
-        yield Fault(field, f"is {size} bytes long; {limit} are allowed")
+        yield Fault(field, f"is {size} bytes long; at most {limit} are allowed")
         return
     for key, value in values.items():
         yield from name_faults(field, key, settings.max_name_bytes)
@@ -198,5 +199,5 @@ def _map_faults(field: str, values: Mapping[str, str], limit: int, settings: Bat
 
 def _text_fault(text: str, limit: int) -> str | None:
     if len(text) * _BYTES_PER_CHARACTER > limit and (size := len(text.encode())) > limit:
-        return f"is {size} bytes long; {limit} are allowed"
+        return f"is {size} bytes long; at most {limit} are allowed"
     return "must not contain the character U+0000" if "\0" in text else None

@@ -1,4 +1,4 @@
-"""The state machine of jobs, as a table. The one room that knows which change is allowed.
+"""The state machine of jobs, as a table: the only module that knows which transitions are legal.
 
 Knows no database and no proto.
 """
@@ -9,13 +9,13 @@ from enum import StrEnum
 
 from .errors import IllegalTransition
 
-# A worker begins no item unless it has seen that the job runs within so many seconds, and a pause is answered when so
-# many have gone by: then none is begun any more, and no item costs a look of its own.
+# A worker starts an item only if it has seen the job RUNNING within this many seconds, and a pause is answered after as
+# many: no item starts after the answer, and no item costs a query of its own.
 SIGHT_SECONDS = 0.02
 
 
 class JobState(StrEnum):
-    """What a job is doing."""
+    """The state of a job."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -26,12 +26,12 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can change it any more."""
+        """Whether the state is final."""
         return self in ENDED
 
 
 class ItemState(StrEnum):
-    """What has become of an item. CANCELLED is never stored: it is what an unfinished item of a cancelled job is."""
+    """The state of an item. CANCELLED is never stored: it is the state of unfinished items of a cancelled job."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -41,7 +41,7 @@ class ItemState(StrEnum):
 
 
 class Verb(StrEnum):
-    """What people do to a job."""
+    """An action of a client on a job."""
 
     START = "start"
     PAUSE = "pause"
@@ -51,7 +51,7 @@ class Verb(StrEnum):
 
 ENDED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
-# Verbs are idempotent: a job that is where a verb leads stays there, so that a caller who heard no answer asks again.
+# Verbs are idempotent: a caller that got no answer may repeat one.
 TRANSITIONS: dict[JobState, dict[Verb, JobState]] = {
     JobState.PENDING: {Verb.START: JobState.RUNNING, Verb.CANCEL: JobState.CANCELLED},
     JobState.RUNNING: {
@@ -70,12 +70,12 @@ TRANSITIONS: dict[JobState, dict[Verb, JobState]] = {
     JobState.CANCELLED: {Verb.CANCEL: JobState.CANCELLED},
 }
 
-# Items that run when a job is paused finish, and may be its last ones.
+# PAUSED too: items that run when a job is paused finish, and may be its last.
 MAY_END = frozenset({JobState.RUNNING, JobState.PAUSED})
 
 
 def after(state: JobState, verb: Verb) -> JobState:
-    """The state that a verb leads to. Raises IllegalTransition, which says what is allowed."""
+    """Returns the state that a verb leads to. Raises IllegalTransition, which lists the legal verbs."""
     allowed = TRANSITIONS[state]
     if verb in allowed:
         return allowed[verb]
@@ -83,7 +83,7 @@ def after(state: JobState, verb: Verb) -> JobState:
 
 
 def end_of(completed: int, failed: int, total: int) -> JobState | None:
-    """What a job is whose items have ended; None while some have not."""
+    """Returns the final state of a job by its counts of items; None while some have not ended."""
     if completed + failed < total:
         return None
     return JobState.COMPLETED if completed or not total else JobState.FAILED

@@ -1,12 +1,12 @@
-"""What a store of jobs is: its values, and what is asked of it.
+"""The protocol of the store of jobs.
 
-Knows no database; `sql` has the real one. Synchronous, since workers are: the gateway calls it from threads.
+Knows no database; the room `store` implements it. Synchronous, because workers are: the gateway calls it from threads.
 
-How it stays true through any crash. A worker works on a job through a *slot*: a row with a lease, renewed by
-heartbeats, whose id is the fencing token. Every transaction of a worker first renews its slot; where that finds no row
-the lease was taken away, and nothing of the transaction is stored (`LostSlot`). Items are claimed by putting the slot's
-id on them. A job's counts are its own plus those of its open slots, so that workers share no hot row; closing a slot
-adds them up, and the last one to close sees whether the job has ended. A job's concurrency is the number of its slots.
+How it stays consistent through any crash: a worker works on a job through a *slot*, a row with a lease that heartbeats
+renew and whose id is the fencing token. Every transaction of a worker first renews its slot; if the row is gone, the
+lease has expired and the transaction stores nothing (`LostSlot`). An item is claimed by writing the slot's id into it.
+A job's counts are its own plus those of its open slots, so that workers share no hot row; closing a slot adds its
+counts to the job, and the last slot to close ends the job. A job's concurrency is the number of its slots.
 """
 
 from __future__ import annotations
@@ -20,94 +20,94 @@ from .work import Backlog, Claimed, Outcome, Slot, Swept
 
 
 class Store(Protocol):
-    """Jobs, their items and what became of them. Times are the database's.
+    """Jobs, their items and outcomes. Times are by the database's clock.
 
-    Safe to use from several threads and processes. Every method raises `Unavailable` where the database cannot be
-    reached, and `NotFound` for a job that is not there.
+    Safe to use from several threads and processes. Every method raises `Unavailable` if the database is unreachable,
+    and `NotFound` for a job that does not exist.
     """
 
-    # What people ask.
+    # For clients.
 
     def create(self, draft: JobDraft, items: Sequence[ItemDraft]) -> tuple[Job, bool]:
-        """Store a job with its items, in one transaction; false where its request id had made it before.
+        """Create a job with its items in one transaction; false if its request id already created it.
 
-        Raises `Conflict` where that request was another.
+        Raises `Conflict` if the request id was used by a different request.
         """
 
     def add_items(self, job_id: str, items: Sequence[ItemDraft], *, first: int | None, limit: int) -> tuple[int, int]:
-        """Add items to a pending job; how many were stored, and how many there are now.
+        """Add items to a pending job; returns how many were stored and the new total.
 
-        `first` is the index of the first one: those that the job has already are passed over. Raises `Invalid` for a
-        gap, `NotReady` where the job is no longer pending, `TooLarge` beyond `limit` items of the job.
+        `first` is the index of the first item: those that the job already has are skipped. Raises `Invalid` for a gap,
+        `NotReady` if the job is not pending, `TooLarge` beyond `limit` items of the job.
         """
 
     def job(self, job_id: str) -> Job:
-        """A job as it stands."""
+        """Returns a job."""
 
     def find(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Several jobs as they stand; those that are not there are left out."""
+        """Returns the jobs with these ids that exist."""
 
     def jobs(self, *, states: Sequence[JobState], project_id: str, after: str, limit: int) -> list[Job]:
-        """Jobs, the newest first, those after the one with id `after`; of any state and project where none is given."""
+        """Returns jobs, newest first, after the one with id `after`; of any state and project if none is given."""
 
     def change(self, job_id: str, verb: Verb) -> Job:
-        """Do what a verb says. Raises `IllegalTransition`, and `NotReady` where a job without items is started."""
+        """Apply a verb. Raises `IllegalTransition`, and `NotReady` if the job to start has no items."""
 
     def results(
         self, job_id: str, *, states: Sequence[ItemState], after: int, limit: int, max_bytes: int
     ) -> list[Result]:
-        """Items with an index above `after`, in their order: at most `limit`, at most `max_bytes`, at least one."""
+        """Returns items with an index above `after`, in order: at most `limit` and `max_bytes`, at least one."""
 
     def results_of(self, job_id: str, indexes: Sequence[int]) -> list[Result]:
-        """The items with these indexes."""
+        """Returns the items with these indexes."""
 
     def finished_since(self, job_id: str, *, moment: int, limit: int) -> list[tuple[int, int]]:
-        """(index, moment) of items that ended at `moment` (microseconds of the database's clock) or later, in order."""
+        """Returns (index, moment) of items that ended at `moment` (in microseconds) or later, in order."""
 
     def logs(self, job_id: str, *, item: int | None, after: int, limit: int) -> list[LogEntry]:
-        """Lines with an id above `after`, in their order."""
+        """Returns log lines with an id above `after`, in order."""
 
     def log(self, job_id: str, lines: Sequence[LogLine]) -> None:
-        """Write lines that no worker writes."""
+        """Write log lines outside of a slot."""
 
     def put_blob(self, content_type: str, pieces: Iterable[bytes]) -> Blob:
-        """Store bytes; those that are there already are not stored again."""
+        """Store bytes, unless they are stored already."""
 
     def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
-        """A blob, and its bytes in pieces. Raises `NotFound`."""
+        """Returns a blob and its bytes in pieces. Raises `NotFound`."""
 
     def overview(self) -> Overview:
-        """How all of it stands. Reads a row of every job, and of items only those that are held."""
+        """Returns the totals. Reads one row per job, and only the claimed items."""
 
     def purge(self, keep_seconds: float) -> bool:
-        """Remove a piece of the jobs that ended longer ago, results, logs and all; whether there may be more."""
+        """Remove a piece of the jobs that ended longer ago, with results and logs; true if there may be more."""
 
     def purge_blobs(self, keep_seconds: float, after: str) -> str | None:
-        """Remove blobs that no job names as an input or an output, and that were last uploaded longer ago.
+        """Remove blobs that were last uploaded longer ago and that no input or output references.
 
-        Looks at some, those whose ids come after the given one; the last of them, None where there are no more.
+        Examines a batch of blobs with ids above `after`; returns the last id, None at the end.
         """
 
     def ping(self) -> None:
-        """Returns where the database answers."""
+        """Check that the database answers."""
 
     def close(self) -> None:
         """Close every connection."""
 
-    # What workers ask.
+    # For workers.
 
     def open_slot(self, worker: str, *, job_id: str = "", task_types: Sequence[str] = ()) -> Slot | None:
-        """A hold on a running job with ready items and room for a slot; None where there is nothing to do.
+        """Open a slot on a running job that has ready items and room for a slot; None if there is no such job.
 
-        On `job_id`, or on the job with the fewest slots, the oldest of several. With `task_types` only items whose next
-        phase is of one of them.
+        On `job_id`, or on the job with the fewest slots, the oldest of several. With `task_types`, only items whose
+        next phase is one of them count.
         """
 
     def claim(self, slot: Slot, want: int) -> list[Claimed]:
-        """Take up to `want` ready items, those furthest on first; none where the job does not run.
+        """Claim up to `want` ready items, the furthest advanced first; none if the job is not running.
 
-        An item that was among several when a worker ended comes alone, so that it is known whose fault it was the next
-        time. Raises `LostSlot`.
+        An item that was one of several when a worker died is claimed alone, so that a second crash identifies it.
+        Raises `LostSlot`.
         """
 
     def checkpoint(
@@ -116,36 +116,38 @@ class Store(Protocol):
         """Store outcomes and counts, and claim up to `want` more, in one transaction. Raises `LostSlot`."""
 
     def give_back(self, slot: Slot, indexes: Sequence[int]) -> None:
-        """Return items that were claimed and not begun. Raises `LostSlot`."""
+        """Release items that were claimed and not started. Raises `LostSlot`."""
 
     def heartbeat(self, slot: Slot, logs: Sequence[LogLine] = ()) -> JobState:
-        """Renew the lease; the job's state. Raises `LostSlot`."""
+        """Renew the lease; returns the job's state. Raises `LostSlot`."""
 
     def close_slot(self, slot: Slot) -> JobState:
-        """End a hold: items that it still has go back as after a crash, counts are added up, and the job ends where it
-        was its last. Raises `LostSlot`."""
+        """Close a slot: release its items as after a crash, add its counts to the job, end the job if it was the last.
+
+        Raises `LostSlot`.
+        """
 
     def sweep(self) -> list[Swept]:
-        """End the slots whose lease is over. An item that its worker had alone has used up an attempt."""
+        """End the slots whose lease has expired. An item that was claimed alone has used up an attempt."""
 
     def expire(self, worker: str) -> list[Swept]:
-        """End the slots of a worker that is known to be dead, as `sweep` does."""
+        """End the slots of a worker that is known to be dead, like `sweep`."""
 
     def overdue(self) -> list[Swept]:
-        """The slots whose lease is over and that are not ended yet.
+        """Returns the slots whose lease has expired and that `sweep` has not ended.
 
-        Only reads, so that it answers where `sweep` cannot: a process that was stopped in the middle of a transaction
-        keeps SQLite's lock until somebody who knows of its lease ends it.
+        Only reads, so it answers when `sweep` cannot: a process stopped in the middle of a transaction keeps SQLite's
+        lock until it is killed.
         """
 
     def workers(self) -> list[str]:
-        """The workers that have slots, so that whoever knows of their end can say so."""
+        """Returns the names of workers that have slots."""
 
     def backlog(self) -> list[Backlog]:
-        """Where workers are wanted now."""
+        """Returns the unclaimed work."""
 
     def next_due(self) -> float | None:
-        """Seconds until an item of a running job may be tried again; None where none waits.
+        """Returns the seconds until an item of a running job may be retried; None if none waits.
 
-        Those that may be tried now are in `backlog`.
+        Items that may be retried now are in `backlog`.
         """

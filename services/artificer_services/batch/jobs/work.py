@@ -12,11 +12,11 @@ from .job import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A worker's hold on a job; `id` is the fencing token. `phases` are the numbers of those it may claim items of."""
+    """A worker's place on a job; `id` is the fencing token. `claimable` numbers the phases it may claim."""
 
     id: int
     job_id: str
-    job_key: int  # the job's number within the database
+    job_key: int  # the job's primary key in the database
     worker: str
     checkpoint_frequency: int
     phases: tuple[Phase, ...]
@@ -25,9 +25,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """An item that a slot holds, about to go through phase number `phase`; `attempt` counts from 1.
+    """An item that a slot has claimed for phase number `phase`; `attempt` counts from 1.
 
-    `outputs` are those of the phases before, by name.
+    `outputs` are those of the earlier phases, by name.
     """
 
     index: int
@@ -40,7 +40,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A phase of an item that went well."""
+    """A phase of an item that succeeded."""
 
     index: int
     phase: int
@@ -52,8 +52,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broke:
-    """A phase of an item that did not go well. It is tried again after a while, unless it is `final` or the store's
-    policy allows no further attempt. What was spent is counted all the same."""
+    """A phase of an item that failed.
+
+    It is retried after a pause, unless it is `final` or the policy allows no further attempt. Tokens and cost count
+    either way.
+    """
 
     index: int
     phase: int
@@ -68,7 +71,7 @@ Outcome = Done | Broke
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """A slot whose lease was over: what the worker held has gone back."""
+    """A slot that was ended because its lease expired: the worker's items were released."""
 
     slot_id: int
     worker: str
@@ -77,9 +80,9 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """Work that nobody has: `ready` items of a running job whose next phase is of `task_type`, and room for `slots`.
+    """Unclaimed work: `ready` items of a running job whose next phase is of `task_type`, and room for `slots`.
 
-    Each phase is counted up to a few thousand: who wants workers for more wants as many as there are.
+    Counts stop at a few thousand per phase: beyond that every worker is wanted anyway.
     """
 
     job_id: str

@@ -1,4 +1,7 @@
-"""What the parts of the store have in common, and what they share of jobs."""
+"""The base class of the parts of the store, and look-ups of jobs that they share.
+
+Knows no statement of a part.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from . import schema
 from .language import Statement, given
 from .session import Database, Tx
 
-# The spaces of locks that are no row's, by what the key is of.
+# The first keys of PostgreSQL's advisory locks; the second one is the job's.
 CLAIMS, LOGS = 1_112_493_121, 1_112_493_122
 
 COUNTS = ("completed", "failed", "steps", "tokens", "cost_micros")
 
 
-class Part:
-    """A part of the store, over a database that has its tables."""
+class SqlBase:
+    """A part of the store, over a database whose tables are up to date."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database, self._policy = database, policy
@@ -28,7 +31,7 @@ _KEY = Statement(select(schema.jobs.c.key).where(schema.jobs.c.id == given("job_
 
 
 def key_of(tx: Tx, job_id: str) -> int:
-    """The number of a job within the database. Raises `NotFound`."""
+    """Returns the primary key of a job. Raises `NotFound`."""
     row = tx.one(_KEY, {"job_id": job_id})
     if row is None:
         raise no_job(job_id)
@@ -37,9 +40,9 @@ def key_of(tx: Tx, job_id: str) -> int:
 
 
 def no_job(job_id: str) -> NotFound:
-    """There is no such job."""
-    return NotFound(f"there is no job {job_id}" if _showable(job_id) else "there is no such job")
+    """Returns the error for a job that does not exist; quotes the id if it is safe to print."""
+    return NotFound(f"there is no job {job_id!r}" if _printable(job_id) else "there is no such job")
 
 
-def _showable(job_id: str) -> bool:
+def _printable(job_id: str) -> bool:
     return len(job_id) <= 64 and job_id.isascii() and job_id.isprintable()

@@ -1,7 +1,7 @@
-"""Blobs: bytes under their SHA-256, in pieces.
+"""Stores blobs: bytes named by their SHA-256, in pieces.
 
-A blob's row is written after its last piece: a blob that has a row is whole. Pieces that a crash has left without one
-are made whole by whoever stores the same bytes again.
+A blob's row is written after its last piece: a blob with a row is complete. Pieces that a crash left without a row are
+completed when the same bytes are stored again.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from sqlalchemy import select, update
 from ..jobs.errors import NotFound
 from ..jobs.job import Blob
 from . import schema
-from .base import Part
+from .base import SqlBase
 from .language import Now, Statement, given, upsert
 from .session import Tx
 
 _BLOB, _PIECE = schema.blobs.c, schema.pieces.c
 
 PIECE = 256 * 1024
-_PIECES = 16  # of one transaction, so that a large blob keeps no worker waiting for long
+_PIECES = 16  # per transaction, so that a large blob never blocks workers for long
 _FRESH_MICROS = 60_000_000
-_MEMORY = 1024 * 1024  # larger blobs wait in a file
+_MEMORY = 1024 * 1024  # larger blobs are spooled to a file
 
 _LOOK = Statement(select(_BLOB.id, _BLOB.size, _BLOB.content_type).where(_BLOB.id == given("blob")))
-# Whoever uploads what is there means to use it: its age counts from now on. Once a minute, since that is a write.
+# An upload of stored bytes restarts their age, because a job is about to use them; at most once a minute, as it writes.
 _TOUCH = Statement(
     update(schema.blobs)
     .where(_BLOB.id == given("blob"))
@@ -55,11 +55,11 @@ _PUT = {
 }
 
 
-class Blobs(Part):
-    """The part of the store that keeps bytes; see `Store`."""
+class SqlBlobs(SqlBase):
+    """The part of the store that keeps blobs; see `Store`."""
 
     def put_blob(self, content_type: str, pieces: Iterable[bytes]) -> Blob:
-        """Store bytes; see `Store`. Those that do not fit memory wait in a temporary file until all have come."""
+        """Store bytes; see `Store`. Large ones are spooled to a temporary file first."""
         digest = hashlib.sha256()
         with tempfile.SpooledTemporaryFile(_MEMORY) as spool:
             for piece in pieces:
@@ -77,11 +77,11 @@ class Blobs(Part):
             tx.run(_PUT[tx.name], {"blob": blob_id, "length": size, "kind": content_type})
             stored = _look(tx, blob_id)
         if stored is None:
-            raise NotFound(f"the blob {blob_id} was taken away while it was stored")
+            raise NotFound(f"the blob {blob_id} was removed while it was stored; upload it again")
         return stored
 
     def _known(self, blob_id: str) -> Blob | None:
-        """A blob that is there, and stays for as long as one that was just uploaded."""
+        """Returns a blob that is stored, and restarts its age; None if it is not stored."""
         with self._database.read() as tx:
             known = _look(tx, blob_id)
             if known is None or tx.one(_FRESH, {"blob": blob_id, "age": _FRESH_MICROS}) is not None:
@@ -91,7 +91,7 @@ class Blobs(Part):
         return None if row is None else Blob(id=row[0], size=row[1], content_type=row[2])
 
     def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
-        """A blob and its pieces; see `Store`."""
+        """Returns a blob and its pieces; see `Store`."""
         with self._database.read() as tx:
             found = _look(tx, blob_id)
         if found is None:
@@ -103,7 +103,7 @@ class Blobs(Part):
             with self._database.read() as tx:
                 row = tx.one(_GET, {"blob": blob.id, "place": place})
             if row is None:
-                raise NotFound("there is no such blob any more")
+                raise NotFound("the blob has just been removed")
             yield bytes(row[0])
 
 

@@ -1,6 +1,6 @@
-"""Jobs: making them, giving them items, reading them, changing their state.
+"""Creates jobs, adds items to them, reads them and changes their state.
 
-A job's row is held by whoever changes it, and by nobody who works on it: see `work`.
+Only changes of a job lock its row; workers do not, see `work`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..jobs.errors import Conflict, Fault, Invalid, NotReady, TooLarge
 from ..jobs.job import ItemDraft, Job, JobDraft
 from ..jobs.states import JobState, Verb, after
 from . import schema
-from .base import CLAIMS, COUNTS, Part, key_of, no_job
-from .language import ZERO, Member, Now, Statement, by, given, upsert
+from .base import CLAIMS, COUNTS, SqlBase, key_of, no_job
+from .language import ZERO, InValues, Now, Statement, by, given, upsert
 from .rows import job_of, mapping_text, phases_text, size_of
 from .session import Tx
 
 _JOB = schema.jobs.c
 
-# Jobs as they stand: their own counts and those of their open slots, in one look.
+# A job with its own counts and those of its open slots, in one query.
 _open = (
     select(schema.slots.c.job_key, *(cast(func.sum(schema.slots.c[name]), schema.Big).label(name) for name in COUNTS))
     .group_by(schema.slots.c.job_key)
@@ -43,7 +43,7 @@ JOB: Select[Any] = select(
 ).select_from(schema.jobs.outerjoin(_open, _open.c.job_key == _JOB.key))
 
 _ONE = Statement(JOB.where(_JOB.id == given("job_id")))
-_SEVERAL = Statement(JOB.where(Member(_JOB.id, "job_ids")))
+_SEVERAL = Statement(JOB.where(InValues(_JOB.id, "job_ids")))
 _KNOWN = Statement(
     select(_JOB.id, _JOB.digest).where(
         _JOB.project_id == given("project"), _JOB.request_id == given("request"), schema.HAS_REQUEST_ID
@@ -87,13 +87,13 @@ _MADE = {
 }
 
 
-class Jobs(Part):
-    """The part of the store that people ask of jobs; see `Store`."""
+class SqlJobs(SqlBase):
+    """The part of the store that clients use for jobs; see `Store`."""
 
     def create(self, draft: JobDraft, items: Sequence[ItemDraft]) -> tuple[Job, bool]:
-        """Store a job with its items; see `Store`."""
+        """Create a job with its items; see `Store`."""
         if draft.auto_start and not items:
-            raise NotReady("a job without items cannot be started")
+            raise NotReady("cannot start a job that has no items")
         with self._database.write() as tx:
             known = _known(tx, draft)
             if known is not None:
@@ -118,10 +118,10 @@ class Jobs(Part):
                     "started_now": now if draft.auto_start else None,
                 },
             )
-            if made is None:  # another process made it a moment ago, which this one has waited for
+            if made is None:  # another process has just created it, and this one waited for it
                 known = _known(tx, draft)
                 if known is None:
-                    raise NotReady("the job of this request id is being made; ask again")
+                    raise NotReady("the job of this request id is being created; try again")
                 return known, False
             _add(tx, made[0], items, first=0)
             return job_of(tx.one(_ONE, {"job_id": job_id})), True
@@ -131,21 +131,21 @@ class Jobs(Part):
         with self._database.write() as tx:
             key, state, total = _held(tx, job_id)
             if state != JobState.PENDING:
-                raise NotReady(f"a job that is {state} takes no further items")
+                raise NotReady(f"cannot add items to a job that is {state}")
             if first is None:
                 first = total
             if first > total:
-                raise Invalid(Fault("first_index", f"is {first}, but the job has {total} items: some would be missing"))
+                raise Invalid(Fault("first_index", f"is {first}, but the job has {total} items; a gap is not allowed"))
             fresh = items[total - first :]
             if total + len(fresh) > limit:
-                raise TooLarge(f"a job may have {limit} items at most")
+                raise TooLarge(f"a job may have at most {limit} items")
             if fresh:
                 _add(tx, key, fresh, first=total)
                 tx.run(_GROWN, {"job": key, "now_total": total + len(fresh)})
             return len(fresh), total + len(fresh)
 
     def job(self, job_id: str) -> Job:
-        """A job as it stands; see `Store`."""
+        """Returns a job; see `Store`."""
         with self._database.read() as tx:
             row = tx.one(_ONE, {"job_id": job_id})
         if row is None:
@@ -153,17 +153,17 @@ class Jobs(Part):
         return job_of(row)
 
     def find(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Several jobs as they stand; see `Store`."""
+        """Returns several jobs; see `Store`."""
         with self._database.read() as tx:
             rows = tx.run(_SEVERAL, {"job_ids": tx.packed(job_ids)})
         return {job.id: job for job in map(job_of, rows)}
 
     def jobs(self, *, states: Sequence[JobState], project_id: str, after: str, limit: int) -> list[Job]:
-        """Jobs, the newest first; see `Store`."""
+        """Returns jobs, newest first; see `Store`."""
         chosen = JOB.order_by(_JOB.key.desc()).limit(given("most")).offset(ZERO)
         params: dict[str, Any] = {"most": limit}
         if states:
-            chosen = chosen.where(Member(_JOB.state, "states"))
+            chosen = chosen.where(InValues(_JOB.state, "states"))
         if project_id:
             chosen = chosen.where(_JOB.project_id == given("project"))
             params["project"] = project_id
@@ -176,15 +176,15 @@ class Jobs(Part):
             return [job_of(row) for row in tx.run(Statement(chosen), params)]
 
     def change(self, job_id: str, verb: Verb) -> Job:
-        """Do what a verb says; see `Store`."""
+        """Apply a verb; see `Store`."""
         with self._database.write() as tx:
             key = key_of(tx, job_id)
-            # Waits for the claims that are under way: once a pause is answered no item is begun.
+            # Waits for claims in progress: once a pause is answered no item starts.
             tx.lock(CLAIMS, key)
             _, state, total = _held(tx, job_id)
             wanted = after(state, verb)
             if wanted == JobState.RUNNING and not total:
-                raise NotReady("a job without items cannot be started")
+                raise NotReady("cannot start a job that has no items")
             if wanted != state:
                 (now,) = tx.one(_NOW, {})
                 started = now if wanted == JobState.RUNNING else None
@@ -209,7 +209,7 @@ def _known(tx: Tx, draft: JobDraft) -> Job | None:
         return None
     job_id, digest = row
     if bytes(digest) != draft.digest:
-        raise Conflict("the request id belongs to a job that was made from another request", job_id)
+        raise Conflict("the request id was already used by a different request", job_id)
     return job_of(tx.one(_ONE, {"job_id": job_id}))
 
 
@@ -221,6 +221,6 @@ def _add(tx: Tx, key: int, items: Sequence[ItemDraft], *, first: int) -> None:
 def _inputs(key: int, items: Sequence[ItemDraft], first: int) -> Iterator[tuple[int, int, str, str, int]]:
     for place, item in enumerate(items):
         if "\0" in item.input:
-            raise Invalid(Fault(f"items[{place}].input", "has a NUL"))
+            raise Invalid(Fault(f"items[{place}].input", "must not contain the character U+0000"))
         metadata = mapping_text(item.metadata)
         yield key, first + place, item.input, metadata, size_of(item.input) + size_of(metadata)

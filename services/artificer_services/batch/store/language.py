@@ -1,6 +1,6 @@
-"""What the statements need beyond SQLAlchemy's own, in the words of either database.
+"""Extends SQLAlchemy's expression language by what the statements need in both dialects.
 
-Statements are compiled once and run by the driver itself: measured, half of an item's time was SQLAlchemy's otherwise.
+Statements are compiled once and executed by the driver: SQLAlchemy's execution measured half of an item's time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from . import schema
 
 
 class _Compiler(SQLiteCompiler):
-    """SQLAlchemy leaves hints out for SQLite, which has one."""
+    """Renders hints, which SQLAlchemy omits for SQLite although SQLite has INDEXED BY."""
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
         return text
@@ -42,15 +42,15 @@ class _Compiler(SQLiteCompiler):
 _SQLITE = sqlite.dialect(paramstyle="named")
 _SQLITE.statement_compiler = _Compiler
 
-CLOCK = "now_micros"  # a function that SQLite is given with every connection
+CLOCK = "now_micros"  # a function registered on every SQLite connection
 
-# Constants are part of the text, where the planner sees them. SQLite's LIMIT wants an OFFSET beside it, or gets a
-# parameter for it.
+# Constants are literal, so that the planner sees them. SQLAlchemy adds an OFFSET parameter to SQLite's LIMIT unless one
+# is given.
 ZERO, ONE, NOTHING = (literal_column(text, kind) for text, kind in (("0", Integer), ("1", Integer), ("''", Text)))
 
 
 class Statement:
-    """A statement, compiled for a database when it is first run there. `keys` are the columns of a bare insert."""
+    """A statement, compiled per dialect on first use. `keys` are the columns of an insert without values."""
 
     __slots__ = ("_compiled", "_core", "_keys")
 
@@ -59,7 +59,7 @@ class Statement:
         self._compiled: dict[str, str] = {}
 
     def of(self, dialect: Dialect) -> str:
-        """The text. Every parameter of it is the caller's to give."""
+        """Returns the SQL. The caller supplies every parameter."""
         found = self._compiled.get(dialect.name)
         if found is None:
             target = _SQLITE if dialect.name == "sqlite" else dialect
@@ -69,31 +69,31 @@ class Statement:
 
 
 def given(name: str, kind: TypeEngine[Any] | None = None) -> BindParameter[Any]:
-    """A parameter of a statement; its type is that of what it is compared with, where none is named."""
+    """Returns a parameter; without a type it takes that of the expression it is compared with."""
     return bindparam(name, type_=kind)
 
 
 def by(index: str, chosen: Select[Any]) -> Select[Any]:
-    """A look at items that goes by one of their partial indexes.
+    """Returns a select that uses one of the partial indexes of items.
 
-    SQLite has no statistics of a job that was just made, and would read all of its items instead.
+    SQLite has no statistics of a new job, and would read all of its items instead.
     """
     return chosen.with_hint(schema.items, f"INDEXED BY ix_batch_items_{index}", "sqlite")
 
 
 def adding(table: Any, *columns: str) -> Statement:
-    """A statement that inserts rows given as mappings of these columns."""
+    """Returns a statement that inserts rows given as mappings of these columns."""
     return Statement(insert(table).inline(), columns)
 
 
 def upsert(table: Any, dialect: str) -> Any:
-    """An insert that may say what to do about a row that is there."""
+    """Returns an insert with an ON CONFLICT clause to add."""
     made: Insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
     return made
 
 
 class Now(ColumnElement[int]):
-    """Microseconds since 1970 by the database's clock, the transaction's own time going on."""
+    """Microseconds since 1970 by the database's clock, which advances within a transaction."""
 
     inherit_cache = True
     type = BigInteger()
@@ -109,8 +109,8 @@ def _(element: Now, compiler: Any, **_: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
 
-class Member(ColumnElement[bool]):
-    """Whether a column is among the values of one parameter, which `packed` has made."""
+class InValues(ColumnElement[bool]):
+    """`column IN values`, with all values in one parameter made by `packed`."""
 
     inherit_cache = False
 
@@ -119,17 +119,17 @@ class Member(ColumnElement[bool]):
         self.column, self.plain, self.array = column, bindparam(name, type_=Text()), bindparam(name, type_=ARRAY(kind))
 
 
-@compiles(Member, "sqlite")
-def _(element: Member, compiler: Any, **kw: Any) -> str:
+@compiles(InValues, "sqlite")
+def _(element: InValues, compiler: Any, **kw: Any) -> str:
     column, values = compiler.process(element.column, **kw), compiler.process(element.plain)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are the compiler's own
 
 
-@compiles(Member, "postgresql")
-def _(element: Member, compiler: Any, **kw: Any) -> str:
+@compiles(InValues, "postgresql")
+def _(element: InValues, compiler: Any, **kw: Any) -> str:
     return f"{compiler.process(element.column, **kw)} = ANY ({compiler.process(element.array)})"
 
 
 def packed(values: Iterable[Any], dialect: str) -> Any:
-    """Values as the one parameter of a `Member`."""
+    """Returns values as the single parameter of an `InValues`."""
     return list(values) if dialect == "postgresql" else orjson.dumps(list(values)).decode()

@@ -1,4 +1,7 @@
-"""A job's log: lines that workers and others write."""
+"""Reads and writes the logs of jobs.
+
+Knows no item but by its index.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from sqlalchemy import select
 
 from ..jobs.job import LogEntry, LogLine
 from . import schema
-from .base import LOGS, Part, key_of
+from .base import LOGS, SqlBase, key_of
 from .language import ZERO, Statement, adding, given
 from .rows import storable
 from .session import Tx
@@ -27,11 +30,11 @@ _READ = Statement(_chosen)
 _READ_ITEM = Statement(_chosen.where(_LOG.item_index == given("index"), schema.OF_ITEM))
 
 
-class Logs(Part):
-    """The part of the store that keeps lines; see `Store`."""
+class SqlLogs(SqlBase):
+    """The part of the store that keeps log lines; see `Store`."""
 
     def logs(self, job_id: str, *, item: int | None, after: int, limit: int) -> list[LogEntry]:
-        """Lines with an id above `after`; see `Store`."""
+        """Returns log lines with an id above `after`; see `Store`."""
         with self._database.read() as tx:
             params = {"job": key_of(tx, job_id), "seen": after, "most": limit}
             rows = tx.run(_READ, params) if item is None else tx.run(_READ_ITEM, {**params, "index": item})
@@ -44,16 +47,16 @@ class Logs(Part):
         ]
 
     def log(self, job_id: str, lines: Sequence[LogLine]) -> None:
-        """Write lines that no worker writes; see `Store`."""
+        """Write log lines outside of a slot; see `Store`."""
         with self._database.write() as tx:
             write_lines(tx, key_of(tx, job_id), lines)
 
 
 def write_lines(tx: Tx, job_key: int, lines: Sequence[LogLine]) -> None:
-    """Write lines, as the last thing that a transaction does.
+    """Write log lines, as the last step of a transaction.
 
-    Nobody else writes lines of the job until its end: so ids become visible in their order, and whoever has seen one
-    and reads on from there misses nothing.
+    The lock keeps other writers of the job's log out until the commit: ids become visible in order, and a reader that
+    resumes after an id misses nothing.
     """
     if not lines:
         return

@@ -1,6 +1,6 @@
-"""How all jobs stand, for operators: asked now and then, whoever asks, and never of items one by one.
+"""The totals of all jobs, for operators.
 
-What it costs grows with the number of jobs, not with that of their items.
+Its cost grows with the number of jobs, not of their items.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sqlalchemy import case, distinct, exists, func, or_, select
 from ..jobs.job import Overview
 from ..jobs.states import JobState
 from . import schema
-from .base import Part
+from .base import SqlBase
 from .language import ONE, ZERO, Now, Statement, by
 
 _JOB, _SLOT, _ITEM = schema.jobs.c, schema.slots.c, schema.items.c
@@ -20,7 +20,7 @@ _JOBS = Statement(
         _JOB.state
     )
 )
-# What open slots have counted and their jobs have not yet.
+# Counts of open slots, which their jobs do not include yet.
 _SLOTS = Statement(
     select(
         func.coalesce(func.sum(_SLOT.completed), ZERO),
@@ -42,7 +42,7 @@ _wanted = or_(
     )
 )
 _ended = by("ended", select(func.max(_ITEM.ended)).where(_of_job, schema.ENDED)).correlate(schema.jobs)
-# A running job with work that nobody is at, by when it was started and when an item of its ended last.
+# Running jobs with work and no worker: when each was started, and when one of its items last ended.
 _LEFT = Statement(
     select(_JOB.started, _ended.scalar_subquery(), Now())
     .where(schema.RUNS, ~exists(select(ONE).where(_SLOT.job_key == _JOB.key).correlate(schema.jobs)), _wanted)
@@ -50,11 +50,11 @@ _LEFT = Statement(
 )
 
 
-class Overviews(Part):
-    """The part of the store that operators ask; see `Store`."""
+class SqlOverview(SqlBase):
+    """The part of the store that counts; see `Store`."""
 
     def overview(self) -> Overview:
-        """How all of it stands; see `Store`."""
+        """Returns the totals; see `Store`."""
         with self._database.read() as tx:
             rows = tx.run(_JOBS, {})
             completed, failed, workers = tx.one(_SLOTS, {})
@@ -68,7 +68,7 @@ class Overviews(Part):
             completed=sum(one[1] for one in total.values()) + int(completed),
             failed=sum(one[2] for one in total.values()) + int(failed),
             held=held,
-            # The looks are not one: what has ended between them is in the later ones only.
+            # The queries are not one snapshot: an item that ends in between is in the later ones only.
             waiting=max(0, of - done - bad - int(completed) - int(failed) - held),
             workers=workers,
             idle_seconds=max(0.0, max(idle, default=0) / 1_000_000),

@@ -1,4 +1,7 @@
-"""What has become of items, page by page."""
+"""Reads items and their outcomes, page by page.
+
+Writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from ..jobs.errors import NotFound
 from ..jobs.job import Phase, Result
 from ..jobs.states import ItemState, JobState
 from . import schema
-from .base import Part, no_job
-from .language import ZERO, Member, Statement, by, given
+from .base import SqlBase, no_job
+from .language import ZERO, InValues, Statement, by, given
 from .rows import mapping_of, phases_of
 from .session import Tx
 
@@ -25,19 +28,19 @@ _chosen: Select[Any] = select(
     _ITEM.item_index, _ITEM.phase, _ITEM.attempt, _ITEM.slot, _ITEM.ended, _ITEM.failed, _ITEM.error
 ).where(_ITEM.job_key == _job)
 _of_job = _RESULT.job_key == _job
-# Each table is asked for itself: PostgreSQL, that has no statistics of a new job, would join all of its items.
+# One query per table: PostgreSQL has no statistics of a new job, and would join all of its items.
 _SIZES = Statement(
-    select(_RESULT.item_index, _RESULT.phase, _RESULT.size).where(_of_job, Member(_RESULT.item_index, "indexes"))
+    select(_RESULT.item_index, _RESULT.phase, _RESULT.size).where(_of_job, InValues(_RESULT.item_index, "indexes"))
 )
 _INPUT_SIZES = Statement(
-    select(_INPUT.item_index, _INPUT.size).where(_INPUT.job_key == _job, Member(_INPUT.item_index, "indexes"))
+    select(_INPUT.item_index, _INPUT.size).where(_INPUT.job_key == _job, InValues(_INPUT.item_index, "indexes"))
 )
 _OUTPUTS = Statement(
-    select(_RESULT.item_index, _RESULT.phase, _RESULT.output).where(_of_job, Member(_RESULT.item_index, "indexes"))
+    select(_RESULT.item_index, _RESULT.phase, _RESULT.output).where(_of_job, InValues(_RESULT.item_index, "indexes"))
 )
 _INPUTS = Statement(
     select(_INPUT.item_index, _INPUT.input, _INPUT.metadata).where(
-        _INPUT.job_key == _job, Member(_INPUT.item_index, "indexes")
+        _INPUT.job_key == _job, InValues(_INPUT.item_index, "indexes")
     )
 )
 _FINISHED = Statement(
@@ -47,11 +50,11 @@ _FINISHED = Statement(
     .limit(given("most"))
     .offset(ZERO)
 )
-_OF_INDEXES = Statement(_chosen.where(Member(_ITEM.item_index, "indexes")).order_by(_ITEM.item_index))
+_OF_INDEXES = Statement(_chosen.where(InValues(_ITEM.item_index, "indexes")).order_by(_ITEM.item_index))
 
 
-class Results(Part):
-    """The part of the store that tells of items; see `Store`."""
+class SqlResults(SqlBase):
+    """The part of the store that reads items; see `Store`."""
 
     def results(
         self, job_id: str, *, states: Sequence[ItemState], after: int, limit: int, max_bytes: int
@@ -72,14 +75,14 @@ class Results(Part):
             return _results(tx, key, state, phases, rows)
 
     def results_of(self, job_id: str, indexes: Sequence[int]) -> list[Result]:
-        """The items with these indexes; see `Store`."""
+        """Returns the items with these indexes; see `Store`."""
         with self._database.read() as tx:
             key, state, phases = _about(tx, job_id)
             rows = tx.run(_OF_INDEXES, {"job": key, "indexes": tx.packed(indexes)})
             return _results(tx, key, state, phases, rows)
 
     def finished_since(self, job_id: str, *, moment: int, limit: int) -> list[tuple[int, int]]:
-        """Items that ended at a moment or later; see `Store`."""
+        """Returns the items that ended at a moment or later; see `Store`."""
         with self._database.read() as tx:
             key, _, _ = _about(tx, job_id)
             rows = tx.run(_FINISHED, {"job": key, "since": moment, "most": limit})
@@ -107,8 +110,10 @@ def _of_states(states: Sequence[ItemState], *, cancelled: bool) -> ColumnElement
 
 
 def _cut(tx: Tx, job_key: int, rows: list[Any], phases: int, max_bytes: int) -> list[Any]:
-    """The first rows, at most so many bytes, at least one. The last output of an item that is through counts twice,
-    since a result has it twice."""
+    """Returns the first rows, at most `max_bytes`, at least one.
+
+    The last output of a completed item counts twice, because a result contains it twice.
+    """
     params = {"job": job_key, "indexes": tx.packed(row[0] for row in rows)}
     sizes = Counter(dict(tx.run(_INPUT_SIZES, params)))
     for index, phase, size in tx.run(_SIZES, params):
@@ -127,7 +132,7 @@ def _results(tx: Tx, job_key: int, state: JobState, phases: tuple[Phase, ...], r
     params = {"job": job_key, "indexes": tx.packed(row[0] for row in rows)}
     inputs = {index: (input_, metadata) for index, input_, metadata in tx.run(_INPUTS, params)}
     if len(inputs) < len(rows):
-        raise NotFound("the job was removed a moment ago")
+        raise NotFound("the job has just been removed")
     outputs: dict[int, dict[int, str]] = {}
     for index, phase, output in tx.run(_OUTPUTS, params):
         outputs.setdefault(index, {})[phase] = output
@@ -144,7 +149,7 @@ def _result(
         metadata=mapping_of(given[1]),
         state=_state(slot, ended, failed, cancelled=state == JobState.CANCELLED),
         output=outputs.get(len(phases) - 1, "") if phase == len(phases) else "",
-        # Those of the phases that the item had gone through when its row was read: more may have come since.
+        # Only of phases that were finished when the item's row was read: a later query may find more.
         phase_outputs={phases[number].name: outputs[number] for number in sorted(outputs) if number < phase},
         error=error,
         attempts=attempt,

@@ -1,7 +1,7 @@
-"""Removing what nobody wants any more: jobs that ended long ago, with all they have, and blobs that no job names.
+"""Removes jobs that ended long ago with all their rows, and blobs that no job references.
 
-A job is gone with one small transaction; its many rows follow piece by piece, so that no writer waits for long, and go
-on where they stopped whatever is killed meanwhile.
+One small transaction removes a job; its many rows follow piece by piece, so that no writer waits long. Removal resumes
+where it stopped after any crash.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import logging
 from sqlalchemy import delete, exists, insert, select, update
 
 from . import schema
-from .base import Part
+from .base import SqlBase
 from .language import ONE, ZERO, Now, Statement, given
 from .session import Tx
 
 _log = logging.getLogger(__name__)
 
-_ITEMS = 200  # of one transaction: their inputs and outputs may be megabytes each
+_ITEMS = 200  # per transaction: their inputs and outputs may be megabytes each
 _LINES = 2000
-_BLOBS = 50  # looked at in one go
+_BLOBS = 50  # examined at once
 
 _JOB, _SLOT, _LOG, _BLOB, _PIECE = schema.jobs.c, schema.slots.c, schema.logs.c, schema.blobs.c, schema.pieces.c
 _PURGE = schema.purges.c
@@ -36,7 +36,7 @@ _old = (
 )
 _FORGET = Statement(delete(schema.jobs).where(_JOB.key == _old).returning(_JOB.key, _JOB.id, _JOB.total))
 _NOTE = Statement(insert(schema.purges).values(job_key=_job, total=given("count"), done=ZERO))
-# Several gateways may be at it, each at a job of its own.
+# Several gateways may run this, each on a job of its own.
 _NEXT = Statement(
     select(_PURGE.job_key, _PURGE.total, _PURGE.done)
     .order_by(_PURGE.job_key)
@@ -68,18 +68,18 @@ _NAMED = tuple(
         (schema.results.c.output, schema.OUTPUT_IS_BLOB),
     )
 )
-# Asked again of the row itself: somebody may have uploaded the same bytes a moment ago.
+# JobRequest again of the row itself: somebody may have uploaded the same bytes a moment ago.
 _FORGET_BLOB = Statement(
     delete(schema.blobs).where(_BLOB.id == given("blob"), _BLOB.created < Now() - _keep).returning(_BLOB.id)
 )
 _PIECES = Statement(delete(schema.pieces).where(_PIECE.blob_id == given("blob")))
 
 
-class Retention(Part):
-    """The part of the store that removes; see `Store`."""
+class SqlRetention(SqlBase):
+    """The part of the store that removes old data; see `Store`."""
 
     def purge(self, keep_seconds: float) -> bool:
-        """Remove a piece of jobs that ended long ago; see `Store`."""
+        """Remove a piece of the jobs that ended long ago; see `Store`."""
         with self._database.write() as tx:
             row = tx.one(_NEXT, {})
             if row is None:
@@ -89,7 +89,7 @@ class Retention(Part):
             return True
 
     def purge_blobs(self, keep_seconds: float, after: str) -> str | None:
-        """Remove blobs that no job names; see `Store`."""
+        """Remove blobs that no job references; see `Store`."""
         keep = _micros(keep_seconds)
         with self._database.read() as tx:
             found = [row[0] for row in tx.run(_OLD_BLOBS, {"seen": after, "keep": keep, "most": _BLOBS})]
@@ -107,7 +107,7 @@ def _begin(tx: Tx, keep_seconds: float) -> bool:
         return False
     key, job_id, total = row
     tx.run(_NOTE, {"job": key, "count": total})
-    _log.info("job %s ended long ago and is removed, with its %d items", job_id, total)
+    _log.info("removing job %s, which ended long ago, with its %d items", job_id, total)
     return True
 
 

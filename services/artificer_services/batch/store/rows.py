@@ -1,4 +1,4 @@
-"""Rows to values and back: times, phases, metadata, jobs.
+"""Converts rows to values and back: times, phases, metadata, jobs.
 
 Knows no statement.
 """
@@ -20,46 +20,46 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(micros: int) -> datetime:
-    """Microseconds since 1970 as a time."""
+    """Returns microseconds since 1970 as a time."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
 def phases_text(phases: tuple[Phase, ...]) -> str:
-    """Phases as they are stored."""
+    """Returns phases in their stored form, JSON."""
     return orjson.dumps([asdict(phase) for phase in phases]).decode()
 
 
-@lru_cache(maxsize=512)  # a job's are read again and again, and never change
+@lru_cache(maxsize=512)  # a job's phases are read often and never change
 def phases_of(text: str) -> tuple[Phase, ...]:
-    """Phases from how they are stored."""
+    """Returns phases from their stored form."""
     return tuple(Phase(**phase) for phase in orjson.loads(text))
 
 
 def mapping_text(mapping: Mapping[str, str]) -> str:
-    """Metadata as it is stored; empty where there is none."""
+    """Returns metadata in its stored form, JSON; empty if there is none."""
     return orjson.dumps(mapping).decode() if mapping else ""
 
 
 def mapping_of(text: str) -> dict[str, str]:
-    """Metadata from how it is stored."""
+    """Returns metadata from its stored form."""
     found: dict[str, str] = orjson.loads(text) if text else {}
     return found
 
 
 def size_of(text: str) -> int:
-    """The bytes of a text in UTF-8."""
+    """Returns the size of a text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def storable(text: str) -> str:
-    """A text that both databases take: what libraries give may have NULs, and halves of surrogate pairs."""
+    """Returns a text that both databases accept: outputs of libraries may contain NUL and lone surrogates."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def job_of(row: Any) -> Job:
-    """A job from the columns of `jobs.JOB`, in their order."""
+    """Returns a job from the columns of `jobs.JOB`, in order."""
     (_, id_, name, project_id, state, text, concurrency, frequency, auto_start, total, *rest) = row
     (completed, failed, steps, tokens, cost, created, started, ended, phase) = rest
     phases = phases_of(text)

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy sees them. How a database gets them is `migrations`'.
+"""The tables as SQLAlchemy sees them; `migrations` creates them.
 
 Times are in microseconds since 1970, cost in millionths of a US dollar, sizes in bytes.
 """
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-# SQLite's strict tables know INTEGER, which is 64 bits there, and REAL.
+# SQLite's strict tables have INTEGER (64 bits) and REAL.
 Big = BigInteger().with_variant(Integer, "sqlite")
 Real: TypeEngine[float] = Double().with_variant(REAL, "sqlite")
 
@@ -54,10 +54,10 @@ jobs = Table(
     Column("concurrency", Integer, nullable=False),
     Column("checkpoint_frequency", Integer, nullable=False),
     Column("auto_start", Integer, nullable=False),
-    Column("request_id", Text, nullable=False),  # empty: none
+    Column("request_id", Text, nullable=False),  # empty if there is none
     Column("digest", LargeBinary, nullable=False),
     Column("total", Big, nullable=False),
-    *_counts(),  # of slots that are closed; those of open ones come on top
+    *_counts(),  # of closed slots; those of open slots come on top
     Column("created", Big, nullable=False),
     Column("started", Big),
     Column("ended", Big),
@@ -79,7 +79,7 @@ Index(
 Index("ix_batch_jobs_project", jobs.c.project_id, jobs.c.key)
 Index("ix_batch_jobs_running", jobs.c.key, sqlite_where=RUNS, postgresql_where=RUNS)
 
-# A worker's hold on a job. The id is the fencing token, and no id is ever used twice.
+# The slots of workers on jobs. The id is the fencing token; AUTOINCREMENT never reuses one.
 slots = Table(
     "batch_slots",
     metadata,
@@ -93,20 +93,24 @@ slots = Table(
 )
 Index("ix_batch_slots_job", slots.c.job_key)
 
-# The tables of a job's many rows have no foreign keys: they are written only in transactions that hold the job's row
-# or a slot of it, and a look-up for each of a million rows would check what cannot be otherwise.
+# The tables with many rows per job have no foreign keys: only transactions that hold the job's row or a slot write
+# them, and a look-up for each of a million rows would check what always holds.
 
-# What has become of an item: a narrow row, since it is written again and again. An item is held where it has a slot,
-# has ended where it has a time of that, and waits otherwise.
+# The state of an item: a narrow row, because it is updated often. An item is claimed if it has a slot, has ended if
+# `ended` is set, and waits otherwise.
 items = Table(
     "batch_items",
     metadata,
     Column("job_key", Big, nullable=False, autoincrement=False),
     Column("item_index", Big, nullable=False, autoincrement=False),
-    Column("phase", Integer, nullable=False, server_default=text("0")),  # the one it is in; their number: through all
-    Column("attempt", Integer, nullable=False, server_default=text("0")),  # how often that phase was begun
-    Column("not_before", Big, nullable=False, server_default=text("0")),  # 0: may be begun now
-    Column("alone", Integer, nullable=False, server_default=text("0")),  # 1: may have ended a worker; let it be seen
+    Column(
+        "phase", Integer, nullable=False, server_default=text("0")
+    ),  # the current one; the number of phases once all are done
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # of the current phase
+    Column("not_before", Big, nullable=False, server_default=text("0")),  # 0: ready
+    Column(
+        "alone", Integer, nullable=False, server_default=text("0")
+    ),  # 1: suspected of crashing a worker; claimed alone
     Column("slot", Big),
     Column("ended", Big),
     Column("failed", Integer, nullable=False, server_default=text("0")),
@@ -116,8 +120,8 @@ items = Table(
     sqlite_strict=True,
 )
 
-# Statements repeat these conditions word by word: otherwise neither database would use the indexes. They name no more
-# columns than they must, since an index is written whenever a column is that it names.
+# Statements repeat these conditions literally: otherwise neither database would use the partial indexes. They name as
+# few columns as possible, because an index is updated with every column it names.
 _FREE = "slot IS NULL AND ended IS NULL"
 READY = text(f"{_FREE} AND not_before = 0 AND alone = 0")
 WAITING = text(f"{_FREE} AND not_before > 0")
@@ -139,15 +143,15 @@ for _name, _columns, _where in (
 ):
     Index(f"ix_batch_items_{_name}", *_columns, sqlite_where=_where, postgresql_where=_where)
 
-# What items came with. Beside them, since it may be megabytes and never changes.
+# The inputs of items, in a table of their own: they may be megabytes and never change.
 inputs = Table(
     "batch_inputs",
     metadata,
     Column("job_key", Big, primary_key=True, autoincrement=False),
     Column("item_index", Big, primary_key=True, autoincrement=False),
     Column("input", Text, nullable=False),
-    Column("metadata", Text, nullable=False),  # JSON; empty: none
-    Column("size", Big, nullable=False),  # of both, so that a page can be cut before it is read
+    Column("metadata", Text, nullable=False),  # JSON, or empty
+    Column("size", Big, nullable=False),  # of input and metadata, so that a page can be cut before it is read
     sqlite_strict=True,
 )
 
@@ -190,7 +194,7 @@ Index(
     postgresql_where=OF_ITEM,
 )
 
-# A blob's row is written after its last piece: a blob that has a row is whole.
+# A blob's row is written after its last piece: a blob with a row is complete.
 blobs = Table(
     "batch_blobs",
     metadata,
@@ -209,14 +213,14 @@ pieces = Table(
     sqlite_strict=True,
 )
 
-# Which blobs jobs name. Of a fixed length, since there is a limit to what an index takes, and inputs may be megabytes.
+# The blobs that jobs reference. The fixed length keeps inputs of megabytes out of the index, whose entries are limited.
 INPUT_IS_BLOB, OUTPUT_IS_BLOB = (
     text(f"substr({column}, 1, 5) = 'blob:' AND length({column}) = 69") for column in ("input", "output")
 )
 for _column, _where in ((inputs.c.input, INPUT_IS_BLOB), (results.c.output, OUTPUT_IS_BLOB)):
     Index(f"ix_{_column.table.name}_blob", _column, sqlite_where=_where, postgresql_where=_where)
 
-# Jobs that are being removed: they have no row any more, and those of their items go piece by piece.
+# Jobs being removed: their own row is gone, and the rows of their items are deleted piece by piece.
 purges = Table(
     "batch_purges",
     metadata,

@@ -1,4 +1,4 @@
-"""Transactions, as the store's parts use them: one that reads, one that writes, and what a lost database is.
+"""Transactions for the parts of the store: read, write, and the detection of outages.
 
 Knows no table.
 """
@@ -18,15 +18,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..jobs.errors import Unavailable
 from .language import CLOCK, Statement, packed
-from .write_lock import Turn
+from .write_lock import WriteLock
 
 _log = logging.getLogger(__name__)
 
-_TURN_SECONDS = 10.0  # how long a writer waits for the others before it gives up
+_LOCK_SECONDS = 10.0  # how long a writer waits for other writers
 
 
 class Tx:
-    """A transaction, or one read. Rows are tuples."""
+    """A transaction, or a read without one. Rows are tuples."""
 
     __slots__ = ("_cursor", "_dialect", "name")
 
@@ -34,22 +34,22 @@ class Tx:
         self._cursor, self._dialect, self.name = cursor, dialect, dialect.name
 
     def run(self, statement: Statement, params: Mapping[str, Any]) -> list[Any]:
-        """Run a statement; the rows that it gives."""
+        """Run a statement and return its rows."""
         cursor = self._cursor
         cursor.execute(statement.of(self._dialect), params)
         return cursor.fetchall() if cursor.description else []
 
     def one(self, statement: Statement, params: Mapping[str, Any]) -> Any:
-        """The first row of what a statement gives, or None."""
+        """Run a statement and return its first row, or None."""
         rows = self.run(statement, params)
         return rows[0] if rows else None
 
     def many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run a statement that gives nothing, with each of several rows of parameters."""
+        """Run a statement that returns no rows once per row of parameters."""
         self._cursor.executemany(statement.of(self._dialect), rows)
 
     def load(self, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Insert a great many rows, in the order of `columns`, without holding them."""
+        """Insert any number of rows, in the order of `columns`, without collecting them."""
         names = ", ".join(columns)
         if self.name == "postgresql":
             with self._cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
@@ -60,39 +60,39 @@ class Tx:
             self._cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - own names
 
     def lock(self, space: int, key: int, *, shared: bool = False) -> None:
-        """Hold a lock that is no row's until the transaction ends; SQLite has one writer at a time and needs none.
+        """Hold an advisory lock until the transaction ends; SQLite has one writer at a time and needs none.
 
-        PostgreSQL lets those that want it alone have their turn, which it does not with shared locks of rows.
+        Advisory, because PostgreSQL queues exclusive requests for it fairly, which it does not for shared row locks.
         """
         if self.name == "postgresql":
             name = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
             self._cursor.execute(f"SELECT {name}(%s::int, %s::int)", (space, key % 2**31))
 
     def packed(self, values: Iterable[Any]) -> Any:
-        """Values as the one parameter of a `Member`."""
+        """Returns values as the single parameter of an `InValues`."""
         return packed(values, self.name)
 
 
 class Database:
-    """An engine that has no connection yet, and the transactions over it. Safe to use from several threads."""
+    """The transactions over an engine. Opens no connection before the first one. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.dialect = engine.dialect
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self._turn = Turn(f"{engine.url.database}.lock") if self._sqlite else None
-        # To fetch a connection from the engine and to return it costs a tenth of an item's time. PostgreSQL's are
-        # returned all the same: the engine looks whether they are still alive.
+        self._write_lock = WriteLock(f"{engine.url.database}.lock") if self._sqlite else None
+        # Fetching a connection from the engine's pool and returning it costs a tenth of an item's time, so SQLite's are
+        # kept here. PostgreSQL's go back to the pool, which checks that they are alive.
         self._idle: list[Any] = []
         if self._sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
 
     def read(self) -> AbstractContextManager[Tx]:
-        """For reading; each statement sees what is committed when it begins. Raises `Unavailable`."""
+        """A read; each statement sees what is committed when it starts. Raises `Unavailable`."""
         return _Session(self, writes=False)
 
     def write(self) -> AbstractContextManager[Tx]:
-        """A transaction, committed where the block ends well, else undone. Raises `Unavailable`."""
+        """A transaction, committed if the block succeeds, else rolled back. Raises `Unavailable`."""
         return _Session(self, writes=True)
 
     def close(self) -> None:
@@ -100,13 +100,13 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
-        if self._turn is not None:
-            self._turn.close()
+        if self._write_lock is not None:
+            self._write_lock.close()
 
     def begin(self, *, writes: bool) -> tuple[Any, Tx]:
-        """A connection, and what runs statements on it."""
-        if writes and self._turn is not None:
-            self._wait(self._turn)
+        """Returns a connection, and a `Tx` that runs statements on it."""
+        if writes and self._write_lock is not None:
+            self._wait(self._write_lock)
         connection = None
         try:
             try:
@@ -118,14 +118,14 @@ class Database:
                 driver: Any = connection.driver_connection
                 driver.autocommit = not writes
             elif writes:
-                cursor.execute("BEGIN IMMEDIATE")  # a reader that turns writer could not wait its turn
+                cursor.execute("BEGIN IMMEDIATE")  # a read transaction that starts to write cannot wait for the lock
         except BaseException as error:
             self.undo(connection, error, writes=writes)
             raise
         return connection, Tx(cursor, self.dialect)
 
     def end(self, connection: Any, *, writes: bool) -> None:
-        """Commit, and keep the connection for others."""
+        """Commit, and return the connection."""
         try:
             if writes:
                 connection.commit()
@@ -135,7 +135,7 @@ class Database:
         self._leave(connection, writes=writes)
 
     def undo(self, connection: Any, error: BaseException, *, writes: bool) -> None:
-        """Roll back after an error. Raises `Unavailable` where the error is the database's absence."""
+        """Roll back after an error. Raises `Unavailable` if the error is an outage of the database."""
         lost = self._is_outage(error)
         if connection is not None:
             try:
@@ -155,16 +155,16 @@ class Database:
                 self._idle.append(connection)
             else:
                 connection.close()
-        if writes and self._turn is not None:
-            self._turn.leave()
+        if writes and self._write_lock is not None:
+            self._write_lock.release()
 
-    def _wait(self, turn: Turn) -> None:
+    def _wait(self, lock: WriteLock) -> None:
         try:
-            taken = turn.take(_TURN_SECONDS)
+            locked = lock.acquire(_LOCK_SECONDS)
         except OSError as error:
             raise Unavailable("the job store cannot be reached") from error
-        if not taken:
-            raise Unavailable("the job store is busy")
+        if not locked:
+            raise Unavailable("the job store is busy; try again")
 
     def _is_outage(self, error: BaseException) -> bool:
         if isinstance(error, (DBAPIError, PoolTimeout)):  # the engine's own, when it connects
@@ -172,12 +172,12 @@ class Database:
         driver = self.dialect.loaded_dbapi
         if not isinstance(error, (driver.OperationalError, driver.InterfaceError)):
             return False
-        # SQLite says the same of a statement that is wrong, which no time mends.
+        # SQLite raises the same class for a wrong statement, which no retry mends.
         return getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 class _Session:
-    """A block with a connection. A class, not a generator: it is entered once an item."""
+    """A block with a connection. A class, not a generator, because it is entered for every item."""
 
     __slots__ = ("_connection", "_database", "_writes")
 
@@ -197,5 +197,5 @@ class _Session:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.create_function(CLOCK, 0, lambda: time.time_ns() // 1000)
-    # 16 MB, four times the default: what is written again and again, as slots are, reaches the file more rarely.
+    # Eight times the default of 1,000 pages: those written repeatedly, such as of slots, reach the file less often.
     connection.execute("PRAGMA wal_autocheckpoint=8000").close()

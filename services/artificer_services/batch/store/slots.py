@@ -1,7 +1,7 @@
-"""Slots: opening them, closing them, ending those whose worker is gone; and where workers are wanted.
+"""Opens slots, closes them, ends those whose worker is gone, and finds unclaimed work.
 
-Whoever ends a slot locks its row and then the job's, one slot a transaction: in one order everywhere, so that two
-cannot wait for each other.
+Ending a slot locks its row and then the job's, one slot per transaction: the same order everywhere, so there is no
+deadlock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..jobs.job import LogLine, Phase
 from ..jobs.states import MAY_END, JobState, end_of
 from ..jobs.work import Backlog, Slot, Swept
 from . import schema
-from .base import COUNTS, Part
+from .base import COUNTS, SqlBase
 from .language import ONE, ZERO, Now, Statement, by, given
 from .logs import write_lines
 from .rows import phases_of
@@ -29,7 +29,7 @@ _JOB, _SLOT, _ITEM = schema.jobs.c, schema.slots.c, schema.items.c
 _job, _slot, _worker = given("job"), given("slot_id"), given("holder")
 
 WORKER_ENDED = "the worker ended while it ran this item"
-_COUNTED_ITEMS = 1000  # a backlog's count goes no further: who wants workers for more wants as many as there are
+_COUNTED_ITEMS = 1000  # per phase and lane; a backlog needs no exact count beyond that
 
 # Finding work.
 _taken = select(func.count()).where(_SLOT.job_key == _JOB.key).correlate(schema.jobs).scalar_subquery()
@@ -85,7 +85,7 @@ _OF_WORKER = Statement(
     .order_by(_SLOT.id)
 )
 _WORKERS = Statement(select(_SLOT.worker).distinct().order_by(_SLOT.worker))
-# A worker that was stopped in the middle of a transaction still holds its row: the next sweep is soon enough.
+# A worker suspended in the middle of a transaction still holds its row: the next sweep tries again.
 _LOCK_OVERDUE = Statement(
     select(_SLOT.id).where(_SLOT.id == _slot, _SLOT.expires < Now()).with_for_update(skip_locked=True)
 )
@@ -115,11 +115,11 @@ _ENDED = Statement(update(schema.jobs).where(_JOB.key == _job).values(state=give
 _NOW = Statement(select(Now()))
 
 
-class Slots(Part):
-    """The part of the store that gives workers holds on jobs and takes them away; see `Store`."""
+class SqlSlots(SqlBase):
+    """The part of the store that opens and ends slots; see `Store`."""
 
     def open_slot(self, worker: str, *, job_id: str = "", task_types: Sequence[str] = ()) -> Slot | None:
-        """A hold on a job that has something to do; see `Store`."""
+        """Open a slot on a job that has ready items; see `Store`."""
         with self._database.read() as tx:
             rows = tx.run(_ROOMY_ONE, {"job_id": job_id}) if job_id else tx.run(_ROOMY, {})
         for key, id_, text, frequency, _ in rows:
@@ -141,7 +141,7 @@ class Slots(Part):
         return None
 
     def close_slot(self, slot: Slot) -> JobState:
-        """End a hold; see `Store`."""
+        """Close a slot; see `Store`."""
         with self._database.write() as tx:
             state = self._end(tx, slot.id)
         if state is None:
@@ -149,11 +149,11 @@ class Slots(Part):
         return state
 
     def sweep(self) -> list[Swept]:
-        """End the slots whose lease is over; see `Store`."""
+        """End the slots whose lease has expired; see `Store`."""
         return [one for one in self.overdue() if self._end_if(one, overdue=True)]
 
     def overdue(self) -> list[Swept]:
-        """The slots whose lease is over; see `Store`."""
+        """Returns the slots whose lease has expired; see `Store`."""
         with self._database.read() as tx:
             return _swept(tx.run(_OVERDUE, {}))
 
@@ -164,12 +164,12 @@ class Slots(Part):
         return [one for one in found if self._end_if(one)]
 
     def workers(self) -> list[str]:
-        """The workers that have slots; see `Store`."""
+        """Returns the workers that have slots; see `Store`."""
         with self._database.read() as tx:
             return [worker for (worker,) in tx.run(_WORKERS, {})]
 
     def backlog(self) -> list[Backlog]:
-        """Where workers are wanted now; see `Store`."""
+        """Returns the unclaimed work; see `Store`."""
         found: list[Backlog] = []
         with self._database.read() as tx:
             for key, id_, text, _, room in tx.run(_ROOMY, {}):
@@ -184,7 +184,7 @@ class Slots(Part):
         return found
 
     def next_due(self) -> float | None:
-        """Seconds until an item may be tried again; see `Store`."""
+        """Returns the seconds until an item may be retried; see `Store`."""
         with self._database.read() as tx:
             waits = [wait for (wait,) in tx.run(_NEXT_DUE, {}) if wait is not None]
         return max(0.0, min(waits) / 1_000_000) if waits else None
@@ -205,7 +205,7 @@ class Slots(Part):
             return self._end(tx, one.slot_id) is not None
 
     def _end(self, tx: Tx, slot_id: int) -> JobState | None:
-        """End a slot; the job's state, None where there was no such slot any more."""
+        """End a slot; returns the job's state, None if the slot was gone."""
         row = tx.one(_END, {"slot_id": slot_id})
         if row is None:
             return None
@@ -234,15 +234,15 @@ class Slots(Part):
         phases: tuple[Phase, ...],
         counts: dict[str, int],
     ) -> list[LogLine]:
-        """Return what a worker still held: one item alone is to blame, of several it will be seen."""
+        """Release the items that a worker still held. A single one is to blame; several are suspects."""
         held = tx.run(_HELD, {"slot_id": slot_id})
         if not held:
             return []
         (now,) = tx.one(_NOW, {})
         if len(held) > 1 or state == JobState.CANCELLED:
-            # In a cancelled job the worker was told to stop: that is nobody's fault.
+            # In a cancelled job the worker was asked to stop, so no item is to blame.
             tx.run(_BACK, {"slot_id": slot_id, "suspect": int(len(held) > 1)})
-            message = f"the worker ended with {len(held)} items, which go back"
+            message = f"the worker ended while it held {len(held)} items, which are released"
             return [LogLine(level=logging.WARNING, message=message, time=now, worker=worker)]
         ((index, phase, attempt),) = held
         row = {"job": job_key, "index": index, "end": now}

@@ -1,32 +1,35 @@
-"""`SqlStore`: the parts of the store put together."""
+"""`SqlStore`: the parts of the store combined.
+
+Has no statement of its own but the ping.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Engine, select, text
 
 from ..settings import Policy
-from .blobs import Blobs
-from .jobs import Jobs
+from .blobs import SqlBlobs
+from .jobs import SqlJobs
 from .language import Statement
-from .logs import Logs
-from .overview import Overviews
-from .results import Results
-from .retention import Retention
+from .logs import SqlLogs
+from .overview import SqlOverview
+from .results import SqlResults
+from .retention import SqlRetention
 from .session import Database
-from .slots import Slots
-from .work import Work
+from .slots import SqlSlots
+from .work import SqlWork
 
 _PING = Statement(select(text("1")))
 
 
-class SqlStore(Jobs, Results, Logs, Blobs, Overviews, Retention, Slots, Work):
-    """The store in a database that has its tables; see `Store`."""
+class SqlStore(SqlJobs, SqlResults, SqlLogs, SqlBlobs, SqlOverview, SqlRetention, SqlSlots, SqlWork):
+    """The store in a database whose tables are up to date; see `Store`."""
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
         super().__init__(Database(engine), policy)
 
     def ping(self) -> None:
-        """Returns where the database answers; see `Store`."""
+        """Check that the database answers; see `Store`."""
         with self._database.read() as tx:
             tx.run(_PING, {})
 

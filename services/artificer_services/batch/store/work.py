@@ -1,7 +1,7 @@
-"""What workers do to items: claim, store what came of them, give back, beat. The hot path of the store.
+"""What workers do with items: claim, store outcomes, release, heartbeat. The hot path of the store.
 
-Every transaction here first renews its slot, which is the fence: where that finds no row, the lease was taken away.
-Whoever writes an item holds the row of its slot, so that nobody else does meanwhile.
+Every transaction here first renews its slot, which is the fence: if the row is gone, the lease has expired. A writer of
+an item holds the row lock of its slot, so that there is one writer at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..jobs.states import JobState
 from ..jobs.work import Broke, Claimed, Done, Outcome, Slot
 from ..settings import Policy
 from . import schema
-from .base import CLAIMS, COUNTS, Part
+from .base import CLAIMS, COUNTS, SqlBase
 from .language import NOTHING, ONE, ZERO, Now, Statement, adding, by, given
 from .logs import write_lines
 from .rows import mapping_of, size_of, storable
@@ -35,7 +35,7 @@ _RENEW = Statement(_mine.values(expires=_lease).returning(_SLOT.expires))
 _RENEW_AND_COUNT = Statement(_mine.values(expires=_lease, **_more).returning(_SLOT.expires))
 _COUNT = Statement(_mine.values(**_more))
 
-# The items that it holds.
+# Its items.
 _HELD = Statement(select(_ITEM.item_index, _ITEM.phase, _ITEM.attempt).where(_ITEM.slot == _slot, schema.HELD))
 _row = update(schema.items).where(_ITEM.job_key == _job, _ITEM.item_index == given("index"))
 _free = {"slot": null(), "alone": ZERO, "error": NOTHING}
@@ -91,14 +91,14 @@ _OUTPUTS = Statement(
     )
 )
 
-_Held = dict[int, tuple[int, int]]  # an item's index: the phase it is in, and which attempt this is
+_Held = dict[int, tuple[int, int]]  # an item's index: its phase and attempt
 
 
-class Work(Part):
-    """The part of the store that workers ask while they hold a slot; see `Store`."""
+class SqlWork(SqlBase):
+    """The part of the store that workers use while they hold a slot; see `Store`."""
 
     def claim(self, slot: Slot, want: int) -> list[Claimed]:
-        """Take ready items; see `Store`."""
+        """Claim ready items; see `Store`."""
         return self.checkpoint(slot, (), want=want)
 
     def checkpoint(
@@ -106,7 +106,7 @@ class Work(Part):
     ) -> list[Claimed]:
         """Store outcomes and claim more; see `Store`."""
         with self._database.write() as tx:
-            # Most outcomes are as they should be, so that what they count is known before their items are looked at.
+            # Most outcomes are valid, so their counts are added with the renewal, before the items are read.
             likely = _counted(slot, outcomes)
             now = self._renew(tx, slot, likely)
             held: _Held = {index: (phase, attempt) for index, phase, attempt in tx.run(_HELD, {"slot_id": slot.id})}
@@ -121,7 +121,7 @@ class Work(Part):
             return claimed
 
     def give_back(self, slot: Slot, indexes: Sequence[int]) -> None:
-        """Return items that were not begun; see `Store`."""
+        """Release items that were not started; see `Store`."""
         with self._database.write() as tx:
             self._renew(tx, slot)
             tx.many(_UNDONE, [{"job": slot.job_key, "index": index, "slot_id": slot.id} for index in indexes])
@@ -135,7 +135,7 @@ class Work(Part):
             return JobState(state)
 
     def _renew(self, tx: Tx, slot: Slot, counts: dict[str, int] | None = None) -> int:
-        """Renew the lease, and add to what its items count; the database's time. Raises `LostSlot`."""
+        """Renew the lease and add to the counts; returns the database's time. Raises `LostSlot`."""
         params = {"slot_id": slot.id, "lease": self._lease}
         if counts is None:
             row = tx.one(_RENEW, params)
@@ -148,7 +148,7 @@ class Work(Part):
 
 
 def _counted(slot: Slot, outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """What outcomes count, if the slot holds all of their items and those that broke are tried again."""
+    """Returns the counts of outcomes, if the slot holds all their items and those that failed are retried."""
     counts = dict.fromkeys(COUNTS, 0)
     last = len(slot.phases) - 1
     for outcome in outcomes:
@@ -161,7 +161,7 @@ def _counted(slot: Slot, outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 class _Storing:
-    """What became of the items of one checkpoint, as rows."""
+    """The outcomes of one checkpoint, as rows."""
 
     def __init__(self, tx: Tx, slot: Slot, policy: Policy, held: _Held, now: int) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -171,16 +171,16 @@ class _Storing:
         self._through: list[dict[str, Any]] = []
 
     def store(self, outcomes: Sequence[Outcome]) -> None:
-        """Store outcomes, and take their items from those that are held.
+        """Store outcomes and remove their items from those that are held.
 
-        Of one that is not held in this phase nothing is stored: then this was asked before, and its answer was lost.
+        An item that is not held in this phase is skipped: the call is a repetition whose first answer was lost.
         """
         for place, outcome in enumerate(outcomes):
             phase, attempt = self._held.get(outcome.index, (-1, 0))
             if phase != outcome.phase:
                 continue
             del self._held[outcome.index]
-            # Moments of one checkpoint differ, so that whoever reads by them can go on from any of them.
+            # The moments of one checkpoint are distinct, so that a reader can resume from any of them.
             row = {"job": self._slot.job_key, "index": outcome.index, "end": self._now + place}
             if isinstance(outcome, Done):
                 self._done(outcome, row, attempt)
@@ -223,7 +223,7 @@ class _Storing:
 
 
 def break_item(tx: Tx, policy: Policy, row: dict[str, Any], error: str, attempt: int, *, final: bool = False) -> bool:
-    """Let an item wait for its next attempt; false where it has none and fails. `row` has `job`, `index` and `end`."""
+    """Schedule an item's next attempt; false if it has none left and fails. `row` has `job`, `index` and `end`."""
     row["why"] = error
     if final or attempt >= policy.max_attempts:
         tx.run(_FAILED, row)
@@ -235,8 +235,8 @@ def break_item(tx: Tx, policy: Policy, row: dict[str, Any], error: str, attempt:
 
 
 def _claim(tx: Tx, slot: Slot, want: int, now: int, *, nothing_held: bool) -> list[Claimed]:
-    # Shared with other claims, not with a change of the job's state: that waits for the claims that are under way, and
-    # those that come after it see what it did.
+    # Shared with other claims, exclusive against a change of the job's state: the change waits for claims in progress,
+    # and later claims see it.
     tx.lock(CLAIMS, slot.job_key, shared=True)
     state, due, alone = tx.one(_CAN, {"job": slot.job_key, "now": now})
     if state != JobState.RUNNING:

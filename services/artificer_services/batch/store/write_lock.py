@@ -1,8 +1,8 @@
-"""Whose turn it is to write to a SQLite file, among the threads of a process and among processes.
+"""The lock that writers of a SQLite file take, among the threads of a process and among processes.
 
-SQLite itself lets a writer sleep for up to a tenth of a second, again and again, while others write on. Measured beside
-four busy workers, one write in ten waited for half a second and some for two; with this for a seventh, and for half of
-one. Knows no statement.
+SQLite's own busy handler lets a writer sleep up to a tenth of a second, repeatedly, while others write. Measured beside
+four busy workers, one write in ten waited half a second and some two seconds; with this lock a seventh of a second, and
+half a second at most. Knows no statement.
 """
 
 from __future__ import annotations
@@ -15,43 +15,46 @@ from types import ModuleType
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # where there is none, SQLite's own waiting has to do
+except ImportError:  # on such systems SQLite's busy handler has to do
     fcntl = None
 
-_SHORTEST, _LONGEST = 0.000_05, 0.001  # seconds between two looks; a worker's transaction takes a few of the first
+_SHORTEST, _LONGEST = 0.000_05, 0.001  # seconds between attempts; a worker's transaction takes a few of the shortest
 
 
-class Turn:
-    """A lock of threads and, on a file beside the database's, of processes; the kernel frees it with its holder."""
+class WriteLock:
+    """A lock among threads and, by flock on a file beside the database, among processes.
+
+    The kernel releases it when its holder ends.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._file: int | None = None
-        self._mine = threading.Lock()
+        self._threads = threading.Lock()
 
-    def take(self, seconds: float) -> bool:
-        """Wait for the turn; false where it did not come in time, as when its holder is stopped."""
+    def acquire(self, seconds: float) -> bool:
+        """Wait for the lock; false if it was not free in time, for example because its holder is suspended."""
         end = time.monotonic() + seconds
-        if not self._mine.acquire(timeout=seconds):
+        if not self._threads.acquire(timeout=seconds):
             return False
         try:
-            taken = self._lock(end)
+            locked = self._lock(end)
         except BaseException:
-            self._mine.release()
+            self._threads.release()
             raise
-        if not taken:
-            self._mine.release()
-        return taken
+        if not locked:
+            self._threads.release()
+        return locked
 
-    def leave(self) -> None:
-        """Let others have their turn."""
+    def release(self) -> None:
+        """Release the lock."""
         if fcntl is not None and self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._mine.release()
+        self._threads.release()
 
     def close(self) -> None:
         """Close the file."""
-        with self._mine:
+        with self._threads:
             if self._file is not None:
                 os.close(self._file)
                 self._file = None

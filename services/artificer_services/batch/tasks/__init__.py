@@ -1,1 +1,1 @@
-"""What phases can do: the protocol of task types, their registry, and those that come with the service."""
+"""Task types: their protocol, their registry, and those that come with the service."""

@@ -1,6 +1,6 @@
-"""One endpoint that speaks OpenAI's protocol: asked, asked again where that may help, its answers distrusted.
+"""A client of an endpoint with OpenAI's protocol: time-outs, retries, validation of answers.
 
-Owns time-outs, retries and accounts, and keeps the key out of every message. Knows no prompts and no jobs.
+Counts tokens and cost, and keeps the key out of every message. Knows no prompts and no jobs.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 import openai
 
 from .api import Rejected, TaskError, Work
-
-if TYPE_CHECKING:
-    from .llm import LlmSettings
+from .llm_settings import LlmSettings
 
 _CONNECT_SECONDS = 10.0
-_AGAIN = frozenset({408, 409, 429})  # of the 4xx: the request timed out, was in another's way, or was one too many
-_SHOWN = 300  # characters of the endpoint's own words
+_AGAIN = frozenset({408, 409, 429})  # the 4xx that are retried: time-out, conflict, rate limit
+_SHOWN = 300  # characters of the endpoint's message
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a model said, and what all that was asked for it took; `cost` is in US dollars."""
+    """A model's answer, with the tokens and the cost (US dollars) of all requests for it."""
 
     text: str
     tokens: int
@@ -39,7 +37,7 @@ class Answer:
 
 
 class _Failed(Exception):
-    """A request that may go well when it is sent again, after so many seconds where the endpoint says so."""
+    """A request failed and may be retried, `after` seconds if the endpoint says so."""
 
     def __init__(self, message: str, after: float | None = None) -> None:
         super().__init__(message)
@@ -47,22 +45,22 @@ class _Failed(Exception):
 
 
 class Endpoint:
-    """The endpoint, over connections that stay open."""
+    """The endpoint, over persistent connections."""
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        # Retries are ours: they end when the job is cancelled, and are told in its log.
+        # Retries are made here: they end when the job is cancelled, and are written to its log.
         self._client = openai.OpenAI(
             base_url=settings.base_url,
-            api_key=settings.api_key or "none",  # the client insists; endpoints of one's own often need none
+            api_key=settings.api_key or "none",  # the client requires one; private endpoints often need none
             timeout=httpx2.Timeout(settings.timeout, connect=min(_CONNECT_SECONDS, settings.timeout)),
             max_retries=0,
         )
-        # Read from the environment by the client, where only the edge of a program should look.
+        # The client reads these from the environment, which only the edge of a program should do.
         self._client.organization = self._client.project = None
 
     def ask(self, request: dict[str, Any], work: Work, *, as_json: bool) -> Answer:
-        """Send a chat completion until it is answered. Raises TaskError, and Rejected where no retry would help."""
+        """Request a chat completion, with retries. Raises TaskError, and Rejected if no retry can help."""
         account = _Account(self._settings, str(request["model"]))
         for attempt in range(self._settings.retries + 1):
             try:
@@ -73,7 +71,7 @@ class Endpoint:
                 wait = self._wait(attempt, error.after)
                 if attempt == self._settings.retries or wait is None:
                     break
-                work.log(logging.WARNING, f"{message}; asking again in {wait:.1f} s")
+                work.log(logging.WARNING, f"{message}; retrying in {wait:.1f} s")
                 if work.cancelled.wait(wait):
                     message = "the job was cancelled"
                     break
@@ -86,11 +84,11 @@ class Endpoint:
         self._client.close()
 
     def _once(self, request: dict[str, Any], work: Work, account: _Account, *, as_json: bool) -> str:
-        # `from None` throughout: a cause would be shown where the error is, and knows the request with its key.
+        # `from None` throughout: a chained cause would be logged, and it contains the request with its key.
         try:
             body = self._send(request, work)
         except openai.APIStatusError as error:
-            said = f"the endpoint answered {error.status_code}{_words(error.body)}"
+            said = f"the endpoint answered {error.status_code}{_error_text(error.body)}"
             if error.status_code < 500 and error.status_code not in _AGAIN:
                 raise Rejected(said) from None
             raise _Failed(said, _retry_after(error.response.headers)) from None
@@ -102,14 +100,14 @@ class Endpoint:
         return _content(_parsed(body), work, account, as_json=as_json)
 
     def _send(self, request: dict[str, Any], work: Work) -> bytes:
-        """The bytes of an answer. Time-outs of the client are for each read; here the whole has one."""
+        """Returns the bytes of an answer within the time-out; the client's own time-out is per read."""
         end = time.monotonic() + self._settings.timeout
         body = bytearray()
         with self._client.chat.completions.with_streaming_response.create(**request) as response:
             for piece in response.iter_bytes():
                 body += piece
                 if len(body) > self._settings.max_answer_bytes:
-                    raise Rejected(f"the endpoint's answer has more than {self._settings.max_answer_bytes:,} bytes")
+                    raise Rejected(f"the endpoint's answer is larger than {self._settings.max_answer_bytes:,} bytes")
                 if time.monotonic() > end:
                     raise _Failed(f"the endpoint did not answer within {self._settings.timeout:g} seconds")
                 if work.cancelled.is_set():
@@ -117,22 +115,22 @@ class Endpoint:
         return bytes(body)
 
     def _wait(self, attempt: int, asked: float | None) -> float | None:
-        """Seconds until the next request; None where the endpoint wants more than we have."""
+        """Returns the seconds until the next request; None if the endpoint asks for more than the settings allow."""
         if asked is not None and asked > self._settings.retry_longest_seconds:
             return None
         first, longest = self._settings.retry_first_seconds, self._settings.retry_longest_seconds
-        # Half of it is chance, so that many workers that failed at once do not come back at once.
+        # Jitter, so that many workers that failed at once do not retry at once.
         backoff = min(longest, first * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         return max(backoff, asked or 0.0)
 
     def _safe(self, message: str) -> str:
-        """A message without the key: endpoints repeat what they were sent."""
+        """Returns a message without the key, which endpoints may echo."""
         key = self._settings.api_key
         return message.replace(key, "***") if key else message
 
 
 class _Account:
-    """The tokens and the cost of one item, over all requests that were answered for it."""
+    """The tokens and the cost of one item, over all answered requests."""
 
     def __init__(self, settings: LlmSettings, model: str) -> None:
         self._price = settings.prices.get(model)
@@ -148,11 +146,11 @@ class _Account:
 
 
 def _content(answer: dict[str, Any], work: Work, account: _Account, *, as_json: bool) -> str:
-    """What the model says in an answer, once all that could be wrong with it has been looked for."""
+    """Returns the model's text in an answer, after validating it."""
     account.add(answer.get("usage"))
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise _Failed(f"the endpoint's answer has no choices{_words(answer.get('error'))}")
+        raise _Failed(f"the endpoint's answer has no choices{_error_text(answer.get('error'))}")
     message = choices[0].get("message")
     if not isinstance(message, dict):
         raise _Failed("the endpoint's answer has no message")
@@ -160,12 +158,12 @@ def _content(answer: dict[str, Any], work: Work, account: _Account, *, as_json: 
     if refusal:
         raise Rejected(f"the model refused: {str(refusal)[:_SHOWN]}")
     if reason == "content_filter":
-        raise Rejected("the endpoint's content filter kept the answer back")
+        raise Rejected("the endpoint's content filter withheld the answer")
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
         raise _Failed("the model's answer is empty")
     if reason == "length":
-        work.log(logging.WARNING, "the answer was cut off: the model had no tokens left")
+        work.log(logging.WARNING, "the answer is truncated: the model reached its token limit")
     if as_json:
         _check_json(text, cut=reason == "length")
     return text
@@ -175,8 +173,8 @@ def _check_json(text: str, *, cut: bool) -> None:
     try:
         json.loads(text)
     except ValueError:
-        if cut:  # it would be the next time too
-            raise Rejected("the model's answer is not JSON: it was cut off, for it had no tokens left") from None
+        if cut:  # a retry would be truncated too
+            raise Rejected("the model's answer is not JSON: it is truncated at the token limit") from None
         raise _Failed("the model's answer is not JSON") from None
 
 
@@ -190,8 +188,8 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _words(body: Any) -> str:
-    """What an endpoint says of an error, if it does so in any of the usual ways."""
+def _error_text(body: Any) -> str:
+    """Returns the message in an error body, if it has one of the usual forms."""
     if isinstance(body, dict):
         body = body.get("message") or body.get("error") or body.get("detail") or ""
     if isinstance(body, dict):
@@ -201,7 +199,7 @@ def _words(body: Any) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds that an endpoint asks for (RFC 9110, section 10.2.3: a number of them, or a date)."""
+    """Returns the seconds in Retry-After (RFC 9110, section 10.2.3: a number, or a date)."""
     text = headers.get("retry-after")
     if text is None:
         return None

@@ -1,6 +1,6 @@
-"""image.preprocess: pictures of pages made fit for OCR. Straightened, cleaned, black on white.
+"""image.preprocess: prepares images of pages for OCR: deskewed, denoised, binarised.
 
-The task and its settings; `pixels` does the work, and is imported with OpenCV when the first picture comes.
+The task and its settings; `pixels` does the work, and is imported with OpenCV when the first item runs.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NEEDED = "cv2", "numpy", "PIL"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSettings:
-    """What image.preprocess is allowed."""
+    """The limits of image.preprocess. Raises ValueError for invalid values."""
 
-    max_pixels: int = 100_000_000  # A4 at 1000 dpi; told from the header, before anything is decoded
+    max_pixels: int = 100_000_000  # A4 at 1000 dpi; checked in the header, before decoding
 
     def __post_init__(self) -> None:
         if self.max_pixels <= 0:
@@ -33,11 +33,11 @@ class ImageSettings:
 
 
 def steps_of(text: str) -> tuple[str, ...]:
-    """The steps that are asked for, in their order. Raises ValueError."""
+    """Returns the requested steps in order. Raises ValueError."""
     steps = tuple(part.strip() for part in text.split(",") if part.strip())
     wrong = [step for step in steps if step not in STEPS]
     if wrong or not steps or len(set(steps)) < len(steps):
-        raise ValueError(f"must name some of {', '.join(STEPS)}, each once, not {text[:64]!r}")
+        raise ValueError(f"must list some of {', '.join(STEPS)}, each once, not {text[:64]!r}")
     return steps
 
 
@@ -54,8 +54,8 @@ class Preprocess:
 
     name = "image.preprocess"
     description = (
-        "Makes a picture of a page fit for OCR: a path, a data URI, or blob: and an id goes in, blob: and the id of a"
-        " gray PNG comes out. Parameters: steps (deskew, denoise, binarise, in the order they are named), max_angle"
+        "Prepares an image of a page for OCR. Takes a path, a data URI, or blob: and an id; gives blob: and the id of a"
+        " gray PNG. Parameters: steps (deskew, denoise, binarise, run in the order given), max_angle"
         " (degrees), denoise (median or means), binarise (otsu or adaptive)."
     )
     scored = False
@@ -69,7 +69,7 @@ class Preprocess:
         found = faults_of(phase, _KINDS)
         if not all(map(find_spec, _NEEDED)):
             found.append(
-                ("task_type", "the server has no OpenCV for image.preprocess: pip install 'artificer-services[image]'")
+                ("task_type", "the server lacks OpenCV for image.preprocess; install 'artificer-services[image]'")
             )
         return found
 
@@ -83,7 +83,7 @@ class Preprocess:
             if step == "deskew":
                 angle = pixels.skew(page, float(asked.get("max_angle", "15")))
                 page = pixels.turn(page, angle)
-                work.log(logging.INFO, f"turned by {angle:.2f} degrees")
+                work.log(logging.INFO, f"rotated by {angle:.2f} degrees")
             elif step == "denoise":
                 page = pixels.denoise(page, asked.get("denoise", "median"))
             else:
@@ -95,5 +95,5 @@ class Preprocess:
 
 
 def create(tasks: Mapping[str, Any]) -> Preprocess:
-    """Make image.preprocess. Raises ValueError for settings that make no sense."""
+    """Make image.preprocess. Raises ValueError for invalid settings."""
     return Preprocess(table(tasks, "image.preprocess", ImageSettings))

@@ -1,18 +1,17 @@
-"""llm.generate: what a language model answers, by an endpoint that speaks OpenAI's protocol.
+"""llm.generate: asks a language model through an endpoint with OpenAI's protocol.
 
-The task: prompts, passages, scores and accounts. `endpoint` speaks with the server, and is imported with its client
-when the first item comes.
+Owns prompts, passages and scores. `endpoint` is the client, imported when the first item runs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from .api import Output, PhaseView, TaskError, Work
+from .llm_settings import LlmSettings
 from .parameters import Fault, Kind, faults_of, number, one_of, whole
 from .rag import Library, Passage, RagSettings
 from .tables import PLACE, table
@@ -24,56 +23,15 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What a model costs, in US dollars per million tokens."""
-
-    input: float = 0.0
-    output: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlmSettings:
-    """Which endpoint answers, and how patient we are with it. Raises ValueError for values that make no sense."""
-
-    base_url: str = ""  # such as https://api.openai.com/v1; empty: there is no llm.generate
-    api_key: str = field(default="", repr=False)
-    model: str = ""  # of phases that name none
-    models: tuple[str, ...] = ()  # that phases may name; empty: any
-    prices: dict[str, Price] = field(default_factory=dict)  # by model
-    timeout: float = 120.0  # seconds until a whole answer must be there
-    retries: int = 2  # of a request, within one attempt of the item
-    retry_first_seconds: float = 0.5  # before the first retry; doubled with every further one, and jittered
-    retry_longest_seconds: float = 30.0  # an endpoint that wants more patience gets it from the item's next attempt
-    max_prompt_chars: int = 4 * 1024 * 1024
-    max_answer_bytes: int = 16 * 1024 * 1024
-
-    def __post_init__(self) -> None:
-        for name in ("timeout", "retry_first_seconds", "retry_longest_seconds", "max_prompt_chars", "max_answer_bytes"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.retries < 0:
-            raise ValueError(f"retries must not be negative, but is {self.retries}")
-        if self.base_url and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("base_url must begin with http:// or https://")
-        if any(price.input < 0 or price.output < 0 for price in self.prices.values()):
-            raise ValueError("prices must not be negative")
-
-    @property
-    def longest(self) -> float:
-        """Seconds that an item may take with all its retries."""
-        return (self.timeout + self.retry_longest_seconds) * (self.retries + 1)
-
-
 class Generate:
     """The task type llm.generate."""
 
     name = "llm.generate"
     description = (
-        "Asks a language model. Parameters: prompt (a template as of text.template; the input where there is none),"
+        "Asks a language model. Parameters: prompt (a template, see text.template; by default the input),"
         " system (a template), temperature, max_tokens, format (text or json), score (a JSON pointer such as /score to"
-        " a number of 0 to 1 in an answer of JSON; without it there is no score). With use_rag, passages of the"
-        " server's documents that fit the input go before the prompt."
+        " a number from 0 to 1 in a JSON answer; without it there is no score). With use_rag, passages of the"
+        " server's documents that match the input precede the prompt."
     )
     scored = True
     takes: Literal["text", "document"] = "text"
@@ -88,19 +46,21 @@ class Generate:
     def check(self, phase: PhaseView) -> list[Fault]:
         found = faults_of(phase, _kinds(phase), rag=True)
         if not self._settings.base_url:
-            found.append(("task_type", f"the server has no endpoint for llm.generate: {PLACE}.llm.generate.base_url"))
+            found.append(
+                ("task_type", f"the server has no endpoint for llm.generate; set {PLACE}.llm.generate.base_url")
+            )
         if find_spec("openai") is None:
             found.append(
-                ("task_type", "the server has no client for llm.generate: pip install 'artificer-services[llm]'")
+                ("task_type", "the server lacks the client of llm.generate; install 'artificer-services[llm]'")
             )
         if phase.use_rag and not self._rag.folder:
-            found.append(("use_rag", f"the server has no folder of passages: {PLACE}.rag.folder"))
+            found.append(("use_rag", f"the server has no folder of passages; set {PLACE}.rag.folder"))
         if not self._model(phase):
-            found.append(
-                ("model", f"a model must be named: the server has none of its own ({PLACE}.llm.generate.model)")
-            )
+            found.append(("model", f"must be set: the server has no default model ({PLACE}.llm.generate.model)"))
         elif self._settings.models and self._model(phase) not in self._settings.models:
-            found.append(("model", f"the server offers {', '.join(self._settings.models)}, not {phase.model[:64]!r}"))
+            found.append(
+                ("model", f"unknown model {phase.model[:64]!r}; expected one of: {', '.join(self._settings.models)}")
+            )
         return found
 
     def run(self, work: Work) -> Output:
@@ -128,7 +88,7 @@ class Generate:
         return phase.model or self._settings.model
 
     def _request(self, work: Work) -> dict[str, Any]:
-        """What is sent: the fields of a chat completion."""
+        """Returns the fields of a chat completion request."""
         asked = work.phase.parameters
         limit = self._settings.max_prompt_chars
         prompt = parsed(asked.get("prompt", "{{input}}")).fill(work, limit)
@@ -148,7 +108,7 @@ class Generate:
 
 
 def with_passages(passages: list[Passage], prompt: str) -> str:
-    """A prompt behind the passages that fit it, numbered, each with the file that it is from."""
+    """Returns a prompt preceded by passages, numbered, each with its file."""
     if not passages:
         return prompt
     listed = [f"[{place}] {passage.source}\n{passage.text}" for place, passage in enumerate(passages, 1)]
@@ -156,18 +116,18 @@ def with_passages(passages: list[Passage], prompt: str) -> str:
 
 
 def score_of(text: str, pointer: str) -> float:
-    """The number at a JSON pointer (RFC 6901) of an answer. Raises ValueError where there is none of 0..1."""
+    """Returns the number at a JSON pointer (RFC 6901) of an answer. Raises ValueError if there is none in 0..1."""
     try:
         value = json.loads(text)
     except ValueError:
-        raise ValueError("it is not JSON, so that there is no score in it") from None
+        raise ValueError("it is not JSON, so it has no score") from None
     for name in _steps(pointer):
         try:
             value = value[int(name) if isinstance(value, list) else name]
         except (KeyError, IndexError, TypeError, ValueError):
             raise ValueError(f"it has nothing at {pointer[:64]!r}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"at {pointer[:64]!r} is no number from 0 to 1")
+        raise ValueError(f"the value at {pointer[:64]!r} is not a number from 0 to 1")
     return float(value)
 
 
@@ -193,5 +153,5 @@ def _kinds(phase: PhaseView) -> dict[str, Kind]:
 
 
 def create(tasks: Mapping[str, Any]) -> Generate:
-    """Make llm.generate. Raises ValueError for settings that make no sense."""
+    """Make llm.generate. Raises ValueError for invalid settings."""
     return Generate(table(tasks, "llm.generate", LlmSettings), table(tasks, "rag", RagSettings))

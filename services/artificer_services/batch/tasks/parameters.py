@@ -1,4 +1,4 @@
-"""The parameters of a phase, which come as text: read, and refused with a reason where they cannot be.
+"""Parses and validates the parameters of a phase, which are text.
 
 Pure. Knows no task.
 """
@@ -9,20 +9,20 @@ from collections.abc import Callable, Collection, Mapping
 
 from .api import PhaseView
 
-Fault = tuple[str, str]  # the field of the phase, and what is wrong with it
-Kind = Callable[[str], object]  # raises ValueError, which says what is wanted
+Fault = tuple[str, str]  # the field of the phase and its fault
+Kind = Callable[[str], object]  # raises ValueError with what was expected
 
 
 def faults_of(phase: PhaseView, kinds: Mapping[str, Kind], *, rag: bool = False) -> list[Fault]:
-    """What is wrong with a phase whose parameters are of these kinds; `rag`: the task type looks for passages."""
+    """Returns the faults of a phase whose parameters have these kinds; `rag`: the task type supports use_rag."""
     found: list[Fault] = []
     if phase.use_rag and not rag:
-        found.append(("use_rag", f"{phase.task_type} looks for no passages"))
+        found.append(("use_rag", f"{phase.task_type} does not support use_rag"))
     for name, value in phase.parameters.items():
         kind = kinds.get(name)
         if kind is None:
             have = ", ".join(sorted(kinds)) or "none"
-            found.append((f"parameters.{name}", f"{phase.task_type} has no such parameter; it has: {have}"))
+            found.append((f"parameters.{name}", f"unknown parameter of {phase.task_type}; expected one of: {have}"))
             continue
         try:
             kind(value)
@@ -32,7 +32,7 @@ def faults_of(phase: PhaseView, kinds: Mapping[str, Kind], *, rag: bool = False)
 
 
 def one_of(choices: Collection[str]) -> Callable[[str], str]:
-    """A kind that is one of several words."""
+    """Returns a kind that accepts one of several words."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -43,7 +43,7 @@ def one_of(choices: Collection[str]) -> Callable[[str], str]:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """A kind that is a number from `low` to `high`."""
+    """Returns a kind that accepts a number from `low` to `high`."""
 
     def read(text: str) -> float:
         try:
@@ -58,7 +58,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """A kind that is a whole number from `low` to `high`."""
+    """Returns a kind that accepts a whole number from `low` to `high`."""
 
     def read(text: str) -> int:
         try:

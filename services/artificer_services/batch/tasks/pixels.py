@@ -1,6 +1,6 @@
-"""Gray pixels of a page: decoded, straightened, cleaned, made black and white.
+"""Image processing for pages: decode, deskew, denoise, binarise, encode.
 
-Owns everything that Pillow and OpenCV do here. Knows no task; runs in worker processes only.
+The only user of Pillow and OpenCV here. Knows no task; runs in worker processes only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (  # the plugins by name: with a list of formats, `Image.open` loads none but its two favourites
+from PIL import (  # plugins by name: with a list of formats, `Image.open` loads only two by itself
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -27,8 +27,8 @@ from .api import Rejected
 
 Page = NDArray[np.uint8]
 
-cv2.setNumThreads(1)  # every processor has a worker of its own already
-Image.MAX_IMAGE_PIXELS = None  # the limit is `decode`'s, on what the header declares
+cv2.setNumThreads(1)  # there is a worker per processor already
+Image.MAX_IMAGE_PIXELS = None  # `decode` checks the size that the header declares
 
 _PLUGINS = (
     PngImagePlugin.PngImageFile,
@@ -40,32 +40,32 @@ _PLUGINS = (
 )
 _FORMATS = [plugin.format for plugin in _PLUGINS]
 
-_LOOK_SIDE = 1000  # pixels of the longer side of the picture that the angle is sought in; lines of print still show
+_LOOK_SIDE = 1000  # pixels of the longer side when the angle is estimated; lines of print are still visible
 _COARSE, _FINE = 1.0, 0.05  # degrees
-_STRAIGHT = 0.05  # degrees: half a millimetre over a page, and turning blurs
-_SURE = 1.02  # how much better than upright an angle has to be: a photograph's are all alike
+_STRAIGHT = 0.05  # degrees: half a millimetre over a page, less harmful than the blur of a rotation
+_SURE = 1.02  # an angle's contrast over that of 0 degrees; for photographs all are alike
 
 
 def decode(data: bytes, max_pixels: int) -> tuple[Page, float]:
-    """The gray pixels of a picture, upright, and its stated dots per inch, 0 where there are none. Raises Rejected."""
+    """Returns the gray pixels of an image, upright, and its dots per inch, 0 if not stated. Raises Rejected."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise Rejected(f"the image has {width * height:,} pixels; at most {max_pixels:,} are accepted")
+                raise Rejected(f"the image has {width * height:,} pixels; at most {max_pixels:,} are allowed")
             if getattr(image, "is_animated", False):
-                raise Rejected("the image has several frames: send each as an item of its own")
+                raise Rejected("the image has several frames; send each as an item of its own")
             gray = ImageOps.exif_transpose(_gray(image))
             return np.asarray(gray, dtype=np.uint8), _resolution(image)
     except (Rejected, MemoryError):
         raise
-    except Exception as error:  # parsers raise anything over a hostile file
-        kind = "is none of PNG, JPEG, TIFF, WebP, BMP and GIF" if _unknown(error) else "is broken"
-        raise Rejected(f"the image cannot be read: it {kind}") from error
+    except Exception as error:  # parsers raise any type for a hostile file
+        kind = "expected PNG, JPEG, TIFF, WebP, BMP or GIF" if _unknown(error) else "it is corrupt"
+        raise Rejected(f"cannot read the image; {kind}") from error
 
 
 def encode(page: Page, resolution: float) -> bytes:
-    """A page as a PNG that says its resolution."""
+    """Returns a page as a PNG with its resolution."""
     file = io.BytesIO()
     dpi = {"dpi": (resolution, resolution)} if resolution else {}
     Image.fromarray(page).save(file, "PNG", **dpi)
@@ -73,10 +73,10 @@ def encode(page: Page, resolution: float) -> bytes:
 
 
 def skew(page: Page, limit: float) -> float:
-    """By how many degrees a page of print has to be turned, counter-clockwise, to stand upright: -limit..limit.
+    """Returns the degrees, -limit..limit, by which to rotate a page of print counter-clockwise to make it upright.
 
-    Where the page is upright the rows that lines of print fill and the rows between them differ most, so the sum of
-    the squared differences of neighbouring rows is greatest (the projection profile of Postl, 1986).
+    On an upright page the rows of print and the rows between them differ most, so the sum of the squared differences
+    of neighbouring rows is greatest (the projection profile of Postl, 1986).
     """
     ink = _ink(page, _LOOK_SIDE)
     if not ink.any():
@@ -90,7 +90,7 @@ def skew(page: Page, limit: float) -> float:
 
 
 def turn(page: Page, angle: float) -> Page:
-    """Turn a page by degrees, counter-clockwise, on paper of its own colour; no corner is lost."""
+    """Rotate a page by degrees, counter-clockwise, without losing a corner; new areas get the paper's colour."""
     if not angle:
         return page
     height, width = page.shape
@@ -102,14 +102,14 @@ def turn(page: Page, angle: float) -> Page:
 
 
 def denoise(page: Page, how: str) -> Page:
-    """Take specks out: "median" those of single pixels, "means" a grain all over, which takes far longer."""
+    """Remove noise: "median" single pixels, "means" grain (non-local means, far slower)."""
     if how == "means":
         return _bytes(cv2.fastNlMeansDenoising(page, None, h=12, templateWindowSize=7, searchWindowSize=15))
     return _bytes(cv2.medianBlur(page, 3))
 
 
 def binarise(page: Page, how: str) -> Page:
-    """Black on white: "otsu" by one threshold for the page, "adaptive" by the surroundings, where light is uneven."""
+    """Make a page black and white: "otsu" by one threshold, "adaptive" by local ones, for uneven light."""
     if how == "adaptive":
         block = max(15, min(page.shape) // 40) | 1  # a few letters wide, and odd
         return _bytes(cv2.adaptiveThreshold(page, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, block, 15))
@@ -117,7 +117,7 @@ def binarise(page: Page, how: str) -> Page:
 
 
 def _ink(page: Page, side: int) -> Page:
-    """A picture of a page of at most `side` pixels, in which ink is 255 and paper 0."""
+    """Returns a page scaled to at most `side` pixels, with ink 255 and paper 0."""
     scale = side / max(page.shape)
     if scale < 1:
         size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
@@ -132,12 +132,12 @@ def _span(middle: float, reach: float, step: float) -> list[float]:
 
 
 def _best(ink: Page, angles: list[float]) -> float:
-    # The smallest of equals: an empty page stays as it is.
+    # The smallest of equals, so that an empty page is not rotated.
     return max(sorted(angles, key=abs), key=lambda angle: _contrast(ink, angle))
 
 
 def _contrast(ink: Page, angle: float) -> float:
-    """How much the rows of a page differ from their neighbours once it is turned by degrees, counter-clockwise."""
+    """Returns how much neighbouring rows differ after a counter-clockwise rotation."""
     height, width = ink.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
     rows = cv2.reduce(cv2.warpAffine(ink, matrix, (width, height)), 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)
@@ -145,18 +145,18 @@ def _contrast(ink: Page, angle: float) -> float:
 
 
 def _paper(page: Page) -> int:
-    """The colour at the edges, which is what is behind the print."""
+    """Returns the median colour of the edges, taken as the paper's."""
     return int(np.median(np.concatenate((page[0], page[-1], page[:, 0], page[:, -1]))))
 
 
 def _gray(image: Image.Image) -> Image.Image:
-    """A picture of any mode as 8-bit gray, on white paper where it is transparent."""
+    """Returns an image of any mode as 8-bit gray, with white behind transparency."""
     if image.mode in ("L", "1"):
         gray = image.convert("L")
     elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         gray = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("L")
-    elif image.mode.startswith("I"):  # 16 bits a sample: Pillow's own conversion clips instead of scaling
+    elif image.mode.startswith("I"):  # 16 bits per sample: Pillow's conversion clips instead of scaling
         gray = Image.fromarray((np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8).astype(np.uint8))
     elif image.mode == "F":
         samples = np.nan_to_num(np.asarray(image, dtype=np.float64))

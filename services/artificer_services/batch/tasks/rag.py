@@ -1,7 +1,6 @@
-"""Passages of the server's documents that fit a text: BM25 over the files below a folder.
+"""Finds passages of the server's documents that match a text: BM25 over the files below a folder.
 
-Owns the index, which is SQLite's full-text search in memory, made when the first text comes and again when files have
-changed. Knows no model.
+Owns the index, SQLite's full-text search in memory, which is built on first use and when files change. Knows no model.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from .api import TaskError
 _WORD = re.compile(r"[^\W_]+")
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+")
-_ASKED_WORDS = 256  # different ones of a text that are looked for: the first pages of a document tell what it is about
+_ASKED_WORDS = 256  # distinct words of a text that are searched for: the first pages of a document suffice
 
 # unicode61 folds case; 2 strips accents of every form of Unicode (sqlite.org/fts5.html, section 4.3.1).
 _TABLE = "CREATE VIRTUAL TABLE passages USING fts5(source UNINDEXED, body, tokenize = 'unicode61 remove_diacritics 2')"
 
-Stamp = tuple[str, int, int]  # a file's path below the folder, its time of change and its size
+Stamp = tuple[str, int, int]  # a file's path below the folder, its modification time and its size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RagSettings:
-    """Where passages come from. Raises ValueError for values that make no sense."""
+    """Where passages come from. Raises ValueError for invalid values."""
 
-    folder: str = ""  # of text files in UTF-8; empty: no phase can use_rag
+    folder: str = ""  # of UTF-8 text files; empty disables use_rag
     suffixes: tuple[str, ...] = (".txt", ".md", ".rst")
-    passages: int = 4  # that a text is given
+    passages: int = 4  # per text
     passage_chars: int = 1200
-    max_bytes: int = 64 * 1024 * 1024  # of all files; every worker process has an index of its own
-    refresh_seconds: float = 10.0  # how often it is looked whether files have changed
+    max_bytes: int = 64 * 1024 * 1024  # of all files; every worker process has its own index
+    refresh_seconds: float = 10.0  # how often files are checked for changes
 
     def __post_init__(self) -> None:
         for name in ("passages", "passage_chars", "max_bytes", "refresh_seconds"):
@@ -46,7 +45,7 @@ class RagSettings:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Some paragraphs of a file, which is named as seen from the folder."""
+    """Some paragraphs of a file; `source` is its path below the folder."""
 
     source: str
     text: str
@@ -62,7 +61,7 @@ class Library:
         self._looked = 0.0
 
     def find(self, text: str) -> list[Passage]:
-        """The passages that fit a text best, the best first; none where no word is in any. Raises TaskError."""
+        """Returns the passages that match a text best, best first; none if no word matches. Raises TaskError."""
         words = list(dict.fromkeys(_WORD.findall(text)))[:_ASKED_WORDS]
         if not words:
             return []
@@ -92,7 +91,7 @@ class Library:
         return self._index
 
     def _read(self, stamps: list[Stamp]) -> sqlite3.Connection:
-        # Whichever thread ends the worker closes it; they never use it at once.
+        # Another thread may close it when the worker ends; never two at once.
         index = sqlite3.connect(":memory:", check_same_thread=False)
         try:
             index.execute(_TABLE)
@@ -100,7 +99,7 @@ class Library:
                 try:
                     text = Path(self._settings.folder, source).read_text(encoding="utf-8", errors="replace")
                 except OSError:
-                    continue  # gone since; the next look finds that
+                    continue  # deleted meanwhile; the next check notices
                 rows = ((source, passage) for passage in cut(text, self._settings.passage_chars))
                 index.executemany("INSERT INTO passages VALUES (?, ?)", rows)
             index.commit()
@@ -122,12 +121,12 @@ class Library:
                     continue
                 total += seen.st_size
                 if total > self._settings.max_bytes:
-                    raise TaskError(f"the server's passages have more than {self._settings.max_bytes:,} bytes")
+                    raise TaskError(f"the server's passages are larger than {self._settings.max_bytes:,} bytes")
                 yield os.path.relpath(path, self._settings.folder), seen.st_mtime_ns, seen.st_size
 
 
 def cut(text: str, size: int) -> list[str]:
-    """A text in passages of at most `size` characters: whole paragraphs where they fit, else sentences, else words."""
+    """Splits a text into passages of at most `size` characters: by paragraphs, else sentences, else characters."""
     passages: list[str] = []
     for paragraph in _PARAGRAPHS.split(text.strip()):
         for part in _shorten(paragraph.strip(), size):
@@ -154,4 +153,4 @@ def _shorten(paragraph: str, size: int) -> Iterator[str]:
 
 
 def _unreadable(error: OSError) -> None:
-    raise TaskError(f"the server's folder of passages cannot be read: {error.strerror}") from error
+    raise TaskError(f"cannot read the server's folder of passages: {error.strerror}") from error

@@ -1,6 +1,6 @@
-"""Which task types there are: those that packages offer by entry points.
+"""Loads the task types that packages offer by entry points.
 
-Owns the table, and makes plugins that import nothing of the house look like its own. Runs no task itself.
+Wraps plugins that import nothing from here, so that they behave like built-in tasks. Runs no task.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ _SHARED = {"root", "max_document_bytes", "rag"}
 
 
 def load(settings: BatchSettings) -> dict[str, Task]:
-    """The task types by name, sorted. A plugin that cannot be loaded is told in the log and left out.
+    """Returns the task types by name, sorted. A plugin that fails to load is logged and skipped.
 
-    Raises ValueError where two are of one name, and where settings of a task type make no sense: both are found when
-    the process starts, and an item should not find them.
+    Raises ValueError if two have one name, and for invalid settings of a task type, so that the start fails and not
+    an item.
     """
     Documents(settings.tasks)
     found = [*entry_points(group=GROUP), *([_TRIAL] if settings.trial_tasks else [])]
     twice = [name for name, count in Counter(point.name for point in found).items() if count > 1]
     if twice:
         points = ", ".join(f"{point.name} = {point.value}" for point in found if point.name in twice)
-        raise ValueError(f"task types are offered more than once: {points}")
+        raise ValueError(f"duplicate task types: {points}")
     tasks: dict[str, Task] = {}
     for point in sorted(found, key=lambda point: point.name):
         task = _load(point, settings.tasks)
         if task is not None:
             tasks[task.name] = task
     for key in sorted(settings.tasks.keys() - _SHARED - {form for name in tasks for form in _forms(name)}):
-        _log.warning("services.batch.tasks.%s is a setting of no task type", key)
+        _log.warning("services.batch.tasks.%s belongs to no task type", key)
     return tasks
 
 
 def _forms(name: str) -> tuple[str, ...]:
-    """The keys that a task type's table may have, see `tables`."""
+    """Returns the names that a task type's table may have, see `tables`."""
     return name, name.replace(".", "_"), name.partition(".")[0]
 
 
@@ -52,25 +52,25 @@ def _load(point: EntryPoint, settings: Mapping[str, Any]) -> Task | None:
     try:
         factory = point.load()
     except Exception:
-        _log.exception("the task type %s (%s) cannot be loaded and is left out", point.name, point.value)
+        _log.exception("cannot load the task type %s (%s); it is skipped", point.name, point.value)
         return None
     try:
-        task = Adopted(factory(settings))
+        task = LoadedTask(factory(settings))
         if task.name != point.name:
-            raise TypeError(f"it calls itself {task.name!r}")
+            raise TypeError(f"its name is {task.name!r}")
     except ValueError as error:
         raise ValueError(f"the settings of the task type {point.name}: {error}") from error
     except Exception:
-        _log.exception("the task type %s (%s) cannot be made and is left out", point.name, point.value)
+        _log.exception("cannot create the task type %s (%s); it is skipped", point.name, point.value)
         return None
     return task
 
 
-class Adopted:
-    """A task as the service sees it, whatever its package imports: outputs and errors are the house's own."""
+class LoadedTask:
+    """A task of any package, with outputs and errors converted to those of `api`."""
 
     def __init__(self, task: Any) -> None:
-        """Raises TypeError for something that is no task."""
+        """Raises TypeError for an object that is not a task."""
         for name in ("check", "run", "close"):
             if not callable(getattr(task, name, None)):
                 raise TypeError(f"{type(task).__name__} has no method {name}")
@@ -91,18 +91,18 @@ class Adopted:
         except TaskError:
             raise
         except Exception as error:
-            told = _told(error)
-            if told is None:
+            converted = _task_error(error)
+            if converted is None:
                 raise
-            raise told from error
+            raise converted from error
         return made if isinstance(made, Output) else _output(made)
 
     def close(self) -> None:
         self._task.close()
 
 
-def _told(error: Exception) -> TaskError | None:
-    """An error with a message for the job's owner, of a plugin that knows no TaskError."""
+def _task_error(error: Exception) -> TaskError | None:
+    """Converts an error that has the attributes of a TaskError; None for any other."""
     message, final = getattr(error, "message", None), getattr(error, "final", None)
     if not isinstance(message, str) or not isinstance(final, bool):
         return None
@@ -113,7 +113,7 @@ def _told(error: Exception) -> TaskError | None:
 def _output(made: Any) -> Output:
     text = getattr(made, "text", made)
     if not isinstance(text, str):
-        raise TypeError(f"the task made {type(made).__name__}, not text")
+        raise TypeError(f"the task returned {type(made).__name__}; expected text")
     return Output(
         text=text,
         score=getattr(made, "score", None),

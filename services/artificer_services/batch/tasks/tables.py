@@ -1,6 +1,6 @@
-"""The settings of one task type: a table within `services.batch.tasks`, by the type's name.
+"""Finds and validates the settings of one task type: a table of its name within `services.batch.tasks`.
 
-Owns how a table is found and checked. Knows no task.
+Knows no task.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PLACE = "services.batch.tasks"
 
 
 def table(tasks: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    """The settings of the task type `name`. Raises ValueError, which names what is wrong.
+    """Returns the settings of the task type `name`. Raises ValueError that names the fault.
 
-    A dot in the name may be an underscore, since names of environment variables have no dots, and may part a table
-    within a table, as TOML has it where the name is not quoted.
+    A dot in the name may be an underscore, because environment variables have no dots, or a nested table, which is what
+    TOML makes of an unquoted name.
     """
     group, _, last = name.partition(".")
     inner = tasks.get(group, {}) if last else {}
@@ -38,9 +38,9 @@ def table(tasks: Mapping[str, Any], name: str, kind: type[T]) -> T:
     if unknown:
         raise ValueError(f"{PLACE}.{name} has no setting {', '.join(sorted(unknown))}")
     try:
-        # Environment variables are text; the adapter makes numbers of them.
+        # Environment variables are text; the adapter converts them.
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        # Never `str(error)`: it repeats the values, and keys are among them.
+        # Never `str(error)`: it quotes the values, and API keys are among them.
         faults = [(".".join((PLACE, name, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
         raise ValueError("; ".join(f"{place}: {text}" for place, text in faults)) from None

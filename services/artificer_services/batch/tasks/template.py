@@ -1,6 +1,6 @@
-"""Templates: text with names in it, and no logic.
+"""Templates: text with placeholders and no logic.
 
-Owns the grammar and the filling in. Pure.
+Owns the grammar and the substitution. Pure.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class _Name:
 
 
 class Template:
-    """A template that has been found good."""
+    """A valid template."""
 
     def __init__(self, text: str, before: tuple[str, ...] | None = None) -> None:
-        """`before` are the phases whose outputs there are, where that is known. Raises ValueError."""
+        """`before` are the names of the earlier phases, if known. Raises ValueError."""
         self._parts: list[str | _Name] = []
         start = 0
         for found in _TAG.finditer(text):
@@ -42,42 +42,42 @@ class Template:
         self._parts.append(text[start:])
 
     def fill(self, work: Work, limit: int) -> str:
-        """The text for an item, of at most `limit` characters. What is filled in is not looked at for names.
+        """Returns the text for an item, at most `limit` characters. Substituted values are not expanded again.
 
         Raises Rejected for a name that the item does not have.
         """
         parts = [part if isinstance(part, str) else _value(part, work) for part in self._parts]
-        if sum(map(len, parts)) > limit:  # before it is put together: a name may stand there a thousand times
-            raise Rejected(f"the template makes more than {limit:,} characters of this item")
+        if sum(map(len, parts)) > limit:  # before joining: a placeholder may occur a thousand times
+            raise Rejected(f"the filled template has more than {limit:,} characters")
         return "".join(parts)
 
 
 def template_kind(phase: PhaseView) -> Callable[[str], Template]:
-    """A kind of parameter, see `parameters`: a template in this phase."""
+    """Returns a kind of parameter (see `parameters`) that accepts a template of this phase."""
     return lambda text: Template(text, phase.before)
 
 
 @lru_cache(maxsize=32)
 def parsed(text: str) -> Template:
-    """The template of a phase, parsed once for its items. Raises Rejected where `check` was never asked."""
+    """Returns the template of a phase, parsed once for its items. Raises Rejected if it is invalid."""
     try:
         return Template(text)
     except ValueError as error:
-        raise Rejected(f"the template: {error}") from None
+        raise Rejected(f"invalid template: {error}") from None
 
 
 def _name(tag: str | None, at: int, before: tuple[str, ...] | None) -> _Name:
     if tag is None:
-        raise ValueError(rf"the braces at character {at + 1} hold no name; write \{{{{ for braces that are text")
+        raise ValueError(rf"invalid braces at character {at + 1}; write \{{{{ for literal braces")
     text = tag.strip()
     if text in _PLAIN:
         return _Name(text)
     group, dot, key = text.partition(".")
     if group not in _KEYED or not dot or not key:
-        raise ValueError(f"{text[:64]!r} is no name: there are input, item_input, metadata.KEY and outputs.PHASE")
+        raise ValueError(f"unknown name {text[:64]!r}; expected input, item_input, metadata.KEY or outputs.PHASE")
     if group == "outputs" and before is not None and key not in before:
         have = ", ".join(before) or "none"
-        raise ValueError(f"{text[:64]!r}: no phase of this name comes before this one; there are: {have}")
+        raise ValueError(f"{text[:64]!r} names no earlier phase; expected one of: {have}")
     return _Name(group, key)
 
 
@@ -89,5 +89,5 @@ def _value(name: _Name, work: Work) -> str:
     values = work.metadata if name.group == "metadata" else work.outputs
     if name.key not in values:
         what = "metadata" if name.group == "metadata" else "output of a phase"
-        raise Rejected(f"the item has no {what} {name.key[:64]!r}, which the template names")
+        raise Rejected(f"the template needs the {what} {name.key[:64]!r}, which the item does not have")
     return values[name.key]

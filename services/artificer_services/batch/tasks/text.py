@@ -1,6 +1,6 @@
-"""text.normalize and text.template: what is done to text without a model.
+"""text.normalize and text.template: text processing without a model.
 
-Pure but for the two tasks at the end; nothing here is heavy to import.
+Pure but for the two tasks at the end; imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ _FORMS = ("NFC", "NFKC")
 _HYPHENS = ("join", "keep")
 _LINES = ("keep", "join")
 
-# Line ends of the Unicode Standard, 5.8; a form feed stands between pages, and parts them as a blank line does.
+# Line ends of the Unicode Standard, section 5.8; a form feed between pages counts as a blank line.
 _ENDS = re.compile(r"\r\n|[\r\n\x0b\x85\u2028]")
-_BREAKS = re.compile(r"[\f\u2029]")  # none of these patterns may begin with a run: a page of spaces would take hours
+_BREAKS = re.compile(
+    r"[\f\u2029]"
+)  # no pattern here may start with a repetition: a page of spaces would take quadratic time
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK = re.compile(r" ?\n ?")
 _GAPS = re.compile(r"\n{3,}")
 _LONE = re.compile(r"(?<!\n)\n(?!\n)")
-# A word that a line's end cuts in two. What follows must be a small letter: "Anglo-\nSaxon" keeps its hyphen.
+# A word hyphenated at a line's end. A lower-case letter must follow: "Anglo-\nSaxon" keeps its hyphen.
 _CUT = re.compile(r"(?<=[^\W\d_])(?:[-\u2010]|\u00ad)[^\S\n]*\n[^\S\n]*(?=([^\W\d_]))")
-_MOST_MARKS = 1000  # on one letter
-_KEPT_FORMAT = "\u200c\u200d"  # the joiners, which Persian and emoji are spelled with
+_MAX_MARKS = 1000  # on one letter
+_KEPT_FORMAT = "\u200c\u200d"  # the zero-width joiners, which Persian and emoji need
 
 
 def normalize(text: str, *, form: Form = "NFC", hyphens: str = "join", lines: str = "keep") -> str:
-    """Text in a normal form of Unicode, with plain white space, and without control characters.
+    """Returns text in a Unicode normal form, with plain white space and without control characters.
 
     Lines are trimmed, runs of spaces become one, and at most one blank line stays between paragraphs. `hyphens` "join"
-    puts words together that the end of a line cuts in two; `lines` "join" makes one line of a paragraph. Raises
-    ValueError for a letter that is buried in marks.
+    joins words hyphenated at the end of a line; `lines` "join" joins the lines of a paragraph. Raises ValueError for a
+    letter with more than 1,000 combining marks.
     """
     _check_marks(text)
     text = unicodedata.normalize(form, text)
@@ -52,16 +54,16 @@ def normalize(text: str, *, form: Form = "NFC", hyphens: str = "join", lines: st
     text = _GAPS.sub("\n\n", _BLANK.sub("\n", _SPACES.sub(" ", text)))
     if lines == "join":
         text = _LONE.sub(" ", text)
-    # What was taken out may have stood between a letter and its accent.
+    # Again: a removed character may have separated a letter and its accent.
     return unicodedata.normalize(form, text.strip())
 
 
 def legibility(text: str) -> float:
-    """How much a text looks like one, 0..1: of the characters that are not white space, the share that are letters
-    (with their marks), digits, or common punctuation beside them. 0 for a text without any.
+    """Returns the share of legible characters, 0..1: letters with their marks, digits, and punctuation.
 
-    Control, private and unassigned characters, U+FFFD, lone surrogates and symbols count against it; so does
-    punctuation beyond a third of the letters and digits, since prose has less and the noise of a bad scan has more.
+    White space does not count; a text without other characters has 0. Control, private and unassigned characters,
+    U+FFFD, lone surrogates and symbols count as illegible, and so does punctuation beyond a third of the letters and
+    digits: prose has less, the noise of a bad scan more.
     """
     counts = Counter(text)
     letters = marks = others = 0
@@ -80,15 +82,15 @@ def legibility(text: str) -> float:
 
 
 def _check_marks(text: str) -> None:
-    # Putting marks in their order takes time that grows with the square of their number, and nothing can interrupt it.
-    # Real text has at most 30 in a row (UAX #15, section 13, "stream-safe").
+    # Canonical ordering of marks takes quadratic time and cannot be interrupted. Real text has at most 30 in a row
+    # (UAX #15, section 13, "stream-safe").
     marks = "".join(re.escape(char) for char in set(text) if unicodedata.combining(char))
-    if marks and re.search(f"[{marks}]{{{_MOST_MARKS + 1},}}", text):
-        raise ValueError(f"a letter has more than {_MOST_MARKS} marks")
+    if marks and re.search(f"[{marks}]{{{_MAX_MARKS + 1},}}", text):
+        raise ValueError(f"a letter has more than {_MAX_MARKS} combining marks")
 
 
 def _strip_controls(text: str) -> str:
-    """Without control and format characters, and without what no database and no JSON takes: lone surrogates."""
+    """Remove control and format characters, and lone surrogates, which neither databases nor JSON accept."""
     unwanted = {
         ord(char): None
         for char in set(text)
@@ -102,9 +104,9 @@ class Normalize:
 
     name = "text.normalize"
     description = (
-        "Puts text in order: a normal form of Unicode (parameter form: NFC or NFKC), plain white space, no control"
-        " characters, words that line ends cut joined (hyphens: join or keep), paragraphs as they are or one line each"
-        " (lines: keep or join). The score is the share of legible characters before that."
+        "Normalizes text: a Unicode normal form (parameter form: NFC or NFKC), plain white space, no control"
+        " characters, words hyphenated at line ends joined (hyphens: join or keep), paragraphs kept or joined to one"
+        " line (lines: keep or join). The score is the share of legible characters in the input."
     )
     scored = True
     takes: Literal["text", "document"] = "text"
@@ -123,7 +125,7 @@ class Normalize:
                 lines=asked.get("lines", "keep"),
             )
         except ValueError as error:
-            raise Rejected(f"the text cannot be normalized: {error}") from None
+            raise Rejected(f"cannot normalize the text: {error}") from None
         return Output(text=text, score=legibility(work.input))
 
     def close(self) -> None:
@@ -132,9 +134,9 @@ class Normalize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateSettings:
-    """What text.template is allowed."""
+    """The limits of text.template. Raises ValueError for invalid values."""
 
-    max_chars: int = 16 * 1024 * 1024  # of what a template makes
+    max_chars: int = 16 * 1024 * 1024  # of a filled template
 
     def __post_init__(self) -> None:
         if self.max_chars <= 0:
@@ -146,8 +148,8 @@ class Fill:
 
     name = "text.template"
     description = (
-        "Fills in the template of the parameter template: {{input}}, {{item_input}}, {{metadata.KEY}} and"
-        " {{outputs.PHASE}} stand for what the item has, and nothing else has a meaning."
+        "Fills the template in the parameter template: {{input}}, {{item_input}}, {{metadata.KEY}} and"
+        " {{outputs.PHASE}} are replaced by the item's values; other text stays as it is."
     )
     scored = False
     takes: Literal["text", "document"] = "text"
@@ -159,7 +161,7 @@ class Fill:
     def check(self, phase: PhaseView) -> list[Fault]:
         found = faults_of(phase, {"template": template_kind(phase)})
         if "template" not in phase.parameters:
-            found.append(("parameters.template", "text.template needs a template"))
+            found.append(("parameters.template", "is required by text.template"))
         return found
 
     def run(self, work: Work) -> Output:
@@ -176,5 +178,5 @@ def create_normalize(_: Mapping[str, Any]) -> Normalize:
 
 
 def create_template(tasks: Mapping[str, Any]) -> Fill:
-    """Make text.template. Raises ValueError for settings that make no sense."""
+    """Make text.template. Raises ValueError for invalid settings."""
     return Fill(table(tasks, "text.template", TemplateSettings))

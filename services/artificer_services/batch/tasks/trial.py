@@ -1,8 +1,7 @@
-"""test.trial: a task that does as it is told, crashing and hanging included. For tests; offered only where the
-settings say so.
+"""test.trial: a task for tests that follows orders, crashing and hanging included. Offered only by setting.
 
-An item's orders are the phase's parameters, its metadata, and its input where that is a JSON object, the later going
-before the earlier. An order `ocr.do` is for the phase `ocr` only.
+An item's orders are the phase's parameters, its metadata, and its input if that is a JSON object; the later ones win.
+An order `ocr.do` applies to the phase `ocr` only.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ _NUMBERS = {"times", "seconds", "log", "bytes", "score", "tokens", "cost"}
 
 @dataclass(slots=True)
 class Trial:
-    """The task. `effects` names a file that gets a line for everything that was done: effect key, attempt, process."""
+    """The task. `effects` names a file that gets a line per finished run: effect key, attempt, process."""
 
     effects: str = ""
     name: str = NAME
-    description: str = "For tests: does as parameters, metadata and input say; gives its input back."
+    description: str = "For tests: follows the orders in parameters, metadata and input; returns its input."
     scored: bool = True
     takes: Literal["text", "document"] = "text"
     timeout: float | None = None
@@ -52,11 +51,11 @@ class Trial:
         for name, value in phase.parameters.items():
             order = name.rpartition(".")[2]
             if order not in ORDERS:
-                faults.append((f"parameters.{name}", f"is none of {', '.join(ORDERS)}"))
+                faults.append((f"parameters.{name}", f"must be one of {', '.join(ORDERS)}"))
             elif order in _NUMBERS and not _is_number(value):
-                faults.append((f"parameters.{name}", "is no number"))
+                faults.append((f"parameters.{name}", "must be a number"))
             elif order == "do" and value not in _DEEDS:
-                faults.append((f"parameters.{name}", f"is none of {', '.join(_DEEDS)}"))
+                faults.append((f"parameters.{name}", f"must be one of {', '.join(_DEEDS)}"))
         return faults
 
     def run(self, work: Work) -> Output:
@@ -85,13 +84,13 @@ class Trial:
         line = f"{work.effect_key} {work.attempt} {os.getpid()}\n"
         file = os.open(self.effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(file, line.encode())  # one write, so that lines of several processes do not mix
+            os.write(file, line.encode())  # one write, so that lines of several processes do not interleave
         finally:
             os.close(file)
 
 
 def trial(settings: Mapping[str, Any]) -> Trial:
-    """Make the task; the one thing it has to know is `effects`."""
+    """Make the task. Its only setting is `effects`."""
     return Trial(effects=str(settings.get(NAME, {}).get("effects", "")))
 
 
@@ -131,7 +130,7 @@ def _is_number(value: str) -> bool:
 
 
 def _ok(reason: str, tokens: int, cost: float) -> None:
-    """All is well."""
+    """Succeed."""
 
 
 def _fail(reason: str, tokens: int, cost: float) -> None:
@@ -164,7 +163,7 @@ def _hang(reason: str, tokens: int, cost: float) -> None:
 
 
 def _freeze(reason: str, tokens: int, cost: float) -> None:
-    libc = ctypes.PyDLL(None)  # a PyDLL keeps the interpreter's lock, so that no other thread runs
+    libc = ctypes.PyDLL(None)  # a PyDLL keeps the GIL, so that no other thread runs
     while True:
         libc.sleep(3600)
 

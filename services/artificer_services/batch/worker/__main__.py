@@ -1,7 +1,7 @@
-"""A worker process of the local engine: is told where there is work, and works until there is none.
+"""The program of a worker process of the local engine: woken by nudges, it works until nothing is ready.
 
-Started by `engines.process` as a program of its own, so that it shares nothing with the server but two sockets. It
-ends with the server, in the middle of an item too: whatever it held goes back.
+Started by `engines.process`; it shares nothing with the server but two sockets, and ends with the server even in the
+middle of an item, which is then released.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .runner import Runner
 
 _log = logging.getLogger(__name__)
 
-_NICE = 5  # the gateway in front answers people
-_FIRST_PAUSE = 0.05  # seconds between looks at an item that is due and cannot be had, doubled up to sweep_seconds
+_NICE = 5  # the gateway beside it answers requests first
+_FIRST_PAUSE = 0.05  # seconds before it retries a due item that it cannot claim; doubled up to sweep_seconds
 
 
 class Worker:
-    """Does what it is nudged to, and looks again when an item that failed may be tried again."""
+    """Works when it is nudged, and when a failed item may be retried."""
 
     def __init__(self, runner: Runner, store: Store, settings: BatchSettings, sock: socket.socket) -> None:
         self._runner, self._store, self._settings, self._sock = runner, store, settings, sock
@@ -42,7 +42,7 @@ class Worker:
         self._pause = _FIRST_PAUSE
 
     def listen(self, lines: Any) -> None:
-        """Hear the server, in a thread of its own."""
+        """Read the server's messages, in a thread of its own."""
         for text in lines:
             said = json.loads(text)
             if "ping" in said:
@@ -54,12 +54,12 @@ class Worker:
         os._exit(0)  # the server is gone
 
     def stop(self) -> None:
-        """Stop at the end of the item in work."""
+        """Stop after the current item."""
         self._runner.stop()
         self._nudges.put("")
 
     def serve(self) -> None:
-        """Work until told to stop, or until it is time for a fresh process."""
+        """Work until it is told to stop or has run `worker_items` items."""
         wait: float | None = None
         while not self._done:
             wait = self._work(self._hear(wait))
@@ -69,40 +69,40 @@ class Worker:
         return self._runner.stopping or self._runner.items >= self._settings.worker_items
 
     def _hear(self, wait: float | None) -> str:
-        """Wait for a nudge, `wait` seconds at most; the job that the nudge was about."""
+        """Wait for a nudge, `wait` seconds at most; returns its job."""
         try:
             job_id = self._nudges.get(timeout=wait)
         except queue.Empty:
             return ""
-        # Taken before the store is asked: what is nudged from now on needs another look, and gets one.
+        # Acknowledged before the store is read: a later nudge needs another look, and gets one.
         _say(self._sock, {"took": True})
         return job_id
 
     def _work(self, job_id: str) -> float | None:
-        """Work until there is nothing to do; seconds until there may be again, None where only a nudge can tell."""
+        """Work until nothing is ready; returns the seconds until an item may be due, None to wait for a nudge."""
         worked = False
         try:
             while not self._done:
-                due = self._store.next_due()  # asked first, so that nothing falls due unseen between the two
+                due = self._store.next_due()  # read first, so that nothing falls due unseen in between
                 left = self._settings.worker_items - self._runner.items
                 if self._runner.work_once(job_id, items=left):
                     worked = True
                 elif not job_id:
-                    return self._patience(due, worked=worked)
+                    return self._backoff(due, worked=worked)
                 job_id = ""
         except Unavailable as error:
             _log.warning("a worker cannot reach the store: %s", error.message)
             return self._settings.sweep_seconds
         return None
 
-    def _patience(self, due: float | None, *, worked: bool) -> float | None:
-        # Where others have all the room there is, what is due cannot be had.
+    def _backoff(self, due: float | None, *, worked: bool) -> float | None:
+        # A due item cannot be claimed while others have all slots of its job.
         self._pause = _FIRST_PAUSE if worked else min(self._pause * 2, self._settings.sweep_seconds)
         return None if due is None else max(due, self._pause)
 
 
 def main(life_fd: int) -> None:
-    """Serve until the server says stop."""
+    """Run the worker until the server stops it."""
     die_with_the_server(life_fd)
     sock = _take_over_stdin()
     lines = sock.makefile("r", encoding="utf-8")
@@ -123,7 +123,7 @@ def main(life_fd: int) -> None:
     worker.serve()
     runner.close()
     store.close()
-    # Libraries' threads may hold up an orderly end, and there is nothing left to lose.
+    # Threads of libraries may delay an orderly exit, and everything is stored.
     sys.stderr.flush()
     os._exit(0)
 
@@ -133,7 +133,7 @@ def _say(sock: socket.socket, said: dict[str, Any]) -> None:
 
 
 def _take_over_stdin() -> socket.socket:
-    """The socket that the process was started with as its standard input, which becomes empty."""
+    """Returns the socket passed as standard input, and replaces standard input by /dev/null."""
     sock = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

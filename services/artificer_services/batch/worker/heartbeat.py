@@ -1,7 +1,7 @@
-"""The thread beside a worker's work: renews the lease, sees cancellation, ends what hangs.
+"""The heartbeat: a thread beside the worker that renews the lease, notices cancellation and ends hung items.
 
-It ends the process where a task does not stop by itself: no thread can be stopped from outside, and since every effect
-is in the store, a process may end at any moment. Knows no task; `runner` tells it what is being done.
+It ends the process if a task does not stop by itself: Python cannot stop a thread from outside, and since every effect
+is in the store, a process may end at any moment. Knows no task; `runner` reports what is running.
 """
 
 from __future__ import annotations
@@ -16,169 +16,169 @@ from ..jobs.errors import LostSlot, Unavailable
 from ..jobs.states import JobState
 from ..jobs.work import Broke, Claimed
 from ..settings import BatchSettings
-from .lease import Hold
+from .lease import SlotLease
 
 _log = logging.getLogger(__name__)
 
-GRACE = 1.0  # seconds that a task has to stop by itself
-FLUSH = 1.0  # seconds that a finished item is held at most, so that progress moves
-LONG = 0.5  # seconds after which an item has others wait that were claimed because items used to be quick
+GRACE = 1.0  # seconds that a task has to stop after it was asked to
+FLUSH = 1.0  # seconds after which finished items are stored, so that progress is visible
+LONG = 0.5  # seconds after which the items claimed behind a running one are released
 STOPPED = 70  # the exit status of a process that ended itself because of its task
-_PARTING = 3.0  # seconds that the last words of such a process may take
+_REPORT_SECONDS = 3.0  # that such a process may take to store what it has
 
 
-class Running:
-    """An item that a task is at."""
+class RunningItem:
+    """An item that a task is running."""
 
-    __slots__ = ("began", "cancelled", "claimed", "condemned", "deadline", "limit", "told")
+    __slots__ = ("began", "cancelled", "claimed", "condemned", "deadline", "limit", "stop_time")
 
     def __init__(self, claimed: Claimed, cancelled: threading.Event, limit: float) -> None:
         self.claimed, self.cancelled, self.limit = claimed, cancelled, limit
         self.began = time.monotonic()
         self.deadline = self.began + limit
-        self.told = 0.0  # when it was asked to stop
+        self.stop_time = 0.0  # when it was asked to stop
         self.condemned = False
 
     @property
     def late(self) -> bool:
-        """Whether it was asked to stop because it took too long."""
-        return bool(self.told) and self.told >= self.deadline
+        """Whether it was asked to stop because of its time-out."""
+        return bool(self.stop_time) and self.stop_time >= self.deadline
 
     @property
     def reason(self) -> str:
-        """Why an item that took too long failed."""
+        """The error of an item that timed out."""
         return f"took longer than {self.limit:g} seconds"
 
     def stop(self) -> None:
         """Ask the task to stop."""
-        if not self.told:
-            self.told = time.monotonic()
+        if not self.stop_time:
+            self.stop_time = time.monotonic()
             self.cancelled.set()
 
 
-class Keeper:
-    """Keeps one worker's slot. `end` ends the process."""
+class Heartbeat:
+    """Keeps the lease of one worker alive. `end` ends the process."""
 
     def __init__(self, settings: BatchSettings, end: Callable[[int], object] = os._exit) -> None:
         self._settings, self._end = settings, end
-        self._mind = threading.Condition()
-        self._hold: Hold | None = None
-        self._running: Running | None = None
+        self._changed = threading.Condition()
+        self._lease: SlotLease | None = None
+        self._running: RunningItem | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def watch(self, hold: Hold) -> None:
-        """Keep a hold, until `leave`."""
-        with self._mind:
-            self._hold = hold
+    def start(self, lease: SlotLease) -> None:
+        """Renew a lease until `stop`."""
+        with self._changed:
+            self._lease = lease
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, name="batch-keeper", daemon=True)
+                self._thread = threading.Thread(target=self._loop, name="batch-heartbeat", daemon=True)
                 self._thread.start()
-            self._mind.notify()
+            self._changed.notify()
 
-    def leave(self) -> None:
-        """Keep nothing."""
-        with self._mind:
-            self._hold = None
+    def stop(self) -> None:
+        """Stop renewing the lease."""
+        with self._changed:
+            self._lease = None
 
     def close(self) -> None:
         """End the thread."""
-        with self._mind:
+        with self._changed:
             self._closed = True
-            self._hold = None
-            self._mind.notify()
+            self._lease = None
+            self._changed.notify()
             thread = self._thread
         if thread is not None:
             thread.join()
 
-    def begin(self, running: Running) -> None:
-        """A task is at an item."""
+    def begin(self, running: RunningItem) -> None:
+        """Note that a task runs an item."""
         self._running = running
 
-    def done(self, running: Running) -> None:
-        """The task has ended. Does not return where the process is about to."""
-        with self._mind:
+    def done(self, running: RunningItem) -> None:
+        """Note that the task has ended. Does not return if the process is about to end."""
+        with self._changed:
             self._running = None
             condemned = running.condemned
         if condemned:
             threading.Event().wait()
 
-    def _keep(self) -> None:
+    def _loop(self) -> None:
         while True:
-            with self._mind:
-                while self._hold is None and not self._closed:
-                    self._mind.wait()
+            with self._changed:
+                while self._lease is None and not self._closed:
+                    self._changed.wait()
                 if self._closed:
                     return
-                self._mind.wait(self._pause())
-                hold, running = self._hold, self._running
-            if hold is None:
+                self._changed.wait(self._pause())
+                lease, running = self._lease, self._running
+            if lease is None:
                 continue
             try:
-                self._look_after(hold, running)
+                self._beat(lease, running)
             except Unavailable as error:
-                _log.warning("worker %s cannot see its job: %s", hold.slot.worker, error.message)
+                _log.warning("worker %s cannot reach the store: %s", lease.slot.worker, error.message)
             except LostSlot:
-                if not hold.closed:  # otherwise the other thread was done with it a moment before
-                    _log.warning("worker %s has lost job %s: its lease was over", hold.slot.worker, hold.slot.job_id)
+                if not lease.closed:  # otherwise the other thread has just closed it
+                    _log.warning("worker %s has lost job %s: its lease expired", lease.slot.worker, lease.slot.job_id)
             except Exception:
-                _log.exception("worker %s could not look after job %s", hold.slot.worker, hold.slot.job_id)
+                _log.exception("worker %s: the heartbeat of job %s failed", lease.slot.worker, lease.slot.job_id)
 
     def _pause(self) -> float:
-        """Seconds until there may be something to do."""
+        """Returns the seconds until the next check."""
         pause = self._settings.poll_seconds
         running = self._running
         if running is not None:
-            next_step = running.told + GRACE if running.told else running.deadline
+            next_step = running.stop_time + GRACE if running.stop_time else running.deadline
             pause = min(pause, max(next_step - time.monotonic(), 0.001))
         return pause
 
-    def _look_after(self, hold: Hold, running: Running | None) -> None:
+    def _beat(self, lease: SlotLease, running: RunningItem | None) -> None:
         try:
             now = time.monotonic()
             if running is not None:
-                self._mind_time(hold, running, now)
-            if hold.lost or hold.closed:
+                self._check_deadline(lease, running, now)
+            if lease.lost or lease.closed:
                 return
-            if running is not None and hold.waiting and now - running.began >= LONG:
-                hold.give_back()
-            if hold.overdue(FLUSH):
-                hold.exchange(0)
-            if now - hold.renewed >= self._settings.heartbeat_seconds:
-                hold.renew()
-            elif now - hold.seen >= self._settings.poll_seconds:
-                hold.look()
+            if running is not None and lease.waiting and now - running.began >= LONG:
+                lease.give_back()
+            if lease.overdue(FLUSH):
+                lease.exchange(0)
+            if now - lease.renewed >= self._settings.heartbeat_seconds:
+                lease.renew()
+            elif now - lease.seen >= self._settings.poll_seconds:
+                lease.look()
         finally:
-            unwanted = hold.lost or hold.state == JobState.CANCELLED
+            unwanted = lease.lost or lease.state == JobState.CANCELLED
             if running is not None and unwanted and running is self._running:
                 running.stop()
 
-    def _mind_time(self, hold: Hold, running: Running, now: float) -> None:
-        if not running.told and now >= running.deadline:
+    def _check_deadline(self, lease: SlotLease, running: RunningItem, now: float) -> None:
+        if not running.stop_time and now >= running.deadline:
             running.stop()
-        if not running.told or now < running.told + GRACE:
+        if not running.stop_time or now < running.stop_time + GRACE:
             return
-        with self._mind:
+        with self._changed:
             if self._running is not running:
                 return
             running.condemned = True
-        self._part(hold, running)
+        self._end_process(lease, running)
 
-    def _part(self, hold: Hold, running: Running) -> None:
-        """Leave nothing behind but the item that hangs, and end the process, whatever the database does meanwhile."""
-        why = running.reason if running.late else "was to stop and did not"
-        _log.warning("item %d of job %s %s: the process ends", running.claimed.index, hold.slot.job_id, why)
-        parting = threading.Thread(target=self._last_words, args=(hold, running), daemon=True)
-        parting.start()
-        parting.join(_PARTING)
+    def _end_process(self, lease: SlotLease, running: RunningItem) -> None:
+        """Store what can be stored within a few seconds, then end the process."""
+        why = running.reason if running.late else "did not stop when asked to"
+        _log.warning("item %d of job %s %s: the process ends", running.claimed.index, lease.slot.job_id, why)
+        report = threading.Thread(target=self._report, args=(lease, running), daemon=True)
+        report.start()
+        report.join(_REPORT_SECONDS)
         self._end(STOPPED)
 
-    def _last_words(self, hold: Hold, running: Running) -> None:
-        if hold.lost:
+    def _report(self, lease: SlotLease, running: RunningItem) -> None:
+        if lease.lost:
             return
         try:
             if running.late:
-                hold.add(Broke(index=running.claimed.index, phase=running.claimed.phase, error=running.reason))
-            hold.close()
+                lease.add(Broke(index=running.claimed.index, phase=running.claimed.phase, error=running.reason))
+            lease.close()
         except LostSlot:
-            _log.debug("the lease of a process that ends was over")
+            _log.debug("the lease of an ending process had expired")

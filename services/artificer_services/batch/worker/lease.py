@@ -1,7 +1,7 @@
-"""A slot in use: finished items that are yet to be stored, lines of the log, and the lease.
+"""A slot in use: its lease, and the outcomes and log lines that are not stored yet.
 
-Used by two threads: the one that runs items and the keeper beside it. Owns what of a worker talks to the store while it
-has a slot, one transaction at a time, through any outage of the database. Knows no task.
+Used by two threads, the one that runs items and the heartbeat. Owns a worker's transactions while it has a slot, one at
+a time, and retries them through any outage of the database. Knows no task.
 """
 
 from __future__ import annotations
@@ -22,120 +22,120 @@ from ..jobs.work import Claimed, Outcome, Slot
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two attempts to reach the database
-_MOST_LINES = 500  # more are stored before a task may write the next one
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts to reach the database
+_MAX_LINES = 500  # a task that writes more waits until they are stored
 
 
-class Hold:
-    """A slot and what its worker has not stored yet. Every method that talks to the store raises LostSlot."""
+class SlotLease:
+    """A slot and what its worker has not stored yet. Every method that calls the store raises LostSlot."""
 
     def __init__(self, store: Store, slot: Slot, given_up: threading.Event) -> None:
-        """`given_up` ends the patience with a database that cannot be reached."""
+        """`given_up`, when set, ends the retries of an unreachable database."""
         self.slot = slot
-        self.state = JobState.RUNNING  # as it was last seen
-        self.renewed = self.seen = time.monotonic()  # when the lease was renewed; since when the state was so at least
+        self.state = JobState.RUNNING  # of the job, as last seen
+        self.renewed = self.seen = time.monotonic()  # times of the last renewal and of the last look at the state
         self.lost = self.closed = False
         self._store, self._given_up = store, given_up
-        self._talk = threading.Lock()  # held while a transaction runs
-        self._mind = threading.Lock()  # held for moments, while the lists below change hands
-        self._waiting: deque[Claimed] = deque()  # claimed and not begun
+        self._transaction = threading.Lock()  # held while a transaction runs
+        self._lists = threading.Lock()  # guards the lists below; never held during I/O
+        self._waiting: deque[Claimed] = deque()  # claimed and not started
         self._outcomes: list[Outcome] = []
         self._lines: list[LogLine] = []
         self._oldest = 0.0  # when the first of the outcomes or lines was added
 
     @property
     def full(self) -> bool:
-        """Whether no more finished items may be held."""
+        """Whether the unstored outcomes have reached the checkpoint frequency."""
         return len(self._outcomes) >= self.slot.checkpoint_frequency
 
     @property
     def waiting(self) -> int:
-        """How many items are claimed and not begun."""
+        """The number of items that are claimed and not started."""
         return len(self._waiting)
 
     def next(self) -> Claimed | None:
-        """The next item to begin, of those that are claimed; None where there is none or the job does not run."""
+        """Returns the next claimed item to start; None if there is none or the job is not running."""
         if self._waiting and time.monotonic() - self.seen >= SIGHT_SECONDS:
-            self._insist(self.look)
-        with self._mind:
+            self._retry(self.look)
+        with self._lists:
             if self.state != JobState.RUNNING:
                 return None
             return self._waiting.popleft() if self._waiting else None
 
     def overdue(self, seconds: float) -> bool:
-        """Whether something has been waiting for so long to be stored."""
+        """Whether something has waited this long to be stored."""
         return bool(self._outcomes or self._lines) and time.monotonic() - self._oldest >= seconds
 
     def add(self, outcome: Outcome) -> None:
-        """Hold what became of an item until it is stored."""
-        with self._mind:
+        """Keep an outcome until it is stored."""
+        with self._lists:
             self._age()
             self._outcomes.append(outcome)
 
     def log(self, line: LogLine) -> None:
-        """Hold a line until it is stored. A task that writes without end waits here for the database."""
-        with self._mind:
+        """Keep a log line until it is stored. A task that writes too many waits here for the database."""
+        with self._lists:
             self._age()
             self._lines.append(line)
-            many = len(self._lines) >= _MOST_LINES
+            many = len(self._lines) >= _MAX_LINES
         if many and not self.lost:
             try:
                 self.exchange(0)
             except LostSlot:
-                _log.debug("lines of a lost slot are dropped")
+                _log.debug("log lines of a lost slot are dropped")
 
     def exchange(self, want: int) -> int:
-        """Store what is held, and claim up to `want` items; how many were claimed."""
-        with self._talk:
+        """Store outcomes and log lines, and claim up to `want` items; returns how many were claimed."""
+        with self._transaction:
             self._check()
             outcomes, lines = self._take()
-            began, claimed = self._insist(
+            began, claimed = self._retry(
                 lambda: (time.monotonic(), self._store.checkpoint(self.slot, outcomes, lines, want=want))
             )
             self.renewed = time.monotonic()
             if claimed:
                 self._saw(JobState.RUNNING, began)
-                with self._mind:
+                with self._lists:
                     self._waiting.extend(claimed)
             return len(claimed)
 
     def renew(self) -> None:
-        """Renew the lease, store lines, and see how the job stands."""
-        with self._talk:
+        """Renew the lease, store log lines, and see the job's state."""
+        with self._transaction:
             self._check()
-            with self._mind:
+            with self._lists:
                 lines, self._lines = self._lines, []
-            began, state = self._insist(lambda: (time.monotonic(), self._store.heartbeat(self.slot, lines)))
+            began, state = self._retry(lambda: (time.monotonic(), self._store.heartbeat(self.slot, lines)))
             self.renewed = time.monotonic()
             self._saw(state, began)
 
     def look(self) -> None:
-        """See how the job stands, by a read. Raises Unavailable."""
+        """Read the job's state. Raises Unavailable."""
         began = time.monotonic()
         self._saw(self._store.job(self.slot.job_id).state, began)
 
     def give_back(self) -> None:
-        """Return what was claimed and not begun."""
-        with self._talk:
-            with self._mind:
+        """Release the items that were claimed and not started."""
+        with self._transaction:
+            with self._lists:
                 indexes = [claimed.index for claimed in self._waiting]
                 self._waiting.clear()
             if indexes:
                 self._check()
-                self._insist(lambda: self._store.give_back(self.slot, indexes))
+                self._retry(lambda: self._store.give_back(self.slot, indexes))
 
     def close(self) -> JobState:
-        """Store what is held and end the hold."""
+        """Store what is left and close the slot."""
         self.give_back()
         if self._outcomes or self._lines:
             self.exchange(0)
-        with self._talk:
+        with self._transaction:
             self.closed = True
-            return self._insist(lambda: self._store.close_slot(self.slot))
+            return self._retry(lambda: self._store.close_slot(self.slot))
 
     def _saw(self, state: JobState, began: float) -> None:
-        """The job was in a state when a look at it `began`, or a moment later; the other thread may have seen more."""
-        with self._mind:
+        """Note the state that a read begun at `began` saw, unless the other thread has seen a later one."""
+        with self._lists:
             if began >= self.seen:
                 self.state, self.seen = state, began
 
@@ -148,16 +148,16 @@ class Hold:
             self._oldest = time.monotonic()
 
     def _take(self) -> tuple[Sequence[Outcome], Sequence[LogLine]]:
-        with self._mind:
+        with self._lists:
             taken = self._outcomes, self._lines
             self._outcomes, self._lines = [], []
         return taken
 
-    def _insist(self, transaction: Callable[[], T]) -> T:
-        """Do it, as often as it takes.
+    def _retry(self, transaction: Callable[[], T]) -> T:
+        """Run a transaction until the database answers.
 
-        Doing it twice does no harm: the store takes an outcome for an item only while the slot has it. While the
-        database is away nobody can end the lease either, so that patience is never wasted.
+        Running it twice is harmless: the store accepts an outcome only while the slot holds the item. Waiting is safe:
+        while the database is unreachable nobody can end the lease either.
         """
         pause = _FIRST_PAUSE
         while True:
@@ -170,6 +170,6 @@ class Hold:
                 if self._given_up.is_set():
                     self.lost = True
                     raise LostSlot(self.slot.id) from error
-                _log.warning("worker %s waits for the store: %s", self.slot.worker, error.message)
+                _log.warning("worker %s is retrying the store: %s", self.slot.worker, error.message)
             self._given_up.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,6 +1,6 @@
-"""The names of worker processes: told to the store, and read again by whoever asks whether such a process still lives.
+"""The names of worker processes: stored with their slots, and parsed to tell whether the process is still alive.
 
-Knows processes by what the kernel says of them, and nothing of what they do.
+Knows processes as the kernel shows them, and nothing of their work.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ...kit.processes import exists
 
 
 def own() -> str:
-    """This process's name, such as `host-1f2e3d4c/4711.889900`: machine, process id, start time in clock ticks."""
+    """Returns this process's name: machine, process id, start time in clock ticks (`host-1f2e3d4c/4711.889900`)."""
     pid = os.getpid()
     return f"{_machine()}/{pid}.{_started(pid) or 0}"
 
 
 def gone(name: str) -> bool:
-    """Whether the process of this name is known to have ended; false where it is another machine's to know."""
+    """Whether the process is known to have ended; false for processes of other machines."""
     machine, _, process = name.rpartition("/")
     pid, _, started = process.partition(".")
     if machine != _machine() or not pid.isdecimal():
@@ -31,7 +31,7 @@ def gone(name: str) -> bool:
 
 @cache
 def _machine() -> str:
-    # Process ids mean something within one boot and one namespace only, and containers may share a host's name.
+    # Process ids are unique within one boot and one PID namespace only, and containers may share a host name.
     parts = []
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
@@ -43,11 +43,11 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None for one that is gone, waiting to be reaped included."""
+    """Returns a process's start time in clock ticks since boot; None if it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
+    # The second field is the program's name in parentheses, which may itself contain blanks and parentheses (proc(5)).
     fields = stat[stat.rindex(b")") + 2 :].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])

@@ -1,6 +1,6 @@
-"""The one loop that works on a job, in whichever process: claim, run the task, store what came of it.
+"""The worker's loop: claim items, run the task, store the outcomes.
 
-Owns what becomes of an item. Knows no engine: who calls it, and when, is theirs to know.
+Owns the outcome of an item. Knows no engine: a local worker and a Celery task call it alike.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ..jobs.work import Broke, Claimed, Done, Outcome, Slot
 from ..settings import BatchSettings
 from ..tasks.api import Output, Rejected, Task, TaskError
 from ..tasks.inputs import Documents
-from .heartbeat import FLUSH, Keeper, Running
-from .item_work import MAX_ERROR, ItemWork, Shared, line, storable
-from .lease import Hold
+from .heartbeat import FLUSH, Heartbeat, RunningItem
+from .item_work import MAX_ERROR, ItemWork, SlotContext, line, storable
+from .lease import SlotLease
 
 _log = logging.getLogger(__name__)
 
-_CLAIM_SECONDS = FLUSH / 2  # how much work is claimed at once, where checkpoints allow several items
-# So much is claimed at once though every item is stored by itself: a tenth of a no-op item's cost is its claim.
+_CLAIM_SECONDS = FLUSH / 2  # of work claimed at once, if checkpoints allow several items
+# Claimed ahead even if every item is stored by itself: the claim is a tenth of the cost of a no-op item.
 _AHEAD_SECONDS, _AHEAD_ITEMS = 0.005, 16
 
 
 class Runner:
-    """A worker: does one item after the other, of one job after the other. Not for use by several threads."""
+    """A worker: runs one item after the other, of one job after the other. Not thread-safe but for `stop`."""
 
     def __init__(
         self,
@@ -43,43 +43,44 @@ class Runner:
         *,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        """`worker` is unique among all workers that live. `end` ends the process where a task does not stop."""
-        self.items = 0  # done until now
+        """`worker` is a name unique among live workers. `end` ends the process if a task does not stop."""
+        self.items = 0  # finished so far
         self.worker = worker
         self._store, self._tasks, self._settings = store, tasks, settings
         self._types = tuple(tasks)
         self._documents = Documents(settings.tasks)
-        self._keeper = Keeper(settings, end)
+        self._heartbeat = Heartbeat(settings, end)
         self._stopping = threading.Event()
-        self._turn = ""  # the job that is to be next
-        self._served: dict[str, float] = {}  # when jobs were last worked on, of those that had to wait
+        self._next_job = ""
+        self._served: dict[str, float] = {}  # when waiting jobs were last worked on
 
     def stop(self) -> None:
-        """Stop at the end of the item in work. Any thread may call it."""
+        """Stop after the current item. Safe to call from any thread."""
         self._stopping.set()
 
     @property
     def stopping(self) -> bool:
-        """Whether no item is begun any more."""
+        """Whether `stop` was called."""
         return self._stopping.is_set()
 
     def close(self) -> None:
-        """End the keeper, and let the tasks end what they keep open."""
+        """Stop the heartbeat and close the tasks."""
         self._stopping.set()
-        self._keeper.close()
+        self._heartbeat.close()
         for task in self._tasks.values():
             try:
                 task.close()
             except Exception:
-                _log.exception("task type %s could not be closed", task.name)
+                _log.exception("cannot close the task type %s", task.name)
 
     def work_once(
         self, job_id: str = "", task_types: Iterable[str] = (), *, slices: int = 0, items: int | None = None
     ) -> bool:
-        """Work on a job for as long as there is something to do and it is its turn; whether there was anything to do.
+        """Work on one job until it has nothing ready or another job's turn comes; false if there was nothing to do.
 
-        On `job_id`, or on whichever wants it most. With `task_types` only on phases of these. After `slices` turns it
-        returns whether others wait or not (0: only if they do), after so many `items` as well. Raises Unavailable.
+        On `job_id`, or on the job with the fewest workers. With `task_types`, only on phases of these types. Returns
+        after `slices` time slices even if no other job waits (0: only if one does), and after `items` items.
+        Raises Unavailable.
         """
         if self.stopping:
             return False
@@ -91,24 +92,24 @@ class Runner:
         return True
 
     def work(self, slot: Slot, task_types: Iterable[str] = (), *, slices: int = 0, items: int | None = None) -> None:
-        """Work through a slot, and close it."""
-        hold = Hold(self._store, slot, self._stopping)
-        turn = _Turn(self._settings.slice_seconds, slices, None if items is None else self.items + items)
-        self._keeper.watch(hold)
+        """Work through a slot and close it."""
+        lease = SlotLease(self._store, slot, self._stopping)
+        turn = _TimeSlice(self._settings.slice_seconds, slices, None if items is None else self.items + items)
+        self._heartbeat.start(lease)
         try:
-            self._work(hold, turn, tuple(task_types) or self._types)
-            hold.close()
+            self._work(lease, turn, tuple(task_types) or self._types)
+            lease.close()
         except LostSlot:
-            _log.warning("worker %s has lost job %s: what it held is dropped", self.worker, slot.job_id)
+            _log.warning("worker %s has lost job %s: its unstored outcomes are dropped", self.worker, slot.job_id)
         except BaseException:
             self._abandon()
             raise
         finally:
-            self._keeper.leave()
+            self._heartbeat.stop()
 
     def _open(self, job_id: str, types: tuple[str, ...]) -> Slot | None:
-        turn, self._turn = self._turn, ""
-        wanted = job_id or turn
+        following, self._next_job = self._next_job, ""
+        wanted = job_id or following
         if wanted:
             slot = self._store.open_slot(self.worker, job_id=wanted, task_types=types)
             if slot is not None or job_id:
@@ -116,37 +117,37 @@ class Runner:
         return self._store.open_slot(self.worker, task_types=types)
 
     def _abandon(self) -> None:
-        """Something went wrong that nobody has thought of: the items go back as after a crash."""
+        """Release the items as after a crash: an unexpected exception was raised."""
         try:
             self._store.expire(self.worker)
         except Exception:
-            _log.warning("the slot of worker %s is left to its lease", self.worker, exc_info=True)
+            _log.warning("cannot end the slot of worker %s; it ends when its lease expires", self.worker, exc_info=True)
 
-    def _work(self, hold: Hold, turn: _Turn, types: tuple[str, ...]) -> None:
-        shared = Shared(self._store, hold, self._documents)
-        pace = _Pace(hold.slot.checkpoint_frequency)
-        while count := hold.exchange(pace.want):
+    def _work(self, lease: SlotLease, turn: _TimeSlice, types: tuple[str, ...]) -> None:
+        context = SlotContext(self._store, lease, self._documents)
+        pace = _Pace(lease.slot.checkpoint_frequency)
+        while count := lease.exchange(pace.want):
             pace.taken(count)
-            while (claimed := hold.next()) is not None:
-                outcome = self._attempt(shared, claimed)
+            while (claimed := lease.next()) is not None:
+                outcome = self._attempt(context, claimed)
                 if outcome is not None:
-                    hold.add(outcome)
+                    lease.add(outcome)
                 self.items += 1
-                if self._must_leave(hold, turn, types):
+                if self._must_leave(lease, turn, types):
                     return
-                if hold.waiting and (hold.full or hold.overdue(FLUSH)):
-                    hold.exchange(0)
+                if lease.waiting and (lease.full or lease.overdue(FLUSH)):
+                    lease.exchange(0)
             pace.done()
 
-    def _must_leave(self, hold: Hold, turn: _Turn, types: tuple[str, ...]) -> bool:
-        if hold.lost or hold.state != JobState.RUNNING or self.stopping or turn.items == self.items:
+    def _must_leave(self, lease: SlotLease, turn: _TimeSlice, types: tuple[str, ...]) -> bool:
+        if lease.lost or lease.state != JobState.RUNNING or self.stopping or turn.items == self.items:
             return True
         if not turn.over():
             return False
-        return turn.last or self._others_wait(hold.slot.job_id, types)
+        return turn.last or self._others_wait(lease.slot.job_id, types)
 
     def _others_wait(self, job_id: str, types: tuple[str, ...]) -> bool:
-        """Whether another job has waited, and which one is next: the one whose turn was longest ago."""
+        """Whether other jobs wait; if so, notes the one served longest ago as the next."""
         try:
             waiting = {one.job_id for one in self._store.backlog() if one.task_type in types} - {job_id}
         except Unavailable:
@@ -155,51 +156,53 @@ class Runner:
             return False
         self._served = {one: self._served[one] for one in waiting if one in self._served}
         self._served[job_id] = time.monotonic()
-        self._turn = min(sorted(waiting), key=lambda one: self._served.get(one, 0.0))
+        self._next_job = min(sorted(waiting), key=lambda one: self._served.get(one, 0.0))
         return True
 
     # One item.
 
-    def _attempt(self, shared: Shared, claimed: Claimed) -> Outcome | None:
-        """Do an item; None where nobody wants to know any more."""
-        hold = shared.hold
-        phase = hold.slot.phases[claimed.phase]
+    def _attempt(self, context: SlotContext, claimed: Claimed) -> Outcome | None:
+        """Run an item; None if its outcome is no longer wanted."""
+        lease = context.lease
+        phase = lease.slot.phases[claimed.phase]
         task = self._tasks.get(phase.task_type)
         if task is None:
-            return Broke(index=claimed.index, phase=claimed.phase, error=f"no worker knows {phase.task_type}")
-        work = ItemWork(shared, claimed)
-        running = Running(claimed, work.cancelled, task.timeout or self._settings.item_timeout_seconds)
-        self._keeper.begin(running)
+            return Broke(
+                index=claimed.index, phase=claimed.phase, error=f"this worker has no task type {phase.task_type!r}"
+            )
+        work = ItemWork(context, claimed)
+        running = RunningItem(claimed, work.cancelled, task.timeout or self._settings.item_timeout_seconds)
+        self._heartbeat.begin(running)
         try:
-            outcome = self._run(task, work, hold, claimed)
+            outcome = self._run(task, work, lease, claimed)
         finally:
-            self._keeper.done(running)
+            self._heartbeat.done(running)
         if isinstance(outcome, Broke):
             if running.late:
                 outcome = _broke(claimed, running.reason)
-            elif running.told:
-                return None  # it failed because it was told to stop
-            self._tell(hold, claimed, outcome)
+            elif running.stop_time:
+                return None  # it failed because it was asked to stop
+            self._tell(lease, claimed, outcome)
         return outcome
 
-    def _run(self, task: Task, work: ItemWork, hold: Hold, claimed: Claimed) -> Outcome:
+    def _run(self, task: Task, work: ItemWork, lease: SlotLease, claimed: Claimed) -> Outcome:
         try:
             output = task.run(work)
-            return self._judge(output, claimed, hold)
+            return self._judge(output, claimed, lease)
         except TaskError as error:
             final = isinstance(error, Rejected)
             return _broke(claimed, error.message, final=final, tokens=error.tokens, cost=error.cost)
         except (Exception, SystemExit) as error:
             fault = uuid.uuid4().hex[:8]
             _log.exception("item %d of job %s, phase %s: fault %s", work.index, work.job_id, work.phase.name, fault)
-            return _broke(claimed, f"unexpected {type(error).__name__}; the server's log has it as {fault}")
+            return _broke(claimed, f"unexpected {type(error).__name__}; see the server's log for fault {fault}")
 
-    def _judge(self, output: Output, claimed: Claimed, hold: Hold) -> Outcome:
-        phase = hold.slot.phases[claimed.phase]
+    def _judge(self, output: Output, claimed: Claimed, lease: SlotLease) -> Outcome:
+        phase = lease.slot.phases[claimed.phase]
         score = output.score
         if fault := _fault(output, self._settings.max_output_bytes):
             return _broke(claimed, fault, final=True, tokens=output.tokens, cost=output.cost)
-        # A score that is no number is below any other.
+        # `not >=`: NaN counts as below.
         if score is not None and phase.validation and phase.min_score is not None and not score >= phase.min_score:
             reason = f"score {score:.4g} is below {phase.min_score:.4g}"
             return _broke(claimed, reason, tokens=output.tokens, cost=output.cost)
@@ -212,24 +215,24 @@ class Runner:
             cost_micros=_micros(output.cost),
         )
 
-    def _tell(self, hold: Hold, claimed: Claimed, outcome: Broke) -> None:
+    def _tell(self, lease: SlotLease, claimed: Claimed, outcome: Broke) -> None:
         last = outcome.final or claimed.attempt >= self._settings.max_attempts
         level = logging.ERROR if last else logging.WARNING
         text = f"attempt {claimed.attempt}: {outcome.error}"
-        hold.log(line(hold, level, text, item=claimed.index, phase=hold.slot.phases[claimed.phase].name))
+        lease.log(line(lease, level, text, item=claimed.index, phase=lease.slot.phases[claimed.phase].name))
 
 
-class _Turn:
+class _TimeSlice:
     """How long a job may keep its worker while others wait."""
 
     def __init__(self, seconds: float, slices: int, items: int | None) -> None:
-        self.last = False  # whether it may not go on though nobody waits
+        self.last = False  # whether the worker must leave even if no job waits
         self.items = items
         self._seconds, self._slices = seconds, slices
         self._end = time.monotonic() + seconds
 
     def over(self) -> bool:
-        """Whether a slice has gone by; the next one begins then."""
+        """Whether a slice has passed; the next one starts then."""
         now = time.monotonic()
         if now < self._end:
             return False
@@ -240,7 +243,7 @@ class _Turn:
 
 
 class _Pace:
-    """How many items to claim at once: what can be done in a moment, and in half a second as checkpoints allow."""
+    """How many items to claim at once: as many as take 5 ms, or half a second if checkpoints allow it."""
 
     def __init__(self, most: int) -> None:
         self.want = 1
@@ -248,11 +251,11 @@ class _Pace:
         self._since = 0.0
 
     def taken(self, count: int) -> None:
-        """So many items were claimed."""
+        """Note that items were claimed."""
         self._count, self._since = count, time.monotonic()
 
     def done(self) -> None:
-        """They are done."""
+        """Note that they are finished."""
         each = max((time.monotonic() - self._since) / self._count, 1e-6)
         allowed = max(min(self._most, int(_CLAIM_SECONDS / each)), min(_AHEAD_ITEMS, int(_AHEAD_SECONDS / each)))
         self.want = max(1, min(self.want * 2, allowed))
@@ -274,14 +277,14 @@ def _micros(dollars: float) -> int:
 
 
 def _fault(output: Output, limit: int) -> str | None:
-    """Why an output cannot be stored."""
+    """Returns why an output cannot be stored; None if it can."""
     text = output.text
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
-        return "the output has halves of characters, which cannot be stored"
+        return "the output contains lone surrogates, which cannot be stored"
     if size > limit:
-        return f"the output has {size:,} bytes, and {limit:,} are allowed"
+        return f"the output is {size:,} bytes long; at most {limit:,} are allowed"
     if "\0" in text:
-        return "the output has a NUL character, which cannot be stored"
+        return "the output contains the character U+0000, which cannot be stored"
     return None

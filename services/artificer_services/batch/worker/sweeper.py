@@ -1,7 +1,7 @@
-"""What is looked at every few seconds: leases that are over, and work that nobody has.
+"""The sweep, every few seconds: ends expired leases and reports unclaimed work to the engine.
 
-All hints between processes may be lost, since this finds what they told. Every gateway does it; it is no matter which
-one is first. Knows no task.
+Hints between processes may be lost, because the sweep finds the same work again. Every gateway runs it; the order does
+not matter. Knows no task.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from __future__ import annotations
 import logging
 
 from ..jobs.jobs import Jobs
-from ..jobs.periodic import Chore
+from ..jobs.periodic import Periodic
 from .engines.engine import Engine
 
 _log = logging.getLogger(__name__)
 
 
-class Sweeper(Chore):
-    """Takes back what was held too long, and tells workers of work that waits."""
+class Sweeper(Periodic):
+    """Ends the slots whose lease has expired, and calls workers to unclaimed work."""
 
     def __init__(self, jobs: Jobs, engine: Engine, seconds: float) -> None:
         super().__init__("sweep", seconds)
         self._jobs, self._engine = jobs, engine
 
     async def once(self) -> None:
-        """Look. Raises Unavailable."""
+        """Run one sweep. Raises Unavailable."""
         store = self._jobs.store
         swept = await self._jobs.run(store.sweep)
         for slot in swept:
-            _log.warning("job %s: worker %s was not heard of in time, its items go to others", slot.job_id, slot.worker)
+            _log.warning("job %s: the lease of worker %s expired; its items go to others", slot.job_id, slot.worker)
         if swept:
             self._engine.lost({slot.worker for slot in swept})
         backlog = await self._jobs.run(store.backlog)

@@ -1,4 +1,4 @@
-"""What Alembic runs: the connection comes from `storage.migrate`, the tables from `schema`."""
+"""Alembic's environment: the connection comes from `kit.storage.migrate`, the tables from `schema`."""
 
 from __future__ import annotations
 

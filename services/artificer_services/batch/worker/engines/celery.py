@@ -1,7 +1,7 @@
-"""Work by Celery: hints go through a broker to workers on any machine.
+"""The Celery engine: nudges go through a broker to workers on any machine.
 
-Owns how the Celery application is configured and how nudges are sent. A nudge says that there is work of a type, and
-the store decides what of it a worker gets: nudges may be lost, doubled or late, and Celery keeps no state of a job.
+Owns the configuration of the Celery application and the sending of nudges. A nudge says that there is work of a type;
+the store decides what a worker gets. Nudges may be lost, doubled or late, and Celery keeps no state of a job.
 """
 
 from __future__ import annotations
@@ -24,38 +24,36 @@ TASK = "artificer.batch.work"
 
 _log = logging.getLogger(__name__)
 
-_MOST_WAITING = 1000  # nudges in one queue: more than any number of workers takes at once
-_CHECK_SECONDS = 5.0  # how often the broker is asked whether it lives when there is nothing to send
+_MOST_WAITING = 1000  # nudges in one queue: more than any number of workers consumes at once
+_CHECK_SECONDS = 5.0  # how often the broker is checked when there is nothing to send
 _CONNECT_SECONDS = 5.0
 _STOP_SECONDS = 10.0
-_SLICES_PER_CHILD = 1000  # after so many a worker's child is replaced, since libraries leak
+_SLICES_PER_CHILD = 1000  # tasks after which a pool process is replaced, because libraries leak
 
-# A message that nobody acknowledged comes again after this. It has to be longer than a slice; what it costs when it is
-# not is one nudge too many. What a dead worker held is not waited for: the sweeper nudges others as soon as its lease
-# is over.
+# An unacknowledged message is redelivered after this. It should be longer than a slice; if it is not, the cost is one
+# surplus nudge. Items of a dead worker do not wait for it: the sweep nudges others as soon as the lease expires.
 _VISIBILITY_SECONDS = 3600
 
 
 def queue_of(settings: BatchSettings, task_type: str) -> str:
-    """The name of the queue for work of a type."""
+    """Returns the name of the queue for work of a type."""
     return f"{settings.celery_queue}.{task_type}"
 
 
 def make_app(settings: BatchSettings, task_types: Iterable[str] = ()) -> Celery:
-    """The Celery application. A worker that names no queues serves those of `task_types`."""
+    """Returns the Celery application. A worker that names no queues serves those of `task_types`."""
     app = Celery(settings.celery_queue, broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_default_queue=settings.celery_queue,
         task_queues=[Queue(queue_of(settings, name), routing_key=queue_of(settings, name)) for name in task_types],
-        # A child that dies in the middle gives its message back at once, so that a sound one goes on. Whatever the item
-        # did to it: the store counts attempts.
+        # The message of a pool process that dies is redelivered at once. It cannot loop: the store counts attempts.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_lost_wait=1.0,
-        worker_prefetch_multiplier=1,  # a nudge that waits behind a busy worker is of no use to idle ones
+        worker_prefetch_multiplier=1,  # a nudge prefetched by a busy worker is lost to idle ones
         worker_max_tasks_per_child=_SLICES_PER_CHILD,
-        worker_proc_alive_timeout=60.0,  # a busy machine is no reason to kill a child that starts
-        # Work needs no broker: what runs goes on while it is away.
+        worker_proc_alive_timeout=60.0,  # a process may start slowly on a busy machine
+        # Running work needs no broker and goes on without it.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
@@ -66,18 +64,18 @@ def make_app(settings: BatchSettings, task_types: Iterable[str] = ()) -> Celery:
             "visibility_timeout": _VISIBILITY_SECONDS,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            "socket_timeout": 10.0,  # a broker that vanished without a word
+            "socket_timeout": 10.0,  # notices a broker that vanished without closing
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
-        # Results are in the store, and messages hold two short texts.
+        # Results are in the store; a message holds two short strings.
         result_backend=None,
         task_ignore_result=True,
         task_serializer="json",
         event_serializer="json",
         accept_content=["json"],
-        # Flower and `celery events` show what they are told; slices are few.
+        # For Flower and `celery events`; tasks are few.
         worker_send_task_events=True,
         task_send_sent_event=True,
     )
@@ -85,16 +83,16 @@ def make_app(settings: BatchSettings, task_types: Iterable[str] = ()) -> Celery:
 
 
 class Nudges:
-    """Calls workers to work that nobody has. Not for use by several threads."""
+    """Calls workers to unclaimed work. Not thread-safe."""
 
     def __init__(self, settings: BatchSettings, app: Celery) -> None:
         self._settings, self._app = settings, app
         self._connection: Connection | None = None
 
     def send(self, backlog: Sequence[Backlog]) -> None:
-        """Send as many nudges as there is room for workers, less those that wait already.
+        """Send as many nudges as there is room for workers, less those already queued.
 
-        Raises what the broker's client raises where the broker is away; the next call connects again.
+        Raises the broker client's error if the broker is unreachable; the next call reconnects.
         """
         try:
             self._send(backlog)
@@ -103,19 +101,19 @@ class Nudges:
             raise
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection to the broker."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.release()
 
     def _send(self, backlog: Sequence[Backlog]) -> None:
         channel = self._connect().default_channel
-        _waiting(channel, self._settings.celery_queue)  # one question at least, so that silence means health
+        _waiting(channel, self._settings.celery_queue)  # at least one request, so that the broker is known to answer
         producer = self._app.amqp.Producer(channel, auto_declare=False)
         for task_type, jobs in _by_type(backlog):
             queue = queue_of(self._settings, task_type)
             room = min(sum(job.slots for job in jobs), _MOST_WAITING) - _waiting(channel, queue)
-            for job_id in itertools.islice(_in_turn(jobs), max(room, 0)):
+            for job_id in itertools.islice(_round_robin(jobs), max(room, 0)):
                 self._app.send_task(TASK, (job_id, task_type), queue=queue, producer=producer, retry=False)
 
     def _connect(self) -> Connection:
@@ -131,10 +129,10 @@ class Nudges:
 
 
 class CeleryEngine:
-    """Sends nudges, from a thread of its own: a broker that is away delays nothing but work. See `Engine`."""
+    """Sends nudges from a thread of its own, so that an unreachable broker blocks no request. See `Engine`."""
 
     def __init__(self, settings: BatchSettings, backlog: Callable[[], Sequence[Backlog]]) -> None:
-        """`backlog` is the store's; it is called on the thread."""
+        """`backlog` is the store's method; it is called on the thread."""
         self._backlog = backlog
         self._nudges = Nudges(settings, make_app(settings))
         self._changed = threading.Condition()
@@ -167,19 +165,19 @@ class CeleryEngine:
             await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
 
     def nudge(self, job_id: str) -> None:
-        """Look for work that workers can be called to."""
+        """Have the backlog read and workers called."""
         with self._changed:
             self._ask = True
             self._changed.notify()
 
     def wanted(self, backlog: Sequence[Backlog]) -> None:
-        """Call workers to this."""
+        """Have workers called to this backlog."""
         with self._changed:
             self._found = backlog
             self._changed.notify()
 
     def lost(self, workers: Iterable[str]) -> None:
-        """Workers are Celery's own, and what a stopped one does later is fenced off by the store."""
+        """Do nothing: Celery replaces its workers, and the store fences off a stopped one."""
 
     def _run(self) -> None:
         while self._wait():
@@ -188,9 +186,9 @@ class CeleryEngine:
                 if not self._reached:
                     _log.info("the broker of batch jobs answers")
                 self._reached = True
-            except Exception as error:  # of the broker's client and the database's, whose kinds are many
+            except Exception as error:  # the broker client's and the database's errors have no common base
                 if self._reached is not False:
-                    _log.warning("workers cannot be called to batch jobs, trying again: %s", error)
+                    _log.warning("cannot send batch jobs to Celery workers, retrying: %s", error)
                 self._reached = False
         self._nudges.close()
 
@@ -207,10 +205,10 @@ class CeleryEngine:
 
 
 def _waiting(channel: Any, queue: str) -> int:
-    """The messages in a queue that no worker has taken."""
+    """Returns the number of messages waiting in a queue."""
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)
-    except ChannelError:  # there is none: Redis keeps no empty queues
+    except ChannelError:  # Redis keeps no empty queues
         return 0
 
 
@@ -222,7 +220,7 @@ def _by_type(backlog: Sequence[Backlog]) -> Iterator[tuple[str, list[Backlog]]]:
         yield name, list(jobs)
 
 
-def _in_turn(jobs: Sequence[Backlog]) -> Iterator[str]:
-    """The ids of jobs, once for every slot that they have room for: each job's first, then each one's second."""
+def _round_robin(jobs: Sequence[Backlog]) -> Iterator[str]:
+    """Yields job ids once per free slot, round-robin."""
     for turn in range(max((job.slots for job in jobs), default=0)):
         yield from (job.job_id for job in jobs if job.slots > turn)

@@ -1,7 +1,7 @@
-"""What an engine is: who brings workers to the jobs that want them.
+"""The protocol of an engine, which wakes workers when jobs have work.
 
-An engine carries hints and nothing else: which work there is, and who may have it, is the store's to say. A hint that
-is lost costs seconds, since the sweeper gives it again. Knows no store and no task.
+An engine carries hints only: the store decides what a worker gets. A lost hint costs seconds, because the sweep repeats
+it. Knows no store and no task.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from ...jobs.work import Backlog
 
 
 class Engine(Protocol):
-    """Brings workers to work. Used on the event loop, which none of its methods blocks."""
+    """Wakes workers. Used on the event loop; no method blocks."""
 
     @property
     def healthy(self) -> bool:
-        """Whether there are workers, or somebody to ask for them."""
+        """Whether there are workers, or a broker to reach them."""
 
     @property
     def staff(self) -> Mapping[str, int]:
-        """How many workers of its own are `ready` and how many are `missing`; empty for an engine that has none."""
+        """How many of its own workers are `ready` and `missing`; empty for an engine that has none of its own."""
 
     async def start(self) -> None:
-        """Make ready. Work that was left by a crash is taken up at once."""
+        """Start. Work left behind by a crash is resumed at once."""
 
     async def stop(self) -> None:
-        """Let items in work end for a few seconds, then leave the rest to whoever comes next. Nothing is lost."""
+        """Give running items a few seconds, then release the rest. Nothing is lost."""
 
     def nudge(self, job_id: str) -> None:
-        """A job was started, resumed, or given work."""
+        """Wake workers for a job that was started or resumed."""
 
     def wanted(self, backlog: Sequence[Backlog]) -> None:
-        """Work was found that nobody has; asked again and again for as long as that is so."""
+        """Wake workers for unclaimed work; called on every sweep that finds some."""
 
     def lost(self, workers: Iterable[str]) -> None:
-        """The leases of these workers were over: those that live are no good."""
+        """Replace these workers if they are still alive: their leases expired."""
 
 
 class NoEngine:
-    """Works on nothing: for a process that only takes and tells of jobs."""
+    """No engine: for a process that serves jobs and runs none."""
 
     @property
     def healthy(self) -> bool:

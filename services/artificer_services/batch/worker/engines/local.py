@@ -1,7 +1,6 @@
-"""The engine of one machine: worker processes beside the gateway, replaced when they end.
+"""The local engine: worker processes beside the gateway, replaced when they end.
 
-Owns how many there are, and what happens when one ends. What they do is `worker`'s; what of their work is kept is the
-store's.
+Owns their number and what happens when one ends. Their work is in `worker.__main__`.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ from .process import Ended, WorkerProcess
 
 _log = logging.getLogger(__name__)
 
-_BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before the n-th start in a row that failed; the last one repeats
-_START_SECONDS = 60.0  # a worker that is not ready by then has hung
-_PINGS = 4  # so many without an answer, a quarter of a lease apart, and a worker counts as dead
-_GRACE_SECONDS = 5.0  # that items in work get when the gateway stops
+_BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before each start after consecutive failures; the last one repeats
+_START_SECONDS = 60.0  # a worker that is not ready by then counts as hung
+_PINGS = 4  # unanswered pings, a quarter of a lease apart, after which a worker counts as dead
+_GRACE_SECONDS = 5.0  # that running items get when the gateway stops
 
 
 class LocalEngine:
-    """See `Engine`. Workers are started by `start`, and wait for nudges."""
+    """See `Engine`. `start` starts the workers, which wait for nudges."""
 
     def __init__(self, store: Store, settings: BatchSettings, *, grace: float = _GRACE_SECONDS) -> None:
-        """`grace` is how many seconds items in work get when the engine stops."""
+        """`grace` is how many seconds running items get when the engine stops."""
         self._store, self._settings, self._grace = store, settings, grace
         self._setup: dict[str, Any] = {
             "settings": asdict(settings),
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
         self._workers: dict[int, WorkerProcess] = {}
-        self._tenders: list[asyncio.Task[None]] = []
+        self._supervisors: list[asyncio.Task[None]] = []
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
-        """The workers that are ready or at work."""
+        """The workers that have started."""
         return tuple(self._workers.values())
 
     @property
@@ -58,19 +57,21 @@ class LocalEngine:
 
     async def start(self) -> None:
         """See `Engine`."""
-        if self._tenders:
-            raise RuntimeError("the engine is started already")
-        self._tenders = [asyncio.create_task(self._tend(place)) for place in range(self._settings.worker_count)]
+        if self._supervisors:
+            raise RuntimeError("the engine has already been started")
+        self._supervisors = [
+            asyncio.create_task(self._supervise(place)) for place in range(self._settings.worker_count)
+        ]
 
     async def stop(self) -> None:
         """See `Engine`."""
-        tenders, self._tenders = self._tenders, []
-        for tender in tenders:
-            tender.cancel()
-        await asyncio.gather(*tenders, return_exceptions=True)
+        supervisors, self._supervisors = self._supervisors, []
+        for supervisor in supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*supervisors, return_exceptions=True)
         leaving = self.workers
         self._workers.clear()
-        await asyncio.gather(*map(self._dismiss, leaving))
+        await asyncio.gather(*map(self._stop_worker, leaving))
 
     def nudge(self, job_id: str) -> None:
         """See `Engine`."""
@@ -87,15 +88,15 @@ class LocalEngine:
         lost = set(workers)
         for worker in self.workers:
             if worker.name in lost:
-                _log.error("worker process %d was not heard of for too long and is replaced", worker.pid)
+                _log.error("the lease of worker process %d expired; it is replaced", worker.pid)
                 worker.kill()
 
-    async def _tend(self, place: int) -> None:
-        """Keep one place filled with a worker."""
+    async def _supervise(self, place: int) -> None:
+        """Keep one worker running in a place."""
         while True:
-            worker = await self._hire()
+            worker = await self._start_worker()
             self._workers[place] = worker
-            await asyncio.to_thread(self._bury)
+            await asyncio.to_thread(self._expire_dead)
             worker.nudge("")
             await self._watch(worker)
             del self._workers[place]
@@ -104,35 +105,33 @@ class LocalEngine:
             await self._expire(worker)
 
     async def _watch(self, worker: WorkerProcess) -> None:
-        """Wait for the end of a worker, and bring it about where it gives no sign of life for as long as a lease lasts.
+        """Wait for a worker to end; kill it if it answers no ping for as long as a lease lasts.
 
-        The sweeper would find it too, but not where it was stopped in the middle of a transaction, since then it holds
-        the lock that the sweeper needs.
+        The sweep would find it too, but not if it was stopped in the middle of a transaction: then it holds the lock
+        that the sweep needs.
         """
         while not worker.closed.is_set():
             try:
-                # Not wait_for: Python 3.11's drops a cancellation that comes as the worker ends, and a stop would wait
-                # for ever for whom this hires next.
+                # Not wait_for: Python 3.11's loses a cancellation that arrives as the worker ends, and a stop would
+                # wait for ever for the worker that is started next.
                 async with asyncio.timeout(self._settings.lease_seconds / _PINGS):
                     await worker.closed.wait()
             except TimeoutError:
                 if worker.ping() >= _PINGS:
-                    _log.error("worker process %d gives no sign of life and is replaced", worker.pid)
+                    _log.error("worker process %d does not answer and is replaced", worker.pid)
                     worker.kill()
 
-    async def _hire(self) -> WorkerProcess:
+    async def _start_worker(self) -> WorkerProcess:
         failures = 0
         while True:
             await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
             try:
                 return await WorkerProcess.start(self._setup, _START_SECONDS)
-            except (Ended, OSError) as error:  # OSError: no more processes or descriptors; TimeoutError is one
+            except (Ended, OSError) as error:  # OSError: out of processes or descriptors; TimeoutError is a subclass
                 failures += 1
-                _log.error(
-                    "a worker process could not be started (attempt %d): %s", failures, str(error) or repr(error)
-                )
+                _log.error("cannot start a worker process (attempt %d): %s", failures, str(error) or repr(error))
 
-    async def _dismiss(self, worker: WorkerProcess) -> None:
+    async def _stop_worker(self, worker: WorkerProcess) -> None:
         worker.stop()
         try:
             async with asyncio.timeout(self._grace):
@@ -143,23 +142,25 @@ class LocalEngine:
         await self._expire(worker)
 
     async def _expire(self, worker: WorkerProcess) -> None:
-        """Give back at once what a dead worker had, and let the others have it."""
+        """Release the items of a dead worker at once and wake the others."""
         try:
             swept = await asyncio.to_thread(self._store.expire, worker.name)
         except Unavailable as error:
-            _log.warning("what worker process %d had comes back when its lease is over: %s", worker.pid, error.message)
+            _log.warning(
+                "the items of worker process %d are released when its lease expires: %s", worker.pid, error.message
+            )
             return
         for job_id in {one.job_id for one in swept}:
             self.nudge(job_id)
 
-    def _bury(self) -> None:
-        """Give back what workers had that were killed with a gateway, such as the one before this one.
+    def _expire_dead(self) -> None:
+        """Release the items of workers that died with an earlier gateway.
 
-        By the time that a worker is ready, those that a kill -9 of their gateway has ended are gone too.
+        By the time a worker of this one is ready, the workers of a gateway ended by kill -9 are gone too.
         """
         try:
             for name in self._store.workers():
                 if names.gone(name):
                     self._store.expire(name)
         except Unavailable as error:
-            _log.warning("what dead workers had comes back when their leases are over: %s", error.message)
+            _log.warning("the items of dead workers are released when their leases expire: %s", error.message)

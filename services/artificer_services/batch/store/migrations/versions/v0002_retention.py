@@ -1,4 +1,4 @@
-"""What is needed to remove jobs that ended long ago: which are being removed, and which blobs jobs name."""
+"""Tables and indexes for retention: the jobs being removed, and the blobs that jobs reference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; what was half removed stays as rows of no job."""
+    """Drop them; rows of half-removed jobs stay behind."""
     for table, _ in _NAMES:
         op.drop_index(f"ix_batch_{table}_blob", f"batch_{table}")
     op.drop_table("batch_purges")
