@@ -161,7 +161,7 @@ SHOWN = [
     or case.code == "OK"
 ]
 OWN = [name for name, door in FACES.items() if not door.driver and not name.startswith("python-")]
-OTHERS = [one for one in faces() if one.values[0] not in ("grpc", *OWN)]
+OTHERS = [one for one in faces() if one.values[0] not in ("grpc", "builtin", *OWN)]
 
 
 async def calls(face: Face, metadata: Metadata) -> list[Outcome]:
