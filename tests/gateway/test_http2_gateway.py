@@ -238,7 +238,7 @@ async def test_its_limits_are_settings(serve: Serve) -> None:
 
 
 async def test_the_command_opens_one_port() -> None:
-    with program("tests.kitchen_app:create", "--single-port") as where:
+    with program("--single-port", app="tests.kitchen_app:create") as where:
         host, _, port = where.grpc.rpartition(":")
         assert where.http == f"http://{where.grpc}"
         async with asyncio.timeout(20), grpc.aio.insecure_channel(where.grpc) as channel:
