@@ -20,7 +20,7 @@ from celery import Celery, signals
 from artificer_services.kit.settings import service_settings
 from diptych.cli.load import LoadError, settings_of
 
-from .jobs.errors import BatchError, Unavailable
+from .jobs.errors import ServiceError, Unavailable
 from .jobs.store import Store
 from .settings import BatchSettings
 from .store.database import open_store
@@ -131,7 +131,7 @@ def _work(job_id: str, task_type: str) -> bool:
     """Work on items of a type. `job_id` is for monitoring only; the store decides which job it is."""
     try:
         return _child.work(task_type)
-    except BatchError as error:
+    except ServiceError as error:
         # The message may be lost: a gateway sends another one while there is work.
         _log.warning("cannot work: %s", error.message)
         return False

@@ -90,7 +90,7 @@ def test_the_same_request_makes_one_job(store: Store) -> None:
     assert store.create(draft("r", digest=b"1"), drafts(2)) == (job, False)
     with pytest.raises(Conflict) as refused:
         store.create(draft("r", digest=b"2"), drafts(1))
-    assert refused.value.job_id == job.id
+    assert refused.value.facts["job_id"] == job.id
     other, fresh = store.create(draft("r", project="other", digest=b"2"), drafts(1))
     assert fresh
     without = [store.create(draft(), [])[0] for _ in range(2)]

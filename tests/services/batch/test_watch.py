@@ -13,7 +13,7 @@ import pytest
 
 from artificer_services.batch.api import watch as watching
 from artificer_services.batch.api.watch import JobWatch
-from artificer_services.batch.jobs.errors import BatchError, NotFound, Unavailable
+from artificer_services.batch.jobs.errors import NotFound, ServiceError, Unavailable
 from artificer_services.batch.jobs.job import Counts, Job, Phase
 from artificer_services.batch.jobs.states import JobState
 from tests.waiting import PATIENCE
@@ -43,7 +43,7 @@ class Jobs:
     def __init__(self, *jobs: Job) -> None:
         self.jobs = {one.id: one for one in jobs}
         self.looks: list[list[str]] = []
-        self.error: BatchError | None = None
+        self.error: ServiceError | None = None
         self.looked = asyncio.Event()
 
     async def find(self, job_ids: Sequence[str]) -> dict[str, Job]:

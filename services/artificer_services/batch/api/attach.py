@@ -38,7 +38,7 @@ class Attachment:
         self._job_id = ""
 
     async def run(self, requests: Requests) -> AsyncGenerator[pb.AttachResponse]:
-        """Yields events until the caller half-closes or the job ends. Raises BatchError."""
+        """Yields events until the caller half-closes or the job ends. Raises ServiceError."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from ..jobs.errors import BatchError
+from ...kit.periodic import Periodic
+from ..jobs.errors import ServiceError
 from ..jobs.job import Overview
 from ..jobs.jobs import Jobs
 from ..jobs.states import JobState
@@ -30,27 +30,19 @@ class BatchMetrics:
     """
 
     def __init__(self, jobs: Jobs, seconds: float, local: Callable[[], Mapping[str, int]]) -> None:
-        self._jobs, self._seconds, self._local = jobs, seconds, local
+        self._jobs, self._local = jobs, local
         self._seen: Overview | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._counting = Periodic("batch-metrics", self.look, seconds, rest=_REST)
         self._looking = asyncio.Lock()  # keeps an older count from replacing a newer one
 
     def start(self) -> None:
         """Start; the first count is immediate."""
-        self._task = asyncio.create_task(self._loop(), name="batch-metrics")
+        self._counting.start()
 
     async def stop(self) -> None:
         """Stop, cancelling a count in progress."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._counting.stop()
         self._seen = None
-
-    async def _loop(self) -> None:
-        while True:
-            began = time.monotonic()
-            await self.look()
-            await asyncio.sleep(max(self._seconds, _REST * (time.monotonic() - began)))
 
     async def look(self) -> None:
         """Count now. After a failure no numbers are exported, because old ones would look current."""
@@ -58,7 +50,7 @@ class BatchMetrics:
             seen = None
             try:
                 seen = await self._jobs.run(self._jobs.store.overview)
-            except BatchError as error:  # readiness reports it
+            except ServiceError as error:  # readiness reports it
                 _log.debug("cannot count jobs: %s", error.message)
             except Exception:
                 _log.exception("cannot count jobs for metrics")

@@ -12,6 +12,8 @@ from functools import partial
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 
+from ...kit.metadata import IDEMPOTENCY_KEY, LAST_EVENT_ID, Context, metadata_value, sse_id_field
+from ...kit.statuses import Statuses
 from ..jobs import errors, rules
 from ..jobs.job import Job
 from ..jobs.jobs import Jobs
@@ -19,14 +21,10 @@ from ..jobs.states import Verb
 from . import translate
 from .attach import Attachment
 from .follow import FINISHED, Follower
-from .statuses import Context, abort
 from .upload import Uploading, upload_blob
 from .watch import JobWatch
 
-# Tells the gateway which field of each message is the event's id in Server-Sent Events.
-_LINE_ID = (("x-sse-id-field", "id"),)
-_LAST_EVENT_ID = "last-event-id"
-_IDEMPOTENCY_KEY = "idempotency-key"
+_STATUSES = Statuses("batch.artificer", refused="ITEMS_NOT_TAKEN")
 
 
 class BatchServicer(rpc.BatchServiceServicer):
@@ -37,18 +35,18 @@ class BatchServicer(rpc.BatchServiceServicer):
         self._follower = Follower(jobs, watch)
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
-        request_id = request.request_id or _metadata(context, _IDEMPOTENCY_KEY)
+        request_id = request.request_id or metadata_value(context, IDEMPOTENCY_KEY)
         try:
             job = await self._jobs.create(partial(translate.job_request_in, request, request_id))
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
         return translate.job_out(job)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.Job:
         try:
             job = await self._jobs.get(request.job_id)
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
         return translate.job_out(job)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
@@ -59,8 +57,8 @@ class BatchServicer(rpc.BatchServiceServicer):
                 states=translate.job_states_in(request.status),
                 project_id=request.project_id,
             )
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
         return pb.ListJobsResponse(jobs=map(translate.job_out, found), next_page_token=token)
 
     async def StartJob(self, request: pb.StartJobRequest, context: Context) -> pb.Job:
@@ -78,8 +76,8 @@ class BatchServicer(rpc.BatchServiceServicer):
     async def _change(self, job_id: str, verb: Verb, context: Context) -> Job:
         try:
             return await self._jobs.change(job_id, verb)
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
     async def GetResults(self, request: pb.GetResultsRequest, context: Context) -> pb.GetResultsResponse:
         try:
@@ -89,8 +87,8 @@ class BatchServicer(rpc.BatchServiceServicer):
                 token=request.page_token,
                 states=translate.item_states_in(request.status),
             )
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
         return pb.GetResultsResponse(results=map(translate.result_out, found), next_page_token=token)
 
     async def ListTaskTypes(self, request: pb.ListTaskTypesRequest, context: Context) -> pb.ListTaskTypesResponse:
@@ -109,8 +107,8 @@ class BatchServicer(rpc.BatchServiceServicer):
                     if progress != last:
                         yield progress
                     last = progress
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
     async def StreamResults(self, request: pb.StreamResultsRequest, context: Context) -> AsyncIterator[pb.Result]:
         try:
@@ -121,8 +119,8 @@ class BatchServicer(rpc.BatchServiceServicer):
                 async for page in stream:
                     for result in page:
                         yield translate.result_out(result)
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
     async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.LogEntry]:
         try:
@@ -135,11 +133,11 @@ class BatchServicer(rpc.BatchServiceServicer):
             )
             async with aclosing(lines) as entries:
                 await self._jobs.get(request.job_id)
-                await context.send_initial_metadata(_LINE_ID)
+                await context.send_initial_metadata(sse_id_field("id"))
                 async for entry in entries:
                     yield translate.log_out(entry)
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
     async def UploadItems(
         self, request_iterator: AsyncIterator[pb.UploadItemsRequest], context: Context
@@ -149,17 +147,17 @@ class BatchServicer(rpc.BatchServiceServicer):
             async for request in request_iterator:
                 await uploading.add(request)
             return await uploading.finish()
-        except errors.BatchError as error:
+        except errors.ServiceError as error:
             stored = uploading.answer.stored_count
             facts = {"position": str(uploading.position), "stored": str(stored)}
             prefix = f"message {uploading.position} of the stream, after {stored} stored items: "
-            await abort(context, error, prefix if uploading.position else "", **facts)
+            await _STATUSES.abort(context, error, prefix if uploading.position else "", **facts)
 
     async def UploadBlob(self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context) -> pb.Blob:
         try:
             return translate.blob_out(await upload_blob(self._jobs, request_iterator))
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
     async def Attach(
         self, request_iterator: AsyncIterator[pb.AttachRequest], context: Context
@@ -169,19 +167,12 @@ class BatchServicer(rpc.BatchServiceServicer):
             async with aclosing(attachment.run(aiter(request_iterator))) as events:
                 async for event in events:
                     yield event
-        except errors.BatchError as error:
-            await abort(context, error)
+        except errors.ServiceError as error:
+            await _STATUSES.abort(context, error)
 
 
 def _after(request: pb.StreamLogsRequest, context: Context) -> int:
     # The header wins: a browser that reconnects repeats the original URL.
-    if last := _metadata(context, _LAST_EVENT_ID):
-        return translate.log_id_in(_LAST_EVENT_ID, last)
+    if last := metadata_value(context, LAST_EVENT_ID):
+        return translate.log_id_in(LAST_EVENT_ID, last)
     return translate.log_id_in("after", request.after)
-
-
-def _metadata(context: Context, name: str) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == name and value:
-            return value if isinstance(value, str) else value.decode("latin-1")
-    return ""

@@ -43,7 +43,7 @@ class Uploading:
         self._first: int | None = None  # the index of the first item in the buffer
 
     async def add(self, request: pb.UploadItemsRequest) -> None:
-        """Handle the next message. Raises BatchError for an invalid one, after storing those before it."""
+        """Handle the next message. Raises ServiceError for an invalid one, after storing those before it."""
         self.position += 1
         try:
             await self._name(request)
@@ -62,7 +62,7 @@ class Uploading:
             await self._flush()
 
     async def finish(self) -> pb.UploadItemsResponse:
-        """Store the buffered items and return the answer. Raises BatchError."""
+        """Store the buffered items and return the answer. Raises ServiceError."""
         if self._job is None:
             raise Invalid(Fault("job_id", "must be set in the first message of the stream"))
         await self._flush()

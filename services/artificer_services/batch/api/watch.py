@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from ..jobs.errors import BatchError, NotFound, Unavailable
+from ..jobs.errors import NotFound, ServiceError, Unavailable
 from ..jobs.job import Job
 from ..jobs.states import JobState
 
@@ -33,12 +33,12 @@ class WatchedJob:
         self.users = 0
         self.rounds = 0  # until it is polled again
         self._job, self._version = job, 0
-        self._error: BatchError | None = None
+        self._error: ServiceError | None = None
         self._changed = asyncio.Event()
 
     @property
     def job(self) -> Job:
-        """The job as last seen. Raises BatchError once watching has failed."""
+        """The job as last seen. Raises ServiceError once watching has failed."""
         if self._error is not None:
             raise self._error
         return self._job
@@ -49,7 +49,7 @@ class WatchedJob:
         return self._job.state.ended
 
     async def next(self, seen: Job | None, seconds: float | None = None) -> Job:
-        """Returns the job once it differs from `seen`, or after `seconds`. Raises BatchError."""
+        """Returns the job once it differs from `seen`, or after `seconds`. Raises ServiceError."""
         while self.job is seen:
             try:
                 async with asyncio.timeout(seconds):
@@ -65,7 +65,7 @@ class WatchedJob:
             self._job = job
             self._wake()
 
-    def fail(self, error: BatchError) -> None:
+    def fail(self, error: ServiceError) -> None:
         """End the watching with an error for every watcher."""
         self._error = error
         self._wake()
@@ -174,7 +174,7 @@ class JobWatch:
         loop = asyncio.get_running_loop()
         try:
             found = await self._find(job_ids)
-        except BatchError as error:
+        except ServiceError as error:
             if self._failing is None:
                 self._failing = loop.time()
                 _log.warning("cannot poll watched jobs: %s", error.message)
@@ -187,7 +187,7 @@ class JobWatch:
             if feed is not None and job_id in found:
                 feed.see(found[job_id])
 
-    def _fail(self, job_ids: list[str], error: BatchError) -> None:
+    def _fail(self, job_ids: list[str], error: ServiceError) -> None:
         for job_id in job_ids:
             # The next watcher starts afresh.
             if feed := self._feeds.pop(job_id, None):

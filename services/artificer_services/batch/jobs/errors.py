@@ -1,77 +1,64 @@
-"""The errors of batch jobs, named by whose fault they are.
+"""The errors of batch jobs, named by whose fault they are: those of all services, and the service's own.
 
-Knows neither gRPC nor protos: `statuses` maps these.
+Knows neither gRPC nor protos: `kit.statuses` makes statuses of these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ...kit.errors import Conflict, Fault, Invalid, Kind, NotFound, ServiceError
+from ...kit.errors import Unavailable as _Unavailable
+
+_JOB_STATE = ("JOB_STATE", "job")
 
 
-class BatchError(Exception):
-    """A call failed. `message` is safe to show to clients."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault in one field of a request, named by its path, such as `phases[2].task_type`."""
-
-    field: str
-    text: str
-
-
-class Invalid(BatchError):
-    """The request is invalid in any state of the server."""
-
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__("; ".join(f"{fault.field}: {fault.text}" if fault.field else fault.text for fault in faults))
-        self.faults = faults
-
-
-class NotFound(BatchError):
-    """The job, item or blob does not exist."""
-
-
-class Conflict(BatchError):
-    """The request id was used by a different request, which created the job `job_id`."""
-
-    def __init__(self, message: str, job_id: str) -> None:
-        super().__init__(message)
-        self.job_id = job_id
-
-
-class IllegalTransition(BatchError):
+class IllegalTransition(ServiceError):
     """A job's state does not allow a verb; `allowed` are the verbs that it does allow."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ILLEGAL_TRANSITION"
+    precondition = _JOB_STATE
 
     def __init__(self, state: str, verb: str, allowed: tuple[str, ...]) -> None:
         can = f"allowed: {', '.join(allowed)}" if allowed else "the state is final"
-        super().__init__(f"cannot {verb} a job that is {state}; {can}")
-        self.state, self.verb, self.allowed = state, verb, allowed
+        message = f"cannot {verb} a job that is {state}; {can}"
+        super().__init__(message, state=state, verb=verb, allowed=",".join(allowed))
+        self.allowed = allowed
 
 
-class NotReady(BatchError):
+class NotReady(ServiceError):
     """The job is not in a state for this request, and no transition was requested."""
 
+    kind = Kind.FAILED_PRECONDITION
+    reason = "JOB_NOT_READY"
+    precondition = _JOB_STATE
 
-class TooLarge(BatchError):
+
+class TooLarge(ServiceError):
     """The request exceeds a limit of the server; the message names it."""
 
-
-class TooSlow(BatchError):
-    """A stream's reader fell too far behind; `after` is the position to resume from."""
-
-    def __init__(self, message: str, after: str) -> None:
-        super().__init__(message)
-        self.after = after
+    kind = Kind.INVALID_ARGUMENT  # not RESOURCE_EXHAUSTED: clients would retry, and what is too large stays too large
+    reason = "TOO_LARGE"
 
 
-class Unavailable(BatchError):
+class Unavailable(_Unavailable):
     """The store or the workers are unreachable; a retry may succeed."""
+
+    reason = "UNAVAILABLE"
 
 
 class LostSlot(Exception):
     """A worker's lease has expired and its items went to others: its outcomes must not be stored."""
+
+
+__all__ = [
+    "Conflict",
+    "Fault",
+    "IllegalTransition",
+    "Invalid",
+    "LostSlot",
+    "NotFound",
+    "NotReady",
+    "ServiceError",
+    "TooLarge",
+    "Unavailable",
+]

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from ...kit.paging import number_of, page_size, place_of, size_faults, token_of
 from ..settings import BatchSettings
 from ..tasks.api import Task
 from . import rules
-from .errors import BatchError, Fault, Invalid
+from .errors import Invalid, ServiceError
 from .job import Blob, ItemDraft, Job, LogEntry, LogLine, Result
-from .page_tokens import place_of, token_of
 from .rules import InputCheck, JobRequest
 from .states import SIGHT_SECONDS, ItemState, JobState, Verb
 from .store import Store
@@ -27,8 +27,7 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DEFAULT_JOBS, LARGEST_PAGE = 50, 1000
-DEFAULT_RESULTS = 100
+DEFAULT_JOBS, DEFAULT_RESULTS = 50, 100
 _SQLITE_THREADS = 4  # readers run beside the one writer
 _DONE = {
     Verb.START: "the job was started",
@@ -100,12 +99,12 @@ class Jobs:
         self, *, size: int, token: str, states: Sequence[JobState], project_id: str
     ) -> tuple[list[Job], str]:
         """Returns a page of jobs, newest first, and the next page's token. Raises Invalid."""
-        faults = [*_size_faults(size), *rules.name_faults("project_id", project_id, self.settings.max_name_bytes)]
+        faults = [*size_faults(size), *rules.name_faults("project_id", project_id, self.settings.max_name_bytes)]
         if faults:
             raise Invalid(*faults)
         asked = ("jobs", project_id, *states)
         after = place_of(token, *asked) if token else ""
-        limit = min(size or DEFAULT_JOBS, LARGEST_PAGE)
+        limit = page_size(size, DEFAULT_JOBS)
         found = await self.run(self.store.jobs, states=states, project_id=project_id, after=after, limit=limit + 1)
         if len(found) <= limit:
             return found, ""
@@ -133,7 +132,7 @@ class Jobs:
         line = LogLine(level=logging.INFO, message=message, time=time.time_ns() // 1000)
         try:
             self.store.log(job_id, [line])
-        except BatchError as error:  # the change itself is committed
+        except ServiceError as error:  # the change itself is committed
             _log.warning("job %s: cannot write to its log: %s", job_id, error.message)
 
     # Items and blobs.
@@ -159,11 +158,11 @@ class Jobs:
     ) -> tuple[list[Result], str]:
         """Returns a page of a job's items and the next page's token. Raises Invalid, NotFound."""
         rules.check_job_id(job_id)
-        if faults := _size_faults(size):
+        if faults := size_faults(size):
             raise Invalid(*faults)
         asked = ("results", job_id, *states)
-        after = _index_of(place_of(token, *asked)) if token else -1
-        limit = min(size or DEFAULT_RESULTS, LARGEST_PAGE)
+        after = number_of(token, *asked) if token else -1
+        limit = page_size(size, DEFAULT_RESULTS)
         found, more = await self.run(self._results, job_id, states, after, limit)
         return found, token_of(str(found[-1].index), *asked) if more else ""
 
@@ -183,13 +182,3 @@ class Jobs:
     async def ping(self) -> None:
         """Check that the store answers. Raises Unavailable."""
         await self.run(self.store.ping)
-
-
-def _size_faults(size: int) -> list[Fault]:
-    return [Fault("page_size", "must not be negative")] if size < 0 else []
-
-
-def _index_of(place: str) -> int:
-    if not (place.isdigit() and len(place) < len(str(2**63))):
-        raise Invalid(Fault("page_token", "must be the next_page_token of an answer to the same request"))
-    return int(place)

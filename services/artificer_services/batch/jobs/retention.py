@@ -5,8 +5,8 @@ Every gateway of a database runs it; they do not block each other. Owns the sche
 
 from __future__ import annotations
 
+from ...kit.periodic import Periodic
 from .jobs import Jobs
-from .periodic import Periodic
 
 _PERIOD = 600.0  # seconds; what is kept for days may stay minutes longer
 _DAY = 86_400.0
@@ -16,7 +16,7 @@ class Retention(Periodic):
     """Removes what is older than `days`; 0 disables it."""
 
     def __init__(self, jobs: Jobs, days: float) -> None:
-        super().__init__("retention", _PERIOD)
+        super().__init__("batch-retention", self.once, _PERIOD)
         self._jobs, self._keep = jobs, days * _DAY
 
     def start(self) -> None:

@@ -209,7 +209,7 @@ def _known(tx: Tx, draft: JobDraft) -> Job | None:
         return None
     job_id, digest = row
     if bytes(digest) != draft.digest:
-        raise Conflict("the request id was already used by a different request", job_id)
+        raise Conflict("the request id was already used by a different request", job_id=job_id)
     return job_of(tx.one(_ONE, {"job_id": job_id}))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 
+from ...kit.periodic import Periodic
 from ..jobs.jobs import Jobs
-from ..jobs.periodic import Periodic
 from .engines.engine import Engine
 
 _log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ class Sweeper(Periodic):
     """Ends the slots whose lease has expired, and calls workers to unclaimed work."""
 
     def __init__(self, jobs: Jobs, engine: Engine, seconds: float) -> None:
-        super().__init__("sweep", seconds)
+        super().__init__("batch-sweep", self.once, seconds)
         self._jobs, self._engine = jobs, engine
 
     async def once(self) -> None:
