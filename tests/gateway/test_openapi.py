@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 
 from diptych.codec import Codec
 from diptych.openapi import merge
-from diptych.openapi.comments import Comments, description, summary
+from diptych.openapi.comments import Comments, description, headline, summary
 from diptych.openapi.paths import expand
 from diptych.reply import ErrorReplier
 from diptych.rules import Binding
@@ -168,7 +169,7 @@ def test_the_kinds_of_query_parameters() -> None:
     found = parameters("/v1/echo", "get", "query")
     assert found["ints"]["schema"] == {
         "type": "array",
-        "items": {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1},
+        "items": {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1, "examples": [0]},
     }
     assert found["labels"]["style"] == "deepObject"
     assert found["counts"]["schema"]["propertyNames"]["pattern"].startswith("^(?:0|-?(?:")
@@ -298,7 +299,9 @@ def test_comments_are_shown() -> None:
     get = PATHS["/v1/dishes/{dishId}"]["get"]
     assert get["summary"] == "Gets a dish by its id"
     assert get["description"].endswith("see GetSpecial.")
-    assert "description" not in PATHS["/v1/dishes/special"]["get"]
+    special = PATHS["/v1/dishes/special"]["get"]  # its one sentence is too long for a title
+    assert special["summary"] == "Gets the special of the day"
+    assert special["description"] == "Gets the special of the day, whose literal path wins over GetDish."
     assert SCHEMAS["kitchen.v1.Dish"]["description"] == "A dish on the menu."
     assert SCHEMAS["kitchen.v1.Dish"]["properties"]["title"]["description"] == "Required. What the menu calls it."
     assert parameters("/v1/dishes", "get", "query")["pageSize"]["description"] == "How many at most, 100 by default."
@@ -317,7 +320,56 @@ def test_comments_are_shown() -> None:
 )
 def test_the_first_sentence_is_the_summary(comment: str, first: str, rest: object) -> None:
     assert summary(comment) == first
-    assert bool(description(comment)) == bool(rest)
+    assert bool(description(comment, first)) == bool(rest)
+
+
+@pytest.mark.parametrize(
+    ("comment", "title"),
+    [
+        ("GetDish gets a dish by its id.", "Gets a dish by its id"),
+        ("Gets a dish. It is free.", "Gets a dish"),
+        (
+            "Reads a document of any length, however long that takes, at once.",
+            "Reads a document of any length, however long that takes",
+        ),
+        (
+            "Counts dishes whose names are longer than the line that shows them is wide.",
+            "Counts dishes whose names are longer than the line that…",
+        ),
+        ("", ""),
+    ],
+)
+def test_a_title_is_one_short_line_without_the_methods_name(comment: str, title: str) -> None:
+    assert headline(comment, "GetDish") == title
+    assert bool(description(comment, title)) == (not comment.endswith(f"{title[1:]}." if title else ""))
+
+
+def test_every_operation_has_a_short_title() -> None:
+    assert all(0 < len(one["summary"]) <= 60 for one in operations(PLAIN))
+
+
+def test_the_version_is_the_packages_unless_it_is_set() -> None:
+    assert PLAIN["info"]["version"] == version("diptych")
+    assert described(api_version="3.1")["info"]["version"] == "3.1"
+
+
+def test_examples_fit_their_schemas_and_ask_for_nothing() -> None:
+    for operation in operations(PLAIN):
+        content: Json = operation.get("requestBody", {}).get("content", {})
+        if "example" in (media := content.get("application/json", {})):
+            validator(PLAIN, media["schema"]).validate(media["example"])
+    assert body("/v1/documents:process")["application/json"]["example"] == {
+        "pdfData": "",
+        "forceOcr": False,
+        "languages": [],
+        "keepInvisibleText": False,
+    }
+    assert body("/v1/dishes/{dishId}", "patch")["application/json"]["example"] == {}
+
+
+def test_an_upload_is_offered_as_a_form_first() -> None:
+    assert next(iter(body("/v1/documents:process"))) == "multipart/form-data"
+    assert next(iter(body("/v1/dishes"))) == "application/json"
 
 
 def test_without_a_comments_file_there_are_no_comments(monkeypatch: pytest.MonkeyPatch) -> None:

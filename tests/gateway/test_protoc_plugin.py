@@ -88,7 +88,7 @@ def test_comments_reach_the_document(
     gateway.build()
     made = gateway.openapi()
     operation = made["paths"]["/v1/books/{isbn}"]["get"]
-    assert operation["summary"] == "GetBook finds a book by its number"
+    assert operation["summary"] == "Finds a book by its number"
     assert operation["description"] == "GetBook finds a book by its number. It never waits."
     assert operation["parameters"][0]["description"] == "The number on the back cover."
     assert made["components"]["schemas"][f"{package}.Book"]["description"] == "A book."

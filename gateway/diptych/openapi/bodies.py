@@ -5,6 +5,9 @@ It knows the forms that `bind` reads and `framing` writes, and no parameter.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from google.protobuf.descriptor import FieldDescriptor
 
 from ..fields import is_map, is_scalar
@@ -40,16 +43,16 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
     if is_http_body(message if field is None else single_message(field)):
         body = _described(schemas, field, "Any body: its bytes and its content type are taken as they are.")
         return {**body, "required": True, "content": {**_raw(), ANYTHING: {"schema": dict(_RAW_IN)}}}
-    value = _value(binding, schemas, operation)
+    media = {"schema": _value(binding, schemas, operation), "example": _example(binding, schemas)}
     if binding.method.client_streaming:
-        return _streamed(binding, value)
-    content: Json = {JSON: {"schema": value}}
+        return _streamed(binding, media)
     text = ""
-    form = _form(binding, schemas)
-    if form is not None:
-        content[FORM] = form
     raw = raw_field(message) if field is None else field if is_raw(field) else None
+    form = _form(binding, schemas)
+    content: Json = {JSON: media} if form is None else {JSON: media, FORM: form}
     if raw is not None:
+        if form is not None:  # /docs offers the first media type: for an upload, the one with a file chooser
+            content = {FORM: form, JSON: media}
         # Not "*/*": a client that reads it as JSON too would send its JSON to the wrong schema.
         content[OCTETS] = {"schema": dict(_RAW_IN)}
         text = f"A body of any type but JSON or a form is `{schemas.name(raw)}`, byte for byte."
@@ -89,6 +92,15 @@ def _value(binding: Binding, schemas: Schemas, operation: str) -> Json:
     return ref(name)
 
 
+def _example(binding: Binding, schemas: Schemas) -> Any:
+    field = binding.body
+    if _is_update(binding):
+        return {}  # a field that is named is changed
+    if field is not None:
+        return schemas.examples.field(field, _bound(binding))
+    return schemas.examples.message(binding.method.input_type, _bound(binding))
+
+
 def _bound(binding: Binding) -> Bound:
     paths = [found.names for _, found in binding.variables]
     if binding.body is None:
@@ -101,12 +113,16 @@ def _is_update(binding: Binding) -> bool:
     return binding.verb == "PATCH" and binding.body is not None
 
 
-def _streamed(binding: Binding, value: Json) -> Json:
-    name = binding.method.input_type.name
+def _streamed(binding: Binding, media: Json) -> Json:
+    name, value, example = binding.method.input_type.name, media["schema"], media["example"]
     lines = f"One {name} a line; each is handed on before the next is read."
     content: Json = {
-        JSON: {"schema": {"type": "array", "items": value}},
-        NDJSON: {"schema": {"type": "string", "description": lines}, "x-itemSchema": value},
+        JSON: {"schema": {"type": "array", "items": value}, "example": [example]},
+        NDJSON: {
+            "schema": {"type": "string", "description": lines},
+            "example": json.dumps(example, ensure_ascii=False),
+            "x-itemSchema": value,
+        },
     }
     if raw_field(binding.method.input_type) is not None:
         content |= _raw()

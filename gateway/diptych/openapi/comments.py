@@ -18,6 +18,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 # A period, question or exclamation mark that ends a sentence, or an empty line that ends a paragraph.
 _END = re.compile(r"[.?!](?=\s+[A-Z`(]|\s*$)|\n\s*\n")
 
+_LONGEST = 60  # characters of a title; more do not fit on a line of /docs beside the path
+
 
 class Comments:
     """Comments by element, each file's read once."""
@@ -45,9 +47,23 @@ def summary(comment: str) -> str:
     return " ".join(first.split()).removesuffix(".")
 
 
-def description(comment: str) -> str:
-    """The comment where it says more than its first sentence, else ""."""
-    return comment if " ".join(comment.split()).removesuffix(".") != summary(comment) else ""
+def headline(comment: str, name: str) -> str:
+    """Returns the first sentence as a title of at most 60 characters, without the method's `name` in front.
+
+    A longer sentence ends before a comma, colon or semicolon, or else between two words.
+    """
+    line = summary(comment).removeprefix(f"{name} ")
+    line = line[:1].upper() + line[1:]
+    if len(line) <= _LONGEST:
+        return line
+    ends = [found.start() for found in re.finditer(r"[,;:] ", line[: _LONGEST + 2])]
+    return line[: ends[-1]] if ends else line[:_LONGEST].rpartition(" ")[0] + "…"
+
+
+def description(comment: str, title: str) -> str:
+    """Returns the comment where it says more than its title, else ""."""
+    whole = " ".join(comment.split()).removesuffix(".")
+    return "" if whole.casefold().endswith(title.casefold()) else comment
 
 
 def _read(file: FileDescriptor) -> dict[str, str]:

@@ -6,6 +6,7 @@ It knows no server: it is made from the bindings that are served, and from the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
@@ -74,7 +75,7 @@ def document(
     components.setdefault("google.protobuf.Any", dict(SHARED["google.protobuf.Any"]))  # the errors' details
     made = {
         "openapi": "3.1.0",
-        "info": {"title": settings.title, "version": settings.api_version, "description": _ABOUT},
+        "info": {"title": settings.title, "version": settings.api_version or version("diptych"), "description": _ABOUT},
         "paths": paths.items,
         "tags": _tags(bindings, labels, comments),
         "components": {

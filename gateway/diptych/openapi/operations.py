@@ -9,7 +9,7 @@ from ..methods import Method
 from ..rules import Binding
 from ..settings import Settings
 from . import bodies, errors, parameters
-from .comments import Comments, description, summary
+from .comments import Comments, description, headline, summary
 from .paths import Path
 from .scalars import Json
 from .schemas import Schemas
@@ -30,8 +30,9 @@ def operation(
     """The operation object. `name` is its operationId; `security` has the ways a caller may show who it is."""
     descriptor = binding.method
     comment = comments.named(descriptor.containing_service.file, descriptor.full_name)
-    made: Json = {"operationId": name, "tags": [tag], "summary": summary(comment) or descriptor.name}
-    described = description(comment)
+    title = headline(comment, descriptor.name)
+    made: Json = {"operationId": name, "tags": [tag], "summary": title or descriptor.name}
+    described = description(comment, title)
     if described:
         made["description"] = described
     taken = parameters.of_path(path, schemas) + parameters.of_query(binding, schemas)

@@ -62,6 +62,7 @@ DOUBLE_MAX = 1.7976931348623157e308
 def _number(format_: str, limit: float) -> Json:
     return {
         "description": "A number, or one of the names of what JSON has no number for.",
+        "examples": [0],
         "anyOf": [
             {"type": "number", "format": format_, "minimum": -limit, "maximum": limit},
             {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]},
@@ -76,12 +77,14 @@ SHARED: Mapping[str, Json] = {
     INT64: {
         "type": "string",
         "format": "int64",
+        "examples": ["0"],
         "pattern": whole(-(2**63), 2**63 - 1),
         "description": "A signed 64-bit integer, as a string, since JSON numbers lose digits beyond 2^53.",
     },
     UINT64: {
         "type": "string",
         "format": "uint64",
+        "examples": ["0"],
         "pattern": whole(0, 2**64 - 1),
         "description": "An unsigned 64-bit integer, as a string, since JSON numbers lose digits beyond 2^53.",
     },
@@ -91,6 +94,7 @@ SHARED: Mapping[str, Json] = {
         "type": "string",
         "format": "byte",
         "contentEncoding": "base64",
+        "examples": ["aGVsbG8="],
         "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
         "description": "Bytes in base64.",
     },
@@ -98,16 +102,19 @@ SHARED: Mapping[str, Json] = {
         "type": "string",
         "format": "date-time",
         "pattern": _TIMESTAMP,
+        "examples": ["2026-01-31T12:00:00Z"],
         "description": "A moment, as RFC 3339 writes it, with up to nine digits of a second.",
     },
     "google.protobuf.Duration": {
         "type": "string",
         "pattern": _DURATION,
+        "examples": ["1.5s"],
         "description": "A length of time: seconds, with up to nine digits of a fraction, and an `s`.",
     },
     "google.protobuf.FieldMask": {
         "type": "string",
         "pattern": _MASK,
+        "examples": ["title,createTime"],
         "description": "Paths of fields in lowerCamelCase, separated by commas.",
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True, "description": "Any JSON object."},
@@ -132,8 +139,15 @@ _NUMBERS: Mapping[int, Json] = {
         "format": "int32",
         "minimum": -(2**31),
         "maximum": 2**31 - 1,
+        "examples": [0],
     },
-    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer", "format": "uint32", "minimum": 0, "maximum": 2**32 - 1},
+    FieldDescriptor.CPPTYPE_UINT32: {
+        "type": "integer",
+        "format": "uint32",
+        "minimum": 0,
+        "maximum": 2**32 - 1,
+        "examples": [0],
+    },
 }
 _NAMED: Mapping[int, str] = {
     FieldDescriptor.CPPTYPE_INT64: INT64,

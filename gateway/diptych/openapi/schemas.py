@@ -16,6 +16,7 @@ from ..fields import SCALAR_MESSAGES, is_map
 from ..settings import Settings
 from . import scalars
 from .comments import Comments
+from .examples import Examples
 from .kinds import has_own_form, is_input_only, is_output_only, is_required, message_of, value_of
 from .scalars import Json, ref
 
@@ -42,6 +43,7 @@ class Schemas:
         both = {name: message for name, message in self._taken.items() if name in given_below}
         self._split = self._different(both)
         self.components: dict[str, Json] = {}
+        self.examples = Examples(settings)
 
     def name(self, field: FieldDescriptor) -> str:
         """What the field is called in JSON and in a query."""

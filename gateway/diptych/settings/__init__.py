@@ -99,8 +99,8 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """The least severe log line that is written."""
     title: str = "Diptych"
     """The API's title in the OpenAPI document."""
-    api_version: str = "1.0.0"
-    """The API's version in the OpenAPI document."""
+    api_version: str = ""
+    """The API's version in the OpenAPI document; the version of the `diptych` package unless it is set."""
 
     telemetry: TelemetrySettings = TelemetrySettings()
     """Metrics, logs and traces."""

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import orjson
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -29,10 +28,10 @@ from ...readiness import Readiness
 from ...reply import ErrorReplier, Reply
 from ...settings import Settings
 from ...status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
+from . import docs_page
 from .cors import cross_origin
 
 _ASSETS = "/docs/assets"
-_SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
 
 
 class Faces(NamedTuple):
@@ -65,7 +64,6 @@ def make_app(
         faces,
         settings,
         title=settings.title,
-        version=settings.api_version,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -234,18 +232,13 @@ def _add_docs(
     @app.get("/docs", include_in_schema=False, dependencies=dependencies)
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
-        return get_swagger_ui_html(
-            openapi_url=f"{root}/openapi.json",
-            title=settings.title,
-            swagger_js_url=f"{root}{_ASSETS}/{_SCRIPT}",
-            swagger_css_url=f"{root}{_ASSETS}/{_STYLE}",
-            swagger_favicon_url=f"{root}{_ASSETS}/{_ICON}",
-        )
+        shown = docs_page.page(document=f"{root}/openapi.json", assets=f"{root}{_ASSETS}", title=settings.title)
+        return HTMLResponse(shown)
 
     # The package's files are served from where it is installed: the page asks nobody outside for anything. A route a
     # file, since a mount would have to be asked about every request.
     directory = resources.files("fastapi_offline") / "static"
-    for name in (_SCRIPT, _STYLE, _ICON):
+    for name in (docs_page.SCRIPT, docs_page.STYLE, docs_page.ICON):
         app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
 
 
