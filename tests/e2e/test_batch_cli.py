@@ -239,7 +239,7 @@ def test_a_job_is_watched_paused_resumed_and_cancelled_by_hand(run: Run, environ
         assert following.stdout.read() is not None  # the log ends with the job
         assert following.wait(PATIENT) == 0
     refused = run("resume", job, code=1)
-    assert "CANCELLED takes no resume" in refused.stderr
+    assert "cannot resume a job that is CANCELLED" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert run("watch", job, code=1).stderr.splitlines()[-1].startswith("cancelled: 0 of 3 items")
 

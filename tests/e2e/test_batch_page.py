@@ -198,7 +198,7 @@ async def test_what_the_server_refuses_is_shown(jobs: Jobs, batch: rpc.BatchServ
 
     await jobs.page.route("**/*:pause", somebody_is_quicker)
     await jobs.press("Pause", "late")
-    await expect(jobs.page.get_by_role("alert")).to_contain_text("late: a job that is CANCELLED takes no pause")
+    await expect(jobs.page.get_by_role("alert")).to_contain_text("late: cannot pause a job that is CANCELLED")
     await jobs.stands("late", "⊘ cancelled")
 
 

@@ -449,7 +449,7 @@ async def test_attaching_to_an_ended_job_tells_so_and_ends(served: Served, worke
     await call.write(pb.AttachRequest(job_id=job.id, command=pb.COMMAND_CANCEL))
     progress, refusal = await whole(aiter(call))
     assert progress.progress.status == pb.JOB_STATUS_COMPLETED
-    assert "nothing can change it" in refusal.refusal.reason
+    assert "the state is final" in refusal.refusal.reason
 
 
 async def test_attaching_to_nothing_is_refused(served: Served) -> None:
