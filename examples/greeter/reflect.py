@@ -9,7 +9,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 with grpc.insecure_channel("127.0.0.1:50051") as channel:
     database = ProtoReflectionDescriptorDatabase(channel)
     print(*sorted(database.get_services()), sep="\n")
-    method = DescriptorPool(database).FindMethodByName("greeter.v1.GreeterService.Greet")
+    service = DescriptorPool(database).FindServiceByName("greeter.v1.GreeterService")
+    method = service.methods_by_name["Greet"]
     request = json_format.ParseDict({"name": "Ada"}, GetMessageClass(method.input_type)())
     call = channel.unary_unary(
         "/greeter.v1.GreeterService/Greet",
