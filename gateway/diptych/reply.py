@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -16,18 +16,17 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 
 from .codec import Codec, JsonOptions, Parameters
+from .dialects import DIALECTS
 from .fields import HTTP_BODY
 from .metadata import HTTP_CODE_KEY, Pair, to_headers
 from .methods import Method
 from .rules import Binding
-from .settings import Settings
+from .settings import DialectName, Settings
 from .status import Code, Status
 
 Headers = list[tuple[bytes, bytes]]
-Dialect = Literal["google", "status", "problem"]
 
 JSON = b"application/json"
-PROBLEM = b"application/problem+json"
 UNKNOWN_FIELDS = b"x-unknown-fields"
 TRAILER_PREFIX = b"grpc-trailer-"
 # RFC 9110 section 15.5.2: a 401 names a scheme, even where no authenticator said which.
@@ -143,15 +142,15 @@ def header_list(names: Sequence[str]) -> bytes:
 class ErrorReplier:
     """Every error of the process, in the one dialect that the settings name."""
 
-    def __init__(self, codec: Codec, dialect: Dialect) -> None:
+    def __init__(self, codec: Codec, dialect: DialectName) -> None:
         self._encode = codec.encoder(AnyMessage, JsonOptions(emit_defaults=False))
-        self._dialect = dialect
+        self._dialect = DIALECTS[dialect]
 
     def reply(self, status: Status, initial: Sequence[Pair] = (), trailing: Sequence[Pair] = ()) -> Reply:
         """An error as a whole response. Of the metadata, what is set for the client goes out with it."""
         body = orjson.dumps(self.body(status))
         headers: Headers = [
-            (b"content-type", PROBLEM if self._dialect == "problem" else JSON),
+            (b"content-type", self._dialect.media.encode()),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in status.headers),
         ]
@@ -166,27 +165,8 @@ class ErrorReplier:
         return Reply(status.http_status, headers, body)
 
     def body(self, status: Status) -> dict[str, Any]:
-        """The error as JSON values: AIP-193, a bare google.rpc.Status, or RFC 9457."""
-        details = [self._detail(detail) for detail in status.details]
-        if self._dialect == "status":
-            return {"code": status.number, "message": status.message, "details": details}
-        if self._dialect == "problem":
-            return {
-                "type": "about:blank",
-                "title": status.code.name,
-                "status": status.http_status,
-                "detail": status.message,
-                "code": status.number,
-                "details": details,
-            }
-        return {
-            "error": {
-                "code": status.http_status,
-                "message": status.message,
-                "status": status.code.name,
-                "details": details,
-            }
-        }
+        """Returns the error as JSON values, in the dialect."""
+        return self._dialect.body(status, [self._detail(detail) for detail in status.details])
 
     def element(self, status: Status) -> bytes:
         """The error inside a stream that has begun: always under `error`, so that it is no message."""

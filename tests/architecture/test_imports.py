@@ -19,8 +19,8 @@ SERVICES = ROOT / "services" / "artificer_services"
 FLOORS = [
     # The one error value is below all, since `metadata`, on the next floor, raises it too.
     ["status", "probe", "process", "addresses", "extras", "protoc_plugin"],
-    ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream"],
-    ["rules", "codec", "methods", "telemetry", "tls", "readiness", "capacity"],
+    ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream", "media"],
+    ["rules", "codec", "dialects", "methods", "telemetry", "tls", "readiness", "capacity"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
     ["exchange"],
     ["faces.session"],

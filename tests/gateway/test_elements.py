@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych.framing.elements import Array, Lines, Splitter
+from diptych.framing.elements import ArraySplitter, LinesSplitter, Splitter
 from diptych.status import Code, StatusError
 
 LIMIT = 10_000
@@ -35,14 +35,14 @@ def split(splitter: Splitter, data: bytes, sizes: list[int]) -> list[Any]:
 @given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_an_array_comes_apart_however_it_is_cut(values: list[Any], sizes: list[int], plain: bool, wide: bool) -> None:
     text = json.dumps(values, ensure_ascii=plain, indent=2 if wide else None)
-    assert split(Array(LIMIT), b"\r\n " + text.encode("utf-8", "surrogatepass") + b" \n", sizes) == values
+    assert split(ArraySplitter(LIMIT), b"\r\n " + text.encode("utf-8", "surrogatepass") + b" \n", sizes) == values
 
 
 @given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans())
 def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[int], ended: bool) -> None:
     lines = [json.dumps(value) for value in values]
     text = "\r\n\n".join(lines) + ("\n" if ended else "")
-    assert split(Lines(LIMIT), text.encode(), sizes) == values
+    assert split(LinesSplitter(LIMIT), text.encode(), sizes) == values
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[in
 def test_a_broken_array_gives_what_came_before_and_says_what_is_wrong(
     text: bytes, elements: list[bytes], said: str, size: int
 ) -> None:
-    splitter, found = Array(LIMIT), []
+    splitter, found = ArraySplitter(LIMIT), []
     pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
 
     def step() -> None:
@@ -82,11 +82,11 @@ def test_a_broken_array_gives_what_came_before_and_says_what_is_wrong(
     ("text", "elements"), [(b'{"a": [1]}', [b'{"a": [1]}']), (b"", []), (b" \n", []), (b"[ ]", [])]
 )
 def test_one_value_is_the_only_element_and_nothing_is_none(text: bytes, elements: list[bytes]) -> None:
-    splitter = Array(LIMIT)
+    splitter = ArraySplitter(LIMIT)
     assert [*splitter.feed(text), *splitter.end()] == elements
 
 
-@pytest.mark.parametrize(("made", "opening"), [(Array, b"["), (Lines, b"")])
+@pytest.mark.parametrize(("made", "opening"), [(ArraySplitter, b"["), (LinesSplitter, b"")])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "endless"])
 def test_an_element_over_the_limit_is_refused_and_not_held(
     made: Callable[[int], Splitter], opening: bytes, whole: bool
@@ -102,7 +102,7 @@ def test_an_element_over_the_limit_is_refused_and_not_held(
 
 def test_a_long_string_of_escapes_is_looked_through_once() -> None:
     element = b'"' + b'\\"[' * 50_000 + b'"'
-    splitter, found = Array(1_000_000), []
+    splitter, found = ArraySplitter(1_000_000), []
     data = b"[" + element + b",0]"
     for at in range(0, len(data), 997):
         found += splitter.feed(data[at : at + 997])

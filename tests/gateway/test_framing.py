@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from diptych.framing import ARRAY, NDJSON, SSE, choose
+from diptych.framing import choose
+from diptych.media import ARRAY, NDJSON, SSE
 from diptych.status import StatusError
 
 

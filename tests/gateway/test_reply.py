@@ -10,7 +10,8 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 
 from diptych.codec import Codec
-from diptych.reply import Dialect, ErrorReplier, http_code, media_type, metadata_headers, no_route, wrong_method
+from diptych.reply import ErrorReplier, http_code, media_type, metadata_headers, no_route, wrong_method
+from diptych.settings import DialectName
 from diptych.status import Code, Status, Violation, invalid, pack
 from tests.conftest import Serve
 
@@ -82,7 +83,7 @@ def test_metadata_that_would_break_the_message_stays_out() -> None:
     assert metadata_headers(pairs, [("x-b-bin", b"\x00")]) == [(b"x-a", b"b"), (b"grpc-trailer-x-b-bin", b"AA")]
 
 
-def replied(status: Status, dialect: Dialect = "google") -> tuple[int, dict[str, str], Any]:
+def replied(status: Status, dialect: DialectName = "google") -> tuple[int, dict[str, str], Any]:
     """Status, headers and body of an error."""
     reply = ErrorReplier(CODEC, dialect).reply(status)
     headers = {name.decode(): value.decode() for name, value in reply.headers}
@@ -125,7 +126,7 @@ def test_the_same_error_in_each_dialect() -> None:
         "code": 3,
         "details": [detail],
     }
-    dialects: tuple[Dialect, ...] = ("google", "status", "problem")
+    dialects: tuple[DialectName, ...] = ("google", "status", "problem")
     for dialect in dialects:  # inside a stream it is told apart from a message in all of them
         assert list(json.loads(ErrorReplier(CODEC, dialect).element(status))) == ["error"]
 

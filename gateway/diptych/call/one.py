@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -21,19 +21,12 @@ from ..status import Code, Status, StatusError, error
 from ..telemetry import NOTHING, Record
 from .adapt import behaviour_of
 from .context import Context, code_of
-from .guard import Guard
+from .environment import Environment
 from .requests import Requests
-from .run import Gone, Inline, Stragglers, timed
+from .run import Gone, Inline, timed
 from .stream import Stream
 
 DETAILS_KEY = "grpc-status-details-bin"
-
-
-class Shared(NamedTuple):
-    """What all calls of a gateway have in common."""
-
-    guard: Guard
-    stragglers: Stragglers
 
 
 class AnyCall(ABC):
@@ -42,7 +35,13 @@ class AnyCall(ABC):
     __slots__ = ("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "path", "record", "shared")
 
     def __init__(
-        self, shared: Shared, path: str, handler: Handler, metadata: Metadata, origin: Origin, deadline: float | None
+        self,
+        shared: Environment,
+        path: str,
+        handler: Handler,
+        metadata: Metadata,
+        origin: Origin,
+        deadline: float | None,
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
         self._behaviour = behaviour_of(handler)
@@ -157,7 +156,7 @@ class Call(AnyCall):
 
     def __init__(
         self,
-        shared: Shared,
+        shared: Environment,
         method: Method,
         handler: Handler,
         metadata: Metadata,
@@ -205,7 +204,7 @@ class WireCall(AnyCall):
 
     def __init__(
         self,
-        shared: Shared,
+        shared: Environment,
         path: str,
         handler: Handler,
         metadata: Metadata,

@@ -39,7 +39,7 @@ class Inline:
             waiting = coroutine.send(None)
         except StopIteration as done:
             return done.value
-        watch = _Watch(self._gone)
+        watch = _DisconnectWatch(self._gone)
         try:
             while True:
                 try:
@@ -58,7 +58,7 @@ class Inline:
             watch.stop()
 
 
-class _Watch:
+class _DisconnectWatch:
     """Cancels the current task when the client goes away, and takes that back when it is stopped."""
 
     __slots__ = ("_owner", "_task", "fired")

@@ -13,18 +13,11 @@ import grpc
 from ..status import Code, Status, StatusError, error
 from ..telemetry import Record
 from .context import Context, code_of
-from .guard import Guard
-from .run import DEADLINE_EXCEEDED, ClientGone, Pipe, Stragglers
+from .environment import Environment
+from .run import DEADLINE_EXCEEDED, ClientGone, Pipe
 
 # How far a servicer may run ahead of a client that reads slowly, in messages.
 AHEAD = 16
-
-
-class _Shared(Protocol):
-    @property
-    def guard(self) -> Guard: ...
-    @property
-    def stragglers(self) -> Stragglers: ...
 
 
 class Running(Protocol):
@@ -35,7 +28,7 @@ class Running(Protocol):
     record: Record
 
     @property
-    def shared(self) -> _Shared: ...
+    def shared(self) -> Environment: ...
     def given(self, response: Any) -> Any: ...
     def status(self) -> Status: ...
 

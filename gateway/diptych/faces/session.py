@@ -179,10 +179,12 @@ class Session:
         self.calls.watch.unmatched(Unmatched(protocol, verb, raw_path(scope), status, peer))
 
 
-async def _read(adapter: Adapter, call: AnyCall) -> Any:
-    if call.deadline is None:
-        return await _given(adapter, call)
-    async with before(call.deadline):
+def _read(adapter: Adapter, call: AnyCall) -> Awaitable[Any]:
+    return _given(adapter, call) if call.deadline is None else _given_in_time(adapter, call, call.deadline)
+
+
+async def _given_in_time(adapter: Adapter, call: AnyCall, deadline: float) -> Any:
+    async with before(deadline):
         return await _given(adapter, call)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..media import ALIASES, ARRAY, NDJSON, RESPONSES, SSE
 from ..status import Code, error
-
-ARRAY, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
-_ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON}
 
 
 class Framing(Protocol):
@@ -31,7 +29,7 @@ class Framing(Protocol):
         """The end of a stream that failed after it began; the connection is cut after it."""
 
 
-class _Array:
+class ArrayWriter:
     """Google's own form: one JSON array, valid when complete."""
 
     media, heartbeat = ARRAY, b""
@@ -51,7 +49,7 @@ class _Array:
         return self.messages([failed])
 
 
-class _Lines:
+class LinesWriter:
     """A message a line."""
 
     media, heartbeat = NDJSON, b""
@@ -66,7 +64,7 @@ class _Lines:
         return failed + b"\n"
 
 
-class _Events:
+class EventsWriter:
     """Server-Sent Events (HTML Living Standard, section 9.2)."""
 
     media, heartbeat = SSE, b": keep-alive\n\n"
@@ -100,30 +98,33 @@ def _id_line(name: str) -> bytes:
 # An id with NUL is passed over by clients, and a line break would end it.
 _ID_UNFIT = frozenset("\0\r\n")
 
-_FRAMINGS: dict[str, type[_Array] | type[_Lines] | type[_Events]] = {ARRAY: _Array, NDJSON: _Lines, SSE: _Events}
+_FRAMINGS: dict[str, type[ArrayWriter] | type[LinesWriter] | type[EventsWriter]] = {
+    ARRAY: ArrayWriter,
+    NDJSON: LinesWriter,
+    SSE: EventsWriter,
+}
 
 
 def choose(accept: bytes | None) -> Framing:
     """The framing a client prefers (RFC 9110 section 12.5.1).
 
-    A wildcard, and no header at all, mean the JSON array. Raises INVALID_ARGUMENT with http 406 where the client
-    takes none of the three.
+    A wildcard or no header at all means the JSON array. Raises INVALID_ARGUMENT with http 406 where the client accepts
+    none of them.
     """
     if not accept or accept == b"*/*":
-        return _Array()
+        return ArrayWriter()
+    text = accept.decode("latin-1")
     best: tuple[float, int, str] | None = None
-    for media, quality, rank in _ranges(accept.decode("latin-1")):
+    for media, quality, rank in _ranges(text):
         if quality <= 0:
             continue
-        name = ARRAY if media in ("*/*", "application/*") else SSE if media == "text/*" else _ALIASES.get(media, media)
+        name = ARRAY if media in ("*/*", "application/*") else SSE if media == "text/*" else ALIASES.get(media, media)
         if name in _FRAMINGS:
             wild = media.endswith("*")
             candidate = (quality, -rank - (1000 if wild else 0), name)
             best = candidate if best is None or candidate > best else best
     if best is None:
-        raise error(
-            Code.INVALID_ARGUMENT, f"a stream is sent as {ARRAY}, {NDJSON} or {SSE}: accept one of them", http=406
-        )
+        raise error(Code.INVALID_ARGUMENT, f"unsupported accept {text!r}; expected one of {RESPONSES}", http=406)
     return _FRAMINGS[best[2]]()
 
 

@@ -33,7 +33,7 @@ def too_long(limit: int) -> StatusError:
     return error(Code.RESOURCE_EXHAUSTED, f"a message of the stream is larger than {limit} bytes", http=413)
 
 
-class Lines:
+class LinesSplitter:
     """NDJSON: a message a line; lines of white space are passed over. `limit` in bytes a line."""
 
     def __init__(self, limit: int) -> None:
@@ -70,7 +70,7 @@ class Lines:
         return [last] if last.strip(_SPACE) else []
 
 
-class Array:
+class ArraySplitter:
     """One JSON array, element by element, or one value that is no array and so the only element.
 
     `limit` in bytes an element.

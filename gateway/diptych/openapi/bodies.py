@@ -10,7 +10,9 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from .. import media
 from ..fields import is_map, is_scalar
+from ..media import NDJSON
 from ..rules import Binding
 from .kinds import (
     has_own_form,
@@ -26,7 +28,7 @@ from .kinds import (
 from .scalars import Json, ref
 from .schemas import NOTHING, Bound, Schemas
 
-JSON, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
+JSON = "application/json"
 OCTETS, ANYTHING, FORM = "application/octet-stream", "*/*", "multipart/form-data"
 
 # A request's raw body; "format" is for the tools that have not learnt OpenAPI 3.1.
@@ -113,17 +115,11 @@ def _is_update(binding: Binding) -> bool:
     return binding.verb == "PATCH" and binding.body is not None
 
 
-def _streamed(binding: Binding, media: Json) -> Json:
-    name, value, example = binding.method.input_type.name, media["schema"], media["example"]
-    lines = f"One {name} a line; each is handed on before the next is read."
-    content: Json = {
-        JSON: {"schema": {"type": "array", "items": value}, "example": [example]},
-        NDJSON: {
-            "schema": {"type": "string", "description": lines},
-            "example": json.dumps(example, ensure_ascii=False),
-            "x-itemSchema": value,
-        },
-    }
+def _streamed(binding: Binding, body: Json) -> Json:
+    name = binding.method.input_type.name
+    content = media.contents(body["schema"], name, sent=True)
+    content[JSON]["example"] = [body["example"]]
+    content[NDJSON]["example"] = json.dumps(body["example"], ensure_ascii=False)
     if raw_field(binding.method.input_type) is not None:
         content |= _raw()
     return {"description": f"A stream of {name}.", "required": True, "content": content}
@@ -159,26 +155,4 @@ def response_content(binding: Binding, schemas: Schemas) -> Json:
     value = schemas.message(message, "out") if field is None else schemas.field(field, "out")
     if not binding.method.server_streaming:
         return {JSON: {"schema": value}}
-    name = message.name
-    events = (
-        f"Server-Sent Events: `event: message` with one {name} as its data and a number as its id, `event: error` with"
-        " the error body where the stream fails, `event: end` where it ends well."
-    )
-    lines = f'One {name} a line; a last line `{{"error": …}}` where the stream fails.'
-    return {
-        JSON: {"schema": {"type": "array", "items": value}},
-        NDJSON: {"schema": {"type": "string", "description": lines}, "x-itemSchema": value},
-        SSE: {"schema": {"type": "string", "description": events}, "x-itemSchema": _event(value)},
-    }
-
-
-def _event(value: Json) -> Json:
-    return {
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {
-            "id": {"type": "string"},
-            "event": {"type": "string", "enum": ["message", "error", "end"]},
-            "data": {"type": "string", "contentMediaType": JSON, "contentSchema": value},
-        },
-    }
+    return media.contents(value, message.name, sent=False)

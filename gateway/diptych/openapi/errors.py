@@ -1,4 +1,4 @@
-"""The error envelope of each dialect, and the responses that carry it.
+"""The responses that carry an error, in the dialect of the settings.
 
 It knows no binding; which errors an operation may answer with is `operations`'s.
 """
@@ -6,12 +6,10 @@ It knows no binding; which errors an operation may answer with is `operations`'s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-from ..status import CODE_BY_NUMBER
+from ..dialects import DIALECTS
+from ..settings import DialectName
 from .scalars import Json, ref
-
-Dialect = Literal["google", "status", "problem"]
 
 NAME = "Error"
 
@@ -27,66 +25,15 @@ ABOUT: Mapping[str, str] = {
     "default": "An error.",
 }
 
-_CODES = [code.name for _, code in sorted(CODE_BY_NUMBER.items()) if code.name != "OK"]
-_NUMBERS = [number for number, code in sorted(CODE_BY_NUMBER.items()) if code.name != "OK"]
-_MESSAGE: Json = {"type": "string", "description": "What went wrong, for a developer."}
-_HTTP: Json = {"type": "integer", "description": "The HTTP status."}
-_NUMBER: Json = {"type": "integer", "enum": _NUMBERS, "description": "The google.rpc.Code, as a number."}
-_DETAILS: Json = {
-    "type": "array",
-    "items": ref("google.protobuf.Any"),
-    "description": "What is more to know, such as google.rpc.BadRequest or google.rpc.RetryInfo.",
-}
 
-
-def _object(properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-_SCHEMAS: Mapping[str, Json] = {
-    "google": {
-        **_object(
-            {
-                "error": _object(
-                    {
-                        "code": _HTTP,
-                        "message": _MESSAGE,
-                        "status": {"type": "string", "enum": _CODES, "description": "The google.rpc.Code, by name."},
-                        "details": _DETAILS,
-                    }
-                )
-            }
-        ),
-        "description": "An error, as AIP-193 has it.",
-    },
-    "status": {
-        **_object({"code": _NUMBER, "message": _MESSAGE, "details": _DETAILS}),
-        "description": "An error, as a google.rpc.Status.",
-    },
-    "problem": {
-        **_object(
-            {
-                "type": {"type": "string", "format": "uri-reference"},
-                "title": {"type": "string", "enum": _CODES, "description": "The google.rpc.Code, by name."},
-                "status": _HTTP,
-                "detail": _MESSAGE,
-                "code": _NUMBER,
-                "details": _DETAILS,
-            }
-        ),
-        "description": "An error, as a problem of RFC 9457.",
-    },
-}
-
-
-def schema(dialect: Dialect) -> Json:
+def schema(dialect: DialectName) -> Json:
     """The schema of an error body."""
-    return _SCHEMAS[dialect]
+    return DIALECTS[dialect].schema
 
 
-def responses(dialect: Dialect) -> Json:
+def responses(dialect: DialectName) -> Json:
     """The component responses, by HTTP status."""
-    media = "application/problem+json" if dialect == "problem" else "application/json"
+    media = DIALECTS[dialect].media
     return {
         _name(status): {"description": about, "content": {media: {"schema": ref(NAME)}}}
         for status, about in ABOUT.items()

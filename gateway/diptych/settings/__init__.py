@@ -18,6 +18,8 @@ from .telemetry import TelemetrySettings
 from .tls import TlsSettings
 from .workers import WorkersSettings
 
+DialectName = Literal["google", "status", "problem"]
+
 MIB = 1024 * 1024
 
 
@@ -68,7 +70,7 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Fields go out under their proto names instead of lowerCamelCase."""
     enums_as_ints: bool = False
     """Enum values go out as numbers instead of names."""
-    error_dialect: Literal["google", "status", "problem"] = "google"
+    error_dialect: DialectName = "google"
     """The form of error bodies: AIP-193, a bare google.rpc.Status, or RFC 9457."""
 
     metadata_allow: Listed | None = None

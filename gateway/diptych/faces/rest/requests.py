@@ -13,12 +13,10 @@ from google.protobuf.message import Message
 from ...bind import JSON, Binder, ContentType
 from ...call import ClientGone
 from ...exchange import Disconnected, Inbound
-from ...framing import NDJSON
-from ...framing.elements import Array, Lines, Splitter
+from ...framing.elements import ArraySplitter, LinesSplitter, Splitter
+from ...media import ALIASES, NDJSON, REQUESTS
 from ...status import Code, error
 from ...telemetry import Record
-
-NDJSON_TYPES = frozenset((NDJSON, "application/ndjson", "application/jsonl"))
 
 
 class Elements:
@@ -69,16 +67,15 @@ class Elements:
 
 def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Splitter | None, ContentType]:
     """How the body comes apart, and as what its parts are bound."""
-    if content_type.media in NDJSON_TYPES and not binder.takes_raw(JSON):
-        return Lines(limit), JSON
+    if ALIASES.get(content_type.media, content_type.media) == NDJSON and not binder.takes_raw(JSON):
+        return LinesSplitter(limit), JSON
     if binder.takes_raw(content_type):
         return None, content_type
     if content_type.is_json or not content_type.media:
-        return Array(limit), content_type if content_type.is_json else JSON
+        return ArraySplitter(limit), content_type if content_type.is_json else JSON
     raise error(
         Code.INVALID_ARGUMENT,
-        f"content type {content_type.media!r} is not taken here: a stream comes as application/json (an array) "
-        f"or as {NDJSON}",
+        f"unsupported content type {content_type.media!r} for a stream; expected one of {REQUESTS}",
         http=415,
-        headers=(("accept", f"application/json, {NDJSON}"),),
+        headers=(("accept", REQUESTS),),
     )

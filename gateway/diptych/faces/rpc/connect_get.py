@@ -14,20 +14,20 @@ from ...status import Code, Violation, error, invalid
 from .coding import coding_named
 from .connect_stream import CODINGS
 
-__all__ = ["Asked", "asked"]
+__all__ = ["QueryRequest", "asked"]
 
 _ENCODINGS = {b"json": True, b"proto": False}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-class Asked(NamedTuple):
+class QueryRequest(NamedTuple):
     """What a query asks for: how the message is encoded, and the message."""
 
     json: bool
     message: bytes
 
 
-def asked(query: bytes, limit: int) -> Asked:
+def asked(query: bytes, limit: int) -> QueryRequest:
     """Read a query; `limit` is the most bytes of its message, after decompression.
 
     Raises INVALID_ARGUMENT for what is missing or cannot be read, with http 415 for an encoding nobody knows,
@@ -54,7 +54,7 @@ def asked(query: bytes, limit: int) -> Asked:
     coding = coding_named(given.get(b"compression"), CODINGS, "accept-encoding")
     if coding is not None:
         message = coding.decompress(message, limit, Code.INVALID_ARGUMENT)
-    return Asked(json, message)
+    return QueryRequest(json, message)
 
 
 def _from_base64(text: bytes) -> bytes:

@@ -20,9 +20,9 @@ from ...status import Code, Status, error
 from ..session import Session
 from .coding import COMPRESSIONS, accepts, coding_named
 from .connect_errors import TRAILER, ConnectErrors
-from .connect_get import Asked, asked
+from .connect_get import QueryRequest, asked
 from .connect_stream import CODINGS, WORTH_BYTES, check_version, seconds
-from .entries import Entry, Json
+from .entries import Entry, JsonCodec
 from .kinds import NAMES, Kind, WireProtocol
 from .wires import rpc_headers
 
@@ -37,8 +37,8 @@ class ConnectCall:
     # What most calls leave as it is stands in the class: one of these is made for every call.
     fault: Status | None = None
     method: Method | None = None
-    _asked: Asked | None = None
-    _json: Json | None = None
+    _asked: QueryRequest | None = None
+    _json: JsonCodec | None = None
     _is_json = False
 
     def __init__(

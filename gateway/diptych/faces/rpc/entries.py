@@ -19,10 +19,10 @@ from ...codec import Codec, Decoder, Encoder, JsonOptions
 from ...methods import Handler, Method, MethodTable
 from ...settings import Settings
 
-__all__ = ["Entry", "Json", "entries", "unknown"]
+__all__ = ["Entry", "JsonCodec", "entries", "unknown"]
 
 
-class Json(NamedTuple):
+class JsonCodec(NamedTuple):
     """A method whose messages are written as JSON: the gateway's own codec, under the gateway's own settings."""
 
     method: Method
@@ -37,7 +37,7 @@ class Entry:
     path: str
     limit: int
     known: bool = True
-    json: Json | None = None
+    json: JsonCodec | None = None
     client_streaming: bool = False
     server_streaming: bool = False
     safe: bool = False
@@ -74,7 +74,7 @@ def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings
     return found
 
 
-def _entry(path: str, handler: Handler, json: Json | None, settings: Settings) -> Entry:
+def _entry(path: str, handler: Handler, json: JsonCodec | None, settings: Settings) -> Entry:
     safe = MethodOptions.IdempotencyLevel.NO_SIDE_EFFECTS
     return Entry(
         path=path,
@@ -119,9 +119,9 @@ class _Coders:
         self._decoder: Callable[[type[Message]], Decoder] = codec.decoder
         self._encoder: Callable[[type[Message]], Encoder] = lambda made: codec.encoder(made, options)
 
-    def json(self, method: Method) -> Json:
+    def json(self, method: Method) -> JsonCodec:
         """The JSON of one method."""
         decode = self._decoders.get(method.request) or self._decoder(method.request)
         encode = self._encoders.get(method.response) or self._encoder(method.response)
         self._decoders[method.request], self._encoders[method.response] = decode, encode
-        return Json(method, decode, encode)
+        return JsonCodec(method, decode, encode)

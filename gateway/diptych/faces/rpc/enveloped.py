@@ -18,7 +18,7 @@ from ...status import Code, Status, error
 from ...telemetry import Record
 from ..session import Session
 from .coding import Coding
-from .entries import Entry, Json
+from .entries import Entry, JsonCodec
 from .kinds import NAMES, Kind, WireProtocol
 from .requests import Enveloped, Opener, one
 from .wires import Wire
@@ -35,7 +35,7 @@ class EnvelopedCall:
     fault: Status | None = None
     http_status = 0  # the status of HTTP is 200 however the call ends
     method: Method | None = None
-    _json: Json | None = None
+    _json: JsonCodec | None = None
     _inbound: Inbound | None = None
     _first: _First | None = None
     _coding: Coding | None = None
@@ -109,7 +109,7 @@ class _Writer:
 
     idle: float | None = None
 
-    def __init__(self, call: AnyCall, wire: Wire, json: Json | None) -> None:
+    def __init__(self, call: AnyCall, wire: Wire, json: JsonCodec | None) -> None:
         self._call, self._wire, self._json = call, wire, json
         self._written = 0
 
@@ -134,7 +134,7 @@ class _Writer:
         await self._wire.end(self._call)
 
 
-def _printed(json: Json, message: Any, call: AnyCall) -> bytes:
+def _printed(json: JsonCodec, message: Any, call: AnyCall) -> bytes:
     printed = json.encode(message)
     call.record.bytes_out += len(printed)
     return printed
