@@ -71,7 +71,7 @@ async def test_either_registration_suffices(which: str, engine: str) -> None:
     async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
         stub = pb_grpc.KitchenServiceStub(channel)
         assert (await stub.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", verify=False) as http:
             assert (await http.get("/v1/dishes/1")).json()["id"] == "1"
         await gateway.stop(0)
 
@@ -158,7 +158,7 @@ async def test_the_lifespan_encloses_the_listeners() -> None:
 
     async with gateway:
         assert spans.events == ["enter"]
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", verify=False) as http:
             assert (await http.get("/pool")).json() == "the pool"
         stopping = asyncio.create_task(gateway.stop(0))
         await stopping

@@ -91,7 +91,10 @@ def handlers() -> dict[str, Any]:
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     gateway = Gateway(Settings(http_port=0, grpc_port=0))
     gateway.add_registered_method_handlers(SERVICE, handlers())
-    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=20) as client:
+    async with (
+        gateway,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=20, verify=False) as client,
+    ):
         yield client
 
 
