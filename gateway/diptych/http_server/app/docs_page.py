@@ -13,7 +13,8 @@ import orjson
 SCRIPT, STYLE, ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"
 
 # Swagger UI fills each input of a form with a sample of its schema, and sends it: "string" as a password, and the least
-# integer. It asks for such a sample without a media type, and for that of a whole body with one.
+# integer. It asks for such a sample without a media type, and for that of a whole body with one. It also checks "Send
+# empty value" at each input, and an empty text is neither a number nor a boolean.
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -32,6 +33,12 @@ const emptyForms = () => ({
     const sample = this.fn.getSampleSchema;
     this.fn.getSampleSchema = (schema, mediaType, ...rest) =>
       mediaType ? sample(schema, mediaType, ...rest) : schema.get?.("type") === "array" ? [] : "";
+  },
+  wrapComponents: {
+    ParameterIncludeEmpty: (Original, system) => (props) =>
+      system.React.createElement(Original, {
+        ...props, isIncludedOptions: {...props.isIncludedOptions, defaultValue: false},
+      }),
   },
 });
 SwaggerUIBundle({
