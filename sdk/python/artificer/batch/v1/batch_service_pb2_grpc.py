@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class BatchServiceStub:
-    """BatchService runs jobs: every item of a job goes through the job's phases, one after the other, and each phase gets
-    the output of the one before.
+    """BatchService runs jobs. Every item of a job goes through the job's phases in order, and each phase receives the output
+    of the previous one.
 
-    What was answered is kept, whatever crashes: an item has one result per phase, however often a worker has begun it.
-    An item that cannot be done fails alone, with its reason.
+    Acknowledged requests survive any crash. An item has one result per phase, even if several workers have started it.
+    An item that cannot be processed fails on its own, with a reason.
     """
 
     def __init__(self, channel):
@@ -117,124 +117,124 @@ class BatchServiceStub:
 
 
 class BatchServiceServicer:
-    """BatchService runs jobs: every item of a job goes through the job's phases, one after the other, and each phase gets
-    the output of the one before.
+    """BatchService runs jobs. Every item of a job goes through the job's phases in order, and each phase receives the output
+    of the previous one.
 
-    What was answered is kept, whatever crashes: an item has one result per phase, however often a worker has begun it.
-    An item that cannot be done fails alone, with its reason.
+    Acknowledged requests survive any crash. An item has one result per phase, even if several workers have started it.
+    An item that cannot be processed fails on its own, with a reason.
     """
 
     def CreateJob(self, request, context):
-        """CreateJob makes a job, with its items or without them.
+        """CreateJob creates a job, with or without its items.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """GetJob gives a job as it stands.
+        """GetJob returns the current state of a job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """ListJobs gives jobs page by page, the newest first.
+        """ListJobs returns jobs page by page, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartJob(self, request, context):
-        """StartJob lets a pending job run. A job that runs already stays as it is.
+        """StartJob starts a pending job. A job that is already running is left unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseJob(self, request, context):
-        """PauseJob lets running items finish and starts no other. A job that is paused already stays as it is.
+        """PauseJob pauses a job and lets its running items finish. A job that is already paused is left unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeJob(self, request, context):
-        """ResumeJob lets a paused job go on where it stopped. A job that runs already stays as it is.
+        """ResumeJob resumes a paused job where it stopped. A job that is already running is left unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """CancelJob ends a job: running items are stopped, and what is done is kept. A cancelled job stays as it is.
+        """CancelJob cancels a job and stops its running items. Finished results are kept. A cancelled job is left unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetResults(self, request, context):
-        """GetResults gives the items of a job page by page, in their order, with what has become of them.
+        """GetResults returns the items of a job and their results. It lists them page by page, in item order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamProgress(self, request, context):
-        """StreamProgress sends how far a job is: at once, then on every change, at most ten times a second. It ends with the
-        job's last state.
+        """StreamProgress streams the progress of a job until it ends. It sends the current progress at once, then every change,
+        at most ten times a second. The last message has the job's final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadItems(self, request_iterator, context):
-        """UploadItems adds a stream of items to a pending job, a million of them if need be, and answers once, when all are
-        stored.
+        """UploadItems adds a stream of items to a pending job. It answers once, when all of them are stored. A stream may have
+        a million items.
 
-        Of a stream that breaks, the first items are stored, up to some place. With `first_index` on its messages a caller
-        may send the whole stream again: items that are there already are passed over.
+        If the stream breaks, its items are stored up to some point. With `first_index` on its messages the caller may send
+        the whole stream again: items that the job already has are skipped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadBlob(self, request_iterator, context):
-        """UploadBlob stores bytes for items to name as their input: `blob:` and the id.
+        """UploadBlob stores bytes that items can use as input. An item refers to them as `blob:` followed by the id.
 
-        The same bytes have the same id and are stored once.
+        Identical bytes have the same id and are stored once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamResults(self, request, context):
-        """StreamResults sends the items of a job that are done, in their order; with `follow`, then those that are being done
-        as they finish, until the job ends.
+        """StreamResults streams the finished items of a job, in item order. With `follow` it then sends each further item as it
+        finishes, until the job ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamLogs(self, request, context):
-        """StreamLogs sends what a job's workers have written, then every new line as it is written, until the job ends.
+        """StreamLogs streams the log of a job. It sends the stored lines, then every new line until the job ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Attach(self, request_iterator, context):
-        """Attach talks with a job: commands go in, progress and logs come out, until the caller has ended its side or the job
-        has ended.
+        """Attach controls a running job and follows its progress. The caller sends commands and receives progress and logs,
+        until it half-closes the call or the job ends.
 
-        A command that the job's state does not allow is refused by itself and the conversation goes on.
+        A command that the job's state does not allow is refused on its own and the stream continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskTypes(self, request, context):
-        """ListTaskTypes gives the task types that phases may name.
+        """ListTaskTypes returns the task types that phases may use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,11 +327,11 @@ def add_BatchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BatchService:
-    """BatchService runs jobs: every item of a job goes through the job's phases, one after the other, and each phase gets
-    the output of the one before.
+    """BatchService runs jobs. Every item of a job goes through the job's phases in order, and each phase receives the output
+    of the previous one.
 
-    What was answered is kept, whatever crashes: an item has one result per phase, however often a worker has begun it.
-    An item that cannot be done fails alone, with its reason.
+    Acknowledged requests survive any crash. An item has one result per phase, even if several workers have started it.
+    An item that cannot be processed fails on its own, with a reason.
     """
 
     @staticmethod

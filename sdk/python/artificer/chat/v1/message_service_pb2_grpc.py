@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class MessageServiceStub:
-    """MessageService keeps the messages of channels and brings new ones to everybody who is listening.
+    """MessageService stores the messages of channels and delivers new ones to every listener.
 
-    A channel is there as soon as somebody sends to it; nobody has to make one. The messages of a channel have one order,
-    the same for every reader, and their ids sort in that order. A message that was acknowledged is kept.
+    A channel exists from its first message on; there is no call to create one. The messages of a channel have one order,
+    the same for every reader, and their ids sort in that order. An acknowledged message is durable.
     """
 
     def __init__(self, channel):
@@ -66,55 +66,53 @@ class MessageServiceStub:
 
 
 class MessageServiceServicer:
-    """MessageService keeps the messages of channels and brings new ones to everybody who is listening.
+    """MessageService stores the messages of channels and delivers new ones to every listener.
 
-    A channel is there as soon as somebody sends to it; nobody has to make one. The messages of a channel have one order,
-    the same for every reader, and their ids sort in that order. A message that was acknowledged is kept.
+    A channel exists from its first message on; there is no call to create one. The messages of a channel have one order,
+    the same for every reader, and their ids sort in that order. An acknowledged message is durable.
     """
 
     def GetMessage(self, request, context):
-        """GetMessage gives one message of a channel.
+        """GetMessage returns one message of a channel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """ListMessages gives the messages of a channel page by page, the oldest first unless asked otherwise.
+        """ListMessages returns the messages of a channel, page by page. They are sorted oldest first unless `order_by` says
+        otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamMessages(self, request, context):
-        """StreamMessages sends the messages that a channel has, then every new one as it comes, until the caller leaves.
+        """StreamMessages sends a channel's messages, then new ones live. The stream lasts until the caller ends it.
 
-        Between what was there and what comes nothing is missing and nothing comes twice. A caller that lost its connection
-        goes on after the last message it has seen, by `after`; as Server-Sent Events each message's id is the event's id,
-        so that a browser does this by itself. A caller that reads too slowly is told RESOURCE_EXHAUSTED, and may go on the
-        same way.
+        The stream has no gap and no duplicate between stored and new messages. A caller that lost its connection resumes
+        with `after` set to the last id it received. In Server-Sent Events the message's id is the event's id, so browsers
+        resume by themselves. A caller that reads too slowly receives RESOURCE_EXHAUSTED and may resume in the same way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendMessages(self, request_iterator, context):
-        """SendMessages stores a stream of messages in a channel and answers once, when all of them are stored.
+        """SendMessages stores a stream of messages in a channel. It answers once, when all of them are stored.
 
-        A message that cannot be taken ends the call. Those before it stay stored, and of those behind it some may be, where
-        the caller did not wait. With `request_id` on each message the caller may send the whole stream again: those that are
-        stored already are not stored twice.
+        The first invalid message ends the call. The messages before it stay stored; those after it may or may not be. With
+        a `request_id` on each message the caller may send the whole stream again: stored messages are not stored twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChatStream(self, request_iterator, context):
-        """ChatStream joins a channel: the caller sends messages and sees everybody's, its own included, as they come.
+        """ChatStream joins a channel to send and receive messages. The caller also receives the messages that it sent.
 
-        The first message of the stream names the channel, and has content only where the caller has something to say
-        already. A message that cannot be taken is refused by itself and the conversation goes on. When the caller has ended
-        its side and has seen all it sent, the call ends.
+        The first message of the stream names the channel; its content is optional. An invalid message is refused on its own
+        and the stream continues. The call ends when the caller has half-closed it and has received every message it sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,10 +155,10 @@ def add_MessageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MessageService:
-    """MessageService keeps the messages of channels and brings new ones to everybody who is listening.
+    """MessageService stores the messages of channels and delivers new ones to every listener.
 
-    A channel is there as soon as somebody sends to it; nobody has to make one. The messages of a channel have one order,
-    the same for every reader, and their ids sort in that order. A message that was acknowledged is kept.
+    A channel exists from its first message on; there is no call to create one. The messages of a channel have one order,
+    the same for every reader, and their ids sort in that order. An acknowledged message is durable.
     """
 
     @staticmethod

@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class OCRServiceStub:
-    """OCRService reads the text of images and of PDF documents, page by page, by the cheapest way that reads it well.
+    """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
-    A page with a usable text layer is read directly; a page without one, or with a broken one, goes to optical
-    character recognition (OCR). Every answer says which way each page went, and why.
+    A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
+    recognition (OCR). Every response says how each page was read, and why.
     """
 
     def __init__(self, channel):
@@ -61,39 +61,39 @@ class OCRServiceStub:
 
 
 class OCRServiceServicer:
-    """OCRService reads the text of images and of PDF documents, page by page, by the cheapest way that reads it well.
+    """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
-    A page with a usable text layer is read directly; a page without one, or with a broken one, goes to optical
-    character recognition (OCR). Every answer says which way each page went, and why.
+    A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
+    recognition (OCR). Every response says how each page was read, and why.
     """
 
     def ExtractTextFromImage(self, request, context):
-        """ExtractTextFromImage reads the text in one image by OCR.
+        """ExtractTextFromImage reads the text of one image by OCR.
 
-        PNG, JPEG, TIFF, WebP, BMP and GIF are understood. Every frame of a multi-page TIFF is read, in order; of an
-        animated image the first frame is read. The orientation that a camera noted in the image is respected.
+        The supported formats are PNG, JPEG, TIFF, WebP, BMP and GIF. Every page of a multi-page TIFF is read, in order, but
+        only the first frame of an animated image. The image is turned upright if its EXIF data gives an orientation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProcessPDF(self, request, context):
-        """ProcessPDF reads the text of a whole PDF document and answers once, when every page has been read.
+        """ProcessPDF reads the text of a PDF document. It answers once, when every page has been read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProcessPDFStream(self, request, context):
-        """ProcessPDFStream reads a PDF document and sends each page, in page order, as soon as it and all pages before it
-        have been read.
+        """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and all
+        pages before it have been read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckPDFNeedsOCR(self, request, context):
-        """CheckPDFNeedsOCR tells whether ProcessPDF would use OCR on a document, on which pages, and at what cost.
+        """CheckPDFNeedsOCR reports which pages of a PDF need OCR. It also estimates what ProcessPDF would cost.
 
         It looks at each page once and never runs OCR.
         """
@@ -133,10 +133,10 @@ def add_OCRServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OCRService:
-    """OCRService reads the text of images and of PDF documents, page by page, by the cheapest way that reads it well.
+    """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
-    A page with a usable text layer is read directly; a page without one, or with a broken one, goes to optical
-    character recognition (OCR). Every answer says which way each page went, and why.
+    A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
+    recognition (OCR). Every response says how each page was read, and why.
     """
 
     @staticmethod
