@@ -1,6 +1,6 @@
-"""Dotted field paths to descriptors: `a.b.c`, in proto or JSON names.
+"""Resolves dotted field paths such as `a.b.c`, in proto or JSON names, to descriptors.
 
-It knows no values: how text or JSON becomes a value is `codec`'s.
+It knows no values: `codec` converts text and JSON to them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ SCALAR_MESSAGES = frozenset(
         *("Int32Value", "Int64Value", "UInt32Value", "UInt64Value", "FloatValue", "DoubleValue"),
     )
 )
-# Messages whose JSON form is free or needs a type, so that nothing below them can be named.
+# Messages whose JSON form is free or depends on a type URL: fields below them have no fixed path.
 OPAQUE_MESSAGES = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue"))
 HTTP_BODY = "google.api.HttpBody"
 FIELD_MASK = "google.protobuf.FieldMask"
 
-# Names come from clients, and comparing takes time in the square of their length.
+# Clients choose the names, and comparing them takes quadratic time in their length.
 _LONGEST_NAME = 100
 
 
 class UnknownField(LookupError):
-    """No field of that name: `path` is the part that was understood, `name` the part that was not."""
+    """A path that names no field: `path` is the part that was resolved, `name` the part that was not."""
 
     def __init__(self, message: Descriptor, path: str, name: str, reason: str = "") -> None:
         self.message, self.path, self.name = message, path, name
@@ -38,18 +38,18 @@ class UnknownField(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class FieldPath:
-    """Descriptors from a message down to one of its fields."""
+    """The descriptors from a message down to one of its fields, however deeply nested."""
 
     fields: tuple[FieldDescriptor, ...]
 
     @property
     def leaf(self) -> FieldDescriptor:
-        """The field itself."""
+        """Returns the last field of the path."""
         return self.fields[-1]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The proto names from top to leaf."""
+        """Returns the proto names from the top field to the leaf."""
         return tuple(field.name for field in self.fields)
 
     def __str__(self) -> str:
@@ -57,24 +57,24 @@ class FieldPath:
 
 
 def owner_message(field: FieldDescriptor) -> Descriptor:
-    """The message that a field stands in. Raises TypeError for an extension at the top of a file."""
+    """Returns the message that declares a field. Raises TypeError for a top-level extension."""
     if field.containing_type is None:
-        raise TypeError(f"{field.full_name} stands in no message")
+        raise TypeError(f"{field.full_name} is a top-level extension, not a field of a message")
     return field.containing_type
 
 
 def is_repeated(field: FieldDescriptor) -> bool:
-    """Whether it is a list; a map is one too on the wire, and not one here."""
+    """Returns whether the field is a list; a map is not, although it is repeated on the wire."""
     return bool(field.is_repeated) and not is_map(field)
 
 
 def is_map(field: FieldDescriptor) -> bool:
-    """Whether it is a map field."""
+    """Returns whether the field is a map."""
     return map_entry(field) is not None
 
 
 def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
-    """A map's key and value, or None where the field is no map."""
+    """Returns a map's key and value fields, or None if the field is not a map."""
     if field.message_type is None or not field.message_type.GetOptions().map_entry:
         return None
     entry = field.message_type.fields_by_name
@@ -82,30 +82,30 @@ def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]
 
 
 def is_scalar(field: FieldDescriptor) -> bool:
-    """Whether one JSON scalar holds one value of it."""
+    """Returns whether a value of the field is a scalar in JSON."""
     return field.message_type is None or field.message_type.full_name in SCALAR_MESSAGES
 
 
 @cache
 def by_any_name(message: Descriptor) -> dict[str, FieldDescriptor]:
-    """A message's fields by JSON name and by proto name; where the two clash the JSON name wins, as in protobuf."""
+    """Returns a message's fields by JSON name and by proto name; if they clash, the JSON name wins, as in protobuf."""
     named = {field.name: field for field in message.fields}
     named.update({field.json_name: field for field in message.fields})
     return named
 
 
 def did_you_mean(message: Descriptor, name: str) -> str:
-    """Where a field has a name like this one, the question whether it was meant, else nothing."""
+    """Returns a suggestion to append to an error if a field has a similar name, else an empty string."""
     if len(name) > _LONGEST_NAME:
         return ""
     close = get_close_matches(name, [field.json_name for field in message.fields], n=1, cutoff=0.6)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def resolve(message: Descriptor, path: str) -> FieldPath:
-    """The descriptors along a dotted path; raises `UnknownField` at the first name that is none.
+    """Returns the descriptors along a dotted path. Raises `UnknownField` for the first name that is not a field.
 
-    Only messages can be descended into: not lists, maps, or messages with a JSON form of their own.
+    A path can continue only below a message, not below a list, a map, or a message with a special JSON form.
     """
     fields: list[FieldDescriptor] = []
     at: Descriptor | None = message
@@ -113,7 +113,7 @@ def resolve(message: Descriptor, path: str) -> FieldPath:
         above = ".".join(field.name for field in fields)
         if at is None:
             last = fields[-1]
-            reason = f"field {above!r} of {message.full_name} {_why_closed(last)}, so {name!r} cannot be named below it"
+            reason = f"field {above!r} of {message.full_name} {_why_closed(last)}; it has no field {name!r}"
             raise UnknownField(last.containing_type or message, above, name, reason)
         field = by_any_name(at).get(name)
         if field is None:
@@ -124,14 +124,14 @@ def resolve(message: Descriptor, path: str) -> FieldPath:
 
 
 def _why_closed(field: FieldDescriptor) -> str:
-    """Why no field below this one can be named; empty where it can."""
+    """Returns why a path cannot continue below this field; an empty string if it can."""
     message = field.message_type
     if is_map(field):
         return "is a map"
     if field.is_repeated:
         return "is repeated"
     if message is None:
-        return "is no message"
+        return "is a scalar"
     if message.full_name in SCALAR_MESSAGES or message.full_name in OPAQUE_MESSAGES:
         return f"is a {message.full_name}"
     return ""

@@ -1,7 +1,7 @@
-"""Which of the addresses that proxies tell is believed: the rightmost that is no trusted proxy's own.
+"""Finds the client's address behind proxies: the rightmost reported address that is not a trusted proxy's.
 
-It knows no request: a direct peer and the values of a header go in, an address comes out. RFC 7239 is `forwarded`;
-`x-forwarded-for` is what proxies had before it.
+It knows no request: it takes a direct peer and the values of a header, and returns an address. The header is RFC 7239's
+`forwarded` or its predecessor `x-forwarded-for`.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ _Address = IPv4Address | IPv6Address
 
 
 class Client(NamedTuple):
-    """Who is believed to have sent a request."""
+    """The client that sent a request, as far as trusted proxies report it."""
 
     host: str
     port: int
-    """0 where no proxy told it."""
+    """0 if no proxy reported it."""
     scheme: str
-    """`http` or `https`, empty where no proxy told it."""
+    """`http` or `https`; empty if no proxy reported it."""
 
 
 class Proxies:
-    """Those that are trusted."""
+    """The trusted proxies."""
 
     def __init__(self, networks: Sequence[IPv4Network | IPv6Network], header: str) -> None:
         self._networks, self.header = tuple(networks), header
-        """The name of the header that is read."""
+        """The name of the header to read."""
 
     def __bool__(self) -> bool:
         return bool(self._networks)
 
-    def client(self, peer: str, told: Sequence[str], schemes: Sequence[str] = ()) -> Client | None:
-        """The client behind the direct peer; None where it is the peer itself.
+    def client(self, peer: str, values: Sequence[str], schemes: Sequence[str] = ()) -> Client | None:
+        """Returns the client behind the direct peer; None if it is the peer itself.
 
-        `told` are the header's values in their order, `schemes` those of `x-forwarded-proto`.
+        `values` are the header's values in order, `schemes` those of `x-forwarded-proto`.
         """
         direct = _parsed(peer)
         if direct is None or not self._trusts(direct):
             return None
         found: Client | None = None
-        for host, scheme in reversed(self._hops(told, schemes)):
+        for host, scheme in reversed(self._hops(values, schemes)):
             address, port = _address(host)
             if address is None:
-                break  # hidden, or garbage: who told it is as far as is known
+                break  # obfuscated (RFC 7239 section 6.3) or malformed: the hop that reported it is the last known one
             found = Client(str(address), port, scheme)
             if not self._trusts(address):
                 break
@@ -54,11 +54,11 @@ class Proxies:
     def _trusts(self, address: _Address) -> bool:
         return any(address.version == one.version and address in one for one in self._networks)
 
-    def _hops(self, told: Sequence[str], schemes: Sequence[str]) -> list[tuple[str, str]]:
+    def _hops(self, values: Sequence[str], schemes: Sequence[str]) -> list[tuple[str, str]]:
         if self.header == "forwarded":
-            return [_element(element) for value in told for element in _split(value, ",")]
+            return [_element(element) for value in values for element in _split(value, ",")]
         last = _scheme(schemes[-1].rpartition(",")[2]) if schemes else ""
-        return [(hop.strip(), last) for value in told for hop in value.split(",")]
+        return [(hop.strip(), last) for value in values for hop in value.split(",")]
 
 
 def _parsed(host: str) -> _Address | None:
@@ -66,12 +66,12 @@ def _parsed(host: str) -> _Address | None:
         found = ip_address(host)
     except ValueError:
         return None
-    # A listener on an IPv6 address sees IPv4 clients like this.
+    # A dual-stack listener sees IPv4 clients as IPv4-mapped addresses.
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
 def _address(hop: str) -> tuple[_Address | None, int]:
-    """`192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`."""
+    """Parses `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`."""
     host, port = hop, ""
     if hop.startswith("["):
         host, _, port = hop[1:].partition("]")
@@ -83,7 +83,7 @@ def _address(hop: str) -> tuple[_Address | None, int]:
 
 
 def _element(element: str) -> tuple[str, str]:
-    """One hop of RFC 7239: pairs with semicolons between."""
+    """Parses one hop of RFC 7239: pairs separated by semicolons."""
     pairs = {}
     for pair in _split(element, ";"):
         name, _, value = pair.partition("=")
@@ -97,7 +97,7 @@ def _scheme(text: str) -> str:
 
 
 def _split(text: str, at: str) -> Iterable[str]:
-    """The parts between separators that are in no quotes."""
+    """Splits at separators outside quoted strings."""
     begun, quoted = 0, False
     for place, character in enumerate(text):
         if character == '"':

@@ -1,6 +1,6 @@
-"""HTTP headers to gRPC metadata and back, and the deadline a request carries.
+"""Converts HTTP headers to gRPC metadata and back, and reads a request's deadline.
 
-It knows no call; a pair is `(name, value)`, with bytes for a value where the name ends in `-bin`.
+It knows no call. A pair is `(name, value)`; the value is bytes if the name ends in `-bin`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .status import Violation, invalid
+from .status import StatusError, Violation, invalid
 
 Pair = tuple[str, str | bytes]
 Metadata = tuple[Pair, ...]
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-# RFC 9110 section 7.6.1, and what describes the HTTP message, not the call.
+# RFC 9110 section 7.6.1, and headers that describe the HTTP message instead of the call.
 HOP_BY_HOP = frozenset(
     (
         *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"),
@@ -25,16 +25,16 @@ HOP_BY_HOP = frozenset(
         *(b"content-length", b"content-encoding", b"expect", b"host"),
     )
 )
-# A servicer's metadata that would break the HTTP message it travels on; the reply's own are its own.
+# Names that a servicer's metadata cannot set: they would break the HTTP response, which sets them itself.
 _UNSENDABLE = frozenset(
     (
         *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host"),
         *("content-length", "content-encoding", "content-type"),
     )
 )
-# A servicer sets the status of a success with this key; gRPC clients see it as plain metadata.
+# A servicer sets the HTTP status of a successful response with this key; gRPC clients see it as plain metadata.
 HTTP_CODE_KEY = "x-http-code"
-# When a client's retries may go on ("Pushback" in gRPC's A6), trailing metadata that gRPC itself speaks.
+# Trailing metadata that tells gRPC clients when to retry ("Pushback" in gRFC A6).
 RETRY_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 TIMEOUT_HEADER = b"grpc-timeout"
 SERVER_TIMEOUT_HEADER = b"x-server-timeout"
@@ -45,6 +45,8 @@ _SECONDS = re.compile(rb"\d{1,9}(\.\d{0,9})?")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
 _REMEMBERED = 256
+# Errors quote no more of a client's header.
+_LONGEST_QUOTE = 40
 
 # Keys and values that gRPC itself can carry ("ASCII-Value": space to tilde).
 _KEY = re.compile(r"[a-z0-9_.\-]+")
@@ -53,23 +55,23 @@ _VALUE = re.compile(r"[\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderPolicy:
-    """Which request headers become metadata: all but the reserved, narrowed by a list of either sense."""
+    """Decides which request headers become metadata: all except reserved ones, narrowed by `allow` and `deny`."""
 
     allow: frozenset[bytes] | None = None
     deny: frozenset[bytes] = frozenset()
-    # What was decided for the names seen so far. Clients choose the names, so that it stops growing at `_REMEMBERED`.
+    # A cache of decisions by name. Clients choose the names, so it stops growing at `_REMEMBERED`.
     _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, allow: Iterable[str] | None, deny: Iterable[str]) -> HeaderPolicy:
-        """From header names in any case; `allow` None lets all through that `deny` does not stop."""
+        """Makes a policy from header names in any case; with `allow` None, only `deny` narrows."""
         return cls(
             allow=None if allow is None else frozenset(name.lower().encode() for name in allow),
             deny=frozenset(name.lower().encode() for name in deny),
         )
 
     def key(self, name: bytes) -> str | None:
-        """The metadata key of a header, or None where it becomes no metadata."""
+        """Returns the metadata key of a header, or None if it does not become metadata."""
         dropped = (
             name in HOP_BY_HOP
             or name.startswith((b"grpc-", b":"))
@@ -83,7 +85,7 @@ class HeaderPolicy:
 
 
 def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
-    """Request headers as invocation metadata; lower-case names are expected, as ASGI has them.
+    """Converts request headers to invocation metadata; names must be in lower case, as ASGI sends them.
 
     Raises INVALID_ARGUMENT for a `-bin` header that is not base64.
     """
@@ -101,36 +103,36 @@ def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
 
 
 def decode_binary(name: str, value: bytes) -> bytes:
-    """A `-bin` value: base64, padded or not, as the gRPC wire format has it."""
+    """Decodes a `-bin` value: base64 with or without padding, as in gRPC over HTTP2."""
     value = value.strip()
     try:
         return binascii.a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
     except binascii.Error:
-        raise invalid(Violation(name, "a header named -bin holds base64")) from None
+        raise invalid(Violation(name, "expected base64, as in every header whose name ends in -bin")) from None
 
 
 def to_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
-    """Metadata as response headers, `-bin` values in base64; what would break the message is left out."""
+    """Converts metadata to response headers, `-bin` values to base64; omits names that would break the response."""
     headers: list[tuple[bytes, bytes]] = []
     for name, value in pairs:
         if name in _UNSENDABLE or name == HTTP_CODE_KEY or name.startswith((":", "grpc-")):
             continue
         if isinstance(value, bytes):
             value = base64.b64encode(value).rstrip(b"=").decode() if name.endswith("-bin") else value.decode("latin-1")
-        # White space around a value is not part of it (RFC 9110 section 5.5), and HTTP servers refuse to write it.
+        # Surrounding white space is not part of a value (RFC 9110 section 5.5), and HTTP servers refuse to send it.
         headers.append((prefix + name.encode(), value.encode("latin-1", "replace").strip()))
     return headers
 
 
 def check(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:
-    """A servicer's metadata, refused where gRPC would refuse it, so that both faces agree.
+    """Checks a servicer's metadata by gRPC's own rules, so that all faces accept the same.
 
-    Raises ValueError for what gRPC cannot carry, and TypeError for text under a `-bin` key.
+    Raises ValueError for what gRPC cannot carry, and TypeError for a str value under a `-bin` key.
     """
     checked: list[Pair] = []
     for name, value in pairs:
         if not _KEY.fullmatch(name):
-            raise ValueError(f"metadata was invalid: {name!r} is no metadata key")
+            raise ValueError(f"metadata was invalid: key {name!r}; expected only a-z, 0-9, '_', '-' and '.'")
         if not name.endswith("-bin"):
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             if not _VALUE.fullmatch(text):
@@ -138,27 +140,31 @@ def check(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:
             checked.append((name, text))
         else:
             if isinstance(value, str):
-                raise TypeError(f"metadata was invalid: {name!r} holds bytes, not text")
+                raise TypeError(f"metadata was invalid: the value of {name!r} is a str; expected bytes")
             checked.append((name, bytes(value)))
     return tuple(checked)
 
 
 def timeout(grpc_timeout: bytes | None, server_timeout: bytes | None, maximum: float | None) -> float | None:
-    """Seconds a call may take, by the client's headers and the server's maximum; None is without end.
+    """Returns the seconds a call may take, by the client's headers and the server's maximum; None means no limit.
 
-    Raises INVALID_ARGUMENT for a header that cannot be read.
+    Raises INVALID_ARGUMENT for a malformed header.
     """
     seconds = maximum
     if grpc_timeout is not None:
         found = _GRPC_TIMEOUT.fullmatch(grpc_timeout)
         if not found:
-            raise invalid(Violation("grpc-timeout", "up to eight digits and one of the units H, M, S, m, u, n"))
+            raise _unreadable("grpc-timeout", grpc_timeout, "1 to 8 digits and a unit (H, M, S, m, u or n)")
         seconds = _least(seconds, int(found[1]) * _UNITS[found[2]])
     if server_timeout is not None:
         if not _SECONDS.fullmatch(server_timeout):
-            raise invalid(Violation("x-server-timeout", "a number of seconds, such as 2.5"))
+            raise _unreadable("x-server-timeout", server_timeout, "a number of seconds such as 2.5")
         seconds = _least(seconds, float(server_timeout))
     return seconds
+
+
+def _unreadable(name: str, value: bytes, expected: str) -> StatusError:
+    return invalid(Violation(name, f"invalid value {value[:_LONGEST_QUOTE].decode('latin-1')!r}; expected {expected}"))
 
 
 def _least(one: float | None, other: float) -> float:

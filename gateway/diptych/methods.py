@@ -1,6 +1,6 @@
 """The table of registered methods: handler and descriptor, by full name.
 
-It accepts what grpcio's generated `add_XServicer_to_server` hands over, and knows neither face.
+It accepts what grpcio's generated `add_XServicer_to_server` passes to a server, and knows no face.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
-# A string, since only the stubs' class takes parameters.
+# A string: the class is generic in the stubs only, not at run time.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -30,33 +30,33 @@ class Method:
 
     @property
     def client_streaming(self) -> bool:
-        """Whether the client sends a stream."""
+        """Returns whether the client sends a stream."""
         return bool(self.descriptor.client_streaming)
 
     @property
     def server_streaming(self) -> bool:
-        """Whether the server sends a stream."""
+        """Returns whether the server sends a stream."""
         return bool(self.descriptor.server_streaming)
 
 
 class RegistrationError(ValueError):
-    """A service that cannot be registered; says why."""
+    """A service that cannot be registered."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked(grpc.HandlerCallDetails):
+class _CallDetails(grpc.HandlerCallDetails):
     method: str
     invocation_metadata: tuple[()] = ()
 
 
 class MethodTable:
-    """Methods by path, in the order of their registration."""
+    """Registered methods by path, in registration order."""
 
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
         self._services: dict[str, ServiceDescriptor] = {}
         self.generic: list[grpc.GenericRpcHandler] = []
-        """Handlers that name no service: only gRPC can serve them, since they have no descriptor."""
+        """Handlers without a service name: they have no descriptor, so only the RPC protocols serve them."""
 
     def __iter__(self) -> Iterator[Method]:
         return iter(self._methods.values())
@@ -65,23 +65,23 @@ class MethodTable:
         return len(self._methods)
 
     def get(self, path: str) -> Method | None:
-        """The method of that path, or None."""
+        """Returns the method with that path, or None."""
         return self._methods.get(path)
 
     @property
     def services(self) -> Mapping[str, ServiceDescriptor]:
-        """The registered services by full name."""
+        """Returns the registered services by full name."""
         return self._services
 
     @property
     def files(self) -> Collection[FileDescriptor]:
-        """The files the registered services are written in."""
+        """Returns the proto files of the registered services."""
         return {service.file.name: service.file for service in self._services.values()}.values()
 
     def add_service(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        """Register a service's handlers by method name; the same handlers once more change nothing.
+        """Registers a service's handlers by method name; registering the same handlers again has no effect.
 
-        Raises `RegistrationError` where the descriptor is missing or another servicer was registered before.
+        Raises `RegistrationError` if the descriptor is missing or the service has another servicer already.
         """
         descriptor = _service(service)
         known = {method.name for method in descriptor.methods}
@@ -95,7 +95,7 @@ class MethodTable:
             path = f"/{service}/{method.name}"
             before = self._methods.get(path)
             if before is not None and before.handler is not handler:
-                raise RegistrationError(f"service {service} is registered already, with another servicer")
+                raise RegistrationError(f"service {service} is already registered with another servicer")
             found[path] = Method(
                 path=path,
                 handler=handler,
@@ -107,7 +107,7 @@ class MethodTable:
         self._services[service] = descriptor
 
     def add_generic(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        """Register generic handlers; one that names its service is asked for that service's methods."""
+        """Registers generic handlers; one that names its service is registered as that service's methods."""
         for generic in handlers:
             if not isinstance(generic, grpc.ServiceRpcHandler):
                 self.generic.append(generic)
@@ -116,7 +116,7 @@ class MethodTable:
             found = {
                 method.name: handler
                 for method in _service(service).methods
-                if (handler := generic.service(_Asked(f"/{service}/{method.name}"))) is not None
+                if (handler := generic.service(_CallDetails(f"/{service}/{method.name}"))) is not None
             }
             self.add_service(service, found)
 

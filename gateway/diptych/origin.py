@@ -1,6 +1,6 @@
-"""Where a call came from: its protocol, its peer, and who the peer has proven to be by a certificate.
+"""Where a call came from: its protocol, its peer, and the identity in the peer's certificate.
 
-Faces make it; whoever stands between a face and a servicer (interceptors, above all) may ask for it. It knows no call.
+Faces make it; interceptors and servicers read it. It knows no call.
 """
 
 from __future__ import annotations
@@ -15,51 +15,51 @@ INSECURE: Mapping[str, Sequence[bytes]] = {
     "transport_security_type": [b"insecure"],
     "security_level": [b"TSI_SECURITY_NONE"],
 }
-"""`auth_context()` of a call over plain text, as grpcio has it."""
+"""grpcio's `auth_context()` of a plain-text call."""
 
 
 IDENTITY_KEYS = ("x509_subject_alternative_name", "x509_common_name")
-"""What tells who the peer is, the better one first."""
+"""The keys of `auth_context()` that identify the peer, the preferred one first."""
 
 
 class Lease(Protocol):
-    """What one call holds until it is over."""
+    """The resources that a call holds until it ends."""
 
     def expect(self, size: int) -> None:
-        """A request of so many bytes is announced. Raises `StatusError` where there is no room for it."""
+        """Checks that a request of `size` declared bytes fits. Raises `StatusError` if it does not."""
 
     def take(self, size: int) -> None:
-        """So many bytes of its request are held. Raises `StatusError` where they are too many."""
+        """Adds `size` received bytes of the request. Raises `StatusError` if that exceeds the limit."""
 
     def hold(self, slots: Any, key: str) -> None:
-        """It is one of the calls at once that `slots` counts under a key."""
+        """Adds a slot of concurrent calls, which `slots` counts under `key`."""
 
     def release(self) -> None:
-        """Give all of it back."""
+        """Releases everything."""
 
 
 class Origin:
-    """One call's. `peer` is as grpcio's `context.peer()`, `auth` as its `context.auth_context()`.
+    """The origin of one call. `peer` has the form of grpcio's `context.peer()`, `auth` of its `context.auth_context()`.
 
-    `notes` are what those who handled the call found out about it (the principal, say), by a key of each one's own.
-    `settled` tells whether `peer` and `auth` are known yet: on gRPC's own port they are once the behaviour runs.
+    `notes` hold what interceptors find out about the call, such as the principal; each uses a key of its own.
+    `settled` is false while `peer` and `auth` are unknown: on the engines of `rpc_server`, until the behaviour runs.
     """
 
-    # What most calls leave as it is stands in the class: one of these is made for every call.
+    # Class attributes where most calls keep the default: an instance is made for every call.
     initial: tuple[tuple[str, str | bytes], ...] = ()
-    """What goes out before the servicer's own initial metadata, whoever answers: add to it before the answer begins."""
+    """Initial metadata to send before the servicer's own; can be extended until the response begins."""
     route: tuple[str, str] | None = None
-    """The verb and the template of the binding, over REST."""
+    """The verb and path template of the REST binding; None for other protocols."""
     asked: str | None = None
-    """The path of the call, where no registered method has it."""
+    """The path of the call if it matches no registered method, else None."""
     record: Any = None
-    """What telemetry keeps of the call."""
+    """The telemetry record of the call."""
     came: float | None = None
-    """When it came, by `time.perf_counter`, where that is before its record is begun."""
+    """The time of arrival by `time.perf_counter`, if that is before the record begins."""
     lease: Lease | None = None
-    """What it holds of what is limited."""
+    """The limited resources that the call holds."""
     settle: tuple[Callable[[], Awaitable[Any]], ...] = ()
-    """Asked before the behaviour runs where `settled` was false before: each gives a status that refuses, or None."""
+    """Checks to run before the behaviour if `settled` was false; each returns a refusing status, or None."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Origin:
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     def over(self) -> None:
-        """The call is over, however it ended; whoever took it from its client says so."""
+        """Ends the call's record and releases its lease, whatever the outcome; the session calls it once."""
         if self.record is not None:
             self.record.end()
         lease = self.lease
@@ -84,7 +84,7 @@ class Origin:
 
 
 def peer_of(host: str, port: int) -> str:
-    """An address as `context.peer()` writes it."""
+    """Returns an address in the form of grpcio's `context.peer()`."""
     return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"
 
 
@@ -92,14 +92,14 @@ _current: ContextVar[Origin | None] = ContextVar("diptych.origin", default=None)
 
 
 def origin() -> Origin | None:
-    """The origin of the call that this runs for: in interceptors and in servicers, plain functions in threads too.
+    """Returns the origin of the current call, in interceptors and servicers, including `def` servicers in threads.
 
-    On grpcio's own listener `peer` and `auth` are known from the moment the behaviour runs, not yet in
-    `intercept_service`: grpcio tells interceptors neither.
+    With the grpcio engine, `peer` and `auth` are known once the behaviour runs, not yet in `intercept_service`:
+    grpcio passes neither to interceptors.
     """
     return _current.get()
 
 
 def enter(found: Origin) -> None:
-    """Make it the current one of this task and of those it begins."""
+    """Sets the origin for the current task and the tasks it starts."""
     _current.set(found)

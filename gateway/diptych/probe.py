@@ -1,6 +1,6 @@
-"""`python -m diptych.probe [URL]`: asks a gateway how it is, as container engines do every few seconds.
+"""`python -m diptych.probe [URL]`: checks a gateway's readiness, for container health checks.
 
-It knows the standard library only: with the gateway's own imports each probe would cost a second of a core.
+It imports only the standard library: with the gateway's imports, each probe would cost a second of CPU.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from urllib.parse import urlsplit
 
 READY = "http://127.0.0.1:8080/readyz"
 SECONDS = 6.0
-"""Longer than a check of readiness may take, so that the answer names the check."""
+"""Longer than a readiness check may take, so that the response can name the failed check."""
 _MOST_BYTES = 1 << 16
 
 
 def ask(url: str, seconds: float = SECONDS) -> tuple[int, str]:
-    """The status and text of a GET within `seconds` a step. Raises OSError and ValueError where there is none.
+    """Returns the status and text of a GET; each socket operation may take `seconds`. Raises OSError or ValueError.
 
-    Certificates are not checked: whoever asks about this very machine knows no name that one could be for.
+    Certificates are not verified: a probe connects to an address, and no certificate is issued for that.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url} is no http:// or https:// URL")
+        raise ValueError(f"unsupported URL {url!r}; expected http:// or https://")
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -36,13 +36,13 @@ def ask(url: str, seconds: float = SECONDS) -> tuple[int, str]:
         response = connection.getresponse()
         return response.status, response.read(_MOST_BYTES).decode("utf-8", "replace").strip()
     except http.client.HTTPException as error:
-        raise OSError(f"the answer is no HTTP: {error!r}") from None
+        raise OSError(f"the response is not HTTP: {error!r}") from None
     finally:
         connection.close()
 
 
 def main(arguments: list[str]) -> int:
-    """0 where the answer is 200, else 1; says what it was told."""
+    """Prints the response; returns 0 if its status is 200, else 1."""
     try:
         status, text = ask(arguments[0] if arguments else READY)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What serves, as a process: its event loop, and what signals mean to it."""
+"""Runs a server as a process: event loop and signal handlers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ logger = logging.getLogger("diptych")
 
 
 class Served(Protocol):
-    """What a process lives for."""
+    """A server that `run` runs until it terminates."""
 
     async def start(self) -> None:
-        """Bind the ports and serve."""
+        """Binds the ports and serves."""
 
     async def stop(self) -> None:
-        """End what is served, in its own time."""
+        """Stops gracefully."""
 
     async def reload_certificates(self) -> bool:
-        """Look at the certificate's files again."""
+        """Reloads the certificate files if they changed."""
 
     async def wait_for_termination(self) -> bool:
-        """Return when all has stopped."""
+        """Returns when everything has stopped."""
 
 
 def run(served: Served, started: Callable[[], None], *, certificates: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then stop; a second signal exits at once.
+    """Serves until SIGTERM or SIGINT, then stops; a second signal exits at once.
 
-    `started` is called on the event loop once all is served. With `certificates`, SIGHUP has them looked at again.
+    `started` is called on the event loop once the ports are served. With `certificates`, SIGHUP reloads them.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(served, started, certificates))

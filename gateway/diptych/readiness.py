@@ -1,6 +1,6 @@
-"""Whether what a gateway depends on is there: named checks, asked side by side, and not more often than need be.
+"""Runs named readiness checks concurrently, and keeps their results for a while.
 
-It knows no face: `/readyz`, grpc.health.v1 and metrics read the same answers.
+It knows no face: `/readyz`, grpc.health.v1 and metrics read the same results.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger("diptych.readiness")
 
 Check = Callable[[], bool | Awaitable[bool | None] | None]
-"""A check: not ready where it gives False, raises, or takes longer than the settings allow."""
+"""A check. It fails if it returns False, raises, or takes longer than the settings allow."""
 
 Results = Mapping[str, bool]
-"""Whether each check passed, by its name."""
+"""Whether each check passed, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceCheck:
-    """A check that some services need, by full name; others go on without what it looks at."""
+    """A check that only some services depend on, by full name; other services stay ready if it fails."""
 
     check: Check
     services: tuple[str, ...]
 
 
 class Readiness:
-    """The checks of one gateway, and what they said last."""
+    """The checks of a gateway, and their latest results."""
 
     def __init__(self, checks: Mapping[str, Check | ServiceCheck], settings: ReadinessSettings) -> None:
         self._settings = settings
@@ -44,8 +44,8 @@ class Readiness:
             name: one if isinstance(one, ServiceCheck) else ServiceCheck(one, ()) for name, one in checks.items()
         }
         self._running: dict[str, asyncio.Task[bool]] = {}
-        self._looking: asyncio.Task[Results] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._round: asyncio.Task[Results] | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._results: Results = {}
         self._until = float("-inf")
 
@@ -54,11 +54,11 @@ class Readiness:
 
     @property
     def services(self) -> frozenset[str]:
-        """The services that checks name."""
+        """Returns the services that checks name."""
         return frozenset(name for one in self._checks.values() for name in one.services)
 
     def fit(self, service: str, results: Results) -> bool:
-        """Whether a service has what it needs; "" stands for all of them."""
+        """Returns whether the checks of a service pass; "" means all services."""
         return all(
             results[name]
             for name, one in self._checks.items()
@@ -66,15 +66,15 @@ class Readiness:
         )
 
     async def look(self) -> Results:
-        """What the checks say: now, or a moment ago. However many ask at once, each check is asked once."""
+        """Returns recent results, or runs the checks; concurrent callers share one run."""
         if time.monotonic() < self._until:
             return self._results
-        looking = self._looking
-        if looking is None or looking.done() or looking.get_loop() is not asyncio.get_running_loop():
-            looking = self._looking = asyncio.get_running_loop().create_task(self._look())
-        return await asyncio.shield(looking)  # a prober that leaves takes nobody else's answer away
+        current = self._round
+        if current is None or current.done() or current.get_loop() is not asyncio.get_running_loop():
+            current = self._round = asyncio.get_running_loop().create_task(self._run_checks())
+        return await asyncio.shield(current)  # a caller that is cancelled must not cancel the others' run
 
-    async def _look(self) -> Results:
+    async def _run_checks(self) -> Results:
         begun = [(name, self._begin(name, one.check)) for name, one in self._checks.items()]
         if begun:
             await asyncio.wait([task for _, task in begun], timeout=self._settings.timeout_seconds)
@@ -86,18 +86,18 @@ class Readiness:
         return results
 
     def _begin(self, name: str, check: Check) -> asyncio.Task[bool]:
-        """A check's task: the one that still runs where there is one, since a hung store needs no second question."""
+        """Returns a check's task; one that still runs is reused, so a hung dependency does not pile up tasks."""
         running = self._running.get(name)
         if running is None or running.done() or running.get_loop() is not asyncio.get_running_loop():
             running = self._running[name] = asyncio.get_running_loop().create_task(_passes(check))
         return running
 
-    # On its own, beside those who ask.
+    # Periodic checks, besides those on request.
 
     def start(self, tell: Callable[[Results], Awaitable[None]]) -> None:
-        """Look again and again from now on, and `tell` each time."""
+        """Starts to run the checks periodically, and to pass each result to `tell`."""
         if self._checks:
-            self._watching = asyncio.get_running_loop().create_task(self._watch(tell))
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(tell))
 
     async def _watch(self, tell: Callable[[Results], Awaitable[None]]) -> None:
         while True:
@@ -105,9 +105,9 @@ class Readiness:
             await asyncio.sleep(self._settings.watch_seconds)
 
     async def stop(self) -> None:
-        """Look no more, and leave no check running."""
-        tasks = [self._watching, self._looking, *self._running.values()]
-        self._watching = self._looking = None
+        """Stops the periodic checks and cancels the running ones."""
+        tasks = [self._watcher, self._round, *self._running.values()]
+        self._watcher = self._round = None
         self._running.clear()
         self._until = float("-inf")
         here = asyncio.get_running_loop()
@@ -116,13 +116,13 @@ class Readiness:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    # For metrics, as a collector.
+    # A collector of metrics.
 
     def collect(self) -> Iterator[Metric]:
-        """What the checks said last, once they have said something."""
-        from prometheus_client.core import GaugeMetricFamily  # where it is scraped, it is imported already
+        """Yields the latest results, for prometheus-client."""
+        from prometheus_client.core import GaugeMetricFamily  # metrics are optional; when scraped, it is loaded
 
-        family = GaugeMetricFamily("diptych_ready", "Whether a check of readiness passes.", labels=["check"])
+        family = GaugeMetricFamily("diptych_ready", "Whether a readiness check passes.", labels=["check"])
         for name, passed in self._results.items():
             family.add_metric([name], float(passed))
         yield family
@@ -134,6 +134,6 @@ async def _passes(check: Check) -> bool:
         if inspect.isawaitable(found):
             found = await found
     except Exception:
-        logger.debug("a check of readiness raised", exc_info=True)
-        return False  # whatever a check raises, the answer is the same
+        logger.debug("a readiness check raised", exc_info=True)
+        return False
     return found is not False

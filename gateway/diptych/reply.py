@@ -1,6 +1,6 @@
-"""Responses and errors as HTTP sees them: status, headers, body. Every wire form of an error is made here.
+"""Makes HTTP responses and errors: status, headers, body. Every wire form of an error is written in this module.
 
-It knows no ASGI and no call; it takes messages, metadata and statuses, and gives values.
+It knows no ASGI and no call; it converts messages, metadata and statuses to values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 UNKNOWN_FIELDS = b"x-unknown-fields"
 TRAILER_PREFIX = b"grpc-trailer-"
-# RFC 9110 section 15.5.2: a 401 names a scheme, even where no authenticator said which.
+# RFC 9110 section 15.5.2: a 401 must name a scheme, also if no authenticator did.
 _CHALLENGE = (b"www-authenticate", b"Bearer")
 
 
@@ -42,7 +42,7 @@ class Reply(NamedTuple):
 
 
 class Replier:
-    """Makes the replies of one binding; all its choices are taken at start-up."""
+    """Makes the replies of one binding; encoders are chosen at start-up."""
 
     def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
         self._raw = _raw(binding)
@@ -62,7 +62,7 @@ class Replier:
 
     @property
     def raw(self) -> Callable[[Any], Any] | None:
-        """From a response to its HttpBody, where it goes out as its own bytes; else None."""
+        """Returns a function from a response to its HttpBody if the binding sends one, else None."""
         return self._raw
 
     def unary(
@@ -73,7 +73,7 @@ class Replier:
         trailing: Sequence[Pair],
         warnings: Sequence[str],
     ) -> Reply:
-        """A successful response with its metadata."""
+        """Makes a successful response with its metadata."""
         if self._raw is not None:
             http_body = self._raw(message)
             body, content_type = http_body.data, media_type(http_body.content_type)
@@ -95,7 +95,7 @@ class Replier:
         return Reply(status, headers, body)
 
     def element(self, message: Message, parameters: Parameters) -> bytes:
-        """One message of a stream."""
+        """Encodes one message of a stream."""
         return self._encoders[parameters.enums_as_ints](message)
 
 
@@ -114,18 +114,18 @@ def _itself(message: Any) -> Any:
 
 
 def media_type(text: str) -> bytes:
-    """A servicer's content type as a header's value; what cannot be one becomes octets."""
+    """Returns a servicer's content type as a header value; application/octet-stream if it cannot be one."""
     value = text.encode("latin-1", "replace")
     return value if value and not any(byte < 32 or byte == 127 for byte in value) else b"application/octet-stream"
 
 
 def metadata_headers(initial: Sequence[Pair], trailing: Sequence[Pair]) -> Headers:
-    """Initial metadata as headers, trailing metadata as headers with a prefix."""
+    """Converts initial metadata to headers, and trailing metadata to headers with a prefix."""
     return [*to_headers(initial), *to_headers(trailing, TRAILER_PREFIX)]
 
 
 def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:
-    """The status a servicer chose for its success with `x-http-code`; 200 where it chose none, or no success."""
+    """Returns the status that the servicer set with `x-http-code`; 200 if it set none, or none from 200 to 399."""
     for name, value in (*initial, *trailing):
         if name == HTTP_CODE_KEY:
             text = value.decode("latin-1") if isinstance(value, bytes) else value
@@ -135,19 +135,19 @@ def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:
 
 
 def header_list(names: Sequence[str]) -> bytes:
-    """Names of fields, which are a client's own text, as a header's value."""
+    """Joins field names to a header value; they are text from the client, so they are escaped and truncated."""
     return ", ".join(names)[:4096].encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
 
 
 class ErrorReplier:
-    """Every error of the process, in the one dialect that the settings name."""
+    """Writes errors in the dialect of the settings."""
 
     def __init__(self, codec: Codec, dialect: DialectName) -> None:
         self._encode = codec.encoder(AnyMessage, JsonOptions(emit_defaults=False))
         self._dialect = DIALECTS[dialect]
 
     def reply(self, status: Status, initial: Sequence[Pair] = (), trailing: Sequence[Pair] = ()) -> Reply:
-        """An error as a whole response. Of the metadata, what is set for the client goes out with it."""
+        """Makes an error response, with the metadata that the servicer set."""
         body = orjson.dumps(self.body(status))
         headers: Headers = [
             (b"content-type", self._dialect.media.encode()),
@@ -169,7 +169,7 @@ class ErrorReplier:
         return self._dialect.body(status, [self._detail(detail) for detail in status.details])
 
     def element(self, status: Status) -> bytes:
-        """The error inside a stream that has begun: always under `error`, so that it is no message."""
+        """Encodes an error in a stream that has begun: always under `error`, to tell it from a message."""
         body = self.body(status)
         return orjson.dumps(body if "error" in body else {"error": body})
 
@@ -177,7 +177,7 @@ class ErrorReplier:
         try:
             return orjson.loads(self._encode(detail))
         except Exception:
-            # A type this process does not know: its bytes are passed on as they are, in Any's generic form.
+            # A type this process does not know: send its bytes unchanged.
             return {"@type": detail.type_url, "value": _base64(detail.value)}
 
 
@@ -194,16 +194,16 @@ def _retry_after(status: Status) -> int | None:
 
 
 def no_route(path: str) -> Status:
-    """404: no template has this shape."""
-    return Status(code=Code.NOT_FOUND, message=f"no route matches {path}")
+    """Returns a 404: no template matches the path."""
+    return Status(code=Code.NOT_FOUND, message=f"no route matches '{path}'")
 
 
 def wrong_method(verb: str, path: str, allowed: Sequence[str]) -> Status:
-    """405 with `Allow`."""
+    """Returns a 405 with `Allow`."""
     names = ", ".join(allowed)
     return Status(
         code=Code.UNIMPLEMENTED,
-        message=f"{verb} is not allowed for {path}: {names} are",
+        message=f"method {verb} is not allowed for '{path}'; expected one of {names}",
         http=405,
         headers=(("allow", names),),
     )

@@ -1,6 +1,6 @@
-"""The trie of path templates, and what a look-up in it can say.
+"""The trie of path templates, and the results of a look-up.
 
-It knows no method and no message: a route carries a target it does not look into. Built once; a request only walks it.
+It knows no method and no message; a route's target is opaque. It is built at start-up, and requests only read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[T]):
-    """A verb and a template that lead to `target`."""
+    """A verb and a template that map to `target`."""
 
     verb: str
     template: Template
@@ -29,9 +29,9 @@ class Route(Generic[T]):
         return f"{self.verb} {self.template}"
 
 
-# A named tuple, since one is made for each request and a frozen dataclass takes three times as long.
+# A named tuple: one is made for each request, and a frozen dataclass takes three times as long to make.
 class Match(NamedTuple, Generic[T]):
-    """A route and the decoded text of its variables, in their order."""
+    """A route and the decoded values of its variables, in template order."""
 
     route: Route[T]
     values: tuple[str, ...]
@@ -39,18 +39,18 @@ class Match(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:
-    """No template has this shape."""
+    """No template matches the path."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongMethod:
-    """Templates have this shape, for other verbs."""
+    """Templates match the path, but only for the verbs in `allowed`."""
 
     allowed: tuple[str, ...]
 
 
 class RouteConflict(ValueError):
-    """Two routes that no request could tell apart; who added them can say by `target` where each comes from."""
+    """Two routes that match the same requests; `route` and `before` have the targets to report."""
 
     def __init__(self, route: Route[T], before: Route[T]) -> None:
         super().__init__(f"{route} has the same shape as {before}: both are {route.verb} {route.template.shape}")
@@ -58,10 +58,10 @@ class RouteConflict(ValueError):
 
 
 class _Entry(NamedTuple, Generic[T]):
-    """A route, and what is worked out of its template once.
+    """A route, and what is computed from its template once.
 
-    `starts`: where in a split path the variables stand, if each is one segment. `loose`: whether some of the path may
-    be anything and is no variable's.
+    `starts` are the variables' indexes in a split path if each is one segment, else None. `loose` is true if the
+    template has a wildcard outside its variables.
     """
 
     route: Route[T]
@@ -70,7 +70,7 @@ class _Entry(NamedTuple, Generic[T]):
 
 
 class _Leaf(Generic[T]):
-    """What one shape leads to, by verb; HEAD follows GET."""
+    """The routes of one shape by verb; HEAD uses GET's route unless it has its own."""
 
     __slots__ = ("entries",)
 
@@ -104,13 +104,13 @@ class _Leaf(Generic[T]):
 class _Node(Generic[T]):
     literals: dict[str, _Node[T]] = field(default_factory=dict)
     any: _Node[T] | None = None
-    # By the literals after "**": how many there are, what they are, and where they lead.
+    # The literals that follow "**", and the leaves behind them by custom verb.
     rest: list[tuple[tuple[str, ...], dict[str | None, _Leaf[T]]]] = field(default_factory=list)
     leaves: dict[str | None, _Leaf[T]] = field(default_factory=dict)
 
 
 class RouteTable(Generic[T]):
-    """Routes by shape: literal before `*` before `**`, segment by segment, with backtracking; never by order."""
+    """Routes by shape: per segment a literal wins over `*`, and `*` over `**`; registration order is irrelevant."""
 
     def __init__(self, routes: Iterable[Route[T]] = ()) -> None:
         self._root: _Node[T] = _Node()
@@ -126,7 +126,7 @@ class RouteTable(Generic[T]):
         return len(self._routes)
 
     def add(self, route: Route[T]) -> None:
-        """Raises `RouteConflict` where a route of the same verb and shape stands already."""
+        """Adds a route. Raises `RouteConflict` if one with the same verb and shape exists."""
         self._leaf(route.template).add(route)
         self._routes.append(route)
         if route.template.verb:
@@ -152,9 +152,9 @@ class RouteTable(Generic[T]):
         return node.leaves.setdefault(template.verb, _Leaf())
 
     def match(self, verb: str, path: str) -> Match[T] | NoRoute | WrongMethod:
-        """Look a raw path up: percent-encoded, from "/", without the query, a character a byte (latin-1).
+        """Looks up a raw path: percent-encoded, starting with "/", without the query, bytes decoded as latin-1.
 
-        Raises INVALID_ARGUMENT where a matched path holds a malformed escape or bytes that are not UTF-8.
+        Raises INVALID_ARGUMENT if a matched path has a malformed escape or decodes to invalid UTF-8.
         """
         if not path.isascii():
             path = _escape(path)
@@ -174,14 +174,14 @@ class RouteTable(Generic[T]):
         return WrongMethod(tuple(sorted(allowed))) if allowed else NoRoute()
 
     def shaped(self, path: str) -> list[Route[T]]:
-        """Every route whose shape fits the path, for whatever verb, best first; `explain` shows them."""
+        """Returns all routes whose shape matches the path, for any verb, best match first, for `diptych explain`."""
         found: list[Route[T]] = []
         for leaf in self._fitting(_split(_escape(path))):
             found.extend(entry.route for entry in leaf.entries.values() if entry.route not in found)
         return found
 
     def _custom(self, last: str) -> str | None:
-        """The verb at the end of a path, where such a verb is registered and something stands before it."""
+        """Returns the custom verb at the end of a path if it is registered and not the whole segment, else None."""
         head, _, custom = last.rpartition(":")
         custom = unquote(custom)
         return custom if head and custom in self._verbs else None
@@ -199,21 +199,21 @@ _ASCII = "".join(map(chr, range(128)))
 
 
 def _escape(path: str) -> str:
-    """The path with every byte escaped that a URI must not hold as it is."""
+    """Percent-encodes the bytes of a path that are not ASCII."""
     return quote(path.encode("latin-1", "replace"), safe=_ASCII)
 
 
 def _split(path: str) -> list[str]:
-    """The segments, after the nothing that stands before the first slash; "/" has none, and no other path ends so."""
+    """Splits a path at its slashes; the first item is the empty text before the leading slash, the only one for "/"."""
     if not path.startswith("/"):
         return ["", ""]  # matches nothing, as any empty segment does
     return path.split("/") if path != "/" else [""]
 
 
 def _find(node: _Node[T], segments: list[str], custom: str | None, verb: str) -> _Entry[T] | None:
-    """The best route for the verb; like `_walk`, which names every leaf, but one loop, for the hot path.
+    """Returns the best match for a verb, in `_walk`'s order but without its generators, as this is the hot path.
 
-    `untried` holds nodes whose literal was tried before their `*`, and nodes whose `**` comes after both.
+    `untried` is the backtracking stack: nodes whose `*` (if the flag is true) or `**` remains to be tried.
     """
     at, end = 1, len(segments)
     untried: list[tuple[_Node[T], int, bool]] | None = None
@@ -251,7 +251,7 @@ def _find(node: _Node[T], segments: list[str], custom: str | None, verb: str) ->
 
 
 def _walk(node: _Node[T], segments: list[str], at: int, custom: str | None) -> Iterator[_Leaf[T]]:
-    """Every leaf that fits, best first."""
+    """Yields all matching leaves, best match first."""
     if at == len(segments):
         leaf = node.leaves.get(custom)
         if leaf is not None:
@@ -279,18 +279,18 @@ _SLASH = re.compile(r"(%2[Ff])")
 
 
 def _values(entry: _Entry[T], raw: list[str], escaped: bool) -> tuple[str, ...]:
-    """The decoded text of each variable: one segment in full, several but for `%2F` (google/api/http.proto)."""
+    """Decodes each variable's value; with several segments `%2F` stays encoded (google/api/http.proto)."""
     if entry.starts is not None and not escaped:
         return tuple([raw[at] for at in entry.starts])
     template = entry.route.template
-    beyond = len(raw) - 1 - len(template.segments)  # what "**" took beyond one segment
+    beyond = len(raw) - 1 - len(template.segments)  # the segments that "**" matched beyond one
     values = []
     for variable in template.variables:
-        # Nothing but literals follows "**", so only a variable's end can be pushed back by it.
+        # Only literals follow "**", so it can move a variable's end but not a start.
         text = "/".join(raw[1 + variable.start : 1 + variable.end + (beyond if variable.rest else 0)])
         values.append(_decoded(text, variable.path, keep_slash=variable.multi) if "%" in text else text)
     if entry.loose and escaped:
-        _decoded("/".join(raw), "", keep_slash=False)  # what nobody reads has to be well-formed all the same
+        _decoded("/".join(raw), "", keep_slash=False)  # wildcards outside variables must be well-formed too
     return tuple(values)
 
 
@@ -300,9 +300,9 @@ def _decoded(text: str, name: str, *, keep_slash: bool) -> str:
     try:
         if not keep_slash:
             return unquote(text, errors="strict")
-        # Every other part is the escaped slash that was split at.
+        # With a capturing group, `split` returns the separators at odd indexes.
         parts = _SLASH.split(text)
         parts[::2] = [unquote(part, errors="strict") for part in parts[::2]]
         return "".join(parts)
     except UnicodeDecodeError:
-        raise invalid(Violation(name, "the path's percent escapes are not UTF-8")) from None
+        raise invalid(Violation(name, "the path's percent escapes are not valid UTF-8")) from None

@@ -1,6 +1,6 @@
-"""HttpRule to Binding: what one `google.api.http` annotation means for one method, checked against its messages.
+"""Converts an HttpRule to Bindings: checks a `google.api.http` annotation against its method's messages.
 
-It knows no handler and no request. Everything wrong here stops the start-up.
+It knows no handler and no request. Any error stops the start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HTTP: Any = annotations_pb2.http
 
 
 class RuleError(ValueError):
-    """An annotation that cannot be served; the text names the proto file, the method and, in a path, the column."""
+    """An invalid annotation; the message names the proto file, the method and, for a path, the column."""
 
     def __init__(self, method: MethodDescriptor, reason: str) -> None:
         super().__init__(f"{method.containing_service.file.name}: {method.full_name}: {reason}")
@@ -30,9 +30,9 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """One way one method is reached over HTTP.
+    """One HTTP verb and path that call a method.
 
-    `body` is None (no body), the whole request where `whole_body` is set, or the one field that the body fills.
+    `whole_body` means `body: "*"`; otherwise `body` is the field that the request body sets, or None.
     """
 
     method: MethodDescriptor
@@ -45,19 +45,19 @@ class Binding:
 
     @property
     def takes_body(self) -> bool:
-        """Whether a request body means anything."""
+        """Returns whether the binding reads a request body."""
         return self.whole_body or self.body is not None
 
     @property
     def body_name(self) -> str:
-        """The annotation's `body`, by its proto name."""
+        """Returns the annotation's `body`, in proto names."""
         return "*" if self.whole_body else self.body.name if self.body else ""
 
 
 def bindings(method: MethodDescriptor, *, unbound: bool = False) -> list[Binding]:
-    """The bindings of a method, the main one first; none where it has no annotation.
+    """Returns the bindings of a method, the main one first; an empty list if it has no annotation.
 
-    With `unbound`, a method without an annotation has `POST /{package.Service}/{Method}` with the body "*".
+    With `unbound`, a method without an annotation gets `POST /{package.Service}/{Method}` with the body "*".
     Raises `RuleError`.
     """
     options = method.GetOptions()
@@ -74,7 +74,7 @@ def _flat(method: MethodDescriptor, rule: HttpRule) -> Iterator[HttpRule]:
     yield rule
     for more in rule.additional_bindings:
         if more.additional_bindings:
-            raise RuleError(method, "additional_bindings may nest one level only (google/api/http.proto)")
+            raise RuleError(method, "additional_bindings cannot be nested (google/api/http.proto)")
         yield more
 
 
@@ -85,9 +85,9 @@ def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
     verb, path = (rule.custom.kind, rule.custom.path) if kind == "custom" else (kind, getattr(rule, kind))
     verb = verb.upper()
     if verb == "*":
-        raise RuleError(method, 'the custom kind "*" is not served: name the verbs one by one')
+        raise RuleError(method, 'the custom kind "*" is not supported; list the HTTP methods one by one')
     if not verb.isascii() or not verb.replace("-", "").isalpha():
-        raise RuleError(method, f"{verb!r} is no HTTP method")
+        raise RuleError(method, f"{verb!r} is not an HTTP method")
     try:
         parsed = template.parse(path)
     except template.TemplateError as error:
@@ -115,7 +115,7 @@ def _variables(method: MethodDescriptor, parsed: Template) -> tuple[tuple[Variab
     found: list[tuple[Variable, FieldPath]] = []
     for variable in parsed.variables:
         path = _variable(method, parsed, variable)
-        if any(path == other for _, other in found):  # once by its proto name and once by its JSON name
+        if any(path == other for _, other in found):  # by its proto name and by its JSON name
             raise RuleError(method, f"column {variable.column} of {parsed.text!r}: field {str(path)!r} is bound twice")
         found.append((variable, path))
     return tuple(found)
@@ -128,9 +128,9 @@ def _variable(method: MethodDescriptor, parsed: Template, variable: Variable) ->
     except UnknownField as error:
         raise RuleError(method, f"{where}{error}") from None
     if found.leaf.is_repeated:
-        raise RuleError(method, f"{where}field {variable.path!r} is repeated, and a path holds one value")
+        raise RuleError(method, f"{where}field {variable.path!r} is repeated; a path variable needs a single scalar")
     if not is_scalar(found.leaf):
-        raise RuleError(method, f"{where}field {variable.path!r} is a message, and a path holds a scalar")
+        raise RuleError(method, f"{where}field {variable.path!r} is a message; a path variable needs a scalar")
     return found
 
 

@@ -1,6 +1,6 @@
-"""The one error value inside the gateway, and the one table between gRPC codes and HTTP status codes.
+"""The gateway's error value, and the table between gRPC codes and HTTP status codes.
 
-It knows no wire form: JSON bodies are made in `reply`, trailers by grpcio.
+It knows no wire form: `reply` writes JSON bodies, the RPC faces write trailers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.DATA_LOSS: 500,
 }
 
-# For errors of the HTTP layer itself, which have no gRPC code of their own (Starlette's, user routes').
+# For errors that come with an HTTP status and no gRPC code: Starlette's and those of the application's own routes.
 CODE_OF_HTTP: Mapping[int, Code] = {
     400: Code.INVALID_ARGUMENT,
     401: Code.UNAUTHENTICATED,
@@ -61,10 +61,10 @@ CODE_BY_NUMBER: Mapping[int, Code] = {code.value[0]: code for code in Code}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a call ended when it did not end well.
+    """The status of a call that failed.
 
-    `details` are packed google.rpc messages; `http` overrides the table where HTTP has a finer code (405, 413, 415);
-    `headers` go out with the error on HTTP (`Allow`, `Retry-After`, `WWW-Authenticate`).
+    `details` are packed google.rpc messages; `http` overrides the table where HTTP has a more precise code (405, 413,
+        415); `headers` are sent with the error over HTTP (`Allow`, `Retry-After`, `WWW-Authenticate`).
     """
 
     code: Code
@@ -75,17 +75,17 @@ class Status:
 
     @property
     def number(self) -> int:
-        """The code's number, as in google.rpc.Code."""
+        """Returns the code's number in google.rpc.Code."""
         number: int = self.code.value[0]
         return number
 
     @property
     def http_status(self) -> int:
-        """The HTTP status this goes out with."""
+        """Returns the HTTP status code of the response."""
         return self.http or HTTP_STATUS[self.code]
 
     def with_headers(self, *headers: tuple[str, str]) -> Status:
-        """The same status with more HTTP headers."""
+        """Returns a copy with additional HTTP headers."""
         return replace(self, headers=(*self.headers, *headers))
 
 
@@ -99,14 +99,14 @@ class StatusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field of a request that cannot be taken: its path as the client wrote it, and what to mend."""
+    """An invalid field of a request: its path as the client wrote it, and what is wrong with its value."""
 
     field: str
     description: str
 
 
 def pack(message: Message) -> Any:
-    """`message` packed in an Any with the usual type URL."""
+    """Returns `message` packed in an Any under type.googleapis.com."""
     packed = Any()
     packed.Pack(message)
     return packed
@@ -120,13 +120,13 @@ def error(
     details: Iterable[Message] = (),
     headers: tuple[tuple[str, str], ...] = (),
 ) -> StatusError:
-    """A raisable status with unpacked `details`."""
+    """Returns an exception that carries the status; `details` are messages not packed yet."""
     packed = tuple(pack(detail) for detail in details)
     return StatusError(Status(code=code, message=message, details=packed, http=http, headers=headers))
 
 
 def invalid(*violations: Violation, http: int | None = None) -> StatusError:
-    """INVALID_ARGUMENT naming each field at fault, as google.rpc.BadRequest (AIP-193)."""
+    """Returns an INVALID_ARGUMENT error that names each invalid field in a google.rpc.BadRequest (AIP-193)."""
     bad = BadRequest(
         field_violations=[
             BadRequest.FieldViolation(field=item.field, description=item.description) for item in violations

@@ -1,6 +1,6 @@
-"""Path templates of google.api.http: text in, segments and variables out.
+"""Parses path templates of google.api.http into segments and variables.
 
-It knows no message and no request; which fields the variables name is checked in `rules`.
+It knows no message and no request; `rules` checks which fields the variables name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _IDENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class TemplateError(ValueError):
-    """A template that cannot be read; `column` counts from 1."""
+    """An invalid template; `column` counts from 1."""
 
     def __init__(self, template: str, column: int, reason: str) -> None:
         super().__init__(f"column {column} of {template!r}: {reason}")
@@ -60,7 +60,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A parsed template; `str()` gives the text back."""
+    """A parsed template; `str()` returns its source text."""
 
     text: str
     segments: tuple[Segment, ...]
@@ -72,7 +72,7 @@ class Template:
 
     @property
     def shape(self) -> str:
-        """What paths it matches, without the variables' names; two equal shapes cannot be told apart."""
+        """Returns the template without its variables' names; templates with equal shapes match the same paths."""
         return "/" + "/".join(map(str, self.segments)) + (f":{quote(self.verb, safe=_UNESCAPED)}" if self.verb else "")
 
 
@@ -97,7 +97,7 @@ class _Parser:
 
     def template(self) -> Template:
         if not self.take("/"):
-            raise self.fail('a template begins with "/"')
+            raise self.fail('expected "/" at the start of a template')
         self.run(inside=False)
         verb = None
         if self.take(":"):
@@ -115,7 +115,7 @@ class _Parser:
         start = self.at
         if self.take(REST):
             if self.rest_at is not None:
-                raise self.fail('"**" may stand only once', start)
+                raise self.fail('"**" may appear only once', start)
             self.rest_at = len(self.segments)
             self.segments.append(Segment(kind=REST))
         elif self.take(ANY):
@@ -124,7 +124,7 @@ class _Parser:
             self.segments.append(Segment(kind=ANY))
         elif self.peek() == "{":
             if inside:
-                raise self.fail("variables do not nest")
+                raise self.fail("variables cannot be nested")
             self.variable()
         else:
             self.segments.append(Segment(kind="literal", literal=self.literal("a segment")))
@@ -146,8 +146,8 @@ class _Parser:
         else:
             self.segments.append(Segment(kind=ANY))
         if not self.take("}"):
-            found = f"not {self.peek()!r}" if self.peek() else "but the template ends"
-            raise self.fail(f'"}}" is expected, {found}')
+            found = repr(self.peek()) if self.peek() else "the end of the template"
+            raise self.fail(f'expected "}}", found {found}')
         own = self.segments[start:]
         rest = any(segment.kind == REST for segment in own)
         self.variables.append(
@@ -164,21 +164,21 @@ class _Parser:
     def ident(self) -> str:
         found = _IDENT.match(self.text, self.at)
         if not found:
-            raise self.fail("a field name is expected")
+            raise self.fail("expected a field name")
         self.at = found.end()
         return found.group()
 
     def literal(self, what: str) -> str:
         found = _LITERAL.match(self.text, self.at)
         if not found:
-            raise self.fail(f"{what} is expected")
+            raise self.fail(f"expected {what}")
         self.at = found.end()
         try:
             return unquote(found.group(), errors="strict")
         except UnicodeDecodeError:
-            raise self.fail("the escapes are not UTF-8", found.start()) from None
+            raise self.fail("percent escapes are not valid UTF-8", found.start()) from None
 
 
 def parse(text: str) -> Template:
-    """Read a template; raises `TemplateError` with the column at fault."""
+    """Parses a template. Raises `TemplateError` with the column of the error."""
     return _Parser(text).template()

@@ -1,6 +1,6 @@
-"""Calls that leave the process, for servicers: a circuit breaker and a bulkhead around what may not answer.
+"""A circuit breaker and a bulkhead, for servicers that call other processes.
 
-It knows no protocol and starts no task. One `Upstream` stands for one thing that can be down, such as a database.
+It knows no protocol and starts no task. One `Upstream` guards one dependency that can be down, such as a database.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _LABELS = ("upstream",)
 
 
 class UpstreamRefused(StatusError):
-    """A call that was not made. Left to itself it becomes UNAVAILABLE with RetryInfo, on every face."""
+    """A call that was not attempted. If the servicer does not catch it, the client gets UNAVAILABLE with RetryInfo."""
 
     def __init__(self, message: str, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
-        """When it is worth to come again."""
+        """Seconds after which a retry makes sense."""
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(max(1, round(retry_seconds * 1000)))
         retry = error_details_pb2.RetryInfo(retry_delay=delay)
@@ -37,12 +37,13 @@ class UpstreamRefused(StatusError):
 
 
 class Upstream:
-    """Something outside of the process, by name.
+    """A dependency outside the process.
 
-    After `failures` in a row it is left alone for `rest_seconds`, then asked by one call while all others are still
-    refused; each time that fails the rest doubles, up to `longest_seconds`. `most` calls at once are let through, None
-    sets no limit. `failed` tells failures from answers that are no fault of the upstream's; by default every exception
-    is one. A call that is cancelled says nothing either way. For one event loop; a collector of metrics, too.
+    After `failures` consecutive failures the circuit opens: calls are refused for `rest_seconds`, then one call probes
+    the upstream while all others are still refused; each failed probe doubles the rest, up to `longest_seconds`. At
+    most `most` calls run at once; None sets no limit. `failed` returns whether an exception counts as a failure; by
+    default every one does. A cancelled call counts neither way. An instance belongs to one event loop. It is a
+    collector of metrics too.
     """
 
     def __init__(
@@ -69,36 +70,36 @@ class Upstream:
 
     @property
     def open(self) -> bool:
-        """Whether it is left alone, but for a call that tries."""
+        """Returns whether the circuit is open: all calls but a probe are refused."""
         return self._until is not None
 
     async def call(self, work: Callable[[], Awaitable[T]]) -> T:
-        """What `work` gives. Raises `UpstreamRefused` where it is not even begun, else what it raises."""
-        tries = self._admit()
+        """Runs `work` and returns its result. Raises `UpstreamRefused` if `work` was not started, or what it raises."""
+        probes = self._admit()
         self._running += 1
         try:
             found = await work()
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            self._settle(self._failed(error), tries=tries)
+            self._settle(self._failed(error), probes=probes)
             raise
         else:
-            self._settle(False, tries=tries)
+            self._settle(False, probes=probes)
             return found
         finally:
             self._running -= 1
-            if tries:
+            if probes:
                 self._probing = False
 
     def _admit(self) -> bool:
-        """Let a call through or refuse it; whether it is the one that tries."""
+        """Admits a call or raises `UpstreamRefused`; returns whether the call is the probe."""
         if self._until is not None:
             left = self._until - self._clock()
             if left > 0 or self._probing:
-                raise self._refusal("open", f"{self.name} does not answer just now", max(left, self._first / 2))
+                raise self._refusal("open", f"{self.name} is unavailable; retry later", max(left, self._first / 2))
         if self._most is not None and self._running >= self._most:
-            raise self._refusal("full", f"too many calls wait for {self.name}", self._first / 2)
+            raise self._refusal("full", f"too many calls are waiting for {self.name}; retry later", self._first / 2)
         self._probing = self._until is not None
         return self._probing
 
@@ -106,30 +107,30 @@ class Upstream:
         self._refused[reason] += 1
         return UpstreamRefused(message, seconds)
 
-    def _settle(self, failed: bool, *, tries: bool) -> None:
+    def _settle(self, failed: bool, *, probes: bool) -> None:
         if not failed:
-            # A call that was under way before it was left alone proves no recovery: the one that tries does.
-            if self._until is None or tries:
+            # A call that began before the circuit opened proves no recovery; only the probe does.
+            if self._until is None or probes:
                 if self._until is not None:
-                    logger.info("%s answers again", self.name)
+                    logger.info("%s is available again", self.name)
                 self._in_row, self._rest, self._until = 0, self._first, None
             return
         self._failures += 1
         self._in_row += 1
-        if tries:
+        if probes:
             self._rest = min(self._rest * 2, self._longest)
         elif self._until is not None or self._in_row < self._allowed:
             return
         else:
-            logger.warning("%s failed %d times in a row: it is left alone", self.name, self._in_row)
-        # Not to the second, so that processes do not come back all at once.
+            logger.warning("%s failed %d times in a row; refusing calls to it", self.name, self._in_row)
+        # Jitter, so that the processes do not all probe at once.
         self._until = self._clock() + self._rest * random.uniform(0.8, 1.2)  # noqa: S311, no secret
 
     def collect(self) -> Iterator[Metric]:
-        """Its state and its counts."""
+        """Yields the state and the counters, for prometheus-client."""
         for gauge, text, value in (
-            ("diptych_upstream_open", "Whether an upstream is left alone, since it does not answer.", self.open),
-            ("diptych_upstream_in_flight", "Calls that wait for an upstream.", self._running),
+            ("diptych_upstream_open", "Whether the circuit to an upstream is open.", self.open),
+            ("diptych_upstream_in_flight", "Calls to an upstream in flight.", self._running),
         ):
             family = GaugeMetricFamily(gauge, text, labels=_LABELS)
             family.add_metric([self.name], float(value))
@@ -138,7 +139,7 @@ class Upstream:
         failures.add_metric([self.name], self._failures)
         yield failures
         refused = CounterMetricFamily(
-            "diptych_upstream_refused", "Calls that an upstream was spared.", labels=("upstream", "reason")
+            "diptych_upstream_refused", "Calls refused without calling the upstream.", labels=("upstream", "reason")
         )
         for reason, count in self._refused.items():
             refused.add_metric([self.name, reason], count)

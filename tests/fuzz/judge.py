@@ -17,8 +17,8 @@ MEANT = "meant:"
 _ON_PURPOSE = (MEANT, "the clock fell down", "the line broke")
 _FRAMING = (
     *(
-        "the request ends within a message",
-        "an envelope has flags 0x",
+        "truncated request: the last message is incomplete",
+        "unsupported envelope flags 0x",
         "a message says it is compressed, and no header",
     ),
     *("a message is not gzip, as", "a message's gzip ends too early"),

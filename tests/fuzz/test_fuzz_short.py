@@ -41,7 +41,7 @@ def test_the_judge_knows_what_is_meant() -> None:
     judge.http(INPUT, 500, b'{"error": {"message": "meant: x"}}')
     judge.http(INPUT, 501, b"{}")
     judge.http(INPUT, 504, b"{}")
-    judge.call(INPUT, "INTERNAL", "the request ends within a message")
+    judge.call(INPUT, "INTERNAL", "truncated request: the last message is incomplete")
     judge.log('{"level": "error", "event": "unexpected error 0123456789abcdef in /kitchen.v1.KitchenService/Fail"}')
     judge.log('{"level": "warning", "event": "Invalid HTTP request received.", "logger": "uvicorn.error"}')
     assert not judge.faults

@@ -48,15 +48,15 @@ def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[in
 @pytest.mark.parametrize(
     ("text", "elements", "said"),
     [
-        (b"[1,2", [b"1"], "ends after 1 elements"),
-        (b"[", [], "ends after 0 elements"),
-        (b'[{"a":"]', [], "ends after 0 elements"),
+        (b"[1,2", [b"1"], "no closing ] after 1 elements"),
+        (b"[", [], "no closing ] after 0 elements"),
+        (b'[{"a":"]', [], "no closing ] after 0 elements"),
         (b"[1,,2]", [b"1"], "empty element"),
         (b"[1,]", [b"1"], "empty element"),
         (b"[,1]", [], "empty element"),
-        (b"[1}", [], "without its {"),
-        (b"[1] [2]", [b"1"], "follows the JSON array"),
-        (b"[]x", [], "follows the JSON array"),
+        (b"[1}", [], "unmatched }"),
+        (b"[1] [2]", [b"1"], "unexpected data after the JSON array"),
+        (b"[]x", [], "unexpected data after the JSON array"),
     ],
 )
 @pytest.mark.parametrize("size", [1, 100])

@@ -55,10 +55,10 @@ UNKNOWN = [
     ("ingredient.nope", "ingredient", "nope", "kitchen.v1.Ingredient has no field 'nope'"),
     ("ingredient.", "ingredient", "", "kitchen.v1.Ingredient has no field ''"),
     ("ingredient..name", "ingredient", "", "has no field ''"),
-    ("string_value.x", "string_value", "x", "field 'string_value' of kitchen.v1.EchoRequest is no message"),
-    ("course.x", "course", "x", "is no message"),
+    ("string_value.x", "string_value", "x", "field 'string_value' of kitchen.v1.EchoRequest is a scalar"),
+    ("course.x", "course", "x", "is a scalar"),
     ("strings.0", "strings", "0", "is repeated"),
-    ("ingredients.name", "ingredients", "name", "is repeated, so 'name' cannot be named below it"),
+    ("ingredients.name", "ingredients", "name", "is repeated; it has no field 'name'"),
     ("labels.a", "labels", "a", "is a map"),
     ("timestamp.seconds", "timestamp", "seconds", "is a google.protobuf.Timestamp"),
     ("wrapped_int64.value", "wrapped_int64", "value", "is a google.protobuf.Int64Value"),
@@ -113,7 +113,7 @@ def test_every_field_is_there_by_both_names() -> None:
 
 
 def test_a_client_s_long_name_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert did_you_mean(ECHO, "int32Valu") == ", did you mean 'int32Value'?"
+    assert did_you_mean(ECHO, "int32Valu") == "; did you mean 'int32Value'?"
     monkeypatch.setattr("diptych.fields.get_close_matches", lambda *_, **__: pytest.fail("it was compared"))
     assert did_you_mean(ECHO, "int32Value" * 1_000_000) == ""
 

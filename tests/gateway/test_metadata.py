@@ -50,7 +50,7 @@ def test_order_and_repetition_are_kept() -> None:
 
 @pytest.mark.parametrize("value", [b"!", b"A", b"AA=A", b"AAA=AAAA", b"-_8=", b"A Q=", b"\xff"])
 def test_a_binary_header_that_is_no_base64_is_the_clients_mistake(value: bytes) -> None:
-    with pytest.raises(StatusError, match="x-bin: a header named -bin holds base64"):
+    with pytest.raises(StatusError, match="x-bin: expected base64"):
         from_headers([(b"x-bin", value)], ALL)
 
 

@@ -85,7 +85,7 @@ def test_the_same_handlers_once_more_change_nothing() -> None:
 def test_another_servicer_of_the_same_service_is_refused_and_changes_nothing() -> None:
     table, first = MethodTable(), handler()
     table.add_service(SERVICE, {"GetDish": first})
-    with pytest.raises(RegistrationError, match=f"service {SERVICE} is registered already"):
+    with pytest.raises(RegistrationError, match=f"service {SERVICE} is already registered"):
         table.add_service(SERVICE, {"DeleteDish": handler(), "GetDish": handler()})
     assert [method.handler for method in table] == [first]
 

@@ -176,11 +176,11 @@ async def test_a_body_that_stops_is_answered_408(content_type: bytes, serve: Ser
         writer.write(head % (path, content_type))
         if content_type.endswith(b"web+proto"):
             # Its answer is 200 whatever becomes of a call, and the status stands in the body.
-            await reader.readuntil(b"grpc-status: 4\r\ngrpc-message: the request body came too slowly")
+            await reader.readuntil(b"grpc-status: 4\r\ngrpc-message: the request body arrived too slowly")
             return
         raw = await reader.read()
         assert b"connection: close" in raw.lower()
-        assert b"the request body came too slowly" in raw
+        assert b"the request body arrived too slowly" in raw
         if content_type.endswith(b"json"):
             assert _error(raw)[0] == 408
 

@@ -112,11 +112,11 @@ REFUSED = [
     (HttpRule(get="/v1/{ingredient.parts.name}"), "field 'ingredient.parts' of kitchen.v1.EchoRequest is repeated"),
     (HttpRule(get="/v1/{labels}"), "field 'labels' is repeated"),
     (HttpRule(get="/v1/{labels.value}"), "field 'labels' of kitchen.v1.EchoRequest is a map"),
-    (HttpRule(get="/v1/{string_value.x}"), "field 'string_value' of kitchen.v1.EchoRequest is no message"),
+    (HttpRule(get="/v1/{string_value.x}"), "field 'string_value' of kitchen.v1.EchoRequest is a scalar"),
     (HttpRule(get="/v1/{timestamp.seconds}"), "field 'timestamp' of kitchen.v1.EchoRequest is a google.protobuf.Time"),
     (HttpRule(get="/v1/{struct.fields}"), "field 'struct' of kitchen.v1.EchoRequest is a google.protobuf.Struct"),
     (HttpRule(get="/v1/{int32_value}/{int32Value}"), "column 20 of '/v1/{int32_value}/{int32Value}': field 'int32_v"),
-    (HttpRule(get="/v1/{int32_value"), "column 17 of '/v1/{int32_value': \"}\" is expected"),
+    (HttpRule(get="/v1/{int32_value"), "column 17 of '/v1/{int32_value': expected \"}\""),
     (HttpRule(get="v1"), "column 1 of 'v1'"),
     (HttpRule(get=""), "column 1 of ''"),
     (HttpRule(get="/v1/**/*"), "column 8 of '/v1/**/*'"),
@@ -134,12 +134,12 @@ REFUSED = [
     (HttpRule(get="/a", additional_bindings=[HttpRule(get="/{nope}")]), "column 3 of '/{nope}'"),
     (
         HttpRule(get="/a", additional_bindings=[HttpRule(get="/b", additional_bindings=[HttpRule(get="/c")])]),
-        "one level only",
+        "cannot be nested",
     ),
-    (custom("*", "/a"), "name the verbs one by one"),
-    (custom("", "/a"), "'' is no HTTP method"),
-    (custom("GET /", "/a"), "is no HTTP method"),
-    (custom("é", "/a"), "is no HTTP method"),
+    (custom("*", "/a"), "list the HTTP methods one by one"),
+    (custom("", "/a"), "'' is not an HTTP method"),
+    (custom("GET /", "/a"), "is not an HTTP method"),
+    (custom("é", "/a"), "is not an HTTP method"),
 ]
 
 

@@ -118,7 +118,7 @@ async def test_a_field_of_the_path_is_in_every_message(served: Served) -> None:
     [
         (ARRAY, b'[{"number": 1}, {"nummer": 2}]', "nummer"),
         (ARRAY, b'[{"number": 1}, 2]', "an object is expected"),
-        (ARRAY, b'[{"number": 1}', "without its ]"),
+        (ARRAY, b'[{"number": 1}', "no closing ]"),
         (ARRAY, b'[{"number": 1}{"number": 2}]', "JSON"),
         (ARRAY, b'[{"text": "\xff"}]', "UTF-8"),
         (NDJSON, b'{"number": 1}\n{"number":\n', "JSON"),

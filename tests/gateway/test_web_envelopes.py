@@ -63,7 +63,7 @@ def test_an_end_within_an_envelope_is_refused(missing: int) -> None:
     envelopes.feed((envelope(0, b"a") + envelope(0, b"abcd"))[:-missing])
     assert envelopes.next() == (0, b"a")
     assert envelopes.next() is None
-    with pytest.raises(StatusError, match="ends within a message"):
+    with pytest.raises(StatusError, match="the last message is incomplete"):
         envelopes.end()
 
 

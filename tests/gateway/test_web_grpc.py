@@ -68,9 +68,9 @@ _GZIPPED = envelope(1, gzip.compress(DISH[5:], mtime=0))
     [
         (b"", {}, 12, "the method takes one request, and none was sent"),  # statuscodes.md: cardinality violation
         (DISH + DISH, {}, 12, "the method takes one request, and more were sent"),
-        (DISH[:-1], {}, 13, "the request ends within a message"),
-        (DISH[:3], {}, 13, "the request ends within a message"),
-        (envelope(0x40, b""), {}, 13, "an envelope has flags 0x40, which mean nothing in a request"),
+        (DISH[:-1], {}, 13, "truncated request: the last message is incomplete"),
+        (DISH[:3], {}, 13, "truncated request: the last message is incomplete"),
+        (envelope(0x40, b""), {}, 13, "unsupported envelope flags 0x40; expected 0x00 or 0x01"),
         (envelope(1, b"x"), {}, 13, "a message says it is compressed, and no header says how"),
         (
             envelope(1, b"no gzip at all"),
@@ -87,8 +87,13 @@ _GZIPPED = envelope(1, gzip.compress(DISH[5:], mtime=0))
             "the request is larger than 1000 bytes",
         ),
         (envelope(0, b"\xff\xff"), {}, 3, "the request is no message of the method's type"),
-        (DISH, {"grpc-timeout": "soon"}, 3, "grpc-timeout: up to eight digits and one of the units H, M, S, m, u, n"),
-        (DISH, {"x-a-bin": "!"}, 3, "x-a-bin: a header named -bin holds base64"),
+        (
+            DISH,
+            {"grpc-timeout": "soon"},
+            3,
+            "grpc-timeout: invalid value 'soon'; expected 1 to 8 digits and a unit (H, M, S, m, u or n)",
+        ),
+        (DISH, {"x-a-bin": "!"}, 3, "x-a-bin: expected base64, as in every header whose name ends in -bin"),
         (DISH, {"grpc-timeout": "0n"}, 4, "Deadline Exceeded"),
     ],
 )

@@ -1,6 +1,6 @@
-"""One HTTP exchange over ASGI: read the body, answer once, write a stream, notice that the client left.
+"""One HTTP exchange over ASGI: read the body, send one response or stream, notice a client's disconnect.
 
-It knows no message and no call. Whatever speaks HTTP to clients (REST, gRPC-Web, Connect, gRPC) does it through here.
+It knows no message and no call. REST, gRPC-Web, Connect and gRPC all use it.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = [
 ]
 
 CUT = "diptych.cut"
-"""The scope's key for the listener's function that closes the connection and leaves the response incomplete."""
+"""The scope key of the listener's function that closes the connection and leaves the response incomplete."""
 
 AUTH = "diptych.auth"
-"""The scope's key for the connection's `auth_context()`, where it is not plain text."""
+"""The scope key of the connection's `auth_context()`, if the connection is encrypted."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
 
 
 class StreamCut(Exception):
-    """A stream that had begun has failed.
+    """A stream failed after it had begun.
 
-    It is raised through whatever middleware there is, and whoever serves the app closes the connection.
+    It passes through the middleware to the listener, which closes the connection.
     """
 
     def __init__(self, status: Status) -> None:
@@ -57,7 +57,7 @@ class StreamCut(Exception):
 
 
 class Exchange:
-    """What is done with one scope."""
+    """The exchange of one ASGI scope."""
 
     __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "status", "warnings")
 
@@ -72,12 +72,12 @@ class Exchange:
         self.warnings: list[str] = []
 
     def header(self, name: bytes) -> bytes | None:
-        """A request header's value; several of one name are one list (RFC 9110 section 5.3)."""
+        """Returns a request header's value; repeated headers are joined to a list (RFC 9110 section 5.3)."""
         found = [value for key, value in self.scope["headers"] if key == name]
         return b", ".join(found) if found else None
 
     async def reply(self, reply: Reply) -> None:
-        """Answer whole; nothing where an answer has begun."""
+        """Sends a whole response; does nothing if a response has begun."""
         if self.begun:
             return
         self.begun, self.status = True, reply.status
@@ -85,32 +85,32 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b"" if self.head else reply.body})
 
     async def begin(self, status: int, headers: Headers) -> None:
-        """Begin a stream. What is not ended with `write(..., more=False)` is cut by the listener."""
+        """Begins a stream. The listener cuts one that does not end with `write(..., more=False)`."""
         self.begun, self.status = True, status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
-        """Write to the stream; waits while the client is behind."""
+        """Writes to the stream; waits while the client reads too slowly."""
         await self._send({"type": "http.response.body", "body": b"" if self.head else data, "more_body": more})
 
     async def cut(self, data: bytes) -> None:
-        """Write the last of a stream that failed, and cut the connection behind it."""
+        """Writes the end of a failed stream and cuts the connection after it."""
         await self.write(data)
         cut = self.scope.get(CUT)
         if cut is not None:
-            # Middleware may complete a response whatever the app does, so that it is cut below it; nothing more is sent
-            # but after what was sent before has been handed on.
+            # Middleware may complete the response after the app has failed, so the connection is cut below it. The
+            # empty write returns once the listener has the data before it.
             await self.write(b"")
             cut()
 
     async def gone(self) -> None:
-        """Returns when the client has gone away; what it still sends is thrown away."""
+        """Returns when the client has disconnected; discards what it still sends."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
 
 def raw_path(scope: Scope) -> str:
-    """The percent-encoded path below the place the app is mounted at."""
+    """Returns the percent-encoded path below the app's mount point."""
     raw = scope.get("raw_path")
     path: str = raw.partition(b"?")[0].decode("latin-1") if raw is not None else quote(scope["path"])
     root = scope.get("root_path")
@@ -122,7 +122,7 @@ def raw_path(scope: Scope) -> str:
 
 
 def origin_of(scope: Scope, protocol: ProtocolName) -> Origin:
-    """Where a request came from. The listener says in the scope what a client's certificate has proven."""
+    """Returns a request's origin. The listener puts the identity in a client's certificate into the scope."""
     client = scope.get("client")
     found = Origin(protocol) if client is None else Origin(protocol, peer_of(client[0], client[1]))
     if (auth := scope.get(AUTH)) is not None:

@@ -1,6 +1,6 @@
-"""A request body off the wire: read under a limit, and decoded.
+"""Reads a request body under a limit, and decompresses it.
 
-It knows no message; it stops reading as soon as the limit is passed.
+It knows no message; it stops reading once the limit is exceeded.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _PATIENCE = BodyPatience()
 
 
 class Disconnected(Exception):
-    """The client left before its body was complete."""
+    """The client disconnected before its body was complete."""
 
 
 def too_large(limit: int) -> Exception:
-    """413, as gRPC's RESOURCE_EXHAUSTED for a message over the limit."""
+    """Returns a 413; its code is RESOURCE_EXHAUSTED, which gRPC uses for a message over the limit."""
     return error(Code.RESOURCE_EXHAUSTED, f"the request body is larger than {limit} bytes", http=413)
 
 
 def coding_of(header: bytes) -> bool:
-    """Whether a body is gzip, by its content-encoding. Raises INVALID_ARGUMENT with http 415 for another coding."""
+    """Returns whether a body is gzip, by its content-encoding. Raises INVALID_ARGUMENT with http 415 for others."""
     coding = header.strip().lower()
     if coding in (b"", b"identity"):
         return False
@@ -38,7 +38,7 @@ def coding_of(header: bytes) -> bool:
     name = coding.decode("latin-1")
     raise error(
         Code.INVALID_ARGUMENT,
-        f"content-encoding {name!r} is not taken: gzip or none is",
+        f"unsupported content-encoding {name!r}; expected gzip or identity",
         http=415,
         headers=(("accept-encoding", "gzip"),),
     )
@@ -51,10 +51,10 @@ async def read(
     patience: BodyPatience = _PATIENCE,
     lease: Lease | None = None,
 ) -> bytes:
-    """The whole body, decompressed; at most `limit` bytes of it are ever held, and `lease` is told of each.
+    """Reads the whole body and decompresses it; holds at most `limit` bytes, and counts them in `lease`.
 
-    Raises RESOURCE_EXHAUSTED (413) beyond the limit, INVALID_ARGUMENT for broken gzip, 415 for another coding,
-    DEADLINE_EXCEEDED (408) where it comes too slowly, and what `lease` raises.
+    Raises RESOURCE_EXHAUSTED (413) above the limit, INVALID_ARGUMENT for malformed gzip, 415 for another coding,
+    DEADLINE_EXCEEDED (408) if it arrives too slowly, `Disconnected`, and what `lease` raises.
     """
     gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
@@ -67,13 +67,13 @@ async def read(
     step = receive().__await__()
     try:
         waiting = next(step)
-    except StopIteration as done:  # it is there already, as nearly every body is: no timer is set
+    except StopIteration as done:  # the body is here already, as nearly always: no timer needed
         message = done.value
     else:
         pieces = Pieces(receive, patience)
         message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")  # nearly every body comes in one piece
+        body: bytes = message.get("body", b"")  # nearly every body arrives in one piece
         if len(body) > limit:
             raise too_large(limit)
         if lease is not None:
@@ -129,18 +129,18 @@ class _Gunzip:
 
 
 class Gunzip:
-    """RFC 1952, members one after another, step by step: a bomb is stopped where it passes a limit, not after it."""
+    """Decompresses gzip (RFC 1952, any number of members) in steps, so that a caller can stop at a limit."""
 
     def __init__(self) -> None:
         self._data = b""
         self._member: Any = None
 
     def feed(self, data: bytes) -> None:
-        """Hold more; what was held has to be stepped through before."""
+        """Adds compressed data; call it only after `step` has returned nothing."""
         self._data += data
 
     def step(self, most: int) -> bytes:
-        """At most `most` bytes more, nothing where more has to be fed. Raises INVALID_ARGUMENT for what is no gzip."""
+        """Returns at most `most` bytes, or none if it needs more data. Raises INVALID_ARGUMENT for malformed gzip."""
         plain = b""
         while self._data and not plain:
             if self._member is None:
@@ -148,7 +148,7 @@ class Gunzip:
             try:
                 plain = self._member.decompress(self._data, most)
             except zlib.error:
-                raise invalid(Violation("", "the body is not gzip, as its content-encoding says")) from None
+                raise invalid(Violation("", "the body is not valid gzip, but its content-encoding is gzip")) from None
             if self._member.eof:
                 self._data, self._member = self._member.unused_data, None
             else:
@@ -156,6 +156,6 @@ class Gunzip:
         return plain
 
     def end(self) -> None:
-        """Raises INVALID_ARGUMENT where the end is missing."""
+        """Raises INVALID_ARGUMENT if the data is truncated."""
         if self._member is not None:
-            raise invalid(Violation("", "the gzip body ends too early"))
+            raise invalid(Violation("", "truncated gzip body"))

@@ -1,6 +1,6 @@
-"""How long a client may take over the body of a request that is read whole.
+"""Timeouts for the body of a request that is read whole.
 
-It knows no message; streams of requests may be silent for as long as they like, and do not come through here.
+It knows no message. Request streams may stay silent indefinitely and do not use it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from ..status import Code, error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPatience:
-    """What is a setting."""
+    """The timeouts, from the settings."""
 
     seconds: float = 30.0
-    """How long a client may be silent, and how long it may take whatever its pace."""
+    """The longest silence, and the time before the minimum rate applies."""
     pace: float = 500.0
-    """Bytes a second that it has to come to after that; 0 asks for none."""
+    """The minimum average rate in bytes per second after that; 0 means none."""
 
 
 class Pieces:
-    """A body's messages, one by one. Each way to wait raises DEADLINE_EXCEEDED with http 408 where one is late."""
+    """The ASGI messages of a body. Waiting for one raises DEADLINE_EXCEEDED with http 408 if it is late."""
 
     __slots__ = ("_patience", "_receive", "_waited", "received")
 
     def __init__(self, receive: Callable[[], Awaitable[Any]], patience: BodyPatience) -> None:
         self._receive, self._patience, self._waited = receive, patience, 0.0
         self.received = 0
-        """Bytes that have come; whoever reads them counts them here."""
+        """Bytes received so far; the reader counts them here."""
 
     async def next(self) -> Any:
-        """The next message."""
+        """Returns the next message."""
         step = self._receive().__await__()
         try:
             waiting = next(step)
@@ -45,9 +45,9 @@ class Pieces:
 
     @coroutine
     def late(self, step: Generator[Any, Any, Any], waiting: Any) -> Generator[Any, Any, Any]:
-        """A message that is not there yet: the rest of `step`, which was begun and waits for `waiting`."""
+        """Waits for a message: continues the coroutine `step`, which was started and has yielded `waiting`."""
         loop = asyncio.get_running_loop()
-        began, alarm = loop.time(), _Alarm(loop, self._allowed())
+        began, timeout = loop.time(), _Timeout(loop, self._allowed())
         try:
             while True:
                 try:
@@ -60,11 +60,11 @@ class Pieces:
             self._waited += loop.time() - began
             return done.value
         except asyncio.CancelledError:
-            if alarm.rung:
+            if timeout.expired:
                 raise _too_slow() from None
             raise
         finally:
-            alarm.stop()
+            timeout.stop()
 
     def _allowed(self) -> float:
         seconds, pace = self._patience.seconds, self._patience.pace
@@ -73,29 +73,29 @@ class Pieces:
         return max(0.0, min(seconds, seconds + self.received / pace - self._waited))
 
 
-class _Alarm:
-    """Cancels the current task when the time is over, and takes that back when it is stopped."""
+class _Timeout:
+    """Cancels the current task after some seconds; `stop` undoes the cancellation."""
 
-    __slots__ = ("_task", "_timer", "rung")
+    __slots__ = ("_task", "_timer", "expired")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self.rung = False
+        self.expired = False
         self._task = asyncio.current_task()
-        self._timer = loop.call_later(seconds, self._ring)
+        self._timer = loop.call_later(seconds, self._expire)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         if self._task is not None:
-            self.rung = True
+            self.expired = True
             self._task.cancel()
 
     def stop(self) -> None:
         self._timer.cancel()
-        if self.rung and self._task is not None:
+        if self.expired and self._task is not None:
             self._task.uncancel()
 
 
 def _too_slow() -> Exception:
-    # The rest of the body may be under way for ever: the connection ends with the answer.
+    # The rest of the body may never arrive, so the connection closes after the response.
     return error(
-        Code.DEADLINE_EXCEEDED, "the request body came too slowly", http=408, headers=(("connection", "close"),)
+        Code.DEADLINE_EXCEEDED, "the request body arrived too slowly", http=408, headers=(("connection", "close"),)
     )

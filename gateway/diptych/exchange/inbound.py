@@ -1,6 +1,6 @@
-"""A request body as it arrives, for calls whose client streams: read only as fast as its reader asks.
+"""Reads a request body piece by piece, for client streams, only as fast as its reader asks.
 
-It knows no message: pieces of bytes go out as they came, or decompressed.
+It knows no message: it returns bytes as they arrive, or decompressed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import asyncio
 
 from .body import Disconnected, Gunzip, Receive
 
-# How much of a compressed body is made plain at a time, in bytes: a bomb is stepped through, never held.
+# Bytes decompressed per step, so that a decompression bomb is never held in memory.
 _STEP = 65536
 
 
 class Inbound:
-    """Reads a body until it is closed, one piece ahead of its reader; nothing else may call `receive` meanwhile.
+    """Reads a body one piece ahead of its reader, until `close`; nothing else may call `receive` meanwhile.
 
-    HTTP/1.1 shows that a client has left only after everything it sent, so `gone` may return late for a client that
+    Over HTTP/1.1 a disconnect shows only after everything the client sent, so `gone` may return late if the client
     sent more than was read.
     """
 
@@ -30,7 +30,7 @@ class Inbound:
         self._pump = asyncio.ensure_future(self._run())
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stops reading."""
         self._pump.cancel()
         self._gone.cancel()
 
@@ -50,9 +50,9 @@ class Inbound:
             self._gone.set_result(None)
 
     async def piece(self) -> bytes | None:
-        """The next piece, never empty; None at the end.
+        """Returns the next piece, which is never empty, or None at the end.
 
-        Raises `Disconnected` when the client left before it, and INVALID_ARGUMENT for broken gzip.
+        Raises `Disconnected` if the client disconnected before it, and INVALID_ARGUMENT for malformed gzip.
         """
         gunzip = self._gunzip
         while True:
@@ -81,5 +81,5 @@ class Inbound:
         raise Disconnected
 
     async def gone(self) -> None:
-        """Returns when the client has gone away."""
+        """Returns when the client has disconnected."""
         await asyncio.shield(self._gone)

@@ -1,6 +1,6 @@
-"""How a stream of messages is written over HTTP: a JSON array, NDJSON, or Server-Sent Events.
+"""Writes a stream of messages over HTTP: a JSON array, NDJSON, or Server-Sent Events.
 
-Pure: a framing takes encoded elements and gives bytes. A failed stream can never look complete: only `end` closes it.
+Pure: a framing converts encoded elements to bytes. A failed stream never looks complete: only `end` completes it.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from ..status import Code, error
 
 
 class Framing(Protocol):
-    """One stream's writer; it counts, so it serves one stream only."""
+    """Writes one stream; it keeps state, so each stream needs its own."""
 
     media: str
     heartbeat: bytes
-    """Sent while idle; empty where the form has no such thing."""
+    """Sent while idle; empty if the format has no keep-alive."""
 
     def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
-        """The next elements; `ids` are theirs, where the form has such a thing and they are not numbered."""
+        """Encodes the next elements; `ids` are their event ids in SSE, instead of numbers."""
 
     def end(self) -> bytes:
-        """The clean end."""
+        """Encodes the end of a complete stream."""
 
     def failure(self, failed: bytes) -> bytes:
-        """The end of a stream that failed after it began; the connection is cut after it."""
+        """Encodes the end of a stream that failed after it began; the caller cuts the connection after it."""
 
 
 class ArrayWriter:
-    """Google's own form: one JSON array, valid when complete."""
+    """One JSON array, as Google's APIs send streams; it is valid JSON once complete."""
 
     media, heartbeat = ARRAY, b""
 
@@ -50,7 +50,7 @@ class ArrayWriter:
 
 
 class LinesWriter:
-    """A message a line."""
+    """One message per line."""
 
     media, heartbeat = NDJSON, b""
 
@@ -91,11 +91,11 @@ class EventsWriter:
 
 
 def _id_line(name: str) -> bytes:
-    """Nothing for what cannot be an id: the event keeps the one before it, and the stream stays well-formed."""
+    """Returns an empty line for an invalid id: the client keeps the previous one, and the stream stays well-formed."""
     return b"" if not name or not _ID_UNFIT.isdisjoint(name) else b"id: %b\n" % name.encode()
 
 
-# An id with NUL is passed over by clients, and a line break would end it.
+# Clients ignore an id that contains NUL, and a line break ends it (HTML section 9.2.6).
 _ID_UNFIT = frozenset("\0\r\n")
 
 _FRAMINGS: dict[str, type[ArrayWriter] | type[LinesWriter] | type[EventsWriter]] = {
@@ -106,10 +106,10 @@ _FRAMINGS: dict[str, type[ArrayWriter] | type[LinesWriter] | type[EventsWriter]]
 
 
 def choose(accept: bytes | None) -> Framing:
-    """The framing a client prefers (RFC 9110 section 12.5.1).
+    """Returns the framing that a client prefers (RFC 9110 section 12.5.1).
 
-    A wildcard or no header at all means the JSON array. Raises INVALID_ARGUMENT with http 406 where the client accepts
-    none of them.
+    A wildcard and a missing header mean the JSON array. Raises INVALID_ARGUMENT with http 406 if the client accepts
+    none of the three.
     """
     if not accept or accept == b"*/*":
         return ArrayWriter()

@@ -1,6 +1,6 @@
-"""A stream of JSON messages as a client sends it, taken apart while it arrives: NDJSON, or one JSON array.
+"""Splits a client's stream of JSON messages while it arrives: NDJSON, or one JSON array.
 
-Pure: bytes in, the bytes of whole elements out. Whether an element is JSON is for whoever parses it.
+Pure: bytes in, the bytes of complete elements out. It does not check that an element is valid JSON; the parser does.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from typing import Protocol
 from ..status import Code, StatusError, Violation, error, invalid
 
 _SPACE = b" \t\r\n"
-# Outside of strings: what opens, closes or separates. RFC 8259 section 2.
+# The structural characters outside strings, without the colon (RFC 8259 section 2).
 _STRUCTURAL = re.compile(rb'["\[\]{},]')
-# The rest of a string up to its closing quote, or to the end of what is there; possessive, so that it never backtracks.
+# The rest of a string up to its closing quote or the end of the buffer; possessive, so that it never backtracks.
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPEN, _CLOSE = b"[{", b"]}"
 
 
 class Splitter(Protocol):
-    """One request body's reader."""
+    """Splits one request body."""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The elements that are complete now. What is wrong is raised by the next call, after those before it."""
+        """Returns the elements that `data` completes. An error is raised by the next call, after these elements."""
 
     def end(self) -> list[bytes]:
-        """The last element, where only the end shows that it is complete. Raises INVALID_ARGUMENT for a broken end."""
+        """Returns the last element if only the end completes it. Raises INVALID_ARGUMENT for a truncated body."""
 
 
 def too_long(limit: int) -> StatusError:
-    """One element is over the limit of a message."""
+    """Returns the error for an element larger than a message may be."""
     return error(Code.RESOURCE_EXHAUSTED, f"a message of the stream is larger than {limit} bytes", http=413)
 
 
 class LinesSplitter:
-    """NDJSON: a message a line; lines of white space are passed over. `limit` in bytes a line."""
+    """NDJSON: one message per line; blank lines are ignored. `limit` is bytes per line."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -71,15 +71,15 @@ class LinesSplitter:
 
 
 class ArraySplitter:
-    """One JSON array, element by element, or one value that is no array and so the only element.
+    """One JSON array, element by element; a body that is not an array is a single element.
 
-    `limit` in bytes an element.
+    `limit` is bytes per element.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = bytearray()
-        self._at = 0  # how far the buffer has been looked through
+        self._at = 0  # how far the buffer has been scanned
         self._depth = 0
         self._in_string = False
         self._state = self._before
@@ -105,7 +105,7 @@ class ArraySplitter:
         if self._state == self._single:
             return [bytes(self._buffer)]
         if self._state == self._inside:
-            raise invalid(Violation("", f"the JSON array ends after {self._elements} elements without its ]"))
+            raise invalid(Violation("", f"truncated JSON array: no closing ] after {self._elements} elements"))
         return []
 
     def _before(self, found: list[bytes]) -> None:
@@ -126,7 +126,7 @@ class ArraySplitter:
 
     def _after(self, found: list[bytes]) -> None:
         if self._buffer.strip(_SPACE):
-            raise invalid(Violation("", "something follows the JSON array"))
+            raise invalid(Violation("", "unexpected data after the JSON array"))
         self._buffer.clear()
 
     def _inside(self, found: list[bytes]) -> None:
@@ -135,7 +135,7 @@ class ArraySplitter:
             if self._in_string:
                 matched = _STRING.match(buffer, at)
                 at = matched.end() if matched is not None else at
-                # A backslash at the end of what is there waits for what it escapes.
+                # A backslash at the end of the buffer waits for the character that it escapes.
                 if at >= len(buffer) or buffer[at] != 0x22:
                     break
                 self._in_string = False
@@ -153,7 +153,7 @@ class ArraySplitter:
             elif self._depth:
                 self._depth -= kind in _CLOSE
             elif kind == b"}":
-                raise invalid(Violation("", "the JSON array has a } without its {"))
+                raise invalid(Violation("", "unmatched } in the JSON array"))
             else:
                 self._element(bytes(buffer[start : at - 1]), found, last=kind == b"]")
                 start = at
@@ -172,4 +172,4 @@ class ArraySplitter:
             self._elements += 1
             found.append(element)
         elif not last or self._elements:
-            raise invalid(Violation("", "the JSON array has an empty element"))
+            raise invalid(Violation("", "empty element in the JSON array"))

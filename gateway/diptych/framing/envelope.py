@@ -1,6 +1,6 @@
-"""Five bytes before each message, its flags and its length, as gRPC, gRPC-Web and Connect have it.
+"""Envelopes of gRPC, gRPC-Web and Connect: each message is prefixed by five bytes, its flags and its length.
 
-Pure: pieces of a body in, envelopes out. It knows no protocol and no compression.
+Pure: pieces of a body in, messages out. It knows no protocol and no compression.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ COMPRESSED = 0x01
 
 
 def envelope(flags: int, data: bytes) -> bytes:
-    """One message in its envelope."""
+    """Returns a message in its envelope."""
     return HEAD.pack(flags, len(data)) + data
 
 
 def too_large(limit: int) -> StatusError:
-    """RESOURCE_EXHAUSTED, as the gRPC port words it."""
+    """Returns RESOURCE_EXHAUSTED, worded as on the gRPC port."""
     return error(Code.RESOURCE_EXHAUSTED, f"the request is larger than {limit} bytes")
 
 
 class Envelopes:
-    """The envelopes of one body, however it was cut into pieces.
+    """Splits one body, which arrives in pieces of any size, into envelopes.
 
-    `limit` is the most bytes a message may declare, held before any of them is kept; `fault` is what a body that
-    breaks the form is called.
+    `limit` is the most bytes a message may declare, checked before any of them is kept; `fault` is the code for a
+    malformed body.
     """
 
     __slots__ = ("_at", "_buffer", "_fault", "_limit")
@@ -40,23 +40,23 @@ class Envelopes:
         self._at = 0
 
     def feed(self, data: bytes) -> None:
-        """Hold more; `next` has to have given None before, or a body would be held whole."""
+        """Adds a piece; call it only after `next` has returned None, or the whole body is held in memory."""
         if self._at:
             del self._buffer[: self._at]
             self._at = 0
         self._buffer += data
 
     def next(self) -> tuple[int, bytes] | None:
-        """The next message with its flags, None where more has to be fed.
+        """Returns the next message with its flags, or None if it is incomplete.
 
-        Raises RESOURCE_EXHAUSTED for one over the limit, and `fault` for flags that nobody has defined.
+        Raises RESOURCE_EXHAUSTED for a message over the limit, and `fault` for undefined flags.
         """
         buffer, at = self._buffer, self._at
         if len(buffer) - at < HEAD.size:
             return None
         flags, length = HEAD.unpack_from(buffer, at)
         if flags & ~COMPRESSED:
-            raise error(self._fault, f"an envelope has flags {flags:#04x}, which mean nothing in a request")
+            raise error(self._fault, f"unsupported envelope flags {flags:#04x}; expected 0x00 or 0x01")
         if length > self._limit:
             raise too_large(self._limit)
         begin = at + HEAD.size
@@ -66,6 +66,6 @@ class Envelopes:
         return flags, bytes(buffer[begin : self._at])
 
     def end(self) -> None:
-        """Raises `fault` where the body ends within an envelope."""
+        """Raises `fault` if the body ends within an envelope."""
         if len(self._buffer) > self._at:
-            raise error(self._fault, "the request ends within a message")
+            raise error(self._fault, "truncated request: the last message is incomplete")

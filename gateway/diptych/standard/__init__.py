@@ -1,6 +1,6 @@
-"""The services every gRPC server has: `grpc.health.v1.Health` and `grpc.reflection`, as plain handlers.
+"""The standard gRPC services, `grpc.health.v1.Health` and `grpc.reflection`, as plain handlers.
 
-It knows no server and no face: whoever serves gRPC serves these as it serves all others.
+It knows no server and no face: they are served like any other service's handlers.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .reflection import reflected
 __all__ = ["Standard"]
 
 _Request, _Response = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
-# types-grpcio-health-checking knows no List.
+# types-grpcio-health-checking does not declare List.
 _ListRequest, _ListResponse = [getattr(health_pb2, f"HealthList{kind}") for kind in ("Request", "Response")]
 
 
 class Standard:
-    """Health of `services`, which are full names, and where `reflection` is on, their descriptors.
+    """Serves the health of `services` (full names) and, if `reflection` is on, their descriptors.
 
-    Raises ValueError where a check of `readiness` names a service that is not among them.
+    Raises ValueError if a check of `readiness` names a service that is not among them.
     """
 
     def __init__(self, services: Iterable[str], readiness: Readiness, *, reflection: bool) -> None:
         names = [*services]
-        if strangers := readiness.services - {*names}:
-            raise ValueError(f"readiness: {', '.join(sorted(strangers))} is not registered")
+        if unknown := readiness.services - {*names}:
+            raise ValueError(f"readiness checks name services that are not registered: {', '.join(sorted(unknown))}")
         self._readiness = readiness
         self._serving = False
         self._health = HealthServicer()
@@ -42,7 +42,7 @@ class Standard:
             **self._checks(),
             **(reflected([*names, health.SERVICE_NAME]) if reflection else {}),
         }
-        """What is served, by `/{package.Service}/{Method}`."""
+        """The handlers by path, `/{package.Service}/{Method}`."""
 
     def _checks(self) -> dict[str, Handler]:
         one = (_Request.FromString, _Response.SerializeToString)
@@ -54,24 +54,24 @@ class Standard:
         }
 
     async def _check(self, request: Any, context: Any) -> Any:
-        said = await self._health.Check(request, context)
+        stored = await self._health.Check(request, context)
         if not self._readiness or not self._serving:
-            return said
-        # What watchers were told may be some seconds old; who asks is told what is.
+            return stored
+        # The stored status, which Watch sends, may be some seconds old; Check runs the checks.
         return _Response(status=self._status(request.service, await self._readiness.look()))
 
     async def _list(self, request: Any, context: Any) -> Any:
-        # grpcio-health-checking's servicer answers the other two methods of the contract only.
-        said = {name: await self._check(_Request(service=name), context) for name in self._watched}
-        return _ListResponse(statuses=said)
+        # grpcio-health-checking's servicer implements Check and Watch only.
+        statuses = {name: await self._check(_Request(service=name), context) for name in self._watched}
+        return _ListResponse(statuses=statuses)
 
     def _status(self, service: str, results: Results) -> Any:
         return _Response.SERVING if self._readiness.fit(service, results) else _Response.NOT_SERVING
 
     async def begin(self) -> None:
-        """Say SERVING of every service that has what it needs, from now on."""
+        """Reports services as SERVING from now on, if their checks pass."""
         self._serving = True
-        # Where there are checks, nobody is told SERVING before they have passed once.
+        # With checks, no service is SERVING before they have passed once.
         first = _Response.NOT_SERVING if self._readiness else _Response.SERVING
         await asyncio.gather(*(self._health.set(service, first) for service in self._watched))
         self._readiness.start(self._tell)
@@ -81,6 +81,6 @@ class Standard:
             await asyncio.gather(*(self._health.set(name, self._status(name, results)) for name in self._watched))
 
     async def shutdown(self) -> None:
-        """Say NOT_SERVING for good: nothing said later changes it."""
+        """Reports NOT_SERVING for all services until the process ends."""
         self._serving = False
         await self._health.enter_graceful_shutdown()

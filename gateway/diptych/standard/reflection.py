@@ -1,7 +1,7 @@
 """Server reflection, `grpc.reflection.v1` and its older name `v1alpha`, over grpcio-reflection's servicer.
 
-grpcio-reflection ships v1alpha only; v1 is the same messages in another package (gRFC A15), so its descriptor is made
-from the other's.
+grpcio-reflection ships v1alpha only; v1 has the same messages in another package (gRFC A15), so its descriptor is
+derived from v1alpha's.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def _stable_descriptor() -> None:
 
 
 def reflected(services: Iterable[str]) -> dict[str, Handler]:
-    """Lets clients ask what is served: `services`, and reflection itself."""
+    """Returns reflection's handlers; they report `services` and reflection itself."""
     _stable_descriptor()
     servicer = reflection.aio.ReflectionServicer([*dict.fromkeys([*services, *NAMES])])
-    # The servicer answers in v1alpha's messages; the bytes are v1's too.
+    # The servicer returns v1alpha's messages, whose encoding is the same as v1's.
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
