@@ -75,24 +75,24 @@ async def test_a_wrong_body_names_the_field(shared: Served, path: str, body: Any
     assert list(violations(await shared.http.post(path, json=body))) == [field]
 
 
-async def test_what_is_no_json_says_where(shared: Served) -> None:
+async def test_invalid_json_reports_its_position(shared: Served) -> None:
     answer = await shared.http.post("/v1/echo", content=b'{"a":\n x}', headers=JSON)
     assert "line 2 column 2" in next(iter(violations(answer).values()))
     for body in (b"\xff", b"[]", b'{"int32Value":1}}', b'{"int32Value":1'):
         assert (await shared.http.post("/v1/echo", content=body, headers=JSON)).status_code == 400
 
 
-# No field has two sources.
+# A field has a single source.
 
 
-async def test_a_body_that_contradicts_the_path_is_refused(shared: Served) -> None:
+async def test_a_body_that_differs_from_the_path_is_refused(shared: Served) -> None:
     found = violations(await shared.http.put("/v1/dishes/1", json={"id": "2", "title": "Soup"}))
-    assert found == {"id": "the body contradicts the path"}
+    assert found == {"id": "the value in the body differs from the value in the path"}
     found = violations(await shared.http.patch("/v1/dishes/1", json={"id": "2"}))
-    assert found == {"dish.id": "the body contradicts the path"}
+    assert found == {"dish.id": "the value in the body differs from the value in the path"}
 
 
-async def test_a_body_that_repeats_the_path_is_fine(shared: Served) -> None:
+async def test_a_body_that_repeats_the_path_is_accepted(shared: Served) -> None:
     answer = await shared.http.put("/v1/dishes/1", json={"id": "1", "title": "Soup"})
     assert answer.json()["id"] == "1"
     answer = await shared.http.post("/v1/dishes/1:cook", json={"dishId": "1", "portions": 2})
@@ -105,8 +105,8 @@ async def test_a_body_that_repeats_the_path_is_fine(shared: Served) -> None:
 @pytest.mark.parametrize(
     ("verb", "path"), [("GET", "/v1/dishes/1"), ("DELETE", "/v1/dishes/1"), ("PURGE", "/v1/dishes/1")]
 )
-async def test_a_body_that_means_nothing_is_refused(shared: Served, verb: str, path: str) -> None:
-    assert "takes no body" in violations(await shared.http.request(verb, path, content=b"{}", headers=JSON))[""]
+async def test_an_unexpected_body_is_refused(shared: Served, verb: str, path: str) -> None:
+    assert "unexpected body" in violations(await shared.http.request(verb, path, content=b"{}", headers=JSON))[""]
     assert (await shared.http.request(verb, path, content=b"")).status_code == 200
     assert (await shared.http.request(verb, path, content=b"", headers=JSON)).status_code == 200
 
@@ -177,7 +177,7 @@ async def test_a_raw_body_without_a_content_type(shared: Served) -> None:
 
 async def test_the_raw_field_has_one_source(shared: Served) -> None:
     answer = await shared.http.post("/v1/blobs?data=AQ", content=BLOB, headers={"content-type": "image/png"})
-    assert "from the body" in violations(answer)["data"]
+    assert "already bound by the body" in violations(answer)["data"]
 
 
 async def test_json_is_json_there_too(shared: Served) -> None:

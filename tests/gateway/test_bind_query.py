@@ -1,4 +1,4 @@
-"""TRANSCODING.md section 2, fields from the path and the query: each row over real HTTP."""
+"""Fields from the path and the query: each row over real HTTP."""
 
 from __future__ import annotations
 
@@ -90,28 +90,28 @@ REFUSED = [
     # why, query, the field named, words of the reason
     ("unknown", "intt32Value=1", "intt32Value", "did you mean 'int32Value'?"),
     ("unknown below", "ingredient.nam=1", "ingredient.nam", "did you mean 'name'?"),
-    ("not a number", "int32Value=x", "int32Value", "a whole number (int32)"),
+    ("not a number", "int32Value=x", "int32Value", "an integer (int32)"),
     ("out of range", "uint32Value=4294967296", "uint32Value", "out of range"),
     ("a bool is true or false", "boolValue=1", "boolValue", "true or false"),
     ("enum", "course=SOUP", "course", "COURSE_STARTER"),
     ("base64", "bytesValue=%25", "bytesValue", "base64"),
     ("Timestamp", "timestamp=yesterday", "timestamp", "RFC 3339"),
     ("Duration", "duration=5", "duration", "1.5s"),
-    ("twice", "int32Value=1&int32_value=2", "int32_value", "given twice"),
-    ("a map key twice", "labels[a]=1&labels[a]=2", "labels[a]", "given twice"),
+    ("twice", "int32Value=1&int32_value=2", "int32_value", "repeated parameter"),
+    ("a map key twice", "labels[a]=1&labels[a]=2", "labels[a]", "repeated parameter"),
     ("a map without a key", "labels=1", "labels", "labels[key]=value"),
-    ("a key of no map", "int32Value[a]=1", "int32Value[a]", "no map"),
-    ("a map's key", "counts[x]=1", "counts[x]", "the key"),
+    ("a key of no map", "int32Value[a]=1", "int32Value[a]", "not a map"),
+    ("a map's key", "counts[x]=1", "counts[x]", "invalid key"),
     ("a map of messages", "pantry[a]=1", "pantry[a]", "map of messages"),
-    ("a repeated message", "ingredients=1", "ingredients", "a repeated message cannot stand in a query"),
+    ("a repeated message", "ingredients=1", "ingredients", "a query cannot set a repeated message"),
     ("below a repeated message", "ingredients.name=1", "ingredients.name", "is repeated"),
-    ("a message", "ingredient=1", "ingredient", "name its fields"),
-    ("a Struct", "struct=1", "struct", "message cannot stand"),
+    ("a message", "ingredient=1", "ingredient", "a query cannot set a whole message"),
+    ("a Struct", "struct=1", "struct", "a query cannot set a whole message"),
     ("both of a oneof", "choiceInt=1&choiceString=a", "choiceString", "only one of"),
     ("malformed escape", "stringValue=%G0", "", "malformed"),
     ("not UTF-8", "stringValue=%FF", "", "UTF-8"),
     ("raw bytes that are not UTF-8", "stringValue=%C3", "", "UTF-8"),
-    ("an $alt nobody serves", "$alt=proto", "$alt", "json"),
+    ("an unsupported $alt", "$alt=proto", "$alt", "json"),
 ]
 
 
@@ -142,7 +142,7 @@ async def test_the_path_sets_nested_and_typed_fields(shared: Served) -> None:
 async def test_a_parameter_naming_a_path_field_is_refused(shared: Served, name: str) -> None:
     [violation] = await refused(shared, f"/v1/dishes/1?{name}=2")
     assert violation["field"] == name
-    assert "from the path" in violation["description"]
+    assert "already bound by the path" in violation["description"]
 
 
 async def test_each_binding_has_a_split_of_its_own(shared: Served) -> None:
@@ -157,7 +157,7 @@ async def test_a_parameter_naming_a_body_field_is_refused(shared: Served) -> Non
     for query in ("dish.title=x", "dish=x"):
         answer = await shared.http.post(f"/v1/dishes?{query}", json={"title": "Soup"})
         assert answer.status_code == 400
-        assert "from the body" in answer.text
+        assert "already bound by the body" in answer.text
     answer = await shared.http.post("/v1/dishes?dishId=7&validateOnly=true", json={"title": "Soup"})
     assert answer.json()["id"] == "7"
 

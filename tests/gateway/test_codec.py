@@ -179,18 +179,18 @@ REFUSED = [
     ('{"course":"COURSE_NONE"}', "course", "unknown name"),
     ('{"course":"course_main"}', "course", "names have a case"),
     ('{"course":"2"}', "course", "a number is no string"),
-    ('{"course":2.0}', "course", "no integer"),
+    ('{"course":2.0}', "course", "not an integer"),
     ('{"course":true}', "course", "a boolean"),
     ('{"course":2147483648}', "course", "out of range"),
     ('{"courses":[null]}', "courses[0]", "no null in arrays"),
-    ('{"strings":"a"}', "strings", "an array is expected"),
+    ('{"strings":"a"}', "strings", "expected an array"),
     ('{"strings":["a",1]}', "strings[1]", "the index is named"),
-    ('{"labels":["a"]}', "labels", "an object is expected"),
+    ('{"labels":["a"]}', "labels", "expected an object"),
     ('{"labels":{"a":null}}', "labels['a']", "no null in maps"),
     ('{"labels":{"a":1}}', "labels['a']", "the key is named"),
     ('{"counts":{"x":"1"}}', "counts['x']", "the key is of the wrong kind"),
     ('{"truths":{"True":"x"}}', "truths['True']", "true is spelled true"),
-    ('{"ingredient":[]}', "ingredient", "an object is expected"),
+    ('{"ingredient":[]}', "ingredient", "expected an object"),
     ('{"ingredient":{"grams":"x"}}', "ingredient.grams", "the path"),
     ('{"ingredients":[{},{"parts":[{"grams":"x"}]}]}', "ingredients[1].parts[0].grams", "the whole path"),
     ('{"pantry":{"a":{"grams":[]}}}', "pantry['a'].grams", "through maps"),
@@ -212,18 +212,18 @@ REFUSED = [
     ('{"mask":["a"]}', "mask", "an array"),
     ('{"wrappedString":{"value":"a"}}', "wrappedString", "a wrapper is its value"),
     ('{"wrappedInt64":1.5}', "wrappedInt64", "checked as its value"),
-    ('{"struct":[]}', "struct", "an object is expected"),
-    ('{"list":{}}', "list", "an array is expected"),
-    ('{"any":[]}', "any", "an object is expected"),
+    ('{"struct":[]}', "struct", "expected an object"),
+    ('{"list":{}}', "list", "expected an array"),
+    ('{"any":[]}', "any", "expected an object"),
     ('{"any":{"value":1}}', "any.@type", "no type"),
     ('{"any":{"@type":"kitchen.v1.Ingredient"}}', "any.@type", "no URL"),
     ('{"any":{"@type":"type.googleapis.com/kitchen.v1.Nothing"}}', "any.@type", "an unknown type"),
     ('{"any":{"@type":"type.googleapis.com/kitchen.v1.Ingredient","grams":"x"}}', "any.grams", "the path within"),
-    ('{"any":{"@type":"type.googleapis.com/google.protobuf.Duration"}}', "any.value", "value is missing"),
+    ('{"any":{"@type":"type.googleapis.com/google.protobuf.Duration"}}', "any.value", "missing value"),
     ('{"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"x"}}', "any.value", "wrong in value"),
     ('{"any":{"@type":"a/google.protobuf.Duration","value":"1s","x":1}}', "any.x", "more than value"),
-    ('{"unknown":1}', "unknown", "no such field"),
-    ('{"ingredient":{"unknown":1}}', "ingredient.unknown", "no such field below"),
+    ('{"unknown":1}', "unknown", "an unknown field"),
+    ('{"ingredient":{"unknown":1}}', "ingredient.unknown", "an unknown field in a message"),
     ('{"Int32Value":1}', "Int32Value", "names have a case"),
     ('{"[kitchen.ext]":1}', "[kitchen.ext]", "no extensions"),
     ("[]", "", "not an object"),
@@ -250,7 +250,7 @@ def test_refuses_and_names_the_field(body: str, field: str, _why: str, native: b
 @both
 def test_refuses_what_is_not_utf8(native: bool) -> None:
     told = refused(ECHO[native], b'{"stringValue":"\xff"}')[0].description
-    assert told == "the body is not UTF-8: no character begins at byte 16 of it"
+    assert told == "the body is not valid UTF-8: invalid byte at offset 16"
 
 
 @both

@@ -140,7 +140,10 @@ async def test_the_path_is_in_every_message(served: Served, protocol: str) -> No
             assert text == "bär"
         await socket.send(frame(text="lamb"))
         frames, code, reason = await until_closed(socket)
-        assert (code, reason) == (4003, "INVALID_ARGUMENT: text: the body contradicts the path")
+        assert (code, reason) == (
+            4003,
+            "INVALID_ARGUMENT: text: the value in the body differs from the value in the path",
+        )
         assert json.loads(frames[0])["error"]["status"] == "INVALID_ARGUMENT"
 
 

@@ -1,7 +1,7 @@
-"""A request message from a path, a query and a body: no field has two sources.
+"""Builds a request message from a path, a query and a body; each field has a single source.
 
-The door is `Binder`, made at start-up for one binding. It takes values off the wire and gives a message, or raises
-INVALID_ARGUMENT naming each field at fault; it knows neither routes nor calls.
+`Binder` is the room's interface, made at start-up for one binding. It converts values from the wire to a message, or
+raises INVALID_ARGUMENT that names each invalid field; it knows neither routes nor calls.
 """
 
 from __future__ import annotations
@@ -33,52 +33,52 @@ from .setters import Setter, owner_of, setter
 __all__ = ["JSON", "Binder", "Bound", "ContentType", "raw_field"]
 
 MULTIPART = "multipart/form-data"
-_COVERED = "the body covers every field of this method, so that no parameter can name one"
+_COVERED = "query parameters are not allowed; the body sets every field of this method"
 
 BodyReader = Callable[[Message, bytes, list[str]], None]
-"""Sets what a body says on a message."""
+"""Sets a message's fields from a JSON body; appends unknown fields to the list."""
 
 
 class Bound(NamedTuple):
-    """A request message, and what the system parameters ask of its reply."""
+    """A request message, and the system parameters that shape its response."""
 
     request: Message
     parameters: Parameters
 
 
 class Binder:
-    """Makes the request messages of one binding.
+    """Builds the request messages of one binding.
 
-    `framed` is for protocols whose frames are whole messages: JSON or protobuf, never raw bytes or a form.
+    `framed` is for protocols whose frames are whole messages, JSON or protobuf, never raw bytes or a form.
     """
 
     def __init__(
         self, method: Method, binding: Binding, codec: Codec, settings: Settings, *, framed: bool = False
     ) -> None:
-        self._made = method.request
+        self._message_class = method.request
         descriptor = binding.method.input_type
         self._variables = [_Variable(path, binding) for _, path in binding.variables]
         self._body = _framed_body(method, binding, codec) if framed else _body_of(method, binding, codec, settings)
-        taken = [(path, "path") for _, path in binding.variables]
+        bound = [(path, "path") for _, path in binding.variables]
         if binding.body is not None:
-            taken.append((FieldPath((binding.body,)), "body"))
+            bound.append((FieldPath((binding.body,)), "body"))
         elif (raw := self._body.raw_field) is not None:
-            taken.append((FieldPath((raw,)), "body"))
-        self._query = QueryBinder(descriptor, taken, policy=settings.unknown_fields, most=settings.max_elements)
+            bound.append((FieldPath((raw,)), "body"))
+        self._query = QueryBinder(descriptor, bound, policy=settings.unknown_fields, most=settings.max_elements)
         self._mask = _mask_field(descriptor, binding)
         self._body_field, self._whole = binding.body, binding.whole_body
         self.takes_body = not isinstance(self._body, _NoBody)
-        """Whether a body means anything; where it does not, only an empty one is taken."""
+        """Whether the binding reads a body; if not, only an empty one is accepted."""
 
     def bind(
         self, values: tuple[str, ...], query: bytes, body: bytes, content_type: ContentType, warnings: list[str]
     ) -> Bound:
-        """The request. `values` are the path's, in the order of its variables; what an unknown-field policy lets pass
-        is appended to `warnings`.
+        """Builds a request. `values` are the path's, in the order of its variables; unknown fields that the policy
+        accepts are appended to `warnings`.
 
-        Raises INVALID_ARGUMENT, with http 415 where the content type does not fit the body.
+        Raises INVALID_ARGUMENT, with http 415 for an unsupported content type.
         """
-        request = self._made()
+        request = self._message_class()
         has_body = self.takes_body or bool(body)
         covered = has_body and self._body.read(request, body, content_type, warnings)
         if query or covered:
@@ -95,12 +95,12 @@ class Binder:
         return Bound(request, parameters)
 
     def complete(self, values: tuple[str, ...], query: bytes, message: Message, warnings: list[str]) -> Message:
-        """A message that came whole, as protobuf, with what the path and the query add; the path's have to agree.
+        """Adds the fields of the path and the query to a message that arrived as protobuf.
 
-        Raises INVALID_ARGUMENT. What the message says itself goes before the query's.
+        The message's own values win over the query's. Raises INVALID_ARGUMENT if they differ from the path's.
         """
         if query:
-            request = self._made()
+            request = self._message_class()
             self._query.bind(request, query, warnings, closed=_COVERED if self._whole else None)
             request.MergeFrom(message)
             message = request
@@ -109,11 +109,11 @@ class Binder:
         return message
 
     def parameters(self, query: bytes) -> Parameters:
-        """The system parameters alone, for a stream whose reply may begin before its first request is complete."""
+        """Reads only the system parameters, for streams whose response may begin before the first complete request."""
         return self._query.parameters(query)
 
     def takes_raw(self, content_type: ContentType) -> bool:
-        """Whether a body of this type is taken as its bytes, piece by piece where the client streams."""
+        """Returns whether a body of this type is bound as raw bytes (in pieces, if the client streams)."""
         return self._body.takes_raw(content_type)
 
     def _fill_mask(self, request: Message, body: bytes) -> None:
@@ -124,33 +124,33 @@ class Binder:
 
 
 class _Variable:
-    """One variable of the path; a body that has its field too must agree."""
+    """One path variable; if the body sets the field too, the values must be equal."""
 
-    __slots__ = ("_owner", "_path", "_put", "_read", "_shared")
+    __slots__ = ("_in_body", "_owner", "_path", "_put", "_read")
 
     def __init__(self, path: FieldPath, binding: Binding) -> None:
         self._path, self._read, self._owner = path, text_reader(path.leaf), owner_of(path)
         self._put: Setter = setter(path, self._read)
-        self._shared = binding.whole_body or path.fields[0] == binding.body
+        self._in_body = binding.whole_body or path.fields[0] == binding.body
 
     def put(self, request: Message, text: str) -> None:
-        self._set(request, text, shared=self._shared)
+        self._set(request, text, may_be_set=self._in_body)
 
     def agree(self, request: Message, text: str) -> None:
-        self._set(request, text, shared=True)
+        self._set(request, text, may_be_set=True)
 
-    def _set(self, request: Message, text: str, *, shared: bool) -> None:
+    def _set(self, request: Message, text: str, *, may_be_set: bool) -> None:
         try:
-            if shared and self._said(request):
+            if may_be_set and self._is_set(request):
                 if getattr(self._owner(request), self._path.leaf.name) != self._read(text):
-                    raise ValueError("the body contradicts the path")
+                    raise ValueError("the value in the body differs from the value in the path")
             else:
                 self._put(request, text)
         except ValueError as fault:
             raise invalid(Violation(str(self._path), str(fault))) from None
 
-    def _said(self, request: Message) -> bool:
-        """Whether the body set the field; a zero without presence is nothing said."""
+    def _is_set(self, request: Message) -> bool:
+        """Returns whether the body set the field; a zero in a field without presence counts as unset."""
         holder = request
         for field in self._path.fields[:-1]:
             if not holder.HasField(field.name):
@@ -170,7 +170,7 @@ class _NoBody:
 
     def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
         if body:
-            raise invalid(Violation("", "this method takes no body: its fields come from the path and the query"))
+            raise invalid(Violation("", "unexpected body; this method reads its fields from the path and the query"))
         return False
 
     def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
@@ -178,9 +178,9 @@ class _NoBody:
 
 
 class _Body:
-    """A binding with a body: which form it has is told by its content type.
+    """A binding with a body, whose format depends on its content type.
 
-    `covers` says that the body is the whole message, so that nothing is left for the query; a raw body leaves room.
+    `covers` means that the body is the whole message, so the query can set no field; a raw body sets only its field.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class _Body:
         return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
 
     def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
-        """Set what the body says; true where that leaves no field for the query."""
+        """Sets the body's fields; returns whether that leaves no field for the query."""
         if not body and not content_type.media:
             return self._covers and self._raw is None
         if self._json is not None and content_type.is_json:
@@ -223,7 +223,7 @@ class _Body:
         raise self._unsupported(content_type)
 
     def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
-        """A raw body's content type, where the message has a field for it that nothing else filled."""
+        """Sets the raw body's content type if the message has a field for it that is still empty."""
         name = self._content_type_field
         if name is None or not body or content_type.is_json or content_type.media == MULTIPART:
             return
@@ -233,21 +233,21 @@ class _Body:
     def _utf8(self, content_type: ContentType) -> None:
         charset = content_type.parameter("charset").lower()
         if charset not in ("", "utf-8", "utf8"):
-            raise error(Code.INVALID_ARGUMENT, f"JSON is UTF-8 (RFC 8259), not {charset}", http=415)
+            raise error(Code.INVALID_ARGUMENT, f"unsupported charset {charset!r}; expected utf-8 (RFC 8259)", http=415)
 
     def _unsupported(self, content_type: ContentType) -> Exception:
-        taken = [name for name, has in (("application/json", self._json), (MULTIPART, self._form)) if has is not None]
-        sent = f"content type {content_type.media!r}" if content_type.media else "a body without a content type"
+        supported = [name for name, has in (("application/json", self._json), (MULTIPART, self._form)) if has]
+        sent = f"unsupported content type {content_type.media!r}" if content_type.media else "missing content type"
         return error(
             Code.INVALID_ARGUMENT,
-            f"{sent} is not taken here: {' or '.join(taken)} is",
+            f"{sent}; expected {' or '.join(supported)}",
             http=415,
-            headers=(("accept", ", ".join(taken)),),
+            headers=(("accept", ", ".join(supported)),),
         )
 
 
 def raw_field(message: Descriptor) -> FieldDescriptor | None:
-    """The field a raw body fills where the body is "*": the only top-level bytes or HttpBody field."""
+    """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field."""
     found = [field for field in message.fields if not field.is_repeated and _is_raw(field)]
     return found[0] if len(found) == 1 else None
 
@@ -259,7 +259,7 @@ def _is_raw(field: FieldDescriptor) -> bool:
 
 
 def _content_type_field(message: Descriptor) -> str | None:
-    """The field that a raw body's content type fills, where there is one of that name that can."""
+    """Returns the name of the string field for a raw body's content type, or None."""
     described = message.fields_by_name.get("content_type")
     if described is None or described.is_repeated or described.type != FieldDescriptor.TYPE_STRING:
         return None
@@ -302,7 +302,7 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
 
 
 def _framed_body(method: Method, binding: Binding, codec: Codec) -> _NoBody | _Body:
-    """A body whose form is told by the protocol: the JSON of the message or the field, HttpBody included."""
+    """Returns the body for a framed protocol: JSON of the message or the field, also for HttpBody."""
     if not binding.takes_body:
         return _NoBody()
     field = binding.body
@@ -343,7 +343,7 @@ def _mask_field(message: Descriptor, binding: Binding) -> FieldDescriptor | None
 
 
 def _with_fields(field: FieldDescriptor) -> Descriptor | None:
-    """The message of a field that holds one whose fields can be named, or None."""
+    """Returns a field's message if a path can continue below it, else None."""
     below = field.message_type
     if below is None or field.is_repeated or below.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES:
         return None
@@ -351,7 +351,7 @@ def _with_fields(field: FieldDescriptor) -> Descriptor | None:
 
 
 def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
-    """The proto field paths that a JSON body names, down to the last message with fields of its own."""
+    """Yields the proto field paths that a JSON body sets, as deep as paths can go."""
     if not isinstance(value, dict):
         return
     names = by_any_name(message)

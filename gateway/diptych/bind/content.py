@@ -1,4 +1,4 @@
-"""A request body's content type, told apart.
+"""Parses a request body's content type.
 
 It knows no message.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ContentType:
-    """A content type: `media` in lower case without parameters, `text` as the header had it."""
+    """A content type: `media` is in lower case without parameters, `text` is the header's value."""
 
     media: str
     text: str
 
     @classmethod
     def of(cls, header: bytes | None) -> ContentType:
-        """From the header's value; without a header both are empty."""
+        """Parses the header's value; without a header both attributes are empty."""
         if header == b"application/json":
             return JSON
         text = (header or b"").decode("latin-1").strip()
@@ -25,11 +25,11 @@ class ContentType:
 
     @property
     def is_json(self) -> bool:
-        """Whether it is JSON: application/json, or a +json suffix (RFC 6839)."""
+        """Returns whether it is application/json or has the suffix +json (RFC 6839)."""
         return self.media == "application/json" or self.media.endswith("+json")
 
     def parameter(self, name: str) -> str:
-        """A parameter's value without its quotes, or nothing."""
+        """Returns a parameter's value without quotes, or an empty string."""
         for part in self.text.split(";")[1:]:
             key, _, value = part.partition("=")
             if key.strip().lower() == name:
@@ -37,4 +37,4 @@ class ContentType:
         return ""
 
 
-JSON = ContentType("application/json", "application/json")  # what nearly every body is
+JSON = ContentType("application/json", "application/json")  # shared, since nearly every body has it

@@ -1,6 +1,6 @@
-"""multipart/form-data to fields: a part is the field of its name.
+"""Binds multipart/form-data: a part sets the field of its name.
 
-The parts are kept in memory, under the body's own limit: no temporary file can outlive its request.
+The parts are kept in memory, within the body's limit, so that no temporary file can outlive its request.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from .setters import Setter, owner_of, setter
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-# A part costs memory beyond its bytes.
-MOST_PARTS = 1000
-_MOST_HEADER_BYTES = 16 * 1024
+# A limit, since a part costs memory beyond its bytes; 1000 is also Starlette's default.
+MAX_PARTS = 1000
+_MAX_HEADER_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
-class Part:
-    """One part of a form: its field's name, its file name where it has one, its content type, its bytes."""
+class FormPart:
+    """One part of a form: the field's name, the file name if any, the content type, the bytes."""
 
     name: str = ""
     filename: str | None = None
@@ -45,13 +45,13 @@ class FormBinder:
 
     def __init__(self, message: Descriptor, codec: Codec, policy: Policy) -> None:
         self._message, self._codec, self._policy = message, codec, policy
-        self._known: dict[str, tuple[FieldPath, Callable[[Message, Part], None]]] = {}
+        self._known: dict[str, tuple[FieldPath, Callable[[Message, FormPart], None]]] = {}
         for one in message.fields:
             for name in {one.name, one.json_name}:
                 self._known[name] = self._setter(FieldPath((one,)))
 
     def bind(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> None:
-        """Set every part on `request`; raises INVALID_ARGUMENT naming each part at fault."""
+        """Sets every part's field on `request`. Raises INVALID_ARGUMENT that names each invalid part."""
         faults: list[Violation] = []
         seen: set[tuple[str, ...]] = set()
         for part in parts(body, content_type):
@@ -60,7 +60,7 @@ class FormBinder:
                 path, put = known
                 if not path.leaf.is_repeated:
                     if path.names in seen:
-                        raise ValueError("the part is given twice, and the field holds one value")
+                        raise ValueError("repeated part; the field takes a single value")
                     seen.add(path.names)
                 put(request, part)
             except UnknownField as unknown:
@@ -75,7 +75,7 @@ class FormBinder:
         if faults:
             raise invalid(*faults[:20])
 
-    def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, Part], None]]:
+    def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, FormPart], None]]:
         leaf = path.leaf
         kind = leaf.message_type
         if kind is None:
@@ -88,37 +88,37 @@ class FormBinder:
             return path, _scalar(path)
         return path, self._json(path, kind)
 
-    def _json(self, path: FieldPath, kind: Descriptor) -> Callable[[Message, Part], None]:
+    def _json(self, path: FieldPath, kind: Descriptor) -> Callable[[Message, FormPart], None]:
         made = message_factory.GetMessageClass(kind)
         decode, owner, name, repeated = self._codec.decoder(made), owner_of(path), path.leaf.name, path.leaf.is_repeated
 
-        def put(message: Message, part: Part) -> None:
+        def put(message: Message, part: FormPart) -> None:
             value = decode(bytes(part.data), [])
             target = getattr(owner(message), name)
             (target.append if repeated else target.CopyFrom)(value)
 
         return put
 
-    def _json_map(self, path: FieldPath) -> Callable[[Message, Part], None]:
+    def _json_map(self, path: FieldPath) -> Callable[[Message, FormPart], None]:
         made = message_factory.GetMessageClass(owner_message(path.leaf))
         decode, owner = self._codec.field_decoder(made, path.leaf), owner_of(path)
         return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
 
 
-def _scalar(path: FieldPath) -> Callable[[Message, Part], None]:
+def _scalar(path: FieldPath) -> Callable[[Message, FormPart], None]:
     read = text_reader(path.leaf)
     put_text: Setter = setter(path, read)
     raw = _raw(path) if path.leaf.type == FieldDescriptor.TYPE_BYTES else None
 
-    def put(message: Message, part: Part) -> None:
-        # A file, or a part that says what it is, is taken byte for byte; other bytes are in their JSON form.
+    def put(message: Message, part: FormPart) -> None:
+        # A file, or a part with a content type, sets a bytes field as it is; other parts hold the JSON form, base64.
         if raw is not None and (part.filename is not None or part.content_type):
             raw(message, bytes(part.data))
             return
         try:
             text = part.data.decode()
         except UnicodeDecodeError:
-            raise ValueError("the part is not UTF-8") from None
+            raise ValueError("the part is not valid UTF-8") from None
         put_text(message, text)
 
     return put
@@ -131,10 +131,10 @@ def _raw(path: FieldPath) -> Callable[[Message, bytes], None]:
     return lambda message, data: setattr(owner(message), name, data)
 
 
-def _http_body(path: FieldPath) -> Callable[[Message, Part], None]:
+def _http_body(path: FieldPath) -> Callable[[Message, FormPart], None]:
     owner, name, repeated = owner_of(path), path.leaf.name, path.leaf.is_repeated
 
-    def put(message: Message, part: Part) -> None:
+    def put(message: Message, part: FormPart) -> None:
         holder = owner(message)
         body = getattr(holder, name).add() if repeated else getattr(holder, name)
         body.content_type, body.data = part.content_type, bytes(part.data)
@@ -142,28 +142,28 @@ def _http_body(path: FieldPath) -> Callable[[Message, Part], None]:
     return put
 
 
-def parts(body: bytes, content_type: ContentType) -> Iterator[Part]:
-    """The parts of a form in their order; raises INVALID_ARGUMENT where the form is broken (RFC 7578)."""
+def parts(body: bytes, content_type: ContentType) -> Iterator[FormPart]:
+    """Yields the parts of a form in order. Raises INVALID_ARGUMENT for a malformed form (RFC 7578)."""
     boundary = content_type.parameter("boundary")
     if not boundary:
-        raise invalid(Violation("", "multipart/form-data needs a boundary in its content type"))
-    reader = _Reader()
+        raise invalid(Violation("", "missing boundary; expected multipart/form-data; boundary=…"))
+    reader = _PartCollector()
     try:
         parser = MultipartParser(boundary.encode("latin-1"), reader.callbacks(), max_size=float("inf"))
         parser.write(body)
         parser.finalize()
     except FormParserError:
-        raise invalid(Violation("", "the multipart form is broken")) from None
+        raise invalid(Violation("", "malformed multipart form")) from None
     if not reader.ended:
-        raise invalid(Violation("", "the multipart form ends too early"))
+        raise invalid(Violation("", "truncated multipart form: the closing boundary is missing"))
     return iter(reader.parts)
 
 
-class _Reader:
-    """python-multipart's callbacks, gathered into parts."""
+class _PartCollector:
+    """Collects parts from python-multipart's callbacks."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[FormPart] = []
         self.ended = False
         self._name = bytearray()
         self._value = bytearray()
@@ -181,9 +181,9 @@ class _Reader:
         }
 
     def _begin(self) -> None:
-        if len(self.parts) >= MOST_PARTS:
-            raise invalid(Violation("", f"the form has more than {MOST_PARTS} parts"))
-        self.parts.append(Part())
+        if len(self.parts) >= MAX_PARTS:
+            raise invalid(Violation("", f"the form has more than {MAX_PARTS} parts"))
+        self.parts.append(FormPart())
         self._headers = 0
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -199,8 +199,8 @@ class _Reader:
 
     def _count(self, size: int) -> None:
         self._headers += size
-        if self._headers > _MOST_HEADER_BYTES:
-            raise invalid(Violation("", "the headers of a part are too long"))
+        if self._headers > _MAX_HEADER_BYTES:
+            raise invalid(Violation("", f"the headers of a form part are larger than {_MAX_HEADER_BYTES} bytes"))
 
     def _header_end(self) -> None:
         name, value = bytes(self._name).lower(), self._value.decode("utf-8", "replace")
@@ -218,7 +218,7 @@ class _Reader:
 
     def _headers_finished(self) -> None:
         if not self.parts[-1].name:
-            raise invalid(Violation("", "a part of the form has no name"))
+            raise invalid(Violation("", "a form part has no name; expected content-disposition: form-data; name=…"))
 
     def _end(self) -> None:
         self.ended = True

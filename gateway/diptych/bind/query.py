@@ -1,6 +1,6 @@
-"""Query parameters to fields: which field a name means, and what is refused.
+"""Binds query parameters to fields.
 
-One `QueryBinder` a binding, made at start-up; it knows no HTTP beyond the raw query.
+One `QueryBinder` per binding, made at start-up; it knows no HTTP beyond the raw query.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from ..fields import FieldPath, UnknownField, by_any_name, is_map, is_scalar, re
 from ..status import Violation, invalid
 from .setters import Setter, map_setter, setter
 
-# Google's system parameters (cloud.google.com/apis/docs/system-parameters): never fields, unless the message has one
-# of that name.
+# Google's system parameters (cloud.google.com/apis/docs/system-parameters); a field with the same name wins.
 SYSTEM = frozenset(
     (
         *("$alt", "alt", "$callback", "callback", "$fields", "fields", "$key", "key", "$prettyPrint", "prettyPrint"),
@@ -29,7 +28,7 @@ SYSTEM = frozenset(
 )
 _KEYED = re.compile(r"([^\[\]]+)\[(.*)\]", re.DOTALL)
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# Names seen and understood are remembered; a client that makes names up must not fill the memory.
+# Bounds of the cache of resolved names: clients can make up names (`a.b`, `A.b`, …) and must not fill the memory.
 _REMEMBERED, _LONGEST_REMEMBERED = 2048, 200
 
 
@@ -41,23 +40,23 @@ class _Target:
 
 
 class QueryBinder:
-    """Sets the fields of one request message that neither the path nor the body has.
+    """Sets the fields of a request that neither the path nor the body binds.
 
-    `taken` are the fields with another source, each with its name ("path" or "body"); `closed` is true where the body
-    covers everything, so that no parameter can name a field.
+    `bound` are the fields with another source, each with that source's name ("path" or "body"). `most` is the largest
+    number of parameters.
     """
 
     def __init__(
-        self, message: Descriptor, taken: Sequence[tuple[FieldPath, str]], *, policy: Policy, most: int
+        self, message: Descriptor, bound: Sequence[tuple[FieldPath, str]], *, policy: Policy, most: int
     ) -> None:
-        self._message, self._taken, self._policy, self._most = message, tuple(taken), policy, most
+        self._message, self._bound, self._policy, self._most = message, tuple(bound), policy, most
         self._system = SYSTEM - by_any_name(message).keys()
         self._known: dict[str, _Target] = {}
 
     def bind(self, request: Message, query: bytes, warnings: list[str], *, closed: str | None = None) -> Parameters:
-        """Set what the query says on `request`; raises INVALID_ARGUMENT naming each parameter at fault.
+        """Sets the query's fields on `request`. Raises INVALID_ARGUMENT that names each invalid parameter.
 
-        `closed`, where it is given, says why no field may come from the query at all.
+        `closed` is the error for every field parameter if the query may set none, else None.
         """
         faults: list[Violation] = []
         seen: set[tuple[str, ...]] = set()
@@ -79,7 +78,7 @@ class QueryBinder:
                 if not target.repeated:
                     key = (*target.path.names, name[name.find("[") :] if name.endswith("]") else "")
                     if key in seen:
-                        raise ValueError("the parameter is given twice, and the field holds one value")
+                        raise ValueError("repeated parameter; the field takes a single value")
                     seen.add(key)
                 target.set(request, value)
             except ValueError as fault:
@@ -89,12 +88,12 @@ class QueryBinder:
         return _parameters(system) if system else DEFAULT
 
     def parameters(self, query: bytes) -> Parameters:
-        """The system parameters of a query. Raises INVALID_ARGUMENT for one that cannot be read."""
+        """Returns the system parameters of a query. Raises INVALID_ARGUMENT for an invalid one."""
         system = [pair for pair in _pairs(query, self._most) if pair[0] in self._system]
         return _parameters(system) if system else DEFAULT
 
     def _resolve(self, name: str) -> _Target | None:
-        """The field a parameter means, or None where nobody knows it and the policy lets it pass."""
+        """Returns the field that a parameter names, or None if it is unknown and the policy accepts that."""
         keyed = _KEYED.fullmatch(name)
         dotted = keyed[1] if keyed else name
         try:
@@ -103,10 +102,10 @@ class QueryBinder:
             if self._policy == "strict":
                 raise ValueError(str(unknown)) from None
             return None
-        for other, source in self._taken:
+        for other, source in self._bound:
             shared = min(len(other.fields), len(path.fields))
             if other.fields[:shared] == path.fields[:shared]:
-                raise ValueError(f"the field comes from the {source}, and no field has two sources")
+                raise ValueError(f"already bound by the {source}; remove this query parameter")
         target = _Target(self._setter(path, keyed[2] if keyed else None), path, path.leaf.is_repeated and not keyed)
         if len(self._known) < _REMEMBERED and len(name) <= _LONGEST_REMEMBERED and not keyed:
             self._known[name] = target
@@ -117,11 +116,11 @@ class QueryBinder:
         if key is not None:
             return map_setter(path, key)
         if is_map(leaf):
-            raise ValueError(f"a map is written key by key, as {leaf.json_name}[key]=value")
+            raise ValueError(f"missing map key; expected {leaf.json_name}[key]=value")
         if not is_scalar(leaf):
             if leaf.is_repeated:
-                raise ValueError("a repeated message cannot stand in a query")
-            raise ValueError("a message cannot stand in a query: name its fields, separated by dots")
+                raise ValueError("a query cannot set a repeated message")
+            raise ValueError(f"a query cannot set a whole message; expected {leaf.json_name}.field=value")
         return setter(path, text_reader(leaf))
 
 
@@ -156,6 +155,6 @@ def _parameters(system: Sequence[tuple[str, str]]) -> Parameters:
         elif name in ("$alt", "alt"):
             form, _, option = value.partition(";")
             if form != "json" or option not in ("", "enum-encoding=int"):
-                raise invalid(Violation(name, "json or json;enum-encoding=int is expected"))
+                raise invalid(Violation(name, "expected json or json;enum-encoding=int"))
             ints = bool(option)
     return Parameters(pretty=pretty, enums_as_ints=ints)

@@ -1,4 +1,4 @@
-"""Text onto a field that may lie deep in a message: functions made at start-up, called a value at a time."""
+"""Makes functions that set a field, at any depth in a message, from text. They are made at start-up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..codec import Reader, text_reader
 from ..fields import FieldPath, is_scalar, map_entry
 
 Setter = Callable[[Message, str], None]
-"""Sets one field from text; raises ValueError saying what the field takes."""
+"""Sets one field from text. Raises ValueError that says what the field accepts."""
 
 
 def owner_of(path: FieldPath) -> Callable[[Message], Message]:
-    """A function to the message that holds the leaf; the messages on the way come into being."""
+    """Returns a function that finds the message of the leaf field, and creates the messages above it."""
     above = tuple(field.name for field in path.fields[:-1])
     if not above:
         return lambda message: message
@@ -29,7 +29,7 @@ def owner_of(path: FieldPath) -> Callable[[Message], Message]:
 
 
 def setter(path: FieldPath, read: Reader) -> Setter:
-    """Sets, or where the field is repeated appends, what `read` makes of the text."""
+    """Returns a setter that assigns the value that `read` parses, or appends it to a repeated field."""
     leaf, owner = path.leaf, owner_of(path)
     name = leaf.name
     oneof = leaf.containing_oneof if leaf.containing_oneof and len(leaf.containing_oneof.fields) > 1 else None
@@ -37,7 +37,7 @@ def setter(path: FieldPath, read: Reader) -> Setter:
         return lambda message, text: getattr(owner(message), name).append(read(text))
     is_message = leaf.message_type is not None
     if len(path.fields) == 1 and oneof is None and not is_message:
-        return lambda message, text: setattr(message, name, read(text))  # nearly every variable of a path
+        return lambda message, text: setattr(message, name, read(text))  # the fast path: nearly every path variable
 
     def put(message: Message, text: str) -> None:
         value = read(text)
@@ -55,19 +55,19 @@ def setter(path: FieldPath, read: Reader) -> Setter:
 
 
 def map_setter(path: FieldPath, key: str) -> Setter:
-    """Sets one entry of a map of scalars or enums."""
+    """Returns a setter for one entry of a map of scalars or enums."""
     leaf, owner = path.leaf, owner_of(path)
     found = map_entry(leaf)
     if found is None:
-        raise ValueError(f"{leaf.json_name!r} is no map")
+        raise ValueError(f"{leaf.json_name!r} is not a map")
     key_field, entry = found
     if not is_scalar(entry):
-        raise ValueError("a map of messages cannot stand in a query")
+        raise ValueError("a query cannot set a map of messages")
     read = text_reader(entry)
     try:
         where = text_reader(key_field)(key)
     except ValueError as fault:
-        raise ValueError(f"the key: {fault}") from None
+        raise ValueError(f"invalid key: {fault}") from None
     name = leaf.name
 
     def put(message: Message, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Messages to JSON and back, with errors that name the field.
+"""Converts messages to JSON and back, with errors that name the field.
 
-The door is `Codec`: made once from the files of the registered services, it hands out a decoder or an encoder for a
-message class at start-up, and those are what a request calls. `native` and `fallback` stand behind it.
+`Codec` is the room's interface, made once from the files of the registered services. At start-up it returns a decoder
+or an encoder for a message class, and requests call those. `native` and `fallback` implement it.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ __all__ = [
 
 Policy = Literal["strict", "warn", "ignore"]
 Decoder = Callable[[bytes, list[str]], Message]
-"""From a JSON body to a message; unknown fields that the policy lets pass are appended to the list, by their paths."""
+"""Parses a JSON body to a message; appends the paths of unknown fields to the list if the policy accepts them."""
 Encoder = Callable[[Message], bytes]
 
 
 class Codec:
-    """Decoders and encoders for the messages of some files and all they import.
+    """Makes decoders and encoders for the messages of some files and their imports.
 
-    `native` False keeps to json_format, as where protobuf-py's extension is missing.
+    With `native` False it uses json_format, as it does if protobuf-py's extension is missing.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Codec:
     ) -> None:
         self._policy = policy
         self._limits = limits or JsonLimits()
-        # Error details go out with every service's errors.
+        # Every service can send error details.
         every = [*files, any_pb2.DESCRIPTOR, ERROR_DETAILS]
         self._native = _native(every) if native else None
 
     def decoder(self, made: type[Message]) -> Decoder:
-        """Parses a body as `made`, or raises INVALID_ARGUMENT that names each field at fault."""
+        """Returns a function that parses a body. It raises INVALID_ARGUMENT that names each invalid field."""
         return self._decoder(made, "")
 
     def _decoder(self, made: type[Message], path: str) -> Decoder:
@@ -98,7 +98,7 @@ class Codec:
         return decode
 
     def _second_pass(self, made: type[Message], path: str) -> Callable[[bytes, list[str], Message | None], Message]:
-        """Diagnoses a body and makes the message of it, unless the native parser made that already."""
+        """Returns a function that checks a body field by field and parses it, unless `message` is parsed already."""
         descriptor, policy, parse = _descriptor(made), self._policy, fallback.parser(made)
 
         def second(body: bytes, warnings: list[str], message: Message | None) -> Message:
@@ -114,13 +114,13 @@ class Codec:
             try:
                 return parse(value)
             except Exception as error:
-                reason = f"{json_name(value)} does not fit {descriptor.full_name}, or nests deeper than protobuf reads"
+                reason = f"expected a {descriptor.full_name} within protobuf's nesting limit, got {json_name(value)}"
                 raise invalid(Violation(path, reason)) from error
 
         return second
 
     def encoder(self, made: type[Message], options: JsonOptions) -> Encoder:
-        """Prints a `made` as compact UTF-8 JSON."""
+        """Returns a function that prints a message as compact UTF-8 JSON."""
         slow = fallback.printer(options)
         if self._native is None:
             return slow
@@ -130,12 +130,12 @@ class Codec:
             try:
                 return show(message)
             except Exception:
-                return slow(message)  # such as an Any of a type that was loaded into the pool later
+                return slow(message)  # for example an Any whose type was added to the pool later
 
         return shortened(_descriptor(made), encode, slow, names=options.preserve_names)
 
     def field_decoder(self, made: type[Message], field: FieldDescriptor) -> Decoder:
-        """Parses a body as the one field `field` of `made`, and gives a `made` that has only that field."""
+        """Returns a function that parses a body as the value of `field`, to a message with only that field set."""
         name, message_type = field.name, field.message_type
         if message_type is not None and not field.is_repeated and message_type.full_name not in _SPECIAL:
             inner = self._decoder(message_factory.GetMessageClass(message_type), field.json_name)
@@ -154,15 +154,15 @@ class Codec:
 
         def decode_field(body: bytes, warnings: list[str]) -> Message:
             check(body)
-            parse_json(body, field.json_name)  # alone first: a body must not close the object it is put into
+            parse_json(body, field.json_name)  # before it is wrapped: a body must not close the object around it
             return decode(opening + body + b"}", warnings)
 
         return decode_field
 
     def field_encoder(self, made: type[Message], field: FieldDescriptor, options: JsonOptions) -> Encoder:
-        """Prints one field of a `made` as a JSON value of its own.
+        """Returns a function that prints one field of a message as a JSON value.
 
-        What is absent prints as null, but for a message with fields of its own, which prints as an empty one.
+        An absent field prints as null, except an ordinary message, which prints as an empty one.
         """
         name, message_type = field.name, field.message_type
         entry = map_entry(field)
@@ -179,7 +179,7 @@ class Codec:
             if message_type.full_name not in _SPECIAL:
                 return lambda message: inner(getattr(message, name))
             return lambda message: inner(getattr(message, name)) if message.HasField(name) else b"null"
-        # Alone in its message and with no defaults beside it, so that the text around it is known.
+        # The field is printed alone in its message, without defaults, so that the text around it is known.
         encode = self.encoder(made, replace(options, emit_defaults=False))
         opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
         empty = b"{}" if entry is not None else b"[]" if field.is_repeated else _zero(field, options)
@@ -202,12 +202,12 @@ _SPECIAL = SCALAR_MESSAGES | OPAQUE_MESSAGES
 
 
 def _key(key: object) -> str:
-    """A map's key as JSON has it: a string, whatever it is."""
+    """Returns a map's key as JSON writes it: always a string."""
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
-    """The JSON of a scalar's default value; never of one with presence, which is printed even when it is zero."""
+    """Returns the JSON of a scalar's default value, for a field without presence."""
     if field.enum_type is not None and not options.enums_as_ints:
         return orjson.dumps(field.enum_type.values_by_number[field.default_value].name)
     if field.cpp_type in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64):
@@ -216,7 +216,7 @@ def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
 
 
 def _native(files: Iterable[FileDescriptor]) -> NativeJson | None:
-    """The native codec, where protobuf-py ships a wheel for this platform."""
+    """Returns the native codec, or None if protobuf-py has no wheel for this platform."""
     try:
         from .native import NativeJson
     except ImportError:
@@ -225,24 +225,24 @@ def _native(files: Iterable[FileDescriptor]) -> NativeJson | None:
 
 
 def _descriptor(made: type[Message]) -> Descriptor:
-    """Its descriptor, by the one type that the stubs have for it elsewhere."""
+    """Returns a message class's descriptor; the stubs type it differently on the class."""
     return cast(Descriptor, made.DESCRIPTOR)
 
 
 def parse_json(body: bytes, path: str = "") -> object:
-    """The body as plain JSON values; INVALID_ARGUMENT with line and column where it is not JSON.
+    """Parses a body to plain JSON values. Raises INVALID_ARGUMENT with line and column if it is not JSON.
 
-    `path` is the field it is the value of.
+    `path` is the field whose value the body is.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise invalid(Violation(path, _unread(body, error))) from None
+        raise invalid(Violation(path, _explain(body, error))) from None
 
 
-def _unread(body: bytes, error: orjson.JSONDecodeError) -> str:
+def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
     try:
-        str(body, "utf-8")  # orjson speaks of surrogates there, and names no place
+        str(body, "utf-8")  # orjson's own message for invalid UTF-8 names no position
     except UnicodeDecodeError as wrong:
-        return f"the body is not UTF-8: no character begins at byte {wrong.start} of it"
-    return f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        return f"the body is not valid UTF-8: invalid byte at offset {wrong.start}"
+    return f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"

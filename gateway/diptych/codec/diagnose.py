@@ -1,7 +1,7 @@
-"""The slow second pass over a body: which fields are wrong, by their paths, and why.
+"""The slow second pass over a body: finds the invalid fields by path, and says why.
 
-It runs where the native codec refused a body or cannot be trusted with it, and makes no message. It decides what is
-JSON of a message: what it finds no fault in is as the proto3 JSON mapping has it, floats put within their range.
+It runs if the native codec refused a body or is too lenient for it, and makes no message. It defines valid JSON:
+a body that it accepts follows the proto3 JSON mapping. It rounds floats to their range in place.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, did_you_mean
 from ..status import Violation
 from .scalars import Reader, json_name, json_reader, message_json_reader, text_reader
 
-# More would help nobody, and a body of a million wrong values must not make an answer of its size.
-MOST = 20
-# A client's own text, repeated to it.
+# A body of a million invalid values must not produce a response of the same size.
+MAX_FAULTS = 20
+# Paths are the client's text, so errors truncate them.
 _LONGEST_PATH = 200
 _ANY = "google.protobuf.Any"
 _NULL_TYPES = frozenset({"google.protobuf.Value", "google.protobuf.NullValue"})
@@ -33,32 +33,32 @@ _key_reader = lru_cache(maxsize=1024)(text_reader)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`faults` no policy lets pass; `unknown` are fields nobody knows. Each at most `MOST`."""
+    """`faults` are invalid under every policy; `unknown` are unknown fields. Each has at most `MAX_FAULTS`."""
 
     faults: list[Violation]
     unknown: list[Violation]
 
 
 class _Enough(Exception):
-    """There are `MOST` faults."""
+    """`MAX_FAULTS` were found."""
 
 
 def diagnose(message: Descriptor, value: object, path: str = "") -> Diagnosis:
-    """What is wrong with a parsed body as a `message`; `path` is where it stands."""
-    doctor = _Doctor()
+    """Returns the faults of a parsed body as a `message`; `path` is the body's own path."""
+    checker = _Checker()
     with suppress(_Enough):
-        doctor.message(message, value, path)
-    return Diagnosis(doctor.faults, doctor.unknown)
+        checker.message(message, value, path)
+    return Diagnosis(checker.faults, checker.unknown)
 
 
-class _Doctor:
+class _Checker:
     def __init__(self) -> None:
         self.faults: list[Violation] = []
         self.unknown: list[Violation] = []
 
     def fault(self, path: str, reason: str) -> None:
         self.faults.append(Violation(_short(path), reason))
-        if len(self.faults) >= MOST:
+        if len(self.faults) >= MAX_FAULTS:
             raise _Enough
 
     def message(self, message: Descriptor, value: object, path: str) -> None:
@@ -70,7 +70,7 @@ class _Doctor:
         elif isinstance(value, dict):
             self.members(message, value, path)
         else:
-            self.fault(path, f"an object is expected, not {json_name(value)}")
+            self.fault(path, f"expected an object, got {json_name(value)}")
 
     def members(self, message: Descriptor, value: dict[str, Any], path: str) -> None:
         names = by_any_name(message)
@@ -79,8 +79,8 @@ class _Doctor:
             at = f"{path}.{key}" if path else key
             field = names.get(key)
             if field is None:
-                if len(self.unknown) < MOST:
-                    reason = f"{message.full_name} has no such field{did_you_mean(message, key)}"
+                if len(self.unknown) < MAX_FAULTS:
+                    reason = f"unknown field of {message.full_name}{did_you_mean(message, key)}"
                     self.unknown.append(Violation(_short(at), reason))
                 continue
             if inner is None and (field.is_repeated or not _takes_null(field)):
@@ -103,24 +103,24 @@ class _Doctor:
             for index in range(len(value)):
                 self.one(field, value, index, f"{path}[{index}]")
         else:
-            self.fault(path, f"an array is expected, not {json_name(value)}")
+            self.fault(path, f"expected an array, got {json_name(value)}")
 
     def map(self, key_field: FieldDescriptor, inner: FieldDescriptor, value: object, path: str) -> None:
         if not isinstance(value, dict):
-            self.fault(path, f"an object is expected, not {json_name(value)}")
+            self.fault(path, f"expected an object, got {json_name(value)}")
             return
-        # A boolean's key is a string, but a boolean's JSON is not.
+        # A boolean map key is a JSON string, unlike a boolean value.
         read = _reader(key_field) if key_field.cpp_type != FieldDescriptor.CPPTYPE_BOOL else _key_reader(key_field)
         for key in value:
             at = f"{path}[{key!r}]"
             try:
                 read(key)
             except ValueError as error:
-                self.fault(at, f"the key: {error}")
+                self.fault(at, f"invalid key: {error}")
             self.one(inner, value, key, at)
 
     def one(self, field: FieldDescriptor, holder: Any, key: str | int, path: str) -> None:
-        """One value of a field: `holder[key]`."""
+        """Checks one value of a field, `holder[key]`."""
         value = holder[key]
         if value is None:
             if not _takes_null(field):
@@ -129,7 +129,7 @@ class _Doctor:
             self.message(field.message_type, value, path)
         else:
             read = self.scalar(_reader(field), value, path)
-            # Most languages print the largest float rounded up, and json_format takes no more than the largest.
+            # Most languages print the largest float rounded up, which json_format refuses as out of range.
             if isinstance(read, float) and isfinite(read):
                 holder[key] = read
 
@@ -144,38 +144,41 @@ class _Doctor:
         if name == _ANY:
             self.any(value, path)
         elif name == "google.protobuf.Struct" and not isinstance(value, dict):
-            self.fault(path, f"an object is expected, not {json_name(value)}")
+            self.fault(path, f"expected an object, got {json_name(value)}")
         elif name == "google.protobuf.ListValue" and not isinstance(value, list):
-            self.fault(path, f"an array is expected, not {json_name(value)}")
+            self.fault(path, f"expected an array, got {json_name(value)}")
 
     def any(self, value: object, path: str) -> None:
         if not isinstance(value, dict):
-            self.fault(path, f"an object is expected, not {json_name(value)}")
+            self.fault(path, f"expected an object, got {json_name(value)}")
             return
         if not value:
-            return  # an Any of nothing
+            return  # an empty Any
         at = f"{path}.@type" if path else "@type"
         url = value.get("@type")
         if not isinstance(url, str) or "/" not in url:
-            self.fault(at, "a type URL such as type.googleapis.com/google.rpc.RetryInfo is expected")
+            self.fault(at, "expected a type URL such as type.googleapis.com/google.rpc.RetryInfo")
             return
         try:
             inner = descriptor_pool.Default().FindMessageTypeByName(url.rpartition("/")[2])
         except KeyError:
-            self.fault(at, f"no message type {_short(url)!r} is known here")
+            self.fault(at, f"unknown message type {_short(url)!r}")
             return
         rest = {key: one for key, one in value.items() if key != "@type"}
         if inner.full_name not in SCALAR_MESSAGES | OPAQUE_MESSAGES:
             self.members(inner, rest, path)
             return
-        # "If the Any contains a value that has a special JSON mapping", it stands in a member "value".
+        # any.proto: a type with a special JSON mapping is in a member "value".
         for key in rest.keys() - {"value"}:
-            self.fault(f"{path}.{key}" if path else key, f'beside an {inner.full_name} only "value" may stand')
+            self.fault(
+                f"{path}.{key}" if path else key,
+                f'unexpected member; {inner.full_name} allows only "@type" and "value"',
+            )
         at = f"{path}.value" if path else "value"
         if "value" in rest:
             self.message(inner, rest["value"], at)
         else:
-            self.fault(at, f"the {inner.full_name} is missing")
+            self.fault(at, f"missing value of type {inner.full_name}")
 
 
 def _takes_null(field: FieldDescriptor) -> bool:

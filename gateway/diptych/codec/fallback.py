@@ -1,6 +1,6 @@
-"""JSON by google.protobuf.json_format: slower, complete, and there where the native package is not.
+"""JSON by google.protobuf.json_format: slower, but complete and available on every platform.
 
-json_format is lenient where the mapping is not (base64, timestamps, null), so it is given diagnosed values only.
+json_format is more lenient than the mapping (base64, timestamps, null), so it gets only values that `diagnose` accepts.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from google.protobuf.message import Message
 
 from .options import JsonOptions
 
-# json_format counts a Struct's every level thrice, and limits.py has counted before.
+# json_format counts each level of a Struct three times; limits.py has checked the real depth before.
 _DEPTH = 400
 
 
 def parser(made: type[Message]) -> Callable[[Any], Message]:
-    """A function from parsed JSON without faults to a message; unknown fields are passed over.
+    """Returns a function from valid parsed JSON to a message; it ignores unknown fields.
 
-    It raises whatever json_format raises, and DecodeError for nesting no protobuf reader would take off the wire.
+    json_format's exceptions pass through; it raises DecodeError for a message nested deeper than protobuf parses.
     """
 
     def parse(value: Any) -> Message:
@@ -32,7 +32,7 @@ def parser(made: type[Message]) -> Callable[[Any], Message]:
 
 
 def printer(options: JsonOptions) -> Callable[[Message], bytes]:
-    """A function from any message to compact JSON."""
+    """Returns a function from any message to compact JSON."""
 
     def show(message: Message) -> bytes:
         return orjson.dumps(

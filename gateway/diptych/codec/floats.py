@@ -1,6 +1,6 @@
-"""32-bit floats in printed JSON, as short as they read back: 0.1, not 0.10000000149011612.
+"""Shortens 32-bit floats in printed JSON, to the fewest digits that parse to the same float.
 
-The native printer writes a float as the double it is equal to. This mends its text; it knows no message's values.
+The native printer writes a float as the equal double. This module edits its text; it reads no message's values.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 from .reach import fields, reachable
 
 _SINGLE = struct.Struct("<f")
-# Any float reads back from nine digits, so that fewer are left as they are.
+# Nine digits identify any float, so shorter numbers need no change.
 _LONG = re.compile(rb"-?\d[\d.]{8,}(?:e[+-]?\d+)?")
-# Where a long number may stand; in strings too, which costs time and nothing else.
+# A possible long number; a match inside a string only costs time.
 _MAYBE_LONG = re.compile(rb'(?:\A|":|[\[,])-?\d[\d.]{8,}')
 _UNSURE = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue", "FloatValue"))
 
@@ -25,10 +25,10 @@ Printer = Callable[[Message], bytes]
 
 
 def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool) -> Printer:
-    """`show` with short floats. `names` says that fields go by their proto names.
+    """Returns `show` with short floats. `names` means that fields are printed by their proto names.
 
-    Floats are found in the text by their fields' names. Where these do not tell (a double has the same name, or a map
-    or a Struct may have such a key), a text that might hold a long float is printed again by `slow`.
+    Floats are found in the text by their fields' names. If names are ambiguous (a double has the same name, or a map or
+    a Struct may have such a key), a text with a possible long float is printed again by `slow`.
     """
     every = list(fields(message))
     printed = {field: field.name if names else field.json_name for field in every}
@@ -37,7 +37,7 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
     if not floats and "google.protobuf.Any" not in below:
         return show
     called = {printed[field] for field in floats}
-    # A map's values stand under the client's own keys.
+    # A map's values are under the client's keys.
     unsure = not _UNSURE.isdisjoint(below) or any(
         (field.containing_type.GetOptions().map_entry and _is_fraction(field))
         or (printed[field] in called and not _is_float(field))
@@ -51,9 +51,11 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
             return slow(made) if _MAYBE_LONG.search(text) else text
 
         return careful
-    # A quote within a JSON string is escaped, so that a bare "name": can only be a member.
+    # Quotes inside JSON strings are escaped, so an unescaped "name": is always a member.
     alternatives = b"|".join(re.escape(name.encode()) for name in sorted(called))
-    each = b"(?:%s)" % alternatives if len(called) > 1 else alternatives  # one name alone is looked for at memchr speed
+    each = (
+        b"(?:%s)" % alternatives if len(called) > 1 else alternatives
+    )  # a single literal prefix is searched at memchr speed
     members = re.compile(rb'("%s":)(%s|\[[^\]]*\])' % (each, _LONG.pattern))
     return lambda made: members.sub(_member, show(made))
 

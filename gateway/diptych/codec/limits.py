@@ -1,6 +1,6 @@
-"""How deep and how large a JSON text may be, found out before it is parsed.
+"""Limits a JSON text's depth and number of values, before it is parsed.
 
-It reads bytes only, in passes that are linear in the text and run at C speed, since anybody may send anything.
+It scans bytes only, in linear passes at C speed, since every request body goes through it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..status import Violation, invalid
 
-# Possessive, so that no text makes it step back; a string that never ends reaches to the end.
+# Possessive, so that it never backtracks; an unterminated string extends to the end.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b'{}[]"')
@@ -18,14 +18,14 @@ _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b'{}[]"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonLimits:
-    """`depth`: nested objects and arrays; `elements`: objects, arrays and commas, which is all values but a few."""
+    """`depth` limits nested objects and arrays; `elements` limits objects, arrays and commas, nearly all values."""
 
     depth: int = 64
     elements: int = 1_000_000
 
     def check(self, body: bytes) -> None:
-        """Raises INVALID_ARGUMENT for a text beyond either limit; what is not JSON at all is the parser's to refuse."""
-        # Brackets and commas in strings count here too, so that nearly every body passes with no more than this.
+        """Raises INVALID_ARGUMENT for a text above either limit; it does not check that the text is JSON."""
+        # The first count includes brackets and commas in strings: it is cheap, and enough for nearly every body.
         opened = body.count(b"{") + body.count(b"[")
         if opened + body.count(b",") > self.elements:
             body = _STRINGS.sub(b"", body)
@@ -37,10 +37,10 @@ class JsonLimits:
 
 
 def _brackets(body: bytes) -> bytes:
-    """The brackets outside of strings, all of them square."""
+    """Returns the brackets outside strings, with braces replaced by square brackets."""
     if b"\\" not in body:
         bare = body.translate(_SQUARE, _ALL_BUT_BRACKETS).replace(b'""', b"")
-        # An odd quote stands before a bracket in a string, and pairs that were taken out do not change that.
+        # Removing adjacent pairs of quotes leaves one exactly if a bracket is inside a string.
         if b'"' not in bare:
             return bare
     return _STRINGS.sub(b"", body).translate(_SQUARE, _ALL_BUT_BRACKETS)

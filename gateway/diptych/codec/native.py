@@ -1,6 +1,6 @@
-"""JSON by protobuf-py's native extension: google messages cross to it and back as bytes.
+"""JSON by protobuf-py's native extension; google.protobuf messages are passed to it and back as bytes.
 
-Only this file knows protobuf-py. Classes are built once, when the table is; a request only looks them up.
+Only this file knows protobuf-py. Its classes are built at start-up; a request only looks them up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .options import JsonOptions
 
 
 class NativeJson:
-    """Parses and prints the messages of some files and of all they import."""
+    """Parses and prints the messages of some files and their imports."""
 
     def __init__(self, files: Iterable[FileDescriptor]) -> None:
         gathered: dict[str, descriptor_pb2.FileDescriptorProto] = {}
@@ -34,10 +34,10 @@ class NativeJson:
         return found.type
 
     def parser(self, made: type[Message]) -> Callable[[bytes, bool], Message]:
-        """A function from JSON and `ignore_unknown` to a message; it raises whatever protobuf-py raises.
+        """Returns a function from JSON and `ignore_unknown` to a message; protobuf-py's exceptions pass through.
 
-        It is lenient in places (oneofs, infinite numbers, Any), see `reach`. With `ignore_unknown` it passes over wrong
-        enum names too.
+        It is too lenient with oneofs, infinite numbers and Any, see `reach`. `ignore_unknown` also ignores unknown enum
+        names.
         """
         from_json, registry, from_bytes = self._type(made).from_json, self._registry, made.FromString
 
@@ -47,7 +47,7 @@ class NativeJson:
         return parse
 
     def printer(self, made: type[Message], options: JsonOptions) -> Callable[[Message], bytes]:
-        """A function from a message to compact JSON; it raises whatever protobuf-py raises."""
+        """Returns a function from a message to compact JSON; protobuf-py's exceptions pass through."""
         from_binary, registry = self._type(made).from_binary, self._registry
         emit, ints, names = options.emit_defaults, options.enums_as_ints, options.preserve_names
 
@@ -68,7 +68,7 @@ class NativeJson:
 
 @lru_cache(maxsize=8)
 def _registry(files: bytes) -> protobuf.Registry:
-    """The messages of a FileDescriptorSet; shared, since building them is half of the CPU of a gateway's start."""
+    """Returns the messages of a FileDescriptorSet; cached, since building them is half of a gateway's start-up CPU."""
     return FileDescriptorSet.from_binary(files).to_registry()
 
 
@@ -83,7 +83,7 @@ def _gather(file: FileDescriptor, into: dict[str, descriptor_pb2.FileDescriptorP
 
 
 def _name(message: Descriptor, proto: descriptor_pb2.DescriptorProto) -> None:
-    """Write the JSON names down: protoc leaves them out of what it embeds, and protobuf-py takes "" for one."""
+    """Adds the JSON names: protoc omits them from embedded descriptors, and protobuf-py would use "" instead."""
     for field in proto.field:
         field.json_name = message.fields_by_name[field.name].json_name
     for nested in proto.nested_type:

@@ -1,4 +1,4 @@
-"""How messages are written as JSON; a value, so that printers can be made once for each."""
+"""Options for writing JSON; values, so that printers can be made once per combination."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOptions:
-    """The three choices the proto3 JSON mapping leaves open."""
+    """The three options that the proto3 JSON mapping allows."""
 
     emit_defaults: bool = True
     preserve_names: bool = False
@@ -16,7 +16,7 @@ class JsonOptions:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What one request's system parameters ask of its reply: `$prettyPrint`, and `$alt=json;enum-encoding=int`."""
+    """The system parameters of a request: `$prettyPrint`, and `$alt=json;enum-encoding=int`."""
 
     pretty: bool = False
     enums_as_ints: bool = False

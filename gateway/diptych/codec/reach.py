@@ -1,4 +1,4 @@
-"""What a message holds, at any depth, that its JSON needs special care for; worked out once, at start-up.
+"""Finds what in a message, at any depth, the native JSON parser handles too leniently; computed at start-up.
 
 It knows descriptors and no values.
 """
@@ -13,14 +13,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from ..fields import OPAQUE_MESSAGES
 
-# Numbers that may be beyond every double: three digits of exponent, or very many digits.
+# Numbers that may exceed the range of a double: a three-digit exponent, or very many digits.
 _HUGE = re.compile(rb"[eE]\+?\d{3}|\d{200}")
 _ANY = "google.protobuf.Any"
 _FREE = OPAQUE_MESSAGES - {_ANY}
 
 
 def reachable(message: Descriptor) -> Iterator[Descriptor]:
-    """The message and every message below it, each once; map entries are messages too."""
+    """Yields the message and all messages below it once each, including map entries."""
     seen = {message.full_name}
     todo = [message]
     while todo:
@@ -36,7 +36,7 @@ def reachable(message: Descriptor) -> Iterator[Descriptor]:
 
 
 def fields(message: Descriptor) -> Iterator[FieldDescriptor]:
-    """Every field of the message and of those below it, but for those whose JSON form is free."""
+    """Yields the fields of the message and of all messages below it, without those whose JSON form is free."""
     for one in reachable(message):
         if one.full_name not in OPAQUE_MESSAGES:
             yield from one.fields
@@ -44,9 +44,9 @@ def fields(message: Descriptor) -> Iterator[FieldDescriptor]:
 
 @cache
 def unfit(message: Descriptor) -> Callable[[bytes], bool]:
-    """Whether a body must not be left to the native parser, which is lenient there.
+    """Returns a function that finds whether the native parser is too lenient for a body.
 
-    It takes an infinite number in a Struct, and gives an Any another type URL than the client's.
+    The native parser accepts infinite numbers in a Struct, and changes the type URL of an Any.
     """
     names = {one.full_name for one in reachable(message)}
     has_any, has_free = _ANY in names, not _FREE.isdisjoint(names)
@@ -59,17 +59,17 @@ def unfit(message: Descriptor) -> Callable[[bytes], bool]:
 
 @cache
 def choosy(message: Descriptor) -> Callable[[bytes], bool]:
-    """Whether a body may set two members of one oneof, where the native parser would let the last win."""
+    """Returns a function that finds whether a body may set two members of a oneof; the native parser keeps the last."""
     oneofs = [field for field in fields(message) if field.containing_oneof and len(field.containing_oneof.fields) > 1]
     if not oneofs:
         return lambda _: False
     names = tuple({b'"%s"' % name.encode() for one in oneofs for name in (one.name, one.json_name)})
 
     def is_choosy(body: bytes) -> bool:
-        met = 0
-        for name in names:  # a loop, since a generator takes four times as long
+        found = 0
+        for name in names:  # a loop: a generator expression takes four times as long
             if name in body:
-                met += 1
-        return met > 1 or b"\\u" in body
+                found += 1
+        return found > 1 or b"\\u" in body
 
     return is_choosy

@@ -1,6 +1,6 @@
-"""One value of one field: text from a path, a query or a form, and JSON scalars, to the Python value it is set to.
+"""Converts one value of one field to Python: text from a path, a query or a form, and JSON scalars.
 
-It knows no message as a whole. The rules are the proto3 JSON mapping's; text adds none of its own.
+It knows no message as a whole. Text follows the proto3 JSON mapping too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Value = Any
 Reader = Callable[[Any], Value]
 
 _INTEGER = re.compile(r"-?[0-9]+")
-# What both JSON parsers read in quotes: Python's int(), but for spaces around it.
+# What both JSON parsers accept as a quoted integer: Python's int() syntax, without surrounding spaces.
 _QUOTED_INTEGER = re.compile(r"[+-]?\d+(?:_\d+)*")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
-# RFC 3339 section 5.6, with the protobuf mapping's nine digits; what is no date is found when it is read.
+# RFC 3339 section 5.6, with the protobuf mapping's nine digits; the parser refuses dates that do not exist.
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _DURATION = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{0,9})?s")
 _FIELD_MASK = re.compile(r"[^_]*")
-_ENUM_NAMES = 20  # how many an error lists
+_ENUM_NAMES = 20  # the most that an error lists
 _FLOAT_MAX = 3.4028234663852886e38
-# Halfway to the next float up: what rounds beyond the largest float is refused, as protobuf does.
+# Halfway to the next float: a number that would round above the largest float is refused, as in protobuf.
 _FLOAT_LIMIT = 3.4028235677973366e38
 
 _RANGES = {
@@ -44,9 +44,9 @@ _RANGES = {
 
 
 def text_reader(field: FieldDescriptor) -> Reader:
-    """A function from text to one value of `field` (an element, where it is repeated); it raises ValueError.
+    """Returns a function from text to one value of `field` (one element of a repeated field).
 
-    The error's text says what the field takes, never what was sent.
+    It raises ValueError that says what the field accepts, without the value sent, which may be long or secret.
     """
     kind = field.cpp_type
     if field.message_type is not None:
@@ -67,9 +67,9 @@ def text_reader(field: FieldDescriptor) -> Reader:
 
 
 def json_reader(field: FieldDescriptor) -> Reader:
-    """A function from one parsed JSON value to one value of `field`; it raises ValueError as `text_reader` does.
+    """Returns a function from a parsed JSON value to one value of `field`; it raises ValueError like `text_reader`'s.
 
-    `field` is no message with a free JSON form. Used only to find out what is wrong with a refused body.
+    `field` must not be a message with a free JSON form. Only `diagnose` uses it.
     """
     from_text = text_reader(field)
     kind = field.cpp_type
@@ -89,7 +89,7 @@ def json_reader(field: FieldDescriptor) -> Reader:
 
 
 def message_json_reader(message: Descriptor) -> Reader:
-    """The same for a message whose JSON form is a scalar: a Timestamp, a Duration, a FieldMask or a wrapper."""
+    """Returns the same for a message whose JSON form is a scalar: Timestamp, Duration, FieldMask or a wrapper."""
     inner = message.fields_by_name.get("value")
     if inner is not None:
         return json_reader(inner)
@@ -98,15 +98,15 @@ def message_json_reader(message: Descriptor) -> Reader:
 
 
 def from_base64(text: str) -> bytes:
-    """Bytes from base64 or base64url, padded or not."""
+    """Decodes base64 or base64url, with or without padding."""
     form = _BASE64.fullmatch(text)
     stripped = text.rstrip("=")
     if form is None or len(stripped) % 4 == 1 or len(form[1]) > -len(stripped) % 4:
-        raise ValueError("base64 or base64url is expected")
+        raise ValueError("expected base64 or base64url")
     try:
         return base64.b64decode(stripped.translate(_URL_SAFE) + "=" * (-len(stripped) % 4), validate=True)
     except binascii.Error:
-        raise ValueError("base64 or base64url is expected") from None
+        raise ValueError("expected base64 or base64url") from None
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -118,7 +118,7 @@ def _string(text: str) -> str:
 
 def _integer(text: str, name: str, low: int, high: int) -> int:
     if not _INTEGER.fullmatch(text) or len(text) > 20:
-        raise ValueError(f"a whole number ({name}) is expected")
+        raise ValueError(f"expected an integer ({name})")
     return _within(int(text), name, low, high)
 
 
@@ -131,7 +131,7 @@ def _within(value: int, name: str, low: int, high: int) -> int:
 def _boolean(text: str) -> bool:
     if text in ("true", "false"):
         return text == "true"
-    raise ValueError("true or false is expected")
+    raise ValueError("expected true or false")
 
 
 _NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -141,7 +141,7 @@ def _number(text: str, *, single: bool) -> float:
     if text in _NAMED_NUMBERS:
         return _NAMED_NUMBERS[text]
     if not _NUMBER.fullmatch(text):
-        raise ValueError("a number, NaN, Infinity or -Infinity is expected")
+        raise ValueError("expected a number, NaN, Infinity or -Infinity")
     return _finite(float(text), single=single)
 
 
@@ -157,7 +157,7 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
 
 
 def _json_enum_reader(enum: EnumDescriptor) -> Reader:
-    """A value by its name, or by its number, which is no string in JSON."""
+    """Returns a reader of an enum value by name or by number; a JSON string is never a number."""
     by_name = {name: value.number for name, value in enum.values_by_name.items()}
     closed = frozenset(enum.values_by_number) if enum.is_closed else None
     named = ", ".join([*by_name][:_ENUM_NAMES]) + (", …" if len(by_name) > _ENUM_NAMES else "")
@@ -169,8 +169,8 @@ def _json_enum_reader(enum: EnumDescriptor) -> Reader:
             if closed is None or value in closed:
                 return value
         elif not isinstance(value, int | str) or isinstance(value, bool):
-            raise ValueError(f"an enum's name or number is expected, not {json_name(value)}")
-        raise ValueError(f"one of {named} is expected, or its number")
+            raise ValueError(f"expected an enum name or number, got {json_name(value)}")
+        raise ValueError(f"expected one of {named}, or its number")
 
     return read
 
@@ -197,32 +197,32 @@ def _message_reader(message: Descriptor) -> Reader:
 
 
 _TEXT_FORMS = {
-    "google.protobuf.Timestamp": (_TIMESTAMP, "an RFC 3339 timestamp such as 2026-01-31T12:00:00Z is expected"),
-    "google.protobuf.Duration": (_DURATION, "seconds with an s at the end, such as 1.5s, are expected"),
-    "google.protobuf.FieldMask": (_FIELD_MASK, "field paths in lowerCamelCase, separated by commas, are expected"),
+    "google.protobuf.Timestamp": (_TIMESTAMP, "expected an RFC 3339 timestamp such as 2026-01-31T12:00:00Z"),
+    "google.protobuf.Duration": (_DURATION, "expected seconds with the suffix s, such as 1.5s"),
+    "google.protobuf.FieldMask": (_FIELD_MASK, "expected field paths in lowerCamelCase, separated by commas"),
 }
 
 
 def _json_integer(value: object, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"a whole number ({name}) is expected, not {json_name(value)}")
+        raise ValueError(f"expected an integer ({name}), got {json_name(value)}")
     if isinstance(value, str):
         if len(value) <= 40 and _QUOTED_INTEGER.fullmatch(value):
             value = int(value)
         elif len(value) <= 40 and _NUMBER.fullmatch(value):
             value = float(value)
         else:
-            raise ValueError(f"a whole number ({name}) is expected")
+            raise ValueError(f"expected an integer ({name})")
     if isinstance(value, float):
         if not value.is_integer():
-            raise ValueError(f"a whole number ({name}) is expected")
+            raise ValueError(f"expected an integer ({name})")
         value = int(value)
     return _within(value, name, low, high)
 
 
 def _json_boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"true or false is expected, not {json_name(value)}")
+        raise ValueError(f"expected true or false, got {json_name(value)}")
     return value
 
 
@@ -230,7 +230,7 @@ def _json_number(value: object, *, single: bool) -> float:
     if isinstance(value, str):
         return _number(value, single=single)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"a number is expected, not {json_name(value)}")
+        raise ValueError(f"expected a number, got {json_name(value)}")
     try:
         return _finite(float(value), single=single)
     except OverflowError:
@@ -239,12 +239,12 @@ def _json_number(value: object, *, single: bool) -> float:
 
 def _json_string(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"a string is expected, not {json_name(value)}")
+        raise ValueError(f"expected a string, got {json_name(value)}")
     return value
 
 
 def json_name(value: object) -> str:
-    """What JSON calls a parsed value."""
+    """Returns the JSON type of a parsed value, with its article."""
     if value is None:
         return "null"
     if isinstance(value, bool):
