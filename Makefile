@@ -1,13 +1,13 @@
-# Two commands do everything on a machine that has Python 3.11+ and make: `make serve` and `make test`.
-# `make check` is the one gate; .ci/run calls it.
+# `make serve` and `make test` do everything on a machine that has Python 3.11+ and make.
+# `make check` runs every check; .ci/run calls it.
 
-# The newest supported Python that runs; PYTHON=python3.12 chooses another. $(OLDEST) is what the library's tests run on too.
+# The newest supported Python on this machine; PYTHON=python3.12 chooses another. test-oldest uses $(OLDEST).
 PYTHON ?= $(shell codegen/pythons.sh | head -n 1 | cut -d ' ' -f 2)
 OLDEST ?= $(shell codegen/pythons.sh | tail -n 1 | cut -d ' ' -f 2)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Images of Python often set it. Tests start hundreds of processes, each of which would compile every module again.
+# Python's container images often set this. The tests start hundreds of processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
@@ -16,27 +16,27 @@ PROTOS := $(shell find proto tests/proto -name '*.proto')
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
-	@echo 'make serve-cluster  PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
-	@echo 'make test       set everything up and run the tests, in TEST_PROCESSES (2)'
-	@echo 'make test-oldest  run the tests of the library on the oldest supported Python that is found'
-	@echo 'make check      the gate: format, lint, types, buf, generated code fresh, tests'
-	@echo 'make crash      kill what serves batch jobs at random moments, ROUNDS times (100), and count what is left'
-	@echo 'make fuzz       throw INPUTS (100,000) at the built program by every protocol, and see what it holds afterwards'
-	@echo 'make audit      look what is installed up in a database of known vulnerabilities'
+	@echo 'make serve-cluster  run PostgreSQL, Valkey, a gateway and two Celery workers on this machine, until Ctrl-C'
+	@echo 'make test       set everything up and run the tests in TEST_PROCESSES processes (2)'
+	@echo 'make test-oldest  run the library tests on the oldest supported Python on this machine'
+	@echo 'make check      run all checks: format, lint, types, buf, generated code, documentation, tests'
+	@echo 'make crash      kill processes of the batch service at random moments, ROUNDS times (100), and check the results'
+	@echo 'make fuzz       send INPUTS inputs (100,000) over every protocol to the built program, and check what it still holds'
+	@echo 'make audit      check the installed packages against a database of known vulnerabilities'
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make docs       build the documentation into build/site'
-	@echo 'make generate   generate code from the protos'
-	@echo 'make deploy-check  carry out deploy/Dockerfile by hand, where no container engine runs'
-	@echo 'make bench      measure against peers, into bench/RESULTS.md'
-	@echo 'make bench-streams  measure long streams and crowds of clients, into bench/STREAMS_RESULTS.md'
-	@echo 'make bench-production  crowds, floods, stops, reloads and deaths under load, into bench/PRODUCTION_RESULTS.md'
-	@echo 'make bench-ocr  measure reading against peers, into bench/OCR_RESULTS.md'
-	@echo 'make bench-batch  measure batch jobs against peers, into bench/BATCH_RESULTS.md'
+	@echo 'make generate   generate code from the protos, and the pages of settings and commands'
+	@echo 'make deploy-check  carry out the steps of deploy/Dockerfile without a container engine'
+	@echo 'make bench      compare with other servers; writes bench/RESULTS.md'
+	@echo 'make bench-streams  measure long streams and many clients; writes bench/STREAMS_RESULTS.md'
+	@echo 'make bench-production  measure many clients, floods, stops, reloads and crashes under load; writes bench/PRODUCTION_RESULTS.md'
+	@echo 'make bench-ocr  compare OCR with other programs; writes bench/OCR_RESULTS.md'
+	@echo 'make bench-batch  compare batch jobs with other systems; writes bench/BATCH_RESULTS.md'
 
 EDITABLE := -e 'gateway[all]' -e sdk/python -e 'services[image,llm,celery,cluster,telemetry]'
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-# One environment serves every target, so that no two of them can disagree.
+# All targets use one environment, so that their versions cannot differ.
 $(VENV)/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml services/pyproject.toml constraints.txt
 	test -x $(BIN)/python || { python=$(PYTHON); test -n "$$python" || { echo 'No Python from 3.11 to 3.13 was found: install one, or name it: make PYTHON=...'; exit 1; }; $$python -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -66,18 +66,18 @@ serve: build/.generated
 serve-cluster: build/.generated
 	exec python -m artificer_services.cluster $(ARGS)
 
-# The JavaScript clients of the tests. Without node the tests leave them out, and say so.
+# The JavaScript clients of the tests. Without Node the tests skip them and say so.
 clients: build/.generated
 	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
 
-# A file of tests runs in one process, in the order that tests/conftest.py gives. 0 is none beside pytest's own.
+# Each test file runs in one process; tests/conftest.py orders the files. 0 runs them in pytest's own process.
 TEST_PROCESSES ?= 2
 PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test: build/.generated clients
 	$(PYTEST) $(ARGS)
 
-# What `diptych` alone installs, with every extra; no service of ours. A packager's minimum is tested as well as the newest.
+# These need only `diptych` with its extras, and `artificer`.
 LIBRARY_TESTS := tests/gateway tests/parity tests/architecture
 
 test-oldest: build/.generated build/oldest/.ready
@@ -99,14 +99,14 @@ INPUTS ?= 100000
 fuzz: build/.generated
 	PYTHONPATH=tests/gen python -m tests.fuzz --inputs $(INPUTS) $(ARGS)
 
-# Not part of the gate: what it says depends on the day, and it needs the network. Where the database does not know a
-# package it fails (--strict): what was not looked up is not clean.
+# Not part of `make check`: it needs the network, and its result changes with the database. --strict fails for a package that
+# the database does not know, since an unknown package is not known to be safe.
 audit: $(VENV)/.ready
 	test -x build/audit/bin/pip-audit || { $(BIN)/python -m venv build/audit && build/audit/bin/pip install --quiet 'pip-audit>=2.10,<3'; }
 	$(BIN)/python -m pip freeze --exclude-editable > build/audit/installed.txt
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement build/audit/installed.txt $(ARGS)
 
-# The newest versions that the packages' ranges allow, on the oldest Python: what supports it supports newer ones too.
+# Resolves the newest allowed versions on the oldest Python: packages that support it support the newer ones too.
 constraints:
 	rm -rf build/constraints
 	$(OLDEST) -m venv build/constraints
@@ -138,17 +138,17 @@ proto: build/.generated
 	buf format -d --exit-code tests/proto
 	python -m codegen.breaking
 
-# Warnings of the build (a broken link, a missing page) are errors; --clean, since a cached page would warn of nothing.
+# Warnings (a broken link, a missing page) are errors. --clean, since a cached page produces no warnings.
 docs: $(VENV)/.ready
 	zensical build --clean --strict
 
-# What is read goes beside what is run: tests wait a part of their time.
+# Static checks run in parallel with the tests, which spend part of their time waiting.
 check: lint fresh
 	@$(MAKE) --no-print-directory -j2 test static
 
 static: types proto docs
 
-# The Dockerfile's steps without a container engine; it downloads what the image is made of.
+# Carries out the Dockerfile's steps without a container engine; downloads the image's packages.
 deploy-check: $(VENV)/.ready
 	python -m codegen.deploy_check
 
