@@ -1,6 +1,6 @@
 """Runs `buf breaking` between the work tree and the protos of the main branch.
 
-The earlier state is BREAKING_BASE, else origin/main, else main; where that is the commit at hand, its parent.
+It compares with BREAKING_BASE, else origin/main, else main; if that is the current commit, with its parent.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from codegen.lay import lay_google
 LAID = ("proto", "buf.yaml")
 
 
-# Python has the filter since 3.11.4; the archive is this repository's own.
+# Python 3.11.4 added the filter; without it extraction is safe too, since git made the archive from this repository.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
 def git(*words: str) -> str | None:
-    """The command's output, or None where git says no."""
+    """Returns the command's output, or None if git fails."""
     done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def earlier() -> str | None:
-    """The commit to compare with, or None where there is no earlier state."""
+    """Returns the commit to compare with, or None if there is none."""
     head = git("rev-parse", "HEAD")
     for name in filter(None, (os.environ.get("BREAKING_BASE"), "origin/main", "main")):
         base = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -43,7 +43,7 @@ def earlier() -> str | None:
 def main() -> int:
     base = earlier()
     if base is None or not git("ls-tree", base, "proto/"):
-        print("buf breaking: skipped, there is no earlier state of the protos to compare with")
+        print("buf breaking: skipped, there is no earlier commit to compare with")
         return 0
     with tempfile.TemporaryDirectory() as folder:
         for name in ("now", "then"):

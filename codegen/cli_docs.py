@@ -1,6 +1,6 @@
 """Writes docs/cli.md, the page of the `diptych` command, from the command's own arguments and options.
 
-With `--check` nothing is written, and a stale page is a failure.
+With `--check` it writes nothing and fails if the page is stale.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 _HEAD = """\
 # The `diptych` command
 
-Each command but `auth` and `health` takes the application as its first argument: `module:factory`, a function that
+Each command except `auth` and `health` takes the application as its first argument: `module:factory`, a function that
 takes the settings and returns the gateway. A command that fails prints one line on standard error and exits non-zero;
-`--debug` prints the traceback as well. [settings.md](settings.md) says what `--config` and `--set` name.
+`--debug` prints the traceback too. [settings.md](settings.md) lists the settings for `--config` and `--set`.
 
 `python -m codegen.cli_docs` writes this page from the command itself.
 """
 
 
 def page() -> str:
-    """The page."""
+    """Returns the page as Markdown."""
     return "\n".join([_HEAD, *_shown("diptych", typer.main.get_command(app))])
 
 
@@ -62,7 +62,7 @@ def _table(parameters: list[Any]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or say that it is stale."""
+    """Writes the page, or with `--check` reports whether it is stale."""
     new = page()
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     if "--check" in arguments:

@@ -1,8 +1,8 @@
-"""Carries out deploy/Dockerfile by hand, in a fresh folder: for machines on which no container engine runs.
+"""Carries out deploy/Dockerfile in a new folder, for machines without a container engine.
 
-Each stage's steps run as they are written, with the image's folders below the fresh one; then the last stage's command
-is started as the image's user, where this is root, over a tree nobody may write to, until its own health check passes.
-The batch worker that compose.yml starts in the same image loads all it needs there, with no broker to serve.
+Runs each stage's steps with the image's folders below the new one. Then starts the last stage's command until its
+health check passes, over a read-only tree and, if this process is root, as the image's user. Finally loads the program
+of compose.yml's batch worker from the same image, without a broker.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _PLACES = ("/var/lib/diptych", "/opt/diptych", "/wheels", "/src")
 
 @dataclass
 class Stage:
-    """What one FROM begins."""
+    """The instructions from one FROM to the next."""
 
     base: str
     steps: list[tuple[str, str]] = field(default_factory=list)
 
     def last(self, name: str) -> str:
-        """The last instruction of that name."""
+        """Returns the last instruction of that name."""
         return [text for kind, text in self.steps if kind == name][-1]
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """The Dockerfile's instructions, comments left out and continued lines joined."""
+    """Yields the Dockerfile's instructions, without comments and with continued lines joined."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
         name, _, rest = line.strip().partition(" ")
@@ -64,9 +64,9 @@ def stages(text: str) -> list[Stage]:
 
 
 class Image:
-    """A stage that is carried out below `top`, with a copy of this Python for what its base image brings.
+    """A stage that is carried out below `top`, with a copy of this Python instead of the base image's.
 
-    A copy, since this one may lie where no other user gets to.
+    A copy, since other users may have no access to this interpreter's folder.
     """
 
     def __init__(self, top: Path) -> None:
@@ -85,12 +85,12 @@ class Image:
         subprocess.run([brought / "bin" / "python", "-m", "ensurepip"], env=self.env, check=True, capture_output=True)
 
     def here(self, text: str) -> str:
-        """The image's paths as they are here."""
+        """Returns `text` with the image's paths replaced by those below `top`."""
         pattern = "|".join(re.escape(place) for place in _PLACES)
         return re.sub(rf"(?<![\w/.])({pattern})(?![\w])", lambda found: f"{self.top}{found[1]}", text)
 
     def carry_out(self, stage: Stage) -> None:
-        """Every step that makes files or sets variables."""
+        """Carries out every step that creates files or sets variables."""
         for name, text in stage.steps:
             if name in ("ARG", "ENV"):
                 for word in shlex.split(text):
@@ -125,7 +125,7 @@ class Image:
 
 
 def serve(image: Image, stage: Stage) -> None:
-    """Start what the image starts, and see that it is ready, that its tree stays as it was, and that it stops."""
+    """Starts the image's command; raises unless it becomes ready, writes only data, and stops."""
     user = int(stage.last("USER").partition(":")[0]) if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory() as scratch:
         if user is not None:
@@ -159,11 +159,11 @@ def serve(image: Image, stage: Stage) -> None:
                 process.kill()
                 process.wait()
         assert _listing(image.top / "opt") == before, "it wrote into its own tree"
-    print("the image's command became ready, stopped in order, and wrote nothing but data")
+    print("the image's command became ready, stopped cleanly, and wrote only data")
 
 
 def load_worker(image: Image) -> None:
-    """Have the worker's program load its settings, its tasks and everything that they import."""
+    """Lets the worker's program load its settings, its tasks and everything that they import."""
     worker = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["worker"]
     with tempfile.TemporaryDirectory() as scratch:
         env = {**image.env, **worker["environment"], "TMPDIR": scratch, "HOME": "/nonexistent"}
@@ -215,7 +215,7 @@ def _listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def _lock(folder: Path) -> None:
-    """Nobody may write below it, as on a read-only root; root may everywhere, so the command runs as another."""
+    """Makes the tree read-only, as a read-only root is. Root could still write, so the command runs as another user."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
@@ -228,7 +228,7 @@ def _unlock(folder: Path) -> None:
 
 
 def main() -> int:
-    """Carry it all out; raises where a step fails."""
+    """Carries out the Dockerfile; raises if a step fails."""
     build, last = stages(DOCKERFILE.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="diptych-image-") as folder:
         top = Path(folder)

@@ -1,8 +1,8 @@
 """Copies protos to where other tools look for them.
 
-google/api and google/rpc go from the installed googleapis-common-protos into a module of this buf workspace: buf's
-modules live inside the workspace, and its registry is not reached when building. With `--contracts`, our own go
-beside the modules generated from them, so that `protoc -I site-packages` finds them where `artificer` is installed.
+google/api and google/rpc are copied from the installed googleapis-common-protos into a module of this buf workspace,
+because builds do not reach buf's registry and buf accepts only modules inside the workspace. With `--contracts`, our
+protos are copied next to the modules generated from them, so that `protoc -I site-packages` finds them in `artificer`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from google import api
 
 ROOT = Path(__file__).parents[1]
-# What the contracts import, and what those files import in turn. google/protobuf/* comes with buf itself.
+# The files that the contracts import, directly and indirectly. google/protobuf/* comes with buf itself.
 NAMES = (
     "google/api/annotations.proto",
     "google/api/field_behavior.proto",
@@ -34,7 +34,7 @@ def lay_google(root: Path) -> None:
 
 
 def lay_contracts(root: Path) -> None:
-    """Copies `root`/proto into the distribution of the generated code, and removes copies of what is gone."""
+    """Copies `root`/proto into the distribution of the generated code, and removes copies of deleted files."""
     source, target = root / "proto", root / "sdk" / "python"
     for copy in (target / "artificer").rglob("*.proto"):
         copy.unlink()

@@ -1,7 +1,7 @@
 """Writes every setting's name, type, default and meaning into docs/settings.md, from the models themselves.
 
-It knows the forms settings have, pydantic models of the gateway and dataclasses of the services, and no single setting.
-With `--check` nothing is written, and a stale page is a failure.
+It knows the two forms of settings, the gateway's pydantic models and the services' dataclasses, and no single setting.
+With `--check` it writes nothing and fails if the page is stale.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 class Undocumented(Exception):
-    """A setting without a meaning; names it."""
+    """A setting has no description; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One setting as it is shown; `name` is dotted, as `--set` takes it."""
+    """One setting as the page shows it; `name` is dotted, as in `--set`."""
 
     name: str
     kind: str
@@ -59,7 +59,7 @@ class Section:
 
 
 def gateway_sections() -> Iterator[Section]:
-    """The settings of the gateway, a section a table. Raises `Undocumented`."""
+    """Yields the gateway's settings, one section per table. Raises `Undocumented`."""
     below = []
     for kind, fields in _by_class(Settings):
         heading = "The gateway" if kind is Settings else inspect.cleandoc(kind.__doc__ or "").partition(".")[0]
@@ -70,7 +70,7 @@ def gateway_sections() -> Iterator[Section]:
 
 
 def _by_class(model: type[BaseModel]) -> Iterator[tuple[type[BaseModel], dict[str, FieldInfo]]]:
-    """The fields by the class they are written in, the model's own first."""
+    """Yields the fields by the class that defines them, the model's own first."""
     left = dict(model.model_fields)
     for kind in model.__mro__:
         own = {name: left.pop(name) for name in inspect.get_annotations(kind) if name in left}
@@ -122,7 +122,7 @@ def _value(value: object) -> str:
 
 
 def _tables(annotation: Any, name: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The models within a type, with the name of the table that holds their fields."""
+    """Yields the models within a type, with the name of the table that holds their fields."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield name, annotation
         return
@@ -168,7 +168,7 @@ def _kind(annotation: Any) -> str:
 
 
 def service_sections(folder: Path = ROOT / "services" / "artificer_services") -> Iterator[Section]:
-    """The settings of every service that has a `settings.py`. Raises `Undocumented`."""
+    """Yields the settings of every service that has a `settings.py`. Raises `Undocumented`."""
     shared = (folder / "kit" / "settings.py").read_text(encoding="utf-8")
     for path in sorted(folder.glob("*/settings.py")):
         source = path.read_text(encoding="utf-8")
@@ -211,7 +211,7 @@ def _docstring(node: ast.stmt | None) -> str:
 
 
 def _comment(field: ast.AnnAssign, comments: Mapping[int, tuple[bool, str]]) -> str:
-    """What stands above the field on lines of its own, and behind it."""
+    """Returns the comment lines above the field and the comment after it."""
     above: list[str] = []
     line = field.lineno - 1
     while line in comments and comments[line][0]:
@@ -222,7 +222,7 @@ def _comment(field: ast.AnnAssign, comments: Mapping[int, tuple[bool, str]]) -> 
 
 
 def _comments(source: str) -> dict[int, tuple[bool, str]]:
-    """The comments by line, and whether each has the line for itself."""
+    """Returns the comments by line, and whether each is alone on its line."""
     found = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -240,7 +240,7 @@ def _constants(module: ast.Module) -> dict[str, object]:
 
 
 def _evaluated(node: ast.expr, constants: Mapping[str, object]) -> object:
-    """A default's value; what is no plain arithmetic of constants is shown as it is written."""
+    """Returns a default's value; an expression that is not plain arithmetic of constants stays as written."""
     match node:
         case ast.Constant():
             return node.value
@@ -277,7 +277,7 @@ def _source_kind(node: ast.expr) -> str:
 
 def _sentence(text: str) -> str:
     first = text.split(" ", 1)[0].rstrip(":,;")
-    # A value or a name that a comment begins with keeps its form.
+    # A value or a name at the beginning of a comment keeps its case.
     keep = not first.isalpha() or first in ("auto", "postgresql", "redis") or not first.islower()
     whole = text if keep else text[0].upper() + text[1:]
     return whole if whole.endswith((".", "!", "?")) else whole + "."
@@ -287,7 +287,7 @@ def _sentence(text: str) -> str:
 
 
 def tables() -> str:
-    """Every setting as Markdown."""
+    """Returns every setting as Markdown."""
     return "\n".join(_shown(section) for section in (*gateway_sections(), *service_sections()))
 
 
@@ -308,11 +308,11 @@ def _cell(text: str) -> str:
 
 
 def page(old: str) -> str:
-    """The page with its tables anew; all else stays. Raises ValueError where the marks are missing."""
+    """Returns the page with new tables and its other text. Raises ValueError if the marks are missing."""
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks the lines between which the settings stand")
+        raise ValueError(f"{PAGE.name} lacks the marks around the tables of settings")
     return f"{before}{begin}\n\n{tables()}\n{end}{after}"
 
 
