@@ -17,10 +17,10 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure Diptych against its peers.")
-    parser.add_argument("--quick", action="store_true", help="one short round, written nowhere")
-    parser.add_argument("--generator", choices=("wrk", "client"), help="wrk where it is on PATH, unless said otherwise")
+    parser.add_argument("--quick", action="store_true", help="one short round; writes no file")
+    parser.add_argument("--generator", choices=("wrk", "client"), help="default: wrk if it is on PATH")
     arguments = parser.parse_args()
-    # A terminated run stops its servers as an interrupted one does.
+    # SIGTERM must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plan = QUICK if arguments.quick else FULL
     began = time.monotonic()

@@ -1,7 +1,7 @@
-"""The load generator that is always there: asyncio protocols on uvloop, where wrk is not on PATH.
+"""The load generator for machines without wrk: asyncio protocols on uvloop.
 
-Run as a process of its own: `python -m bench.client PORT SECONDS CONNECTIONS` with the request on stdin; it prints
-what it measured as JSON. It reads of a response only where it ends, so that it costs a fraction of any server measured.
+Run as a separate process, `python -m bench.client PORT SECONDS CONNECTIONS` with the request on stdin; it prints its
+measurements as JSON. It only finds the end of each response, so that it costs a fraction of any measured server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not a subclass
         self._send()
 
     def _send(self) -> None:
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
 
 
 def _whole(buffer: bytes) -> int:
-    """How long the response is that begins here; 0 while its head is not complete."""
+    """Returns the length of the response at the start of the buffer; 0 while its head is incomplete."""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         return 0

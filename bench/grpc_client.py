@@ -1,7 +1,7 @@
 """The gRPC load generator: `python -m bench.grpc_client PORT METHOD SECONDS`, a grpcio client process.
 
-It is Python and costs about as much a call as the servers do, so that it bounds what it measures: its rates say how
-two gRPC servers compare, and nothing against a REST rate.
+It costs about as much CPU per call as the servers, which limits the rates: they compare two gRPC servers, but cannot be
+compared with a REST rate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 CALLS = 16
-"""Calls under way at a time."""
+"""Concurrent calls."""
 
 
 async def main(port: int, method: str, seconds: float) -> None:

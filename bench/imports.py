@@ -1,6 +1,6 @@
-"""`python -m bench.imports`: CPU milliseconds of importing the gateway, beside the libraries it is made of.
+"""`python -m bench.imports`: CPU milliseconds of importing the gateway, compared with the libraries it builds on.
 
-The median of several fresh processes, less what Python itself takes; the target is 1.1 of those libraries.
+It prints the median of several new processes, less the start of Python itself; the target is 1.1 times those libraries.
 """
 
 from __future__ import annotations

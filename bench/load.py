@@ -1,6 +1,6 @@
-"""Load on one server by one of two generators: wrk where it is on PATH, else `bench.client`.
+"""Load on one server by one of two generators: wrk if it is on PATH, else `bench.client`.
 
-It runs them as processes on the core this process is pinned to, and reads what they print.
+It runs them as processes on the core to which this process is pinned, and parses their output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench import ROOT
 from bench.process import Server
 from bench.request import Request, Result
 
-# Enough to keep a server busy, and few enough that p50 tells the service time and not the queue alone.
+# Enough to keep a server busy, and few enough that p50 reflects the service time and not only the queue.
 CONNECTIONS = 32
 
 
@@ -40,7 +40,7 @@ class Wrk:
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder, "request.lua")
             script.write_bytes(_lua(request))
-            # wrk takes whole seconds only, in its own words "2s".
+            # wrk accepts whole seconds only, written as "2s".
             command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script)]
             command.append(f"http://127.0.0.1:{port}{request.path}")
             text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -84,7 +84,7 @@ class Own:
 
 
 def generator(name: str | None = None) -> Generator:
-    """The one asked for by name, else the best there is."""
+    """Returns the generator of that name, or the better one available."""
     found = shutil.which("wrk") is not None
     if name == "wrk" and not found:
         raise RuntimeError("wrk is not on PATH")
@@ -92,16 +92,16 @@ def generator(name: str | None = None) -> Generator:
 
 
 def measure(load: Generator, server: Server, request: Request, seconds: float) -> Result:
-    """One run, with the CPU time the servers used a request."""
+    """Measures one run, with the servers' CPU time per request."""
     before = server.cpu_seconds()
     result = load.run(server.http, request, seconds)
     used = server.cpu_seconds() - before
-    # The generators differ in how exactly they keep the time, so requests are counted by rate and length alike.
+    # The generators keep the time with different precision, so the number of requests is rate times duration.
     return replace(result, cpu=used / (result.rate * max(1, round(seconds))) * 1e6)
 
 
 def measure_grpc(server: Server, method: str, seconds: float) -> Result:
-    """One run of a gRPC method by a grpcio client process."""
+    """Measures one run of a gRPC method with a grpcio client process."""
     command = [sys.executable, "-m", "bench.grpc_client", str(server.grpc), method, str(seconds)]
     before = server.cpu_seconds()
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

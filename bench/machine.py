@@ -1,4 +1,4 @@
-"""What the numbers were measured on: hardware and versions, nothing that names a machine or a person."""
+"""The hardware and versions of a measurement, without names of machines or people."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ _PACKAGES = (
 def describe(generator: str, cores: tuple[int | None, int | None]) -> Iterator[tuple[str, str]]:
     """Names and values, in order."""
     yield "CPU", _cpu()
-    pinned = "servers on one, the load generator on the other" if cores[0] is not None else "not pinned: all share them"
+    pinned = (
+        "servers on one, the load generator on the other"
+        if cores[0] is not None
+        else "not pinned: shared by all processes"
+    )
     yield "Cores", f"{os.cpu_count()}; {pinned}"
     yield "Kernel", f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}"
     yield "Python", f"{platform.python_implementation()} {platform.python_version()}"
     yield "Versions", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield "HTTP load", generator
-    yield "gRPC load", "a grpcio client process, which bounds it"
+    yield "gRPC load", "a grpcio client process, which limits the rates"
     yield "Commit", _commit()
 
 

@@ -1,7 +1,7 @@
-"""The match alone, without a request around it: microseconds among few routes and among many.
+"""The time of a match alone, without a request: microseconds among few routes and among many.
 
-Run as a process of its own on the servers' core: `python -m bench.match` prints them as JSON. Every table is asked for
-as many different paths, spread over all its routes, so that no size has warmer caches than another.
+Run as a separate process on the servers' core: `python -m bench.match` prints them as JSON. Every table matches the
+same number of different paths, spread over all its routes, so that no size has warmer caches than another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOOPS, _REPEATS = 300, 15
 
 
 def table(routes: int) -> RouteTable[int]:
-    """A table of so many routes."""
+    """Returns a table with `routes` routes."""
     made = (Route(verb="GET", template=parse(template(number)), target=number) for number in range(routes))
     return RouteTable(made)
 

@@ -1,6 +1,6 @@
-"""Servers as subprocesses on a core of their own, with what the kernel says of them: CPU time and peak memory.
+"""Servers as subprocesses on a dedicated core, with the kernel's figures for them: CPU time and peak memory.
 
-It knows no protocol but the line of JSON in which a server tells its ports.
+It knows no protocol except the line of JSON in which a server reports its ports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STOP_SECONDS = 5.0
 
 
 def cores() -> tuple[int | None, int | None]:
-    """The servers' core and the load generator's; None where there are not two, or no way to choose."""
+    """Returns the servers' core and the load generator's; None without two cores or without a way to pin."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     free = sorted(os.sched_getaffinity(0))
@@ -30,14 +30,14 @@ def cores() -> tuple[int | None, int | None]:
 
 
 def pin(core: int | None) -> None:
-    """Keep this process, and those it starts, to one core."""
+    """Pins this process, and those it starts, to one core."""
     if core is not None:
         os.sched_setaffinity(0, {core})
 
 
 @dataclass
 class Server:
-    """Running processes that answer together: one, or a proxy and what stands behind it."""
+    """Running processes that answer together: one, or a proxy and the server behind it."""
 
     name: str
     processes: list[subprocess.Popen[str]]
@@ -45,7 +45,7 @@ class Server:
     grpc: int = 0
 
     def cpu_seconds(self) -> float:
-        """CPU time used since they began, in user and in kernel mode."""
+        """CPU time since their start, in user and kernel mode."""
         return sum(_cpu_seconds(process.pid) for process in self.processes)
 
     def peak(self) -> float:
@@ -53,9 +53,9 @@ class Server:
         return sum(_status_kib(process.pid, "VmHWM") for process in self.processes) / 1024
 
     def forget_peak(self) -> None:
-        """Begin the peak anew at what is resident now."""
+        """Resets the peak to the current resident memory."""
         for process in self.processes:
-            with contextlib.suppress(OSError):  # a kernel may keep this from us; then the peak is the whole run's
+            with contextlib.suppress(OSError):  # some kernels forbid this; then the peak is that of the whole run
                 Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
 
@@ -77,7 +77,7 @@ def _status_kib(pid: int, name: str) -> int:
 
 @contextlib.contextmanager
 def started(command: Sequence[str], core: int | None) -> Iterator[subprocess.Popen[str]]:
-    """The command running on `core`; it ends when the block does, however that ends."""
+    """Runs the command on `core` until the block ends, also by an exception."""
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -100,7 +100,7 @@ def started(command: Sequence[str], core: int | None) -> Iterator[subprocess.Pop
 
 @contextlib.contextmanager
 def server(name: str, module: str, core: int | None, *arguments: str) -> Iterator[Server]:
-    """`bench.servers.<module>`, ready to be asked."""
+    """Runs `bench.servers.<module>`, ready for requests."""
     with started([sys.executable, "-m", f"bench.servers.{module}", *arguments], core) as process:
         ports = json.loads(_first_line(process))
         yield Server(name, [process], http=ports.get("http", 0), grpc=ports.get("grpc", 0))

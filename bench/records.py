@@ -1,4 +1,4 @@
-"""What every server answers with: plain records, as a store gives them. Each server makes messages of its own of them.
+"""The data of all answers: plain records, as a store returns them. Each server converts them to its own messages.
 
 It knows no framework.
 """
@@ -13,7 +13,7 @@ UPLOAD_BYTES = 16 * 1024 * 1024
 # JSON carries bytes as base64, four characters for three bytes; the rest is the object around it.
 BODY_LIMIT = UPLOAD_BYTES * 4 // 3 + 64 * 1024
 STREAM_PAUSE_SECONDS = 0.01
-"""How long a stream rests after its first message: a first byte that waits for more shows up in the table."""
+"""The pause after a stream's first message: a server that holds the first message back shows it in the table."""
 
 
 class Record(NamedTuple):
@@ -37,7 +37,7 @@ STORE = [
 ]
 BY_ID = {record.id: record for record in STORE}
 
-# A message three levels deep, with a list, a map and a moment.
+# A message three levels deep, with a list, a map and a timestamp.
 NESTED: dict[str, Any] = {
     "title": "Lasagne",
     "priceCents": "1450",

@@ -1,6 +1,6 @@
-"""The table of ratios and the budgets of DESIGN.md section 3, as Markdown that reads well in a terminal too.
+"""The table of ratios and the performance budgets, as Markdown that is also readable in a terminal.
 
-It knows no server: it takes what was measured, and gives text.
+It knows no server: it turns measurements into text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bench.request import Result
 from bench.scenarios import DIPTYCH, ENVOY, GRPC_AIO, JSON_UPLOAD, PYDANTIC, RAW, RAW_UPLOAD, UNARY, Measured
 from bench.slow import UPLOADS_AT_ONCE
 
-# In bodies: the pieces as they arrive, joined, as the message holds them, and as a client sends them in JSON.
+# In bodies: the received pieces, the joined body, the message's copy, and the base64 of a JSON body.
 MEMORY_FACTOR = 4.0
 GET, POST, LIST = UNARY
 BODY_MIB = UPLOAD_BYTES / 1024 / 1024
@@ -52,10 +52,10 @@ _LOAD = ("requests/s", "Diptych ÷ it", "p50 ms", "p99 ms", "CPU µs/request", "
 
 
 def budgets(measured: Measured) -> list[tuple[str, ...]]:
-    """Each budget: what, the bound, the ratio by CPU time and by rate, and whether it is held.
+    """Returns each budget: its name, the bound, the ratios by CPU time and by rate, and whether it is held.
 
-    Judged by CPU time a request where there is a load: a rate also tells how the kernel shared the core with others,
-    and raw ASGI may not fill its core, so that its rate understates it. Both ratios stand in the table.
+    Load is judged by CPU time per request. A rate also depends on how the kernel shared the core with other processes,
+    and raw ASGI may not fill its core, so that its rate understates it. The table has both ratios.
     """
     http = measured.http
 
@@ -93,23 +93,22 @@ def _mark(held: bool) -> str:
 
 
 def report(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> str:
-    """The whole text."""
+    """Returns the whole text."""
     return "\n".join(_lines(measured, machine, how)) + "\n"
 
 
 def _lines(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> Iterator[str]:
     yield "# Benchmarks"
     yield ""
-    yield "Written by `make bench`. Only ratios within one run mean anything: the machine may be busy otherwise."
+    yield "Written by `make bench`. Compare only ratios within one run: the machine may have other work."
     yield (
-        "CPU µs/request is the servers' own processor time. "
-        "A busy machine bends it less than the rate, but bends it too."
+        "CPU µs/request is the servers' own processor time. Other work on the machine affects it less than the rate."
     )
     yield ""
     yield from (f"- {name}: {value}" for name, value in machine)
     yield f"- How: {how}"
     yield from _section("Budgets")
-    yield from table(("budget (DESIGN.md section 3)", "bound", "measured", "by rate", ""), budgets(measured))
+    yield from table(("budget", "bound", "measured", "by rate", ""), budgets(measured))
     for name, results in measured.http.items():
         yield from _section(name)
         yield from table(("server", *_LOAD), _load_rows(results, DIPTYCH))
@@ -139,7 +138,7 @@ def _lines(measured: Measured, machine: Iterable[tuple[str, str]], how: str) -> 
     )
     yield from table(("server", "raw ms", "raw MiB each", "JSON ms", "JSON MiB each"), uploads)
     yield ""
-    yield f"MiB each: by what {UPLOADS_AT_ONCE} uploads at once raised the peak. Raw ASGI counts and keeps nothing."
+    yield f"MiB each: how much each of {UPLOADS_AT_ONCE} concurrent uploads adds to the peak. Raw ASGI discards bodies."
     yield from _section("First message of a stream")
     own = measured.streams[DIPTYCH]
     streams = (

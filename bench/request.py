@@ -1,4 +1,4 @@
-"""The requests of the scenarios and what a measurement of them gives. Plain values; they know no server."""
+"""The requests of the scenarios and the results of measuring them. Plain values that know no server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.records import NESTED, UPLOAD_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, sent over and over."""
+    """One HTTP request, sent repeatedly."""
 
     verb: str
     path: str
@@ -20,7 +20,7 @@ class Request:
     accept: str = "*/*"
 
     def wire(self) -> bytes:
-        """The request as HTTP/1.1."""
+        """Returns the request as HTTP/1.1."""
         lines = [f"{self.verb} {self.path} HTTP/1.1", "host: bench", f"accept: {self.accept}"]
         if self.body:
             lines += [f"content-type: {self.content_type}", f"content-length: {len(self.body)}"]
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Requests a second, latencies in milliseconds, and the servers' CPU time a request in microseconds."""
+    """Requests per second, latencies in milliseconds, and the servers' CPU time per request in microseconds."""
 
     rate: float
     p50: float
@@ -44,7 +44,7 @@ TICKS = Request("GET", "/v1/ticks", accept="application/x-ndjson")
 
 
 def uploads() -> tuple[Request, Request]:
-    """The same bytes as they are, and as base64 in JSON."""
+    """Returns requests that upload the same bytes raw and as base64 in JSON."""
     data = bytes(range(256)) * (UPLOAD_BYTES // 256)
     blob = b'{"data":"%s","contentType":"application/octet-stream"}' % base64.b64encode(data)
     return (
@@ -54,6 +54,6 @@ def uploads() -> tuple[Request, Request]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of all are not above."""
+    """Returns the smallest value that at least `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

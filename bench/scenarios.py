@@ -1,6 +1,6 @@
-"""What is measured, in which order: every server in turn, round after round, so that a busy moment hits them all.
+"""The scenarios and their order: every server in turn, in several rounds, so that a busy moment affects all of them.
 
-It starts the servers, checks that they give one answer, and hands back medians; it prints nothing.
+It starts the servers, checks that they answer alike, and returns medians; it prints nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how often; the median of `rounds` counts."""
+    """The duration and number of rounds; the result is the median of `rounds`."""
 
     seconds: float
     rounds: int
@@ -61,7 +61,7 @@ class Measured:
 
 
 def run(plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: Say) -> Measured:
-    """Measure everything on this machine."""
+    """Measures everything on this machine."""
     servers_core, own_core = cores
     pin(own_core)
     measured = Measured()
@@ -101,7 +101,7 @@ def _wide(one: Server) -> Request:
 
 
 def _rounds(servers: list[Server], plan: Plan, once: Callable[[Server], Result]) -> dict[str, Result]:
-    """The median of each server's rounds; the servers take turns."""
+    """Returns the median of each server's rounds; the servers take turns."""
     found: defaultdict[str, list[Result]] = defaultdict(list)
     for _ in range(plan.rounds):
         for one in servers:
@@ -123,7 +123,7 @@ def _match_alone(core: int | None) -> dict[int, float]:
 
 
 def _check(servers: list[Server]) -> None:
-    """Raises RuntimeError unless every server gives the same answers: else they would not do the same work."""
+    """Raises RuntimeError unless every server gives the same answers: otherwise they would not do the same work."""
     for name, request in UNARY.items():
         answers = {one.name: _ask(one, request) for one in servers}
         for other, answer in answers.items():

@@ -18,7 +18,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def dish(record: Record) -> pb.Dish:
-    """A record as a message."""
+    """Returns a record as a message."""
     return pb.Dish(
         id=record.id,
         title=record.title,
@@ -56,5 +56,5 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
 
 def kitchen() -> Kitchen:
-    """The servicer; what it leaves out answers UNIMPLEMENTED."""
+    """Returns the servicer; methods that it does not implement answer UNIMPLEMENTED."""
     return Kitchen()  # type: ignore[abstract]  # the stubs ask for every method, the generated base class does not

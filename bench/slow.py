@@ -1,6 +1,6 @@
-"""What a load generator does not measure: large uploads, and the first byte of a stream, over plain sockets.
+"""Measurements that a load generator cannot make: large uploads, and the first byte of a stream, over plain sockets.
 
-It knows HTTP/1.1 just so far as these two need it.
+It knows only as much HTTP/1.1 as these two need.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ UPLOADS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Seconds for one upload alone, and MiB of peak memory that each of several at once added."""
+    """Seconds for a single upload, and MiB of peak memory that each of several concurrent uploads added."""
 
     seconds: float
     memory: float
 
 
 def upload(server: Server, request: Request, times: int) -> Upload:
-    """Upload one after another, then several at once."""
+    """Measures uploads one after another, then several at once."""
     wire = request.wire()
     took = [_exchange(server.http, wire) for _ in range(times)]
     server.forget_peak()
@@ -36,7 +36,7 @@ def upload(server: Server, request: Request, times: int) -> Upload:
 
 
 def _exchange(port: int, wire: bytes) -> float:
-    """Seconds from the first byte sent to the answer's end."""
+    """Returns the seconds from the first byte sent to the end of the answer."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         began = time.perf_counter()
         connection.sendall(wire)
@@ -63,7 +63,7 @@ def _complete(answer: bytes) -> bool:
 
 
 def first_byte(server: Server, request: Request, times: int) -> Result:
-    """Milliseconds until a stream's first message; each stream is read to its end before the next is asked for."""
+    """Returns milliseconds until a stream's first message; each stream is read to its end before the next begins."""
     wire, took = request.wire(), []
     with socket.create_connection(("127.0.0.1", server.http)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

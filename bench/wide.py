@@ -1,6 +1,6 @@
-"""A service of any number of routes, made at run time: what a large API's table looks like.
+"""A service with any number of routes, built at run time, whose table is like a large API's.
 
-Its methods share the kitchen's messages; a third of them each have a plain, a nested and a custom-verb template.
+Its methods use the kitchen's messages; a third of them have plain, a third nested, and a third custom-verb templates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HTTP: Any = annotations_pb2.http  # the installed googleapis stubs type it as a
 
 
 def template(number: int) -> str:
-    """The template of one route."""
+    """Returns the template of one route."""
     return (
         f"/v1/things{number}/{{dish_id}}",
         f"/v1/kitchens/*/things{number}/{{dish_id}}",
@@ -30,12 +30,12 @@ def template(number: int) -> str:
 
 
 def path(number: int) -> str:
-    """A path that only that route matches."""
+    """Returns a path that only that route matches."""
     return template(number).replace("{dish_id}", "dish-0").replace("*", "north")
 
 
 def register(gateway: Gateway, routes: int) -> None:
-    """Put a service of `routes` methods, each with one GET route, into the pool and on the gateway."""
+    """Adds a service of `routes` methods, each with one GET route, to the pool and to the gateway."""
     service = f"Wide{routes}Service"
     file = descriptor_pb2.FileDescriptorProto(
         name=f"bench/v1/wide{routes}.proto", package=PACKAGE, syntax="proto3", dependency=[pb.DESCRIPTOR.name]

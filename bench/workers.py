@@ -1,7 +1,7 @@
-"""`python -m bench.workers`: what `diptych serve --workers` serves by one process and by several; prints a table.
+"""`python -m bench.workers`: the rates of `diptych serve` with one worker and with several; prints a table.
 
-Nothing is pinned: the load generators share the cores with the workers, so that with as many workers as cores the last
-one is worth less than it would be on a machine of its own. `--full` also writes bench/WORKERS_RESULTS.md.
+No process is pinned: the load generators share the cores with the workers, so that with as many workers as cores the
+last worker adds less than it would on a dedicated machine. `--full` also writes bench/WORKERS_RESULTS.md.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from bench.report import table
 from bench.request import GET
 
 RESULTS = ROOT / "bench" / "WORKERS_RESULTS.md"
-# The kernel spreads connections by a hash of theirs: of a handful all may be one worker's.
+# The kernel distributes connections by a hash: with only a few, one worker may get all of them.
 CONNECTIONS = 32
 _PORTS = rb"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)"
 _READY = (re.compile(_PORTS), re.compile(rb"workers are ready: " + _PORTS))
 
-# Ports, of one server: rate, and CPU time a call in microseconds.
+# From a server's ports: the rate, and the CPU time per call in microseconds.
 Measure = Callable[[Server, float], tuple[float, float]]
 
 
 @dataclass
 class Crowd(Server):
-    """A supervisor and its workers, or the one process that there is."""
+    """A supervisor and its workers, or a single process."""
 
     pid: int = 0
 
     def cpu_seconds(self) -> float:
-        """CPU time of all of them."""
+        """The CPU time of all processes."""
         return _family_seconds(self.pid)
 
 
@@ -60,7 +60,7 @@ def _family_seconds(pid: int) -> float:
 
 @contextlib.contextmanager
 def crowd(workers: int, *arguments: str) -> Iterator[Crowd]:
-    """`diptych serve` with so many workers, all of them ready."""
+    """Runs `diptych serve` with `count` workers, all of them ready."""
     command = [sys.executable, "-m", "diptych.cli", "serve", "bench.servers.crowd:create", *arguments]
     command += ["--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
     command += ["--set", "telemetry.access_log=false"]
@@ -113,7 +113,7 @@ FACES: dict[str, tuple[Sequence[str], Measure]] = {
 
 
 def lines(counts: Sequence[int], seconds: float, rounds: int) -> Iterator[str]:
-    """What was found, in Markdown: every count in turn, round after round."""
+    """Yields the results as Markdown: every number of workers in turn, in several rounds."""
     rows = []
     for face, (arguments, one_run) in FACES.items():
         found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
@@ -131,7 +131,7 @@ def lines(counts: Sequence[int], seconds: float, rounds: int) -> Iterator[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench.workers", description="Measure one machine's worth of workers.")
+    parser = argparse.ArgumentParser(prog="bench.workers", description="Measure one machine's workers.")
     parser.add_argument("--workers", type=int, action="append", help="how many; may be repeated (1 and 2)")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=1)
@@ -142,7 +142,7 @@ def main() -> int:
     print("\n".join(text))
     if given.full:
         about = [f"- {name}: {value}" for name, value in describe(generator().name, (None, None))]
-        head = ["# Workers", "", "Made by `python -m bench.workers --full`.", "", *about, ""]
+        head = ["# Workers", "", "Written by `python -m bench.workers --full`.", "", *about, ""]
         RESULTS.write_text("\n".join([*head, *text]) + "\n", encoding="utf-8")
     return 0
 

@@ -1,1 +1,1 @@
-"""How fast jobs are run, beside the ways people run them otherwise, and what a job of a million items costs."""
+"""The speed of batch jobs compared with common alternatives, and the cost of a job with a million items."""

@@ -1,6 +1,6 @@
-"""`python -m bench.batch`: jobs beside their peers, a very large job, and how late a client hears of a commit.
+"""`python -m bench.batch`: jobs compared with other systems, a very large job, and the delay from a commit to a client.
 
-It prints, and writes bench/BATCH_RESULTS.md in a full run. Exits with 1 where a target is missed.
+It prints the results, and a full run writes bench/BATCH_RESULTS.md. It exits with 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from bench.ocr.corpus import scanned
 from bench.report import table
 
 RESULTS = Path(__file__).parents[1] / "BATCH_RESULTS.md"
-# Durable items a second, one transaction each (issue 4, item 7).
+# Durable items per second, one transaction each.
 TARGET = 3000.0
 _DIPTYCH = "Diptych, checkpoint 1"
 _LARGE, _COMMITS = 1_000_000, 100
-_MEMORY = 64.0  # MiB that the gateway may grow by while a million items come in: buffers, and nothing that lasts
+_MEMORY = 64.0  # MiB by which the gateway may grow while it receives a million items: buffers only
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many items each runs; slow ones run fewer, since a rate needs no more."""
+    """How many items each system runs; slow ones run fewer, which is enough for a rate."""
 
     nothing: int = 40_000
     celery: int = 6_000
@@ -46,7 +46,7 @@ _SMALL = Sizes(nothing=2000, celery=300, nap=100, ocr=4, large=20_000, commits=1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way to run one task."""
+    """One system that runs one task."""
 
     task: str
     name: str
@@ -72,7 +72,7 @@ def _rows(sizes: Sizes, workers: int, folder: Path) -> Iterator[Row]:
     yield Row(NOTHING, "the same, chunks of 50", workers, len(texts), peers.pool(NOTHING, texts, workers, 50))
     with ours.service(workers, folder) as service:
         for task, items in (work | {OCR: names}).items():
-            service.run(task, items[: workers * 4])  # every worker has done some before anything counts
+            service.run(task, items[: workers * 4])  # every worker has done some items before the measurement begins
             yield Row(task, _DIPTYCH, workers, len(items), service.run(task, items, checkpoint=1))
         seconds = service.run(NOTHING, texts, checkpoint=50)
         yield Row(NOTHING, "Diptych, checkpoint 50", workers, len(texts), seconds)
@@ -99,7 +99,7 @@ def _report(sizes: Sizes, workers: int) -> Iterator[str]:
     load = os.getloadavg()[0]
     yield "# Batch jobs"
     yield ""
-    yield "Written by `make bench-batch`. Only ratios within one run mean anything: the machine may be busy otherwise."
+    yield "Written by `make bench-batch`. Compare only ratios within one run: the machine may have other work."
     yield ""
     facts = dict(machine.describe("", (None, None)))
     yield from (f"- {name}: {facts[name]}" for name in ("CPU", "Kernel", "Python", "Commit"))
@@ -138,7 +138,7 @@ def _report(sizes: Sizes, workers: int) -> Iterator[str]:
     quantiles = [f"{ours.middle(late, share):.0f}" for share in (0.5, 0.9, 0.99)]
     yield from table(("commits", "p50 ms", "p90 ms", "p99 ms"), [(f"{len(late)}", *quantiles)])
     yield ""
-    yield "By StreamProgress over gRPC; the worker is another process than the gateway, which looks ten times a second."
+    yield "By StreamProgress over gRPC; the worker is a separate process, and the gateway polls ten times a second."
 
 
 def _cells(rows: Sequence[Row], alone: float, own: float) -> Iterator[tuple[str, ...]]:
@@ -167,9 +167,9 @@ def _mark(met: bool) -> str:
 
 
 def main() -> int:
-    """Measure, print, write; 1 where a target is missed."""
+    """Measures, prints and writes; returns 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="bench.batch", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a few items of each; written nowhere")
+    parser.add_argument("--small", action="store_true", help="a few items of each; writes no file")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     sizes = _SMALL if arguments.small else Sizes()

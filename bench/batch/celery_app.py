@@ -1,4 +1,4 @@
-"""Plain Celery, as its documentation has it: tasks, a Redis broker and a Redis result back end, all defaults."""
+"""Plain Celery as in its documentation: tasks, a Redis broker and a Redis result backend, all with defaults."""
 
 from __future__ import annotations
 

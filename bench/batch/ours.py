@@ -1,4 +1,4 @@
-"""Jobs by the batch service: its program as a process of its own, asked over gRPC as anybody would."""
+"""Jobs of the batch service: its program in a separate process, called over gRPC as by any client."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ _ENDED = (pb.JOB_STATUS_COMPLETED, pb.JOB_STATUS_FAILED, pb.JOB_STATUS_CANCELLED
 
 
 class Service:
-    """The running service, and what the kernel says of it."""
+    """The running service, and the kernel's figures for it."""
 
     def __init__(self, server: process.Server, channel: grpc.Channel, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.stub: rpc.BatchServiceStub = rpc.BatchServiceStub(channel)
 
     def create(self, task: str, items: Iterable[str], *, concurrency: int = 0, checkpoint: int = 1) -> pb.Job:
-        """A job that waits to be started."""
+        """Creates a job that is not started yet."""
         options = pb.JobOptions(concurrency=concurrency, checkpoint_frequency=checkpoint)
         request = pb.CreateJobRequest(name="bench", phases=[_PHASES[task]], options=options)
         job = self.stub.CreateJob(request)
         return self.stub.UploadItems(_messages(job.id, items)).job
 
     def run(self, task: str, items: Sequence[str], *, checkpoint: int = 1) -> float:
-        """Seconds from the start of a job until its client has heard that it ended."""
+        """Returns the seconds from the start of a job until its client learns that it ended."""
         job = self.create(task, items, checkpoint=checkpoint)
         began = time.perf_counter()
         self.stub.StartJob(pb.StartJobRequest(job_id=job.id))
@@ -64,7 +64,7 @@ class Service:
 
 @contextlib.contextmanager
 def service(workers: int, root: Path | None = None, **settings: Any) -> Iterator[Service]:
-    """The service on a database of its own, with workers that are ready."""
+    """Runs the service on a new database, with workers that are ready."""
     with tempfile.TemporaryDirectory() as folder:
         tasks = {"root": str(root)} if root else {}
         values = {"data_dir": folder, "workers": workers, "trial_tasks": True, "tasks": tasks, **settings}
@@ -83,7 +83,7 @@ def _messages(job_id: str, items: Iterable[str]) -> Iterator[pb.UploadItemsReque
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """A job of very many items: seconds, MiB, and milliseconds of questions about it."""
+    """A job with very many items: seconds, MiB, and milliseconds of calls about it."""
 
     count: int
     create: float
@@ -96,7 +96,7 @@ class Large:
 
 
 def large(count: int) -> Large:
-    """Make such a job, start it, ask about it, and cancel it."""
+    """Creates such a job, starts it, queries it, and cancels it."""
     with service(1, engine="none") as one:
         one.create(NOTHING, ("warm" for _ in range(_MESSAGE)))
         one.server.forget_peak()
@@ -120,9 +120,9 @@ def _ms(call: Any) -> float:
 
 
 def latency(count: int) -> list[float]:
-    """Milliseconds from the commit of an item's result until a client's stream has brought it, sorted.
+    """Returns milliseconds from the commit of an item's result until a client's stream delivers it, sorted.
 
-    This process is the worker, so that both moments are of one clock.
+    This process is the worker, so that one clock measures both moments.
     """
     with service(1, engine="none") as one:
         job = one.create(NOTHING, (str(number) for number in range(count)), concurrency=1)
@@ -148,7 +148,7 @@ def _commits(one: Service, job_id: str, count: int, heard: queue.SimpleQueue[tup
     assert slot is not None
     (claimed,) = store.claim(slot, 1)
     for number in range(1, count + 1):
-        # At a moment that has nothing to do with when the gateway looks.
+        # At a moment that is independent of the gateway's polling.
         time.sleep(0.05 + 0.1 * ((number * 0.618) % 1))
         outcome = Done(index=claimed.index, phase=claimed.phase, output="done")
         following = store.checkpoint(slot, [outcome], want=1)
@@ -165,5 +165,5 @@ def _commits(one: Service, job_id: str, count: int, heard: queue.SimpleQueue[tup
 
 
 def middle(values: list[float], share: float) -> float:
-    """The value that so large a share of sorted values is below."""
+    """Returns the value below which that share of sorted values lies."""
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]

@@ -1,6 +1,6 @@
-"""Jobs as people run them otherwise: each takes a task and items, and gives the seconds until all was done.
+"""Jobs in other systems: each takes a task and items, and returns the seconds until all items are done.
 
-None of them stores an item before it is told of; Celery's results are in Redis, the others' in memory.
+None of them stores an item's result durably before reporting it; Celery's results are in Redis, the others' in memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _START_SECONDS = 60.0
 
 
 def pool(task: str, items: Sequence[str], workers: int, chunk: int = 1) -> float:
-    """ProcessPoolExecutor.map: the least that it can cost to hand an item to another process and have it back."""
+    """ProcessPoolExecutor.map: the least that passing an item to another process and back can cost."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         warm = list(itertools.islice(itertools.cycle(items), workers * 4))
         list(executor.map(WORK[task], warm))
@@ -41,7 +41,7 @@ def pool(task: str, items: Sequence[str], workers: int, chunk: int = 1) -> float
 
 
 def alone(task: str, items: Sequence[str]) -> float:
-    """Seconds an item of the task itself, in one process that does nothing else and ends as a pool's do."""
+    """Returns the task's own seconds per item, in one process that does nothing else and ends as a pool's does."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         return executor.submit(_mean, task, items).result()
 
@@ -56,7 +56,7 @@ def _mean(task: str, items: Sequence[str]) -> float:
 
 @contextlib.contextmanager
 def celery(workers: int) -> Iterator[Any]:
-    """A Celery worker with as many children, and what runs a group on it."""
+    """Runs a Celery worker with `workers` children; yields a function that runs a group on it."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         url = stack.enter_context(_valkey())
@@ -106,7 +106,7 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 
 def background(task: str, items: Sequence[str]) -> float:
-    """FastAPI's BackgroundTasks and a loop: one item after the other, in a thread of the server."""
+    """FastAPI's BackgroundTasks and a loop: one item after another, in a thread of the server."""
     with process.server("background", "background", None) as server, httpx2.Client(timeout=60) as client:
         base = f"http://127.0.0.1:{server.http}"
         job = {"id": uuid.uuid4().hex, "task": task}

@@ -1,6 +1,6 @@
-"""The three tasks that everybody runs: nothing at all, ten milliseconds, and reading a scanned page.
+"""The three tasks that every system runs: nothing, ten milliseconds of sleep, and OCR of a scanned page.
 
-They take a text and give one. Reading is done by the same engine for all, made once in each process.
+They take and return text. All systems use the same OCR engine, created once in each process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def nap(text: str) -> str:
 
 
 def read(path: str) -> str:
-    """The text of a scan."""
+    """Returns the text of a scan."""
     text: str = _reader().run(_Work(path)).text
     return text
 
@@ -41,7 +41,7 @@ WORK: dict[str, Callable[[str], str]] = {NOTHING: nothing, NAP: nap, OCR: read}
 @cache
 def _reader() -> Any:
     reader = create({})
-    Finalize(None, reader.close, exitpriority=0)  # unlike atexit, it is heard in the children of pools too
+    Finalize(None, reader.close, exitpriority=0)  # unlike atexit, this also runs in the children of pools
     return reader
 
 
@@ -62,4 +62,4 @@ class _Work:
         return Path(self.path).read_bytes(), ""
 
     def log(self, level: int, message: str) -> None:
-        """Nobody reads it."""
+        """Discards the result."""

@@ -1,1 +1,1 @@
-"""How fast and how well documents are read, beside the ways people read them otherwise."""
+"""The speed and accuracy of reading documents compared with other programs."""

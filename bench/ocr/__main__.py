@@ -1,6 +1,6 @@
 """`python -m bench.ocr`: measures reading, prints a table and writes bench/OCR_RESULTS.md.
 
-Exits with 1 where a target is missed. The naive loop reads a part of each set only, and is compared on those pages.
+Exits with 1 if a target is missed. The naive loop reads only a part of each set, and is compared on those pages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RESULTS = Path(__file__).parent.parent / "OCR_RESULTS.md"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One tool on one set: wall and processor seconds a page, character error rate in percent."""
+    """One tool on one set: wall and CPU seconds per page, character error rate in percent."""
 
     sample: str
     tool: str
@@ -51,7 +51,7 @@ class Target:
 
 
 async def _read(service: OcrService, pdf: bytes) -> tuple[list[str], float, float]:
-    """The texts, the seconds until the first page, and the seconds in all."""
+    """Returns the texts, the seconds until the first page, and the total seconds."""
     started, first, texts = time.perf_counter(), 0.0, []
     async with aclosing(service.reader.pages(pdf, Choices())) as pages:
         async for page in pages:
@@ -68,12 +68,12 @@ def _peer(sample: Sample, tool: str, pages: int, read: Callable[[bytes, int], li
 
 
 def _spent() -> float:
-    """Processor seconds of this process and of those it started that have ended."""
+    """Returns the CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def _spent_by(service: OcrService) -> float:
-    """Processor seconds of the workers."""
+    """Returns the CPU seconds of the workers."""
     stats = [Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split() for worker in service.pool.workers]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
@@ -89,7 +89,7 @@ async def _measure(say: Callable[[Row], None]) -> tuple[list[Row], list[Target]]
     rows: list[Row] = []
     service = build()
     async with service.lifespan():
-        await _read(service, sets[0][0].pdf)  # every worker has read a page before anything counts
+        await _read(service, sets[0][0].pdf)  # every worker has read a page before the measurement begins
         same = 0.0
         for sample, part in sets:
             cpu = _spent_by(service)
@@ -158,7 +158,7 @@ def _report(rows: list[Row], targets: list[Target], took: float, load: float) ->
 
 
 def main() -> int:
-    """Measure, print, write; 1 where a target is missed."""
+    """Measures, prints and writes; returns 1 if a target is missed."""
     started, load = time.perf_counter(), os.getloadavg()[0]
     rows, targets = asyncio.run(
         _measure(

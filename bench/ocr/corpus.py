@@ -1,6 +1,6 @@
-"""Documents whose text is known, since it is written here: born-digital pages, and scans with what scanners do.
+"""Documents with known text: born-digital pages, and scans with the distortions of scanners.
 
-The same documents on every run: all chance comes from fixed seeds.
+Every run creates the same documents: all randomness comes from fixed seeds.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def digital(pages: int, seed: int) -> Sample:
 
 
 def scanned(name: str, dpi: int, pages: int, seed: int, *, size: float = 12, between: bool = False) -> Sample:
-    """A scan of printed pages, `size` points large; `between` the scanned pages stand born-digital ones."""
+    """Returns a scan of pages printed in `size` points; `between` alternates scanned and born-digital pages."""
     with pymupdf.open() as document:
         truths = []
         for number in range(pages):
@@ -76,7 +76,7 @@ def scanned(name: str, dpi: int, pages: int, seed: int, *, size: float = 12, bet
 
 
 def _write(document: Any, chance: random.Random, size: float) -> str:
-    """Add a page of text to a document, and give the text."""
+    """Adds a page of text to a document and returns the text."""
     font = chance.choice(_FONTS)
     wide = pymupdf.Font(font)
     page = document.new_page(width=_A4[0], height=_A4[1])
@@ -92,7 +92,7 @@ def _write(document: Any, chance: random.Random, size: float) -> str:
             page.insert_text((65, top + len(lines) * leading), line, fontsize=size, fontname=font)
             lines.append(line)
             line = word
-    page.clean_contents()  # one content stream, as programs write it; a line above is a stream of its own
+    page.clean_contents()  # one content stream, as programs write it; above, each line is a separate stream
     return "\n".join(lines)
 
 
@@ -100,7 +100,7 @@ def _sentences(chance: random.Random) -> Any:
     while True:
         count = chance.randint(6, 16)
         words = [chance.choice(_WORDS) for _ in range(count)]
-        if chance.random() < 0.5:  # what engines stumble over, as often as letters and reports have it
+        if chance.random() < 0.5:  # text that OCR engines often misread, as frequent as in letters and reports
             words[chance.randrange(1, count - 1)] = chance.choice(_FIGURES)(chance)
         if chance.random() < 0.3:
             quoted = chance.randrange(1, count - 1)
@@ -113,7 +113,7 @@ def _sentences(chance: random.Random) -> Any:
 
 
 def _scan(image: Image.Image, dpi: int, chance: random.Random) -> bytes:
-    """What a scanner makes of a sheet: tint, skew, blur, noise, JPEG."""
+    """Applies a scanner's distortions to a page: tint, skew, blur, noise, JPEG."""
     paper = (chance.randint(232, 252), chance.randint(227, 248), chance.randint(210, 240))
     ink, rough = chance.randint(25, 75), chance.uniform(15, 23)
     gray = image.convert("L").point(lambda value: ink + value * (255 - ink) // 255)

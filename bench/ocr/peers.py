@@ -1,6 +1,6 @@
-"""Documents read as people read them otherwise: a loop over pytesseract, and OCRmyPDF.
+"""Documents read by other programs: a loop over pytesseract, and OCRmyPDF.
 
-Each takes a PDF and gives the text of its pages.
+Each takes a PDF and returns the text of its pages.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ pymupdf: Any = untyped_pymupdf  # it is annotated in places only
 
 
 def program() -> str:
-    """The Tesseract that people have: their system's, where there is one, else the pip package's."""
+    """Returns the path of the system's Tesseract if there is one, else the pip package's."""
     own = str(Path(sys.executable).parent)
     path = os.pathsep.join(entry for entry in os.get_exec_path() if entry != own)
     return shutil.which("tesseract", path=path) or str(Path(own) / "tesseract")
 
 
 def program_version() -> str:
-    """Its version, and whether it is built with OpenMP: then each page spins a thread for every core."""
+    """Returns its version and whether it is built with OpenMP, which uses a thread per core for each page."""
     said = subprocess.run([program(), "--version"], check=True, capture_output=True, text=True)
     lines = (said.stdout or said.stderr).splitlines()
     return f"{lines[0]} {'with' if any('OpenMP' in line for line in lines) else 'without'} OpenMP"
 
 
 def naive(pdf: bytes, pages: int) -> list[str]:
-    """The loop of tutorials: each page drawn at 300 dpi in colour, made a PNG, read by pytesseract."""
+    """Reads as tutorials do: renders each page at 300 dpi in colour, saves it as PNG, and calls pytesseract."""
     texts = []
     pytesseract.pytesseract.tesseract_cmd = program()
     with pymupdf.open(stream=pdf, filetype="pdf") as document:
@@ -47,7 +47,7 @@ def naive(pdf: bytes, pages: int) -> list[str]:
 
 
 def ocrmypdf(pdf: bytes, pages: int) -> list[str]:
-    """OCRmyPDF on all cores, with everything off that is not reading; pages with text are taken as they are."""
+    """Reads with OCRmyPDF on all cores, with everything except OCR turned off; pages with text are copied."""
     with tempfile.TemporaryDirectory() as folder:
         source, target, sidecar = (Path(folder) / name for name in ("in.pdf", "out.pdf", "out.txt"))
         source.write_bytes(pdf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def distance(truth: str, text: str) -> int:
-    """The Levenshtein distance, by Myers' bit-vector algorithm (Hyyrö 2003): a page takes milliseconds."""
+    """Returns the Levenshtein distance by Myers' bit-vector algorithm (Hyyrö 2003): a page takes milliseconds."""
     if not truth:
         return len(text)
     places: dict[str, int] = {}
@@ -24,6 +24,6 @@ def distance(truth: str, text: str) -> int:
 
 
 def error_rate(truths: list[str], texts: list[str]) -> float:
-    """The share of characters that are wrong, in percent; line breaks and runs of spaces count as one space."""
+    """Returns the share of wrong characters, in percent; line breaks and runs of spaces count as one space."""
     pairs = [(" ".join(truth.split()), " ".join(text.split())) for truth, text in zip(truths, texts, strict=True)]
     return 100 * sum(distance(*pair) for pair in pairs) / sum(len(truth) for truth, _ in pairs)

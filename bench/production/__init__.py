@@ -1,1 +1,1 @@
-"""What a gateway does under load that is no benchmark of speed: crowds, floods, stops, reloads, deaths."""
+"""A gateway's behaviour under load: idle connections, floods, stops, reloads and crashes, not its speed."""

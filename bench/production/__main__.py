@@ -1,4 +1,4 @@
-"""`python -m bench.production`: crowds, floods, stops, reloads and deaths; writes PRODUCTION_RESULTS.md."""
+"""`python -m bench.production`: idle connections, floods, stops, reloads, crashes; writes PRODUCTION_RESULTS.md."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from bench import ROOT, machine, workers
 from bench.load import generator
-from bench.production import flood, idle, parting
+from bench.production import flood, idle, stops
 from bench.report import table
 
 RESULTS = ROOT / "bench" / "PRODUCTION_RESULTS.md"
-PARTS = ("idle", "flood", "parting", "kill", "workers")
+PARTS = ("idle", "flood", "stops", "kill", "workers")
 MORE_BY_TWO = 1.3
-"""What a second worker is worth at least where the load generator has to share two cores with both."""
+"""The least gain from a second worker while the load generator shares two cores with both."""
 
 
 def _idle() -> Iterator[str]:
@@ -29,36 +29,36 @@ def _idle() -> Iterator[str]:
 
 
 def _flood() -> Iterator[str]:
-    yield "## A flood beside others"
+    yield "## A flood and other callers"
     yield ""
-    yield f"{flood.OTHERS} callers of {flood.PACE} calls a second each, and one that calls without pause; one process."
+    yield f"{flood.OTHERS} callers with {flood.PACE} calls per second each, and one without pauses; one process."
     yield ""
     yield from table(flood.HEAD, [*asyncio.run(flood.rate()), *asyncio.run(flood.at_once())])
 
 
-def _parting() -> Iterator[str]:
+def _stops() -> Iterator[str]:
     yield "## SIGTERM and rolling reloads under load"
     yield ""
-    yield "Lost is a call without a right answer. After SIGTERM calls are refused in the end: only such that a servicer"
-    yield "had begun count, and so in a reload on gRPC's own port (docs/operations.md says why). Resent are"
-    yield "requests that met the end of a kept connection before a byte of an answer."
+    yield "A lost call has no correct answer. After SIGTERM, and in a reload with grpcio or native (docs/grpc.md says why),"
+    yield "only calls that a servicer had begun count, since new ones are refused. A resent request met the end of a kept"
+    yield "connection before a byte of its answer."
     yield ""
-    yield from table(parting.HEAD, [row for face in parting.FACES for row in asyncio.run(parting.reload(face))])
-    for face in parting.FACES:
+    yield from table(stops.HEAD, [row for face in stops.FACES for row in asyncio.run(stops.reload(face))])
+    for face in stops.FACES:
         yield ""
-        yield from table(parting.HEAD, [row for count in (1, 2) for row in asyncio.run(parting.stop(face, count))])
+        yield from table(stops.HEAD, [row for count in (1, 2) for row in asyncio.run(stops.stop(face, count))])
 
 
 def _kill() -> Iterator[str]:
     yield "## A worker killed by `kill -9` under load"
     yield ""
-    yield from table(parting.KILL_HEAD, [row for face in parting.FACES for row in asyncio.run(parting.kill(face))])
+    yield from table(stops.KILL_HEAD, [row for face in stops.FACES for row in asyncio.run(stops.kill(face))])
 
 
 def _workers() -> Iterator[str]:
     yield "## From one worker to two"
     yield ""
-    yield "The load generator shares the two cores with the workers."
+    yield "The load generator shares two cores with the workers."
     yield ""
     yield from workers.lines((1, 2), 3.0, 3)
 
@@ -66,19 +66,21 @@ def _workers() -> Iterator[str]:
 def _report(parts: list[str]) -> Iterator[str]:
     yield "# Production"
     yield ""
-    yield "Made by `make bench-production`; it fails where a row says NO."
+    yield "Written by `make bench-production`, which fails if a row says NO."
     yield ""
     yield from (f"- {what}: {value}" for what, value in machine.describe(generator().name, (None, None)))
     yield f"- Load average when it began: {os.getloadavg()[0]:.1f}"
-    for part, lines in zip(PARTS, (_idle, _flood, _parting, _kill, _workers), strict=True):
+    for part, lines in zip(PARTS, (_idle, _flood, _stops, _kill, _workers), strict=True):
         if part in parts:
             yield ""
             yield from lines()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench.production", description="Load as production has it.")
-    parser.add_argument("--only", action="append", choices=PARTS, help="may be repeated; written nowhere")
+    parser = argparse.ArgumentParser(
+        prog="bench.production", description="Measure a gateway under the loads of production."
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="may be repeated; writes no file")
     given = parser.parse_args()
     said = []
     for line in _report(given.only or list(PARTS)):

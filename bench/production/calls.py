@@ -1,6 +1,6 @@
-"""Clients that call over and over and keep account: what was answered, what was not, and by which process.
+"""Clients that call repeatedly and count: which calls were answered, which were not, and by which process.
 
-Each call has an id of its own, so that the servers' account can be held against this one.
+Each call has a unique id, so that its record can be compared with the servers'.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _numbers = itertools.count(1)
 
 
 class Lost(Exception):
-    """A call without an answer, or with a wrong one."""
+    """A call had no answer or a wrong one."""
 
 
 @dataclass
 class Call:
-    """One that is made: when, and by a connection of which process, where that is known."""
+    """One call: when it was made, and on a connection of which process, if that is known."""
 
     id: str
     began: float
@@ -38,7 +38,7 @@ class Call:
 
 @dataclass
 class Account:
-    """Of one caller or of several; `resent` are idempotent requests that met a kept connection's end."""
+    """The calls of one or several callers; `resent` counts idempotent requests that met a kept connection's end."""
 
     took: list[float] = field(default_factory=list)
     lost: list[tuple[Call, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Account:
 
 
 class Rest:
-    """One client over HTTP/1.1. With `kept` it uses its connection until the server closes it."""
+    """A client over HTTP/1.1. With `kept` it uses its connection until the server closes it."""
 
     def __init__(self, program: Program, *, kept: bool, path: str = "") -> None:
         self._port, self._kept, self._slow = program.http, kept, path
@@ -54,7 +54,7 @@ class Rest:
         self.worker = 0
 
     async def __call__(self, call: Call, account: Account) -> None:
-        """One call. A kept connection that ends before a byte of the answer is tried anew (RFC 9112 section 9.3.1)."""
+        """Makes one call. Retries if a kept connection ends before a byte of the answer (RFC 9112 section 9.3.1)."""
         call.worker = self.worker
         used = self._open is not None
         try:
@@ -92,7 +92,7 @@ class Rest:
         return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Closes the connection."""
         if self._open is not None:
             self._open[1].close()
             self._open = None
@@ -100,7 +100,7 @@ class Rest:
 
 
 class Rpc:
-    """One client over gRPC, with a connection of its own and grpcio's defaults otherwise."""
+    """A client over gRPC with a separate connection and otherwise grpcio's defaults."""
 
     def __init__(self, program: Program, *, slow: bool = False) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]
@@ -122,7 +122,7 @@ class Rpc:
             raise Lost(f"{error.code().name}: {error.details()}") from None
 
     async def end(self) -> None:
-        """Close the channel."""
+        """Closes the channel."""
         await self._channel.close()
 
 
@@ -130,7 +130,7 @@ Caller = Callable[[Call, Account], Awaitable[None]]
 
 
 async def once(caller: Caller, account: Account) -> None:
-    """One call into the account."""
+    """Makes one call and counts its result."""
     call = Call(f"c{next(_numbers)}", time.perf_counter())
     try:
         await caller(call, account)
@@ -142,7 +142,7 @@ async def once(caller: Caller, account: Account) -> None:
 
 @contextlib.asynccontextmanager
 async def load(*callers: Caller, stop_at_lost: bool = False) -> AsyncIterator[Account]:
-    """All of them call without pause while the block runs; with `stop_at_lost` each until its first loss."""
+    """Lets all callers call without pause while the block runs; with `stop_at_lost` each until its first loss."""
     account, over = Account(), asyncio.Event()
 
     async def repeat(caller: Caller) -> None:
@@ -152,7 +152,7 @@ async def load(*callers: Caller, stop_at_lost: bool = False) -> AsyncIterator[Ac
             if len(account.lost) > before:
                 if stop_at_lost:
                     return
-                await asyncio.sleep(0.01)  # nobody calls in a tight loop what refuses him
+                await asyncio.sleep(0.01)  # a client does not retry a refusal in a tight loop
 
     async with asyncio.TaskGroup() as running:
         for caller in callers:

@@ -1,4 +1,4 @@
-"""One caller without measure beside others that keep to theirs, and more calls at once than the process bears."""
+"""A caller that exceeds its rate while others keep to theirs, and more concurrent calls than the process accepts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.request import percentile
 from diptych.auth import hash_key
 
 SECONDS = 6.0
-OTHERS, PACE = 5, 20  # callers, and calls a second of each
-RATE = 100  # calls a second that each may make
+OTHERS, PACE = 5, 20  # callers, and the calls per second of each
+RATE = 100  # calls per second that each may make
 FLOODERS = 16
 CAP, EACH, AT_ONCE = 64, 8, 400
 P99_MS = 100.0
@@ -49,7 +49,7 @@ def _config(limits: str) -> str:
 
 
 class Told(NamedTuple):
-    """What a call was told, and after how many seconds."""
+    """The answer to a call, and after how many seconds it came."""
 
     status: int
     seconds: float
@@ -79,14 +79,14 @@ class Client:
         return Told(int(said[9:12]), time.perf_counter() - began)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Closes the connection."""
         if self._open is not None:
             self._open[1].close()
             self._open = None
 
 
 async def _measured(port: int, name: str, seconds: float) -> list[Told]:
-    """Calls at the caller's own pace, whatever becomes of them."""
+    """Calls at the caller's own pace, whether or not they succeed."""
     client, told = Client(port, name), []
     began = time.perf_counter()
     for number in range(int(seconds * PACE)):
@@ -118,7 +118,7 @@ async def rate() -> list[Row]:
         began = time.perf_counter()
         async with _flooding(program.http, FLOODERS, slow=False) as flood:
             beside = await _others(program.http)
-        most = RATE * (time.perf_counter() - began + 2)  # a window may have begun before, and one ends after
+        most = RATE * (time.perf_counter() - began + 2)  # the measurement may overlap one more window at each end
     target = f"others all, p99 ≤ {P99_MS:g} ms"
     flooded = flood[200] <= most and flood[429] > 0 and not set(flood) - {200, 429}
     return [
@@ -128,7 +128,7 @@ async def rate() -> list[Row]:
 
 
 async def at_once() -> list[Row]:
-    """One caller with more calls at once than it may have, and then many with more than the process bears."""
+    """One caller with more concurrent calls than its limit, then many with more than the process's limit."""
     rules = f'[limits]\nmax_in_flight = {CAP}\nrules = [{{ name = "each", concurrent = {EACH} }}]\n'
     rows = []
     async with serving(config=_config(rules)) as program:
@@ -151,7 +151,7 @@ async def at_once() -> list[Row]:
 
 
 async def _pressed(program: Program, count: int) -> tuple[list[Told], Counter[int], Counter[int]]:
-    """Slow calls on `count` connections without pause, with the others and probes beside."""
+    """Makes slow calls on `count` connections without pause, along with the other callers and probes."""
     ready: Counter[int] = Counter()
     over = asyncio.Event()
 
@@ -172,7 +172,7 @@ async def _pressed(program: Program, count: int) -> tuple[list[Told], Counter[in
 
 @contextlib.asynccontextmanager
 async def _flooding(port: int, connections: int, *, slow: bool) -> AsyncIterator[Counter[int]]:
-    """A flood from a process of its own while the block runs; what it was told is counted after that."""
+    """Runs a flood in a separate process while the block runs; counts its answers afterwards."""
     command = [sys.executable, "-m", "bench.production.flood", str(port), str(connections), "slow" if slow else "quick"]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT)
@@ -182,12 +182,12 @@ async def _flooding(port: int, connections: int, *, slow: bool) -> AsyncIterator
         await process.stdout.readline()
         yield counts
     finally:
-        said, _ = await process.communicate(b"")  # which ends its input
+        said, _ = await process.communicate(b"")  # closes its standard input, which ends it
     counts.update({int(status): count for status, count in json.loads(said).items()})
 
 
 async def pour(port: int, connections: int, slow: bool) -> Counter[int]:
-    """Calls of the flood's caller until standard input ends."""
+    """Calls as the flood's caller until standard input ends."""
     told: Counter[int] = Counter()
     over = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, over.set)

@@ -1,6 +1,6 @@
-"""Ten thousand connections on which nothing happens, and calls beside them.
+"""Ten thousand idle connections, and calls on others.
 
-Each has made one call; the crowd answers pings, as live clients do.
+Each has made one call; the idle clients answer pings, as live clients do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CROWD = {"HTTP/1.1, kept alive": 5000, "WebSocket": 2500, "gRPC over HTTP/2": 25
 LOAD_SECONDS = 4.0
 P50_RATIO = 1.5
 KIB = 64.0
-"""Memory of one idle connection at most."""
+"""The most memory that one idle connection may take."""
 AT_A_TIME = 50
 Row = list[str]
 HEAD = ["beside", "calls/s", "p50 ms", "p99 ms", "p50 of alone", "target", "held"]
@@ -29,7 +29,7 @@ SERVICE = "/kitchen.v1.KitchenService"
 
 
 class Idle(asyncio.Protocol):
-    """One connection: it says `opening`, waits until `opened` is met, and then only answers pings."""
+    """A connection that sends `opening`, waits until `opened` matches, and then only answers pings."""
 
     opening = f"GET /v1/dishes/1 HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode()
     mark = b'"title"'
@@ -52,13 +52,13 @@ class Idle(asyncio.Protocol):
         self.take()
 
     def take(self) -> None:
-        """Answer what has come."""
+        """Answers the received pings."""
         self.rest = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
         if not self.ready.done():
-            self.ready.set_exception(ConnectionResetError("an idle connection was not taken"))
+            self.ready.set_exception(ConnectionResetError("an idle connection was not accepted"))
 
 
 class Socket(Idle):
@@ -71,7 +71,7 @@ class Socket(Idle):
     mark = b"\r\n\r\n"
 
     def take(self) -> None:
-        """Pings are short: two bytes and at most 125 more."""
+        """Answers pings, which have two bytes and at most 125 more."""
         if b"\r\n\r\n" in self.rest:
             self.rest = self.rest.partition(b"\r\n\r\n")[2]
         while len(self.rest) >= 2 and len(self.rest) >= 2 + self.rest[1]:
@@ -86,12 +86,12 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def _field(name: str, value: str) -> bytes:
-    # RFC 7541 section 6.2.2, a name of its own, without Huffman's code.
+    # RFC 7541 section 6.2.2: a literal with a new name, without Huffman coding.
     return b"\x00" + b"".join(bytes([len(text)]) + text.encode() for text in (name, value))
 
 
 class Rpc(Idle):
-    """gRPC over HTTP/2, one unary call behind it."""
+    """gRPC over HTTP/2, after one unary call."""
 
     _FIELDS: ClassVar[dict[str, str]] = {
         ":method": "POST",
@@ -134,12 +134,12 @@ async def _load(program: Program) -> Result:
 
 
 async def measure() -> tuple[list[Row], list[Row]]:
-    """Calls beside nobody and beside the crowd; what each kind of connection costs."""
+    """Measures calls alone and with the idle connections, and the cost of each kind of connection."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < sum(CROWD.values()) + 500:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # servers inherit it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # servers inherit this
     async with serving("--single-port", "--set", "keep_alive_seconds=3600") as program:
-        await _load(program)  # warm
+        await _load(program)  # warm up
         alone = await _load(program)
         crowds, memory = {}, {}
         for name, count in CROWD.items():

@@ -1,6 +1,6 @@
-"""`diptych serve` as a process whose log is read: what it has said, who its workers are, what its servicers have seen.
+"""`diptych serve` as a process whose log is read: its lines, its workers, and the calls that its servicers began.
 
-It knows no load.
+It knows nothing about the load.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _LOOK_SECONDS = 0.02
 
 @dataclass
 class Program:
-    """The process that was started: the supervisor, or the only one."""
+    """The started process: the supervisor, or the only process."""
 
     process: asyncio.subprocess.Process
     folder: Path
     http: int = 0
     grpc: int = 0
     start_seconds: float = 0.0
-    """How long it took until all of it served."""
+    """The seconds until all workers served."""
 
     @property
     def log(self) -> str:
-        """All that it and its workers have written."""
+        """Everything that it and its workers have written."""
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
     async def said(self, pattern: str, after: int = 0, seconds: float = START_SECONDS) -> re.Match[str]:
-        """The first place behind `after` that fits. Raises RuntimeError where none comes in time."""
+        """Returns the first match after position `after`. Raises RuntimeError if there is none in time."""
         found = re.compile(pattern)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -55,16 +55,16 @@ class Program:
         raise RuntimeError(f"nothing fits {pattern}: {self.log[-3000:]}")
 
     def workers(self) -> dict[int, int]:
-        """Processes by their slots; the last that served there."""
+        """The latest process in each slot."""
         return {int(index): int(pid) for index, pid in _SERVES.findall(self.log)}
 
     def seen(self) -> dict[str, int]:
-        """Which process has begun which call, by the call's id; a call that two have begun is told of once."""
+        """The process that began each call, by the call's id; a call that two have begun appears once."""
         lines = (self.folder / "seen").read_text().splitlines()
         return {name: int(pid) for name, _, pid in (line.partition(" ") for line in lines)}
 
     def resident(self) -> int:
-        """Bytes in memory."""
+        """Returns the resident memory in bytes."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
@@ -75,7 +75,7 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def serving(*arguments: str, workers: int = 1, config: str = "") -> AsyncIterator[Program]:
-    """The kitchen of `bench.servers.production` on any two ports; `config` is TOML."""
+    """Runs the kitchen of `bench.servers.production` on two free ports; `config` is TOML."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "seen").touch()
@@ -83,14 +83,18 @@ async def serving(*arguments: str, workers: int = 1, config: str = "") -> AsyncI
         command = [sys.executable, "-m", "diptych.cli", "serve", "bench.servers.production:create"]
         command += ["--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
         command += ["--config", str(folder / "diptych.toml"), "--set", "telemetry.access_log=false"]
-        command += ["--set", "max_connections=20000", *arguments]  # ten thousand, whatever this machine has
+        command += [
+            "--set",
+            "max_connections=20000",
+            *arguments,
+        ]  # ten thousand connections need more than the derived default on a small machine
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
         env = {**os.environ, "PYTHONPATH": path, "BENCH_SEEN": str(folder / "seen")}
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(*command, stderr=log, cwd=ROOT, env=env)
         program, began = Program(process, folder), time.perf_counter()
         try:
-            # A worker says the like before the others serve.
+            # A worker logs a similar line before the others serve.
             ports = await program.said(("workers are ready: " if workers > 1 else "") + _PORTS)
             program.http, program.grpc = int(ports[1]), int(ports[2])
             program.start_seconds = time.perf_counter() - began
@@ -100,7 +104,7 @@ async def serving(*arguments: str, workers: int = 1, config: str = "") -> AsyncI
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    for _ in range(2):  # the second signal ends workers too
+    for _ in range(2):  # the second signal ends the workers too
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()

@@ -1,1 +1,1 @@
-"""The servers that are measured, each `python -m bench.servers.<name>`: it binds free ports and prints them as JSON."""
+"""The measured servers. Each is `python -m bench.servers.<name>`, binds free ports and prints them as JSON."""

@@ -1,4 +1,4 @@
-"""A job as people write it first: FastAPI's BackgroundTasks and a loop, with the results in a dict."""
+"""A job in its simplest form: FastAPI's BackgroundTasks and a loop, with the results in a dict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diptych with batch jobs behind it; the argument is the settings of the service as JSON."""
+"""Diptych with the batch service; the argument is the service's settings as JSON."""
 
 from __future__ import annotations
 

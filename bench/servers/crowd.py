@@ -9,7 +9,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 
 def create(settings: Settings) -> Gateway:
-    """The same servicer as the other benchmarks'."""
+    """Returns a gateway with the servicer of the other benchmarks."""
     gateway = Gateway(settings.model_copy(update={"max_body_bytes": BODY_LIMIT}))
     pb_grpc.add_KitchenServiceServicer_to_server(kitchen(), gateway)
     return gateway

@@ -15,7 +15,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 
 def settings(engine: str) -> Settings:
-    """What chooses the engine."""
+    """Returns the settings that choose the engine."""
     common = Settings(http_port=0, grpc_port=0, max_body_bytes=BODY_LIMIT)
     return Settings.model_validate({**common.model_dump(), "grpc_engine": engine})
 

@@ -1,4 +1,4 @@
-"""Diptych itself, both faces; with a number as argument, that many routes more than the kitchen's own."""
+"""Diptych itself with both listeners; with a number as argument, that many routes instead of the kitchen's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 
 def build(routes: int = 0) -> Gateway:
-    """The gateway with `routes` routes; 0 means the kitchen's own."""
+    """Returns the gateway with `routes` routes; 0 means the kitchen's own."""
     gateway = Gateway(Settings(http_port=0, grpc_port=0, max_body_bytes=BODY_LIMIT))
     if routes:
         register(gateway, routes)

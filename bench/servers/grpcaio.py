@@ -1,4 +1,4 @@
-"""Plain grpc.aio with the same servicer: the gRPC face's peer, and what Envoy stands in front of."""
+"""Plain grpc.aio with the same servicer: compared over gRPC, and the upstream of Envoy."""
 
 from __future__ import annotations
 

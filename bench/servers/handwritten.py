@@ -1,6 +1,6 @@
-"""FastAPI with Pydantic models, written by hand as its documentation teaches, giving the answers the proto gives.
+"""FastAPI with Pydantic models, written by hand as its documentation teaches, with the same answers as the proto's.
 
-Fields are spelled as the JSON has them and int64 is kept as text, so that neither costs an alias or a converter.
+Fields have their JSON names and int64 is a string, so that neither needs an alias or a converter.
 """
 # ruff: noqa: N815
 
@@ -57,14 +57,14 @@ class Dishes(BaseModel):
 
 
 class Blob(BaseModel):
-    """A blob as JSON carries it."""
+    """A blob in its JSON form."""
 
     data: str
     contentType: str = ""
 
 
 class Stored(BaseModel):
-    """What was stored."""
+    """The result of an upload."""
 
     size: str
     sha256: str = ""
@@ -84,7 +84,7 @@ app = FastAPI()
 
 
 def dish(record: Record) -> Dish:
-    """A record as a model."""
+    """Returns a record as a model."""
     return Dish(
         id=record.id,
         title=record.title,

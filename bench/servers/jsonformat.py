@@ -1,4 +1,4 @@
-"""FastAPI with google.protobuf.json_format around a direct call of the servicer: protobuf on REST as it is usual."""
+"""FastAPI with google.protobuf.json_format around a direct call of the servicer, as usual for protobuf on REST."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 
 app = FastAPI()
 kitchen = make_kitchen()
-# The servicer looks at no context.
+# The servicer does not use the context.
 NO_CONTEXT: Any = None
 
 
 def text(message: Message) -> str:
-    """A message as compact JSON."""
+    """Returns a message as compact JSON."""
     return json_format.MessageToJson(message, always_print_fields_with_no_presence=True, indent=None)
 
 
 def reply(message: Message) -> Response:
-    """A message as a response."""
+    """Returns a message as a response."""
     return Response(text(message), media_type="application/json")
 
 

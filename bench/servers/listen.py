@@ -1,4 +1,4 @@
-"""uvicorn for the peers, configured as the gateway configures its own, and the line that tells the ports."""
+"""uvicorn for the other servers, configured as in the gateway, and the line that reports the ports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HOST = "127.0.0.1"
 
 
 def announce(**ports: int) -> None:
-    """Tell whoever started this process where it listens."""
+    """Prints the ports for the process that started this one."""
     print(json.dumps(ports), flush=True)
 
 
 def serve(app: Any) -> None:
-    """Serve an ASGI app on a free port until SIGTERM."""
+    """Serves an ASGI app on a free port until SIGTERM."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, 0))

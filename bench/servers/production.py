@@ -1,6 +1,6 @@
-"""The kitchen for the load of `bench.production`: answers say which process gives them, and each call is written down.
+"""The kitchen for `bench.production`: answers name the process that gave them, and each call is recorded.
 
-`BENCH_SEEN` names the file: a line a call, its id and the process, written before anything is answered.
+`BENCH_SEEN` names the file: one line per call with its id and the process, written before the answer.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 WORK_SECONDS = 0.2
-"""How long a call of Wait is under way."""
+"""How long a call of Wait takes."""
 
 
 class Kitchen(pb_grpc.KitchenServiceServicer):
-    """Quick with GetDish, slow with Wait."""
+    """Answers GetDish at once and Wait slowly."""
 
     def __init__(self) -> None:
         self._seen = os.open(os.environ.get("BENCH_SEEN", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -47,7 +47,7 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
 
 def create(settings: Settings) -> Gateway:
-    """What `diptych serve` runs."""
+    """Returns the gateway for `diptych serve`."""
     gateway = Gateway(settings)
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
     return gateway

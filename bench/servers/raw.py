@@ -1,4 +1,4 @@
-"""The ceiling: an ASGI app that does nothing but hand out bytes made beforehand."""
+"""The upper bound: an ASGI app that only returns prepared bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATED = _json(json_format.ParseDict({**NESTED, "id": "new"}, pb.Dish()))
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers by method and path alone."""
+    """Answers by method and path only."""
     method, path = scope["method"], scope["path"]
     if path == "/v1/ticks":
         await _ticks(send)

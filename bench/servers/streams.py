@@ -1,4 +1,4 @@
-"""Diptych with streams behind it; the argument says what serves gRPC: `builtin`, `grpcio` or `native`."""
+"""Diptych with streaming methods; the argument is the gRPC engine: `builtin`, `grpcio` or `native`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
 
 class Kitchen(pb_grpc.KitchenServiceServicer):
-    """Streams as long as they are asked for."""
+    """Streams of the requested length."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
         return dish(BY_ID[request.dish_id])

@@ -1,1 +1,1 @@
-"""Streams: how long ones hold memory flat, and what idle and slow clients cost the others."""
+"""Streams: the memory of long ones, and the cost of idle and slow clients to others."""

@@ -1,6 +1,6 @@
-"""`python -m bench.streams`: a stream of a million messages in each encoding, and crowds of slow and idle clients.
+"""`python -m bench.streams`: a stream of a million messages in each encoding, and many slow and idle clients.
 
-It prints, and writes bench/STREAMS_RESULTS.md.
+It prints the results and writes bench/STREAMS_RESULTS.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.streams.clients import Run
 
 RESULTS = Path(__file__).parents[1] / "STREAMS_RESULTS.md"
 MESSAGES, WARM_UP = 1_000_000, 20_000
-# What the peak may grow by over a warm server's, in MiB: buffers of the kernel's size, and nothing that lasts.
+# MiB by which the peak may grow over a warm server's: buffers only.
 FLAT = 16.0
 IDLE, SLOW, CALLS = 1000, 100, 2000
 
@@ -49,7 +49,7 @@ STREAMS: list[tuple[str, str, Run]] = [
 
 
 def _stream(run: Run, engine: str, count: int, core: int | None) -> tuple[float, float, int]:
-    """Messages a second, how much the peak grew in MiB, and how many messages came."""
+    """Messages per second, the growth of the peak in MiB, and the number of messages."""
     with process.server(engine, "streams", core, engine) as server:
         port = server.grpc if run in (clients.grpc_out, clients.grpc_both) else server.http
         asyncio.run(run(port, min(WARM_UP, count)))
@@ -65,7 +65,7 @@ def _streams(count: int, only: str, core: int | None) -> Iterator[list[str]]:
         if only not in name:
             continue
         print(f"  {name}", file=sys.stderr, flush=True)
-        # These make some thousands a second: two hundred thousand take as long as a million elsewhere.
+        # These reach some thousand messages per second: 200,000 take as long as a million elsewhere.
         wanted = count // 5 if run is clients.grpc_both or engine == "native" else count
         rate, grown, came = _stream(run, engine, wanted, core)
         held = "yes" if grown <= FLAT and came == wanted else "NO"
@@ -73,13 +73,13 @@ def _streams(count: int, only: str, core: int | None) -> Iterator[list[str]]:
 
 
 async def _crowds(server: process.Server) -> list[list[str]]:
-    await crowd.latency(server.http, CALLS)  # warm
+    await crowd.latency(server.http, CALLS)  # warm up
     rows = []
     quiet = await crowd.latency(server.http, CALLS)
     rows.append(["nobody else", *(f"{value:.2f}" for value in quiet), "1.00", ""])
     for name, others in (
         (f"{IDLE:,} idle WebSockets", crowd.idle_sockets(server.http, IDLE)),
-        (f"{SLOW} readers that read nothing", crowd.slow_readers(server.http, SLOW, server.cpu_seconds)),
+        (f"{SLOW} clients that read nothing", crowd.slow_readers(server.http, SLOW, server.cpu_seconds)),
     ):
         server.forget_peak()
         before = server.peak()
@@ -97,19 +97,19 @@ def _report(count: int, only: str, cores: tuple[int | None, int | None]) -> Iter
     yield ""
     yield "## Long streams"
     yield ""
-    yield f"Memory is flat where the peak of a warm server grows by no more than {FLAT:g} MiB."
+    yield f"Memory counts as flat if the peak of a warm server grows by at most {FLAT:g} MiB."
     yield ""
     head = ["stream", "messages", "messages/s", "peak grew, MiB", "flat"]
     yield from table(head, list(_streams(count, only, cores[0])))
     if only:
         return
     yield ""
-    yield "## A unary REST call beside a crowd"
+    yield "## A unary REST call among many clients"
     yield ""
     with process.server("crowd", "streams", cores[0]) as server:
         yield from table(["beside", "p50 ms", "p99 ms", "p50 ratio", "memory, MiB"], asyncio.run(_crowds(server)))
     yield ""
-    yield "## Unary gRPC by what serves it"
+    yield "## Unary gRPC by engine"
     yield ""
     yield from engines.lines(engines.ENGINES, 3.0, 2, "")
 
@@ -117,7 +117,7 @@ def _report(count: int, only: str, cores: tuple[int | None, int | None]) -> Iter
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.streams", description=__doc__)
     parser.add_argument("--messages", type=int, default=MESSAGES)
-    parser.add_argument("--only", default="", help="streams whose name contains this; written nowhere")
+    parser.add_argument("--only", default="", help="streams whose name contains this; writes no file")
     arguments = parser.parse_args()
     cores = process.cores()
     process.pin(cores[1])

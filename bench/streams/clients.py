@@ -1,7 +1,7 @@
-"""One stream of a million messages through each protocol, read or written as fast as the server lets us.
+"""One stream of a million messages over each protocol, read or written as fast as the server allows.
 
-Every function returns how many messages crossed. The clients count frames and parse nothing, so that the server is
-what is measured.
+Every function returns the number of messages. The clients count frames without parsing, so that the server is the
+bottleneck.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Run = Callable[[int, int], Coroutine[Any, Any, int]]
 
 
 async def _answer(port: int, head: list[str], body: AsyncIterator[bytes], mark: bytes) -> int:
-    """Send a chunked request while its answer is read; count `mark` in what comes."""
+    """Sends a chunked request while reading its answer; returns how often `mark` occurs in the answer."""
     reader, writer = await asyncio.open_connection(HOST, port, limit=1 << 20)
 
     async def send() -> None:
@@ -54,10 +54,10 @@ async def _count(reader: asyncio.StreamReader, mark: bytes) -> int:
     while not tail.endswith(b"0\r\n\r\n"):
         data = await reader.read(_CHUNK)
         if not data:
-            raise RuntimeError("the answer was cut")
+            raise RuntimeError("the answer was incomplete")
         data = tail + data
         found += data.count(mark)
-        # What could be the beginning of a mark, or the end of the body, is looked at once more.
+        # The last bytes could be the start of a mark or the end of the body, so they are examined again.
         keep = max(len(mark) - 1, 5)
         tail = data[-keep:]
         found -= tail.count(mark)
@@ -72,7 +72,7 @@ async def _once(piece: bytes) -> AsyncIterator[bytes]:
 async def _repeated(
     piece: bytes, count: int, opening: bytes = b"", between: bytes = b"", end: bytes = b""
 ) -> AsyncIterator[bytes]:
-    """`count` messages in batches."""
+    """Yields `count` messages in batches."""
     left, lead = count, opening
     while left:
         size = min(left, _BATCH)
@@ -82,7 +82,7 @@ async def _repeated(
 
 
 def rest(accept: str) -> Run:
-    """A server's stream as REST gives it."""
+    """Reads a server stream over REST."""
 
     async def run(port: int, count: int) -> int:
         head = ["POST /v1/ticks HTTP/1.1", "content-type: application/json", f"accept: {accept}"]
@@ -92,7 +92,7 @@ def rest(accept: str) -> Run:
 
 
 def rest_in(media: str) -> Run:
-    """A client's stream as REST takes it."""
+    """Sends a client stream over REST."""
 
     async def run(port: int, count: int) -> int:
         array = media == "application/json"
@@ -104,18 +104,18 @@ def rest_in(media: str) -> Run:
 
 
 def envelope(data: bytes) -> bytes:
-    """One length-prefixed message, as gRPC and its relatives send it."""
+    """Returns one length-prefixed message, as in gRPC, gRPC-Web and Connect."""
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 
 def web(media: str) -> Run:
-    """A server's stream as gRPC-Web or Connect gives it."""
+    """Reads a server stream over gRPC-Web or Connect."""
 
     async def run(port: int, count: int) -> int:
         json = media.endswith("json")
         request = b'{"count":%d}' % count if json else pb.TickRequest(count=count).SerializeToString()
         head = [f"POST {SERVICE}/Tick HTTP/1.1", f"content-type: {media}", "connect-protocol-version: 1"]
-        # In the text form a mark would fall on any of three places of the base64; there the envelopes are decoded.
+        # In base64 a mark has three possible encodings, so the text form decodes the envelopes.
         if "text" in media:
             return await _text(port, count)
         return await _answer(port, head, _once(envelope(request)), b'"tick"' if json else b"\x04tick")
@@ -135,7 +135,7 @@ async def _text(port: int, count: int) -> int:
     try:
         while (size := int(await reader.readline(), 16)) > 0:
             text = rest + (await reader.readexactly(size + 2))[:-2]
-            # Parts end with padding of their own: each is decoded alone.
+            # Each part ends with its own padding and is decoded separately.
             whole = text[: len(text) // 4 * 4]
             rest = text[len(whole) :]
             for part in whole.replace(b"==", b"== ").replace(b"=", b"= ").replace(b"= = ", b"== ").split():
@@ -146,7 +146,7 @@ async def _text(port: int, count: int) -> int:
 
 
 def web_in(media: str) -> Run:
-    """Both ways by Connect."""
+    """Streams in both directions over Connect."""
 
     async def run(port: int, count: int) -> int:
         json = media.endswith("json")
@@ -163,13 +163,13 @@ async def _pieces(piece: bytes, count: int) -> AsyncIterator[bytes]:
 
 
 def _connect(url: str, form: str) -> websockets.connect:
-    # No pings of its own: they would wait behind a million messages and be taken for a dead server.
+    # The client sends no pings: they would wait behind a million messages, and the server would seem dead.
     subprotocol = websockets.Subprotocol(f"diptych.v1.{form}")
     return websockets.connect(url, subprotocols=[subprotocol], compression=None, ping_interval=None)
 
 
 def socket(form: str) -> Run:
-    """A server's stream over WebSocket."""
+    """Reads a server stream over WebSocket."""
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Tick"
@@ -185,7 +185,7 @@ def socket(form: str) -> Run:
 
 
 def socket_both(form: str) -> Run:
-    """Both ways over WebSocket."""
+    """Streams in both directions over WebSocket."""
 
     async def run(port: int, count: int) -> int:
         url = f"ws://{HOST}:{port}{SERVICE}/Converse"
@@ -208,7 +208,7 @@ def socket_both(form: str) -> Run:
 
 
 async def grpc_out(port: int, count: int) -> int:
-    """A server's stream over gRPC."""
+    """Reads a server stream over gRPC."""
     async with grpc.aio.insecure_channel(f"{HOST}:{port}") as channel:
         found = 0
         async for _ in pb_grpc.KitchenServiceStub(channel).Tick(pb.TickRequest(count=count)):
@@ -217,7 +217,7 @@ async def grpc_out(port: int, count: int) -> int:
 
 
 async def grpc_both(port: int, count: int) -> int:
-    """Both ways over gRPC."""
+    """Streams in both directions over gRPC."""
     tick = pb.TickResponse(number=7, text="tick")
 
     async def ticks() -> AsyncIterator[pb.TickResponse]:

@@ -1,4 +1,4 @@
-"""What clients that do nothing, or read nothing, cost one that makes unary calls."""
+"""The cost of idle clients, and of clients that do not read, to a client that makes unary calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GET = b"GET /v1/dishes/dish-0 HTTP/1.1\r\nhost: bench\r\n\r\n"
 
 
 async def latency(port: int, calls: int) -> tuple[float, float]:
-    """Median and 99th percentile of unary REST calls one after another, in milliseconds."""
+    """Returns the median and 99th percentile of sequential unary REST calls, in milliseconds."""
     reader, writer = await asyncio.open_connection(HOST, port)
     took: list[float] = []
     for _ in range(calls):
@@ -33,7 +33,7 @@ async def latency(port: int, calls: int) -> tuple[float, float]:
 
 @asynccontextmanager
 async def idle_sockets(port: int, count: int) -> AsyncIterator[None]:
-    """WebSockets of a bidirectional method on which nothing is said."""
+    """Opens WebSockets of a bidirectional method on which no message is sent."""
     url = f"ws://{HOST}:{port}{SERVICE}/Converse"
     opened = []
     try:
@@ -45,7 +45,7 @@ async def idle_sockets(port: int, count: int) -> AsyncIterator[None]:
 
 
 async def _narrow(port: int) -> socket.socket:
-    # Loopback's buffers grow to megabytes where they may.
+    # By default the kernel lets loopback buffers grow to megabytes.
     narrow = socket.socket()
     narrow.setblocking(False)
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -55,7 +55,7 @@ async def _narrow(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def slow_readers(port: int, count: int, busy: Callable[[], float]) -> AsyncIterator[None]:
-    """Clients of a stream without end that read nothing of it; `busy` tells the server's CPU seconds so far."""
+    """Opens endless streams whose clients read nothing; `busy` returns the server's CPU seconds so far."""
     opened = []
     try:
         for _ in range(count):
@@ -63,7 +63,7 @@ async def slow_readers(port: int, count: int, busy: Callable[[], float]) -> Asyn
             writer.write(b"GET /v1/ticks?count=2000000000 HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
             opened.append(writer)
-        # Until the kernel's buffers are full, they are a hundred fast readers.
+        # Until the kernel's buffers are full, the server sends as to a hundred fast readers.
         before = -1.0
         while (now := busy()) > before:
             before = now

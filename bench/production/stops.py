@@ -1,4 +1,4 @@
-"""Stops, reloads and deaths of workers, with calls under way on every face."""
+"""Stops, reloads and crashes of workers while calls run on every face."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACES: dict[str, Sequence[str]] = {
 WARM_SECONDS, AFTER_SECONDS = 1.0, 1.0
 CLIENTS = 4
 REPLACED_RATIO = 2.0
-"""How long a replacement may take, in starts of the whole program with nobody calling."""
+"""How long a replacement may take, as a multiple of the whole program's start without load."""
 Row = list[str]
 HEAD = ["what", "face", "calls answered", "lost", "of them begun by a servicer", "resent", "target", "held"]
 KILL_HEAD = [
@@ -63,7 +63,7 @@ async def _loads(program: Program, *, stop_at_lost: bool = False) -> AsyncIterat
 
 
 async def reload(face: str) -> list[Row]:
-    """Two rolling reloads, one after the other."""
+    """Makes two rolling reloads, one after the other."""
     async with serving(*FACES[face], workers=2) as program:
         async with _loads(program) as accounts:
             for _ in range(2):
@@ -78,7 +78,7 @@ async def reload(face: str) -> list[Row]:
 
 
 async def stop(face: str, workers: int) -> list[Row]:
-    """SIGTERM; a call that no servicer has begun was refused, as it has to be once nobody serves."""
+    """Sends SIGTERM; a call that no servicer began counts as refused, since in the end no process serves."""
     async with serving(*FACES[face], workers=workers) as program:
         async with _loads(program, stop_at_lost=True) as accounts:
             program.signal(signal.SIGTERM)
@@ -88,7 +88,7 @@ async def stop(face: str, workers: int) -> list[Row]:
 
 
 def _row(what: str, face: str, who: str, account: Account, program: Program, *, whole: bool) -> Row:
-    """With `whole` no call may be lost, else none that a servicer had begun."""
+    """With `whole` no call may be lost; otherwise no call that a servicer had begun."""
     seen = program.seen()
     begun = [(call, why) for call, why in account.lost if call.id in seen]
     bad = account.lost if whole else begun
@@ -100,7 +100,7 @@ def _row(what: str, face: str, who: str, account: Account, program: Program, *, 
 
 
 async def kill(face: str) -> list[Row]:
-    """`kill -9` of one worker of two."""
+    """Kills one worker of two with SIGKILL."""
     async with serving(*FACES[face], workers=2) as program:
         async with _loads(program) as accounts:
             victim, said = program.workers()[0], len(program.log)
@@ -129,7 +129,7 @@ async def kill(face: str) -> list[Row]:
 
 
 def _was_of(victim: int, call: Call, begun_by: int | None, killed: float) -> bool:
-    """Whether the call was on the dead one's connection; one without an answer yet had none, and was made before."""
+    """Whether the call was on the dead worker's connection. A connection without an answer yet has no known process."""
     if begun_by is not None:
         return begun_by == victim
     return call.worker == victim or (not call.worker and call.began <= killed)
