@@ -31,7 +31,7 @@ def _idle() -> Iterator[str]:
 def _flood() -> Iterator[str]:
     yield "## A flood and other callers"
     yield ""
-    yield f"{flood.OTHERS} callers with {flood.PACE} calls per second each, and one without pauses; one process."
+    yield f"{flood.OTHERS} callers at {flood.PACE} calls per second each, and one without pauses; one process."
     yield ""
     yield from table(flood.HEAD, [*asyncio.run(flood.rate()), *asyncio.run(flood.at_once())])
 
@@ -39,9 +39,9 @@ def _flood() -> Iterator[str]:
 def _stops() -> Iterator[str]:
     yield "## SIGTERM and rolling reloads under load"
     yield ""
-    yield "A lost call has no correct answer. After SIGTERM, and in a reload with grpcio or native (docs/grpc.md says why),"
-    yield "only calls that a servicer had begun count, since new ones are refused. A resent request met the end of a kept"
-    yield "connection before a byte of its answer."
+    yield "A lost call has no correct answer. After SIGTERM new calls are refused, so only calls that a servicer had"
+    yield "begun count; so do calls on gRPC's own port in a reload. A resent request met the end of a kept connection"
+    yield "before a byte of its answer."
     yield ""
     yield from table(stops.HEAD, [row for face in stops.FACES for row in asyncio.run(stops.reload(face))])
     for face in stops.FACES:
