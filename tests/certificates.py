@@ -1,4 +1,4 @@
-"""An authority of the tests' own, the certificate a gateway shows, and those of clients, in files."""
+"""A certificate authority for tests, and files with a gateway's certificate and those of clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Shown:
         self.write(chain, key)
 
     def write(self, chain: bytes, key: bytes) -> None:
-        """Put others in the files' place, each whole at once."""
+        """Replaces the files with those of another certificate, each atomically."""
         for path, data in ((self.certificate_file, chain), (self.key_file, key)):
             beside = path.with_suffix(".new")
             beside.write_bytes(data)
@@ -40,7 +40,7 @@ class Shown:
 
 
 class Authority:
-    """It signs; who trusts it is told by `client` and `channel`."""
+    """A certificate authority; `client` and `channel` make clients that trust it."""
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         self._folder, self._authority = folder, trustme.CA(organization_name=f"tests, {name}")
@@ -49,11 +49,11 @@ class Authority:
         self.file.write_bytes(self.pem)
 
     def shown(self, name: str = "localhost") -> Shown:
-        """A certificate for a server called `localhost`; the file is called `name`."""
+        """Returns a certificate for the server `localhost` in the file `name`."""
         return self._issued(name, self._authority.issue_cert("localhost", "127.0.0.1"))
 
     def client(self, name: str) -> Shown:
-        """A client's certificate with one name, signed by an authority below this one."""
+        """Returns a client certificate with one name, signed by an intermediate authority."""
         return self._issued(name, self._authority.create_child_ca().issue_cert(name, common_name=name))
 
     def _issued(self, name: str, leaf: trustme.LeafCert) -> Shown:
@@ -61,7 +61,7 @@ class Authority:
         return Shown(self._folder, name, chain, leaf.private_key_pem.bytes())
 
     def named(self, name: str, subject: x509.Name, *others: x509.GeneralName) -> Shown:
-        """A client's certificate with just this subject and these other names."""
+        """Returns a client certificate with exactly this subject and these alternative names."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
         made = (
@@ -81,7 +81,7 @@ class Authority:
         return Shown(self._folder, name, chain, secret)
 
     def trusting(self, shown: Shown | None = None, *protocols: str) -> ssl.SSLContext:
-        """What Python's clients take; `shown` is the certificate they show, and `protocols` they offer by ALPN."""
+        """Returns a context for Python's clients, which present `shown` and offer `protocols` by ALPN."""
         context = ssl.create_default_context(cadata=self.pem.decode())
         if shown is not None:
             context.load_cert_chain(shown.certificate_file, shown.key_file)
@@ -90,17 +90,17 @@ class Authority:
         return context
 
     def channel(self, port: int, shown: Shown | None = None) -> grpc.aio.Channel:
-        """grpcio's client."""
+        """Returns a channel of grpcio."""
         pair = (None, None) if shown is None else (shown.key, shown.chain)
         credentials = grpc.ssl_channel_credentials(self.pem, *pair)
-        # A channel of its own to every test: grpcio shares connections between those that look alike.
+        # Each channel gets a distinct option, because grpcio shares connections between equal channels.
         return grpc.aio.secure_channel(
             f"localhost:{port}", credentials, options=[("grpc.use_local_subchannel_pool", 1)]
         )
 
 
 def settings(shown: Shown, **others: Any) -> dict[str, Any]:
-    """What makes a gateway show it."""
+    """Returns the settings with which a gateway presents the certificate."""
     return {"tls_certificate": shown.certificate_file, "tls_key": shown.key_file, **others}
 
 
@@ -114,7 +114,7 @@ COOK = x509.Name(
         x509.NameAttribute(NameOID.COMMON_NAME, "chef"),
     ]
 )
-"""A subject with everything that has to be escaped, and two common names."""
+"""A subject with every character that must be escaped, and two common names."""
 
 COOKS_NAMES = (
     x509.DNSName("a.example"),
@@ -125,4 +125,4 @@ COOKS_NAMES = (
     x509.IPAddress(ipaddress.ip_address("2001:db8::7")),
     x509.DirectoryName(COOK),
 )
-"""One of every kind of other name."""
+"""One alternative name of every kind."""

@@ -1,8 +1,8 @@
 """Runs this repository's commands as a shell does, without a new interpreter for each.
 
-A fork server imports what the commands need once a session; a run is a fork of it with streams, folder, environment and
-arguments of its own. It takes milliseconds of CPU where a new interpreter takes one to two seconds. It does not show
-that a command's imports are complete: each command has a test that starts a real process too.
+A fork server imports the commands' modules once per session; each run is a fork with its own streams, folder,
+environment and arguments. It takes milliseconds of CPU, a new interpreter one to two seconds. It cannot show that a
+command's imports are complete, so each command also has a test that starts a real process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FORKS.set_forkserver_preload(["diptych.cli", "artificer_services.cli", "artific
 def run(
     module: str, *arguments: str, folder: Path, env: Mapping[str, str], given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m module arguments` in `folder` with `env` as its environment and `given` on standard input."""
+    """Runs `python -m module arguments` in `folder` with `env` as its environment and `given` on standard input."""
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, name) for name in ("stdin", "stdout", "stderr")]
         files[0].write_text(given)
@@ -44,7 +44,7 @@ def run(
 
 
 def start(module: str, *arguments: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """The same in a new interpreter."""
+    """Runs the same in a new interpreter."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
@@ -57,7 +57,7 @@ def start(module: str, *arguments: str, folder: Path, env: Mapping[str, str]) ->
 
 
 def _be(module: str, arguments: tuple[str, ...], folder: str, env: dict[str, str], files: list[Path]) -> None:
-    """Become the program: its streams, its folder, its environment, its arguments, and its exit status."""
+    """Turns this process into the program: its streams, folder, environment, arguments and exit status."""
     for number, (file, flags) in enumerate(zip(files, (os.O_RDONLY, _WRITE, _WRITE), strict=True)):
         os.dup2(os.open(file, flags, 0o600), number)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
@@ -66,7 +66,7 @@ def _be(module: str, arguments: tuple[str, ...], folder: str, env: dict[str, str
     os.chdir(folder)
     sys.path[:0] = ["", *env.get("PYTHONPATH", "").split(os.pathsep)]
     sys.argv = [module, *arguments]
-    sys.modules.pop(module, None)  # runpy warns of a module that was imported before it is run
+    sys.modules.pop(module, None)  # runpy warns about modules that were imported before they run
     status = 1
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""A started gateway over the kitchen sink, and a client of each face; and what can serve gRPC, for the tests of it."""
+"""A running gateway with the kitchen sink, clients of each face, and the engines that serve gRPC."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
 
-# Hypothesis fails an example that takes a fifth of a second, and drawing that takes one: the machine may be busy.
+# By default Hypothesis fails examples over 0.2 seconds and slow generation, which happens on a busy machine.
 hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
-    """A shell has what it runs in the background ignore SIGINT, and so would all programs that tests interrupt."""
+    """Restores SIGINT: a shell lets background jobs ignore it, and the programs that tests interrupt inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -41,14 +41,14 @@ _LONG = (*(f"tests/{folder}/" for folder in _PROGRAMS), "tests/gateway/test_work
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first the files that start whole programs: at the end they would keep one process while others have none."""
+    """Moves files that start whole programs to the front: at the end, one process would run them while others idle."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def pytest_collection_finish() -> None:
-    """Freeze what was imported and collected, which stays for good, and look for cycles in old objects less often.
+    """Freezes imported and collected objects, which are never freed, and collects garbage of old objects less often.
 
-    By Python's own thresholds full collections took a third of the CPU of the tests that start gateways.
+    With Python's thresholds full collections took a third of the CPU of the tests that start gateways.
     """
     gc.collect()
     gc.freeze()
@@ -61,15 +61,15 @@ ENGINES: dict[str, dict[str, Any]] = {
     "native": {"grpc_engine": "native"},
     "single-port": {"single_port": True},
 }
-"""What serves gRPC, by name, and the settings that choose it."""
+"""The engines that serve gRPC by name, with the settings that choose them."""
 
 every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
-"""Marks a test that talks gRPC: it runs over each of them, `serve`, `served` and `shared` being of that engine."""
+"""Marks a gRPC test: it runs over each engine, which `serve`, `served` and `shared` then use."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running gateway and what a test holds of it."""
+    """A running gateway with clients for a test."""
 
     gateway: Gateway
     kitchen: Any
@@ -78,7 +78,7 @@ class Served:
     channel: grpc.aio.Channel
 
     def connect(self) -> socket.socket:
-        """A plain connection to the HTTP face, where the wire itself matters."""
+        """Opens a raw connection to the HTTP port, for tests of the wire format."""
         return socket.create_connection(("127.0.0.1", self.gateway.http_port), timeout=10)
 
 
@@ -87,7 +87,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 @asynccontextmanager
 async def serving(kitchen: Any = None, *, interceptors: Any = (), gateway: Any = None, **settings: Any) -> Any:
-    """Both faces on free ports. `kitchen` is the servicer, `gateway` what else `Gateway` takes."""
+    """Runs a gateway on free ports. `kitchen` is the servicer, `gateway` holds further arguments of `Gateway`."""
     servicer = kitchen if kitchen is not None else Kitchen()
     ports = {"http_port": 0, "grpc_port": 0}
     made = Gateway(Settings(**{**ports, **settings}), interceptors, **(gateway or {}))
@@ -102,13 +102,13 @@ async def serving(kitchen: Any = None, *, interceptors: Any = (), gateway: Any =
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> str:
-    """The name of what serves gRPC in this test; the default where it makes no difference."""
+    """The name of the gRPC engine of this test; the default for tests without the mark."""
     return str(getattr(request, "param", "builtin"))
 
 
 @pytest.fixture
 def serve(engine: str) -> Serve:
-    """Starts a gateway of the test's own: `async with serve(**settings) as served`."""
+    """Starts a gateway for one test: `async with serve(**settings) as served`."""
     return partial(serving, **ENGINES[engine])
 
 
@@ -121,7 +121,7 @@ async def served(serve: Serve) -> AsyncIterator[Served]:
 
 @pytest.fixture
 def drained(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Set, it ends the drain of a stop, which lasts until then: whatever has to happen meanwhile has all the time."""
+    """An event that ends the drain of a stop: until a test sets it, the drain lasts, without a time-out."""
     over = asyncio.Event()
 
     async def drain(_: Gateway) -> None:
@@ -136,7 +136,7 @@ Running = Callable[[str], Awaitable[Served]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gateways() -> AsyncIterator[Running]:
-    """A gateway of each engine that is asked for, started once."""
+    """Starts a gateway per requested engine, once per session."""
     running: dict[str, Served] = {}
     async with AsyncExitStack() as stack:
 
@@ -150,5 +150,5 @@ async def gateways() -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def shared(gateways: Running, engine: str) -> Served:
-    """The same, for the tests that leave it as it was; they run on the session's loop."""
+    """A shared gateway for tests that do not change it; they run on the session's loop."""
     return await gateways(engine)

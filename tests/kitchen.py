@@ -1,6 +1,6 @@
-"""The kitchen sink's servicer: one behaviour for every shape of call, for the tests of both faces.
+"""The kitchen sink's servicer: one behaviour for every kind of call, for the tests of all faces.
 
-Waiting and ticking are stepped by the test through events, never by time.
+Tests control waiting and ticking by events, never by time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Kitchen(pb_grpc.KitchenServiceServicer):
-    """Answers from what it is asked; remembers what happened to its calls."""
+    """Builds answers from requests, and records the fate of its calls."""
 
     def __init__(self) -> None:
         self.waiting: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -47,7 +47,7 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
     async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
         self.lists.append(request)
-        size = min(max(request.page_size, 0) or 100, 1000)  # AIP-158: a page larger than the most is the most
+        size = min(max(request.page_size, 0) or 100, 1000)  # AIP-158: a page size above the maximum is reduced to it
         return pb.ListDishesResponse(dishes=[pb.Dish(id=str(number), title="Soup") for number in range(size)])
 
     async def CreateDish(self, request: pb.CreateDishRequest, context: Context) -> pb.Dish:
@@ -174,7 +174,7 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
     async def Sum(self, request_iterator: Any, context: Context) -> pb.TickResponse:
         total = sum([tick.number async for tick in request_iterator])
-        return pb.TickResponse(number=(total + 2**63) % 2**64 - 2**63)  # around the corner, as int64s go
+        return pb.TickResponse(number=(total + 2**63) % 2**64 - 2**63)  # wraps around, as int64 does
 
     async def Converse(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.TickResponse]:
         async for tick in request_iterator:

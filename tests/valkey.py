@@ -1,7 +1,7 @@
-"""Valkeys for tests: each process of a test run has ports of its own.
+"""Valkey servers for tests: each process of a test run has separate ports.
 
-Left to itself every process looks for a free port from the same one on, and so takes what another's Valkey is about to
-bind, or has left for a moment to come back to. Ports that the kernel gives away are further up.
+By default every process searches for a free port from the same start. So it could take a port that another process's
+Valkey is about to bind, or has released for a restart. The kernel assigns ephemeral ports from a higher range.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIRST = 20_000 + os.getpid() % 100 * 100
 
 
 def start_valkey(port: int | None = None) -> ValkeyServer:
-    """A running Valkey that keeps nothing; at a port again that one had before, where it is given."""
+    """Runs a Valkey without persistence, on the given port or a free one."""
     server = ValkeyServer(port=port or find_free_port(start_port=_FIRST), save="")
     server.start(PATIENCE)
     return server

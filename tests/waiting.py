@@ -1,6 +1,6 @@
-"""Waiting for what nobody tells of: the one place of the tests where something is looked at again and again.
+"""Waiting for conditions without an event: the only place in the tests that polls.
 
-Where there is an event, a pipe or a pidfd, that is waited for instead. Knows nothing of what is looked at.
+Tests wait for an event, a pipe or a pidfd instead if there is one. It knows nothing about the conditions.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
 
-PATIENCE = 60.0  # seconds until what should come about counts as missed
-_PAUSE = 0.01  # seconds between two looks
+PATIENCE = 60.0  # seconds until a condition counts as missed
+_PAUSE = 0.01  # seconds between two checks
 T = TypeVar("T")
 Failures = tuple[type[Exception], ...]
 
 
 def wait_for(condition: Callable[[], T], *, patience: float = PATIENCE, passing: Failures = ()) -> T:
-    """Look until something is so; what was found. `passing` errors mean: not yet. Raises TimeoutError, saying what."""
+    """Polls until the condition holds and returns its value. `passing` errors mean "not yet". Raises TimeoutError."""
     return _look(condition, patience, passing, threading.Event())
 
 
 async def until(condition: Callable[[], T], *, patience: float = PATIENCE, passing: Failures = ()) -> T:
-    """The same beside an event loop that goes on: the condition may block, since it is looked at in a thread."""
+    """Polls in a thread while the event loop continues, so that the condition may block."""
     over = threading.Event()
     try:
         return await asyncio.to_thread(_look, condition, patience, passing, over)
     finally:
-        over.set()  # whoever waited is gone: a thread must not go on for him
+        over.set()  # the waiting task is gone, so the thread must end
 
 
 async def until_here(condition: Callable[[], T], *, patience: float = PATIENCE) -> T:
-    """The same on the event loop, for what belongs to it."""
+    """Polls on the event loop, for conditions on its objects."""
     end = time.monotonic() + patience
     while not (found := condition()):
         _in_time(end, condition)
@@ -44,7 +44,7 @@ async def until_here(condition: Callable[[], T], *, patience: float = PATIENCE) 
 
 
 async def until_told(ask: Callable[[], Awaitable[T]], *, patience: float = PATIENCE) -> T:
-    """Ask until the answer is anything but false or empty; that answer."""
+    """Calls until the answer is truthy and returns it."""
     end = time.monotonic() + patience
     while not (found := await ask()):
         _in_time(end, ask)
@@ -55,7 +55,7 @@ async def until_told(ask: Callable[[], Awaitable[T]], *, patience: float = PATIE
 async def answered(
     ask: Callable[[], Awaitable[T]], unanswered: Callable[[Exception], bool], *, patience: float = PATIENCE
 ) -> T:
-    """Ask until there is an answer. An error that is not `unanswered` is one, and so is any when patience is over."""
+    """Calls until there is an answer. Raises other errors than `unanswered` at once, and any after the time-out."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -67,7 +67,7 @@ async def answered(
 
 
 def pidfds(pids: Iterable[int]) -> list[int]:
-    """Descriptors for `exited`, of those processes that are still there."""
+    """Returns pidfds for `exited`, of the processes that still run."""
     found = []
     for pid in pids:
         with suppress(ProcessLookupError):
@@ -76,7 +76,7 @@ def pidfds(pids: Iterable[int]) -> list[int]:
 
 
 async def exited(*fds: int, patience: float = PATIENCE) -> None:
-    """Wait until the processes behind pidfds have ended, whosever children they are; closes the pidfds."""
+    """Waits until the processes behind pidfds have ended, children or not; closes the pidfds."""
     try:
         async with asyncio.timeout(patience):
             for fd in fds:
@@ -112,7 +112,7 @@ def _in_time(end: float, condition: Callable[[], object]) -> None:
 
 
 def _named(condition: Callable[[], object]) -> str:
-    """Where a condition is written, and its first line."""
+    """Returns where a condition is defined, and its first line."""
     code = getattr(condition, "__code__", None)
     if code is None:
         return repr(condition)

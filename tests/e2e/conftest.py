@@ -1,4 +1,4 @@
-"""The real program: `diptych serve` as a process of its own, on any two ports, once for all tests of this folder."""
+"""The real program: `diptych serve` in a separate process, on two free ports, once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from threading import Thread
 import pytest
 from playwright.async_api import expect
 
-expect.set_options(timeout=30_000)  # milliseconds, where a test says nothing else; five seconds can pass unused
+expect.set_options(
+    timeout=30_000
+)  # milliseconds, unless a test sets another; a busy machine can exceed the default of five seconds
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
 
 
 def find_chromium() -> str | None:
-    """A Chromium on this machine, or None."""
+    """Returns the path of a Chromium on this machine, or None."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a Chromium the browser tests are left out, unless they are required, as in CI."""
+    """Deselects the browser tests if there is no Chromium, unless they are required, as in CI."""
     if find_chromium() or os.environ.get("TESTS_BROWSER") == "required":
         return
     browser = [item for item in items if item.get_closest_marker("browser")]
@@ -44,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Served:
-    """Where the program listens."""
+    """The program's addresses."""
 
     http: str
     grpc: str
@@ -53,7 +55,7 @@ class Served:
 
 
 def wait_until_listening(process: subprocess.Popen[str]) -> Served:
-    """The addresses that the program writes to its log when both listeners are bound."""
+    """Returns the addresses that the program logs when both listeners are bound."""
     assert process.stderr is not None
     seen = []
     for line in process.stderr:
@@ -66,7 +68,7 @@ def wait_until_listening(process: subprocess.Popen[str]) -> Served:
 
 @contextmanager
 def serving(*arguments: str, app: str = "artificer_services.app:create") -> Iterator[Served]:
-    """`diptych serve` as a process, stopped by SIGTERM."""
+    """Runs `diptych serve` as a process and stops it by SIGTERM."""
     command = [sys.executable, "-m", "diptych.cli", "serve", app, *arguments, "--http-port", "0", "--grpc-port", "0"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}
     with (
@@ -79,13 +81,13 @@ def serving(*arguments: str, app: str = "artificer_services.app:create") -> Iter
             env=env | {f"DIPTYCH_SERVICES__{service}__DATA_DIR": data for service in ("BATCH", "CHAT")},
         ) as process,
     ):
-        signals = iter([signal.SIGTERM])  # a second one would end it at once
+        signals = iter([signal.SIGTERM])  # a second signal would end it at once
 
         def stop() -> None:
             for number in signals:
                 process.send_signal(number)
 
-        # What it logs later is read too, so that a full pipe cannot keep it, or a worker of its own, from going on.
+        # Its later log lines are read too, so that a full pipe cannot block it or its workers.
         rest = Thread(target=deque, args=(process.stderr,), kwargs={"maxlen": 0})
         try:
             where = wait_until_listening(process)
@@ -101,14 +103,14 @@ def serving(*arguments: str, app: str = "artificer_services.app:create") -> Iter
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[Served]:
-    """The program that `make serve` runs."""
+    """Runs the program that `make serve` runs."""
     with serving() as where:
         yield where
 
 
 @pytest.fixture(scope="session")
 def kitchen_served() -> Iterator[Served]:
-    """The same program with the kitchen sink behind it."""
+    """Runs the same program with the kitchen sink."""
     with serving(app="tests.kitchen_app:create") as where:
         yield where
 

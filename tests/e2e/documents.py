@@ -1,6 +1,6 @@
-"""Two hundred PDFs of several kinds, and what reading each must give: its words, or the reason why there are none.
+"""Two hundred PDFs of several kinds with the expected result of each: its words, or the reason for a failure.
 
-Made here, each different from every other. Knows no service.
+They are generated, each different from all others. Knows no service.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pymupdf: Any = untyped_pymupdf  # it is annotated in places only
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file and what comes of it: `words` that are in its text, or a piece of the `reason` for its failure."""
+    """A file and its expected result: `words` in its text, or a part of the `reason` for its failure."""
 
     name: str
     data: bytes
@@ -35,7 +35,7 @@ class Document:
 
 
 def text_pdf(*texts: str) -> bytes:
-    """A born-digital document, a page for each text; as the samples' own, in a call a page instead of one a line."""
+    """Returns a born-digital document with a page for each text, like the samples, but with one call per page."""
     with pymupdf.open() as document:
         for text in texts:
             document.new_page().insert_text((60, 80), text, fontsize=14)
@@ -60,7 +60,7 @@ def _turned(number: int) -> Document:
 
 
 def _packed(number: int) -> Document:
-    """As programs write files today: object streams, everything compressed."""
+    """Returns the document as current programs write it: object streams, everything compressed."""
     text = page_text(number)
     with pymupdf.open(stream=text_pdf(text), filetype="pdf") as document:
         return Document("packed", bytes(document.tobytes(deflate=True, garbage=4, use_objstms=1)), tuple(words(text)))
@@ -83,7 +83,7 @@ def _blank(number: int) -> Document:
 
 
 def _drawn(number: int) -> Document:
-    """A file that says it is a PDF and is a picture."""
+    """Returns an image with the name of a PDF."""
     return Document("picture", picture(_line(number), dpi=100, form="PNG"), tuple(words(_line(number))))
 
 
@@ -94,7 +94,7 @@ def _locked(number: int) -> Document:
 
 
 def _cut(number: int) -> Document:
-    """The beginning of a file whose rest was lost on the way."""
+    """Returns the beginning of a truncated file."""
     data = text_pdf(page_text(number))
     return Document("cut", data[: len(data) // (number % 3 + 2)], reason="cut short")
 
@@ -116,7 +116,7 @@ def _nothing(_: int) -> Document:
 
 
 def _line(number: int) -> str:
-    """Little to read: reading letters off pictures is what takes time."""
+    """Returns a scan with few letters, since OCR takes the most time."""
     return f"Invoice {7000 + number * 37} was paid in full"
 
 
@@ -139,7 +139,7 @@ KINDS: dict[Callable[[int], Document], int] = {
 
 
 def documents() -> Iterator[Document]:
-    """All of them, the kinds mixed as they come into an office."""
+    """Returns all documents, with the kinds mixed."""
     kinds = [kind for kind, count in KINDS.items() for _ in range(count)]
     random.Random(200).shuffle(kinds)
     for number, kind in enumerate(kinds):
