@@ -17,14 +17,16 @@ from .rounds import ATTEMPTS, Round, crashing
 
 
 def main() -> int:
-    """Run the rounds; 1 where one of them found a fault."""
+    """Runs the rounds; returns 1 if one of them found a fault."""
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="in each place")
     parser.add_argument("--place", choices=["sqlite", "cluster", "both"], default="both")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--lease", type=float, default=25.0, help="lease_seconds")
     chosen = parser.parse_args()
-    logging.getLogger("artificer_services").setLevel(logging.ERROR)  # that the database goes away is what this is about
+    logging.getLogger("artificer_services").setLevel(
+        logging.ERROR
+    )  # these tests kill the database, so its errors are expected
     places = ["sqlite", "cluster"] if chosen.place == "both" else [chosen.place]
     sound = True
     for place in places:

@@ -1,4 +1,4 @@
-"""The gateway that crash tests kill: batch jobs alone, so that it is there again soon."""
+"""The gateway that crash tests kill: batch jobs only, so that it restarts quickly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from diptych import Gateway, Settings
 
 
 def create(settings: Settings) -> Gateway:
-    """Make it, as the composition root does."""
+    """Returns the gateway, composed as in the composition root."""
     batch = BatchService(service_settings(settings, "batch", BatchSettings))
     gateway = Gateway(settings, lifespan=batch.lifespan, readiness={"batch": batch.ready})
     rpc.add_BatchServiceServicer_to_server(batch.servicer, gateway)

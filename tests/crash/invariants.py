@@ -1,6 +1,6 @@
-"""What has to be so after any crash: nothing lost, nothing counted twice, nothing stuck, nothing brought back to life.
+"""The invariants after any crash: nothing is lost, counted twice or stuck, and no cancelled job runs again.
 
-Reads what a store tells, the tables themselves, and the file in which test.trial notes what it did.
+Reads the store, its tables, and the file in which test.trial records its effects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from artificer_services.batch.jobs.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a job has to come to. `failing` items fail with a reason that holds this; the others give their input back.
+    """The expected result of a job. `failing` items fail with a reason that contains this; others return their input.
 
     `tokens` is what each phase of each of `counted` takes.
     """
@@ -33,13 +33,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """How often each phase of each item of a job was done, by its effect key."""
+    """How often each phase of each item of a job was done, by effect key."""
 
     counts: Counter[str]
 
     @classmethod
     def of(cls, file: Path, job_id: str) -> Effects:
-        """Those in the file of test.trial."""
+        """Reads the effects from the file of test.trial."""
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -48,17 +48,17 @@ class Effects:
 
     @property
     def total(self) -> int:
-        """All that was done, what was done again included."""
+        """The number of all effects, including repeated ones."""
         return self.counts.total()
 
     @property
     def repeats(self) -> int:
-        """What was done again."""
+        """The number of repeated effects."""
         return self.total - len(self.counts)
 
 
 def read(store: Store, job_id: str) -> tuple[Job, list[Result]]:
-    """A job and all of its items, page by page."""
+    """Returns a job and all of its items, read page by page."""
     found: list[Result] = []
     while page := store.results(
         job_id, states=(), after=found[-1].index if found else -1, limit=1000, max_bytes=1 << 22
@@ -68,7 +68,7 @@ def read(store: Store, job_id: str) -> tuple[Job, list[Result]]:
 
 
 def faults(expected: Expected, job: Job, results: Sequence[Result], effects: Effects) -> Iterator[str]:
-    """What is wrong with a job that should have ended by itself."""
+    """Yields the faults of a job that should have ended by itself."""
     completed = len(expected.inputs) - len(expected.failing)
     wanted = JobState.COMPLETED if completed else JobState.FAILED
     if job.state is not wanted:
@@ -83,7 +83,7 @@ def faults(expected: Expected, job: Job, results: Sequence[Result], effects: Eff
 
 
 def cancelled_faults(job: Job, results: Sequence[Result], effects: Effects) -> Iterator[str]:
-    """What is wrong with a job that was cancelled in the middle."""
+    """Yields the faults of a job that was cancelled while it ran."""
     if job.state is not JobState.CANCELLED:
         yield f"the job was cancelled and is {job.state}"
     states = Counter(result.state for result in results)
@@ -95,7 +95,7 @@ def cancelled_faults(job: Job, results: Sequence[Result], effects: Effects) -> I
 
 
 def table_faults(engine: Engine) -> Iterator[str]:
-    """What is wrong with the tables, once no job runs."""
+    """Yields the faults in the tables once no job runs."""
     with engine.connect() as connection:
         for what, statement in _TABLES.items():
             found = connection.execute(text(statement)).fetchall()

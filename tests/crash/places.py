@@ -1,4 +1,4 @@
-"""What crash tests kill: the service on SQLite with its own workers, and a cluster of PostgreSQL, Valkey and Celery."""
+"""The targets of crash tests: the service on SQLite with local workers, and one on PostgreSQL, Valkey and Celery."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Place:
         return found
 
     async def whole(self) -> None:
-        """Return when everything runs."""
+        """Returns when everything runs."""
         for member in self.members.values():
             await member.ready()
 
 
 def _backends(postmaster: int) -> list[int]:
-    """The processes in which PostgreSQL serves connections."""
+    """Returns the processes in which PostgreSQL serves connections."""
     try:
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
         return [int(one) for one in children if b"127.0.0.1" in Path(f"/proc/{one}/cmdline").read_bytes()]
@@ -75,7 +75,7 @@ def _orders(effects: Path, more: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A folder that is gone afterwards. Others may enter it: as root PostgreSQL runs as another user."""
+    """Creates a temporary folder that other users may enter: under root, PostgreSQL runs as another user."""
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -83,12 +83,12 @@ def workspace() -> Iterator[Path]:
 
 @asynccontextmanager
 async def on_sqlite(folder: Path, **settings: Any) -> AsyncIterator[Place]:
-    """A gateway with workers of its own, over SQLite."""
+    """A gateway with local workers over SQLite."""
     effects = folder / "effects"
     batch = {"data_dir": str(folder / "data"), "workers": 2, **_orders(effects, settings)}
     grpc = free_port()
     command = [sys.executable, "-m", "diptych.cli", "serve", APP, "--http-port", str(free_port())]
-    # A table in a variable is JSON, as settings are read.
+    # Settings are parsed as JSON if a variable holds a table.
     env = {"DIPTYCH_SERVICES": json.dumps({"batch": batch})}
     program = Program(
         name="gateway",

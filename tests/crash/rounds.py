@@ -1,6 +1,6 @@
-"""Rounds of a crash test: a job, kills at random moments, pauses and cancellations between them, and the reckoning.
+"""Rounds of a crash test: a job, kills at random moments, pauses and cancellations between them, and the checks.
 
-Drives the service by its public API, as a client that asks again when it got no answer.
+Uses the service's public API as a client that retries unanswered calls.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from tests.waiting import answered, until, wait_for
 from .invariants import Effects, Expected, cancelled_faults, faults, read, table_faults
 from .places import Place
 
-PATIENCE = 120.0  # seconds until what should come about counts as missed
+PATIENCE = 120.0  # seconds until an expected event counts as missed
 CALL_SECONDS = 15.0
-KILLS = 3  # at most, in one round
-ATTEMPTS = 10  # of an item: more than kills that can meet it
+KILLS = 3  # the most kills in one round
+ATTEMPTS = 10  # per item: more than the kills that can hit it
 PHASES = ("first", "second", "third")
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 class Kill:
     """A process that was killed, and how long nothing was recorded after it.
 
-    None where that says nothing: the job was paused, or another process was killed before.
+    None if that has no meaning: the job was paused, or another process was killed just before.
     """
 
     victim: str
@@ -78,15 +78,15 @@ class Round:
 
 
 class Crash:
-    """Crash rounds in one place. `dice` decides everything that is random."""
+    """Crash rounds in one place. `dice` makes all random choices."""
 
     def __init__(self, place: Place, store: Store, stub: rpc.BatchServiceAsyncStub, dice: random.Random) -> None:
         self._place, self._store, self._stub, self._dice = place, store, stub, dice
-        self._cancelled: dict[str, int] = {}  # jobs, and what had been done of them when they were
+        self._cancelled: dict[str, int] = {}  # jobs, and the effects at their cancellation
         self._count = 0
 
     async def round(self) -> Round:
-        """Make a job, kill, and look at what is left once it has ended."""
+        """Creates a job, kills processes, and checks the job once it has ended."""
         self._count += 1
         draft, expected = _job(self._dice, f"round-{self._count}")
         done = Round(self._count, len(draft.items))
@@ -96,7 +96,7 @@ class Crash:
         cancel = self._dice.random() < 0.15
         try:
             for _ in range(self._dice.randint(1, KILLS)):
-                await asyncio.sleep(self._dice.random() ** 2 * 1.5)  # a random moment is what this is about
+                await asyncio.sleep(self._dice.random() ** 2 * 1.5)  # the test needs a random moment
                 if not cancel and self._dice.random() < 0.2:
                     await self._kill_while_paused(job.id, done, began)
                 else:
@@ -114,7 +114,7 @@ class Crash:
         return done
 
     async def close(self) -> list[str]:
-        """What is wrong when all is over: cancelled jobs that went on, and what is in the tables."""
+        """Yields the faults at the end: cancelled jobs that continued, and inconsistent tables."""
         await self._place.whole()
         await self._until(lambda: not self._store.workers())
         return await asyncio.to_thread(self._last_look)
@@ -134,14 +134,14 @@ class Crash:
             engine.dispose()
 
     async def _kill(self, job_id: str, done: Round, began: float, *, paused: bool = False) -> None:
-        # Half of the time somebody is at work for certain: otherwise workers would seldom be among the victims.
+        # Half of the kills wait for a worker with items: otherwise busy workers would rarely be victims.
         patience = 3.0 if not paused and self._dice.random() < 0.5 else 0.0
         working = await asyncio.to_thread(self._working, job_id, patience)
         victims = self._place.victims(working)
         if not victims:
             return
         kinds = sorted(victims)
-        # A gateway takes longest to come back, and is always there to be killed.
+        # A gateway takes longest to restart and can always be killed, so it gets fewer kills.
         (kind,) = self._dice.choices(kinds, [1 if kind == "gateway" else 3 for kind in kinds])
         steps = (await self._stored(job_id)).counts.steps
         with contextlib.suppress(ProcessLookupError):
@@ -151,7 +151,7 @@ class Crash:
         done.kills.append(Kill(kind, time.monotonic() - began, steps, paused))
 
     def _working(self, job_id: str, patience: float) -> list[str]:
-        """The workers that have slots; waits for one, unless the job ends."""
+        """Returns the workers that have slots; waits for one unless the job ends."""
         found: list[str] = []
 
         def look() -> bool:
@@ -163,7 +163,7 @@ class Crash:
         return found
 
     async def _kill_while_paused(self, job_id: str, done: Round, began: float) -> None:
-        """Pause, kill, see that nothing of it is begun while other work is done, resume."""
+        """Pauses, kills, checks that no item begins while other work is done, and resumes."""
         if not await self._say(self._stub.PauseJob, pb.PauseJobRequest(job_id=job_id)):
             return
         await self._until(lambda: not self._store.workers())
@@ -176,7 +176,7 @@ class Crash:
         await self._say(self._stub.ResumeJob, pb.ResumeJobRequest(job_id=job_id))
 
     async def _witness(self, request_id: str) -> None:
-        """Have a small job done: the workers look for work, find it, and could have found any other."""
+        """Runs a small job: when it is done, workers have looked for work and could have found any other."""
         phases = [pb.Phase(name="only", task_type="test.trial")]
         options = pb.JobOptions(auto_start=True, concurrency=4)
         draft = pb.CreateJobRequest(
@@ -192,7 +192,7 @@ class Crash:
             self._cancelled[job_id] = await self._effects(job_id)
 
     async def _say(self, method: Callable[..., Awaitable[pb.Job]], request: object) -> bool:
-        """Say a verb; false where the job had ended before."""
+        """Calls a verb of the job; returns false if the job had already ended."""
         try:
             await insist(lambda: method(request, timeout=CALL_SECONDS))
         except grpc.aio.AioRpcError as error:
@@ -202,7 +202,7 @@ class Crash:
         return True
 
     async def _watch(self, job_id: str, done: Round, began: float) -> None:
-        """See when something is recorded again after each kill, until the job has ended."""
+        """Measures how long after each kill a result is recorded, until the job has ended."""
 
         def look() -> bool:
             job = self._store.job(job_id)
@@ -245,7 +245,7 @@ class Crash:
 
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer. What is no answer: nobody there, or the database away. All else is raised."""
+    """Calls until there is an answer, while the gateway or the database is down. Raises all other errors."""
     return await answered(call, _unanswered, patience=PATIENCE)
 
 
@@ -256,7 +256,7 @@ def _unanswered(error: Exception) -> bool:
 
 
 def _job(dice: random.Random, request_id: str) -> tuple[pb.CreateJobRequest, Expected]:
-    """A job of sound items and of others that fail, crash, or take their time."""
+    """Creates a job with items that succeed, and others that fail, crash or are slow."""
     count = dice.randint(20, 50)
     inputs = [f"{request_id} item {number}" for number in range(count)]
     items = [pb.Item(input=text, metadata={"seconds": f"{dice.random() * 0.04:.4f}"}) for text in inputs]
@@ -279,7 +279,7 @@ def _job(dice: random.Random, request_id: str) -> tuple[pb.CreateJobRequest, Exp
 
 @contextlib.asynccontextmanager
 async def crashing(place: Place, seed: int) -> AsyncIterator[Crash]:
-    """Rounds in a place."""
+    """Yields rounds in a place."""
     store = await asyncio.to_thread(open_store, place.settings, durable=True)
     try:
         async with grpc.aio.insecure_channel(place.grpc, options=_CHANNEL) as channel:
@@ -288,6 +288,6 @@ async def crashing(place: Place, seed: int) -> AsyncIterator[Crash]:
         await asyncio.to_thread(store.close)
 
 
-# A gateway that was killed is there again soon: look for it often.
+# A killed gateway restarts soon, so the channel must reconnect often.
 _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 __all__ = ["Crash", "Kill", "Round", "crashing", "insist"]

@@ -11,7 +11,7 @@ ROUNDS = 2
 
 
 async def test_nothing_is_lost_doubled_or_stuck_on_a_cluster_whoever_is_killed_and_whenever() -> None:
-    seed = random.getrandbits(32)  # pytest tells its own, which this follows from
+    seed = random.getrandbits(32)  # pytest prints its own seed, from which this one derives
     with workspace() as folder:
         async with (
             on_cluster(folder, processes=2, lease_seconds=5.0, heartbeat_seconds=1.0, max_attempts=ATTEMPTS) as place,

@@ -1,4 +1,4 @@
-"""`artificer batch` against the program that `make serve` runs: two hundred documents, and what people do to jobs."""
+"""`artificer batch` against the program that `make serve` runs: two hundred documents, and all commands on jobs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Doc
 
 @pytest.fixture(scope="module")
 def server(inbox: tuple[Path, dict[str, Document]]) -> Iterator[Served]:
-    """The program, with the task type that does as it is told."""
+    """The program, with the task type test.trial."""
     with serving(
         "--set", "services.batch.trial_tasks=true", "--set", f"services.batch.tasks.root={inbox[0].parent}"
     ) as up:
@@ -50,14 +50,14 @@ def server(inbox: tuple[Path, dict[str, Document]]) -> Iterator[Served]:
 
 @pytest.fixture
 def environment(server: Served) -> dict[str, str]:
-    """What the command finds around it; nothing of whoever runs the tests."""
+    """Returns the command's environment, without any variable of the user."""
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR", "NO_COLOR")}
     return kept | {"ARTIFICER_ADDRESS": server.grpc, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
 
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    """Runs a command to its end."""
+    """Runs a command until it ends."""
 
     def run(*arguments: str, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -88,7 +88,7 @@ class Terminal:
         return self.process.stdout.readline().strip()
 
     def until(self, wanted: Callable[[str], bool]) -> str:
-        """Read until what was shown is as wanted, or the command has ended."""
+        """Reads until the output matches or the command has ended."""
         while not wanted(self.shown):
             assert select.select([self._terminal], [], [], PATIENT)[0], f"silent after {self.shown[-500:]!r}"
             try:
@@ -99,7 +99,7 @@ class Terminal:
         return self.shown
 
     def bars(self) -> list[tuple[int, int, str]]:
-        """What the bar has said: percentage, completed items, state."""
+        """Returns what the progress bar has shown: percentage, completed items, state."""
         return [
             (int(one[1]), int(one[2]), one[5]) for one in _BAR.finditer(re.sub(r"\x1b\[[0-9;?]*\w", "", self.shown))
         ]
@@ -134,14 +134,14 @@ def test_two_hundred_documents_are_read_and_the_broken_ones_fail_alone(
     inbox: tuple[Path, dict[str, Document]], environment: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
     folder, made = inbox
-    # One after the other, so that there is something left to pause when a command has had time to begin.
+    # One item at a time, so that some are left to pause when the command starts.
     with terminal(environment, "submit", str(folder), "--watch", "--name", "two hundred", "--concurrency", "1") as bar:
         job = bar.line()
         bar.until(lambda _: any(done >= 2 for _, done, _ in bar.bars()))
         assert run("pause", job).stdout == "paused\n"
         bar.until(lambda _: any(state == "paused" for *_, state in bar.bars()))
         while results(run, job, "--status", "running"):
-            pass  # what ran when it was paused ends
+            pass  # items that ran during the pause end
         held = json.loads(run("status", job, "--json").stdout)
         assert held["status"] == "JOB_STATUS_PAUSED"
         assert 0 < int(held["completedItems"]) < 200
@@ -151,7 +151,7 @@ def test_two_hundred_documents_are_read_and_the_broken_ones_fail_alone(
         assert bar.process.wait(PATIENT) == 1  # some items failed
     percentages = [percentage for percentage, *_ in bar.bars()]
     assert percentages == sorted(percentages)
-    assert len(set(percentages)) > 5  # it moved
+    assert len(set(percentages)) > 5  # the bar moved
     assert {"running", "paused", "completed"} <= {state for *_, state in bar.bars()}
 
     out = tmp_path / "results.jsonl"

@@ -1,4 +1,4 @@
-"""/jobs in a real browser: jobs that move while one looks, the buttons that change them, their results and log."""
+"""/jobs in a real browser: progress of running jobs, the buttons that change them, their results and log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Br
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """The program, with the task type that does as it is told."""
+    """The program, with the task type test.trial."""
     with serving("--set", "services.batch.trial_tasks=true") as where:
         yield where
 
@@ -50,7 +50,7 @@ async def batch(server: Served) -> AsyncIterator[rpc.BatchServiceAsyncStub]:
 
 
 class Jobs:
-    """The page with the jobs of one project, and everything that went wrong in it."""
+    """The page with the jobs of one project, and the errors that occurred in it."""
 
     def __init__(self, page: Page, served: Served, project: str) -> None:
         self.page, self._served, self.project = page, served, project
@@ -84,7 +84,7 @@ class Jobs:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def jobs(chromium: BrowserContext, server: Served) -> AsyncIterator[Jobs]:
-    """A page of the test's own, with a project of its own."""
+    """A new page with a new project for one test."""
     for page in chromium.pages[1:]:  # the first one keeps the browser open
         await page.close()
     opened = Jobs(await chromium.new_page(), server, uuid.uuid4().hex)
@@ -93,7 +93,7 @@ async def jobs(chromium: BrowserContext, server: Served) -> AsyncIterator[Jobs]:
 
 
 async def make(batch: rpc.BatchServiceAsyncStub, project: str, name: str, *items: str, **options: Any) -> str:
-    """A job of test.trial; `options` are orders that all of its items have."""
+    """Creates a job of test.trial; `options` are orders of all its items."""
     start = options.pop("start", True)
     job = await batch.CreateJob(
         pb.CreateJobRequest(
@@ -125,7 +125,7 @@ async def test_a_job_moves_while_one_looks_and_its_buttons_change_it(
     await jobs.stands("the job", "▶ running")
     jobs.page.once("dialog", lambda dialog: dialog.dismiss())
     await jobs.press("Cancel", "the job")
-    await jobs.stands("the job", "▶ running")  # it was not meant so
+    await jobs.stands("the job", "▶ running")  # the user dismissed the confirmation
     jobs.page.once("dialog", lambda dialog: dialog.accept())
     await jobs.press("Cancel", "the job")
     await jobs.stands("the job", "⊘ cancelled", "2 of 5 · 1 failed")
@@ -139,7 +139,7 @@ async def test_progress_comes_by_events_and_not_by_asking(jobs: Jobs, batch: rpc
     await jobs.open()
     await jobs.stands("streamed", "1 of 2")
     streams = await jobs.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
-    await jobs.page.route("**/v1/jobs?*", lambda route: route.abort())  # the list is not to be had any more
+    await jobs.page.route("**/v1/jobs?*", lambda route: route.abort())  # the list can no longer be loaded
     await expect(jobs.page.get_by_role("status")).to_contain_text("Trying again", timeout=PATIENT)
     await batch.CancelJob(pb.CancelJobRequest(job_id=job))
     await jobs.stands("streamed", "⊘ cancelled")
@@ -166,7 +166,7 @@ async def test_results_and_log_of_a_job(jobs: Jobs, batch: rpc.BatchServiceAsync
     await expect(log.filter(has_text="item 1 work: line 1 of attempt 1")).to_have_count(1, timeout=PATIENT)
     await detail.get_by_role("link", name="Close").click()
     await expect(detail).to_be_hidden()
-    await jobs.page.get_by_role("link", name="detailed").click()  # and again, with everything
+    await jobs.page.get_by_role("link", name="detailed").click()  # loaded again, with all jobs
     await expect(log.filter(has_text="item 1 work: line 1 of attempt 1")).to_have_count(1, timeout=PATIENT)
     assert jobs.wrong == []
 

@@ -1,4 +1,4 @@
-"""Whoever watches a job is told that the program stops, and the job goes on with the next one."""
+"""Clients that watch a job learn that the program stops, and the job continues after the restart."""
 
 from __future__ import annotations
 

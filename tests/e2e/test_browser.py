@@ -1,4 +1,4 @@
-"""/docs in a real browser: it renders, it asks nobody outside, and an operation can be tried out on it."""
+"""/docs in a real browser: it renders, loads nothing from other hosts, and can try an operation out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_an_operation_is_tried_out_with_a_file(served: Served, page: Page)
     operation = page.locator("#operations-OCRService-OCRService_CheckPDFNeedsOCR")
     await operation.locator(".opblock-summary-control").click()
     await operation.get_by_role("button", name="Try it out").click()
-    # Nothing but the file and one field is sent: the form's other inputs begin empty.
+    # Only the file and one field are sent: the form's other inputs begin empty.
     for text in await operation.locator("input[type=text]").all():
         await expect(text).to_have_value("")
     await operation.locator("input[type=file]").first.set_input_files(ROOT / "examples" / "scan.pdf")

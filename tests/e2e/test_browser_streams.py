@@ -1,4 +1,4 @@
-"""Streams in a real browser: EventSource that comes back without a gap, and WebSocket with metadata of its own."""
+"""Streams in a real browser: an EventSource that resumes without a gap, and a WebSocket with metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """A page of a browser of the test's own."""
+    """A page of a new browser for one test."""
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             tmp_path, executable_path=find_chromium(), args=_FLAGS
@@ -32,7 +32,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 
 
 class Flighty(Kitchen):
-    """Fails after every second message, and goes on behind the one that was seen last."""
+    """Fails after every second message, and resumes after the last event id."""
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
         metadata = dict(context.invocation_metadata())

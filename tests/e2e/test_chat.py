@@ -1,4 +1,4 @@
-"""Chat over REST, by the program that `make serve` runs: pages, events that resume, streams of lines both ways."""
+"""Chat over REST with the program that `make serve` runs: pages, events that resume, bidirectional NDJSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import until_told
 
 @pytest.fixture
 def channel() -> str:
-    """A channel of the test's own; the program is shared."""
+    """A new channel for one test; the program is shared."""
     return f"c-{uuid.uuid4().hex[:8]}"
 
 
@@ -48,7 +48,7 @@ async def send(stub: rpc.MessageServiceAsyncStub, channel: str, *contents: str) 
 async def events(
     client: httpx2.AsyncClient, url: str, headers: dict[str, str] | None = None
 ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-    """The events of a stream, as a browser's EventSource would see them."""
+    """Yields the events of a stream as a browser's EventSource would."""
     asked = {"accept": "text/event-stream", **(headers or {})}
     async with client.stream("GET", url, headers=asked) as response:
         assert response.status_code == 200
@@ -114,7 +114,7 @@ async def test_events_go_on_after_the_last_one(
 
 
 async def test_live_streams_are_told_that_the_program_stops(channel: str) -> None:
-    """They would use up the grace; whoever hears UNAVAILABLE comes again and goes on after the last id."""
+    """Live streams would last for the whole grace period; after UNAVAILABLE a client resumes after the last id."""
     with serving("--grace-seconds", "1000") as program:
         async with (
             asyncio.timeout(60),
@@ -146,7 +146,7 @@ async def test_a_stream_of_lines_is_stored_and_may_be_sent_again(client: httpx2.
 
 
 async def test_a_whole_conversation_in_one_request(client: httpx2.AsyncClient, channel: str) -> None:
-    """The body ends, so that the caller has ended its side: the echoes come, and the response ends."""
+    """The end of the body closes the caller's side: the echoes arrive, and the response ends."""
     lines = [{"user": {"id": "ann"}}, {"content": "hello"}, {"content": ""}, {"content": "bye"}]
     answer = await client.post(
         f"/v1/channels/{channel}/messages:chat",

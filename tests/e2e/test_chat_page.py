@@ -1,4 +1,4 @@
-"""/chat in real browsers: two pages and a Python gRPC client talk to each other, over each protocol the page has."""
+"""/chat in real browsers: two pages and a Python gRPC client chat over each protocol that the page supports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENT = 30_000  # milliseconds
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserContext]:
-    """One browser for all tests of this file: to start it takes longer than to chat."""
+    """One browser for all tests of this file: starting it takes longer than a test."""
     folder = tmp_path_factory.mktemp("chromium")
     async with async_playwright() as playwright:
         launch = playwright.chromium.launch_persistent_context
@@ -41,7 +41,7 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Br
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def context(chromium: BrowserContext) -> AsyncIterator[BrowserContext]:
-    """The browser, without the pages of the test before."""
+    """The browser, without the pages of the previous test."""
     yield chromium
     for page in chromium.pages[1:]:  # the first one keeps it open
         await page.close()
@@ -49,12 +49,12 @@ async def context(chromium: BrowserContext) -> AsyncIterator[BrowserContext]:
 
 @pytest.fixture
 def channel() -> str:
-    """A channel of the test's own; the program is shared."""
+    """A new channel for one test; the program is shared."""
     return f"page-{uuid.uuid4().hex[:8]}"
 
 
 def gateway(folder: Path, http_port: int = 0) -> Gateway:
-    """A gateway with chat alone behind it, over a folder's data."""
+    """Runs a gateway with chat only, over the data in a folder."""
     chat = ChatService(ChatSettings(data_dir=str(folder)))
     made = Gateway(Settings(http_port=http_port, grpc_port=0, grace_seconds=0), lifespan=chat.lifespan)
     rpc.add_MessageServiceServicer_to_server(chat.servicer, made)
@@ -63,7 +63,7 @@ def gateway(folder: Path, http_port: int = 0) -> Gateway:
 
 
 class Browsing:
-    """One page in a channel, and everything that went wrong in it."""
+    """One page in a channel, and the errors that occurred in it."""
 
     def __init__(self, page: Page, served: Served) -> None:
         self.page, self._served = page, served
@@ -90,7 +90,7 @@ class Browsing:
         await self.page.get_by_role("button", name="Send").click()
 
     async def sees(self, *texts: str) -> None:
-        """Exactly these messages, in this order, all of them stored."""
+        """Expects exactly these messages in this order, all of them stored."""
         items = self.page.locator("#log li")
         await expect(items).to_have_count(len(texts), timeout=PATIENT)
         await expect(items.locator(".user, .content")).to_have_text(
@@ -181,7 +181,7 @@ async def test_what_cannot_be_sent_is_shown_with_its_reason(
 async def test_a_page_goes_on_when_the_server_comes_back(
     context: BrowserContext, channel: str, transport: str, tmp_path: Path
 ) -> None:
-    """What was said meanwhile is sent then, and what others said meanwhile is there: everything once."""
+    """The page then sends the user's messages and shows the messages of others, each once."""
     async with gateway(tmp_path / "data") as first:
         port = first.http_port
         ann = Browsing(await context.new_page(), Served(f"http://127.0.0.1:{port}", ""))

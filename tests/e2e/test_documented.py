@@ -1,4 +1,4 @@
-"""The live OpenAPI document against the live server, by clients nobody here wrote: a validator and a fuzzer."""
+"""The live OpenAPI document against the live server, by third-party clients: a validator and a fuzzer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_document_is_valid(served: Served) -> None:
 
 
 def fuzz(address: str, folder: Path, *options: str) -> str:
-    """What schemathesis prints after a run in which nothing failed; how it runs stands in schemathesis.toml."""
+    """Returns what schemathesis prints after a run without failures; schemathesis.toml configures it."""
     config = Path(__file__).with_name("schemathesis.toml")
     tool = Path(sys.executable).with_name("schemathesis")
     command = [str(tool), "--config-file", str(config), "run", *options, address + "/openapi.json"]
@@ -30,13 +30,13 @@ def fuzz(address: str, folder: Path, *options: str) -> str:
 
 
 def test_schemathesis_meets_no_surprise_in_the_services(served: Served, tmp_path: Path) -> None:
-    """No 5xx, and no answer the document does not describe."""
-    # No schema says which bytes are a sound PDF, so refusing made-up ones is no surprise.
+    """There is no 5xx, and every answer is in the document."""
+    # A schema cannot say which bytes are a valid PDF, so the server may refuse generated ones.
     printed = fuzz(served.http, tmp_path, "--exclude-checks=positive_data_acceptance,negative_data_rejection")
     assert "Tested: 25" in printed
 
 
 def test_schemathesis_meets_no_surprise_in_the_kitchen(kitchen_served: Served, tmp_path: Path) -> None:
-    """Every kind of binding and field: what the document allows is taken, and every answer fits it."""
+    """Every kind of binding and field: the server accepts what the document allows, and every answer conforms to it."""
     printed = fuzz(kitchen_served.http, tmp_path)
     assert "Tested: 23" in printed

@@ -1,4 +1,4 @@
-"""/jobs, /chat and /docs in a real browser where callers have to be known: nobody is locked out, no key is in a URL."""
+"""/jobs, /chat and /docs in a real browser if calls need authentication: pages prompt, and no URL contains a key."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Br
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, str]]:
-    """The whole application with keys; where its HTTP and its gRPC are. Nobody works on its jobs."""
+    """The whole application with API keys and without batch workers; yields its HTTP and gRPC addresses."""
     folder = {"data_dir": str(tmp_path_factory.mktemp("data"))}
     services = {"batch": {**folder, "engine": "none"}, "chat": folder, "ocr": {"workers": 1}}
     settings = Settings.model_validate(
@@ -60,7 +60,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(chromium: BrowserContext) -> AsyncIterator[Page]:
-    """A tab of the test's own, which knows no key; every URL that it asks for is looked at."""
+    """A new tab without a key; every URL that it requests is checked."""
     opened = await chromium.new_page()
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
@@ -95,7 +95,7 @@ async def test_the_page_of_jobs_asks_for_a_key_and_keeps_it_for_its_tab(
     await page.goto(f"{http}/jobs")
     await expect(page.get_by_role("status")).to_have_text("This server wants to know who asks.", timeout=PATIENT)
     await expect(page.locator("#jobs tbody tr")).to_have_count(0)
-    await sign_in(page, new_key("operator"))  # of the same name, and not the key
+    await sign_in(page, new_key("operator"))  # an entry with the same name, without the key
     await expect(page.locator("#access").get_by_role("alert")).not_to_be_empty(timeout=PATIENT)
     await sign_in(page, KEY)
     row = page.locator("#jobs tbody tr").filter(has=page.get_by_role("link", name="guarded", exact=True))
@@ -104,7 +104,7 @@ async def test_the_page_of_jobs_asks_for_a_key_and_keeps_it_for_its_tab(
     await row.get_by_role("button", name="Start guarded").click()
     await expect(row).to_contain_text("running", timeout=PATIENT)
     await page.get_by_role("link", name="guarded", exact=True).click()
-    log = page.get_by_role("log").locator("li")  # a stream of events, with the key
+    log = page.get_by_role("log").locator("li")  # an event stream, authenticated by the key
     await expect(log.filter(has_text="the job was started")).to_have_count(1, timeout=PATIENT)
     await page.reload()
     await expect(row).to_have_count(1, timeout=PATIENT)  # kept for the tab

@@ -1,4 +1,4 @@
-"""One scanned document by every way in: three kinds of upload, gRPC, and reflection, with the same text."""
+"""One scanned document over every interface: three kinds of upload, gRPC, and reflection, with the same text."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_every_upload_reads_the_same_text(served: Served, scan: bytes) -> 
 
 
 async def _reflected(channel: grpc.aio.Channel, method: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Call a method as a reflection client does: knowing nothing but the server's address and the method's name."""
+    """Calls a method as a reflection client does: from the server's address and the method's name only."""
     ask = channel.stream_stream(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -120,14 +120,14 @@ async def test_a_document_of_64_mib_is_taken_by_both_faces_byte_for_byte(served:
 
 
 def pdf_of(size: int) -> bytes:
-    """A sound PDF of one blank page and exactly `size` bytes: a comment before the first object makes up the rest."""
+    """Returns a valid PDF with one blank page and exactly `size` bytes, padded by a comment before the first object."""
     objects = [
         b"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n",
         b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n",
         b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\n",
     ]
     head = b"%PDF-1.4\n%"
-    # The offsets below have ten digits whatever they are, so the tail's length does not depend on the padding.
+    # Offsets always have ten digits, so the tail's length does not depend on the padding.
     tail = 20 * 4 + len(b"xref\n0 4\n") + len(b"trailer<</Root 1 0 R/Size 4>>\nstartxref\n%010d\n%%%%EOF\n" % 0)
     out = bytearray(head)
     out += b"x" * (size - len(head) - 1 - sum(map(len, objects)) - tail) + b"\n"
