@@ -19,9 +19,9 @@ _FRAMING = (
     *(
         "truncated request: the last message is incomplete",
         "unsupported envelope flags 0x",
-        "a message says it is compressed, and no header",
+        "a message has the compressed flag, but no header",
     ),
-    *("a message is not gzip, as", "a message's gzip ends too early"),
+    *("a message is not valid gzip, the encoding", "truncated gzip message"),
 )
 """What gRPC and gRPC-Web answer with INTERNAL to those who break the framing itself, as gRPC's own libraries do."""
 

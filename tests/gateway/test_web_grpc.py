@@ -66,19 +66,19 @@ _GZIPPED = envelope(1, gzip.compress(DISH[5:], mtime=0))
 @pytest.mark.parametrize(
     ("body", "headers", "code", "message"),
     [
-        (b"", {}, 12, "the method takes one request, and none was sent"),  # statuscodes.md: cardinality violation
-        (DISH + DISH, {}, 12, "the method takes one request, and more were sent"),
+        (b"", {}, 12, "expected one request message, got none"),  # statuscodes.md: cardinality violation
+        (DISH + DISH, {}, 12, "expected one request message, got more"),
         (DISH[:-1], {}, 13, "truncated request: the last message is incomplete"),
         (DISH[:3], {}, 13, "truncated request: the last message is incomplete"),
         (envelope(0x40, b""), {}, 13, "unsupported envelope flags 0x40; expected 0x00 or 0x01"),
-        (envelope(1, b"x"), {}, 13, "a message says it is compressed, and no header says how"),
+        (envelope(1, b"x"), {}, 13, "a message has the compressed flag, but no header names its encoding"),
         (
             envelope(1, b"no gzip at all"),
             {"grpc-encoding": "gzip"},
             13,
-            "a message is not gzip, as the request says it is",
+            "a message is not valid gzip, the encoding of the request",
         ),
-        (DISH, {"grpc-encoding": "br"}, 12, "messages compressed as 'br' are not taken: gzip, deflate or identity are"),
+        (DISH, {"grpc-encoding": "br"}, 12, "unsupported message encoding 'br'; expected gzip, deflate or identity"),
         (HEAD.pack(0, 2000), {}, 8, "the request is larger than 1000 bytes"),
         (
             envelope(1, gzip.compress(bytes(5000), mtime=0)),
@@ -86,7 +86,7 @@ _GZIPPED = envelope(1, gzip.compress(DISH[5:], mtime=0))
             8,
             "the request is larger than 1000 bytes",
         ),
-        (envelope(0, b"\xff\xff"), {}, 3, "the request is no message of the method's type"),
+        (envelope(0, b"\xff\xff"), {}, 3, "cannot parse the request as the method's request type"),
         (
             DISH,
             {"grpc-timeout": "soon"},

@@ -91,7 +91,7 @@ async def test_metadata_is_told_in_frames_to_who_asked_so(serve: Serve, protocol
         ('{"count":1}', "first frame"),
         ('{"metadata":{"a":1}}', "metadata.a"),
         ('{"metadata":{"a":"ö"}}', "printable ASCII"),
-        ('{"metadata":{"a b":"c"}}', "metadata key"),
+        ('{"metadata":{"a b":"c"}}', "invalid metadata key"),
         ('{"metadata":{"a-bin":"*"}}', "base64"),
         (b"\x08\x01", "first frame"),
     ],

@@ -100,7 +100,9 @@ class _Parsed:
         try:
             return self._parse(data)
         except Exception:
-            return await self._context.abort(Code.INVALID_ARGUMENT, "the request is no message of the method's type")
+            return await self._context.abort(
+                Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type"
+            )
 
     def printed(self, message: Any) -> Any:
         return self._print(message)

@@ -1,8 +1,8 @@
-"""One in-process call: interceptors, context, deadline, cancellation, with no channel and no socket between.
+"""In-process calls: interceptors, context, deadline, cancellation, without a channel or a socket.
 
-The door is `Calls`, made once from the table of methods. `Calls.handlers` and `Calls.interceptors` are what grpcio
-serves, so that all faces run the same functions in the same order; `Calls.open` begins a call whose messages are
-protobuf's, `Calls.open_wire` one whose messages are bytes, as gRPC and its relatives send them.
+`Calls` is the room's interface, made once from the table of methods. Other gRPC engines serve `Calls.handlers` behind
+`Calls.interceptors`, so that all faces run the same functions in the same order. `Calls.open` begins a call with
+protobuf messages, `Calls.open_wire` one with serialized messages, as the RPC protocols send them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
     "with_behaviour",
 ]
 
-UNKNOWN_METHOD = "Method not found!"  # grpcio's own words
+UNKNOWN_METHOD = "Method not found!"  # grpcio's message
 
 Chain: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
@@ -61,11 +61,10 @@ class _Details(grpc.HandlerCallDetails):
 
 
 class Calls:
-    """Everything that is the same for every call.
+    """Opens calls; holds what all calls of a gateway share.
 
-    `threads` runs servicers that are plain functions; `max_seconds` is the longest any call may take. `standard` are
-    the handlers of the services every server has (health, reflection), by `/{package.Service}/{Method}`. `lend` makes
-    the lease of every call but health's, where no interceptor does.
+    `threads` runs `def` servicers; `max_seconds` is the longest time a call may take. `standard` are the handlers of
+    health and reflection, by `/{package.Service}/{Method}`. `lend` makes a call's lease, except for health checks.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Calls:
         self._lend = lend
         self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
         self.watch = watch or Watch.off()
-        """Whoever opens a call begins its record here before, and ends it, whatever becomes of the call."""
+        """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
@@ -92,7 +91,7 @@ class Calls:
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         registered = dict(standard or {}) | {method.path: method.handler for method in methods}
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
-        # Without interceptors of the user's, the chain has one answer for a method, found now.
+        # Without user interceptors, the chain always returns the same handler for a method.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
         self.watch.know(self.handlers)
         self._chain = None if not interceptors else self._link()
@@ -107,7 +106,7 @@ class Calls:
         return chain
 
     def _undescribed(self, details: grpc.HandlerCallDetails) -> Handler | None:
-        """The handler of a generic one that names no service."""
+        """Asks the generic handlers without a service name for a handler."""
         for generic in self._generic:
             handler = generic.service(details)
             if handler is not None:
@@ -115,9 +114,9 @@ class Calls:
         return None
 
     async def open(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
-        """Begin a call: the interceptors run now, before anything is read of the request's body.
+        """Opens a call: runs the interceptors, before any of the request's body is read.
 
-        Its `seconds` count from now. Raises `StatusError` where the chain gives no handler, or takes too long.
+        `seconds` count from now. Raises `StatusError` if the chain returns no handler or takes too long.
         """
         if self._chain is None:
             return self.open_plain(method, metadata, origin, seconds)
@@ -127,16 +126,16 @@ class Calls:
 
     @property
     def plain(self) -> bool:
-        """Whether there are no interceptors but the gateway's guard, so that `open_plain` will do."""
+        """Returns whether there are no interceptors besides the guard, so that `open_plain` can be used."""
         return self._chain is None
 
     def open_plain(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
-        """The same for who need not wait, since there is nobody to ask."""
+        """Opens a call synchronously; only for `plain`, when no interceptor has to be awaited."""
         deadline = self._enter(method.path, metadata, origin, seconds)
         return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
 
     def _enter(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
-        """The call begins: its deadline, in the loop's time."""
+        """Sets the call's origin and lease; returns its deadline, in the loop's time."""
         enter(origin)
         if self._lend is not None and path not in self._unlimited:
             origin.lease = self._lend()
@@ -145,9 +144,9 @@ class Calls:
         return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
-        """Begin a call of bytes, as `open`; `path` is `/{package.Service}/{Method}` as the client wrote it.
+        """Opens a call of serialized messages, like `open`; `path` is the client's, `/{package.Service}/{Method}`.
 
-        Raises `StatusError`: UNIMPLEMENTED where nobody serves the path.
+        Raises `StatusError`: UNIMPLEMENTED for an unknown path.
         """
         deadline = self._enter(path, metadata, origin, seconds)
         if self._chain is not None:

@@ -1,6 +1,6 @@
-"""Servicers of every kind as one: `async def` behaviours, whatever they were written as.
+"""Adapts every kind of servicer to an `async def` behaviour.
 
-Plain `def` servicers run in a thread pool; a generator of theirs is stepped there. Nothing here knows a face.
+Plain `def` servicers run in a thread pool, where their generators are iterated too. This module knows no face.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _END = object()
 
 
 def behaviour_of(handler: Handler) -> Behaviour:
-    """The one function of a handler that is set."""
+    """Returns the handler's function; a handler has exactly one of four."""
     found: Behaviour | None = (
         (handler.stream_stream if handler.response_streaming else handler.stream_unary)
         if handler.request_streaming
         else (handler.unary_stream if handler.response_streaming else handler.unary_unary)
     )
     if found is None:
-        raise TypeError("a handler without a behaviour")
+        raise TypeError("the handler has no function for its kind of streaming")
     return found
 
 
@@ -37,7 +37,7 @@ _SAME: Any = object()
 
 
 def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, show: Any = _SAME) -> Handler:
-    """The same kind of handler, with another function, and where they are given another parser and printer."""
+    """Returns a handler of the same kind with another function, and optionally another parser and serializer."""
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -53,22 +53,22 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, s
 
 
 def is_async(behaviour: Behaviour) -> bool:
-    """Whether it can be awaited or iterated on the event loop as it is."""
+    """Returns whether the behaviour is a coroutine function or an async generator function."""
     return any(map(inspect.iscoroutinefunction, _functions(behaviour))) or generates(behaviour)
 
 
 def generates(behaviour: Behaviour) -> bool:
-    """Whether it yields its messages, instead of writing them to the context."""
+    """Returns whether the behaviour yields its messages instead of writing them to the context."""
     return any(map(inspect.isasyncgenfunction, _functions(behaviour)))
 
 
 def _functions(behaviour: Behaviour) -> tuple[Behaviour, Behaviour]:
-    """What is looked at: the function itself, which may be a partial one, and the `__call__` of what stands for one."""
+    """Returns the functions to inspect: the behaviour itself (or a partial), and `__call__` for callable objects."""
     return behaviour, type(behaviour).__call__
 
 
 def adapt(handler: Handler, threads: Executor) -> Handler:
-    """The handler with an asynchronous behaviour; it stays itself where it has one."""
+    """Returns a handler with an asynchronous behaviour; the same handler if its behaviour is asynchronous already."""
     behaviour = behaviour_of(handler)
     if is_async(behaviour):
         return handler
@@ -84,7 +84,7 @@ def _threaded(behaviour: Behaviour, threads: Executor, handler: Handler) -> Beha
         async def unary(request: Any, context: Any) -> Any:
             loop = asyncio.get_running_loop()
             sync = SyncContext(context, loop)
-            run = contextvars.copy_context().run  # what interceptors have set is seen in the thread too
+            run = contextvars.copy_context().run  # context variables that interceptors set are visible in the thread
             return await loop.run_in_executor(threads, run, behaviour, requests_of(request, loop), sync)
 
         return unary
@@ -115,12 +115,12 @@ def _close(close: Callable[[], None]) -> None:
     try:
         close()
     except ValueError:
-        # The generator is still running in its thread: it was cancelled between two of its messages.
+        # "generator already executing": the call was cancelled while the thread was computing the next message.
         return
 
 
 def _blocking(messages: AsyncIterator[Any], loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
-    """A stream of requests as a thread reads it."""
+    """Iterates a stream of requests from a thread."""
 
     async def following() -> Any:
         return await anext(messages, _END)

@@ -1,6 +1,6 @@
-"""The context a servicer sees: complete, for calls that come in without a gRPC channel.
+"""The servicer's context for calls without a gRPC channel, complete with all of grpcio's methods.
 
-It keeps what the servicer says (code, metadata) and what it may ask (deadline, peer); it knows no HTTP.
+It stores what the servicer sets (code, metadata) and returns what it asks for (deadline, peer); it knows no HTTP.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Write = Callable[[Any], Any]
 
 
 class Metadatum(NamedTuple):
-    """One pair as grpcio gives it: a tuple whose halves have names too."""
+    """One pair as grpcio passes it: a tuple with named members."""
 
     key: str
     value: str | bytes
 
 
 def code_of(code: Code | int | None) -> Code:
-    """A code as servicers give it, an enum or its number; None is OK and a number nobody knows is UNKNOWN."""
+    """Converts a servicer's code, an enum value or its number; None means OK, an unknown number means UNKNOWN."""
     if isinstance(code, Code):
         return code
     return CODE_BY_NUMBER.get(code or 0, Code.UNKNOWN)
 
 
 class Context(grpc.aio.ServicerContext[Any, Any]):
-    """`grpc.aio.ServicerContext` over one in-process call; the same errors where grpcio has errors."""
+    """`grpc.aio.ServicerContext` for an in-process call; it raises the same errors as grpcio's."""
 
     __slots__ = (
         "_aborted",
@@ -75,7 +75,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._read: Callable[[], Any] | None = None
         self._flush: Callable[[], None] | None = None
 
-    # What the servicer may ask.
+    # Read by the servicer.
 
     def invocation_metadata(self) -> Any:
         pairs = self._metadata
@@ -91,7 +91,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return None if key is None else list(self._origin.auth[key])
 
     def peer_identity_key(self) -> str | None:
-        # gRPC's core: the subject's alternative names where there are any, else its common name.
+        # As in gRPC core: the subject's alternative names if there are any, else the common name.
         return next((key for key in IDENTITY_KEYS if key in self._origin.auth), None)
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
@@ -112,13 +112,13 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         else:
             self._callbacks.append(callback)
 
-    # What the servicer may say.
+    # Set by the servicer.
 
     async def abort(self, code: Code, details: str = "", trailing_metadata: Any = ()) -> Any:
         if self._aborted:
             raise grpc.aio.UsageError("Abort already called!")
         if code_of(code) is Code.OK:
-            raise ValueError("abort() takes a code that is not OK")
+            raise ValueError("abort() requires a code other than OK")
         self._aborted = True
         self._code, self._details = code, details
         if trailing_metadata:
@@ -155,45 +155,45 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return self._details
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        """Asks for it; a face whose messages can be compressed does so where its client understands it."""
+        """Requests compression; faces with compressed messages use it if the client supports it."""
         self.compression = compression
 
     def disable_next_message_compression(self) -> None:
-        """As grpcio's: the next message goes out as it is."""
+        """Sends the next message uncompressed, as in grpcio."""
         self.uncompressed_next = True
 
     async def read(self) -> Any:
         if self._read is None:
-            raise grpc.aio.UsageError("read() is for methods whose client streams")
+            raise grpc.aio.UsageError("read() requires a method with a client stream")
         return await self._read()
 
     async def write(self, message: Any) -> None:
         if self._write is None:
-            raise grpc.aio.UsageError("write() is for methods whose server streams")
+            raise grpc.aio.UsageError("write() requires a method with a server stream")
         await self._write(message)
 
-    # What the call itself does with it.
+    # Used by the call.
 
     @property
     def initial_metadata(self) -> Metadata:
-        """What the servicer sent before its first message."""
+        """Returns the servicer's initial metadata."""
         return self._initial
 
     @property
     def initial_metadata_sent(self) -> bool:
-        """Whether the servicer sent it by itself, which begins the response."""
+        """Returns whether the servicer sent its initial metadata explicitly, which begins the response."""
         return self._initial_sent
 
     def attach(self, write: Write, flush: Callable[[], None]) -> None:
-        """Where a streaming servicer's messages go, and who is told that it sent its metadata."""
+        """Sets the callbacks of a streaming servicer: `write` sends a message, `flush` follows its initial metadata."""
         self._write, self._flush = write, flush
 
     def attach_requests(self, read: Callable[[], Any]) -> None:
-        """Where `read()` has the client's messages from."""
+        """Sets the function that `read()` gets the client's messages from."""
         self._read = read
 
     def finish(self, *, cancelled: bool = False) -> None:
-        """The call is over: `done()` is true and the callbacks are called, once."""
+        """Ends the call: sets `done()` and calls the callbacks, once."""
         if self._done:
             return
         self._done, self._cancelled = True, cancelled
@@ -203,7 +203,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
 
 
 class SyncContext(grpc.ServicerContext):
-    """`grpc.ServicerContext` for a plain `def` servicer in a thread, over either face's asynchronous context."""
+    """`grpc.ServicerContext` for a `def` servicer in a thread, over an asynchronous context of any face."""
 
     def __init__(self, context: grpc.aio.ServicerContext[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         self._context, self._loop = context, loop
@@ -233,13 +233,13 @@ class SyncContext(grpc.ServicerContext):
         return not (self._context.done() or self._context.cancelled())
 
     def cancel(self) -> bool:
-        raise grpc.RpcError("a servicer ends its call by abort() or by returning")
+        raise grpc.RpcError("a servicer cannot cancel its call; use abort() or return")
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
         if self._context.done():
             return False
 
-        context: Any = self._context  # the stubs take no plain function
+        context: Any = self._context  # the stubs of add_done_callback accept no plain function
         self._loop.call_soon_threadsafe(context.add_done_callback, lambda _: callback())
         return True
 
@@ -247,7 +247,7 @@ class SyncContext(grpc.ServicerContext):
         return self._run(self._context.abort(code, details))
 
     def abort_with_status(self, status: Any) -> Any:
-        # grpcio's aio context is called by its parts: its own abort_with_status is not implemented everywhere.
+        # By abort(), since not every engine's context implements abort_with_status.
         return self._run(self._context.abort(status.code, status.details, status.trailing_metadata or ()))
 
     def send_initial_metadata(self, initial_metadata: Any) -> None:

@@ -1,4 +1,4 @@
-"""What all calls of a gateway have in common.
+"""The objects that all calls of a gateway share.
 
 It knows no call.
 """
@@ -12,7 +12,7 @@ from .run import Stragglers
 
 
 class Environment(NamedTuple):
-    """What every call is given."""
+    """The objects that every call needs."""
 
     guard: Guard
     stragglers: Stragglers

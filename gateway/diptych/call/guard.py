@@ -1,6 +1,6 @@
-"""The outermost interceptor of both faces: no exception leaves it as text, and no call outlives the server's maximum.
+"""The outermost interceptor of all faces: hides exceptions' texts, and limits a call's time to the server's maximum.
 
-Whatever breaks inside becomes INTERNAL with an id, which stands in the log beside the traceback.
+An unexpected exception becomes INTERNAL with an id, which the log shows with the traceback.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Turns exceptions into statuses. `debug` sends their text; `max_seconds` caps every call."""
+    """Converts exceptions to statuses. `debug` adds their text; `max_seconds` limits every call."""
 
     def __init__(
         self, threads: Executor, stragglers: Stragglers, *, debug: bool = False, max_seconds: float | None = None
     ) -> None:
         self._threads, self._stragglers = threads, stragglers
         self._debug, self._max_seconds = debug, max_seconds
-        # Most interceptors hand the registered handler on as it is, and what guards it was made at start-up.
+        # Most interceptors pass the registered handler on unchanged; its guarded handler is made at start-up.
         self._known: dict[int, Handler] = {}
 
     async def intercept_service(
@@ -51,13 +51,13 @@ class Guard(grpc.aio.ServerInterceptor):
         return self._known.get(id(handler)) or self.guarded(handler, handler_call_details.method)
 
     def know(self, handler: Handler, method: str) -> Handler:
-        """Guard a registered handler, which lives as long as this."""
+        """Guards a registered handler; it must live as long as the guard, since its id is the key."""
         guarded = self._known[id(handler)] = self.guarded(handler, method)
         return guarded
 
     def guarded(self, handler: Handler, method: str) -> Handler:
-        """The handler with every way out of it watched."""
-        handler = adapt(handler, self._threads)  # an interceptor may answer with a plain function of its own
+        """Returns a handler whose exceptions become statuses."""
+        handler = adapt(handler, self._threads)  # an interceptor may return a handler with a `def` behaviour
         behaviour = behaviour_of(handler)
         wrap = self._stream if handler.response_streaming and generates(behaviour) else self._unary
         guarded = wrap(behaviour, method)
@@ -65,7 +65,7 @@ class Guard(grpc.aio.ServerInterceptor):
             guarded = _capped(guarded, self._max_seconds, self._stragglers)
         return with_behaviour(handler, guarded)
 
-    # A streaming behaviour that is no generator writes to the context and returns nothing, as a unary one.
+    # A streaming behaviour that is not a generator writes to the context and returns None, so it is awaited too.
     def _unary(self, behaviour: Behaviour, method: str) -> Behaviour:
         async def unary(request: Any, context: Any) -> Any:
             try:
@@ -102,24 +102,24 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def _aborted(self, context: Any, error: grpc.aio.AbortError, method: str) -> Any:
         if code_of(context.code()) is Code.OK:
-            return await self._fail(context, error, method)  # raised by hand: nobody called abort()
+            return await self._fail(context, error, method)  # raised without a call of abort()
         raise error
 
     async def _fail(self, context: Any, error: Exception, method: str) -> Any:
         if isinstance(error, StatusError):
             return await _abort(context, error.status)
-        said = code_of(context.code())
-        if said is Code.OK:
+        code = code_of(context.code())
+        if code is Code.OK:
             return await _abort(context, self.status(error, method))
         if isinstance(error, grpc.aio.InternalError):
-            raise error  # what was said cannot be sent: the client has gone, and grpcio knows what to make of it
+            raise error  # the status cannot be sent, since the client has disconnected; grpcio handles that
         if not isinstance(error, NotImplementedError | grpc.aio.UsageError):
-            logger.error("after it had said %s, %s raised", said.name, method, exc_info=error)
+            logger.error("%s raised after it had set the code %s", method, code.name, exc_info=error)
         # What the generated base class does: set_code(UNIMPLEMENTED), then raise NotImplementedError.
-        return await context.abort(said, context.details(), context.trailing_metadata() or ())
+        return await context.abort(code, context.details(), context.trailing_metadata() or ())
 
     def status(self, error: BaseException, where: str) -> Status:
-        """Log an unexpected exception under a new id, and make of it what a client may see."""
+        """Logs an unexpected exception under a new id; returns the status for the client."""
         known = origin()
         if known is not None and known.record is not None:
             known.record.caught(error)
@@ -132,7 +132,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return Status(code=Code.INTERNAL, message=text, details=(pack(detail),))
 
     def _failed(self, error: Exception, method: str) -> Handler:
-        """A handler for a call whose interceptor broke; it needs no request."""
+        """Returns a handler for a call whose interceptor raised; it needs no request."""
 
         async def failed(request: Any, context: Any) -> Any:
             await self._fail(context, error, method)
@@ -148,13 +148,13 @@ async def _abort(context: Any, status: Status) -> Any:
 
 
 def _is_cancelled(context: Any) -> bool:
-    """Whether somebody asked for the cancellation, and it is not the servicer's own raised past its task."""
+    """Returns whether the call was cancelled, unlike a CancelledError that the servicer raised itself."""
     task = asyncio.current_task()
     return bool(context.cancelled() or (task is not None and task.cancelling()))
 
 
 def _capped(behaviour: Behaviour, seconds: float, stragglers: Stragglers) -> Behaviour:
-    """The behaviour with a deadline of the server's where the client's is later, or where it has none."""
+    """Returns a behaviour that applies the server's deadline if the client's is later or missing."""
 
     def late(context: Any) -> bool:
         remaining = context.time_remaining()
@@ -190,7 +190,7 @@ def _capped(behaviour: Behaviour, seconds: float, stragglers: Stragglers) -> Beh
 
 
 class _Capped:
-    """A context whose deadline is the server's; all else is the context's own."""
+    """A context with the server's deadline; everything else is delegated."""
 
     def __init__(self, context: Any, seconds: float) -> None:
         self._context = context

@@ -1,6 +1,6 @@
-"""One call: what it is given, how it is run, and how it ended.
+"""A call: its request, its execution, and its status.
 
-It knows no wire. A `Call`'s messages are protobuf's, a `WireCall`'s are bytes; all else is the same.
+It knows no protocol. A `Call` has protobuf messages, a `WireCall` serialized ones; otherwise they are the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 
 
 class AnyCall(ABC):
-    """One call that has passed the interceptors' look at its metadata; what its messages are is for its subclasses."""
+    """A call that the interceptors have admitted; subclasses define the type of its messages."""
 
     __slots__ = ("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "path", "record", "shared")
 
@@ -48,56 +48,56 @@ class AnyCall(ABC):
         self._requests: Requests | None = None
         self._origin = origin
         self.record: Record = NOTHING if origin.record is None else origin.record
-        """What is counted of it; whoever began it ends it."""
+        """The call's telemetry record; the session ends it."""
         self.deadline = deadline
-        """When it has to be over, in the loop's time."""
-        # The loop is asked for only where there is a deadline: CPython 3.11 makes a system call of it.
+        """The deadline in the loop's time, or None."""
+        # The loop is looked up only if there is a deadline: in CPython 3.11 that costs a system call, getpid.
         self.context = Context(metadata, origin, deadline, None if deadline is None else asyncio.get_running_loop())
 
     @property
     def lease(self) -> Lease | None:
-        """What is told of the bytes of its request, where they are counted."""
+        """Returns the lease that counts the request's bytes, if any."""
         return self._origin.lease
 
     @property
     def needs_request(self) -> bool:
-        """False where an interceptor answers by itself: a handler that parses nothing looks at nothing."""
+        """Returns whether the handler parses the request; those of interceptors that refuse a call do not."""
         return self._handler.request_deserializer is not None
 
     @property
     def takes_stream(self) -> bool:
-        """Whether the handler takes a stream of requests."""
+        """Returns whether the handler reads a stream of requests."""
         return bool(self._handler.request_streaming)
 
     @property
     def streams(self) -> bool:
-        """Whether the answer is a stream; an interceptor that refuses a stream may do so as a unary handler."""
+        """Returns whether the response is a stream; a refusal of a streaming method may be a unary handler."""
         return bool(self._handler.response_streaming)
 
     @abstractmethod
     def _one(self, request: Any) -> Any:
-        """A request as the handler takes it."""
+        """Converts a request to the handler's type."""
 
     @abstractmethod
     def given(self, response: Any) -> Any:
-        """A response as the face takes it. Raises `StatusError` where the servicer gave something else."""
+        """Converts a response to the face's type. Raises `StatusError` if the servicer returned another type."""
 
     def _request(self, request: Any) -> Any:
         if not self._handler.request_streaming:
-            return self._taken(request) if self.needs_request else self._one(request)
-        requests = self._requests = Requests(request, self._taken)
+            return self._received(request) if self.needs_request else self._one(request)
+        requests = self._requests = Requests(request, self._received)
         self.context.attach_requests(requests.read)
         return requests
 
-    def _taken(self, request: Any) -> Any:
+    def _received(self, request: Any) -> Any:
         made = self._one(request)
         self.record.messages_in += 1
         return made
 
     async def unary(self, request: Any, gone: Gone) -> Any:
-        """The one response to one request, or to a `Source` of them where `takes_stream`.
+        """Runs the call and returns its response; `request` is a message, or a `Source` if `takes_stream`.
 
-        Raises `StatusError`, or `ClientGone`; cancels the servicer where it must.
+        Raises `StatusError` or `ClientGone`; cancels the servicer in the latter case and at the deadline.
         """
         context = self.context
         coroutine: Coroutine[Any, Any, Any] = self._behaviour(self._request(request), context)
@@ -121,15 +121,15 @@ class AnyCall(ABC):
         return given
 
     def stream(self, request: Any) -> Stream:
-        """The stream of responses, begun at once; `request` is one request, or a `Source` where `takes_stream`."""
+        """Starts the call and returns its stream of responses; `request` is as in `unary`."""
         return Stream(self, self._behaviour(self._request(request), self.context), self.deadline)
 
     def status(self) -> Status:
-        """What the servicer ended with, rich details and all."""
+        """Returns the servicer's status, with its rich details."""
         context = self.context
         fault = None if self._requests is None else self._requests.fault
         if fault is not None and (fault.code, fault.message) == (code_of(context.code()), context.details()):
-            return fault  # with the HTTP status and headers that gRPC's own words do not carry
+            return fault  # has an HTTP status and headers, unlike the context
         rich = next((value for key, value in context.trailing_metadata() if key == DETAILS_KEY), None)
         details: tuple[Any, ...] = ()
         if isinstance(rich, bytes):
@@ -138,19 +138,19 @@ class AnyCall(ABC):
 
     @property
     def initial_metadata(self) -> Sequence[Pair]:
-        """What the servicer sent, or would have sent, before its first message."""
+        """Returns the initial metadata, of the gateway and of the servicer."""
         first = self._origin.initial
         return (*first, *self.context.initial_metadata) if first else self.context.initial_metadata
 
     @property
     def trailing_metadata(self) -> Sequence[Pair]:
-        """What the servicer set for the end, without the status details, which the error itself carries."""
+        """Returns the trailing metadata without the status details, which the error includes."""
         trailing = self.context.trailing_metadata()
         return [pair for pair in trailing if pair[0] != DETAILS_KEY] if trailing else trailing
 
 
 class Call(AnyCall):
-    """A call whose messages are protobuf's own, of its method's types."""
+    """A call with protobuf messages of its method's types."""
 
     __slots__ = ("_plain", "method")
 
@@ -167,7 +167,7 @@ class Call(AnyCall):
     ) -> None:
         super().__init__(shared, method.path, handler, metadata, origin, deadline)
         self.method = method
-        # Whether the handler is the registered one, so that messages need no look at its own ways with bytes.
+        # Whether the handler is the registered one, whose parser and serializer are known to be the method's.
         self._plain = plain
 
     def _one(self, request: Any) -> Any:
@@ -176,7 +176,7 @@ class Call(AnyCall):
         deserialize = self._handler.request_deserializer
         if deserialize == self.method.handler.request_deserializer:
             return request
-        # As grpcio does: no deserializer, plain bytes; and an interceptor's own is given what gRPC would give it.
+        # An interceptor's own deserializer gets the serialized message, as from grpcio; without one, the handler does.
         data = request.SerializeToString() if isinstance(request, Message) else b""
         return data if deserialize is None else deserialize(data)
 
@@ -186,7 +186,7 @@ class Call(AnyCall):
         if isinstance(response, made) and (self._plain or serialize == self.method.handler.response_serializer):
             return response
         try:
-            # An interceptor's own serializer, or none and bytes: what gRPC would put on the wire is read back.
+            # An interceptor's own serializer, or bytes without one: parse what gRPC would send.
             return made.FromString(serialize(response) if serialize is not None else response)
         except Exception as broken:
             wrong = TypeError(f"the servicer returned {type(response).__name__}, not {made.DESCRIPTOR.full_name}")
@@ -195,9 +195,9 @@ class Call(AnyCall):
 
 
 class WireCall(AnyCall):
-    """A call whose messages are bytes; the handler's own parser and printer run here.
+    """A call with serialized messages; it runs the handler's deserializer and serializer.
 
-    `registered` is False where only a generic handler serves the path: such a one takes bytes without a parser.
+    `registered` is False if a generic handler serves the path, which may accept bytes without a deserializer.
     """
 
     __slots__ = ("_registered",)
@@ -228,7 +228,7 @@ class WireCall(AnyCall):
         try:
             return deserialize(request)
         except Exception:
-            raise error(Code.INVALID_ARGUMENT, "the request is no message of the method's type") from None
+            raise error(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type") from None
 
     def given(self, response: Any) -> bytes:
         serialize = self._handler.response_serializer

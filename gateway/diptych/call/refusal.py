@@ -1,6 +1,6 @@
-"""Refusals as handlers that end a call and read nothing of its request, for interceptors that answer by themselves.
+"""Handlers that end a call without reading its request, for interceptors that refuse calls.
 
-It knows no reason to refuse.
+It knows no reason for a refusal.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from ..status import Status
 
 
 async def abort(context: Any, status: Status) -> Any:
-    """End the call with the status, its headers as trailing metadata; never returns."""
+    """Ends the call with the status, its headers as trailing metadata; never returns."""
     rich = status_pb2.Status(code=status.number, message=status.message, details=status.details)
     trailing = (("grpc-status-details-bin", rich.SerializeToString()), *status.headers)
     await context.abort(status.code, status.message, trailing)
 
 
 def refusal(status: Status, *, streamed: bool = False) -> Handler:
-    """A handler that ends every call with the status; `streamed` says that the method takes a stream.
+    """Returns a handler that ends every call with the status; `streamed` means that the method has a client stream.
 
-    Where it takes one message, the handler says that it takes a stream, and never asks for it: so grpcio too reads
-    nothing, which reads one message before it lets anybody answer. Where it takes a stream, it is the other way round:
-    grpcio's client mostly loses the status of a refusal that comes while it still sends its first message.
+    For a method with a single request, the handler declares a client stream and never reads it: grpcio's server reads a
+    single request before it calls a handler. For a client stream it is the reverse: grpcio's client usually loses the
+    status of a refusal that arrives while it is still sending its first message.
     """
 
     async def refuse(request: Any, context: Any) -> Any:

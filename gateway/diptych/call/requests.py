@@ -1,6 +1,6 @@
-"""The stream of requests of one call, as a servicer reads it: by iterating, or by `context.read()`.
+"""The stream of requests of a call, which a servicer reads by iterating or by `context.read()`.
 
-It knows no wire: a `Source` gives what came, and a function makes it what the handler takes.
+It knows no protocol: a `Source` returns received messages, and a function converts them to the handler's type.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from .run import ClientGone
 
 
 class Source(Protocol):
-    """Requests as they come. It is read one at a time, as fast as the servicer asks."""
+    """Returns requests as they arrive, one at a time, as fast as the servicer reads them."""
 
     async def __anext__(self) -> Any:
-        """The next request; StopAsyncIteration when the client has sent all.
+        """Returns the next request; raises StopAsyncIteration at the end.
 
-        Raises `StatusError` for what cannot be a request, and `ClientGone` when the client left before the end.
+        Raises `StatusError` for an invalid request, and `ClientGone` if the client disconnected before the end.
         """
 
 
 class One:
-    """A stream of one request, where an interceptor put a streaming handler before a method that takes one."""
+    """A source of one request, if an interceptor replaced a unary handler by one with a client stream."""
 
     def __init__(self, request: Any) -> None:
         self._request = [request]
@@ -38,29 +38,29 @@ class One:
 
 
 class Requests:
-    """What a servicer whose client streams is given."""
+    """The request iterator of a servicer."""
 
-    __slots__ = ("_made", "_source", "fault")
+    __slots__ = ("_convert", "_source", "fault")
 
-    def __init__(self, source: Source, made: Callable[[Any], Any]) -> None:
-        self._source, self._made = source, made
+    def __init__(self, source: Source, convert: Callable[[Any], Any]) -> None:
+        self._source, self._convert = source, convert
         self.fault: Status | None = None
-        """What was wrong with the request that ended the stream, as its face words it."""
+        """The status of the invalid request that ended the stream, as its face made it."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         try:
-            return self._made(await self._source.__anext__())
+            return self._convert(await self._source.__anext__())
         except StatusError as unfit:
             self.fault = unfit.status
             raise
         except ClientGone:
-            raise asyncio.CancelledError from None  # what grpcio does to whoever waits for a request
+            raise asyncio.CancelledError from None  # as grpcio does while a servicer waits for a request
 
     async def read(self) -> Any:
-        """The next request, or `grpc.aio.EOF`, as grpcio's `context.read()`."""
+        """Returns the next request, or `grpc.aio.EOF`, like grpcio's `context.read()`."""
         try:
             return await self.__anext__()
         except StopAsyncIteration:

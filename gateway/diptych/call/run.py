@@ -1,6 +1,6 @@
-"""Running a behaviour under a deadline and a disconnect, on the event loop.
+"""Runs a behaviour on the event loop, and cancels it at its deadline or when the client disconnects.
 
-A unary call without a deadline costs no task: it runs in the request's own, and the client is watched only once the
+A unary call without a deadline needs no task: it runs in the request's task, and watches the client only once the
 behaviour waits for something. It knows no message.
 """
 
@@ -16,17 +16,17 @@ from typing import Any
 from ..status import Code, error
 
 Gone = Callable[[], Awaitable[None]]
-"""Returns when the client has gone away."""
+"""Returns when the client has disconnected."""
 
-DEADLINE_EXCEEDED = "Deadline Exceeded"  # gRPC's own words, so that both faces say the same
+DEADLINE_EXCEEDED = "Deadline Exceeded"  # gRPC core's message, so that all faces and engines agree
 
 
 class ClientGone(Exception):
-    """The client went away; nobody is left to answer."""
+    """The client disconnected, so there is no response to send."""
 
 
 class Inline:
-    """Awaits a coroutine in the current task; from its first suspension on, a client that goes away cancels it."""
+    """Awaits a coroutine in the current task; once it has suspended, the client's disconnect cancels it."""
 
     __slots__ = ("_coroutine", "_gone")
 
@@ -59,7 +59,7 @@ class Inline:
 
 
 class _DisconnectWatch:
-    """Cancels the current task when the client goes away, and takes that back when it is stopped."""
+    """Cancels the current task when the client disconnects; `stop` undoes the cancellation."""
 
     __slots__ = ("_owner", "_task", "fired")
 
@@ -81,12 +81,12 @@ class _DisconnectWatch:
 
 
 def before(deadline: float) -> _Before:
-    """Cancels what is within at `deadline`, in the loop's time; raises DEADLINE_EXCEEDED then."""
+    """Returns a context manager that cancels its block at `deadline` (loop time) and raises DEADLINE_EXCEEDED."""
     return _Before(deadline)
 
 
 class _Before:
-    # A class: contextlib's generator costs as much as the timer itself, and every call with a deadline pays it.
+    # A class: contextlib's generator costs as much as the timer, on every call with a deadline.
     __slots__ = ("_limit",)
 
     def __init__(self, deadline: float) -> None:
@@ -100,12 +100,12 @@ class _Before:
     ) -> None:
         try:
             await self._limit.__aexit__(kind, raised, trace)
-        except TimeoutError:  # only its own: one from within is no matter of its exit
+        except TimeoutError:  # only the timer's: __aexit__ does not raise one from the block
             raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED) from None
 
 
 class Stragglers:
-    """Tasks that were cancelled and have not ended yet: held, so that they are neither lost nor waited for."""
+    """Cancelled tasks that have not ended yet; held so that they are not garbage-collected, and a stop can wait."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,7 +114,7 @@ class Stragglers:
         return len(self._tasks)
 
     def add(self, task: asyncio.Task[Any]) -> None:
-        """Cancel `task` and hold it until it has ended."""
+        """Cancels `task` and holds it until it has ended."""
         task.cancel()
         if not task.done():
             self._tasks.add(task)
@@ -123,10 +123,10 @@ class Stragglers:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # it was answered already; asyncio shall not complain that nobody looked
+            task.exception()  # marks it as retrieved; the client has its response, and asyncio would log it
 
     async def wait(self, seconds: float) -> None:
-        """Until the last has ended, or `seconds` have passed."""
+        """Waits until all tasks have ended, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:
@@ -134,14 +134,14 @@ class Stragglers:
 
 
 async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds: float, stragglers: Stragglers) -> Any:
-    """Await a coroutine in a task of its own, so that the deadline's answer waits for nobody's clean-up."""
+    """Awaits a coroutine in a separate task, so that the response at the deadline need not wait for its clean-up."""
     if seconds <= 0:
         coroutine.close()
         raise error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)
     task = asyncio.ensure_future(coroutine)
     watch: asyncio.Future[None] | None = None
     try:
-        await asyncio.sleep(0)  # most have nothing to wait for, and then nobody has to be watched
+        await asyncio.sleep(0)  # most finish without waiting, and then the client need not be watched
         if task.done():
             return task.result()
         watch = None if gone is None else asyncio.ensure_future(gone())
@@ -160,7 +160,7 @@ async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds:
 
 
 class Pipe:
-    """Messages from a servicer's task to the one that answers: bounded, in order, the first one at once."""
+    """A bounded queue of messages from a servicer's task to the task that sends them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -172,7 +172,7 @@ class Pipe:
         self._writable.set()
 
     async def put(self, message: Any) -> None:
-        """Waits while the reader is behind."""
+        """Adds a message; waits while the queue is full."""
         while len(self._messages) >= self._size:
             self._writable.clear()
             await self._writable.wait()
@@ -180,23 +180,23 @@ class Pipe:
         self._readable.set()
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Nothing more comes; the reader has what is there, then the failure. The first end is the one."""
+        """Ends the queue: the reader gets the remaining messages, then the failure. Later calls have no effect."""
         if self._ended:
             return
         self._ended, self._failure = True, failure
         self._readable.set()
 
     def touch(self) -> None:
-        """Wake the reader though there is no message: the servicer sent its metadata."""
+        """Wakes the reader without a message, since the servicer sent its initial metadata."""
         self._readable.set()
 
     @property
     def ready(self) -> asyncio.Event:
-        """Set while there is something to take."""
+        """Returns the event that is set while `take` has something to return."""
         return self._readable
 
     def take(self) -> list[Any] | None:
-        """All that is there now; None at the end; it raises the failure once the messages before it are taken."""
+        """Returns all queued messages, or None at the end. Raises the failure once the messages before it are taken."""
         messages = list(self._messages)
         self._messages.clear()
         self._writable.set()

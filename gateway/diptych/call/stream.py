@@ -1,6 +1,6 @@
-"""The responses of one call as they come, between the servicer's task and the one that answers.
+"""The stream of responses of a call, between the servicer's task and the task that sends them.
 
-It knows no wire and no message.
+It knows no protocol and no message type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AHEAD = 16
 
 
 class Running(Protocol):
-    """What a stream asks of its call."""
+    """The part of a call that a stream uses."""
 
     context: Context
     path: str
@@ -34,21 +34,21 @@ class Running(Protocol):
 
 
 class Stream:
-    """Responses as they come. One task runs the servicer; it is cancelled by `close`, which always has to be called."""
+    """Responses as they arrive. A task runs the servicer; `close` cancels it, and must always be called."""
 
     def __init__(self, call: Running, running: Any, deadline: float | None) -> None:
         self._call = call
         self._pipe = Pipe(AHEAD)
         self._unfit: StatusError | None = None
         self.uncompressed: set[int] = set()
-        """The numbers, from 0, of the messages that the servicer wants sent as they are."""
+        """The indexes of the messages that the servicer wants sent uncompressed."""
         self._put_so_far = 0
         call.context.attach(self._put, self._pipe.touch)
         self._task = asyncio.ensure_future(self._run(running))
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
 
     def _late(self) -> None:
-        # The reader is told first: its answer waits for nobody's clean-up.
+        # The pipe first, so that the response does not wait for the servicer's clean-up.
         self._pipe.end(error(Code.DEADLINE_EXCEEDED, DEADLINE_EXCEEDED))
         self._task.cancel()
 
@@ -61,7 +61,7 @@ class Stream:
                     async for message in running:
                         await self._put(message)
                 finally:
-                    await running.aclose()  # now, not when the garbage collector finds it
+                    await running.aclose()  # its `finally` must run now, not at garbage collection
             else:
                 await running
         except (grpc.aio.AbortError, grpc.aio.UsageError):
@@ -86,9 +86,9 @@ class Stream:
         await self._pipe.put(message)
 
     async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[Any] | None:
-        """What has come since: at least one message, or nothing where `idle` seconds passed or metadata was sent.
+        """Returns the messages since the last call; an empty list after `idle` seconds or if metadata was sent.
 
-        None at a clean end. Raises `StatusError` when it failed or is late, `ClientGone` when the client left.
+        Returns None at the end. Raises `StatusError` for a failure or a missed deadline, `ClientGone` for a disconnect.
         """
         pipe = self._pipe
         if not pipe.ready.is_set():
@@ -115,12 +115,12 @@ class Stream:
         except StatusError as unfit:
             if not fit:
                 raise
-            self._unfit = unfit  # after those before it
+            self._unfit = unfit  # raised after the messages before it
             pipe.touch()
         return fit
 
     def close(self) -> None:
-        """Cancel the servicer where it still runs; nobody waits for its clean-up."""
+        """Cancels the servicer if it is still running, without waiting for its clean-up."""
         if self._timer is not None:
             self._timer.cancel()
         if not self._task.done():

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document of the live bindings, as a plain dict.
+"""The OpenAPI 3.1 document of the served bindings, as a plain dict.
 
-The door to the room: `document` makes it, `merge` lays FastAPI's own routes into it. It knows no server and no request.
+`document` makes it; `merge` adds FastAPI's own routes to it. It knows no server and no request.
 """
 
 from .document import document

@@ -1,6 +1,6 @@
-"""What goes in and what comes out: request bodies and successful responses, by media type.
+"""Request bodies and successful responses, by media type.
 
-It knows the forms that `bind` reads and `framing` writes, and no parameter.
+It knows the formats that `bind` reads and `framing` writes, and no parameters.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ from .schemas import NOTHING, Bound, Schemas
 JSON = "application/json"
 OCTETS, ANYTHING, FORM = "application/octet-stream", "*/*", "multipart/form-data"
 
-# A request's raw body; "format" is for the tools that have not learnt OpenAPI 3.1.
+# A request's raw body; "format" is OpenAPI 3.0's form, which many tools still need.
 _RAW_IN: Json = {"type": "string", "format": "binary"}
-# A response's has no type: its bytes may be those of any media type, JSON too.
-_RAW_OUT: Json = {"format": "binary", "description": "The bytes as they are, of whatever content type they have."}
+# A response's raw body has no type, since it may be of any media type, even JSON.
+_RAW_OUT: Json = {"format": "binary", "description": "The raw bytes, with the content type that the response names."}
 
 
 def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | None:
-    """The request body of a binding, or None where it takes none. `operation` names a schema of its own."""
+    """Returns the request body of a binding, or None if it has none. `operation` prefixes the name of its schema."""
     if not binding.takes_body:
         return None
     field, message = binding.body, binding.method.input_type
     if is_http_body(message if field is None else single_message(field)):
-        body = _described(schemas, field, "Any body: its bytes and its content type are taken as they are.")
+        body = _described(
+            schemas, field, "A body of any content type; its bytes and its content type are passed on unchanged."
+        )
         return {**body, "required": True, "content": {**_raw(), ANYTHING: {"schema": dict(_RAW_IN)}}}
     media = {"schema": _value(binding, schemas, operation), "example": _example(binding, schemas)}
     if binding.method.client_streaming:
@@ -57,7 +59,7 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
             content = {FORM: form, JSON: media}
         # Not "*/*": a client that reads it as JSON too would send its JSON to the wrong schema.
         content[OCTETS] = {"schema": dict(_RAW_IN)}
-        text = f"A body of any type but JSON or a form is `{schemas.name(raw)}`, byte for byte."
+        text = f"A body that is neither JSON nor a form sets `{schemas.name(raw)}`, byte for byte."
         elsewhere = {raw.name, *(found.names[0] for _, found in binding.variables)}
         others = [
             schemas.name(one) + ("" if is_scalar(value_of(one)) else ".…")
@@ -65,7 +67,7 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
             if one.name not in elsewhere and in_query(one)
         ]
         if field is None and others:
-            text += f" The other fields may then stand in the query: {', '.join(f'`{name}`' for name in others)}."
+            text += f" Query parameters can then set the other fields: {', '.join(f'`{name}`' for name in others)}."
     return {**_described(schemas, field, text), "required": True, "content": content}
 
 
@@ -76,12 +78,12 @@ def _described(schemas: Schemas, field: FieldDescriptor | None, text: str) -> Js
 
 
 def _raw() -> Json:
-    # Not "*/*" too: where JSON and forms have a meaning of their own, it would say that they are taken as bytes.
+    # Not "*/*": it would also match JSON and forms, which are not bound as raw bytes.
     return {OCTETS: {"schema": dict(_RAW_IN)}}
 
 
 def _value(binding: Binding, schemas: Schemas, operation: str) -> Json:
-    """The schema of the body as JSON: what the path binds is not in it, and an update names only what it changes."""
+    """Returns the schema of a JSON body, without the path's fields; an update requires no fields."""
     field = binding.body
     if field is not None and (field.is_repeated or field.message_type is None):
         return schemas.field(field, "in")
@@ -97,7 +99,7 @@ def _value(binding: Binding, schemas: Schemas, operation: str) -> Json:
 def _example(binding: Binding, schemas: Schemas) -> Any:
     field = binding.body
     if _is_update(binding):
-        return {}  # a field that is named is changed
+        return {}  # an update changes every field that its body contains
     if field is not None:
         return schemas.examples.field(field, _bound(binding))
     return schemas.examples.message(binding.method.input_type, _bound(binding))
@@ -111,7 +113,7 @@ def _bound(binding: Binding) -> Bound:
 
 
 def _is_update(binding: Binding) -> bool:
-    """Whether the body is a resource of which only some fields may be named (AIP-134)."""
+    """Returns whether the body is a partial resource (AIP-134)."""
     return binding.verb == "PATCH" and binding.body is not None
 
 
@@ -126,7 +128,7 @@ def _streamed(binding: Binding, body: Json) -> Json:
 
 
 def _form(binding: Binding, schemas: Schemas) -> Json | None:
-    """The body as a form, where it is a message that has files: each part is the field of its name."""
+    """Returns the schema of a form if the body is a message with files; each part sets the field of its name."""
     field = binding.body
     message = binding.method.input_type if field is None else single_message(field)
     if message is None or has_own_form(message) or not any(is_file(one) for one in message.fields):
@@ -148,7 +150,7 @@ def _form(binding: Binding, schemas: Schemas) -> Json | None:
 
 
 def response_content(binding: Binding, schemas: Schemas) -> Json:
-    """The content of a successful response, by media type."""
+    """Returns the content of a successful response, by media type."""
     field, message = binding.response_body, binding.method.output_type
     if is_http_body(message if field is None else single_message(field)):
         return {ANYTHING: {"schema": dict(_RAW_OUT)}}

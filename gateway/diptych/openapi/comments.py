@@ -1,7 +1,7 @@
-"""The comments of the protos, at run time: descriptors in generated code carry none.
+"""The protos' comments at run time: descriptors in generated code have none.
 
-The code generator lays them beside each generated module (`x_pb2.comments.json`); where that file is missing there
-are no comments, and nothing fails. It knows no OpenAPI.
+`protoc-gen-diptych` writes them next to each generated module (`x_pb2.comments.json`); without that file there are no
+comments, and nothing fails. This module knows no OpenAPI.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _LONGEST = 60  # characters of a title; more do not fit on a line of /docs besid
 
 
 class Comments:
-    """Comments by element, each file's read once."""
+    """Comments by element; each file is read once."""
 
     def __init__(self) -> None:
         self._files: dict[str, dict[str, str]] = {}
 
     def of(self, element: Descriptor | EnumDescriptor | FieldDescriptor | ServiceDescriptor) -> str:
-        """The element's comment, or ""."""
+        """Returns the element's comment, or ""."""
         file: FileDescriptor = element.file  # type: ignore[union-attr]  # types-protobuf lacks FieldDescriptor.file
         return self.named(file, element.full_name)
 
     def named(self, file: FileDescriptor, name: str) -> str:
-        """The comment of the element of that full name; an enum value's goes below its enum's."""
+        """Returns the comment of the element with that full name; an enum value's name includes its enum's."""
         found = self._files.get(file.name)
         if found is None:
             found = self._files[file.name] = _read(file)
@@ -41,7 +41,7 @@ class Comments:
 
 
 def summary(comment: str) -> str:
-    """The first sentence, on one line, without its period."""
+    """Returns the first sentence on one line, without its period."""
     ended = _END.search(comment)
     first = comment[: ended.end()] if ended else comment
     return " ".join(first.split()).removesuffix(".")
@@ -61,7 +61,7 @@ def headline(comment: str, name: str) -> str:
 
 
 def description(comment: str, title: str) -> str:
-    """Returns the comment where it says more than its title, else ""."""
+    """Returns the comment if it says more than its title, else ""."""
     whole = " ".join(comment.split()).removesuffix(".")
     return "" if whole.casefold().endswith(title.casefold()) else comment
 
@@ -69,7 +69,7 @@ def description(comment: str, title: str) -> str:
 def _read(file: FileDescriptor) -> dict[str, str]:
     for module in _modules(file):
         origin, loader = module.__file__, module.__loader__
-        get_data = getattr(loader, "get_data", None)  # a zip's loader has it too
+        get_data = getattr(loader, "get_data", None)  # zipimport's loader has it too
         if not origin or get_data is None:
             continue
         beside = PurePath(origin).with_name(module.__name__.rpartition(".")[2] + ".comments.json")
@@ -82,7 +82,7 @@ def _read(file: FileDescriptor) -> dict[str, str]:
 
 
 def _modules(file: FileDescriptor) -> Iterator[ModuleType]:
-    """The module generated from the file: by protoc's own naming, else whichever loaded module holds the file."""
+    """Yields the module generated from the file, by protoc's naming, then loaded modules with its descriptor."""
     usual = sys.modules.get(file.name.removesuffix(".proto").replace("-", "_").replace("/", ".") + "_pb2")
     if usual is not None:
         yield usual

@@ -1,6 +1,6 @@
-"""The document as a whole: its paths, its tags, its components, and the names that have to be unique in it.
+"""The whole document: its paths, tags and components, and the names that must be unique in it.
 
-It knows no server: it is made from the bindings that are served, and from the settings they are served by.
+It knows no server: it is made from the bindings and the settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .paths import Path, expand, parameters
 from .scalars import SHARED, Json
 from .schemas import Schemas
 
-# OpenAPI 3.1 knows these; a custom kind stands in an extension named after what 3.2 has for it.
+# OpenAPI 3.1's verbs; other verbs are put into an extension named after 3.2's `additionalOperations`.
 _VERBS = frozenset("GET PUT POST DELETE OPTIONS HEAD PATCH TRACE".split())  # noqa: SIM905
 _OTHERS = "x-additionalOperations"
 
@@ -39,10 +39,10 @@ def document(
     security: Mapping[str, Mapping[str, Any]] | None = None,
     scopes: Callable[[str], Sequence[str] | None] = lambda _: (),
 ) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the bindings, in their order.
+    """Returns the OpenAPI 3.1 document of the bindings, in their order.
 
-    `security` holds security schemes by name, as OpenAPI writes them; any one of them lets a caller in. `scopes` are
-    those that a method asks for, by `/{package.Service}/{Method}`; None where anybody may call it.
+    `security` are OpenAPI's security schemes by name; any one of them authenticates a caller. `scopes` returns those
+    that a method requires, by `/{package.Service}/{Method}`; None if the method needs no authentication.
     """
     comments = Comments()
     schemas = Schemas(
@@ -89,13 +89,13 @@ def document(
 
 
 def _security(schemes: Iterable[str], scopes: Sequence[str] | None) -> list[Json]:
-    """An operation's requirements. The routes of FastAPI's own stand in the same document, and have theirs."""
-    # OpenAPI 3.1, "Security Requirement Object": for schemes other than OAuth's, the list holds role names.
+    """Returns an operation's requirements. FastAPI's routes have their own, so there are none for the document."""
+    # OpenAPI 3.1, "Security Requirement Object": the list has role names for schemes other than OAuth's.
     return [] if scopes is None else [{name: list(scopes)} for name in schemes]
 
 
 class _Paths:
-    """Path items by path. Paths of one shape are one, under the names that came first."""
+    """Path items by path. Paths with the same shape are merged, with the first one's parameter names."""
 
     def __init__(self) -> None:
         self.items: dict[str, Json] = {}
@@ -111,7 +111,7 @@ class _Paths:
         if verb in _VERBS and key not in item:
             item[key] = made
         else:
-            # A custom kind, or "**" beside "*", which one path of OpenAPI cannot tell apart.
+            # A custom verb, or templates that differ only in "*" and "**", which OpenAPI cannot distinguish.
             others = item.setdefault(_OTHERS, {})
             others[verb if verb not in others and verb not in _VERBS else f"{verb} {made['operationId']}"] = made
 
@@ -135,7 +135,7 @@ def _given(bindings: Iterable[Binding]) -> list[Descriptor]:
 
 
 def _labels(services: Iterable[ServiceDescriptor]) -> dict[str, str]:
-    """A short name for each service: of several with one name, the first by package keeps it when others come."""
+    """Returns a short name for each service; of services with the same name, the first by package keeps it."""
     labels: dict[str, str] = {}
     for service in sorted({service.full_name: service for service in services}.values(), key=lambda one: one.full_name):
         taken = service.name in labels.values()

@@ -1,6 +1,6 @@
-"""The responses that carry an error, in the dialect of the settings.
+"""The error responses, in the dialect of the settings.
 
-It knows no binding; which errors an operation may answer with is `operations`'s.
+It knows no binding; `operations` decides which errors an operation may return.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from .scalars import Json, ref
 NAME = "Error"
 
 ABOUT: Mapping[str, str] = {
-    "400": "The request cannot be taken; the details name each field at fault.",
-    "401": "The caller is not known.",
-    "403": "The caller may not do this.",
-    "404": "What the path names does not exist.",
-    "406": "None of the accepted media types can be sent.",
+    "400": "The request is invalid; the details name each invalid field.",
+    "401": "The caller is not authenticated.",
+    "403": "The caller is not allowed to call this method.",
+    "404": "The resource that the path names does not exist.",
+    "406": "None of the media types in `accept` is supported.",
     "413": "The request is too large.",
-    "415": "The content type does not fit the body.",
-    "504": "The deadline passed before there was an answer.",
+    "415": "The content type is not supported.",
+    "504": "The deadline passed before the response.",
     "default": "An error.",
 }
 
 
 def schema(dialect: DialectName) -> Json:
-    """The schema of an error body."""
+    """Returns the schema of an error body."""
     return DIALECTS[dialect].schema
 
 
 def responses(dialect: DialectName) -> Json:
-    """The component responses, by HTTP status."""
+    """Returns the component responses, by HTTP status."""
     media = DIALECTS[dialect].media
     return {
         _name(status): {"description": about, "content": {media: {"schema": ref(NAME)}}}
@@ -41,7 +41,7 @@ def responses(dialect: DialectName) -> Json:
 
 
 def refer(statuses: Iterable[str]) -> Json:
-    """An operation's error responses, by reference."""
+    """Returns an operation's error responses, by reference."""
     return {status: {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses}
 
 

@@ -1,7 +1,7 @@
-"""Example bodies, which /docs fills in for whoever tries an operation out.
+"""Example bodies, which /docs prefills in "Try it out".
 
-An example means what an empty request means, but for the fields that a request has to set: it holds the zero value of
-each field that has no presence. It knows no method.
+An example means the same as an empty request, except for required fields: it has the zero value of each field without
+presence. It knows no method.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..fields import SCALAR_MESSAGES, is_map
 from ..settings import Settings
 from .kinds import has_own_form, is_output_only, is_required
 
-# Of messages with a JSON form of their own; the wrappers take their value's.
+# Examples of messages with a special JSON form; a wrapper has its value's.
 _OWN: Mapping[str, Any] = {
     "google.protobuf.Any": {},
     "google.protobuf.Duration": "0s",
@@ -34,7 +34,7 @@ _TEXT = {  # 64-bit integers are strings in JSON
 
 
 class Examples:
-    """Makes examples under the settings that the document is made under."""
+    """Makes examples, in the JSON form of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class Examples:
     def message(
         self, message: Descriptor, bound: frozenset[tuple[str, ...]], above: tuple[Descriptor, ...] = ()
     ) -> Any:
-        """Returns an example of a message, without the field paths `bound`, which the URL's path holds."""
+        """Returns an example of a message, without the field paths `bound`, which the URL's path sets."""
         if message.full_name in SCALAR_MESSAGES and "value" in message.fields_by_name:
             return self._one(message.fields_by_name["value"], bound, above)
         if has_own_form(message):
@@ -60,7 +60,7 @@ class Examples:
     def field(
         self, field: FieldDescriptor, bound: frozenset[tuple[str, ...]], above: tuple[Descriptor, ...] = ()
     ) -> Any:
-        """Returns an example of a field as a whole: an empty map, an empty list, or one value."""
+        """Returns an example of a whole field: an empty map, an empty list, or one value."""
         if field.is_repeated:
             return {} if is_map(field) else []
         return self._one(field, bound, above)

@@ -1,4 +1,4 @@
-"""What kind of field a field is, as far as a document tells kinds apart.
+"""Classifies fields and messages for the document.
 
 It knows descriptors only.
 """
@@ -17,71 +17,71 @@ _BEHAVIOR: Any = field_behavior_pb2.field_behavior
 
 
 def behaves(field: FieldDescriptor, behavior: int) -> bool:
-    """Whether the field is annotated with that google.api.FieldBehavior."""
+    """Returns whether the field is annotated with the google.api.FieldBehavior."""
     return behavior in field.GetOptions().Extensions[_BEHAVIOR]
 
 
 def is_output_only(field: FieldDescriptor) -> bool:
-    """Whether only the server sets the field."""
+    """Returns whether only the server sets the field."""
     return behaves(field, field_behavior_pb2.OUTPUT_ONLY)
 
 
 def is_input_only(field: FieldDescriptor) -> bool:
-    """Whether only the client sets the field."""
+    """Returns whether only the client sets the field."""
     return behaves(field, field_behavior_pb2.INPUT_ONLY)
 
 
 def is_required(field: FieldDescriptor) -> bool:
-    """Whether a request has to set the field."""
+    """Returns whether a request must set the field."""
     return bool(field.is_required) or (behaves(field, field_behavior_pb2.REQUIRED) and not is_output_only(field))
 
 
 def value_of(field: FieldDescriptor) -> FieldDescriptor:
-    """A map's values, as a field; any other field is its own."""
+    """Returns a map's value field; any other field unchanged."""
     entry = field.message_type
     return entry.fields_by_name["value"] if is_map(field) and entry is not None else field
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:
-    """The message a field holds; only for fields that hold one."""
+    """Returns a message field's message type. Raises TypeError for a scalar."""
     if field.message_type is None:
-        raise TypeError(f"{field.full_name} is no message")
+        raise TypeError(f"{field.full_name} is not a message field")
     return field.message_type
 
 
 def single_message(field: FieldDescriptor) -> Descriptor | None:
-    """The one message a field holds, None where it holds several or none."""
+    """Returns the type of a singular message field, else None."""
     return None if field.is_repeated else field.message_type
 
 
 def has_own_form(message: Descriptor | None) -> bool:
-    """Whether JSON writes it otherwise than as an object of its fields."""
+    """Returns whether the message has a special JSON form, not an object of its fields."""
     return message is not None and (message.full_name in SCALAR_MESSAGES or message.full_name in OPAQUE_MESSAGES)
 
 
 def is_http_body(message: Descriptor | None) -> bool:
-    """Whether its JSON form gives way to its own bytes where it is a whole body."""
+    """Returns whether the message is an HttpBody, which as a whole body is sent as raw bytes."""
     return message is not None and message.full_name == HTTP_BODY
 
 
 def is_file(field: FieldDescriptor) -> bool:
-    """Whether a form's file fills it: bytes and HttpBody, repeated or not."""
+    """Returns whether a form's file can set the field: bytes and HttpBody, repeated or not."""
     return field.type == FieldDescriptor.TYPE_BYTES or is_http_body(field.message_type)
 
 
 def is_raw(field: FieldDescriptor) -> bool:
-    """Whether a whole body fills it byte for byte."""
+    """Returns whether a raw body can set the field."""
     return not field.is_repeated and is_file(field)
 
 
 def raw_field(message: Descriptor) -> FieldDescriptor | None:
-    """The field that a raw body fills where the body is "*": the only top-level bytes or HttpBody."""
+    """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field."""
     found = [field for field in message.fields if is_raw(field)]
     return found[0] if len(found) == 1 else None
 
 
 def in_query(field: FieldDescriptor) -> bool:
-    """Whether a query can name it, or any field below it."""
+    """Returns whether a query can set the field or a field below it."""
     if is_scalar(value_of(field)):
         return True
     return not field.is_repeated and not has_own_form(field.message_type)

@@ -1,6 +1,6 @@
-"""FastAPI's own routes laid into the transcoded document: a user's route wins, as it does when it is served.
+"""Merges the document of FastAPI's routes into the transcoded one; a user's route wins, as it does when served.
 
-It knows two documents, and nothing of how either was made.
+It knows two documents, and not how they were made.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def merge(document: Mapping[str, Any], fastapi_document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document that holds both; neither of the two is changed.
+    """Returns a document with both; changes neither of the two.
 
-    Schemas of FastAPI's that have the name of another one here are renamed, and so are its operationIds.
+    FastAPI's schemas and operationIds are renamed if their names are used already.
     """
     merged, theirs = deepcopy(dict(document)), deepcopy(dict(fastapi_document))
     _rename_schemas(merged, theirs)
@@ -65,7 +65,7 @@ def _replace_refs(value: object, changed: Mapping[str, str]) -> None:
 
 
 def _without_item_schemas(theirs: Json) -> None:
-    """FastAPI writes `itemSchema`, which is OpenAPI 3.2's; in a 3.1 document it is an extension."""
+    """Renames `itemSchema`: FastAPI writes it, but it is OpenAPI 3.2's; in a 3.1 document it must be an extension."""
     for item in theirs.get("paths", {}).values():
         for verb in _VERBS:
             for response in item.get(verb, {}).get("responses", {}).values():
@@ -85,7 +85,7 @@ def _add_paths(ours: Json, theirs: Json) -> None:
             names.add(made.get("operationId"))
         same = by_shape.get(shape(path))
         if same is not None and same != path:
-            # Two names for one path are not allowed: the user's stand, and ours follow them.
+            # OpenAPI forbids two paths that differ only in parameter names: ours get the user's names.
             ours[path] = _renamed(ours.pop(same), same, path)
         ours[path] = {**ours.get(path, {}), **item}
 

@@ -1,6 +1,6 @@
-"""One binding to one operation: what it is called, what it takes, what it answers.
+"""Converts one binding to one operation: its name, parameters, body and responses.
 
-It knows no other binding; what has to be unique in a document it is told.
+It knows no other binding; names that must be unique are passed in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def operation(
     settings: Settings,
     security: list[Json],
 ) -> Json:
-    """The operation object. `name` is its operationId; `security` has the ways a caller may show who it is."""
+    """Returns the operation object. `name` is its operationId, `security` its security requirements."""
     descriptor = binding.method
     comment = comments.named(descriptor.containing_service.file, descriptor.full_name)
     title = headline(comment, descriptor.name)
@@ -35,16 +35,16 @@ def operation(
     described = description(comment, title)
     if described:
         made["description"] = described
-    taken = parameters.of_path(path, schemas) + parameters.of_query(binding, schemas)
-    if taken:
-        made["parameters"] = taken
+    bound = parameters.of_path(path, schemas) + parameters.of_query(binding, schemas)
+    if bound:
+        made["parameters"] = bound
     body = bodies.request_body(binding, schemas, name)
     if body is not None:
         made["requestBody"] = body
     success = _success(binding, schemas, comments, settings)
     made["responses"] = {
         "200": success,
-        "2XX": {**success, "description": "The same, with another status that the servicer chose, such as 201"},
+        "2XX": {**success, "description": "The same response with another status that the servicer chose, such as 201"},
         **errors.refer(_errors(method, path, takes_body=body is not None, secured=bool(security))),
     }
     if security:
@@ -60,11 +60,11 @@ def operation(
 
 def _success(binding: Binding, schemas: Schemas, comments: Comments, settings: Settings) -> Json:
     about = comments.of(binding.method.output_type) if binding.response_body is None else ""
-    made: Json = {"description": summary(about) or "A successful answer"}
+    made: Json = {"description": summary(about) or "A successful response"}
     if settings.unknown_fields == "warn":
         made["headers"] = {
             "x-unknown-fields": {
-                "description": "The fields of the request that were passed over, since nobody knows them.",
+                "description": "The unknown fields of the request, which were ignored.",
                 "schema": {"type": "string"},
             }
         }
@@ -73,7 +73,7 @@ def _success(binding: Binding, schemas: Schemas, comments: Comments, settings: S
 
 
 def _errors(method: Method, path: Path, *, takes_body: bool, secured: bool) -> list[str]:
-    found = ["400"]  # an unknown query parameter is refused even where there is nothing to take
+    found = ["400"]  # an unknown query parameter is refused even if the method has no fields
     if secured:
         found += ["401", "403"]
     if path.parts:

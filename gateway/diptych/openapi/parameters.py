@@ -1,6 +1,6 @@
-"""The parameters of an operation: what the path and the query bind.
+"""The parameters of an operation, in the path and in the query.
 
-It knows no body; which fields a body covers it is told by the binding.
+It knows no body; the binding tells which fields a body sets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .schemas import Schemas
 
 
 def of_path(path: Path, schemas: Schemas) -> list[Json]:
-    """A parameter for each part of the path; none of them may be empty, since an empty segment matches nothing."""
+    """Returns the path's parameters; none may be empty, since an empty segment matches no template."""
     return [_part(part, schemas) for part in path.parts]
 
 
@@ -30,9 +30,9 @@ def _part(part: Part, schemas: Schemas) -> Json:
         if part.whole and not part.rest:
             schema = schemas.one(part.field.leaf, "in")
         elif not part.whole:
-            about = f"A part of `{part.field}`, which is `{part.pattern}`. {about}".strip()
+            about = f"A part of `{part.field}`, which has the form `{part.pattern}`. {about}".strip()
     if part.rest:
-        about = f"{about} It may span several segments: a slash in it may be sent as it is.".strip()
+        about = f"{about} It may contain several segments, separated by unescaped slashes.".strip()
     if schema.get("type", "string") == "string":
         schema["minLength"] = 1
     parameter: Json = {"name": part.name, "in": "path", "required": True, "schema": schema}
@@ -46,7 +46,7 @@ def _part(part: Part, schemas: Schemas) -> Json:
 
 
 def of_query(binding: Binding, schemas: Schemas) -> list[Json]:
-    """A parameter for each leaf field that neither the path nor the body binds; none where the body is "*"."""
+    """Returns a parameter for each leaf field that neither the path nor the body binds; none if the body is "*"."""
     if binding.whole_body:
         return []
     bound = {found.names for _, found in binding.variables}
@@ -60,7 +60,7 @@ def of_query(binding: Binding, schemas: Schemas) -> list[Json]:
 
 
 def leaves(message: Descriptor, bound: set[tuple[str, ...]]) -> Iterator[tuple[FieldDescriptor, ...]]:
-    """What a query can name, as the fields from the top down, without `bound`; recursion is cut where it closes."""
+    """Yields what a query can set, as fields from the top down, without `bound`; a recursive message is left out."""
     yield from _walk(message, (), (message.full_name,), bound)
 
 
@@ -88,7 +88,7 @@ def _leaf(fields: tuple[FieldDescriptor, ...], schemas: Schemas) -> Json:
         if field.containing_oneof and len(field.containing_oneof.fields) > 1:
             above = "".join(f"{schemas.name(one)}." for one in fields[:depth])
             others = (f"`{above}{schemas.name(one)}`" for one in field.containing_oneof.fields)
-            about.append(f"At most one of {', '.join(others)} may be given.")
+            about.append(f"At most one of {', '.join(others)} may be set.")
     described = " ".join(filter(None, about))
     if described:
         parameter["description"] = described

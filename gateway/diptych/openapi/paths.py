@@ -1,6 +1,6 @@
-"""Path templates as OpenAPI writes them, where a parameter cannot hold a slash.
+"""Converts path templates to OpenAPI, where a parameter cannot contain a slash.
 
-`{name=kitchens/*/dishes/*}` becomes `kitchens/{kitchen}/dishes/{dish}`, as Google's gnostic does it, so that any client
+`{name=kitchens/*/dishes/*}` becomes `kitchens/{kitchen}/dishes/{dish}`, as in Google's gnostic, so that any client
 builds the right URL. It knows no schema.
 """
 
@@ -22,8 +22,8 @@ _PARAMETER = re.compile(r"\{[^{}]*\}")
 class Part:
     """One parameter of a path.
 
-    `field` is what it fills, None for a bare wildcard; `whole` is False where it is but a part of the field's value,
-    which has the shape `pattern`; `rest` where it may span segments.
+    `field` is the field it sets, None for a bare wildcard; `whole` is False if it is only a part of the field's value,
+    which has the form `pattern`; `rest` is True if it may contain several segments.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Path:
 
     @property
     def shape(self) -> str:
-        """The path without its parameters' names: OpenAPI holds two paths of one shape to be the same."""
+        """Returns the path without its parameters' names; OpenAPI treats paths with equal shapes as identical."""
         return shape(self.text)
 
     def named(self, names: Sequence[str]) -> Path:
-        """The same path with other names for its parameters, in their order; nobody sees them on the wire."""
+        """Returns the path with other names for its parameters, in order; the names are not part of a URL."""
         following = iter(names)
         text = _PARAMETER.sub(lambda _: f"{{{next(following)}}}", self.text)
         parts = tuple(replace(part, name=name) for part, name in zip(self.parts, names, strict=True))
@@ -54,17 +54,17 @@ class Path:
 
 
 def shape(path: str) -> str:
-    """An OpenAPI path without its parameters' names."""
+    """Returns an OpenAPI path without its parameters' names."""
     return _PARAMETER.sub("{}", path)
 
 
 def parameters(path: str) -> list[str]:
-    """The names of an OpenAPI path's parameters, in order."""
+    """Returns the names of an OpenAPI path's parameters, in order."""
     return [found.group()[1:-1] for found in _PARAMETER.finditer(path)]
 
 
 def expand(binding: Binding, *, preserve_names: bool) -> Path:
-    """The binding's template as OpenAPI has it."""
+    """Converts a binding's template to an OpenAPI path."""
     template = binding.template
     owners = {at: pair for pair in binding.variables for at in range(pair[0].start, pair[0].end)}
     parts: list[Part] = []
@@ -105,7 +105,7 @@ def _part(
 
 
 def _singular(collection: str) -> str:
-    """What one member of a collection is called: kitchens → kitchen, dishes → dish, entries → entry."""
+    """Returns the singular of a collection's name: kitchens → kitchen, dishes → dish, entries → entry."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", collection).strip("_")
     if name.endswith("ies"):
         return f"{name[:-3]}y"

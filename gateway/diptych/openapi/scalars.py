@@ -1,7 +1,7 @@
-"""Schemas of what has a JSON form of its own: scalars and well-known types, exact in range and in letter.
+"""Schemas of scalars and well-known types, exact in range and syntax.
 
-Every text that fits a pattern here is taken by `codec`, and every text that `codec` gives fits. It knows no user's
-message.
+`codec` accepts every text that matches a pattern here, and every text that it prints matches. This module knows no
+user's message.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Json = dict[str, Any]
 
 
 def ref(name: str) -> Json:
-    """A reference to the component schema of that name."""
+    """Returns a reference to a component schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def up_to(limit: int) -> str:
-    """A regular expression of the whole numbers from 1 to `limit`, without leading zeros."""
+    """Returns a regular expression for the integers from 1 to `limit`, without leading zeros."""
     digits = str(limit)
     last = len(digits) - 1
     cases = [f"[1-9][0-9]{{0,{last - 1}}}"] if last else []
@@ -34,34 +34,34 @@ def up_to(limit: int) -> str:
 
 
 def whole(low: int, high: int) -> str:
-    """A pattern of the whole numbers from `low`, which is 0 or -`high` - 1, to `high`, as JSON strings hold them."""
+    """Returns a pattern for the integers from `low`, which is 0 or -`high` - 1, to `high`, as JSON strings."""
     if low == 0:
         return f"^(?:0|{up_to(high)})$"
     return f"^(?:0|-?(?:{up_to(high)})|{low})$"
 
 
-# The longest time google.protobuf.Duration holds: 10,000 years, in seconds.
+# The longest google.protobuf.Duration: 10,000 years, in seconds.
 _LONGEST = 315_576_000_000
 _DURATION = rf"^(?:-?(?:0|{up_to(_LONGEST - 1)})(?:\.[0-9]{{1,9}})?|-?{_LONGEST}(?:\.0{{1,9}})?)s$"
 
-# In the first and the last year an offset could lead out of the range of google.protobuf.Timestamp, so there only Z.
+# In the first and the last year, an offset could exceed the range of google.protobuf.Timestamp, so only Z is allowed.
 _YEAR = "000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8]"
 _DAY = "(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _HOUR = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = rf"{_HOUR}:[0-5][0-9](?:\.[0-9]{{1,9}})?"
 _TIMESTAMP = f"^(?:(?:{_YEAR})-{_DAY}T{_TIME}(?:Z|[+-]{_HOUR})|(?:0001|9999)-{_DAY}T{_TIME}Z)$"
 
-# protobuf itself asks no more of a mask than that it is not snake_case; "*" is one, for instance.
+# protobuf requires of a mask only that it is not snake_case; "*" is valid, for instance.
 _MASK = r"^[^_]*$"
 
-# The largest float as its shortest decimal, which is a little above its exact value.
+# The shortest decimal of the largest float, which is slightly above its exact value.
 FLOAT_MAX = 3.4028235e38
 DOUBLE_MAX = 1.7976931348623157e308
 
 
 def _number(format_: str, limit: float) -> Json:
     return {
-        "description": "A number, or one of the names of what JSON has no number for.",
+        "description": "A number, or the name of a value that JSON numbers cannot express.",
         "examples": [0],
         "anyOf": [
             {"type": "number", "format": format_, "minimum": -limit, "maximum": limit},
@@ -72,21 +72,21 @@ def _number(format_: str, limit: float) -> Json:
 
 INT64, UINT64, FLOAT, DOUBLE, BYTES = "Int64", "UInt64", "Float", "Double", "Bytes"
 
-# Components of their own, since their patterns are long and would stand at every field.
+# Shared components, since their patterns are long and would be repeated at every field.
 SHARED: Mapping[str, Json] = {
     INT64: {
         "type": "string",
         "format": "int64",
         "examples": ["0"],
         "pattern": whole(-(2**63), 2**63 - 1),
-        "description": "A signed 64-bit integer, as a string, since JSON numbers lose digits beyond 2^53.",
+        "description": "A signed 64-bit integer, as a string, since JSON numbers lose precision above 2^53.",
     },
     UINT64: {
         "type": "string",
         "format": "uint64",
         "examples": ["0"],
         "pattern": whole(0, 2**64 - 1),
-        "description": "An unsigned 64-bit integer, as a string, since JSON numbers lose digits beyond 2^53.",
+        "description": "An unsigned 64-bit integer, as a string, since JSON numbers lose precision above 2^53.",
     },
     FLOAT: _number("float", FLOAT_MAX),
     DOUBLE: _number("double", DOUBLE_MAX),
@@ -103,19 +103,19 @@ SHARED: Mapping[str, Json] = {
         "format": "date-time",
         "pattern": _TIMESTAMP,
         "examples": ["2026-01-31T12:00:00Z"],
-        "description": "A moment, as RFC 3339 writes it, with up to nine digits of a second.",
+        "description": "A point in time in RFC 3339 format, with up to nine fractional digits.",
     },
     "google.protobuf.Duration": {
         "type": "string",
         "pattern": _DURATION,
         "examples": ["1.5s"],
-        "description": "A length of time: seconds, with up to nine digits of a fraction, and an `s`.",
+        "description": "A duration in seconds, with up to nine fractional digits, followed by `s`.",
     },
     "google.protobuf.FieldMask": {
         "type": "string",
         "pattern": _MASK,
         "examples": ["title,createTime"],
-        "description": "Paths of fields in lowerCamelCase, separated by commas.",
+        "description": "Field paths in lowerCamelCase, separated by commas.",
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True, "description": "Any JSON object."},
     "google.protobuf.Value": {"description": "Any JSON value."},
@@ -125,11 +125,11 @@ SHARED: Mapping[str, Json] = {
         "properties": {
             "@type": {
                 "type": "string",
-                "description": "Which message this is: `type.googleapis.com/` and its full name.",
+                "description": "The message type: `type.googleapis.com/` and its full name.",
             }
         },
         "additionalProperties": True,
-        "description": "Any message the server knows, with its type; without one, empty.",
+        "description": "Any message type that the server knows, with `@type`; an empty object if unset.",
     },
 }
 
@@ -164,21 +164,21 @@ _KEYS: Mapping[int, str] = {
 
 
 def shared_name(field: FieldDescriptor) -> str | None:
-    """The shared component that is the schema of a scalar that is no enum, or None where it is written out."""
+    """Returns the shared component for a scalar field (not an enum), or None if its schema is inline."""
     if field.type == FieldDescriptor.TYPE_BYTES:
         return BYTES
     return _NAMED.get(field.cpp_type)
 
 
 def plain(field: FieldDescriptor) -> Json:
-    """The schema of a scalar that has no shared component and is no enum."""
+    """Returns the inline schema of a scalar field that is not an enum."""
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return {"type": "boolean"}
     return dict(_NUMBERS.get(field.cpp_type, {"type": "string"}))
 
 
 def key(field: FieldDescriptor) -> Json | None:
-    """The schema of a map's keys, which JSON writes as strings; None where any string is one."""
+    """Returns the schema of a map's keys, which JSON writes as strings; None if any string is valid."""
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return {"enum": ["true", "false"]}
     pattern = _KEYS.get(field.cpp_type)

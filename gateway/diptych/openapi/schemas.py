@@ -1,7 +1,7 @@
-"""Messages and enums to component schemas, in the form the server takes and the form it gives.
+"""Converts messages and enums to component schemas, for requests and for responses.
 
-One component serves both ways unless that would be untrue of one of them; then the input has a `-Input` of its own.
-It knows no method and no path.
+A message has one component for both, unless they differ; then requests use another one with the suffix `-Input`. It
+knows no method and no path.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .scalars import Json, ref
 
 Way = Literal["in", "out"]
 Bound = frozenset[tuple[str, ...]]
-"""Field paths, in proto names, that a body leaves out because the path of the URL binds them."""
+"""Field paths, in proto names, that a body omits because the URL's path binds them."""
 
 NOTHING: Bound = frozenset()
 _NULL = "google.protobuf.NullValue"
 
 
 class Schemas:
-    """Makes schemas and gathers the components they refer to in `components`.
+    """Makes schemas, and collects the components they refer to in `components`.
 
-    `taken` and `given` are the messages that requests and responses begin with: what is below both may need two forms.
+    `taken` and `given` are the top-level messages of requests and responses; those below both may need two components.
     """
 
     def __init__(
@@ -46,21 +46,21 @@ class Schemas:
         self.examples = Examples(settings)
 
     def name(self, field: FieldDescriptor) -> str:
-        """What the field is called in JSON and in a query."""
+        """Returns the field's name in JSON and in a query."""
         return field.name if self._settings.preserve_names else field.json_name
 
     def about(self, field: FieldDescriptor) -> str:
-        """The field's comment."""
+        """Returns the field's comment."""
         return self._comments.of(field)
 
     def requires(self, message: Descriptor) -> bool:
-        """Whether a request has to set any of the message's fields."""
+        """Returns whether the message has required fields."""
         return any(map(is_required, message.fields))
 
     def message(self, message: Descriptor, way: Way) -> Json:
-        """The schema of a message, by reference."""
+        """Returns the schema of a message, by reference."""
         name = message.full_name
-        if name in SCALAR_MESSAGES and "value" in message.fields_by_name:  # the wrappers are their value
+        if name in SCALAR_MESSAGES and "value" in message.fields_by_name:  # a wrapper's JSON form is its value
             return self.one(message.fields_by_name["value"], way)
         if has_own_form(message):
             return self._shared(name)
@@ -70,7 +70,7 @@ class Schemas:
         return self._once(name, lambda: self.object(message, way))
 
     def field(self, field: FieldDescriptor, way: Way) -> Json:
-        """The schema of a field as a whole: a list, a map, or one value."""
+        """Returns the schema of a whole field: a list, a map, or one value."""
         if is_map(field):
             schema: Json = {"type": "object", "additionalProperties": self.one(value_of(field), way)}
             keys = scalars.key(message_of(field).fields_by_name["key"])
@@ -80,7 +80,7 @@ class Schemas:
         return {"type": "array", "items": self.one(field, way)} if field.is_repeated else self.one(field, way)
 
     def one(self, field: FieldDescriptor, way: Way) -> Json:
-        """The schema of one value of a field."""
+        """Returns the schema of one value of a field."""
         if field.message_type is not None:
             return self.message(field.message_type, way)
         if field.enum_type is not None:
@@ -89,9 +89,9 @@ class Schemas:
         return self._shared(shared) if shared else scalars.plain(field)
 
     def object(self, message: Descriptor, way: Way, *, bound: Bound = NOTHING, partial: bool = False) -> Json:
-        """The schema of a message written out.
+        """Returns the inline schema of a message.
 
-        `bound` are left out of it; `partial` is for an update, which need not name the required fields.
+        It omits the `bound` fields; `partial` is for an update, which has no required fields.
         """
         schema: Json = {"type": "object"}
         text = [self._comments.of(message)]
@@ -108,7 +108,7 @@ class Schemas:
             names = [self.name(field) for field in oneof.fields if field in fields]
             if len(names) > 1:
                 refused += ({"required": list(pair)} for pair in combinations(names, 2))
-                text.append(f"At most one of {', '.join(f'`{name}`' for name in names)} is set.")
+                text.append(f"At most one of {', '.join(f'`{name}`' for name in names)} may be set.")
         if refused:
             schema["not"] = {"anyOf": refused} if len(refused) > 1 else refused[0]
         if message.GetOptions().deprecated:
@@ -127,7 +127,7 @@ class Schemas:
         if is_output_only(field):
             schema["readOnly"] = True
         if way == "in" and is_input_only(field):
-            schema["writeOnly"] = True  # not on the way out: its zero value is emitted as any other field's is
+            schema["writeOnly"] = True  # not in responses: they contain its zero value
         return schema
 
     def _always(self, field: FieldDescriptor, way: Way) -> bool:
@@ -136,7 +136,7 @@ class Schemas:
         return bool(field.is_required) or (self._settings.emit_defaults and not field.has_presence)
 
     def _different(self, messages: dict[str, Descriptor]) -> set[str]:
-        """Which of these messages are not the same going in as coming out, by their own fields or by any below."""
+        """Returns the messages whose request and response schemas differ, in their own fields or in any below."""
         found = {
             name
             for name, message in messages.items()
@@ -165,7 +165,7 @@ class Schemas:
         lines = "\n".join(f"- `{name}`: {' '.join(text.split())}" for name, text in about if text)
         described = "\n\n".join(filter(None, (self._comments.of(enum), lines)))
         if self._settings.enums_as_ints:
-            named = {value.number: value.name for value in reversed(enum.values)}  # of aliases the first counts
+            named = {value.number: value.name for value in reversed(enum.values)}  # of aliases, the first is used
             numbers = sorted(named)
             schema: Json = {"type": "integer", "format": "int32", "enum": numbers}
             schema["x-enum-varnames"] = [named[number] for number in numbers]
@@ -180,18 +180,18 @@ class Schemas:
 
     def _once(self, name: str, make: Callable[[], Json]) -> Json:
         if name not in self.components:
-            self.components[name] = {}  # holds the place while a recursive message is made
+            self.components[name] = {}  # a placeholder that ends recursion
             self.components[name] = make()
         return ref(name)
 
 
 def _component(name: str) -> str:
-    # Full names never change when another package comes; only one without a package could be a shared name.
+    # Full names are unique; only a message without a package can have the name of a shared component.
     return f"{name}_" if name in scalars.SHARED or name == "Error" else name
 
 
 def _children(message: Descriptor) -> dict[str, Descriptor]:
-    """The messages its fields hold, without those that have a JSON form of their own."""
+    """Returns the messages of a message's fields; none if the message has a special JSON form."""
     if has_own_form(message):
         return {}
     held = [value_of(field).message_type for field in message.fields]

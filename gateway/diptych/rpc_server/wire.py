@@ -144,7 +144,7 @@ class _Edge:
         try:
             return self._deserialize(data), len(data)
         except Exception:
-            return _Refused(Code.INVALID_ARGUMENT, "the request is no message of the method's type")
+            return _Refused(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type")
 
     def _part(self, data: bytes) -> Any:
         """One of a stream of requests; a servicer may read it off grpcio's own context."""

@@ -84,6 +84,6 @@ def _between(asked: re.Match[bytes], size: int) -> tuple[int, int]:
     if first > last:
         headers = (("content-range", f"bytes */{size}"), ("accept-ranges", "bytes"))
         raise error(
-            Code.OUT_OF_RANGE, f"the range lies behind the end: it is {size} bytes long", http=416, headers=headers
+            Code.OUT_OF_RANGE, f"range not satisfiable; the content has {size} bytes", http=416, headers=headers
         )
     return first, last

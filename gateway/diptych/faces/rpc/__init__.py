@@ -151,7 +151,7 @@ def _wrong_type(entry: Entry) -> Status:
     taken = ACCEPT_POST[entry.streaming]
     return Status(
         code=Code.INVALID_ARGUMENT,
-        message=f"unsupported content type for {entry.path}; expected one of {taken}",
+        message=f"unsupported content type for '{entry.path}'; expected one of {taken}",
         http=415,
         headers=(("accept-post", taken),),
     )
@@ -161,11 +161,11 @@ def _wrong_verb(verb: str, entry: Entry) -> Status:
     allowed = "GET, POST" if entry.safe else "POST"
     return Status(
         code=Code.UNIMPLEMENTED,
-        message=f"{verb} is not allowed for {entry.path}: {allowed}",
+        message=f"method {verb} is not allowed for '{entry.path}'; expected {allowed}",
         http=405,
         headers=(("allow", allowed),),
     )
 
 
-_WHY = b"gRPC needs HTTP/2, and this is HTTP/1.1, where gRPC-Web and Connect can be spoken"
+_WHY = b"gRPC requires HTTP/2; over HTTP/1.1, use gRPC-Web or Connect"
 _NEEDS_HTTP2 = Reply(505, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_WHY))], _WHY)

@@ -44,11 +44,13 @@ class Coding:
             try:
                 plain += stream.decompress(data, limit + 1 - len(plain))
             except zlib.error:
-                raise error(fault, f"a message is not {self.name.decode()}, as the request says it is") from None
+                raise error(
+                    fault, f"a message is not valid {self.name.decode()}, the encoding of the request"
+                ) from None
             if len(plain) > limit:
                 raise too_large(limit)
             if not stream.eof:
-                raise error(fault, f"a message's {self.name.decode()} ends too early")
+                raise error(fault, f"truncated {self.name.decode()} message")
             data = stream.unused_data  # gzip may have members one after another
         return plain
 
@@ -71,7 +73,7 @@ def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> C
     shown = name.decode("latin-1")
     raise error(
         Code.UNIMPLEMENTED,
-        f"messages compressed as {shown!r} are not taken: {listed} or identity are",
+        f"unsupported message encoding {shown!r}; expected {listed} or identity",
         headers=((header, f"{listed}, identity"),),
     )
 

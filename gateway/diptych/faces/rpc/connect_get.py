@@ -39,13 +39,13 @@ def asked(query: bytes, limit: int) -> QueryRequest:
         given.setdefault(name, unquote_to_bytes(value.replace(b"+", b" ")))
     version = given.get(b"connect", b"v1")
     if version != b"v1":
-        raise invalid(Violation("connect", "the version of the protocol spoken here is v1"))
+        raise invalid(Violation("connect", "unsupported protocol version; expected v1"))
     for needed in (b"encoding", b"message"):
         if needed not in given:
-            raise invalid(Violation(needed.decode(), "a Connect call by GET names it in the query"))
+            raise invalid(Violation(needed.decode(), "missing query parameter of a Connect GET request"))
     json = _ENCODINGS.get(given[b"encoding"])
     if json is None:
-        raise invalid(Violation("encoding", "json or proto"), http=415)
+        raise invalid(Violation("encoding", "expected json or proto"), http=415)
     message = given[b"message"]
     if given.get(b"base64") == b"1":
         message = _from_base64(message)
@@ -63,4 +63,4 @@ def _from_base64(text: bytes) -> bytes:
     try:
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error:
-        raise error(Code.INVALID_ARGUMENT, "message: it is not base64, as base64=1 says") from None
+        raise error(Code.INVALID_ARGUMENT, "message: expected base64, since base64=1 is set") from None

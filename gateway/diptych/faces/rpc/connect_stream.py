@@ -36,7 +36,7 @@ def check_version(headers: Mapping[bytes, bytes]) -> None:
     version = headers.get(b"connect-protocol-version")
     if version is not None and version != b"1":
         shown = version.decode("latin-1")
-        raise error(Code.INVALID_ARGUMENT, f"connect-protocol-version {shown!r} is not spoken: 1 is")
+        raise error(Code.INVALID_ARGUMENT, f"unsupported connect-protocol-version {shown!r}; expected '1'")
 
 
 def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
@@ -45,7 +45,7 @@ def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
     if given is None:
         return most
     if not _MILLISECONDS.fullmatch(given):
-        raise invalid(Violation("connect-timeout-ms", "milliseconds, in at most ten digits"))
+        raise invalid(Violation("connect-timeout-ms", "expected milliseconds in at most ten digits"))
     asked = int(given) / 1000
     return asked if most is None else min(asked, most)
 

@@ -79,7 +79,10 @@ class ConnectCall:
         if self._is_json and self._json is None:
             raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
         if not self._entry.known and (call.takes_stream or call.streams):
-            raise error(Code.UNIMPLEMENTED, "the method streams: its content type is application/connect+proto")
+            raise error(
+                Code.UNIMPLEMENTED,
+                "streaming method; expected content type application/connect+proto or application/connect+json",
+            )
 
     async def read(self, call: AnyCall) -> Any:
         data = await self._body(call) if self._asked is None else self._asked.message
@@ -102,7 +105,7 @@ class ConnectCall:
     def streamed(self, call: AnyCall) -> NoReturn:
         self._check(call)
         # Only an interceptor can have put a stream in the place of a unary method.
-        raise error(Code.INTERNAL, "the answer is a stream where a unary call's has to be one message")
+        raise error(Code.INTERNAL, "expected one response message, got a stream")
 
     async def unary(self, call: AnyCall, response: Any) -> None:
         if self._json is not None:

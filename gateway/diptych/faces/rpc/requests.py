@@ -33,7 +33,7 @@ class Opener:
         """One message. Raises `StatusError`."""
         if flags:
             if self._coding is None:
-                raise error(self.fault, "a message says it is compressed, and no header says how")
+                raise error(self.fault, "a message has the compressed flag, but no header names its encoding")
             plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
                 self.lease.take(max(0, len(plain) - len(data)))  # what came compressed is let go
@@ -79,7 +79,7 @@ async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience:
         envelopes.feed(data)
         while (envelope := envelopes.next()) is not None:
             if found is not None:
-                raise error(Code.UNIMPLEMENTED, "the method takes one request, and more were sent")
+                raise error(Code.UNIMPLEMENTED, "expected one request message, got more")
             found = envelope
         if not message.get("more_body"):
             break
@@ -89,7 +89,7 @@ async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience:
         quanta.end()
     envelopes.end()
     if found is None:
-        raise error(Code.UNIMPLEMENTED, "the method takes one request, and none was sent")
+        raise error(Code.UNIMPLEMENTED, "expected one request message, got none")
     return opener(*found)
 
 

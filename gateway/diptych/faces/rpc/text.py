@@ -48,4 +48,4 @@ def _decode(data: bytes) -> bytes:
 
 
 def _not_base64() -> Exception:
-    return invalid(Violation("", "the body is not base64, as application/grpc-web-text has to be"))
+    return invalid(Violation("", "the body is not valid base64, but its content type is application/grpc-web-text"))

@@ -80,5 +80,5 @@ class WebSockets:
         if isinstance(match, Match):
             return match.route.target, match.values
         if self._served(path):
-            raise invalid(Violation("", f"{path} serves single calls over plain HTTP; a WebSocket is for streams"))
+            raise invalid(Violation("", f"'{path}' is not a streaming method; call it over plain HTTP"))
         raise StatusError(no_route(path))

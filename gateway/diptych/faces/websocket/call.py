@@ -116,7 +116,7 @@ class SocketCall:
         try:
             return await self._requests.__anext__()
         except StopAsyncIteration:
-            raise invalid(Violation("", "the method takes one message, and none came")) from None
+            raise invalid(Violation("", "expected one message, got none")) from None
 
     def empty(self) -> Message:
         return self.method.request()
@@ -205,7 +205,7 @@ async def _first_frame(socket: Socket) -> RawPairs:
         async with asyncio.timeout(_METADATA_SECONDS):
             message = await socket.receive()
     except TimeoutError:
-        late = f"the first frame, with the metadata, did not come within {_METADATA_SECONDS:g} seconds"
+        late = f"the metadata frame did not arrive within {_METADATA_SECONDS:g} seconds"
         raise error(Code.DEADLINE_EXCEEDED, late) from None
     if message["type"] == "websocket.disconnect":
         raise ClientGone

@@ -144,16 +144,18 @@ class Frames:
             self._half_closed = True
             return None
         if (text is None) is not self._proto:
-            wanted = "messages are binary frames" if self._proto else "messages are text frames"
-            return Closing(UNSUPPORTED, f"{wanted} in this subprotocol")
+            wanted = "binary frames" if self._proto else "text frames"
+            return Closing(UNSUPPORTED, f"unexpected frame type; this subprotocol uses {wanted}")
         frame = data if data is not None else (text or "").encode()
         if len(frame) > self._limit:
-            return Closing(TOO_BIG, f"a message is at most {self._limit} bytes")
+            return Closing(TOO_BIG, f"the message is larger than {self._limit} bytes")
         if self._half_closed:
-            return invalid(Violation("", "a message came after the empty frame that ends the requests"))
+            return invalid(Violation("", "unexpected message after the empty frame that ends the requests"))
         self._taken += 1
         if self._most is not None and self._taken > self._most:
-            return invalid(Violation("", f"the method takes {'one message' if self._most else 'no message'}"))
+            return invalid(
+                Violation("", f"unexpected message; the method reads {'one message' if self._most else 'no messages'}")
+            )
         self._held.append(frame)
         self._bytes += len(frame)
         return None

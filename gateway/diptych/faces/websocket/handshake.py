@@ -53,7 +53,7 @@ def read(scope: Scope, origins: Sequence[str]) -> Handshake:
     headers: RawPairs = list(scope["headers"])
     trust = trusted(headers, origins)
     if trust == "no":
-        raise error(Code.PERMISSION_DENIED, "pages of this origin may open no WebSocket here")
+        raise error(Code.PERMISSION_DENIED, "this origin is not allowed to open a WebSocket; see cors_origins")
     query, pairs, told = parameters(scope["query_string"])
     own = [
         (name, value)
@@ -80,7 +80,9 @@ def choose(offered: Sequence[str]) -> str | None:
         if name in (JSON_PROTOCOL, PROTO_PROTOCOL):
             return name
     if offered:
-        raise error(Code.INVALID_ARGUMENT, f"the WebSocket subprotocols are {JSON_PROTOCOL} and {PROTO_PROTOCOL}")
+        raise error(
+            Code.INVALID_ARGUMENT, f"unsupported WebSocket subprotocol; expected {JSON_PROTOCOL} or {PROTO_PROTOCOL}"
+        )
     return None
 
 
@@ -127,7 +129,7 @@ def parameters(query: bytes) -> tuple[bytes, RawPairs, bool]:
             pairs.append(_checked(keyed[1], value.replace(" ", "+") if keyed[1].endswith("-bin") else value))
         elif name == _PARAMETER:
             if value != "frame":
-                raise invalid(Violation(_PARAMETER, "frame is expected, or $metadata[key]=value"))
+                raise invalid(Violation(_PARAMETER, "expected frame, or $metadata[key]=value"))
             told = True
         else:
             rest.append(part)
@@ -157,12 +159,12 @@ def metadata_frame(text: str) -> RawPairs:
         value = None
     metadata = value.get("metadata") if isinstance(value, dict) and len(value) == 1 else None
     if not isinstance(metadata, dict):
-        raise invalid(Violation("", 'the first frame has to be {"metadata":{…}}, as $metadata=frame asks'))
+        raise invalid(Violation("", 'expected {"metadata":{…}} as the first frame, since $metadata=frame is set'))
     pairs: RawPairs = []
     for key, found in metadata.items():
         for one in found if isinstance(found, list) else [found]:
             if not isinstance(one, str):
-                raise invalid(Violation(f"metadata.{key}", "a string or a list of strings is expected"))
+                raise invalid(Violation(f"metadata.{key}", "expected a string or a list of strings"))
             pairs.append(_checked(key, one))
     return pairs
 
@@ -170,7 +172,9 @@ def metadata_frame(text: str) -> RawPairs:
 def _checked(key: str, value: str) -> tuple[bytes, bytes]:
     name = key.lower()
     if not _KEY.fullmatch(name):
-        raise invalid(Violation(f"metadata.{key}", "no metadata key: letters, digits, '-', '_' and '.' are"))
+        raise invalid(Violation(f"metadata.{key}", "invalid metadata key; expected letters, digits, '-', '_' and '.'"))
     if not _VALUE.fullmatch(value):
-        raise invalid(Violation(f"metadata.{key}", "printable ASCII is expected; other bytes go under a key in -bin"))
+        raise invalid(
+            Violation(f"metadata.{key}", "expected printable ASCII; other bytes need a key that ends in -bin")
+        )
     return name.encode(), value.encode()

@@ -39,7 +39,7 @@ def binding_of(method: Method, binder: Binder, values: tuple[str, ...], shake: H
             message = method.request.FromString(frame)
         except DecodeError:
             name = method.descriptor.input_type.full_name
-            raise invalid(Violation("", f"the frame is not a {name} in protobuf's wire format")) from None
+            raise invalid(Violation("", f"cannot parse the frame as a serialized {name}")) from None
         return binder.complete(values, query, message, [])
 
     return complete
