@@ -1,4 +1,4 @@
-"""What `deploy/` ships, held against the schemas and parsers of those who will read it, without a container engine."""
+"""The files in `deploy/`, checked by the schemas and parsers of their tools, without a container engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MANIFESTS = sorted({*BASE.glob("*.yaml"), *(DEPLOY / "kubernetes" / "example").g
 
 
 def tool(name: str) -> str:
-    """A program that pip installed beside this Python."""
+    """Returns the path of a program that pip installed next to this Python."""
     found = shutil.which(name, path=str(Path(sys.executable).parent))
     assert found is not None, f"{name} is not installed: pip install -e '.[dev]'"
     return found
@@ -44,11 +44,11 @@ def of_kind(kind: str) -> Iterator[dict[str, Any]]:
 
 
 PARTS = {"gateway": "diptych", "worker": "diptych-worker"}
-"""What there is a Deployment for, and what everything of it is called."""
+"""The parts that have a Deployment, and the name of their objects."""
 
 
 def named(kind: str, part: str) -> dict[str, Any]:
-    """The one object of a kind that a part has."""
+    """Returns a part's only object of a kind."""
     (found,) = (one for one in of_kind(kind) if one["metadata"]["name"] == PARTS[part])
     return found
 
@@ -99,7 +99,7 @@ def test_probes_ask_what_there_is_and_give_it_its_time() -> None:
         assert container[name]["httpGet"]["path"] == "/readyz"
         assert container[name]["timeoutSeconds"] > settings.readiness.timeout_seconds
     probe = container["readinessProbe"]
-    # The load balancer has to have heard of it before the listeners close.
+    # The load balancer must learn of the stop before the listeners close.
     assert settings.drain_seconds > probe["periodSeconds"] * probe["failureThreshold"]
     assert pod()["spec"]["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.grace_seconds + 5
 
@@ -121,7 +121,7 @@ def test_an_autoscaler_alone_says_how_many_pods_of_a_part_there_are(part: str) -
     assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     assert "replicas" not in deployment["spec"]
     (container,) = pod(part)["spec"]["containers"]
-    assert container["resources"]["requests"]["cpu"]  # what it counts in
+    assert container["resources"]["requests"]["cpu"]  # its unit
 
 
 def test_nothing_reaches_a_worker_and_nothing_of_the_gateways_means_it() -> None:
@@ -148,13 +148,13 @@ def test_a_worker_works_by_the_gateways_own_settings_and_ends_its_items(monkeypa
     assert worker["command"] == ["celery", "-A", celery_app(), "worker"]
     batch = service_settings(settings_of(BASE / "diptych.toml", {}, []), "batch", BatchSettings)
     assert batch.engine == "celery"
-    assert batch.default_concurrency  # a gateway's own processors say nothing of workers elsewhere
+    assert batch.default_concurrency  # a gateway's number of processors does not apply to workers elsewhere
     assert pod("worker")["spec"]["terminationGracePeriodSeconds"] > 2 * batch.slice_seconds
     assert "livenessProbe" not in worker
 
 
 def celery_app() -> str:
-    """The module that a worker's command names, which has to be one."""
+    """Imports the module that a worker's command names."""
     name = "artificer_services.batch.celery_app"
     assert importlib.util.find_spec(name) is not None
     return name
@@ -165,7 +165,7 @@ def test_grpc_is_reached_from_within_the_cluster_only() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod()["metadata"]["labels"].items()
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     for rule in policy["spec"]["ingress"]:
-        assert rule["from"]  # nothing is let in from everywhere
+        assert rule["from"]  # every ingress rule names its peers
         assert rule["ports"]
         if any(port["port"] == "grpc" for port in rule["ports"]):
             assert all(peer["podSelector"]["matchLabels"] for peer in rule["from"])
@@ -187,7 +187,7 @@ def test_secrets_hold_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.limits.storage_url is not None
     batch = service_settings(settings, "batch", BatchSettings)
     assert batch.database_url.startswith("postgresql://")
-    # Each user of one Valkey has a database of its own there: what batch asks may be emptied at any time.
+    # Each user of a Valkey has its own database number: batch's may be emptied at any time.
     assert batch.broker_url != settings.limits.storage_url.get_secret_value()
 
 
@@ -216,7 +216,7 @@ def test_the_image_is_built_of_what_the_build_context_lets_in() -> None:
 
 
 def composed() -> dict[str, Any]:
-    """The compose file as Compose itself understands it."""
+    """The compose file as Compose itself parses it."""
     given = {"POSTGRES_PASSWORD": "x", "GRAFANA_PASSWORD": "y"}
     done = subprocess.run(
         [tool("docker-compose"), "--file", str(DEPLOY / "compose.yml"), "config"],
@@ -225,7 +225,7 @@ def composed() -> dict[str, Any]:
         check=False,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **given},
     )
-    assert done.stdout, done.stderr  # the packaged program exits with 0 whatever it finds
+    assert done.stdout, done.stderr  # the packaged program always exits with 0
     found: dict[str, Any] = yaml.safe_load(done.stdout)
     return found
 

@@ -1,4 +1,4 @@
-"""The page of settings: every one of them is on it, with what it means, and nothing else is."""
+"""The page of settings has exactly the existing settings, each with its meaning."""
 
 from __future__ import annotations
 

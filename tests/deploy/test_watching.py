@@ -1,4 +1,4 @@
-"""Alerts and dashboard: their expressions parse, and ask only for what a running gateway shows."""
+"""Alerts and dashboard: their expressions parse and use only series that a running gateway exports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "dashboard
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 _VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$protocol": ".*"}
-_OF_PROMETHEUS = {"up"}  # what Prometheus itself says of a target
+_OF_PROMETHEUS = {"up"}  # series that Prometheus itself adds
 _LABELS_OF_PROMETHEUS = {"instance", "job", "le"}
 
 
@@ -47,7 +47,7 @@ EXPRESSIONS = {
 
 
 def selectors(node: Any) -> Iterator[Any]:
-    """Every selector of a parsed expression."""
+    """Yields every selector of a parsed expression."""
     match node:
         case promql.VectorSelector():
             yield node
@@ -64,7 +64,7 @@ def selectors(node: Any) -> Iterator[Any]:
 
 
 async def shown(tmp_path: Path) -> dict[str, set[str]]:
-    """The samples that the whole program shows, and the labels of each."""
+    """Returns the samples that the whole program exports, with the labels of each."""
     kept: dict[str, Any] = {"data_dir": str(tmp_path)}
     services = {"batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
     settings = Settings(http_port=0, grpc_port=0, services=services)
@@ -77,12 +77,12 @@ async def shown(tmp_path: Path) -> dict[str, set[str]]:
             assert stream.status_code in (200, 404)
         text = ""
         async with asyncio.timeout(60):
-            while "artificer_batch_jobs" not in text:  # they are counted beside the start
+            while "artificer_batch_jobs" not in text:  # they are counted in the background after the start
                 text = (await client.get(base + "/metrics")).text
         await gateway.stop(0)
     found: dict[str, set[str]] = {}
     families = [*text_string_to_metric_families(text)]
-    families += [*Upstream("the message store").collect()]  # it is there with PostgreSQL only
+    families += [*Upstream("the message store").collect()]  # exists with PostgreSQL only
     for family in families:
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
@@ -101,7 +101,7 @@ async def test_every_expression_asks_for_series_and_labels_that_exist(tmp_path: 
             if name in _OF_PROMETHEUS:
                 continue
             assert name in exist, f"{where}: no gateway shows {name}"
-            # A stream's histograms have no samples before a stream has ended; their labels are those of all calls.
+            # Stream histograms have no samples before a stream has ended; they have the labels of all calls.
             labels = exist[name] if exist[name] - {"le"} or not name.startswith("diptych_stream") else of_calls
             asked = {matcher.name for matcher in selector.matchers.matchers}
             assert asked <= labels | _LABELS_OF_PROMETHEUS, f"{where}: {name} has no {asked - labels}"

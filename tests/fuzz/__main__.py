@@ -1,4 +1,4 @@
-"""`make fuzz`: throw inputs of every kind at the built program, and tell what it made of them."""
+"""`make fuzz`: sends inputs of every kind to the built program and reports the faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .run import SHARES, Report, repeat, run
 
 
 def main() -> int:
-    """Run; 1 where there is a fault."""
+    """Runs; returns 1 if there is a fault."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000, help="beside those of schemathesis")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
@@ -24,7 +24,7 @@ def main() -> int:
         "--examples", type=int, default=150, help="of schemathesis, for each operation; 0 leaves it out"
     )
     chosen = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells of every write to a server that has left
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # asyncio warns about every write to a closed connection
     sys.stdout.write(f"seed {chosen.seed}\n")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)

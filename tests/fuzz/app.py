@@ -1,4 +1,4 @@
-"""The gateway that is fuzzed: the kitchen sink without its memory, and a page that tells what the process holds."""
+"""The fuzzed gateway: a kitchen sink that records nothing, and a page that reports what the process holds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELD_PATH = "/fuzz/held"
 
 
 class Forgetful(Kitchen):
-    """Remembers nothing of its calls, so that what grows is the gateway's; whatever it fails with, it says it means."""
+    """Records nothing about its calls, so that any growth is the gateway's; marks its failures as intended."""
 
     async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
         answer = await super().ListDishes(request, context)
@@ -53,7 +53,7 @@ class Forgetful(Kitchen):
 
 
 def create(settings: Settings) -> Gateway:
-    """A gateway with the kitchen sink behind it, and `GET /fuzz/held`."""
+    """Returns a gateway with the kitchen sink and `GET /fuzz/held`."""
     gateway = Gateway(settings, unbound="auto")
     rpc.add_KitchenServiceServicer_to_server(Forgetful(), gateway)
     gateway.app.add_api_route(HELD_PATH, _held, methods=["GET"], include_in_schema=False)
@@ -61,10 +61,10 @@ def create(settings: Settings) -> Gateway:
 
 
 async def _held() -> dict[str, Any]:
-    """What the process holds once nothing is left that could be given back."""
+    """Returns what the process holds after it has released everything that it can."""
     for _ in range(3):
         gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what the allocator keeps for later is no leak
+    ctypes.CDLL(None).malloc_trim(0)  # memory that the allocator keeps for reuse is not a leak
     kinds = Counter(type(one).__qualname__ for one in gc.get_objects())
     tasks = Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks())
     return {

@@ -1,4 +1,4 @@
-"""A client of HTTP/1.1 that sends whatever bytes it is given, and notices what no response may be."""
+"""An HTTP/1.1 client that sends arbitrary bytes and detects invalid responses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import httptools
 
 ANSWER_SECONDS = 30.0
-"""After which an input that has to be answered counts as never answered."""
+"""Seconds after which an input counts as unanswered."""
 _MOST = 1 << 18
-"""Bytes of an answer that are read; then the connection is closed, as by somebody who has seen enough."""
+"""Bytes of an answer that are read before the client closes the connection."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class _Reader:
 
 
 class NotHttp(Exception):
-    """The server sent what is no response."""
+    """The server sent an invalid response."""
 
 
 class Connection:
@@ -62,13 +62,13 @@ class Connection:
 
     @classmethod
     async def open(cls, port: int) -> Connection:
-        """To a port of this machine."""
+        """Connects to a port of this machine."""
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def ask(self, data: bytes) -> Answer | None:
-        """Send a request, and read its answer; None where the server closed without one.
+        """Sends a request and returns its answer; None if the server closed without one.
 
-        Raises NotHttp, and TimeoutError where nothing comes.
+        Raises NotHttp, and TimeoutError without an answer.
         """
         reader = _Reader()
         with contextlib.suppress(ConnectionError):
@@ -83,7 +83,7 @@ class Connection:
         return final[0] if final else None
 
     async def throw(self, data: bytes, quiet: float) -> list[Answer]:
-        """Send what may be no request, and read until the server closes or says no more for so many seconds."""
+        """Sends bytes, valid or not, and reads until the server closes or is silent for `seconds`."""
         reader, size = _Reader(), 0
         with contextlib.suppress(ConnectionError, TimeoutError):
             self._writer.write(data)
@@ -103,7 +103,7 @@ class Connection:
 
 
 def _fed(reader: _Reader, piece: bytes) -> bool:
-    """Whether it changed protocols."""
+    """Whether the connection switched protocols."""
     try:
         reader.parser.feed_data(piece)
     except httptools.HttpParserUpgrade:
@@ -129,7 +129,7 @@ class Pool:
         self._idle: list[Connection] = []
 
     async def ask(self, data: bytes) -> Answer | None:
-        """A request over an idle connection, or a new one where that was closed meanwhile."""
+        """Sends a request over an idle connection, or over a new one if that was closed meanwhile."""
         while True:
             connection = self._idle.pop() if self._idle else await Connection.open(self.port)
             used = connection.used

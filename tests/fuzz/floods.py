@@ -30,7 +30,7 @@ from .judge import Input
 
 
 class Floods(Http2):
-    """Frames that cost their sender nothing, by the thousand. The server leaves, or bears them."""
+    """Sends thousands of frames that cost their sender nothing. The server closes the connection or withstands them."""
 
     frames = 0
     """Sent so far."""
@@ -85,7 +85,7 @@ def _rapid_reset(dice: Random, most: int) -> Iterator[bytes]:
 
 
 def _made_to_reset(dice: Random, most: int) -> Iterator[bytes]:
-    """The server is made to reset the streams (CVE-2025-8671)."""
+    """Makes the server reset the streams (CVE-2025-8671)."""
     encoder = hpack.Encoder()
     for number in range(most):
         stream = 2 * number + 1
@@ -107,7 +107,7 @@ def _continuations(dice: Random, most: int) -> Iterator[bytes]:
 
 
 def _hpack_bomb(dice: Random, most: int) -> Iterator[bytes]:
-    """One field of 4,000 bytes in the table, named again by a byte each time."""
+    """Stores one field of 4,000 bytes in the table and repeats it by one byte each time."""
     bomb = b"\x40\x01a\x7f" + bytes([0xA1, 0x1E]) + b"v" * 4000
     for number in range(most // 20):
         yield frame(HEADERS, 5, 2 * number + 1, (bomb if number == 0 else b"") + b"\xbe" * 10000)
@@ -128,7 +128,7 @@ def _windows(dice: Random, most: int) -> Iterator[bytes]:
 
 
 def _many_streams(dice: Random, most: int) -> Iterator[bytes]:
-    """Requests that never end, and answers that nobody has a window for."""
+    """Sends requests that never end, and opens no window for the answers."""
     encoder = hpack.Encoder()
     yield frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
     for number in range(most):
@@ -156,4 +156,4 @@ _FLOODS = {
     "unknown frames": _unknown,
 }
 ROUND = len(_FLOODS)
-"""After so many numbers each was there once; the first round is of the largest."""
+"""The number of inputs after which each flood ran once; the first round has the largest."""

@@ -1,4 +1,4 @@
-"""HTTP/2 below its messages: conversations whose frames, fields and field blocks were changed."""
+"""HTTP/2 frames: conversations with mutated frames, fields and field blocks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
 MARK = b"fuzzmark"
 FIRST, QUIET = 5.0, 0.1
-"""Seconds until a server says something that has to, and until one has no more to say."""
+"""Seconds to wait for an expected frame, and for the end of a server's frames."""
 CODES = [code.name for code in sorted(grpc.StatusCode, key=lambda one: one.value[0])]
 """By number."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"", length: int | None = None) -> bytes:
-    """A frame, right or wrong; `length` is what it says of itself."""
+    """A frame, valid or not; `length` is its declared length."""
     said = len(payload) if length is None else length
     return struct.pack(">I", said & 0xFFFFFF)[1:] + struct.pack(">BBI", kind & 255, flags & 255, stream) + payload
 
 
 class Conversation:
-    """What a server says on one connection, frame by frame."""
+    """A server's frames on one connection."""
 
     def __init__(self) -> None:
         self.rest = b""
@@ -44,7 +44,7 @@ class Conversation:
         self.bodies = b""
 
     def feed(self, data: bytes) -> None:
-        """Raises ValueError where it is no HTTP/2."""
+        """Raises ValueError if the bytes are not HTTP/2."""
         self.rest += data
         while len(self.rest) >= 9:
             length = int.from_bytes(self.rest[:3], "big")
@@ -81,7 +81,7 @@ class Http2:
         self.name, self.port, self.judge = name, port, judge
 
     async def converse(self, thrown: Input, streams: int) -> Conversation:
-        """Send, and read until all of it was answered, or the server leaves or is silent."""
+        """Sends and reads until everything is answered, or the server closes or is silent."""
         said = Conversation()
         reader, writer = await self._open()
         try:
@@ -102,12 +102,12 @@ class Http2:
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         def starts_anew(wrong: Exception) -> bool:
-            return isinstance(wrong, ConnectionRefusedError) and not self.ours  # grpcio's server may
+            return isinstance(wrong, ConnectionRefusedError) and not self.ours  # grpcio's server may do so
 
         return await answered(lambda: asyncio.open_connection("127.0.0.1", self.port), starts_anew)
 
     def judged(self, thrown: Input, said: Conversation) -> None:
-        """Tell the judge of the first answer, and of every failure."""
+        """Reports the first answer and every failure to the judge."""
         first = True
         for status, code, message in said.statuses:
             if code:
@@ -119,7 +119,7 @@ class Http2:
             self.judge.count(thrown, "GOAWAY" if said.away else "reset" if said.ended else "nothing")
 
     ours = True
-    """Whether it is this project's HTTP/2 that answers, and not grpcio's, whose codes are its own affair."""
+    """Whether this project's HTTP/2 answers; grpcio's may use other codes."""
 
     def _once(self, thrown: Input, code: str, message: str, first: bool) -> None:
         if not self.ours and "internal error, id" not in message:
@@ -136,7 +136,7 @@ class Http2:
 
 
 class Frames(Http2):
-    """Conversations of a few streams whose frames, fields and field blocks were changed."""
+    """Conversations of a few streams with mutated frames, fields and field blocks."""
 
     async def throw(self, dice: Random, number: int) -> None:
         frames, streams = _conversation(dice)

@@ -1,4 +1,4 @@
-"""Input that is nearly right: requests from an OpenAPI document, wire messages from descriptors."""
+"""Nearly valid input: requests from an OpenAPI document, wire messages from descriptors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _HEADERS = (
 
 
 class Requests:
-    """HTTP/1.1 requests that a document describes, more or less."""
+    """HTTP/1.1 requests that mostly conform to a document."""
 
     def __init__(self, document: dict[str, Any], authority: str) -> None:
         self._document, self._authority = document, authority
@@ -49,7 +49,7 @@ class Requests:
         ]
 
     def make(self, dice: Random) -> bytes:
-        """The bytes of one request, whose framing is right."""
+        """Returns the bytes of one request with valid framing."""
         path, verb, operation = dice.choice(self._operations)
         parameters = [self._resolved(one) for one in operation.get("parameters", ())]
         target = self._path(dice, path, parameters) + self._query(dice, parameters)
@@ -129,7 +129,7 @@ class Requests:
         return headers
 
     def value(self, dice: Random, schema: dict[str, Any], depth: int) -> Any:
-        """A value that the schema allows, mostly."""
+        """Returns a value that the schema mostly allows."""
         if dice.random() < 0.04:
             return odd(dice)
         schema = self._resolved(schema)
@@ -191,7 +191,7 @@ def _multipart(dice: Random, names: list[str]) -> tuple[str, bytes]:
 
 
 def message(dice: Random, kind: Descriptor, depth: int = 0) -> bytes:
-    """A message on the wire: fields of the descriptor, mostly of their own wire type."""
+    """Returns a serialized message: fields of the descriptor, mostly with their own wire type."""
     made = b""
     fields = list(kind.fields)
     for _ in range(dice.randrange(6) if fields else 0):
@@ -232,7 +232,7 @@ def _any_field(dice: Random, number: int) -> bytes:
 
 
 def payload(dice: Random, kind: Descriptor) -> bytes:
-    """A message that is right, changed, or none."""
+    """Returns a message that is valid, mutated, or random bytes."""
     if dice.random() < 0.1:
         return garbage(dice)
     made = message(dice, kind)

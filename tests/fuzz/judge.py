@@ -1,6 +1,6 @@
-"""What of a server's answers is a fault: the rules, and the faults and counts of a run.
+"""The rules for faults in a server's answers, and the faults and counts of a run.
 
-The server's own log is the better witness: what it did not expect stands there, under the id that the client was told.
+The server's log is more reliable than its answers: it has each unexpected error, with the id that the client got.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MEANT = "meant:"
-"""How the fuzzed servicer begins what it fails with on purpose."""
+"""The prefix of the fuzzed servicer's intended failures."""
 
 _ON_PURPOSE = (MEANT, "the clock fell down", "the line broke")
 _FRAMING = (
@@ -23,17 +23,17 @@ _FRAMING = (
     ),
     *("a message is not valid gzip, the encoding", "truncated gzip message"),
 )
-"""What gRPC and gRPC-Web answer with INTERNAL to those who break the framing itself, as gRPC's own libraries do."""
+"""The messages of INTERNAL for broken framing over gRPC and gRPC-Web, as gRPC's own libraries answer."""
 
 _CLIENTS_OWN = ("Internal error from Core",)
-"""What grpcio's client calls a call of its own that it ended amid a request."""
+"""grpcio's client's name for a call that it ended during a request."""
 
 _GRPCIO = ("ExecuteBatchError raised in core", "Invalid encoding on b", "'utf-8' codec can't decode")
-"""What grpcio logs by itself of clients that leave amid an answer, and of metadata and paths that are no text."""
+"""grpcio's log lines about clients that disconnect during an answer, and about metadata and paths that are not text."""
 
 _STARTED_ANEW = "the gRPC server ended by itself"
 _ENDED = re.compile("Task exception was never retrieved\nfuture: .* exception=UnicodeDecodeError\\('utf-8', b'/")
-"""Such a path ends grpcio's whole server (docs/grpc.md); what counts is that it is there again."""
+"""Such a path ends grpcio's whole server (docs/grpc.md), which must then restart."""
 
 _EXPECTED = (*_ON_PURPOSE, *_FRAMING, *_CLIENTS_OWN)
 _ERROR_ID = re.compile(r"internal error, id ([0-9a-f]{16})")
@@ -42,17 +42,17 @@ _CORE = re.compile(r"[EWI]\d{4} \S+ +\d+ (\S+\.cc)")
 _LEAKED = re.compile(r"Traceback \(most recent|secret: |\.py\", line \d|site-packages")
 _FAILING = "KitchenService/Fail"
 _KEPT = 4096
-"""Bytes of an input that a fault shows, and inputs that wait for the log's word on them."""
+"""Bytes of an input that a fault shows, and inputs that wait for a log line."""
 
-# Of these codes a client is never at fault; UNIMPLEMENTED and DEADLINE_EXCEEDED (501, 504) are told to callers who
-# call what there is not, or who have no time.
+# These codes are never the client's fault. UNIMPLEMENTED and DEADLINE_EXCEEDED (501, 504) can be: for a method that
+# does not exist and a deadline that is too short.
 SERVER_CODES = frozenset(("UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"))
 _MEANT_STATUS = frozenset((501, 504))
 
 
 @dataclass(frozen=True)
 class Input:
-    """What was thrown: by which kind and number it is made again, and what it was."""
+    """An input: its bytes, and the kind and number that reproduce it."""
 
     kind: str
     number: int
@@ -65,7 +65,7 @@ class Input:
 
 @dataclass
 class Judge:
-    """Collects what was seen."""
+    """Collects the faults and counts of a run."""
 
     seen: dict[str, Counter[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -75,38 +75,38 @@ class Judge:
     _by_id: dict[str, Input] = field(default_factory=dict)
 
     def count(self, thrown: Input, outcome: str) -> None:
-        """An input ended so."""
+        """Counts how an input ended."""
         self.seen.setdefault(thrown.kind, Counter())[outcome] += 1
 
     def fault(self, thrown: Input | None, what: str) -> None:
-        """Something that may not be."""
+        """Records a fault."""
         self.faults.append(what if thrown is None else f"{what}\n    by {thrown}")
 
     def http(self, thrown: Input, status: int, body: bytes) -> None:
-        """A response of HTTP."""
+        """Judges an HTTP response."""
         self.count(thrown, str(status))
         text = body[:65536].decode("latin-1")
         self.leaks(thrown, text)
         if status < 500 or status in _MEANT_STATUS or self._told(thrown, text):
             return
         if '"metadata"' in text and '"error"' not in text and '"peer"' in text:
-            return  # Inspect answers with the status it is asked for
+            return  # Inspect answers with the requested status
         self.fault(thrown, f"a status {status}: {text[:500]!r}")
 
     def call(self, thrown: Input, code: str, message: str) -> None:
-        """How a call of an RPC protocol ended."""
+        """Judges the end of a call over an RPC protocol."""
         self.count(thrown, code)
         self.leaks(thrown, message)
         if code in SERVER_CODES and not self._told(thrown, message):
             self.fault(thrown, f"a call that ended with {code}: {message[:500]!r}")
 
     def leaks(self, thrown: Input, text: str) -> None:
-        """No answer shows the inside."""
+        """Records a fault if an answer reveals internals."""
         if _LEAKED.search(text) and MEANT not in text:
             self.fault(thrown, f"an answer that shows the inside: {text[:500]!r}")
 
     def _told(self, thrown: Input, text: str) -> bool:
-        """Whether the failure is meant, or the log will tell."""
+        """Whether the failure is intended, or the log will explain it."""
         found = _ERROR_ID.search(text)
         if found:
             self._by_id[found[1]] = thrown
@@ -115,15 +115,17 @@ class Judge:
         return found is not None or any(word in text for word in _EXPECTED)
 
     def log(self, line: str) -> None:
-        """A line of the server's log."""
+        """Judges a line of the server's log."""
         if not line.strip():
             return
         try:
             entry: dict[str, Any] = json.loads(line)
         except ValueError:
-            # gRPC's core writes in a form of its own, of what its clients send too.
+            # gRPC's core logs in its own form, also about its clients' input.
             core = _CORE.match(line)
-            self._core = core is not None or (self._core and "Traceback" not in line)  # its lines may have several
+            self._core = core is not None or (
+                self._core and "Traceback" not in line
+            )  # a log entry may have several lines
             entry = {"level": "warning", "event": core[1] if core else "and more"}
             if not self._core:
                 entry = {"level": "error", "event": line.rstrip()}

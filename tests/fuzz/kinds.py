@@ -31,19 +31,19 @@ METADATA: tuple[tuple[str, str | bytes], ...] = (
 
 
 class Kind(Protocol):
-    """Throws one input at a time; what it throws is decided by the dice alone."""
+    """Sends one input at a time; only the dice decide which."""
 
     name: str
 
     async def throw(self, dice: Random, number: int) -> None:
-        """Throw one input, and tell the judge how it ended."""
+        """Sends one input, and reports to the judge how it ended."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Closes connections."""
 
 
 def path_of(method: MethodDescriptor) -> str:
-    """As RPC protocols have it."""
+    """Returns the path as in RPC protocols."""
     return f"/{SERVICE.full_name}/{method.name}"
 
 
@@ -54,7 +54,7 @@ class OverHttp1:
         self.judge, self.pool = judge, Pool(port)
 
     async def ask(self, thrown: Input) -> Answer | None:
-        """The answer, having told the judge where there is none or it is no answer."""
+        """Returns the answer; reports a missing or invalid one to the judge."""
         try:
             answer = await self.pool.ask(thrown.sent)
         except TimeoutError:
@@ -72,7 +72,7 @@ class OverHttp1:
 
 
 class Rest(OverHttp1):
-    """Requests made after the OpenAPI document, each with sound framing."""
+    """Requests generated from the OpenAPI document, with valid framing."""
 
     name = "rest"
 
@@ -91,7 +91,7 @@ class Rest(OverHttp1):
 
 
 def _check_error(judge: Judge, thrown: Input, answer: Answer) -> None:
-    """Whatever is refused is refused in the one form."""
+    """Expects every refusal in the documented form."""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         error = json.loads(answer.body)["error"]
         if error["code"] == answer.status and error["status"] and isinstance(error["message"], str):
@@ -101,7 +101,7 @@ def _check_error(judge: Judge, thrown: Input, answer: Answer) -> None:
 
 
 class Raw(OverHttp1):
-    """Requests whose bytes were changed, head and framing too, a connection each."""
+    """Requests with mutated bytes, head and framing included, on one connection each."""
 
     name = "http1"
 
@@ -122,7 +122,7 @@ class Raw(OverHttp1):
         try:
             answers = await connection.throw(thrown.sent, _QUIET)
         except NotHttp as wrong:
-            # Of a changed HEAD only the server knows that its answer has no body, so that this reader misses the next.
+            # If a mutation made it a HEAD request, this reader does not know that the answer has no body.
             if b"HEAD" not in thrown.sent:
                 self.judge.fault(thrown, f"an answer that is no HTTP: {wrong}")
             return
@@ -135,7 +135,7 @@ class Raw(OverHttp1):
 
 
 class Rpc:
-    """Wire messages over grpcio's own channel; streams are read for a while, and left."""
+    """Wire messages over grpcio's own channel; streams are read for a while and cancelled."""
 
     def __init__(self, name: str, port: int, judge: Judge) -> None:
         self.name, self.judge = name, judge

@@ -1,4 +1,4 @@
-"""What is done to sound input until it is not: bytes, wire messages, JSON. A `Random` decides; nothing else does."""
+"""Mutations of valid input: bytes, wire messages, JSON. Only a `Random` decides."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ NUMBERS = (
 
 
 def size(dice: Random) -> int:
-    """A length as attackers like them."""
+    """Returns a length that attackers would choose."""
     return dice.choice(_SIZES)
 
 
@@ -75,7 +75,7 @@ def garbage(dice: Random, most: int = 200) -> bytes:
 
 
 def mutated(dice: Random, data: bytes, times: int = 3) -> bytes:
-    """The bytes with one to so many changes."""
+    """Returns the bytes with one to `most` changes."""
     found = bytearray(data)
     for _ in range(dice.randint(1, times)):
         _change(dice, found)
@@ -103,7 +103,7 @@ def _change(dice: Random, data: bytearray) -> None:
 
 
 def varint(value: int) -> bytes:
-    """A protobuf varint of any length."""
+    """Returns a protobuf varint of any length."""
     value &= 2**64 - 1
     made = bytearray()
     while value > 127:
@@ -114,7 +114,7 @@ def varint(value: int) -> bytes:
 
 
 def odd(dice: Random) -> Any:
-    """A JSON value that is seldom right."""
+    """Returns a JSON value that is rarely valid."""
     what = dice.randrange(8)
     if what == 0:
         return dice.choice((None, True, False, [], {}, [[]], {"": {}}))
@@ -126,7 +126,7 @@ def odd(dice: Random) -> Any:
 
 
 def nested(depth: int, arrays: bool) -> Any:
-    """A value within a value within a value."""
+    """Returns a deeply nested value."""
     found: Any = 0
     for _ in range(depth):
         found = [found] if arrays else {"parts": found}
@@ -134,7 +134,7 @@ def nested(depth: int, arrays: bool) -> Any:
 
 
 def text(value: Any) -> bytes:
-    """JSON, of values that are nested deeper than Python's recursion allows too."""
+    """Returns JSON, also of values nested deeper than Python's recursion limit."""
     try:
         return json.dumps(value).encode()
     except RecursionError:

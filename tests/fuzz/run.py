@@ -1,4 +1,4 @@
-"""A run: which kind is thrown at which server, in turns, with a look at the server after each."""
+"""A run: which kind of input is sent to which server, in turns, with a check of the server after each."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ SHARES = {
     "rest": 0.3, "http1": 0.08, "web": 0.17, "websocket": 0.08, "grpc": 0.1, "grpc-h2": 0.02,
     "rest-single": 0.02, "grpc-single": 0.07, "h2": 0.157, "floods": 0.003,
 }  # fmt: skip
-"""Of all inputs. `grpc` and `grpc-h2` meet grpcio's port; `-single`, `h2` and `floods` the single port."""
+"""Shares of all inputs. `grpc` and `grpc-h2` go to grpcio's port; `-single`, `h2` and `floods` to the single port."""
 
 _WIDTH = 24
 _TURNS = 10
 _WARM = 0.08
-"""Of the inputs, thrown before the first look: what is made once, is made by then."""
+"""The share of inputs before the first check: by then everything that is created once exists."""
 MEMORY_SLACK, OBJECTS_SLACK, DESCRIPTORS_SLACK = 24 << 20, 3000, 4
-"""What a server may hold more than before: bytes lost to fragments, objects of caches, what each thread polls with."""
+"""How much more a server may hold than before: fragmented memory, caches, and the descriptors of polling threads."""
 
 
 @dataclass(kw_only=True)
 class Place:
-    """A server, what is thrown at it, and what it held at rest: just started, warm, and in the end."""
+    """A server, its inputs, and what it held while idle: after the start, warmed up, and at the end."""
 
     name: str
     server: Server
@@ -51,7 +51,7 @@ class Place:
 
 @dataclass
 class Report:
-    """What came of a run."""
+    """The results of a run."""
 
     seed: int
     judge: Judge = field(default_factory=Judge)
@@ -61,13 +61,13 @@ class Report:
     """Seconds, by kind."""
     seconds: float = 0.0
     frames: int = 0
-    """Of floods, beside the inputs."""
+    """Floods, in addition to the inputs."""
 
 
 async def run(
     inputs: int, seed: int, folder: Path, only: str | None, examples: int, say: Callable[[str], None]
 ) -> Report:
-    """Throw so many inputs, and `examples` of schemathesis for each operation. The report has the faults."""
+    """Sends the inputs, and `examples` of schemathesis per operation. The report has the faults."""
     report = Report(seed)
     began = time.monotonic()
     shares = {name: share for name, share in SHARES.items() if only in (None, name)}
@@ -76,7 +76,7 @@ async def run(
         for place in report.places:
             place.fresh = await _at_rest(place)
         warm = {name: max(1, round(count * _WARM)) for name, count in counts.items()}
-        if "floods" in counts:  # what a crowd needed once the allocator keeps in part, whoever comes later
+        if "floods" in counts:  # the allocator keeps a part of the memory that many clients needed once
             warm["floods"] = min(counts["floods"], 6 * ROUND)
         await _phase(report, warm, seed + 1)
         for place in report.places:
@@ -98,7 +98,7 @@ async def run(
 
 
 async def repeat(kind: str, number: int, seed: int, folder: Path) -> Report:
-    """Throw one input of a run again."""
+    """Sends one input of a run again."""
     report = Report(seed)
     async with _places(report.judge, folder) as places:
         for place in places:
@@ -152,7 +152,7 @@ async def _places(judge: Judge, folder: Path) -> AsyncIterator[list[Place]]:
 
 
 async def _phase(report: Report, counts: dict[str, int], seed: int, thrown: dict[str, int] | None = None) -> None:
-    """So many of each kind, one kind after the other, and then a look whether the servers still serve."""
+    """Sends inputs of each kind in turn, then checks that the servers still serve."""
     await asyncio.gather(*(_phase_at(report, place, counts, seed, thrown) for place in report.places))
 
 
@@ -180,7 +180,7 @@ async def _throw(judge: Judge, kind: Kind, numbers: range, seed: int) -> None:
         for number in waiting:
             try:
                 await kind.throw(_dice(seed, kind.name, number), number)
-            except Exception:  # an answer of a kind that the fuzzer does not know, or a server that takes no connection
+            except Exception:  # an unexpected form of answer, or a server that accepts no connection
                 what = f"the fuzzer broke at it:\n{traceback.format_exc()}"
                 judge.fault(Input(kind.name, number, b"?"), what)
 
@@ -188,12 +188,12 @@ async def _throw(judge: Judge, kind: Kind, numbers: range, seed: int) -> None:
 
 
 def _dice(seed: int, kind: str, number: int) -> Random:
-    """Of one input, whichever were thrown before it."""
+    """Returns the dice of one input, independent of earlier inputs."""
     return Random(f"{seed}/{kind}/{number}")
 
 
 async def _at_rest(place: Place, *most: int) -> Held:
-    """What it holds without anybody connected; `most` is how many tasks and descriptors that may be."""
+    """Returns what the server holds without clients; `most` bounds its tasks and descriptors."""
     for kind in place.kinds.values():
         await kind.close()
     return await place.server.held(*most)
@@ -223,13 +223,13 @@ _CASES = re.compile(r"(\d+) generated")
 
 
 async def _schemathesis(report: Report, folder: Path, examples: int) -> None:
-    """The third-party fuzzer, by the rules of the tests, beside the rest."""
+    """Runs the third-party fuzzer with the tests' configuration, concurrently with the inputs."""
     if not examples:
         return
     config = Path(__file__).parents[1] / "e2e" / "schemathesis.toml"
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config)]
     options = ["run", "--max-examples", str(examples), "--seed", str(report.seed)]
-    # No schema can say which members of a oneof exclude one another, or which types an Any may hold.
+    # A schema cannot say which members of a oneof exclude one another, or which types an Any may hold.
     options.append("--exclude-checks=positive_data_acceptance")
     server, began = report.places[0].server, time.monotonic()
     url = f"http://127.0.0.1:{server.http_port}/openapi.json"

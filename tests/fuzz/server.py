@@ -1,4 +1,4 @@
-"""The built program under fuzz: `diptych serve` as a process of its own, its log, and what the kernel says of it."""
+"""The fuzzed program: `diptych serve` in a separate process, its log, and the kernel's figures for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SETTINGS = {
     "TELEMETRY__LOG_FORMAT": "json",
     "TELEMETRY__ACCESS_LOG": "false",
     "MAX_BODY_BYTES": str(1 << 20),
-    "MAX_DEADLINE_SECONDS": "0.5",  # Wait waits for ever
+    "MAX_DEADLINE_SECONDS": "0.5",  # Wait waits forever
     "CORS_ORIGINS": '["*"]',
     "GRACE_SECONDS": "10",
 }
@@ -37,7 +37,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds while it serves nobody. `memory` is its resident set, in bytes."""
+    """What an idle process holds. `memory` is its resident set in bytes."""
 
     memory: int
     descriptors: int
@@ -52,7 +52,7 @@ class Held:
 
 
 class Server:
-    """A running server; what it logs is handed to the judge."""
+    """A running server; its log lines go to the judge."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path, ports: tuple[int, int]) -> None:
         self._process, self._log, self._read = process, log, 0
@@ -65,12 +65,12 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Its resident set, in bytes."""
+        """Its resident set in bytes."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGESIZE")
 
     def listen(self, judge: Judge) -> None:
-        """Hand on what was logged since the last time."""
+        """Passes new log lines to the judge."""
         with self._log.open("rb") as log:
             log.seek(self._read)
             whole = log.read().rpartition(b"\n")
@@ -79,7 +79,7 @@ class Server:
             judge.log(line)
 
     async def answers(self) -> None:
-        """Both faces serve. Raises what their clients raise."""
+        """Checks that both ports serve. Raises the errors of their clients."""
         async with asyncio.timeout(PATIENCE):
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
                 assert (await http.get("/v1/dishes/soup")).json()["title"] == "Soup"
@@ -90,15 +90,15 @@ class Server:
                 async def dish() -> str:
                     return (await stub.GetDish(pb.GetDishRequest(dish_id="soup"), wait_for_ready=True)).title
 
-                # grpcio's server may just be started anew.
+                # grpcio's server may be restarting.
                 assert await answered(dish, lambda lost: isinstance(lost, grpc.aio.AioRpcError)) == "Soup"
 
     async def held(self, tasks: int | None = None, descriptors: int = 0) -> Held:
-        """What it holds once what is under way has ended; how many `tasks` and `descriptors` there may be at rest."""
+        """Returns what it holds after running calls have ended; `tasks` and `descriptors` bound an idle server's."""
         found: list[Held] = []
 
         async def settled() -> bool:
-            """Cancelled calls end soon, and gRPC's connections are closed soon, but not at once."""
+            """Waits, since cancelled calls and gRPC's connections end soon but not at once."""
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE) as http:
                 told = (await http.get(HELD_PATH)).json()
             proc = Path(f"/proc/{self._process.pid}")
@@ -106,14 +106,14 @@ class Server:
             found[:] = [Held(self.memory, open_, threads, told)]
             return tasks is None or (told["tasks"] <= tasks and open_ <= descriptors)
 
-        with contextlib.suppress(TimeoutError):  # then it is what it still holds
+        with contextlib.suppress(TimeoutError):  # then this is what it still holds
             await until_told(settled)
         return found[0]
 
 
 @asynccontextmanager
 async def serving(log: Path, *options: str) -> AsyncIterator[Server]:
-    """The program on free ports, stopped by SIGTERM; it writes to `log`."""
+    """Runs the program on free ports with its log in `log`, and stops it by SIGTERM."""
     command = [sys.executable, "-m", "diptych.cli", "serve", "tests.fuzz.app:create", *options]
     env = {**os.environ, **{f"DIPTYCH_{name}": value for name, value in _SETTINGS.items()}}
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
@@ -135,11 +135,11 @@ async def serving(log: Path, *options: str) -> AsyncIterator[Server]:
 
 
 async def _ports(process: asyncio.subprocess.Process, log: Path) -> tuple[int, int]:
-    def told() -> re.Match[str] | bool:
-        """True where there is nobody any more who could tell."""
+    def listening() -> re.Match[str] | bool:
+        """Returns the log line with the ports; true if the process ended before it."""
         return _LISTENING.search(log.read_text(errors="replace")) or process.returncode is not None
 
-    found = await until_here(told)
+    found = await until_here(listening)
     if isinstance(found, bool):
         raise RuntimeError(
             f"the server ended before it listened:\n{await asyncio.to_thread(log.read_text, errors='replace')}"

@@ -1,4 +1,4 @@
-"""WebSockets: handshakes that are wrong now and then, and frames that are so more often."""
+"""WebSockets: handshakes that are sometimes invalid, and frames that often are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .mutate import garbage, mutated, odd, size, text
 
 
 class Sockets:
-    """A connection an input."""
+    """One connection per input."""
 
     name = "websocket"
 
@@ -39,7 +39,7 @@ class Sockets:
             self._judge.count(thrown, {0: "open", -1: "cut"}.get(kind, f"closed {kind}"))
 
     async def _talk(self, thrown: Input) -> tuple[int, int, bytes]:
-        """The handshake's status, the code of the close (0 where there was none, -1 without one), and what was said."""
+        """Returns the handshake's status, the close code (0: no close frame; -1: no code), and the messages."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         data, closed = b"", False
         try:

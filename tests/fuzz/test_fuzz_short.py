@@ -1,4 +1,4 @@
-"""The short form of `make fuzz`: a few inputs of every kind, and the server is as before."""
+"""The short form of `make fuzz`: a few inputs of every kind leave the server as before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INPUT = Input("rest", 1, b"GET /")
 
 
 async def test_nothing_that_is_thrown_leaves_a_mark(tmp_path: Path) -> None:
-    seed = random.getrandbits(32)  # pytest tells its own, from which this one comes
+    seed = random.getrandbits(32)  # pytest prints its own seed, from which this one derives
     report = await run(500, seed, tmp_path, only=None, examples=0, say=lambda _: None)
     assert not report.judge.faults, f"seed {seed}:\n" + "\n".join(report.judge.faults[:5])
     assert report.thrown.keys() == SHARES.keys()

@@ -1,4 +1,4 @@
-"""gRPC-Web and Connect: envelopes, compression, base64 and queries that are wrong in places."""
+"""gRPC-Web and Connect: partly invalid envelopes, compression, base64 and queries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONNECT = {code.name.lower(): code.name for code in grpc.StatusCode} | {"cancel
 
 
 class Web(OverHttp1):
-    """A call by one of the two, over a connection that is kept alive."""
+    """Calls over one of the two protocols on a kept connection."""
 
     name = "web"
 
@@ -80,7 +80,7 @@ def _envelopes(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def envelope(dice: Random, data: bytes) -> bytes:
-    """A message in its envelope, which is wrong now and then."""
+    """Returns a message in an envelope that is sometimes invalid."""
     flags, length = 0, len(data)
     if dice.random() < 0.2:
         data = gzip.compress(data, mtime=0)
@@ -95,7 +95,7 @@ def envelope(dice: Random, data: bytes) -> bytes:
 
 
 def bomb(dice: Random) -> bytes:
-    """A few kilobytes that decompress to more than is taken."""
+    """Returns a few kilobytes that decompress beyond the limit."""
     return struct.pack(">BI", 1, len(_BOMB)) + _BOMB
 
 
@@ -103,7 +103,7 @@ _BOMB = gzip.compress(bytes(8 << 20), mtime=0)
 
 
 def body_of(dice: Random, method: MethodDescriptor) -> bytes:
-    """Envelopes, as many as the method takes or not."""
+    """Returns envelopes, in a number that the method may not accept."""
     if dice.random() < 0.01:
         return bomb(dice)
     count = dice.choice((0, 1, 2, 3)) if method.client_streaming else dice.choice((1, 1, 1, 1, 0, 2))
