@@ -1,6 +1,6 @@
-"""The rooms of the batch service: who may import whom, types included.
+"""The imports between the packages of the batch service, including type-only imports.
 
-`tests/architecture/test_imports.py` has the arrows between services.
+`tests/architecture/test_imports.py` checks those between services.
 """
 
 from __future__ import annotations

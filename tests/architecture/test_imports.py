@@ -1,7 +1,7 @@
-"""The arrows of the house: who imports whom, read from the source.
+"""The imports between the rooms of docs/architecture.md, read from the source.
 
-A room of the gateway imports from lower floors only, types included; no service knows another; an engine and a store
-know neither gRPC nor protobuf; and the gateway knows no service.
+A room of the gateway imports only from lower floors, also for types. No service imports another, an engine and a store
+import neither gRPC nor protobuf, and the gateway imports no service.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GATEWAY = ROOT / "gateway" / "diptych"
 SERVICES = ROOT / "services" / "artificer_services"
 
 FLOORS = [
-    # The one error value is below all, since `metadata`, on the next floor, raises it too.
+    # `status` is lowest, since `metadata` on the next floor raises the error value too.
     ["status", "probe", "process", "addresses", "extras", "protoc_plugin"],
     ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream", "media"],
     ["rules", "codec", "dialects", "methods", "telemetry", "tls", "readiness", "capacity"],
@@ -34,7 +34,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imported(path: Path, top: Path) -> Iterator[str]:
-    """The modules and names a file imports, as full dotted names; `top` is the folder that holds the package."""
+    """Yields the modules and names that a file imports as full dotted names; `top` is the folder of the package."""
     package = path.relative_to(top).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -48,7 +48,7 @@ def imported(path: Path, top: Path) -> Iterator[str]:
 
 
 def room_of(name: str) -> str | None:
-    """The room of the gateway that a full name lies in; "" for the package itself, None for what lies elsewhere."""
+    """Returns the gateway's room of a full name; "" for the package itself, None for names outside it."""
     parts = name.split(".")
     if parts[0] != "diptych":
         return None
@@ -59,7 +59,7 @@ def room_of(name: str) -> str | None:
 
 
 def own_room(path: Path) -> str:
-    """The room that a file of the gateway belongs to: a module, a folder, or a folder of `faces`."""
+    """Returns the room of a file of the gateway: a module, a folder, or a folder of `faces`."""
     parts = path.relative_to(GATEWAY).with_suffix("").parts
     return ".".join(parts[:2]) if parts[0] == "faces" else parts[0]
 
@@ -90,7 +90,7 @@ def test_the_gateway_knows_no_service(path: Path) -> None:
     assert not tops & {"artificer", "artificer_services", "kitchen", "tests", "bench", "codegen"}
 
 
-SHARED = {"kit"}  # rooms that all services may use, and that know none
+SHARED = {"kit"}  # all services may import this; it imports none
 
 
 @pytest.mark.parametrize("path", sources(SERVICES), ids=lambda path: str(path.relative_to(SERVICES)))
@@ -99,7 +99,7 @@ def test_a_service_imports_no_other(path: Path) -> None:
     services = {folder.name for folder in SERVICES.iterdir() if folder.is_dir()} - (SHARED - {own})
     parts = [name.split(".") for name in imported(path, SERVICES.parent)]
     met = {part[1] for part in parts if part[0] == "artificer_services" and len(part) > 1}
-    if own != "app.py":  # the composition root makes them all
+    if own != "app.py":  # the composition root imports all services
         assert not met & (services | {"app"}) - {own}
 
 

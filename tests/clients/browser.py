@@ -1,4 +1,4 @@
-"""The browsers' clients in one page of a headless Chromium, whose origin is not the gateway's."""
+"""The browser clients in one page of a headless Chromium, whose origin differs from the gateway's."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PAGE = b'<!doctype html><meta charset="utf-8"><title>clients</title><link rel="
 
 @dataclass(frozen=True)
 class PageServer:
-    """Serves one empty page, so that there is an origin of its own."""
+    """Serves one empty page from a separate origin."""
 
     origin: str
 
 
 @asynccontextmanager
 async def page_server() -> AsyncIterator[PageServer]:
-    """The page's origin, on a port of its own."""
+    """Serves the page on a separate port and yields its origin."""
 
     head = f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(_PAGE)}\r\nconnection: close\r\n\r\n"
 
@@ -38,7 +38,7 @@ async def page_server() -> AsyncIterator[PageServer]:
             writer.write(head.encode() + _PAGE)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # browsers open connections in advance, and close those that they do not need
+            pass  # browsers open connections in advance and close unneeded ones
         finally:
             writer.close()
 
@@ -60,7 +60,7 @@ async def _bundle() -> str:
 
 @asynccontextmanager
 async def page_driver(origin: str, profile: Path) -> AsyncIterator[Driver]:
-    """A driver in a page of `origin`; `profile` is the browser's folder."""
+    """Runs a driver in a page of `origin`; `profile` is the browser's folder."""
     await asyncio.to_thread(make_ready)
     bundle = await _bundle()
     async with async_playwright() as playwright:

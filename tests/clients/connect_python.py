@@ -1,6 +1,6 @@
-"""connectrpc's own client for Python, in each protocol it speaks, as a face of the parity suite.
+"""connectrpc's own client for Python in each of its protocols, as a face of the parity suite.
 
-Its methods are described by hand with its public `MethodInfo`, as its generated code does.
+Its methods are described by its public `MethodInfo`, as in its generated code.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _codec(encoding: Encoding) -> Codec:
 
 
 class ConnectPython:
-    """The asynchronous client, in one protocol and encoding; gRPC and HTTP/2 ask for the single port."""
+    """The asynchronous client in one protocol and encoding; gRPC and HTTP/2 need the single port."""
 
     def __init__(
         self, name: str, port: int, protocol: ProtocolType, *, encoding: Encoding = "proto", h2: bool = False
@@ -69,7 +69,7 @@ class ConnectPython:
         self._protocol, self._encoding, self._h2 = protocol, encoding, h2
 
     def can(self, method: MethodDescriptor, *, duplex: bool = False) -> bool:
-        """Every kind; both ways at once over HTTP/2 only."""
+        """Every kind of method; full duplex over HTTP/2 only."""
         return self._h2 or not duplex
 
     async def call(
@@ -81,7 +81,7 @@ class ConnectPython:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method; messages go out compressed, which is the client's default."""
+        """Calls a method; messages are compressed, which is the client's default."""
         version = HTTPVersion.HTTP2 if self._h2 else HTTPVersion.HTTP1
         answers: list[Message] = []
         async with HTTPTransport(http_version=version) as transport:
@@ -145,14 +145,14 @@ def _outcome(answers: list[Message], around: ResponseMetadata, error: ConnectErr
 
 
 class ConnectPythonSync:
-    """The synchronous client in a thread, for what is known beforehand: it neither converses nor can be cancelled."""
+    """The synchronous client in a thread, for requests known beforehand: it has no full duplex and no cancellation."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
         self._address = f"http://127.0.0.1:{port}"
 
     def can(self, method: MethodDescriptor, *, duplex: bool = False) -> bool:
-        """Every kind but both ways at once."""
+        """Every kind of method without full duplex."""
         return not duplex
 
     async def call(
@@ -164,7 +164,7 @@ class ConnectPythonSync:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method with all of its requests at hand."""
+        """Calls a method with all of its requests."""
         given = {
             "method": _info(method),
             "headers": Headers(wire_metadata(metadata)),

@@ -27,11 +27,11 @@ _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class Broken(Exception):
-    """The client failed otherwise than by the end of a call."""
+    """The client failed in another way than by the end of a call."""
 
 
 class Driver:
-    """Sends commands through `send` and hands events, which come to `hear`, to their calls."""
+    """Sends commands through `send` and passes events, which arrive at `hear`, to their calls."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -39,14 +39,14 @@ class Driver:
         self._calls: dict[int, asyncio.Queue[dict[str, Any]]] = {}
 
     def hear(self, line: str) -> None:
-        """One event of the driver's."""
+        """Passes one event of the driver to its call."""
         event = json.loads(line)
         queue = self._calls.get(event["id"])
         if queue is not None:
             queue.put_nowait(event)
 
     def fail(self, why: str) -> None:
-        """The driver is gone: no running call waits for it any longer."""
+        """Fails all running calls, because the driver has ended."""
         for queue in self._calls.values():
             queue.put_nowait({"broken": why})
 
@@ -60,7 +60,7 @@ class Driver:
         seconds: float | None,
         on_answer: OnAnswer | None,
     ) -> Outcome:
-        """A call by the client that the options describe. Raises `Broken`."""
+        """Makes a call with the client that the options describe. Raises `Broken`."""
         number = next(self._numbers)
         events = self._calls[number] = asyncio.Queue()
         asked = {"client": client, "method": method, "metadata": wire_metadata(metadata)}
@@ -132,7 +132,7 @@ class ClientFace:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method by this client."""
+        """Calls a method with this client."""
         return await self._driver.call(
             self._client, method, requests, metadata=metadata, seconds=seconds, on_answer=on_answer
         )

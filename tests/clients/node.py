@@ -15,7 +15,7 @@ _LINE = 64 * 1024 * 1024
 
 @asynccontextmanager
 async def node_driver() -> AsyncIterator[Driver]:
-    """A driver as a process, which ends with its stdin."""
+    """Runs a driver as a process, which ends when its stdin closes."""
     await asyncio.to_thread(make_ready)
     process = await asyncio.create_subprocess_exec(
         *("node", "--no-warnings", "src/node.js"),

@@ -1,6 +1,6 @@
-"""Installs the JavaScript clients as the lock file has them, and generates their code; nothing where that was done.
+"""Installs the JavaScript clients of the lock file and generates their code, unless that is already done.
 
-Node and npm have to be there. Run by `make` and by whoever needs the clients.
+It needs Node and npm. `make` runs it, and so do the tests that need the clients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _state() -> str:
 
 
 def _run(*command: str, folder: Path) -> None:
-    # buf finds its plugin through node, and node and buf through PATH: this environment's buf comes first.
+    # buf finds its plugin through node, and both are found on PATH, where this environment's buf comes first.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
@@ -37,7 +37,7 @@ def _run(*command: str, folder: Path) -> None:
 
 
 def make_ready() -> None:
-    """Raises RuntimeError, with the tool's own words, where a step fails. Several processes may ask at once."""
+    """Raises RuntimeError with the tool's message if a step fails. Several processes may call it at once."""
     with open(HERE / ".ready.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _make_ready()

@@ -1,8 +1,8 @@
-"""A page of the documentation as blocks of code, and what each block says about how it is tested.
+"""A page of the documentation as blocks of code, with the comments that say how to test each block.
 
-It knows Markdown's fences and the two HTML comments that the site does not show; it runs nothing.
+It parses Markdown's fences and two HTML comments that the site does not show; it runs nothing.
 
-`<!-- page: KIND -->` names what the page's blocks find: `greeter`, a copy of examples/greeter and a server of it;
+`<!-- page: KIND -->` says what the page's blocks start with: `greeter`, a copy of examples/greeter and a server of it;
 `services`, a server of this repository's services; `clean`, an empty environment (tests/docs/test_tutorial.py).
 `<!-- test: HOW -->` before a block says how it runs; without it the block must succeed:
 `background`, a server, left running; `endless`, ended after its first line; `fails`, its failure is the point;
@@ -38,7 +38,7 @@ _PAGE = re.compile(r"<!-- page: (\w+) -->")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One fence; `title` is the file that it is, `how` the word of its comment."""
+    """One fence; `title` names the file that it becomes, `how` is the word of its comment."""
 
     line: int
     language: str
@@ -63,7 +63,7 @@ class Page:
 
 
 def read(path: Path) -> Page:
-    """The page at `path`."""
+    """Returns the page at `path`."""
     text = path.read_text(encoding="utf-8")
     kind = _PAGE.search(text)
     return Page(

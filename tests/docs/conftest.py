@@ -1,4 +1,4 @@
-"""The tests of the documentation: without a Chromium they leave out what the end-to-end tests leave out."""
+"""The tests of the documentation: without a Chromium they deselect the same tests as the end-to-end tests."""
 
 from tests.e2e.conftest import pytest_collection_modifyitems
 

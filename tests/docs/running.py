@@ -1,4 +1,4 @@
-"""Runs the blocks of a page in order, word for word but for ports. It knows no page by name."""
+"""Runs the blocks of a page in order, word for word except for ports. It knows no page by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.docs.blocks import Block, Page
 from tests.docs.terminal import Address, Failed, Terminal
 
 WRITTEN = Address("127.0.0.1:8080", "127.0.0.1:50051")
-"""What pages write: the default addresses."""
+"""The addresses in the pages: the defaults."""
 
 Script = Callable[[str, Address], None] | None
 """Runs a block of JavaScript in a browser, on a page of the server at that address."""
@@ -83,7 +83,7 @@ def _same(printed: str, block: Block) -> None:
 
 
 def _json(text: str) -> list[object]:
-    """JSON values, one after another."""
+    """Returns the JSON values in a text, which follow one another."""
     decoder, values, rest = json.JSONDecoder(), [], text.strip()
     while rest:
         value, end = decoder.raw_decode(rest)
@@ -93,7 +93,7 @@ def _json(text: str) -> list[object]:
 
 
 def _parse(block: Block, terminal: Terminal) -> None:
-    """Raises where the block is not of the language that it says, or a settings file that no gateway takes."""
+    """Raises if the block is not valid in its language, or is a settings file that a gateway refuses."""
     if block.language == "python":
         compile(block.code, block.title or "block", "exec", dont_inherit=True)
     elif block.language == "sh":

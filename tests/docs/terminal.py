@@ -1,6 +1,6 @@
 """A reader's terminal: one bash that keeps its folder and variables from one block to the next.
 
-It knows no page. A command that fails is an error, in the middle of a block too, as it would be to a reader.
+It knows no page. A command that fails is an error, also in the middle of a block, as it would be for a reader.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import TextIO
 LONGEST_SECONDS = 300
 _LISTENING = re.compile(r"HTTP on (?:http://)?([\d.]+:\d+)(?:.*?gRPC on (?:\w+://)?([\d.]+:\d+))?")
 
-# curl's defaults as a test wants them: an HTTP error is a failure, and standard error holds errors alone.
+# curl's options for tests: an HTTP error is a failure, and standard error has only errors.
 CURLRC = "fail-with-body\nno-progress-meter\n"
 
 
 class Failed(AssertionError):
-    """A block did not do what the page says; the text is what the terminal showed."""
+    """A block did not do what the page says; the text is the terminal's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Terminal:
         return printed
 
     def first_line(self, code: str) -> str:
-        """Runs `code`, which goes on for ever, until it printed a line, and returns that."""
+        """Runs endless `code` until it has printed a line, and returns the line."""
         fifo = self._fifo()
         _, printed = self._type(
             f"set -m; ( . {self._file(code)} ) </dev/null >{fifo} & set +m; head -n 1 {fifo};"
@@ -77,14 +77,14 @@ class Terminal:
         for line in log:
             seen.append(line)
             if found := _LISTENING.search(line):
-                # What it logs later is read too, so that a full pipe cannot stop it.
+                # Its later log lines are read too, so that a full pipe cannot block it.
                 self._reader = Thread(target=deque, args=(log,), kwargs={"maxlen": 0})
                 self._reader.start()
                 return Address(found[1], found[2] or found[1])
         raise Failed(f"ended before it listened:\n{code}\n{''.join(seen)}")
 
     def stop_server(self) -> None:
-        """Ends the server as Ctrl-C does, where there is one."""
+        """Ends the server as Ctrl-C does, if there is one."""
         if self._server is None:
             return
         self._type("kill -INT -- -$SERVER 2>/dev/null; wait $SERVER; true")

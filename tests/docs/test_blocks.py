@@ -1,4 +1,4 @@
-"""Every block of code of the documentation, run as a reader would: page by page, in order."""
+"""Every block of code in the documentation, run as by a reader: page by page, in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="session")
 def greeter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tutorial's project with its code generated, as the how-tos begin with it."""
+    """The tutorial's project with generated code, with which the how-tos begin."""
     project = tmp_path_factory.mktemp("greeter") / "work"
     shutil.copytree(ROOT / "examples" / "greeter", project)
     tutorial = read(ROOT / "docs" / "tutorial.md")
@@ -38,7 +38,7 @@ def greeter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def greeter_server(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    """A server of that project, for the pages that change nothing in it."""
+    """A server of that project, for pages that do not change it."""
     scratch = tmp_path_factory.mktemp("greeter-server")
     shutil.copytree(greeter, scratch / "work")
     with terminal(scratch, ENVIRONMENT) as shell:
@@ -47,13 +47,13 @@ def greeter_server(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def services_server() -> Iterator[Address]:
-    """What `make serve` runs."""
+    """The server that `make serve` runs."""
     with serving() as where:
         yield Address(where.http.removeprefix("http://"), where.grpc)
 
 
 def script(code: str, address: Address) -> None:
-    """Runs JavaScript on a page of the server until it logged something, and fails with what it threw."""
+    """Runs JavaScript on a page of the server until it logs something; fails with the exception that it throws."""
     found = find_chromium()
     if found is None:
         assert os.environ.get("CI") is None, "the blocks of JavaScript need a Chromium"

@@ -1,4 +1,4 @@
-"""Reference pages against the tables of the code that they describe."""
+"""Reference pages, compared with the tables of the code that they describe."""
 
 from __future__ import annotations
 

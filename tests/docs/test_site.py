@@ -1,4 +1,4 @@
-"""The built site: strict, complete, searchable, and asking no other host for anything."""
+"""The built site: strict, complete, searchable, and without requests to other hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]+)\"|<li
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` builds it, from a copy: a build writes beside its sources."""
+    """The site, built as by `make docs`, but from a copy, since a build writes next to its sources."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
     shutil.copytree(ROOT / "docs", folder / "docs")

@@ -1,4 +1,4 @@
-"""The tutorial, typed from its page into an environment that has nothing but Python, pip and curl."""
+"""The tutorial, typed from its page into an environment with only Python, pip and curl."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TUTORIAL = read(ROOT / "docs" / "tutorial.md")
 
 
 def base_python() -> Path:
-    """The interpreter that this environment was made with."""
+    """The interpreter that created this environment."""
     return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """A folder for PATH with `python3` alone, so that nothing of this repository's environment is found."""
+    """A folder for PATH with only `python3`, so that this repository's environment is invisible."""
     folder = tmp_path / "tools"
     folder.mkdir()
     (folder / "python3").symlink_to(base_python())
@@ -32,7 +32,7 @@ def tools(tmp_path: Path) -> Path:
 
 
 def test_tutorial_works_word_for_word_in_a_clean_environment(tmp_path: Path, tools: Path) -> None:
-    # The library's folder alone: nothing of the repository beside it can be found, let alone imported.
+    # Only the library's folder, so that nothing else of the repository can be imported.
     checkout = tmp_path / "home" / "diptych" / "gateway"
     shutil.copytree(ROOT / "gateway", checkout, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "LANG": "C.UTF-8", **pip_settings()}
@@ -44,7 +44,7 @@ def test_tutorial_works_word_for_word_in_a_clean_environment(tmp_path: Path, too
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip is told here by the environment, and its cache, which the empty home would hide."""
+    """Returns this environment's variables for pip, and its cache, which the empty home would hide."""
     told = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     cache = subprocess.run(
         [sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Pythons of this machine, and clean environments made of them. It knows no package."""
+"""The Pythons of this machine, and clean environments created from them. It knows no package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pythons() -> dict[str, Path]:
-    """Returns the interpreter of each supported Python that runs here, by version; this one's own at least."""
+    """Returns the interpreter of each supported Python on this machine by version, including the current one."""
     done = subprocess.run([ROOT / "codegen" / "pythons.sh"], capture_output=True, text=True, check=True)
     own = {f"3.{sys.version_info.minor}": Path(sys.executable)}
     return own | {
@@ -21,7 +21,7 @@ def pythons() -> dict[str, Path]:
 
 
 def output(*command: str | Path, cwd: Path, env: dict[str, str]) -> str:
-    """Runs a program and returns what it prints. Fails with all of it where the program fails."""
+    """Runs a program and returns its output. Fails with the output if the program fails."""
     done = subprocess.run(
         command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -37,19 +37,19 @@ class Environment:
 
     @classmethod
     def make(cls, python: Path, top: Path) -> Environment:
-        """Makes it below `top`, without pip: a new copy of pip in each would take longer than what it installs."""
+        """Creates it below `top` without pip: installing pip would take longer than installing the packages."""
         (top / "home").mkdir(parents=True)
         subprocess.run([python, "-m", "venv", "--without-pip", top / "venv"], check=True)
         return cls(top)
 
     def pip(self, *arguments: str | Path) -> str:
-        """Runs this Python's pip on the environment; it keeps its own cache and index."""
+        """Runs the current Python's pip on the environment, with its own cache and index."""
         command = (sys.executable, "-m", "pip", "--python", self.top / "venv" / "bin" / "python")
         return output(*command, *arguments, cwd=self.top, env={**os.environ})
 
     def install(self, *requirements: str | Path, dist: Path) -> None:
-        """Installs what `dist` holds, and third parties' packages in the versions of constraints.txt."""
-        # Byte code would be compiled once and used once.
+        """Installs the files in `dist`, and third-party packages in the versions of constraints.txt."""
+        # Compiled byte code would be used only once.
         options = ("--quiet", "--no-compile", "--constraint", ROOT / "constraints.txt", "--find-links", dist)
         self.pip("install", *options, *requirements)
         self.pip("check")
@@ -61,10 +61,10 @@ class Environment:
         return output(bin_ / program, *arguments, cwd=self.top / "home", env=env)
 
     def site_packages(self) -> Path:
-        """Returns the folder that packages are installed to."""
+        """Returns the folder with the installed packages."""
         (found,) = self.top.glob("venv/lib/python3.*/site-packages")
         return found
 
     def distributions(self) -> set[str]:
-        """Returns the names of what is installed."""
+        """Returns the names of the installed packages."""
         return {line.partition("==")[0] for line in self.pip("list", "--format=freeze").split()}

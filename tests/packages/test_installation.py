@@ -1,4 +1,4 @@
-"""Each distribution is installed alone, from its wheel, into a clean environment of every supported Python found."""
+"""Each distribution is installed alone from its wheel into a clean environment of every supported Python found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
 
 
 def test_each_is_installed_without_the_others(environment: Environment, dist: Path) -> None:
-    """One environment for all three, in which the next begins with what the one before leaves of third parties'."""
+    """One environment for all three; each test reuses the third-party packages of the previous one."""
     environment.install("artificer", dist=dist)
     artificer(environment)
     environment.pip("uninstall", "--quiet", "--yes", "artificer")
@@ -38,7 +38,7 @@ def test_each_is_installed_without_the_others(environment: Environment, dist: Pa
 
 
 def artificer(environment: Environment) -> None:
-    """Its modules are imported, and its protos by those of others."""
+    """Its modules can be imported, and other protos can import its protos."""
     modules = [proto.removesuffix(".proto").replace("/", ".") + "_pb2_grpc" for proto in PROTOS]
     environment.run("python", "-c", IMPORT_ALL, *modules)
     assert environment.distributions() == {
@@ -64,6 +64,6 @@ def diptych(environment: Environment) -> None:
 
 
 def services(environment: Environment) -> None:
-    """The application is put together of its settings, and the command runs."""
+    """The application can be created from settings, and the command runs."""
     assert "job" in environment.run("artificer", "--help").lower()
     assert "/v1/documents:process" in environment.run("diptych", "routes", "artificer_services.app:create")

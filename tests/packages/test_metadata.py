@@ -1,4 +1,4 @@
-"""What the sdists and wheels hold, and what they say of themselves."""
+"""The contents and metadata of the sdists and wheels."""
 
 from __future__ import annotations
 
