@@ -114,7 +114,7 @@ def test_an_engine_and_a_store_know_neither_grpc_nor_protobuf(path: Path) -> Non
     ]
 
 
-def test_there_is_something_to_read() -> None:
+def test_the_checks_find_sources() -> None:
     assert PURE
     assert len(sources(GATEWAY)) > len(FLOOR)
 

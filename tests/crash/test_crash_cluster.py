@@ -10,7 +10,7 @@ from .rounds import ATTEMPTS, crashing
 ROUNDS = 2
 
 
-async def test_nothing_is_lost_doubled_or_stuck_on_a_cluster_whoever_is_killed_and_whenever() -> None:
+async def test_nothing_is_lost_doubled_or_stuck_on_a_cluster_after_kills() -> None:
     seed = random.getrandbits(32)  # pytest prints its own seed, from which this one derives
     with workspace() as folder:
         async with (

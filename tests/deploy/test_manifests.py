@@ -73,7 +73,7 @@ def test_the_base_names_every_file_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_pods_run_as_nobody_in_particular_and_write_nowhere_but_their_volumes(part: str) -> None:
+def test_pods_run_unprivileged_and_write_only_to_their_volumes(part: str) -> None:
     spec = pod(part)["spec"]
     (container,) = spec["containers"]
     user = deploy_check.stages((DEPLOY / "Dockerfile").read_text())[-1].last("USER")
@@ -91,7 +91,7 @@ def test_pods_run_as_nobody_in_particular_and_write_nowhere_but_their_volumes(pa
     assert {one["name"] for one in spec["volumes"]} == {one["name"] for one in container["volumeMounts"]}
 
 
-def test_probes_ask_what_there_is_and_give_it_its_time() -> None:
+def test_probes_use_existing_paths_and_sufficient_time_outs() -> None:
     (container,) = pod()["spec"]["containers"]
     settings = settings_of(BASE / "diptych.toml", {}, [])
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
@@ -104,7 +104,7 @@ def test_probes_ask_what_there_is_and_give_it_its_time() -> None:
     assert pod()["spec"]["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.grace_seconds + 5
 
 
-def test_services_the_autoscaler_and_the_budget_mean_this_deployment() -> None:
+def test_services_autoscaler_and_budget_select_this_deployment() -> None:
     labels = pod()["metadata"]["labels"].items()
     ports = {one["name"] for one in pod()["spec"]["containers"][0]["ports"]}
     for service in of_kind("Service"):
@@ -115,7 +115,7 @@ def test_services_the_autoscaler_and_the_budget_mean_this_deployment() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_an_autoscaler_alone_says_how_many_pods_of_a_part_there_are(part: str) -> None:
+def test_only_an_autoscaler_sets_the_number_of_pods(part: str) -> None:
     deployment, scaler = named("Deployment", part), named("HorizontalPodAutoscaler", part)
     assert deployment["spec"]["selector"]["matchLabels"].items() <= pod(part)["metadata"]["labels"].items()
     assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
@@ -124,7 +124,7 @@ def test_an_autoscaler_alone_says_how_many_pods_of_a_part_there_are(part: str) -
     assert container["resources"]["requests"]["cpu"]  # its unit
 
 
-def test_nothing_reaches_a_worker_and_nothing_of_the_gateways_means_it() -> None:
+def test_a_worker_accepts_no_connections_and_no_gateway_object_selects_it() -> None:
     labels = pod("worker")["metadata"]["labels"].items()
     policy = named("NetworkPolicy", "worker")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
@@ -138,7 +138,7 @@ def test_nothing_reaches_a_worker_and_nothing_of_the_gateways_means_it() -> None
     assert "ports" not in pod("worker")["spec"]["containers"][0]
 
 
-def test_a_worker_works_by_the_gateways_own_settings_and_ends_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_has_the_gateways_settings_and_time_to_end_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
     (secret,) = of_kind("Secret")
     for name, value in secret["stringData"].items():
         monkeypatch.setenv(name, value)
@@ -160,7 +160,7 @@ def celery_app() -> str:
     return name
 
 
-def test_grpc_is_reached_from_within_the_cluster_only() -> None:
+def test_only_the_cluster_reaches_grpc() -> None:
     policy = named("NetworkPolicy", "gateway")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod()["metadata"]["labels"].items()
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -191,7 +191,7 @@ def test_secrets_hold_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> No
     assert batch.broker_url != settings.limits.storage_url.get_secret_value()
 
 
-def test_the_dockerfile_has_nothing_hadolint_minds() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     done = subprocess.run(
         [tool("hadolint"), "--no-color", str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
     )
@@ -207,7 +207,7 @@ def test_the_image_is_pinned_and_has_no_root() -> None:
     assert "diptych.probe" in last.last("HEALTHCHECK")
 
 
-def test_the_image_is_built_of_what_the_build_context_lets_in() -> None:
+def test_the_build_context_contains_the_images_sources() -> None:
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     build, _ = deploy_check.stages((DEPLOY / "Dockerfile").read_text())
     copied = {word for name, text in build.steps if name == "COPY" for word in text.split()[:-1]}

@@ -20,7 +20,7 @@ def test_the_page_of_the_command_is_fresh() -> None:
     assert cli_docs.page() == cli_docs.PAGE.read_text(), "run make generate"
 
 
-def test_every_setting_is_on_it_once() -> None:
+def test_every_setting_is_on_the_page_once() -> None:
     names = re.findall(r"^\| `([^`]+)` \|", settings_docs.tables(), re.M)
     assert len(names) == len(set(names))
     assert Settings.model_fields.keys() <= set(names)

@@ -90,7 +90,7 @@ async def shown(tmp_path: Path) -> dict[str, set[str]]:
     return found
 
 
-async def test_every_expression_asks_for_series_and_labels_that_exist(tmp_path: Path) -> None:
+async def test_every_expression_uses_existing_series_and_labels(tmp_path: Path) -> None:
     exist = await shown(tmp_path)
     of_calls = exist["grpc_server_handled_total"] - {"grpc_code"} | {"le"}
     for where, expression in EXPRESSIONS.items():
@@ -108,14 +108,14 @@ async def test_every_expression_asks_for_series_and_labels_that_exist(tmp_path: 
 
 
 @pytest.mark.parametrize("where", EXPRESSIONS)
-def test_expressions_group_by_labels_of_what_they_ask_for(where: str) -> None:
+def test_expressions_group_by_labels_of_their_series(where: str) -> None:
     known = {"grpc_type", "grpc_service", "grpc_method", "grpc_code", "protocol", "state", "check", "upstream"}
     known |= {"reason", "kind", "status", *_LABELS_OF_PROMETHEUS}
     for labels in re.findall(r"\bby \(([^)]*)\)", EXPRESSIONS[where]):
         assert {label.strip() for label in labels.split(",")} <= known
 
 
-def test_every_alert_says_how_bad_it_is_and_has_its_place_in_the_run_book() -> None:
+def test_every_alert_has_a_severity_and_a_section_in_the_run_book() -> None:
     book = (ROOT / "docs" / "operations.md").read_text()
     names = [rule["alert"] for rule in RULES]
     assert len(names) == len(set(names))
@@ -127,7 +127,7 @@ def test_every_alert_says_how_bad_it_is_and_has_its_place_in_the_run_book() -> N
     assert sorted(told) == sorted(names)
 
 
-def test_the_dashboard_is_one_grafana_reads() -> None:
+def test_grafana_can_read_the_dashboard() -> None:
     sources = ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
     (source,) = yaml.safe_load(sources.read_text())["datasources"]
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
@@ -139,7 +139,7 @@ def test_the_dashboard_is_one_grafana_reads() -> None:
     assert len(places) == len(set(places))
 
 
-def test_prometheus_scrapes_what_the_image_shows() -> None:
+def test_prometheus_scrapes_the_images_metrics_port() -> None:
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     (job,) = (one for one in scraped["scrape_configs"] if one["job_name"] == "diptych")
     port = re.search(r"METRICS_PORT=(\d+)", (ROOT / "deploy" / "Dockerfile").read_text())

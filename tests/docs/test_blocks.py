@@ -84,7 +84,7 @@ def test_blocks_do_what_the_page_says(page: Page, request: pytest.FixtureRequest
 
 
 @pytest.mark.parametrize("page", PAGES_READ, ids=lambda page: page.name)
-def test_comments_are_ones_that_the_runner_knows(page: Page) -> None:
+def test_comments_have_known_words(page: Page) -> None:
     assert page.kind in KINDS
     assert {block.how for block in page.blocks} <= set(HOWS)
     assert [block.line for block in page.blocks if block.how == "none" and not block.reason] == []

@@ -130,7 +130,7 @@ def results(run: Run, job: str, *options: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run("results", job, *options).stdout.splitlines()]
 
 
-def test_two_hundred_documents_are_read_and_the_broken_ones_fail_alone(
+def test_two_hundred_documents_are_read_and_only_broken_ones_fail(
     inbox: tuple[Path, dict[str, Document]], environment: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
     folder, made = inbox
@@ -193,7 +193,7 @@ def test_paths_below_the_servers_root_are_read_and_others_refused(
         assert refused.stderr.count("\n") == 1
 
 
-def test_lines_from_standard_input_and_plain_words_without_a_terminal(run: Run) -> None:
+def test_lines_from_standard_input_and_plain_output_without_a_terminal(run: Run) -> None:
     done = run("submit", "-", "--phase", "text.normalize", "--watch", "--name", "lines", stdin="one\ntwo  words\n")
     job = done.stdout.strip()
     assert "\x1b" not in done.stderr
@@ -202,7 +202,7 @@ def test_lines_from_standard_input_and_plain_words_without_a_terminal(run: Run) 
     assert [(one["input"], one["output"]) for one in results(run, job)] == [("one", "one"), ("two  words", "two words")]
 
 
-def test_a_list_is_streamed_and_the_same_request_makes_one_job(run: Run, tmp_path: Path) -> None:
+def test_a_list_is_streamed_and_a_repeated_request_creates_one_job(run: Run, tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_text(
         "".join(f'{{"input": "line {number}", "metadata": {{"n": "{number}"}}}}\n' for number in range(5000))
@@ -218,7 +218,7 @@ def test_a_list_is_streamed_and_the_same_request_makes_one_job(run: Run, tmp_pat
     assert run("cancel", job).stdout == "cancelled\n"
 
 
-def test_a_job_is_watched_paused_resumed_and_cancelled_by_hand(run: Run, environment: dict[str, str]) -> None:
+def test_commands_watch_pause_resume_and_cancel_a_job(run: Run, environment: dict[str, str]) -> None:
     slow = ["--phase", "work=test.trial", "--phase-param", "work.seconds=600", "--phase-param", "work.log=3"]
     job = run("submit", "-", "--no-start", *slow, stdin="a\nb\nc\n").stdout.strip()
     assert run("start", job).stdout == "running\n"
@@ -282,7 +282,7 @@ def test_jobs_are_listed_for_people_and_for_programs(run: Run) -> None:
         (["nonsense"], 2, "No such command"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_an_exit_code(run: Run, arguments: list[str], code: int, told: str) -> None:
+def test_errors_are_one_line_and_an_exit_code(run: Run, arguments: list[str], code: int, told: str) -> None:
     done = run(*arguments, code=code)
     assert re.search(told, done.stderr), done.stderr
     assert done.stderr.startswith("artificer: ")
@@ -290,12 +290,12 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(run: Run, arguments: l
     assert done.stdout == ""
 
 
-def test_no_half_of_a_file_is_left_when_results_cannot_be_had(run: Run, tmp_path: Path) -> None:
+def test_no_partial_file_is_left_when_results_cannot_be_read(run: Run, tmp_path: Path) -> None:
     run("results", "no-such-job", "-o", str(tmp_path / "out"), code=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_whoever_has_enough_may_leave(run: Run, environment: dict[str, str]) -> None:
+def test_a_reader_may_leave_early(run: Run, environment: dict[str, str]) -> None:
     job = run("submit", "-", "--no-start", "--phase", "text.normalize", stdin="x\n" * 3000).stdout.strip()
     reader = ["sh", "-c", '"$@" | head -n 1', "sh", *COMMAND, "results", job]
     done = subprocess.run(reader, capture_output=True, text=True, env=environment, check=True, timeout=PATIENT)

@@ -107,9 +107,7 @@ async def make(batch: rpc.BatchServiceAsyncStub, project: str, name: str, *items
     return job.id
 
 
-async def test_a_job_moves_while_one_looks_and_its_buttons_change_it(
-    jobs: Jobs, batch: rpc.BatchServiceAsyncStub
-) -> None:
+async def test_a_running_job_updates_and_its_buttons_change_it(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
     items = ["{}", "{}", '{"do": "reject"}', '{"seconds": 600}', "{}"]
     job = await make(batch, jobs.project, "the job", *items, start=False)
     await jobs.open()
@@ -134,7 +132,7 @@ async def test_a_job_moves_while_one_looks_and_its_buttons_change_it(
     assert jobs.wrong == []
 
 
-async def test_progress_comes_by_events_and_not_by_asking(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
+async def test_progress_arrives_by_events_and_not_by_polling(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
     job = await make(batch, jobs.project, "streamed", "{}", '{"seconds": 600}')
     await jobs.open()
     await jobs.stands("streamed", "1 of 2")
@@ -171,7 +169,7 @@ async def test_results_and_log_of_a_job(jobs: Jobs, batch: rpc.BatchServiceAsync
     assert jobs.wrong == []
 
 
-async def test_markup_in_texts_is_text(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
+async def test_markup_in_messages_is_shown_as_text(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
     evil = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
     item = json.dumps({"output": evil, "metadata": evil})
     job = await make(batch, jobs.project, evil, evil, item, '{"do": "fail"}')
@@ -187,7 +185,7 @@ async def test_markup_in_texts_is_text(jobs: Jobs, batch: rpc.BatchServiceAsyncS
     assert jobs.wrong == []
 
 
-async def test_what_the_server_refuses_is_shown(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
+async def test_a_refusal_of_the_server_is_shown(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
     job = await make(batch, jobs.project, "late", "{}", '{"seconds": 600}')
     await jobs.open()
     await jobs.stands("late", "▶ running")
@@ -217,7 +215,7 @@ async def test_pages_of_jobs_and_a_filter(jobs: Jobs, batch: rpc.BatchServiceAsy
     await expect(names).to_have_count(0)
 
 
-async def test_the_page_says_when_the_server_is_gone_and_goes_on(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
+async def test_the_page_reports_a_lost_connection_and_resumes(jobs: Jobs, batch: rpc.BatchServiceAsyncStub) -> None:
     await make(batch, jobs.project, "kept", "x", start=False)
     await jobs.open()
     await jobs.stands("kept", "pending")
@@ -228,7 +226,7 @@ async def test_the_page_says_when_the_server_is_gone_and_goes_on(jobs: Jobs, bat
     await expect(jobs.page.get_by_role("status")).to_have_text("", timeout=PATIENT)
 
 
-async def test_nothing_but_the_pages_own_files_may_run(server: Served) -> None:
+async def test_only_the_pages_own_files_may_run(server: Served) -> None:
     async with httpx2.AsyncClient(base_url=server.http, timeout=60) as client:
         for path, media in (("/jobs", "text/html"), ("/jobs/assets/jobs.js", "text/javascript")):
             answer = await client.get(path)

@@ -58,7 +58,7 @@ _SOCKET = """() => new Promise((resolve) => {
 })"""
 
 
-async def test_event_source_comes_back_without_a_gap(serve: Serve, page: Page) -> None:
+async def test_event_source_resumes_without_a_gap(serve: Serve, page: Page) -> None:
     async with serve(Flighty()) as served:
         await page.goto(f"http://127.0.0.1:{served.gateway.http_port}/healthz")
         assert await page.evaluate(_EVENTS) == ["1", "2", "3", "4", "5"]
@@ -73,7 +73,7 @@ async def test_a_page_sends_metadata_over_websocket(serve: Serve, page: Page) ->
         assert (code, reason) == (1000, "")
 
 
-async def test_a_page_of_another_origin_is_not_let_in(serve: Serve, page: Page) -> None:
+async def test_a_page_of_another_origin_is_refused(serve: Serve, page: Page) -> None:
     async with serve() as served, serve() as other:
         await page.goto(f"http://127.0.0.1:{other.gateway.http_port}/healthz")
         opening = "(url) => new Promise((resolve) => { new WebSocket(url).onclose = (event) => resolve(event.code); })"

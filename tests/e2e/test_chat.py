@@ -95,7 +95,7 @@ async def test_a_message_and_a_list_of_them(
     assert wrong.json()["error"]["details"][0]["fieldViolations"][0]["field"] == "id"
 
 
-async def test_events_go_on_after_the_last_one(
+async def test_events_resume_after_the_last_id(
     client: httpx2.AsyncClient, stub: rpc.MessageServiceAsyncStub, channel: str
 ) -> None:
     ids = await send(stub, channel, "one", "two", "three")
@@ -113,7 +113,7 @@ async def test_events_go_on_after_the_last_one(
         assert [event["data"]["id"] for event in await take(stream, 2)] == missed
 
 
-async def test_live_streams_are_told_that_the_program_stops(channel: str) -> None:
+async def test_live_streams_end_with_unavailable_when_the_program_stops(channel: str) -> None:
     """Live streams would last for the whole grace period; after UNAVAILABLE a client resumes after the last id."""
     with serving("--grace-seconds", "1000") as program:
         async with (

@@ -150,7 +150,7 @@ async def test_pages_over_different_protocols_see_one_conversation(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_who_comes_later_sees_what_was_said(
+async def test_a_later_page_shows_the_history(
     served: Served, context: BrowserContext, channel: str, transport: str
 ) -> None:
     ann, bob = [Browsing(await context.new_page(), served) for _ in range(2)]
@@ -166,7 +166,7 @@ async def test_who_comes_later_sees_what_was_said(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_what_cannot_be_sent_is_shown_with_its_reason(
+async def test_an_unsendable_message_is_shown_with_the_reason(
     served: Served, context: BrowserContext, channel: str, transport: str
 ) -> None:
     ann = Browsing(await context.new_page(), served)
@@ -178,7 +178,7 @@ async def test_what_cannot_be_sent_is_shown_with_its_reason(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_page_goes_on_when_the_server_comes_back(
+async def test_a_page_resumes_when_the_server_restarts(
     context: BrowserContext, channel: str, transport: str, tmp_path: Path
 ) -> None:
     """The page then sends the user's messages and shows the messages of others, each once."""

@@ -29,14 +29,14 @@ def fuzz(address: str, folder: Path, *options: str) -> str:
     return done.stdout
 
 
-def test_schemathesis_meets_no_surprise_in_the_services(served: Served, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault_in_the_services(served: Served, tmp_path: Path) -> None:
     """There is no 5xx, and every answer is in the document."""
     # A schema cannot say which bytes are a valid PDF, so the server may refuse generated ones.
     printed = fuzz(served.http, tmp_path, "--exclude-checks=positive_data_acceptance,negative_data_rejection")
     assert "Tested: 25" in printed
 
 
-def test_schemathesis_meets_no_surprise_in_the_kitchen(kitchen_served: Served, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault_in_the_kitchen(kitchen_served: Served, tmp_path: Path) -> None:
     """Every kind of binding and field: the server accepts what the document allows, and every answer conforms to it."""
     printed = fuzz(kitchen_served.http, tmp_path)
     assert "Tested: 23" in printed

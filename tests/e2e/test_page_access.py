@@ -114,7 +114,7 @@ async def test_the_page_of_jobs_asks_for_a_key_and_keeps_it_for_its_tab(
     await expect(row).to_have_count(0)
 
 
-async def test_who_may_only_look_is_told_so(served: tuple[str, str], page: Page) -> None:
+async def test_a_caller_who_may_only_read_sees_why_changes_are_refused(served: tuple[str, str], page: Page) -> None:
     http, address = served
     await make(address, "looked at")
     await page.goto(f"{http}/jobs")
@@ -139,7 +139,7 @@ async def test_the_page_of_chat_joins_once_it_has_a_key(served: tuple[str, str],
     await expect(page.locator("#log .pending")).to_have_count(0, timeout=PATIENT)
 
 
-async def test_public_docs_take_a_key_and_try_a_call_with_it(served: tuple[str, str], page: Page) -> None:
+async def test_public_docs_accept_a_key_and_try_a_call_with_it(served: tuple[str, str], page: Page) -> None:
     http, _ = served
     await page.goto(f"{http}/docs")
     await page.get_by_role("button", name="Authorize").first.click(timeout=PATIENT)

@@ -93,7 +93,7 @@ async def test_pages_arrive_one_by_one_as_events(served: Served, scan: bytes) ->
     assert all(phrase in data["text"] for phrase, (_, data) in zip(PHRASES, events, strict=False))
 
 
-async def test_a_document_of_64_mib_is_taken_by_both_faces_byte_for_byte(served: Served) -> None:
+async def test_both_faces_accept_a_document_of_64_mib_byte_for_byte(served: Served) -> None:
     large = pdf_of(64 * 1024 * 1024)
     form = {"pdf_data": ("large.pdf", large, "application/pdf")}
     encoded = b'{"pdfData":"' + base64.b64encode(large) + b'"}'

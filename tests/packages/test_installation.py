@@ -25,7 +25,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
     return Environment.make(PYTHONS[request.param], tmp_path)
 
 
-def test_each_is_installed_without_the_others(environment: Environment, dist: Path) -> None:
+def test_each_distribution_installs_without_the_others(environment: Environment, dist: Path) -> None:
     """One environment for all three; each test reuses the third-party packages of the previous one."""
     environment.install("artificer", dist=dist)
     artificer(environment)

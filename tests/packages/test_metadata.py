@@ -37,7 +37,7 @@ def in_sdist(dist: Path, name: str) -> set[str]:
 
 
 @every_distribution
-def test_it_says_what_an_index_shows(dist: Path, name: str) -> None:
+def test_metadata_is_complete_for_an_index(dist: Path, name: str) -> None:
     told = metadata(dist, name)
     assert told["License-Expression"] == "Apache-2.0"
     assert told["License-File"] == "LICENSE"
@@ -51,7 +51,7 @@ def test_it_says_what_an_index_shows(dist: Path, name: str) -> None:
 
 
 @every_distribution
-def test_its_files_are_there_and_no_test_of_ours(dist: Path, name: str) -> None:
+def test_packages_have_their_files_and_no_tests(dist: Path, name: str) -> None:
     with wheel(dist, name) as opened:
         inside = set(opened.namelist())
     assert f"{PACKAGES[name]}/py.typed" in inside
@@ -59,7 +59,7 @@ def test_its_files_are_there_and_no_test_of_ours(dist: Path, name: str) -> None:
     assert {"LICENSE", "README.md", "pyproject.toml", f"{PACKAGES[name]}/py.typed"} <= in_sdist(dist, name)
 
 
-def test_contracts_travel_with_the_code_that_is_generated_from_them(dist: Path) -> None:
+def test_protos_are_packaged_with_their_generated_code(dist: Path) -> None:
     assert PROTOS
     with wheel(dist, "artificer") as opened:
         inside = set(opened.namelist())

@@ -1,4 +1,4 @@
-"""The calls that every face has to end alike: a row a call, each method of the kitchen sink at least once."""
+"""The calls that must end alike on every face: one row per call, each method of the kitchen sink at least once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.parity.faces import Metadata
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One call and how it ends; `code` keeps faces that are wrong in the same way from agreeing."""
+    """One call and its end; `code` detects faces that are wrong in the same way."""
 
     name: str
     method: str
@@ -25,7 +25,7 @@ class Case:
     metadata: Metadata = ()
     code: str = "OK"
     count: int = 1
-    """How many answers come, those before an error included."""
+    """The number of answers, including those before an error."""
 
     def __str__(self) -> str:
         return self.name
@@ -52,7 +52,7 @@ ECHO = {
     "choiceString": "",
     "any": {"@type": "type.googleapis.com/kitchen.v1.Ingredient", "name": "z"},
 }
-# Every form metadata takes: plain, given twice, and bytes that are no text.
+# Every form of metadata: plain, repeated, and bytes that are not text.
 ASKED: Metadata = (("x-asked", "a b"), ("x-twice", "1"), ("x-twice", "2"), ("x-raw-bin", b"\x00\xff,="))
 
 
@@ -131,5 +131,5 @@ ERRORS = [
     if code is not grpc.StatusCode.OK
 ]
 CASES = [*UNARY, *SERVER_STREAMS, *CLIENT_STREAMS, *BIDI_STREAMS, *ERRORS]
-# What stands in no table: these wait for a test's hand.
+# Methods without a row: they wait until a test releases them.
 ASIDE = {"Wait"}

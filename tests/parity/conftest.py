@@ -1,4 +1,4 @@
-"""The kitchen behind both kinds of gateway, once a session, and every face of it."""
+"""The kitchen behind both kinds of gateway, started once per session, and every face of it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Watched(Kitchen):
 
 
 class Stamp(grpc.aio.ServerInterceptor):
-    """Gives every call that brings `x-asked` metadata of its own, both ways and in every form."""
+    """Adds initial and trailing metadata in every form to each call with `x-asked`."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = await continuation(handler_call_details)
@@ -86,13 +86,13 @@ def _stamp(context: Any, asked: str) -> None:
 
 _INITIAL = ("location", "x-header", "x-http-code")
 _TRAILING = ("x-kitchen", "x-stamp", "x-stamp-bin", "x-stamps", "x-trailer", "x-trailer-bin")
-# The metadata that pages are shown; Connect carries trailing metadata of unary calls in headers.
+# The metadata that pages may read; Connect sends trailing metadata of unary calls in headers.
 READ = (*_INITIAL, *_TRAILING, *(f"trailer-{name}" for name in _TRAILING))
 
 
 @dataclass(frozen=True)
 class Kitchens:
-    """One gateway of each kind, with the same kitchen behind either."""
+    """One gateway of each kind, with the same kitchen behind both."""
 
     two_ports: Served
     single_port: Served
@@ -102,17 +102,17 @@ class Kitchens:
 
     @property
     def reference(self) -> Face:
-        """The measure: grpcio over grpcio's own listener."""
+        """The reference: grpcio's client over grpcio's own listener."""
         return GrpcFace("grpc", self.two_ports.channel)
 
     async def measured(self, case: Case) -> Outcome:
-        """How a call of the table ends by the measure; asked once."""
+        """Returns how a call of the table ends on the reference face; calls it once."""
         if case.name not in self._measured:
             self._measured[case.name] = await ask(self.reference, case)
         return self._measured[case.name]
 
     def of(self, face: str) -> Served:
-        """The gateway that a face calls."""
+        """Returns the gateway that a face calls."""
         door = FACES.get(face)
         if door is None:
             return self.cross_origin if face == "builtin" else self.two_ports
@@ -120,20 +120,20 @@ class Kitchens:
 
 
 def pytest_report_header() -> list[str]:
-    """Says which clients are left out, since nobody would see them missing."""
+    """Reports the skipped clients, whose absence would otherwise go unnoticed."""
     if not HAS_NODE:
         return ["no node and npm were found: the JavaScript clients do not run"]
     return [] if HAS_BROWSER else ["no Chromium was found: the browsers' clients do not run"]
 
 
 async def ask(face: Face, case: Case) -> Outcome:
-    """One call of the table by a face."""
+    """Makes one call of the table with a face."""
     return await face.call(case.method, each(*case.requests), metadata=case.metadata, seconds=30)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kitchens() -> AsyncIterator[Kitchens]:
-    """The gateways, for the tests that leave them as they were."""
+    """The gateways, for tests that do not change them."""
     async with (
         page_server() as page,
         serving(Watched(), interceptors=[Stamp()], **ENGINES["grpcio"]) as two_ports,
@@ -154,13 +154,13 @@ async def node() -> AsyncIterator[Driver]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def page(kitchens: Kitchens, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Driver]:
-    """The browsers' clients in a page of another origin than the gateway's."""
+    """The browser clients in a page whose origin differs from the gateway's."""
     async with page_driver(kitchens.page.origin, tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
 
 
 def faces(which: Callable[[Door], bool] = lambda door: True) -> list[Any]:
-    """Parameters for `any_face`: gRPC's own port by grpcio and by the default engine, and what `which` takes."""
+    """Returns parameters for `any_face`: the gRPC port of grpcio and of the default engine, and `which`."""
     taken = [name for name, door in FACES.items() if which(door)]
     browsers = {name for name in taken if FACES[name].driver == "page"}
     return [
@@ -171,7 +171,7 @@ def faces(which: Callable[[Door], bool] = lambda door: True) -> list[Any]:
 
 @pytest.fixture(params=faces())
 def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
-    """Each face, the one it is measured by among them."""
+    """Each face, including the reference."""
     name: str = request.param
     if name == "grpc":
         return kitchens.reference

@@ -1,6 +1,6 @@
-"""How a call ended, in one form for every face, so that two faces can be compared by `==`.
+"""The end of a call in one form for every face, so that two faces can be compared by `==`.
 
-It knows no protocol: a face hands it messages, `Any`s and pairs of metadata.
+It knows no protocol: a face passes it messages, `Any`s and pairs of metadata.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 
-assert error_details_pb2  # the details' types have to be in the pool
+assert error_details_pb2  # the pool must contain the details' types
 
 Pairs = Iterable[tuple[str, str | bytes]]
 
 SERVICE = pb.DESCRIPTOR.services_by_name["KitchenService"]
 
-# What belongs to HTTP, to its servers or to a protocol, and is nobody's metadata.
+# Headers of HTTP, its servers or a protocol, which are not metadata.
 _PROTOCOLS_OWN = frozenset(
     (
         *("accept-encoding", "cache-control", "connection", "content-encoding", "content-length", "content-type"),
@@ -34,13 +34,13 @@ _PROTOCOLS_OWN = frozenset(
         *("grpc-accept-encoding", "grpc-encoding", "grpc-message", "grpc-status", "grpc-status-details-bin"),
     )
 )
-# It sets the status of an HTTP answer, and is plain metadata elsewhere.
+# Sets the status of an HTTP answer; plain metadata elsewhere.
 HTTP_CODE = "x-http-code"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One call's end: messages and details as protobuf's own JSON, metadata by key."""
+    """The end of one call: messages and details as protobuf's own JSON, metadata by key."""
 
     code: str = "OK"
     message: str = ""
@@ -51,34 +51,34 @@ class Outcome:
 
 
 def method_of(name: str) -> MethodDescriptor:
-    """The kitchen's method of that name."""
+    """Returns the kitchen's method of that name."""
     return SERVICE.methods_by_name[name]
 
 
 def path_of(name: str) -> str:
-    """The method's path in gRPC and in what descends from it."""
+    """Returns the method's path in gRPC, gRPC-Web and Connect."""
     return f"/{SERVICE.full_name}/{name}"
 
 
 def request_class(name: str) -> type[Message]:
-    """The class of a method's requests."""
+    """Returns the class of a method's requests."""
     return message_factory.GetMessageClass(method_of(name).input_type)
 
 
 def response_class(name: str) -> type[Message]:
-    """The class of a method's responses."""
+    """Returns the class of a method's responses."""
     return message_factory.GetMessageClass(method_of(name).output_type)
 
 
 def printed(message: Message) -> Any:
-    """A message as JSON, by protobuf's own printer."""
+    """Returns a message as JSON, by protobuf's own printer."""
     if isinstance(message, any_pb2.Any):
         return json_format.MessageToDict(message)
     return json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
 
 
 def metadata(pairs: Pairs) -> dict[str, Any]:
-    """The application's metadata by key; what has several values is one list, as HTTP has it and fetch shows it."""
+    """Returns the application's metadata by key; several values are one comma-separated list, as fetch shows them."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         key = name.lower()
@@ -94,27 +94,27 @@ def metadata(pairs: Pairs) -> dict[str, Any]:
 
 
 def from_base64(text: str) -> bytes:
-    """Base64 with or without its padding, as gRPC and Connect let either be sent."""
+    """Decodes base64 with or without padding: gRPC and Connect allow both."""
     text = text.strip()
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def rich_details(status_details: bytes | None) -> list[Any]:
-    """The details of a serialized google.rpc.Status, as `grpc-status-details-bin` carries it."""
+    """Returns the details of a serialized google.rpc.Status, the value of `grpc-status-details-bin`."""
     if not status_details:
         return []
     return [printed(detail) for detail in status_pb2.Status.FromString(status_details).details]
 
 
 def detail(type_name: str, value: bytes) -> Any:
-    """One detail from its type's name, with or without a prefix, and its bytes, as Connect carries it."""
+    """Returns a detail of Connect's JSON from its type's name, with or without a prefix, and its bytes."""
     name = type_name.rpartition("/")[2]
     descriptor_pool.Default().FindMessageTypeByName(name)
     return printed(any_pb2.Any(type_url=f"type.googleapis.com/{name}", value=value))
 
 
 def joined(answers: list[Any]) -> list[Any]:
-    """Messages as an HTTP body shows them: the pieces of an HttpBody are one body of the first one's type."""
+    """Joins messages as an HTTP body does: the pieces of an HttpBody are one body of the first one's type."""
     if not answers or set(answers[0]) != {field.json_name for field in httpbody_pb2.HttpBody.DESCRIPTOR.fields}:
         return answers
     whole = b"".join(base64.b64decode(answer["data"]) for answer in answers)

@@ -1,6 +1,6 @@
-"""Every face there is, by name: which gateway it calls, and how it is made.
+"""All faces by name: which gateway each calls, and how it is created.
 
-Those of clients that nobody here wrote need a driver, which is started once.
+Faces of third-party clients need a driver, which is started once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Driven = Literal["", "node", "page"]
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """One face: on which gateway, by whose hands, and how it is made of them."""
+    """One face: its gateway, its driver, and how it is created from them."""
 
     make: Callable[[Served, Driver | None], Face]
     single_port: bool = False
@@ -39,25 +39,25 @@ class Door:
     live: bool = True
     """Whether its calls can wait and be cancelled."""
     duplex: bool = False
-    """Whether it talks both ways at once."""
+    """Whether it supports full duplex."""
     unary: bool = True
     """Whether it has unary calls."""
 
 
 def _own(make: Callable[[int], Face], *, single_port: bool = False, live: bool = True, duplex: bool = False) -> Door:
-    """A face on the HTTP port that needs no driver."""
+    """Returns a face on the HTTP port that needs no driver."""
     return Door(
         make=lambda served, driver: make(served.gateway.http_port), single_port=single_port, live=live, duplex=duplex
     )
 
 
 def _socket(make: Callable[[int], Face]) -> Door:
-    """A face of streams alone."""
+    """Returns a face that supports only streams."""
     return Door(make=lambda served, driver: make(served.gateway.http_port), duplex=True, unary=False)
 
 
 def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False, **options: object) -> Door:
-    """A face by a client of somebody else's; `kinds` as `ClientFace` has them."""
+    """Returns a face of a third-party client; `kinds` as in `ClientFace`."""
 
     def make(served: Served, driver: Driver | None) -> Face:
         assert driver is not None
@@ -123,7 +123,7 @@ _BROWSER = {
         "web-connect-proto", "page", "us", kind="connect", useBinaryFormat=True, useHttpGet=True
     ),
     "web-grpc-web": _driven("web-grpc-web", "page", "us", kind="connect-grpc-web"),
-    # Its binary format is for unary calls: it shows a stream's messages at the stream's end.
+    # Its binary format supports unary calls only: it delivers a stream's messages at the stream's end.
     "google-grpc-web": _driven("google-grpc-web", "page", "u", kind="grpc-web", format="binary"),
     "google-grpc-web-text": _driven("google-grpc-web-text", "page", "us", kind="grpc-web", format="text"),
 }

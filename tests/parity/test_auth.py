@@ -1,4 +1,4 @@
-"""Who may call, by every face: the same credentials get the same answer, whatever protocol they come by."""
+"""Authentication by every face: the same credentials get the same answer over each protocol."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SERVICE = "/kitchen.v1.KitchenService"
 
 
 class Watched(Kitchen):
-    """The kitchen, telling who called; plain functions are told as well."""
+    """A kitchen that reports its caller, also in plain functions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Watched(Kitchen):
 
 @dataclass(frozen=True)
 class Guarded:
-    """The gateways, by what a face needs."""
+    """The gateways by the needs of a face."""
 
     two_ports: Served
     single_port: Served
@@ -104,7 +104,7 @@ async def guarded(key_set: Path, kitchens: Kitchens) -> AsyncIterator[Guarded]:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Credentials, and how a call with them ends."""
+    """Credentials, and the end of a call with them."""
 
     name: str
     metadata: Metadata = ()
@@ -126,7 +126,7 @@ def forged() -> str:
 
 
 NOW = int(time.time())
-LATER = NOW + 86400  # than the last test of a run, since these are made before the first
+LATER = NOW + 86400  # later than the last test of a run, since these tokens are created before the first
 CASES = [
     Case(name="none", reason="CREDENTIALS_MISSING"),
     Case(name="other-scheme", metadata=(("authorization", "Basic YTpi"),), reason="CREDENTIALS_MISSING"),
@@ -153,7 +153,7 @@ CASES = [
         caller="eve",
     ),
 ]
-# Of people's own clients it is asked that they can show credentials, and read what is wrong with them.
+# Third-party clients must be able to send credentials and read why they were refused.
 SHOWN = [
     case
     for case in CASES
@@ -165,7 +165,7 @@ OTHERS = [one for one in faces() if one.values[0] not in ("grpc", "builtin", *OW
 
 
 async def calls(face: Face, metadata: Metadata) -> list[Outcome]:
-    """A call of each kind the face has."""
+    """Yields a call of each kind that the face supports."""
     requests: dict[str, list[Message]] = {
         "GetDish": [pb.GetDishRequest(dish_id="1")],
         "Tick": [pb.TickRequest(count=2)],
@@ -208,12 +208,12 @@ async def test_credentials_are_the_same_to_every_face(case: Case, name: str, gua
 
 @pytest.fixture(params=OTHERS)
 def other(request: pytest.FixtureRequest, guarded: Guarded) -> tuple[Face, Served]:
-    """A face by somebody else's client, and the gateway it calls."""
+    """A face of a third-party client, and the gateway it calls."""
     driver = FACES[request.param].driver
     return guarded.face(request.param, request.getfixturevalue(driver) if driver else None)
 
 
-async def test_other_peoples_clients_show_credentials_and_are_told_what_is_wrong_with_them(
+async def test_third_party_clients_send_credentials_and_read_refusals(
     other: tuple[Face, Served],
 ) -> None:
     face, served = other

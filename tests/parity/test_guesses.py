@@ -1,4 +1,4 @@
-"""Wrong credentials from one address, by every face: so many, and nobody looks at any from there for a while."""
+"""Wrong credentials from one address, by every face: after too many, all are refused unchecked for a while."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = [
 
 
 async def code(face: Face, metadata: Metadata) -> tuple[str, list[str]]:
-    """How a call ends, and why."""
+    """Returns how a call ends, and why."""
     method, request = ("GetDish", pb.GetDishRequest(dish_id="1"))
     if "websocket" in face.name:
         method, request = ("Tick", pb.TickRequest(count=1))  # type: ignore[assignment]
@@ -33,7 +33,7 @@ async def code(face: Face, metadata: Metadata) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", OWN)
-async def test_too_many_wrong_credentials_are_looked_at_no_more(name: str) -> None:
+async def test_too_many_wrong_credentials_are_refused_unchecked(name: str) -> None:
     door = FACES.get(name)
     engine = name if name in ENGINES else "single-port" if door is not None and door.single_port else "builtin"
     async with serving(auth=AUTH, limits={"wrong_credentials": f"{MOST}/hour"}, **ENGINES[engine]) as served:
@@ -42,12 +42,12 @@ async def test_too_many_wrong_credentials_are_looked_at_no_more(name: str) -> No
         for _ in range(MOST):
             assert await code(face, ()) == ("UNAUTHENTICATED", ["CREDENTIALS_MISSING"]), "it is no guess"
             assert await code(face, WRONG) == ("UNAUTHENTICATED", ["CREDENTIALS_INVALID"])
-        for metadata in (WRONG, RIGHT):  # the right one among many is not told from them
+        for metadata in (WRONG, RIGHT):  # the answer does not reveal the right one among many
             assert await code(face, metadata) == ("RESOURCE_EXHAUSTED", ["RATE_LIMIT_EXCEEDED", "RetryInfo"])
         assert await code(face, ()) == ("UNAUTHENTICATED", ["CREDENTIALS_MISSING"])
 
 
-async def test_pages_and_calls_have_one_count_and_other_addresses_their_own() -> None:
+async def test_pages_and_calls_of_an_address_share_one_count() -> None:
     limits = {"wrong_credentials": f"{MOST}/hour"}
     async with serving(auth=AUTH, limits=limits, trusted_proxies=["127.0.0.1"]) as served:
 
@@ -66,7 +66,7 @@ async def test_pages_and_calls_have_one_count_and_other_addresses_their_own() ->
 
 
 @pytest.mark.parametrize("rate", ["often", "0/minute", "20"])
-def test_a_rate_that_is_none_is_told_without_its_value(rate: str) -> None:
+def test_an_invalid_rate_is_reported_without_its_value(rate: str) -> None:
     with pytest.raises(ValueError, match="wrong_credentials is no such thing as 100/minute") as told:
         LimitsSettings(wrong_credentials=rate)
     assert f"'{rate}'" not in str(told.value)

@@ -1,4 +1,4 @@
-"""Calls while they live, by every face: talking both ways at once, deadlines, and clients that go away."""
+"""Running calls by every face: full duplex, deadlines, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.parity.outcome import Outcome, method_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as missing."""
+"""Seconds after which an expected event counts as missing."""
 SOON = 0.5
-"""A deadline in seconds that a test can wait for, and that calls mostly reach their servicers within."""
+"""A deadline in seconds: short enough to wait for, long enough for most calls to reach their servicers."""
 
 live = pytest.mark.parametrize("any_face", faces(lambda door: door.live), indirect=True)
 unary = pytest.mark.parametrize("any_face", faces(lambda door: door.unary), indirect=True)
@@ -30,25 +30,25 @@ _numbers = count(1)
 
 
 def new_key() -> str:
-    """A name no other call has."""
+    """Returns a unique name for a call."""
     return f"life-{next(_numbers)}"
 
 
 async def endless(key: str) -> AsyncIterator[Message]:
-    """Two requests, and never another, nor an end."""
+    """Yields two requests and then waits without an end."""
     for number in (1, 2):
         yield pb.TickResponse(number=number, text=key)
     await asyncio.Event().wait()
 
 
 def waiting_methods(face: Face) -> list[str]:
-    """One method of each kind the face has; a conversation waits in the middle of both streams."""
+    """Yields one method of each kind that the face supports; a conversation waits in the middle of both streams."""
     methods = ("Wait", "Tick", "Sum", "Converse")
     return [name for name in methods if face.can(method_of(name), duplex=name == "Converse")]
 
 
 def requests_of(method: str, key: str) -> AsyncIterator[Message]:
-    """What keeps a call of this method waiting."""
+    """Returns the requests with which a call of this method waits."""
     if method == "Wait":
         return each(pb.WaitRequest(key=key))
     return each(pb.TickRequest(count=2, key=key)) if method == "Tick" else endless(key)
@@ -74,7 +74,7 @@ async def test_a_conversation_goes_both_ways_at_once(any_face: Face) -> None:
 
 
 @live
-async def test_at_the_deadline_client_and_servicer_are_told(kitchens: Kitchens, any_face: Face) -> None:
+async def test_at_the_deadline_client_and_servicer_learn_of_it(kitchens: Kitchens, any_face: Face) -> None:
     kitchen = kitchens.of(any_face.name).kitchen
 
     async def late(method: str) -> Outcome:
@@ -82,7 +82,7 @@ async def test_at_the_deadline_client_and_servicer_are_told(kitchens: Kitchens, 
             key = new_key()
             kitchen.steps[key].release()
             outcome = await any_face.call(method, requests_of(method, key), seconds=seconds)
-            if kitchen.waiting[key].is_set():  # else the machine took longer than that to get it there
+            if kitchen.waiting[key].is_set():  # otherwise the machine took longer than the deadline to start it
                 await kitchen.cancelled[key].wait()
                 return outcome
         raise AssertionError
@@ -98,13 +98,13 @@ async def test_at_the_deadline_client_and_servicer_are_told(kitchens: Kitchens, 
 @unary
 async def test_the_servicer_knows_the_time_left(any_face: Face) -> None:
     [answer] = (await any_face.call("Inspect", each(pb.InspectRequest()), seconds=20)).answers
-    assert 0 < answer["secondsLeft"] < 21  # gRPC's client rounds up
+    assert 0 < answer["secondsLeft"] < 21  # gRPC's client rounds deadlines up
     [answer] = (await any_face.call("Inspect", each(pb.InspectRequest()))).answers
     assert "secondsLeft" not in answer
 
 
 @live
-async def test_a_client_that_goes_away_cancels_the_servicer(kitchens: Kitchens, any_face: Face) -> None:
+async def test_a_client_that_disconnects_cancels_the_servicer(kitchens: Kitchens, any_face: Face) -> None:
     kitchen = kitchens.of(any_face.name).kitchen
     methods = waiting_methods(any_face)
     assert methods

@@ -1,4 +1,4 @@
-"""How often and how much at once may be called, by every face: the same rules, refusals and counts."""
+"""Limits on rates and concurrent calls by every face: the same rules, refusals and counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SERVICE = "/kitchen.v1.KitchenService"
 PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as missing."""
+"""Seconds after which an expected event counts as missing."""
 OWN = [
     *("grpc", "grpcio", "native"),
     *(name for name, door in FACES.items() if not door.driver and not name.startswith("python-")),
@@ -38,7 +38,7 @@ _numbers = count(1)
 
 
 class Named:
-    """Believes whatever a caller says it is called."""
+    """Trusts any name that a caller gives."""
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
         named = dict(credentials.metadata).get(CALLER)
@@ -47,7 +47,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Limited:
-    """The gateways, by what a face needs."""
+    """The gateways by the needs of a face."""
 
     two_ports: Served
     single_port: Served
@@ -86,12 +86,12 @@ async def limited() -> AsyncIterator[Limited]:
 
 
 def caller() -> str:
-    """One whom nobody has counted yet."""
+    """Returns a caller without any counted calls."""
     return f"caller-{next(_numbers)}"
 
 
 def reasons(outcome: Outcome) -> dict[str, Any]:
-    """Details by the last word of their type."""
+    """Returns details by the last part of their type's name."""
     return {one["@type"].rpartition(".")[2]: one for one in outcome.details}
 
 
@@ -135,7 +135,7 @@ async def test_a_rate_is_the_same_to_every_face(name: str, limited: Limited) -> 
     await quiet(served.gateway)
 
 
-async def test_all_faces_have_one_count(limited: Limited) -> None:
+async def test_all_faces_share_one_count(limited: Limited) -> None:
     named = ((CALLER, caller()),)
     served = limited.two_ports
     faces = [limited.face(name)[0] for name in ("grpc", "rest-ndjson-h1", "grpc-web-h1", "connect-json-h1")]
@@ -145,7 +145,7 @@ async def test_all_faces_have_one_count(limited: Limited) -> None:
 
 
 @pytest.mark.parametrize("name", LIVE)
-async def test_a_call_at_once_is_given_back_when_its_client_leaves(name: str, limited: Limited) -> None:
+async def test_a_concurrent_call_is_released_when_its_client_disconnects(name: str, limited: Limited) -> None:
     face, served = limited.face(name)
     kitchen, named = served.kitchen, ((CALLER, caller()),)
     key, later = f"first-{name}-{next(_numbers)}", f"later-{name}-{next(_numbers)}"
@@ -186,7 +186,7 @@ async def narrow() -> AsyncIterator[Limited]:
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if name not in FACES or FACES[name].unary])
-async def test_what_a_request_holds_is_counted_until_its_call_is_over(name: str, narrow: Limited) -> None:
+async def test_bytes_of_a_request_count_until_its_call_ends(name: str, narrow: Limited) -> None:
     face, served = narrow.face(name)
     if not face.can(method_of("Wait")):
         assert name.startswith("rest"), "another framing of REST's streams"

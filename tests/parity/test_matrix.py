@@ -1,4 +1,4 @@
-"""Every method and every error of the kitchen sink by every face, each against grpcio on a port of its own."""
+"""Every method and every error of the kitchen sink by every face, compared with grpcio on its own port."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def comparable(face: Face, case: Case, outcome: Outcome) -> Outcome:
-    """What `face` can show of an outcome; what it cannot is left out on both sides, each for its reason."""
+    """Reduces an outcome to what `face` can represent; each omission has its reason and applies to both sides."""
     shown = replace(
         outcome, answers=[_inspected(answer) if case.method == "Inspect" else answer for answer in outcome.answers]
     )
     if face.name.startswith("google"):
-        # Its metadata is an object of strings: of several values it keeps the last.
+        # Its metadata is an object of strings, which keeps the last of several values.
         return replace(shown, trailers={key: _last(value) for key, value in shown.trailers.items()})
     if not face.name.startswith("rest"):
         return shown
     shown = replace(shown, headers={key: value for key, value in shown.headers.items() if key not in _OF_HTTP})
     if method_of(case.method).server_streaming:
-        # A stream's headers are gone before its trailing metadata is known.
+        # A stream's headers are sent before its trailing metadata is known.
         shown = replace(shown, trailers={}) if shown.answers or shown.code == "OK" else shown
     return replace(shown, answers=joined(shown.answers))
 
 
 def _inspected(answer: Any) -> Any:
-    """Of what the servicer saw, what the client sent on purpose: protocols send headers of their own beside it."""
+    """Returns the metadata that the client sent on purpose, without the headers that protocols add."""
     sent = {key: value for key, value in answer["metadata"].items() if key.startswith("x-") and key not in _THEIRS}
-    # Fetch joins what stands twice into one header; the servicer answers with the last of several.
+    # Fetch joins repeated values into one header; the servicer answers with the last of several.
     return {"metadata": {key: _last(value) for key, value in sent.items()}}
 
 
@@ -44,7 +44,7 @@ def _last(value: Any) -> Any:
 
 
 _THEIRS = {"x-grpc-web", "x-user-agent", "x-server-timeout"}
-# What REST says of an error by a header, as HTTP has a header for it.
+# REST sends these parts of an error as HTTP's own headers.
 _OF_HTTP = {HTTP_CODE, "retry-after", "www-authenticate"}
 
 

@@ -1,4 +1,4 @@
-"""Every method and every error of the kitchen sink over both faces: same answer, code, message, details, trailers."""
+"""Every method and error of the kitchen sink over REST and gRPC: same answer, code, message, details, trailers."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from tests.conftest import ENGINES, Served, every_engine, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-assert error_details_pb2  # the details' types have to be in the pool
+assert error_details_pb2  # the pool must contain the details' types
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a call ended, whichever face it took."""
+    """The end of a call over either face."""
 
     code: str = "OK"
     message: str = ""
     details: list[Any] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
-    """Messages as JSON, or a body's bytes and content type."""
+    """The messages as JSON, or a body's bytes and content type."""
     trailers: dict[str, str | bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One call, as REST has it and as gRPC has it."""
+    """One call in its REST and gRPC forms."""
 
     method: str
     request: Message
@@ -78,7 +78,7 @@ ECHO = {
 
 
 def parse(made: type[Message], value: Any) -> Any:
-    """A message from JSON, by protobuf's own parser."""
+    """Parses a message from JSON by protobuf's own parser."""
     return json_format.ParseDict(value, made())
 
 
@@ -192,7 +192,7 @@ ERRORS = [
 
 
 async def by_rest(served: Served, case: Case) -> Outcome:
-    """The call over HTTP."""
+    """Makes the call over HTTP."""
     raw = isinstance(case.body, bytes)
     headers = {"content-type": "image/png" if raw else "application/json", "x-asked": "yes"}
     content = b"" if case.body is None else case.body if raw else json.dumps(case.body).encode()
@@ -212,7 +212,7 @@ async def by_rest(served: Served, case: Case) -> Outcome:
 
 
 async def by_grpc(served: Served, case: Case) -> Outcome:
-    """The call over gRPC, its messages printed by protobuf's own printer."""
+    """Makes the call over gRPC; protobuf's own printer prints the messages."""
     call = getattr(served.rpc, case.method)(case.request, metadata=(("x-asked", "yes"),), timeout=20)
     messages: list[Any] = []
     try:
@@ -234,7 +234,7 @@ def printed(message: Message) -> Any:
 
 
 class Stamp(grpc.aio.ServerInterceptor):
-    """Wraps every behaviour, and stamps its end."""
+    """Wraps every behaviour and adds trailing metadata at its end."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = await continuation(handler_call_details)
@@ -258,7 +258,7 @@ class Stamp(grpc.aio.ServerInterceptor):
 
 
 class Refuse(grpc.aio.ServerInterceptor):
-    """Lets nobody in."""
+    """Refuses every call."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         async def refuse(request: Any, context: Any) -> None:
@@ -274,7 +274,7 @@ class Refuse(grpc.aio.ServerInterceptor):
     ids="-".join,
 )
 async def either(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    """A gateway without interceptors, one with, and one whose calls have a deadline of the server's, by each engine."""
+    """Gateways without interceptors, with interceptors, and with a server deadline, over each engine."""
     engine, kind = request.param
     interceptors = [Stamp()] if kind == "wrapped" else []
     settings: dict[str, Any] = {"max_deadline_seconds": 60.0} if kind == "capped" else {}
@@ -286,7 +286,7 @@ async def either(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
 async def test_every_method_is_the_same_by_both_faces(either: Served, case: Case) -> None:
     rest, rpc = await by_rest(either, case), await by_grpc(either, case)
     if case.method in ("Tick", "Download") and rest.code == "OK":
-        rpc.trailers.clear()  # a stream's headers are gone before its trailing metadata is known
+        rpc.trailers.clear()  # a stream's headers are sent before its trailing metadata is known
     assert rest == rpc
 
 
@@ -297,7 +297,7 @@ async def test_every_error_is_the_same_by_both_faces(either: Served, case: Case)
     assert rest == rpc
 
 
-async def test_an_unexpected_exception_is_the_same_but_for_its_id(either: Served) -> None:
+async def test_an_unexpected_exception_is_the_same_except_for_its_id(either: Served) -> None:
     case = Case(
         method="Fail",
         request=pb.FailRequest(how="raise"),
@@ -326,8 +326,8 @@ async def test_a_refusal_is_the_same_by_both_faces(engine: str) -> None:
 async def test_every_method_with_a_rest_face_is_in_the_table() -> None:
     service = pb.DESCRIPTOR.services_by_name["KitchenService"]
     rest = {method.name for method in service.methods if method.GetOptions().ListFields()}
-    # These answer with a part of the message, need a test's hand, or tell of the face itself.
+    # These return a part of the message, wait for a test, or report on the face itself.
     aside = {"EchoList", "EchoMap", "EchoScalar", "Wait", "Inspect", "Fail"}
-    # These take a stream of requests, which test_matrix.py sends.
+    # These take a client stream, which test_matrix.py tests.
     aside |= {method.name for method in service.methods if method.client_streaming}
     assert rest - aside == {case.method for case in METHODS}

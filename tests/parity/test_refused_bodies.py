@@ -1,4 +1,4 @@
-"""Ten gigabytes from somebody unknown, by every face: the process of the gateway does not grow by them."""
+"""Ten gigabytes without credentials by every face: the gateway's process does not grow."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 TEN_GIGABYTES = 10 * 1024 * MIB
 POURED = 48 * MIB
-"""What each client sends in earnest, where it is let; the rest it only announces."""
+"""The bytes that each client really sends if it can; it only announces the rest."""
 AT_ONCE = 4
 HAD_ENOUGH = 1.0
-"""Seconds for which a client goes on that was refused: a server that reads no more makes it wait."""
+"""Seconds for which a refused client continues: a server that stops reading makes it wait."""
 WAITED = 5.0
-"""And for which one waits for an answer."""
+"""Seconds for which a client waits for an answer."""
 GROWTH = 24 * MIB
-"""The most that all of them together may cost: connections and buffers, and less than a tenth of what is sent."""
+"""The most memory that all clients together may cost: connections and buffers, under a tenth of the bytes sent."""
 SERVICE = "/kitchen.v1.KitchenService"
 AUTH = {"api_keys": {"chef": {"hash": hash_key(new_key("chef"))}}}
 ENVELOPE = struct.pack(">BI", 0, 0xFFFFFFFF)
 SMALLER = struct.pack(">BI", 0, 15 * MIB)
-"""Within what a message may have, so that it is not its size that it is refused for."""
+"""Below the message limit, so that the call is not refused for its size."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A gateway in a process of its own."""
+    """Runs a gateway in a separate process."""
 
     pid: int
     http_port: int
     grpc_port: int
 
     def peak(self) -> int:
-        """The most memory it has ever had, in bytes."""
+        """Its peak memory in bytes."""
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found is not None
         return int(found[1]) * 1024
@@ -80,14 +80,14 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
 
 
 def pieces(first: bytes) -> Iterable[bytes]:
-    """A body without end, after how it begins."""
+    """Yields the start of a body and then endless bytes."""
     yield first
     for _ in range(POURED // MIB):
         yield bytes(MIB)
 
 
 async def http1(port: int, path: str, kind: str, first: bytes = b"", *, chunked: bool = False) -> str:
-    """How the first line of the answer goes, while a body is sent for as long as it is taken."""
+    """Returns the answer's first line, while a body is sent as long as the server reads."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     length = "transfer-encoding: chunked" if chunked else f"content-length: {TEN_GIGABYTES}"
     writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\n{length}\r\n\r\n".encode())
@@ -101,7 +101,7 @@ async def http1(port: int, path: str, kind: str, first: bytes = b"", *, chunked:
     pouring = asyncio.ensure_future(pour())
     try:
         line = await reader.readline()
-        # It goes on sending although it was answered, until the server has had enough of it.
+        # The client continues to send after the answer until the server closes.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAD_ENOUGH):
                 await pouring
@@ -113,7 +113,7 @@ async def http1(port: int, path: str, kind: str, first: bytes = b"", *, chunked:
 
 
 async def http2(port: int, path: str, kind: str, first: bytes = b"") -> str:
-    """The status that comes back, of gRPC where there is one, while a body is sent as the windows allow."""
+    """Returns the gRPC status, or else the HTTP status, while a body is sent as the windows allow."""
     async with connected(port) as client:
         head = [("content-type", kind), ("te", "trailers"), ("content-length", str(TEN_GIGABYTES))]
         stream = client.request(path, "POST", end=False, headers=head if first == b"" else head[:2])
@@ -162,7 +162,7 @@ ENVELOPED = {
 
 
 async def growth(server: Running, calls: Mapping[str, list[Coroutine[Any, Any, str]]]) -> dict[str, set[str]]:
-    """What the clients of each face were told, all at once. They may cost no more than `GROWTH`."""
+    """Returns the answers to concurrent clients of each face, which may cost at most `GROWTH`."""
     before = server.peak()
     async with asyncio.timeout(60):
         told = await asyncio.gather(*(asyncio.gather(*several) for several in calls.values()))
@@ -172,9 +172,9 @@ async def growth(server: Running, calls: Mapping[str, list[Coroutine[Any, Any, s
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
-async def test_over_http1_nothing_of_it_is_kept(chunked: bool) -> None:
+async def test_over_http1_no_body_is_held(chunked: bool) -> None:
     async with running() as server:
-        assert await http1(server.http_port, *HTTP1["rest"]) == "401"  # what is made at the first call is made
+        assert await http1(server.http_port, *HTTP1["rest"]) == "401"  # warms up everything that the first call creates
         faces = HTTP1 | ENVELOPED
         calls = {
             name: [http1(server.http_port, *faces[name], chunked=chunked) for _ in range(AT_ONCE)] for name in faces
@@ -183,9 +183,9 @@ async def test_over_http1_nothing_of_it_is_kept(chunked: bool) -> None:
         assert told == {name: {"200" if name in ENVELOPED else "401"} for name in faces}
 
 
-@pytest.mark.parametrize("engine", ["builtin", "grpcio"])  # docs/grpc.md says of the native one that it reads
-async def test_over_grpc_at_most_a_piece_of_it_is_held(engine: str) -> None:
-    """Whether the message is one that could be taken or not; methods of one request, and of a stream of them."""
+@pytest.mark.parametrize("engine", ["builtin", "grpcio"])  # docs/grpc.md: the native engine reads the body
+async def test_over_grpc_at_most_one_message_is_held(engine: str) -> None:
+    """Messages below and above the limit; methods with one request and with a client stream."""
     async with running(**ENGINES[engine]) as server:
         await http2(server.grpc_port, f"{SERVICE}/GetDish", "application/grpc", struct.pack(">BI", 0, 0))
         calls = {
@@ -194,14 +194,16 @@ async def test_over_grpc_at_most_a_piece_of_it_is_held(engine: str) -> None:
             ]
             for method in ("CreateDish", "Sum")
             for first in (ENVELOPE, SMALLER)
-            if (engine, method, first) != ("grpcio", "Sum", SMALLER)  # there it holds that one message, and says so
+            if (engine, method, first) != ("grpcio", "Sum", SMALLER)  # grpcio holds this one message (docs/grpc.md)
         }
         told = await growth(server, calls)
         for name, codes in told.items():
-            assert codes <= {"16", "8", "reset"}, name  # UNAUTHENTICATED; RESOURCE_EXHAUSTED where it is too large too
+            assert codes <= {"16", "8", "reset"}, (
+                name
+            )  # UNAUTHENTICATED; RESOURCE_EXHAUSTED if the message is too large as well
 
 
-async def test_over_http2_nothing_of_it_is_kept() -> None:
+async def test_over_http2_no_body_is_held() -> None:
     async with running(single_port=True) as server:
         assert await http2(server.http_port, *HTTP1["rest"][:2]) == "401"
         calls = {

@@ -1,4 +1,4 @@
-"""What an operator sees of a call is the same by every face: its series, its line in the access log, its id."""
+"""Metrics, access-log lines and request ids of a call are the same by every face."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ PROTOCOLS = {
     "connect-json-h1": "connect",
     "connect-proto-gzip-h2": "connect",
 }
-"""Faces, and what they are called in labels and lines."""
-TOKEN = "secret-of-the-house"  # nobody's log shall have it
+"""Faces, and their protocol names in labels and log lines."""
+TOKEN = "secret-of-the-house"  # no log may contain it
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Seen:
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     async def series(self) -> dict[tuple[str, str], dict[str, float]]:
-        """Values by (family's sample, protocol) and the rest of its labels."""
+        """Returns values by (sample, protocol) and the remaining labels."""
         text = (await self.served.http.get("/metrics")).text
         found: dict[tuple[str, str], dict[str, float]] = {}
         for family in text_string_to_metric_families(text):
@@ -63,13 +63,13 @@ class Seen:
         return found
 
     async def when(self, holds: Callable[[dict[tuple[str, str], dict[str, float]]], bool]) -> None:
-        """Scrape until it holds: a client may know of its call's end before the server is through with it."""
+        """Scrapes until the condition holds: a client may see its call end before the server records it."""
         async with asyncio.timeout(20):
             while not holds(await self.series()):
                 pass
 
     async def line(self, key: str) -> dict[str, Any]:
-        """The access log's line of the call whose id is `key`."""
+        """Returns the access-log line of the call with the id `key`."""
         async with asyncio.timeout(20):
             while not (found := [line for line in self.lines if line["request_id"] == key]):
                 await self.served.http.get("/healthz")
@@ -79,7 +79,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Watched:
-    """The gateways, by what a face needs."""
+    """The gateways by the needs of a face."""
 
     two_ports: Seen
     single_port: Seen
@@ -97,7 +97,7 @@ class Watched:
 
 
 class Named:
-    """Believes whatever a caller says it is called."""
+    """Trusts any name that a caller gives."""
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
         named = dict(credentials.metadata).get("x-caller")
@@ -105,7 +105,7 @@ class Named:
 
 
 class _Lines(logging.Handler):
-    """Keeps the access log's lines, each for the gateway that wrote it: by the port of its peers it is told apart."""
+    """Keeps the access-log lines by gateway, which the port of their peers identifies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ async def watched(access_lines: _Lines) -> AsyncIterator[Watched]:
 
 @dataclass(frozen=True)
 class Case:
-    """A call, and what is counted of it."""
+    """A call, and the metrics that it changes."""
 
     method: str
     requests: tuple[Message, ...]
@@ -238,7 +238,7 @@ async def test_a_line_of_the_access_log_says_whose_call_it_was(watched: Watched,
         }
         assert line["duration_ms"] >= 0
         assert (line["response_bytes"] > 0) == (case.went > 0)
-        # Ticks and specials that have nothing but defaults may be no bytes; a GET has no body either.
+        # Ticks and specials with only defaults may have no bytes, and a GET has no body.
         assert line["request_bytes"] > 0 or (PROTOCOLS[name], case.method) in {
             ("rest", "GetDish"),
             ("rest", "Tick"),
@@ -250,9 +250,9 @@ async def test_a_line_of_the_access_log_says_whose_call_it_was(watched: Watched,
 
 @pytest.mark.parametrize("name", [name for name in PROTOCOLS if not name.startswith("websocket")])
 @pytest.mark.parametrize("given", ["", "x" * 129, "two words"])
-async def test_an_id_that_is_none_is_not_taken(watched: Watched, name: str, given: str) -> None:
+async def test_an_invalid_id_is_replaced(watched: Watched, name: str, given: str) -> None:
     face, _ = watched.face(name)
-    case = CASES[3]  # a stream, which every one of them has
+    case = CASES[3]  # a stream, which each face supports
     first, second = [(await ask(face, case, [("x-request-id", given)])).headers["x-request-id"] for _ in range(2)]
     assert len(first) == 16
     assert given not in (first, second)
@@ -281,7 +281,7 @@ async def test_a_cancelled_call_is_counted_once(watched: Watched, name: str) -> 
     assert (await seen.line(key))["code"] == "CANCELLED"
 
 
-async def test_what_nobody_serves_makes_one_series(watched: Watched) -> None:
+async def test_unknown_methods_make_one_series(watched: Watched) -> None:
     for seen in (watched.two_ports, watched.grpcio, watched.native, watched.single_port):
         for path in ("/no.Such/Method", "/nor.This/One"):
             with pytest.raises(Exception, match="Method not found!"):
@@ -291,7 +291,7 @@ async def test_what_nobody_serves_makes_one_series(watched: Watched) -> None:
         assert not [label for label in series["grpc_server_started_total", "grpc"] if "Method" in label]
 
 
-async def test_requests_that_meet_no_method_are_counted_by_their_status(watched: Watched) -> None:
+async def test_unmatched_requests_are_counted_by_status(watched: Watched) -> None:
     http = watched.two_ports.served.http
     assert (await http.get("/nothing/here")).status_code == 404
     assert (await http.delete("/v1/inspect")).status_code == 405

@@ -1,6 +1,6 @@
-"""What a face is to the parity suite: one door to the kitchen sink, and how a call through it ended.
+"""Faces of the parity suite: the ways to call the kitchen sink, and the outcome of a call.
 
-The faces of HTTP are written from the protocols' public specifications and know nothing of the gateway's code.
+The HTTP faces follow the protocols' public specifications and know nothing about the gateway's code.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Face(Protocol):
 
     @property
     def name(self) -> str:
-        """What a test report calls it."""
+        """Its name in test reports."""
 
     def can(self, method: MethodDescriptor, *, duplex: bool = False) -> bool:
-        """Whether the protocol has calls of this kind; `duplex` asks for answers before the last request is sent."""
+        """Whether the protocol has calls of this kind; `duplex` requires answers before the last request."""
 
     async def call(
         self,
@@ -36,15 +36,15 @@ class Face(Protocol):
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method. `seconds` are told to the server; being cancelled cancels the call."""
+        """Calls a method. `seconds` is sent as the deadline; cancelling the coroutine cancels the call."""
 
 
 async def each(*requests: Message) -> AsyncIterator[Message]:
-    """Requests that are known beforehand."""
+    """Yields requests that are known beforehand."""
     for request in requests:
         yield request
 
 
 async def only(requests: AsyncIterator[Message]) -> Message:
-    """The request of a call that takes one."""
+    """Returns the request of a call that takes one."""
     return await anext(requests)

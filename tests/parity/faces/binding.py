@@ -1,6 +1,6 @@
 """A request message as an HTTP request, by the method's `google.api.http` annotation, as http.proto tells clients to.
 
-A plain reading of the rules for whoever calls; it knows nothing of how the gateway binds.
+A plain implementation of the rules for clients; it knows nothing about the gateway's binder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HTTP_BODY = httpbody_pb2.HttpBody.DESCRIPTOR
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """What goes out: `body` is JSON, an HttpBody's own bytes, or None."""
+    """An HTTP request: `body` is JSON, an HttpBody's own bytes, or None."""
 
     verb: str
     target: str
@@ -33,7 +33,7 @@ class Bound:
 
 
 def rules(method: MethodDescriptor) -> list[http_pb2.HttpRule]:
-    """The method's rules, the first one first."""
+    """Returns the method's rules in order."""
     options: Any = method.GetOptions()
     if not options.HasExtension(annotations_pb2.http):
         return []
@@ -42,7 +42,7 @@ def rules(method: MethodDescriptor) -> list[http_pb2.HttpRule]:
 
 
 def pattern(rule: http_pb2.HttpRule) -> tuple[str, str]:
-    """A rule's verb and template."""
+    """Returns a rule's verb and template."""
     kind = rule.WhichOneof("pattern") or ""
     if kind == "custom":
         return rule.custom.kind, rule.custom.path
@@ -50,7 +50,7 @@ def pattern(rule: http_pb2.HttpRule) -> tuple[str, str]:
 
 
 def choose(method: MethodDescriptor, request: Message) -> http_pb2.HttpRule:
-    """The first rule that can carry the request: its variables have values that fit, and the rest has a place."""
+    """Returns the first rule that can carry the request: its variables match, and the other fields have a place."""
     for rule in rules(method):
         variables = _VARIABLE.findall(pattern(rule)[1])
         fit = all(_fits(str(_get(request, name)), shape or "*") for name, shape in variables)
@@ -60,7 +60,7 @@ def choose(method: MethodDescriptor, request: Message) -> http_pb2.HttpRule:
 
 
 def _needs_body(field: FieldDescriptor) -> bool:
-    """Whether no query can carry the field: "repeated message types" and what has JSON of any shape."""
+    """Whether a query cannot carry the field: repeated messages, and types whose JSON has any shape."""
     if field.message_type is None:
         return False
     if field.message_type.GetOptions().map_entry:
@@ -69,7 +69,7 @@ def _needs_body(field: FieldDescriptor) -> bool:
 
 
 def bind(method: MethodDescriptor, request: Message) -> Bound:
-    """The request by the rule that can carry it."""
+    """Returns the HTTP request by the rule that can carry it."""
     rule = choose(method, request)
     verb, template = pattern(rule)
     names = [name for name, _ in _VARIABLE.findall(template)]
@@ -112,7 +112,7 @@ def _fits(value: str, shape: str) -> bool:
 
 
 def _segment(value: str, shape: str | None) -> str:
-    # http.proto: a variable of several segments is escaped but for its slashes, any other wholly.
+    # http.proto: a variable of several segments is escaped except for its slashes, any other completely.
     return quote(value, safe="/-_.~" if shape and shape != "*" else "-_.~")
 
 

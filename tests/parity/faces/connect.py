@@ -1,6 +1,6 @@
-"""The Connect protocol as connectrpc.com/docs/protocol has it: unary by POST and GET, streams in envelopes.
+"""The Connect protocol by connectrpc.com/docs/protocol: unary by POST and GET, streams in envelopes.
 
-It knows no codec of the gateway's.
+It uses none of the gateway's codecs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Encoding = Literal["json", "proto"]
 
 _COMPRESSED, _END = 1, 2
 
-# The table of "Error Codes".
+# The specification's table "Error Codes".
 STATUS = {
     **{"canceled": 499, "unknown": 500, "invalid_argument": 400, "deadline_exceeded": 504, "not_found": 404},
     **{"already_exists": 409, "permission_denied": 403, "resource_exhausted": 429, "failed_precondition": 400},
@@ -39,14 +39,14 @@ STATUS = {
 
 
 class ConnectFace:
-    """Connect in one encoding over one version of HTTP; `get` calls by GET what may be called so."""
+    """Connect in one encoding over one version of HTTP; `get` uses GET for methods that allow it."""
 
     def __init__(self, http: Http1 | Http2, encoding: Encoding, *, get: bool = False, zipped: bool = False) -> None:
         self.name = f"connect-{encoding}{'-get' if get else ''}{'-gzip' if zipped else ''}-h{http.version}"
         self._http, self._encoding, self._get, self._zipped = http, encoding, get, zipped
 
     def can(self, method: MethodDescriptor, *, duplex: bool = False) -> bool:
-        """Every kind by POST; by GET, unary methods that are marked free of side effects."""
+        """Every kind by POST; by GET, unary methods that are marked as free of side effects."""
         if self._get:
             safe = method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
             return safe and not method.client_streaming and not method.server_streaming

@@ -1,4 +1,4 @@
-"""Five bytes before each message: flags and a length, which gRPC, gRPC-Web and Connect share."""
+"""The five bytes of flags and length before each message in gRPC, gRPC-Web and Connect."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _HEAD = struct.Struct(">BI")
 
 
 def envelope(flags: int, data: bytes) -> bytes:
-    """One message in its envelope."""
+    """Returns one message in its envelope."""
     return _HEAD.pack(flags, len(data)) + data
 
 
 class Envelopes:
-    """The envelopes of a body, however it was cut into pieces."""
+    """Yields the envelopes of a body that arrives in any pieces."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces

@@ -1,4 +1,4 @@
-"""gRPC by grpcio itself: the measure of all other faces."""
+"""gRPC by grpcio itself: the reference for all other faces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.parity.outcome import (
 
 
 class GrpcFace:
-    """A channel to the kitchen."""
+    """Opens a channel to the kitchen."""
 
     def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class GrpcFace:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method through the channel."""
+        """Calls a method through the channel."""
         call = await self._begin(method, requests, tuple(metadata), seconds)
         answers: list[Message] = []
         try:

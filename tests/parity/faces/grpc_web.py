@@ -1,6 +1,6 @@
-"""gRPC-Web, binary and text, as grpc's PROTOCOL-WEB.md has it.
+"""gRPC-Web, binary and text, by grpc's PROTOCOL-WEB.md.
 
-It knows no codec of the gateway's.
+It uses none of the gateway's codecs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class GrpcWebFace:
         self._type = f"application/grpc-web{'-text' if text else ''}+proto"
 
     def can(self, method: MethodDescriptor, *, duplex: bool = False) -> bool:
-        """The protocol knows unary calls and server streams."""
+        """The protocol has unary calls and server streams."""
         return not method.client_streaming
 
     async def call(
@@ -45,7 +45,7 @@ class GrpcWebFace:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method by POST."""
+        """Calls a method by POST."""
         headers: Headers = [("content-type", self._type), ("x-grpc-web", "1"), *wire_metadata(metadata)]
         if self._text:
             headers.append(("accept", self._type))
@@ -73,7 +73,7 @@ class GrpcWebFace:
             if on_answer:
                 await on_answer(answers[-1])
         headers = response.headers
-        if not trailers:  # "Trailers-Only": everything came with the headers
+        if not trailers:  # "Trailers-Only": the headers contain everything
             assert not answers
             headers, trailers = [], headers
         status = dict(trailers)
@@ -89,7 +89,7 @@ class GrpcWebFace:
 
 
 def wire_metadata(metadata: Metadata) -> Headers:
-    """Metadata as headers, binary values in base64 without padding."""
+    """Returns metadata as headers, binary values in base64 without padding."""
     return [
         (key, base64.b64encode(value).rstrip(b"=").decode() if isinstance(value, bytes) else value)
         for key, value in metadata
@@ -108,7 +108,7 @@ def _trailers(block: bytes) -> Headers:
 
 
 async def _decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Base64 as it comes: groups of four, of which any may be padded, as each frame may be encoded by itself."""
+    """Decodes base64 piece by piece: any group of four may be padded, since each frame may be encoded separately."""
     rest = b""
     async for piece in pieces:
         rest += piece

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as RFC 9112 has it, over h11: a connection a request, the body and the response at the same time.
+"""HTTP/1.1 (RFC 9112) over h11: one connection per request, body and response at the same time.
 
 It knows no protocol above HTTP.
 """
@@ -18,12 +18,12 @@ Body = AsyncIterator[bytes] | bytes
 
 
 class Cut(Exception):
-    """The response was broken off before its end."""
+    """The response ended too early."""
 
 
 @dataclass(kw_only=True)
 class Response:
-    """A response whose body is still to be read; the trailers are there behind it."""
+    """A response whose body is not read yet; its trailers are known after the body."""
 
     status: int
     headers: Headers
@@ -31,22 +31,22 @@ class Response:
     trailers: Headers = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
-        """One header's value."""
+        """Returns one header's value."""
         return next((value for key, value in self.headers if key == name), None)
 
     async def read(self) -> bytes:
-        """The whole body. Raises `Cut`."""
+        """Returns the whole body. Raises `Cut`."""
         return b"".join([piece async for piece in self.body])
 
 
 async def iterate(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Pieces that are there already."""
+    """Yields pieces that exist already."""
     for piece in pieces:
         yield piece
 
 
 def text(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """Headers as text."""
+    """Returns headers as text."""
     return [(name.decode().lower(), value.decode("latin-1")) for name, value in headers]
 
 
