@@ -87,7 +87,7 @@ class Judge:
         self.count(thrown, str(status))
         text = body[:65536].decode("latin-1")
         self.leaks(thrown, text)
-        if status < 500 or status in _MEANT_STATUS or self._told(thrown, text):
+        if status < 500 or status in _MEANT_STATUS or self._intended(thrown, text):
             return
         if '"metadata"' in text and '"error"' not in text and '"peer"' in text:
             return  # Inspect answers with the requested status
@@ -97,7 +97,7 @@ class Judge:
         """Judges the end of a call over an RPC protocol."""
         self.count(thrown, code)
         self.leaks(thrown, message)
-        if code in SERVER_CODES and not self._told(thrown, message):
+        if code in SERVER_CODES and not self._intended(thrown, message):
             self.fault(thrown, f"a call that ended with {code}: {message[:500]!r}")
 
     def leaks(self, thrown: Input, text: str) -> None:
@@ -105,7 +105,7 @@ class Judge:
         if _LEAKED.search(text) and MEANT not in text:
             self.fault(thrown, f"an answer that shows the inside: {text[:500]!r}")
 
-    def _told(self, thrown: Input, text: str) -> bool:
+    def _intended(self, thrown: Input, text: str) -> bool:
         """Whether the failure is intended, or the log will explain it."""
         found = _ERROR_ID.search(text)
         if found:

@@ -1,4 +1,4 @@
-"""HTTP/2 as RFC 9113 has it, over h2 with prior knowledge: a connection a request, both directions at once.
+"""HTTP/2 (RFC 9113) over the h2 package with prior knowledge: one connection per request, both directions at once.
 
 It knows no protocol above HTTP.
 """
@@ -22,14 +22,14 @@ from tests.parity.faces.http1 import Body, Cut, Headers, Response, iterate, text
 
 @dataclass(frozen=True)
 class Http2:
-    """Requests to one port of this machine."""
+    """Sends requests to one port of this machine."""
 
     port: int
     version = "2"
 
     @asynccontextmanager
     async def exchange(self, verb: str, target: str, headers: Headers, body: Body = b"") -> AsyncIterator[Response]:
-        """One request; leaving the block before its end resets the stream, which is how HTTP/2 cancels."""
+        """Makes one request; leaving the block before its end resets the stream, as HTTP/2 cancels."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         stream = _Stream(reader, writer)
         authority = f"127.0.0.1:{self.port}"
@@ -61,7 +61,7 @@ class _Stream:
         self._ended = False
 
     async def send(self, head: Headers, body: Body) -> None:
-        """The request, no faster than the server grants."""
+        """Sends the request as fast as the server's windows allow."""
         self._connection.send_headers(self._id, head, end_stream=body == b"")
         if isinstance(body, bytes):
             if body:
@@ -87,7 +87,7 @@ class _Stream:
         await self._flush()
 
     async def read(self) -> None:
-        """What comes, until the connection ends."""
+        """Handles received data until the connection ends."""
         try:
             while data := await self._reader.read(65536):
                 for event in self._connection.receive_data(data):
@@ -102,7 +102,7 @@ class _Stream:
             self._events.put_nowait(None)
 
     async def response(self) -> Response:
-        """The response's head."""
+        """Returns the response's head."""
         while not isinstance(event := await self._event(), h2.events.ResponseReceived):
             pass
         headers = [(bytes(name), bytes(value)) for name, value in event.headers]
@@ -133,7 +133,7 @@ class _Stream:
         return event
 
     def reset(self) -> None:
-        """Tell the server that nobody waits for the rest."""
+        """Resets the stream, so that the server stops sending."""
         if not self._ended:
             with contextlib.suppress(h2.exceptions.ProtocolError):
                 self._connection.reset_stream(self._id, h2.errors.ErrorCodes.CANCEL)

@@ -1,6 +1,6 @@
-"""REST as TRANSCODING has it for whoever calls: bound by the annotation, streams in one of three framings.
+"""REST by the rules in docs/rest.md: bound by the annotation, streams in one of three framings.
 
-It knows no codec of the gateway's.
+It uses none of the gateway's codecs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RestFace:
         """Every annotated method; three framings differ only in streams."""
         if self._framing != "ndjson" and not method.server_streaming and not method.client_streaming:
             return False
-        # An element of an array ends where the next one begins, so that a conversation has to be in lines.
+        # An element of an array ends where the next one begins, so a conversation needs lines.
         return bool(rules(method)) and not (duplex and self._framing == "array")
 
     async def call(
@@ -51,10 +51,10 @@ class RestFace:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method by its annotation."""
+        """Calls a method by its annotation."""
         described = outcome.method_of(method)
         first = await anext(requests, None)
-        # A stream without a request is bound by an empty one, of which nothing is sent.
+        # A stream without a request is bound by an empty one, which is not sent.
         bound = bind(described, first if first is not None else outcome.request_class(method)())
         headers = [
             *wire_metadata(metadata),
@@ -100,7 +100,7 @@ class RestFace:
         ended: bool | dict[str, Any] = False
         try:
             async for value in _READERS[self._framing](response.body):
-                assert not ended, "something came behind the end"
+                assert not ended, "data followed the end"
                 if value is None:
                     ended = True
                 elif set(value) == {"error"}:
@@ -144,7 +144,7 @@ def _message(method: MethodDescriptor, value: Any) -> Message:
 
 
 def _whole(method: MethodDescriptor, value: Any) -> Any:
-    """The response; a `response_body` goes back to the field it was taken from."""
+    """Returns the response; a `response_body` becomes the value of its field again."""
     field = rules(method)[0].response_body
     return outcome.printed(_message(method, {field: value} if field else value))
 
@@ -178,7 +178,7 @@ async def _all(first: Message | None, rest: AsyncIterator[Message]) -> AsyncIter
             yield message
 
 
-# The readers give each element as it comes, and None at a clean end.
+# The readers yield each element as it arrives, and None at a clean end.
 
 
 async def _read_array(pieces: AsyncIterator[bytes]) -> AsyncIterator[Any]:

@@ -1,6 +1,6 @@
-"""WebSocket as docs have it: a frame a message, by subprotocol JSON or protobuf, metadata in the first frame.
+"""WebSocket by docs/streams.md: one frame per message, JSON or protobuf by subprotocol, metadata in the first frame.
 
-It knows no codec of the gateway's.
+It uses none of the gateway's codecs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class WebSocketFace:
-    """One subprotocol; at the method's REST path, or at its gRPC path where `by_name` is set."""
+    """One subprotocol, at the method's REST path, or at its gRPC path if `by_name` is set."""
 
     def __init__(self, port: int, encoding: Encoding, *, by_name: bool = False) -> None:
         self.name = f"websocket-{encoding}{'-by-name' if by_name else ''}"
@@ -50,7 +50,7 @@ class WebSocketFace:
         seconds: float | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Outcome:
-        """Call a method; metadata goes and comes in frames, as a browser has to have it."""
+        """Calls a method; metadata is sent and received in frames, as browsers need it."""
         described = outcome.method_of(method)
         first = await anext(requests, None)
         target, begins_at_once = self._target(described, first)
@@ -77,7 +77,7 @@ class WebSocketFace:
             return f"{outcome.path_of(method.name)}?{frame}", False
         request = first if first is not None else outcome.request_class(method.name)()
         bound = bind(method, request)
-        # A binding without a body has all of its request in the path and the query.
+        # A binding without a body has its whole request in the path and the query.
         return f"{bound.target}{'&' if '?' in bound.target else '?'}{frame}", not choose(method, request).body
 
     async def _send(self, socket: ClientConnection, first: Message | None, rest: AsyncIterator[Message]) -> None:
@@ -88,7 +88,7 @@ class WebSocketFace:
                 await socket.send(self._encode(message))
             await socket.send("")
         except ConnectionClosed:
-            pass  # the reader tells why
+            pass  # the reader raises the reason
 
     def _encode(self, message: Message) -> str | bytes:
         if self._encoding == "json":
@@ -124,7 +124,7 @@ async def _frames(socket: ClientConnection) -> AsyncIterator[str | bytes]:
 
 
 def _told(frame: str | bytes) -> dict[str, Any] | None:
-    """What a text frame tells beside the messages."""
+    """Returns the content of a text frame that is not a message."""
     if isinstance(frame, bytes):
         return None
     value = json.loads(frame)
