@@ -29,10 +29,11 @@ def test_every_setting_is_on_the_page_once() -> None:
 
 
 def test_a_services_comments_become_meanings(tmp_path: Path) -> None:
-    (tmp_path / "bakery").mkdir()
+    for name in ("bakery", "kit"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "kit" / "settings.py").write_text("KIB = 1024\n")
     settings = tmp_path / "bakery" / "settings.py"
     settings.write_text(
-        "KIB = 1024\n\n"
         "class BakerySettings:\n"
         '    """How bread is made. Raises ValueError."""\n\n'
         "    # auto: whatever is warm\n"
