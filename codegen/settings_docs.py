@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import itertools
 import re
 import sys
 import tokenize
@@ -55,7 +56,7 @@ class Section:
     rows: tuple[Row, ...]
 
 
-# The gateway's own: pydantic models, whose fields carry their docstrings.
+# The gateway's own: pydantic models, whose fields have docstrings.
 
 
 def gateway_sections() -> Iterator[Section]:
@@ -63,7 +64,7 @@ def gateway_sections() -> Iterator[Section]:
     below = []
     for kind, fields in _by_class(Settings):
         heading = "The gateway" if kind is Settings else inspect.cleandoc(kind.__doc__ or "").partition(".")[0]
-        yield Section(heading=heading, text="", rows=tuple(_row(name, field) for name, field in fields.items()))
+        yield Section(heading=heading, text="", rows=_rows(kind, fields, ""))
         below += [found for name, field in fields.items() for found in _tables(field.annotation, name)]
     for place, model in below:
         yield from _model(model, place)
@@ -79,16 +80,26 @@ def _by_class(model: type[BaseModel]) -> Iterator[tuple[type[BaseModel], dict[st
 
 
 def _model(model: type[BaseModel], place: str) -> Iterator[Section]:
-    fields = {f"{place}.{name}": field for name, field in model.model_fields.items()}
     text = inspect.cleandoc(model.__doc__ or "")
-    yield Section(heading=f"`{place}`", text=text, rows=tuple(_row(name, field) for name, field in fields.items()))
-    for name, field in fields.items():
-        for below, inner in _tables(field.annotation, name):
+    yield Section(heading=f"`{place}`", text=text, rows=_rows(model, model.model_fields, f"{place}."))
+    for name, field in model.model_fields.items():
+        for below, inner in _tables(field.annotation, f"{place}.{name}"):
             yield from _model(inner, below)
 
 
-def _row(name: str, field: FieldInfo) -> Row:
-    if not field.description:
+def _rows(model: type[BaseModel], fields: Mapping[str, FieldInfo], prefix: str) -> tuple[Row, ...]:
+    (source,) = ast.parse(inspect.getsource(model)).body
+    body = source.body if isinstance(source, ast.ClassDef) else []
+    meanings = {
+        ast.unparse(one.target): _docstring(following)
+        for one, following in itertools.pairwise([*body, None])
+        if isinstance(one, ast.AnnAssign)
+    }
+    return tuple(_row(prefix + name, field, meanings[name]) for name, field in fields.items())
+
+
+def _row(name: str, field: FieldInfo, meaning: str) -> Row:
+    if not meaning:
         raise Undocumented(name)
     bounds = [
         f"{sign} {getattr(one, attribute):g}"
@@ -97,7 +108,7 @@ def _row(name: str, field: FieldInfo) -> Row:
         if getattr(one, attribute, None) is not None
     ]
     kind = ", ".join((_kind(field.annotation), *bounds))
-    return Row(name=name, kind=kind, default=_default(field), meaning=" ".join(field.description.split()))
+    return Row(name=name, kind=kind, default=_default(field), meaning=meaning)
 
 
 def _default(field: FieldInfo) -> str:
@@ -169,12 +180,12 @@ def _kind(annotation: Any) -> str:
 
 def service_sections(folder: Path = ROOT / "services" / "artificer_services") -> Iterator[Section]:
     """Yields the settings of every service that has a `settings.py`. Raises `Undocumented`."""
-    shared = (folder / "kit" / "settings.py").read_text(encoding="utf-8")
+    shared = _constants(ast.parse((folder / "kit" / "settings.py").read_text(encoding="utf-8")))
     for path in sorted(folder.glob("*/settings.py")):
         source = path.read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
-                yield _service(path.parent.name, node, source, _constants(ast.parse(shared)))
+                yield _service(path.parent.name, node, source, shared)
 
 
 def _service(name: str, node: ast.ClassDef, source: str, shared: Mapping[str, object]) -> Section:

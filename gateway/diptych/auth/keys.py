@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..settings.auth import KEY_HASH, KEY_ID, ApiKey
 from .caller import Credentials, Principal, Refused
@@ -32,7 +32,7 @@ CHECK_SECONDS = 1.0
 """How often the file is looked at, at most."""
 
 _UNKNOWN = "the API key is not known"
-_TABLES = TypeAdapter(dict[str, ApiKey])
+_TABLES = TypeAdapter(dict[str, ApiKey], config=ConfigDict(defer_build=True))
 
 
 class KeyFileError(ValueError):

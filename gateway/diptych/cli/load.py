@@ -48,9 +48,7 @@ class _Environment(EnvSettingsSource):
 class _Edge(BaseSettings, Settings):
     """The settings as the edge reads them; the gateway is given a plain `Settings`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     @classmethod
     def settings_customise_sources(

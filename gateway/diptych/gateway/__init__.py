@@ -16,24 +16,22 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import grpc
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
-from .. import capacity, openapi, process
-from ..auth import Auth, Authenticator, Dependency
-from ..http_server import Faces, Life, make_app
-from ..limits import Limiting
-from ..methods import Handler, Method, MethodTable
-from ..readiness import Check, Readiness, ServiceCheck
-from ..rpc_server import check
-from ..rules import Binding, bindings
-from ..settings import MIB, Settings
-from ..telemetry.setup import Telemetry
-from ..tls import CertificateReloader
-from .listeners import Listeners, SharedSockets
-from .served import Served
+from .. import process
 
+# Importing the rest takes as long as grpc and FastAPI together (bench/imports.py), so it waits for the first gateway.
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from ..auth import Authenticator, Dependency
+    from ..http_server import Faces, Life
+    from ..methods import Handler, Method, MethodTable
+    from ..readiness import Check, ServiceCheck
+    from ..rules import Binding
+    from ..settings import Settings
     from ..telemetry.exposition import Collector
+    from .listeners import Listeners, SharedSockets
+    from .served import Served
 
 logger = logging.getLogger("diptych")
 
@@ -69,6 +67,15 @@ class Gateway(grpc.aio.Server):
         unbound: Literal["none", "auto"] = "none",
         collectors: Sequence[Collector] = (),
     ) -> None:
+        from .. import capacity
+        from ..auth import Auth
+        from ..http_server import make_app
+        from ..limits import Limiting
+        from ..methods import MethodTable
+        from ..readiness import Readiness
+        from ..settings import Settings
+        from ..telemetry.setup import Telemetry
+
         self.settings = capacity.bounded(settings or Settings())
         self._interceptors = tuple(interceptors)
         self.limits = Limiting(self.settings, capacity.bytes_in_flight(self.settings))
@@ -139,6 +146,8 @@ class Gateway(grpc.aio.Server):
 
     def bindings(self) -> list[tuple[Method, Binding]]:
         """Every binding of every registered method, in the order of the protos. Raises `RuleError`."""
+        from ..rules import bindings
+
         return [
             (method, binding)
             for method in self._methods
@@ -161,6 +170,8 @@ class Gateway(grpc.aio.Server):
 
     def _build(self) -> Served:
         if self._served is None:
+            from .served import Served
+
             self._served = Served(
                 self._methods,
                 self.bindings(),
@@ -176,6 +187,8 @@ class Gateway(grpc.aio.Server):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of everything on the HTTP face."""
         if self._document is None:
+            from .. import openapi
+
             own = openapi.document(
                 self.bindings(),
                 settings=self.settings,
@@ -205,6 +218,8 @@ class Gateway(grpc.aio.Server):
             if not self._entered:
                 self._telemetry.start()
                 if self._lifespan is not None:
+                    from ..http_server import Life
+
                     life = Life(self._lifespan(self.app))
                     self._state = await life.enter()
                     self._life = life
@@ -236,6 +251,10 @@ class Gateway(grpc.aio.Server):
 
     async def start(self) -> None:
         """Bind the ports and serve. Raises OSError where a port is taken, `RuleError` where a contract is wrong."""
+        from ..rpc_server import check
+        from ..tls import CertificateReloader
+        from .listeners import Listeners
+
         if self._listeners is not None:
             raise RuntimeError("the gateway is started already")
         check(self.settings)
@@ -262,6 +281,8 @@ class Gateway(grpc.aio.Server):
 
         Without `rpc` the gRPC port, where an engine binds it by itself, is shared by SO_REUSEPORT.
         """
+        from .listeners import SharedSockets
+
         self._shared = SharedSockets(http, rpc)
 
     async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket] = ()) -> None:
@@ -356,6 +377,8 @@ class Gateway(grpc.aio.Server):
         """
         if stopping is not None:
             self._on_stop = (*self._on_stop, stopping)
+
+        from ..settings import MIB
 
         def serving() -> None:
             logger.info("%s", self._started())

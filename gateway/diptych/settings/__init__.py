@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from .auth import AuthSettings
 from .limits import LimitsSettings
@@ -25,9 +25,6 @@ MIB = 1024 * 1024
 
 class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Everything about a gateway that is not code. In code it reads no environment."""
-
-    # What is wrong with a setting is told without its value, which may be a secret.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
@@ -104,14 +101,14 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     api_version: str = ""
     """The API's version in the OpenAPI document; the version of the `diptych` package unless it is set."""
 
-    telemetry: TelemetrySettings = TelemetrySettings()
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     """Metrics, logs and traces."""
 
-    auth: AuthSettings = AuthSettings()
+    auth: AuthSettings = Field(default_factory=AuthSettings)
     """Who may call: API keys, tokens and client certificates, and what each method asks."""
-    limits: LimitsSettings = LimitsSettings()
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
     """How often and how much at once may be called."""
-    readiness: ReadinessSettings = ReadinessSettings()
+    readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)
     """How the checks of readiness are asked."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """What the services themselves take, a table a service; the library passes it on unread."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, SecretStr, model_validator
+
+from .table import SettingsTable
 
 Algorithm = Literal[
     "HS256",
@@ -50,12 +52,7 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """One pattern or several: `/package.Service/Method`, or a beginning of it followed by `*`."""
 
 
-class _Table(BaseModel):
-    # What is wrong with a secret is told without the secret.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-
-class ApiKey(_Table):
+class ApiKey(SettingsTable):
     """One static API key; the key itself is kept nowhere."""
 
     hash: SecretStr
@@ -74,7 +71,7 @@ class ApiKey(_Table):
         return self
 
 
-class JwtSettings(_Table):
+class JwtSettings(SettingsTable):
     """JSON Web Tokens of one issuer; those of several are authenticators given to the gateway in code."""
 
     issuer: str = Field(min_length=1)
@@ -151,7 +148,7 @@ class JwtSettings(_Table):
                 raise ValueError(f"secret is shorter than {need} bytes")
 
 
-class CertificateRule(_Table):
+class CertificateRule(SettingsTable):
     """Client certificates that stand for a caller; exactly one of `san` and `common_name` is set.
 
     In a pattern `*` stands for characters other than a dot and a slash, `**` for any.
@@ -175,7 +172,7 @@ class CertificateRule(_Table):
         return self
 
 
-class AuthRule(_Table):
+class AuthRule(SettingsTable):
     """What some methods ask of a caller who is known. The most specific rule for a method is its only one."""
 
     methods: Patterns = Field(min_length=1)
@@ -186,7 +183,7 @@ class AuthRule(_Table):
     """Roles of which a caller has to have one."""
 
 
-class AuthSettings(_Table):
+class AuthSettings(SettingsTable):
     """Who may call. With no authenticator set, anybody may; with one, only known callers, but for public methods."""
 
     api_keys: Mapping[str, ApiKey] = Field(default_factory=dict)

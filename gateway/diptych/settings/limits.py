@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from .auth import PATTERN, Patterns
+from .table import SettingsTable
 
 By = Literal["principal", "address", "method"]
 
@@ -43,12 +44,7 @@ def _check(text: str | None, name: str) -> None:
         raise ValueError(f"{name} is no such thing as 100/minute or 5 per 10 seconds")
 
 
-class _Table(BaseModel):
-    # What is wrong with a setting is told without its value: a storage's address may hold a password.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-
-class LimitRule(_Table):
+class LimitRule(SettingsTable):
     """A rule for some methods: `rate`, `concurrent` or both. All rules that name a method count for it."""
 
     name: str | None = None
@@ -82,7 +78,7 @@ class LimitRule(_Table):
         return self
 
 
-class LimitsSettings(_Table):
+class LimitsSettings(SettingsTable):
     """Limits of calls on every face. Without rules and caps nothing is limited, and nothing is counted."""
 
     rules: tuple[LimitRule, ...] = ()

@@ -7,7 +7,9 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from .table import SettingsTable
 
 Network = IPv4Network | IPv6Network
 
@@ -21,10 +23,8 @@ Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """A list of texts without commas, or one text with commas between."""
 
 
-class ListeningSettings(BaseModel):
+class ListeningSettings(SettingsTable):
     """Time-outs, limits and proxies of the HTTP listener."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     handshake_seconds: float = Field(default=10.0, gt=0)
     """How long a client may take for its TLS handshake, on either listener."""

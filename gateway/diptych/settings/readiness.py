@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .table import SettingsTable
 
 
-class ReadinessSettings(BaseModel):
+class ReadinessSettings(SettingsTable):
     """How what a gateway depends on is looked at: for `/readyz`, for grpc.health.v1, for metrics."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     timeout_seconds: float = Field(default=5.0, gt=0)
     """How long a check may take before it counts as failed."""

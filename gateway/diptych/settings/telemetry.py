@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .table import SettingsTable
 
 # From what an in-process call takes to what a client waits for at most; Prometheus' own begin at five milliseconds.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class TelemetrySettings(BaseModel):
+class TelemetrySettings(SettingsTable):
     """Metrics, logs and traces."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     metrics: bool = True
     """Counts calls, and serves the counts on `/metrics` of the HTTP port, or on `metrics_port` where that is set."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .table import SettingsTable
 
 
-class TlsSettings(BaseModel):
+class TlsSettings(SettingsTable):
     """TLS of both listeners."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     tls_certificate: Path | None = None
     """The certificate chain both listeners show, PEM; without it they speak plain text."""

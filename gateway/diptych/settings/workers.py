@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .table import SettingsTable
 
 
-class WorkersSettings(BaseModel):
+class WorkersSettings(SettingsTable):
     """Worker processes under a supervisor."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     workers: int = Field(default=1, gt=0, le=512)
     """Processes that `diptych serve` runs on the same ports, replaces and reloads; with 1 there is no supervisor."""
