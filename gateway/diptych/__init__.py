@@ -13,10 +13,10 @@ __all__ = ["Authenticator", "Credentials", "Gateway", "Principal", "Refused", "S
 
 _ROOM = {"Gateway": "gateway", "ServiceCheck": "readiness", "Settings": "settings"}
 
-if not TYPE_CHECKING:  # or a type checker would believe in every name
+if not TYPE_CHECKING:  # a type checker would accept every name of a module with `__getattr__`
 
     def __getattr__(name: str) -> Any:
-        """Import on first use: the supervisor of the workers lives in this package and needs none of it."""
+        """Imports a name on first use: the workers' supervisor is in this package and needs none of them."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(importlib.import_module(f".{_ROOM.get(name, 'auth')}", __name__), name)

@@ -1,6 +1,6 @@
-"""Addresses of listeners: which only this machine reaches, and the error of one that cannot be bound.
+"""Addresses of listeners: whether only this machine reaches one, and the error of a failed bind.
 
-It knows the standard library only, as the workers' supervisor does.
+It uses the standard library only, since the workers' supervisor imports it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def is_loopback(host: str) -> bool:
 
 
 def cannot_listen(setting: str, host: str, port: int, error: OSError | None = None) -> OSError:
-    """The error of a bind that failed; `setting` begins the names of the settings, `http` for `http_port`.
+    """Returns the error of a failed bind; `setting` is the prefix of the settings' names, such as `http`.
 
-    Without `error` the system's reason is unknown: grpcio does not pass it on.
+    `error` is None if the system's reason is unknown: grpcio does not pass it on.
     """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason = "the address is in use or is not this machine's" if error is None else error.strerror or str(error)
-    told = f"cannot listen on {where}, set by {setting}_host and {setting}_port: {reason}"
+    message = f"cannot listen on {where}, set by {setting}_host and {setting}_port: {reason}"
     if error is not None and error.errno == errno.EADDRINUSE:
-        told += f"; stop the program that listens there, or set another {setting}_port"
-    return OSError(told)
+        message += f"; stop the program that listens there, or set another {setting}_port"
+    return OSError(message)

@@ -1,6 +1,6 @@
-"""What this process may hold: connections and bytes of requests, from its memory and its file descriptors.
+"""Default limits of connections and request bytes, derived from memory and file descriptors.
 
-It knows no call. Measured once, when a gateway is made.
+It knows no call. The values are read once, when a gateway is made.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from .settings import Settings
 
 _CGROUPS = Path("/sys/fs/cgroup")
-# An idle connection holds at most 36 KiB (a WebSocket; bench/PRODUCTION_RESULTS.md).
+# An idle connection takes up to 36 KiB (a WebSocket; bench/PRODUCTION_RESULTS.md); the rest is for a busy one.
 _CONNECTION_BYTES = 64 * 1024
 _FEWEST_CONNECTIONS = 64
 
 
 def bounded(settings: Settings) -> Settings:
-    """The settings with `max_connections` set.
+    """Returns the settings with `max_connections` set.
 
     Its default is what fits into an eighth of the memory, and into three quarters of the file descriptors, since
-    servicers open some as well.
+    servicers need some too.
     """
     if settings.max_connections is not None:
         return settings
@@ -32,22 +32,22 @@ def bounded(settings: Settings) -> Settings:
 
 
 def bytes_in_flight(settings: Settings) -> int:
-    """`limits.max_bytes_in_flight`; its default is a quarter of the memory, and at least one largest body.
+    """Returns `limits.max_bytes_in_flight`; its default is a quarter of the memory, and at least one largest body.
 
-    A quarter, since a request is held as bytes and as a message, and its response beside them.
+    A quarter, because a request is in memory as bytes and as a message, and its response with it.
     """
     set_by_user = settings.limits.max_bytes_in_flight
     return set_by_user or max(settings.largest_body, memory() // settings.workers // 4)
 
 
 def memory() -> int:
-    """Bytes that this process may use: the machine's, or less where a control group says so."""
+    """Returns the bytes that this process may use: the machine's memory, or the control group's limit if lower."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(machine, *_limits(_CGROUPS, Path("/proc/self/cgroup")), machine)
 
 
 def _limits(root: Path, own: Path) -> Iterator[int]:
-    """The limits of this process's control group and of all above it; both versions of the kernel's interface."""
+    """Yields the limits of this process's control group and of its ancestors, in versions 1 and 2."""
     for line in _text(own).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -57,7 +57,7 @@ def _limits(root: Path, own: Path) -> Iterator[int]:
         else:
             continue
         group = base / path.lstrip("/")
-        # Within a container the path may be the host's: the root of the mount is the container's own group then.
+        # In a container the path may be the host's; the root of the mount is then the container's own group.
         for one in (group, *group.parents):
             if one.is_relative_to(base) and (text := _text(one / name).strip()).isdecimal():
                 yield int(text)
@@ -71,6 +71,6 @@ def _text(path: Path) -> str:
 
 
 def descriptors() -> int:
-    """Files and sockets that this process may have open."""
+    """Returns how many files and sockets this process may open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft

@@ -1,6 +1,6 @@
-"""Optional dependencies: what needs one and lacks it fails at start, with the name of the extra to install.
+"""Optional dependencies: a missing one stops the start with an error that names the extra to install.
 
-It knows no setting; who needs an extra names its own.
+It knows no setting; callers pass the name.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import importlib
 
 
 class MissingExtra(Exception):
-    """A library that a setting needs and that is not installed; says what to install."""
+    """A library that a setting needs is not installed; the message says what to install."""
 
 
 def need(what: str, library: str, extra: str, *modules: str) -> None:
-    """Raises `MissingExtra` where one of `modules` cannot be imported; `what` is mostly a setting."""
+    """Raises `MissingExtra` if one of `modules` cannot be imported; `what` names the setting or command."""
     try:
         for module in modules:
             importlib.import_module(module)

@@ -92,11 +92,11 @@ async def test_the_holder_is_known_by_its_key() -> None:
     ids=["short", "long", "upper", "foreign", "empty", "prefix", "id", "other-id", "unknown-id", "not-ascii"],
 )
 async def test_another_key_is_nobodys(wrong: str) -> None:
-    assert await refused(ApiKeys({"ci": kept(OWN), "other": kept(FOREIGN)}), wrong) == "the API key is not known"
+    assert await refused(ApiKeys({"ci": kept(OWN), "other": kept(FOREIGN)}), wrong) == "unknown API key"
 
 
 async def test_a_key_whose_settings_have_another_id_is_nobodys() -> None:
-    assert await refused(ApiKeys({"renamed": kept(OWN)}), OWN) == "the API key is not known"
+    assert await refused(ApiKeys({"renamed": kept(OWN)}), OWN) == "unknown API key"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_keys_in_a_file_come_and_go(tmp_path: Path, monkeypatch: pytest.Mo
     write(path, ci=OWN, second=second)
     assert await holder(keys, second) == "second"
     write(path, second=second)
-    assert await refused(keys, OWN) == "the API key is not known"
+    assert await refused(keys, OWN) == "unknown API key"
     assert await holder(keys, second) == "second"
     assert await holder(keys, FOREIGN) == "fixed"
 
@@ -160,7 +160,7 @@ async def test_a_broken_file_takes_no_keys_away(
         path.write_text(text)
         with caplog.at_level(logging.ERROR, "diptych.auth"):
             assert await holder(keys, OWN) == "ci"
-        assert "the keys read before stay in force" in caplog.text
+        assert "the keys read before stay in use" in caplog.text
         assert OWN not in caplog.text
         caplog.clear()
     path.unlink()

@@ -47,17 +47,17 @@ def test_rates_are_read_as_people_write_them(rate: str, calls: int, seconds: int
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"rules": [{}]}, "one of rate and concurrent is needed"),
-        ({"rules": [{"rate": "many/minute"}]}, "no such thing as 100/minute"),
-        ({"rules": [{"rate": "0/minute"}]}, "no such thing as 100/minute"),
-        ({"rules": [{"rate": "5/fortnight"}]}, "no such thing as 100/minute"),
+        ({"rules": [{}]}, "a rule needs rate, concurrent or both"),
+        ({"rules": [{"rate": "many/minute"}]}, "expected a rate such as 100/minute"),
+        ({"rules": [{"rate": "0/minute"}]}, "expected a rate such as 100/minute"),
+        ({"rules": [{"rate": "5/fortnight"}]}, "expected a rate such as 100/minute"),
         ({"rules": [{"concurrent": 0}]}, "greater than 0"),
-        ({"rules": [{"rate": "1/second", "methods": "GetDish"}]}, "neither /package.Service/Method"),
-        ({"rules": [{"rate": "1/second", "methods": []}]}, "neither /package.Service/Method"),
+        ({"rules": [{"rate": "1/second", "methods": "GetDish"}]}, "expected /package.Service/Method"),
+        ({"rules": [{"rate": "1/second", "methods": []}]}, "expected /package.Service/Method"),
         ({"rules": [{"rate": "1/second", "by": ["method", "method"]}]}, "twice"),
         ({"rules": [{"rate": "1/second", "by": "weather"}]}, "principal"),
-        ({"rules": [{"rate": "1/second", "name": 'a"b'}]}, "name is letters"),
-        ({"storage_url": "memcached://127.0.0.1"}, "storage_url begins with"),
+        ({"rules": [{"rate": "1/second", "name": 'a"b'}]}, "invalid name; expected at most 63 letters"),
+        ({"storage_url": "memcached://127.0.0.1"}, "storage_url; expected one that begins with redis://"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
@@ -76,13 +76,16 @@ def test_a_storage_s_password_is_shown_nowhere() -> None:
 @pytest.mark.parametrize(
     ("limits", "why"),
     [
-        ({"rules": [{"rate": "1/second", "methods": f"{SERVICE}/Nothing"}]}, f"nobody serves {SERVICE}/Nothing"),
-        ({"rules": [{"rate": "1/second", "methods": "/other.*"}]}, r"nobody serves /other\.\*"),
+        (
+            {"rules": [{"rate": "1/second", "methods": f"{SERVICE}/Nothing"}]},
+            f"no served method matches {SERVICE}/Nothing",
+        ),
+        ({"rules": [{"rate": "1/second", "methods": "/other.*"}]}, r"no served method matches /other\.\*"),
         (
             {"rules": [{"rate": "1/second", "name": "one"}, {"rate": "2/second", "name": "one"}]},
-            "two rules are called one",
+            "two rules have the name 'one'",
         ),
-        ({"max_bytes_in_flight": 1000}, "max_bytes_in_flight is 1000, and one body may have 16777216 bytes"),
+        ({"max_bytes_in_flight": 1000}, "max_bytes_in_flight is 1000, but one body may have 16777216 bytes"),
     ],
 )
 def test_what_names_nothing_is_refused_at_the_start(limits: dict[str, Any], why: str) -> None:
@@ -219,7 +222,7 @@ def _command(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_says_what_to_mend_in_one_line() -> None:
     serving = _command("serve")
-    assert (serving.returncode, serving.stderr) == (1, "diptych: limits: nobody serves /nobody.Serves/*\n")
+    assert (serving.returncode, serving.stderr) == (1, "diptych: limits: no served method matches /nobody.Serves/*\n")
 
 
 async def _dishes(http: httpx2.AsyncClient, times: int) -> list[int]:

@@ -20,12 +20,12 @@ _WORKER = """
 import sys
 from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from diptych.telemetry.multiprocess import Shared
+from diptych.telemetry.multiprocess import SharedMetrics
 folder, worker, calls, end = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 registry = CollectorRegistry()
 Counter("calls", "Calls.", ["code"], registry=registry).labels("OK").inc(calls)
 Gauge("running", "Running.", registry=registry).set(calls)
-shared = Shared(registry.collect, folder, worker)
+shared = SharedMetrics(registry.collect, folder, worker)
 shared.open()
 print("written", flush=True)
 sys.stdin.readline()

@@ -407,5 +407,5 @@ async def test_no_origin_is_let_in_by_default(served: Served) -> None:
 
 
 def test_credentials_need_origins_by_name() -> None:
-    with pytest.raises(ValueError, match="cors_credentials needs cors_origins named one by one"):
+    with pytest.raises(ValueError, match="cors_credentials needs each origin listed in cors_origins"):
         Settings(cors_origins=("*",), cors_credentials=True)

@@ -130,16 +130,16 @@ LATER = NOW + 86400  # later than the last test of a run, since these tokens are
 CASES = [
     Case(name="none", reason="CREDENTIALS_MISSING"),
     Case(name="other-scheme", metadata=(("authorization", "Basic YTpi"),), reason="CREDENTIALS_MISSING"),
-    Case(name="bad-key", metadata=(("x-api-key", f"{KEY}x"),), message="the API key is not known"),
-    Case(name="key-of-nobody", metadata=(("x-api-key", REVOKED),), message="the API key is not known"),
-    Case(name="empty-key", metadata=(("x-api-key", ""),), message="the API key is not known"),
+    Case(name="bad-key", metadata=(("x-api-key", f"{KEY}x"),), message="unknown API key"),
+    Case(name="key-of-nobody", metadata=(("x-api-key", REVOKED),), message="unknown API key"),
+    Case(name="empty-key", metadata=(("x-api-key", ""),), message="unknown API key"),
     Case(name="expired-key", metadata=(("x-api-key", EXPIRED),), message="the API key has expired"),
     Case(name="bad-token", metadata=bearer(forged()), message="the token is not valid"),
     Case(name="expired-token", metadata=bearer(token(exp=NOW - 99)), message="the token has expired"),
     Case(
         name="wrong-audience", metadata=bearer(token(aud="x", exp=LATER)), message="the token is for another audience"
     ),
-    Case(name="wrong-issuer", metadata=bearer(token(iss="x", exp=LATER)), message="the token is by another issuer"),
+    Case(name="wrong-issuer", metadata=bearer(token(iss="x", exp=LATER)), message="the token is from another issuer"),
     Case(name="two-kinds", metadata=(*bearer(token(scope="cook", exp=LATER)), ("x-api-key", KEY))),
     Case(name="no-scope-key", metadata=(("x-api-key", WEAK),), code="PERMISSION_DENIED", reason="SCOPE_MISSING"),
     Case(name="no-scope-token", metadata=bearer(token(exp=LATER)), code="PERMISSION_DENIED", reason="SCOPE_MISSING"),

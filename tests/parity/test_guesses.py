@@ -67,6 +67,6 @@ async def test_pages_and_calls_of_an_address_share_one_count() -> None:
 
 @pytest.mark.parametrize("rate", ["often", "0/minute", "20"])
 def test_an_invalid_rate_is_reported_without_its_value(rate: str) -> None:
-    with pytest.raises(ValueError, match="wrong_credentials is no such thing as 100/minute") as told:
+    with pytest.raises(ValueError, match="invalid wrong_credentials; expected a rate such as 100/minute") as told:
         LimitsSettings(wrong_credentials=rate)
     assert f"'{rate}'" not in str(told.value)

@@ -1,7 +1,7 @@
-"""Who calls, and what it may: authenticators, what each method asks, and the interceptor that holds one to the other.
+"""Authentication and authorization: authenticators, what each method requires, and the interceptor that enforces it.
 
-The door is `Auth`, made once from settings and the user's own authenticators. It knows no face: credentials are
-metadata, or what the transport has proven, whichever protocol they came by.
+The entry point is `Auth`, made once from settings and the user's own authenticators. It knows no protocol: credentials
+are metadata, or what the transport has verified.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..methods import Handler
 from ..settings import Settings
 from .caller import Authenticator, Credentials, Principal, Refused, principal
 from .certificates import PAGE_HEADERS, Certificates
-from .interceptor import AuthInterceptor, Doorkeeper, Guesses
+from .interceptor import AuthenticatorChain, AuthInterceptor, FailureCounter
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
 from .pages import Dependency, Pages, need_of
 from .policy import AuthError, Policy
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """`Jwt`, whose library is an extra."""
+        """Imports `Jwt` on first use, since its library is an extra."""
         if name != "Jwt":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return _jwt("diptych.auth.Jwt")
@@ -63,26 +63,28 @@ _HEADERS = ("authorization", "x-api-key")
 
 
 class Auth:
-    """Everything about callers. Raises `AuthError` or `KeyFileError` where the settings cannot be meant.
+    """Authentication of one gateway. Raises `AuthError` or `KeyFileError` if the settings are inconsistent.
 
-    `guesses` counts wrong credentials.
+    `failures` counts wrong credentials.
     """
 
-    def __init__(self, settings: Settings, own: Sequence[Authenticator] = (), guesses: Guesses | None = None) -> None:
+    def __init__(
+        self, settings: Settings, own: Sequence[Authenticator] = (), failures: FailureCounter | None = None
+    ) -> None:
         self._settings = settings
         self._authenticators = [*own, *_built_in(settings)]
         self.enabled = bool(self._authenticators)
-        """Whether callers have to be known: some authenticator is set."""
+        """Whether callers must authenticate: at least one authenticator is set."""
         self._policy = Policy(settings.auth)
-        self._door = Doorkeeper(self._authenticators, guesses)
-        self._pages = Pages(self._door)
+        self._chain = AuthenticatorChain(self._authenticators, failures)
+        self._pages = Pages(self._chain)
         if settings.auth.rules and not self.enabled:
-            raise AuthError("auth: there are rules, and no authenticator to know a caller by")
+            raise AuthError("auth.rules is set, but no authenticator: set auth.api_keys, auth.jwt or auth.certificates")
         if self.enabled:
             _check_headers(settings)
 
     def check_reachable(self) -> None:
-        """Raises `AuthError` where other machines reach a listener, and nobody has said that anyone may call."""
+        """Raises `AuthError` if other machines reach a listener, with neither an authenticator nor `anonymous` set."""
         settings = self._settings
         if self.enabled or settings.auth.anonymous:
             return
@@ -99,16 +101,16 @@ class Auth:
     def interceptors(
         self, handlers: Mapping[str, Handler], threads: Executor, *, open_ended: bool
     ) -> tuple[AuthInterceptor, ...]:
-        """What goes in front of all other interceptors; nothing where nobody has to be known.
+        """Returns the interceptor that runs before all others; none without an authenticator.
 
-        `handlers` are all that are served, by `/{package.Service}/{Method}`; `open_ended` says that there are handlers
-        which are found only when they are called. Raises `AuthError` where a pattern names no method.
+        `handlers` are all handlers by `/{package.Service}/{Method}`; `open_ended` means that generic handlers may serve
+        more. Raises `AuthError` if a pattern matches no method.
         """
         if not self.enabled:
             return ()
         return (
             AuthInterceptor(
-                self._door,
+                self._chain,
                 self._policy,
                 self._policy.table(handlers, open_ended=open_ended),
                 [path for path, handler in handlers.items() if handler.request_streaming],
@@ -119,7 +121,7 @@ class Auth:
 
     @property
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
-        """How callers show who they are, as OpenAPI's security schemes by name."""
+        """OpenAPI's security schemes of the authenticators, by name."""
         found: dict[str, Mapping[str, Any]] = {}
         for authenticator in self._authenticators:
             for name, scheme in getattr(authenticator, "security_schemes", {}).items():
@@ -127,20 +129,20 @@ class Auth:
         return found
 
     def scopes(self, method: str) -> list[str] | None:
-        """The scopes that a method asks of its caller; None where anybody may call it."""
+        """Returns the scopes that a method requires; None if it needs no credentials."""
         need = self._policy.of(method)
         return None if need.public or not self.enabled else sorted(need.scopes)
 
     def require(self, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
-        """A FastAPI dependency that gives the caller, and lets nobody else in."""
+        """Returns a FastAPI dependency that yields the caller, and refuses requests without one."""
         return self._pages.dependency(need_of(scopes, roles))
 
     def guarded(self, app: ASGIApp, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> ASGIApp:
-        """The app behind the same door, for `mount`."""
+        """Returns the app behind the same authentication, for `mount`."""
         return self._pages.guarded(app, need_of(scopes, roles))
 
     async def close(self) -> None:
-        """Let go of what authenticators hold."""
+        """Closes the authenticators that have a `close()`."""
         for authenticator in self._authenticators:
             close = getattr(authenticator, "close", None)
             if close is not None:
@@ -150,22 +152,22 @@ class Auth:
 def _built_in(settings: Settings) -> list[Authenticator]:
     auth = settings.auth
     found: list[Authenticator] = []
-    # A token's form tells it from a key's, so that it is looked at first: to API keys any bearer token is a key.
+    # Tokens come first: `Jwt` passes on what does not look like a token, while `ApiKeys` treats any bearer as a key.
     if auth.jwt is not None:
         found.append(_jwt("auth.jwt")(auth.jwt))
     if auth.api_keys or auth.api_keys_file is not None:
         found.append(ApiKeys(auth.api_keys, auth.api_keys_file))
     if auth.certificates:
         if settings.tls_client_ca is None:
-            raise AuthError("auth: certificates need tls_client_ca, to ask clients for theirs and to check them by")
+            raise AuthError("auth.certificates needs tls_client_ca, which client certificates are verified against")
         found.append(Certificates(auth.certificates, settings.cors_origins))
     return found
 
 
 def _check_headers(settings: Settings) -> None:
-    """Headers that never become metadata are seen by no authenticator."""
+    # An authenticator sees only headers that become metadata.
     denied = {name.lower() for name in settings.metadata_deny}
     allowed = None if settings.metadata_allow is None else {name.lower() for name in settings.metadata_allow}
     for name in (*_HEADERS, *(PAGE_HEADERS if settings.auth.certificates else ())):
         if name in denied or (allowed is not None and name not in allowed):
-            raise AuthError(f"auth: callers send {name}, which metadata_allow or metadata_deny takes away")
+            raise AuthError(f"auth needs the header {name!r}, which metadata_allow or metadata_deny excludes")

@@ -1,6 +1,6 @@
-"""Who a caller is, what it showed, and how whoever answers asks for it.
+"""The caller: principal, credentials, and the interface of authenticators.
 
-It knows no settings, no wire and no kind of credentials.
+It knows no settings, no wire format and no kind of credentials.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ NOTE = "principal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A caller who is known.
+    """An authenticated caller.
 
-    `kind` says by what: "api-key", "jwt", "certificate", or a custom authenticator's own word. `expires`, in seconds
-    since 1970, is when the credentials stop being taken; None is never. `claims` are a token's, and are not printed.
+    `kind` is "api-key", "jwt", "certificate", or a custom authenticator's own term. `expires`, in seconds since 1970,
+    is when the credentials expire; None: never. `claims` are a token's; `repr()` leaves them out.
     """
 
     id: str
@@ -33,10 +33,10 @@ class Principal:
 
 @dataclass(slots=True, kw_only=True)
 class Credentials:
-    """What a call came with; nothing secret of it is ever printed.
+    """The credentials of one call; `repr()` leaves out the secrets.
 
     `method` is `/{package.Service}/{Method}`, or a page's path. `bearer` is the token of `authorization: Bearer`,
-    `authorization` that header whole, whatever its scheme. `origin.auth` has what a client's certificate has proven.
+    `authorization` the whole header, with any scheme. `origin.auth` holds the names of a verified client certificate.
     """
 
     method: str
@@ -48,7 +48,7 @@ class Credentials:
 
 
 class Refused(Exception):
-    """Credentials that are wrong. `reason` is told to the client, and holds nothing of what it sent."""
+    """Wrong credentials. `reason` goes to the client and must not repeat what it sent."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -56,25 +56,25 @@ class Refused(Exception):
 
 
 class Authenticator(Protocol):
-    """Tells who a caller is.
+    """Identifies callers.
 
-    Three attributes it may have besides: `needs_connection = True` where it looks at `origin.auth` or `origin.peer`,
-    which grpcio's own listener knows later than the metadata; `security_schemes`, OpenAPI's, by name; and `close()`,
-    a coroutine function awaited when the gateway stops.
+    Three more attributes are optional: `needs_connection = True` if it reads `origin.auth` or `origin.peer`, which
+    grpcio's listener knows later than the metadata; `security_schemes`, OpenAPI's, by name; and `close()`, a coroutine
+    function that is awaited when the gateway stops.
     """
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The caller; None where these credentials are none of its kind, so that the next authenticator is asked.
+        """Returns the caller; None if these are not this authenticator's credentials, so that the next one is tried.
 
-        Raises `Refused` where they are of its kind and wrong, which ends the search, and `StatusError` where they
-        cannot be checked just now.
+        Raises `Refused` if they are and they are wrong, which ends the search, and `StatusError` if they cannot be
+        checked at the moment.
         """
 
 
 def principal() -> Principal | None:
-    """The caller of the call that this runs for; None where there is none, or no authenticator is set.
+    """Returns the caller of the current call; None for an anonymous call, or without an authenticator.
 
-    For interceptors behind the gateway's own, and for servicers: `async def` ones, and plain ones in their threads.
+    For servicers, `async def` or plain, and for interceptors that run after the gateway's own.
     """
     known = origin()
     return None if known is None else known.notes.get(NOTE)

@@ -1,6 +1,6 @@
-"""Callers known by their client certificates: names the transport has proven, matched by pattern.
+"""Authentication by client certificates: verified names, matched by patterns.
 
-It knows no TLS: the listener has checked the chain, and says what it proved in `origin.auth`, in gRPC core's words.
+It knows no TLS: the listener has verified the chain, and puts the names into `origin.auth`, under gRPC core's keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..settings.auth import CertificateRule
 from .caller import Credentials, Principal, Refused
 
 PAGE_HEADERS = ("origin", "sec-fetch-site")
-"""By which a browser says whose page it asks for (Fetch Metadata)."""
+"""Headers by which a browser tells which site's page sends the request (Fetch Metadata)."""
 _SAN, _COMMON_NAME = "x509_subject_alternative_name", "x509_common_name"
 _PIECE = re.compile(r"\*\*|\*|[^*]+")
 
@@ -23,7 +23,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 class Certificates:
-    """Authenticates by the connection's certificate; it is asked last, since headers are the caller's own words."""
+    """Authenticates by the connection's certificate. It comes last, so that credentials in headers take precedence."""
 
     needs_connection = True
 
@@ -36,15 +36,15 @@ class Certificates:
         self.security_schemes = {"certificate": {"type": "mutualTLS"}}
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The caller that the certificate stands for; None where there is no certificate, or no rule for it.
+        """Returns the caller that the certificate identifies; None without a certificate or a matching rule.
 
-        Raises `Refused` where a browser shows it for a page of an origin that is not named.
+        Raises `Refused` if a browser sent it for a page of an origin that `cors_origins` does not list.
         """
         proven: Mapping[str, Iterable[bytes]] = credentials.origin.auth
         if not any(proven.get(key) for key in (_SAN, _COMMON_NAME)):
             return None
         if self._is_borrowed(credentials):
-            raise Refused("a page of another origin may not use the browser's certificate")
+            raise Refused("pages of other origins must not use the browser's certificate; add theirs to cors_origins")
         for key, pattern, rule in self._rules:
             for raw in proven.get(key, ()):
                 name = raw.decode("utf-8", "replace")
@@ -58,6 +58,6 @@ class Certificates:
         return None
 
     def _is_borrowed(self, credentials: Credentials) -> bool:
-        # A browser shows its user's certificate whoever's page asks, by forms even without CORS; but it says whose.
+        # CSRF: a browser sends its user's certificate with any page's requests, and with forms even without CORS.
         told = {key: value for key, value in credentials.metadata if key in PAGE_HEADERS}
         return told.get("sec-fetch-site") in ("cross-site", "same-site") and told.get("origin") not in self._origins

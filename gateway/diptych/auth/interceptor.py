@@ -1,4 +1,4 @@
-"""The interceptor in front of all others: who calls, and whether it may. It runs before anything of a body is read.
+"""The interceptor that runs first: it authenticates and authorizes a call before any of its body is read.
 
 It knows no kind of credentials; the authenticators do.
 """
@@ -29,31 +29,31 @@ logger = logging.getLogger("diptych.auth")
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
-class Guesses(Protocol):
-    """Counts wrong credentials by where they come from."""
+class FailureCounter(Protocol):
+    """Counts wrong credentials by address."""
 
     def beyond(self, known: Origin) -> Status | None:
-        """What calls with credentials from there are told instead, where too many were wrong."""
+        """Returns the status that refuses the call if too many credentials from its address were wrong."""
 
     def wrong(self, known: Origin) -> None:
-        """Those of one more call were."""
+        """Counts a call with wrong credentials."""
 
 
-class Doorkeeper:
-    """Asks the authenticators in their order; the first that knows the caller, or refuses it, decides."""
+class AuthenticatorChain:
+    """Tries the authenticators in order; the first that recognizes or refuses the caller decides."""
 
-    def __init__(self, authenticators: Sequence[Authenticator], guesses: Guesses | None = None) -> None:
-        self._guesses = guesses
+    def __init__(self, authenticators: Sequence[Authenticator], failures: FailureCounter | None = None) -> None:
+        self._failures = failures
         self._all = tuple(authenticators)
         self._early = tuple(one for one in authenticators if not needs_connection(one))
         self._late = tuple(one for one in authenticators if needs_connection(one))
 
     async def ask(self, credentials: Credentials) -> Principal | None:
-        """The caller, None where nobody knows it. Raises `StatusError`."""
+        """Returns the caller; None if no authenticator recognizes it. Raises `StatusError`."""
         return await self._first(self._all, credentials)
 
     async def ask_early(self, credentials: Credentials) -> Principal | None:
-        """The same by those who need not know the connection."""
+        """The same, by those authenticators that do not need the connection."""
         return await self._first(self._early, credentials)
 
     async def ask_late(self, credentials: Credentials) -> Principal | None:
@@ -61,29 +61,29 @@ class Doorkeeper:
         return await self._first(self._late, credentials)
 
     async def _first(self, authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:
-        guesses, known = self._guesses, credentials.origin
-        if guesses is not None and (credentials.authorization is not None or credentials.api_key is not None):
-            if not known.settled:  # where it comes from is known later; so late is it refused, too
-                known.settle = (*known.settle, partial(_late, guesses, known))
-            elif (status := guesses.beyond(known)) is not None:
+        failures, known = self._failures, credentials.origin
+        if failures is not None and (credentials.authorization is not None or credentials.api_key is not None):
+            if not known.settled:  # the address is known only once the call runs, and the check waits for it
+                known.settle = (*known.settle, partial(_late, failures, known))
+            elif (status := failures.beyond(known)) is not None:
                 raise StatusError(status)
         try:
             return await _first(authenticators, credentials)
         except Refused as refused:
-            if guesses is not None and known.settled:
-                guesses.wrong(known)
-            elif guesses is not None:
-                known.settle = (*known.settle, partial(_late, guesses, known, wrong=True))
+            if failures is not None and known.settled:
+                failures.wrong(known)
+            elif failures is not None:
+                known.settle = (*known.settle, partial(_late, failures, known, wrong=True))
             raise StatusError(unauthenticated(refused.reason)) from None
 
     @property
     def waits(self) -> bool:
-        """Whether anybody needs to know the connection."""
+        """Whether any authenticator needs the connection."""
         return bool(self._late)
 
 
 def needs_connection(authenticator: Authenticator) -> bool:
-    """Whether it looks at the connection."""
+    """Whether the authenticator reads the connection."""
     return bool(getattr(authenticator, "needs_connection", False))
 
 
@@ -95,26 +95,26 @@ async def _first(authenticators: Iterable[Authenticator], credentials: Credentia
     return None
 
 
-async def _late(guesses: Guesses, known: Origin, *, wrong: bool = False) -> Status | None:
+async def _late(failures: FailureCounter, known: Origin, *, wrong: bool = False) -> Status | None:
     if not wrong:
-        return guesses.beyond(known)
-    guesses.wrong(known)
+        return failures.beyond(known)
+    failures.wrong(known)
     return None
 
 
 def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], known: Origin) -> Credentials:
-    """What a call came with. Raises `StatusError` where it says more than one thing."""
+    """Returns the credentials of a call. Raises `StatusError` if they are ambiguous."""
     pairs = tuple(metadata or ())
     authorization: Any = None
     api_key: Any = None
     for key, value in pairs:
         if key == "authorization":
             if authorization is not None:
-                raise StatusError(unauthenticated("the call has more than one authorization"))
+                raise StatusError(unauthenticated("the call has more than one authorization header; send one"))
             authorization = value
         elif key == "x-api-key":
             if api_key is not None:
-                raise StatusError(unauthenticated("the call has more than one x-api-key"))
+                raise StatusError(unauthenticated("the call has more than one x-api-key header; send one"))
             api_key = value
     bearer = None
     if authorization is not None:
@@ -122,22 +122,24 @@ def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], kno
         if scheme.lower() == "bearer":
             bearer = token.strip()
             if api_key is not None:
-                raise StatusError(unauthenticated("the call has a bearer token and an x-api-key: one of them"))
+                raise StatusError(
+                    unauthenticated("the call has both a bearer token and an x-api-key; send one of them")
+                )
     return Credentials(
         method=method, origin=known, bearer=bearer, api_key=api_key, authorization=authorization, metadata=pairs
     )
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Lets calls in whose caller is known and may; all others it answers itself.
+    """Passes on calls whose caller is authenticated and authorized, and answers all others.
 
-    `needs` are by method, `streamed` are the methods that take a stream. Where the connection is known later than the
-    metadata, a call that is let in by its connection is so once it runs, and no later interceptor sees it before.
+    `needs` are by method; `streamed` are the client-streaming methods. If the connection is known later than the
+    metadata, a call that needs it is authenticated once it runs, and later interceptors see it only then.
     """
 
     def __init__(
         self,
-        door: Doorkeeper,
+        chain: AuthenticatorChain,
         policy: Policy,
         needs: Mapping[str, Need],
         streamed: Collection[str],
@@ -145,9 +147,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         *,
         recheck_expiry: bool,
     ) -> None:
-        self._door, self._policy, self._needs, self._threads = door, policy, dict(needs), threads
+        self._chain, self._policy, self._needs, self._threads = chain, policy, dict(needs), threads
         self._streamed = frozenset(streamed)
-        self._late, self._recheck = door.waits, recheck_expiry
+        self._late, self._recheck = chain.waits, recheck_expiry
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -161,12 +163,12 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         late = self._late and not known.settled
         try:
             credentials = credentials_of(method, details.invocation_metadata, known)
-            ask = self._door.ask_early if late else self._door.ask
+            ask = self._chain.ask_early if late else self._chain.ask
             caller = await ask(credentials)
         except StatusError as wrong:
             if not need.public:
                 return self._refused(wrong.status, method)
-            caller = None  # nobody asked for credentials
+            caller = None  # a public method ignores wrong credentials
         if caller is None and not need.public:
             if late:
                 return self._by_connection(continuation, details, need, credentials)
@@ -202,7 +204,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         known, method = credentials.origin, credentials.method
 
         async def find(context: Any) -> Handler:
-            caller = await self._door.ask_late(credentials)
+            caller = await self._chain.ask_late(credentials)
             status = unauthenticated(NOBODY, shown=False) if caller is None else None
             status = status or self._let_in(known, caller, need, method)
             if status is not None:

@@ -1,6 +1,6 @@
-"""Public keys of a token's issuer: fetched or read, kept, and had anew when they change (RFC 7517).
+"""The public keys of a token's issuer: fetched or read, cached and refreshed (RFC 7517).
 
-It knows no token. Nothing here runs on the event loop for long: the fetch has a thread and a time-out.
+It knows no token. Fetches run in a thread, with a time-out.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ logger = logging.getLogger("diptych.auth")
 MOST_BYTES = 1 << 20
 _PIECE = 1 << 16
 
-# What of a key is public, by its type (RFC 7518 section 6, RFC 8037 section 2), and which algorithms it is for. A set
-# that holds shared secrets ("oct") was never meant to be shown, and is not used.
+# The public members of a key by its type (RFC 7518 section 6, RFC 8037 section 2), and its algorithms. Shared secrets
+# ("oct") are not accepted from a key set: a published one is no secret.
 _PUBLIC = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 
 
 class KeySetError(Exception):
-    """Keys that cannot be had or read; says why."""
+    """Keys that cannot be fetched or parsed; says why."""
 
 
 class KeySet:
-    """The usable keys of one JWKS document. Raises `KeySetError` where there is none."""
+    """The usable keys of one JWKS document. Raises `KeySetError` if it has none."""
 
     def __init__(self, data: bytes, allowed: Collection[str]) -> None:
         try:
             listed = orjson.loads(data)["keys"]
             made = [one for item in listed if isinstance(item, dict) for one in _keys(item, allowed)]
         except (ValueError, TypeError, KeyError):
-            raise KeySetError("it is no JSON Web Key Set") from None
+            raise KeySetError("the document is not a JSON Web Key Set") from None
         if not made:
-            raise KeySetError("it holds no key that can be used")
+            raise KeySetError("the key set has no usable key")
         self._keys: list[tuple[str | None, jwt.PyJWK]] = made
 
     def find(self, algorithm: str, key_id: str | None) -> list[jwt.PyJWK]:
-        """The keys a token of this algorithm may be signed with; one that names no key may be by any of them."""
+        """Returns the keys that a token may be signed with: those of its `kid`, or all of its algorithm without one."""
         return [
             key
             for known, key in self._keys
@@ -77,10 +77,10 @@ def _keys(item: dict[str, Any], allowed: Collection[str]) -> Iterable[tuple[str 
 
 
 class Keys:
-    """The current keys. `load` blocks and is run in a thread; all times in seconds.
+    """The current keys. `load` blocks and runs in a thread; all times are in seconds.
 
-    `refresh` is the age from which they are loaded anew behind the calls' backs, `retry` the least time between two
-    loads, and `stale` how long the last ones are used while there are no others.
+    `refresh` is the age at which the keys are reloaded in the background, `retry` the minimum time between two loads,
+    and `stale` how long the last keys stay in use while loading fails.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Keys:
         self._loaded = self._tried = float("-inf")
         self._loading: asyncio.Task[None] | None = None
         self.generation = 0
-        """Changes whenever the keys do."""
+        """Increases whenever the keys change."""
 
     async def find(self, algorithm: str, key_id: str | None) -> list[jwt.PyJWK]:
-        """The keys that a token may be signed with. Raises UNAVAILABLE where there are none to look in."""
+        """Returns the keys that a token may be signed with. Raises UNAVAILABLE if no keys could be loaded."""
         age = time.monotonic() - self._loaded
         if self._set is None or age > self._stale:
             await self._newer()
@@ -111,17 +111,17 @@ class Keys:
         return found
 
     async def close(self) -> None:
-        """Forget a load that is under way."""
+        """Cancels a running load."""
         loading, self._loading = self._loading, None
         if loading is not None and not loading.done():
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
 
     async def _newer(self) -> None:
-        """Wait for keys that are newer than those there are, unless it was tried a moment ago."""
+        """Waits for a reload, unless the last one began less than `retry` seconds ago."""
         loading = self._begin()
         if loading is not None:
-            await asyncio.shield(loading)  # a caller that leaves does not take the others' keys away
+            await asyncio.shield(loading)  # other callers wait for the same load when this one is cancelled
 
     def _begin(self) -> asyncio.Task[None] | None:
         running = self._loading
@@ -142,8 +142,8 @@ class Keys:
                 self._digest = digest
                 self.generation += 1
         except (KeySetError, OSError, http.client.HTTPException) as wrong:
-            kept = "the last ones stay in use" if self._set is not None else "there are none"
-            logger.warning("the keys that tokens are checked by cannot be had: %s; %s", wrong, kept)
+            kept = "the last ones stay in use" if self._set is not None else "tokens are refused until they can"
+            logger.warning("cannot load the keys that verify tokens: %s; %s", wrong, kept)
         else:
             self._loaded = time.monotonic()
 
@@ -151,16 +151,20 @@ class Keys:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(self._retry * 1000))
         retry = error_details_pb2.RetryInfo(retry_delay=delay)
-        return error(Code.UNAVAILABLE, "the keys that tokens are checked by cannot be had just now", details=[retry])
+        return error(
+            Code.UNAVAILABLE,
+            "the keys that verify tokens cannot be loaded at the moment; try again later",
+            details=[retry],
+        )
 
 
 def from_file(path: Path) -> Callable[[], bytes]:
-    """Loads keys from a file."""
+    """Returns a function that reads the keys from a file."""
     return path.read_bytes
 
 
 def from_url(url: str, seconds: float, authorities: Path | None = None) -> Callable[[], bytes]:
-    """Loads keys by one GET within `seconds`. It follows no redirect and asks no proxy: the URL is the whole way."""
+    """Returns a function that fetches the keys by one GET within `seconds`, without redirects or proxies."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -194,5 +198,5 @@ def _body(response: http.client.HTTPResponse, until: float) -> bytes:
         if size > MOST_BYTES:
             raise KeySetError(f"the answer is larger than {MOST_BYTES} bytes")
         if time.monotonic() > until:
-            raise KeySetError("the answer did not come in time")
+            raise KeySetError("the answer did not arrive in time")
     return b"".join(pieces)

@@ -1,8 +1,8 @@
-"""Static API keys: how one is made and kept, and who holds the one that was sent.
+"""Static API keys: creation, hashing and look-up.
 
-A key is kept as SHA-256 of a salt and the key. That a fast hash is right here rests on the keys: they hold 256 random
-bits, which no speed of guessing helps against, so that scrypt would only slow every call down. Short keys, which
-guessing does find, are not taken at all. It knows no header.
+A key is stored as SHA-256 of a salt and the key. A fast hash is enough because keys hold 256 random bits, which cannot
+be guessed at any speed; scrypt would only slow down every call. Short keys, which can be guessed, are refused. It knows
+no header.
 """
 
 from __future__ import annotations
@@ -27,29 +27,31 @@ logger = logging.getLogger("diptych.auth")
 
 PREFIX = "dk"
 LEAST_CHARACTERS = 32
-"""The shortest key that is hashed: a generator's, not a person's."""
+"""Shorter keys are refused: a person chose them, not a generator."""
 CHECK_SECONDS = 1.0
-"""How often the file is looked at, at most."""
+"""Minimum time between two checks of the file for changes."""
 
-_UNKNOWN = "the API key is not known"
+_UNKNOWN = "unknown API key"
 _TABLES = TypeAdapter(dict[str, ApiKey], config=ConfigDict(defer_build=True))
 
 
 class KeyFileError(ValueError):
-    """A file of API keys that cannot be read; says why, and nothing of what is in it."""
+    """A file of API keys that cannot be read; says why, without quoting the file."""
 
 
 def new_key(name: str) -> str:
-    """A fresh key for the id `name`: `dk_{id}_{43 random characters}`. Raises ValueError where it is no id."""
+    """Returns a new key for the id `name`: `dk_{id}_{43 random characters}`. Raises ValueError for an invalid id."""
     if not KEY_ID.fullmatch(name):
-        raise ValueError("an API key's id is lower-case letters, digits and '-', at most 63")
+        raise ValueError("invalid API key id; expected at most 63 lower-case letters, digits and '-'")
     return f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
 
 
 def hash_key(key: str) -> str:
-    """What is kept of a key. Raises ValueError for a short one."""
+    """Returns the stored form of a key. Raises ValueError for a short one."""
     if len(key) < LEAST_CHARACTERS:
-        raise ValueError(f"the key has fewer than {LEAST_CHARACTERS} characters: `diptych auth new-key` makes one")
+        raise ValueError(
+            f"the key has fewer than {LEAST_CHARACTERS} characters; `diptych auth new-key` makes a long one"
+        )
     salt = secrets.token_bytes(16)
     return f"sha256:{salt.hex()}:{_digest(salt, key).hex()}"
 
@@ -67,7 +69,7 @@ class _Kept(NamedTuple):
         return hmac.compare_digest(_digest(self.salt, key), self.digest)
 
 
-# Compared with where no key has the id, so that the time an answer takes tells nobody which ids there are.
+# Compared against if no key has the id, so that response times do not reveal which ids exist.
 _NOBODY = _Kept(b"\0" * 16, b"\0" * 32, Principal(id="", kind="api-key"))
 
 
@@ -86,9 +88,9 @@ def _kept(name: str, key: ApiKey) -> _Kept:
 
 
 class ApiKeys:
-    """Authenticates by `x-api-key`, and by a bearer token of its own keys' form or where `bearer` is true.
+    """Authenticates by `x-api-key`, or by a bearer token.
 
-    `keys` are by id; `file` holds more, and wins where both have one. Raises `KeyFileError` where it cannot be read.
+    `keys` are by id; `file` holds more, and takes precedence. Raises `KeyFileError` if the file cannot be read.
     """
 
     def __init__(self, keys: Mapping[str, ApiKey], file: Path | None = None) -> None:
@@ -103,7 +105,7 @@ class ApiKeys:
         self.security_schemes = {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The key's holder. Raises `Refused` for a key that nobody holds, or that has expired."""
+        """Returns the key's holder. Raises `Refused` for an unknown or expired key."""
         key = credentials.api_key
         if key is None:
             key = credentials.bearer
@@ -124,7 +126,7 @@ class ApiKeys:
         if prefix == PREFIX:
             kept = self._kept.get(rest.partition("_")[0], _NOBODY)
             return kept if kept.is_of(key) and kept is not _NOBODY else None
-        # A key made elsewhere does not say whose it is: all are compared, so that time tells nothing either.
+        # A key made elsewhere does not contain its id. All are compared, so that response times reveal nothing.
         found = None
         for kept in self._kept.values():
             if kept.is_of(key):
@@ -139,7 +141,7 @@ class ApiKeys:
         try:
             read = await asyncio.to_thread(_read, file)
         except KeyFileError as wrong:
-            logger.error("%s; the keys read before stay in force", wrong)
+            logger.error("%s; the keys read before stay in use", wrong)
         else:
             self._kept = self._own | read
             logger.info("read %d API keys from %s", len(read), file)
@@ -160,10 +162,12 @@ def _read(file: Path) -> dict[str, _Kept]:
     except OSError as wrong:
         raise KeyFileError(f"cannot read the API keys in {file}: {wrong.strerror or wrong}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise KeyFileError(f"cannot read the API keys in {file}: it is no TOML") from None
+        raise KeyFileError(f"cannot read the API keys in {file}: expected a TOML file in UTF-8") from None
     except ValidationError as wrong:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in wrong.errors(include_input=False))
         raise KeyFileError(f"cannot read the API keys in {file}: {'; '.join(faults)}") from None
     if any(not KEY_ID.fullmatch(name) for name in tables):
-        raise KeyFileError(f"cannot read the API keys in {file}: an id is lower-case letters, digits and '-'")
+        raise KeyFileError(
+            f"cannot read the API keys in {file}: invalid id; expected at most 63 lower-case letters, digits and '-'"
+        )
     return {name: _kept(name, key) for name, key in tables.items()}

@@ -1,4 +1,4 @@
-"""The same callers for pages: FastAPI routes and mounted apps, which no interceptor sees.
+"""Authentication of pages: FastAPI routes and mounted apps, which no interceptor sees.
 
 It knows no method and no call.
 """
@@ -16,7 +16,7 @@ from ..metadata import HeaderPolicy, from_headers
 from ..origin import enter
 from ..status import StatusError
 from .caller import NOTE, Principal
-from .interceptor import Doorkeeper, credentials_of
+from .interceptor import AuthenticatorChain, credentials_of
 from .policy import Need
 from .refusals import NOBODY, denied, unauthenticated
 
@@ -26,16 +26,16 @@ Dependency = Callable[[HTTPConnection], Awaitable[Principal]]
 
 
 class Pages:
-    """Lets requests in as calls are let in, by the same authenticators."""
+    """Authenticates and authorizes HTTP requests by the same authenticators as calls."""
 
-    def __init__(self, door: Doorkeeper) -> None:
-        self._door = door
+    def __init__(self, chain: AuthenticatorChain) -> None:
+        self._chain = chain
 
     async def admit(self, scope: Any, need: Need) -> Principal:
-        """The caller of a request, whom `diptych.principal()` names from here on. Raises `StatusError`."""
+        """Returns the caller of a request, and makes `diptych.principal()` return it. Raises `StatusError`."""
         known = origin_of(scope, "websocket" if scope["type"] == "websocket" else "rest")
         page = str(scope.get("path", ""))
-        caller = await self._door.ask(credentials_of(page, from_headers(scope["headers"], _HEADERS), known))
+        caller = await self._chain.ask(credentials_of(page, from_headers(scope["headers"], _HEADERS), known))
         if caller is None:
             raise StatusError(unauthenticated(NOBODY, shown=False))
         status = denied(need, caller, page)
@@ -46,7 +46,7 @@ class Pages:
         return caller
 
     def dependency(self, need: Need) -> Dependency:
-        """For `Depends`: gives the caller."""
+        """Returns a dependency for `Depends` that yields the caller."""
 
         async def caller(connection: HTTPConnection) -> Principal:
             return await self.admit(connection.scope, need)
@@ -54,7 +54,7 @@ class Pages:
         return caller
 
     def guarded(self, app: ASGIApp, need: Need) -> ASGIApp:
-        """For `mount`: the app behind the same door."""
+        """Returns the app behind the same authentication, for `mount`."""
 
         async def guard(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "lifespan":
@@ -65,5 +65,5 @@ class Pages:
 
 
 def need_of(scopes: Iterable[str], roles: Iterable[str]) -> Need:
-    """What a page asks: all of `scopes`, one of `roles`."""
+    """Returns what a page requires: all of `scopes`, one of `roles`."""
     return Need(scopes=frozenset(scopes), roles=frozenset(roles))

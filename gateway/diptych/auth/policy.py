@@ -1,4 +1,4 @@
-"""What each method asks of its caller: found by pattern when the gateway is built, looked up when it is called.
+"""What each method requires of its caller: resolved from patterns when the gateway is built.
 
 It knows no credentials.
 """
@@ -16,30 +16,30 @@ logger = logging.getLogger("diptych.auth")
 
 
 class AuthError(ValueError):
-    """Settings of authentication that cannot be meant; says what to mend."""
+    """Inconsistent settings of authentication; says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What one method asks: all of `scopes`, one of `roles`; nothing at all where it is `public`."""
+    """What one method requires: all of `scopes`, one of `roles`; no credentials at all if it is `public`."""
 
     public: bool = False
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 
     def lacking(self, caller: Principal) -> tuple[frozenset[str], frozenset[str]] | None:
-        """The scopes that are missing, and the roles of which one would do; None where nothing is missing."""
+        """Returns the missing scopes, and the roles of which one is required; None if nothing is missing."""
         scopes = self.scopes - caller.scopes
         roles = self.roles if self.roles and self.roles.isdisjoint(caller.roles) else frozenset[str]()
         return (scopes, roles) if scopes or roles else None
 
 
 KNOWN = Need()
-"""A caller who is known, whoever it is."""
+"""Requires an authenticated caller, and no scope or role."""
 
 
 class Policy:
-    """Needs by method. The most specific pattern decides alone: a full name first, then the longest beginning."""
+    """Needs by method. Only the most specific pattern applies: a full name first, then the longest prefix."""
 
     def __init__(self, settings: AuthSettings) -> None:
         self._exact: dict[str, Need] = {}
@@ -57,16 +57,16 @@ class Policy:
         )
 
     def of(self, method: str) -> Need:
-        """What a method asks; one that no pattern names asks for a caller who is known."""
+        """Returns what a method requires: an authenticated caller if no pattern matches it."""
         exact = self._exact.get(method)
         if exact is not None:
             return exact
         return next((need for beginning, need in self._beginnings if method.startswith(beginning)), KNOWN)
 
     def table(self, methods: Iterable[str], *, open_ended: bool) -> dict[str, Need]:
-        """The needs of all `methods`. Raises `AuthError` for a pattern that names none of them.
+        """Returns the needs of all `methods`. Raises `AuthError` for a pattern that matches none of them.
 
-        Where handlers are found only when they are called (`open_ended`), such a pattern may be meant for them.
+        With generic handlers (`open_ended`) it only warns, since such a pattern may be meant for their methods.
         """
         known = list(methods)
         self._check(known, open_ended=open_ended)
@@ -79,10 +79,10 @@ class Policy:
         if not idle:
             return
         if not open_ended:
-            raise AuthError(f"auth: nobody serves {', '.join(idle)}")
-        logger.warning("no method is known that %s names: they count for generic handlers only", ", ".join(idle))
+            raise AuthError(f"auth: no served method matches {', '.join(idle)}")
+        logger.warning("auth: no registered method matches %s; only generic handlers may serve it", ", ".join(idle))
 
 
 def _add(found: dict[str, Need], pattern: str, need: Need) -> None:
     if found.setdefault(pattern, need) != need:
-        raise AuthError(f"auth: {pattern} stands in two rules, or in a rule and in public_methods")
+        raise AuthError(f"auth: {pattern} is in two rules, or in a rule and in public_methods; keep one")

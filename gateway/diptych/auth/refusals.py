@@ -1,6 +1,6 @@
-"""What callers are told who are not let in, as statuses.
+"""The statuses of refused calls.
 
-It knows no credentials. The challenge is RFC 6750's: it goes out as `www-authenticate`, trailing metadata over gRPC.
+It knows no credentials. The challenge is RFC 6750's, in `www-authenticate`: trailing metadata over gRPC.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from .policy import Need
 DOMAIN = "diptych"
 CHALLENGE = "www-authenticate"
 
-NOBODY = "the call needs credentials, and came with none that are taken here"
+NOBODY = "the call has no credentials that this server accepts"
 EXPIRED = "the credentials have expired"
 
 
 def unauthenticated(reason: str, *, shown: bool = True) -> Status:
-    """UNAUTHENTICATED; `shown` says that there were credentials, which are wrong. `reason` has no quotes."""
+    """Returns UNAUTHENTICATED; `shown` means that the call had credentials. `reason` must not contain quotes."""
     challenge = f'Bearer error="invalid_token", error_description="{reason}"' if shown else "Bearer"
     info = error_details_pb2.ErrorInfo(reason="CREDENTIALS_INVALID" if shown else "CREDENTIALS_MISSING", domain=DOMAIN)
     return Status(code=Code.UNAUTHENTICATED, message=reason, details=(pack(info),), headers=((CHALLENGE, challenge),))
 
 
 def denied(need: Need, caller: Principal, method: str) -> Status | None:
-    """PERMISSION_DENIED saying what is missing; None where nothing is."""
+    """Returns PERMISSION_DENIED that names what is missing; None if nothing is."""
     lacking = need.lacking(caller)
     if lacking is None:
         return None

@@ -1,6 +1,6 @@
-"""Streams that end with their caller's credentials, and calls whose caller is known only once they run.
+"""Streams that end when their caller's credentials expire, and calls that are authenticated only once they run.
 
-It knows no credentials, only when they expire and whom to ask.
+It knows no credentials, only when they expire.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OVER = unauthenticated(EXPIRED)
 
 
 def until(handler: Handler, expires: float) -> Handler:
-    """The streaming handler, ended with UNAUTHENTICATED at `expires`, in seconds since 1970."""
+    """Wraps a streaming handler so that it ends with UNAUTHENTICATED at `expires`, in seconds since 1970."""
     behaviour = behaviour_of(handler)
     if not (handler.response_streaming and generates(behaviour)):
 
@@ -39,7 +39,8 @@ def until(handler: Handler, expires: float) -> Handler:
         return with_behaviour(handler, whole)
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-        # The time-out is around each message, not around the whole: while a slow client takes one, nothing runs here.
+        # The time-out is around each message, not around the loop: the generator is suspended at `yield` while a slow
+        # client reads, and a time-out that fired then would cancel a task outside of this coroutine.
         async with aclosing(behaviour(request, context)) as messages:
             while True:
                 try:
@@ -58,10 +59,10 @@ def until(handler: Handler, expires: float) -> Handler:
 
 
 def later(find: Callable[[Any], Awaitable[Handler]]) -> Handler:
-    """A handler that knows which one it is once it runs: `find` is given the context, and may abort.
+    """Returns a handler that looks up the real one by `find` once it runs; `find` gets the context, and may abort.
 
-    It takes and gives streams of bytes, as every kind of method is on the wire, so that nothing is read before `find`
-    has let the call in.
+    Its requests and responses are streams of bytes, which every kind of method is on the wire, so that nothing is read
+    before `find` has accepted the call.
     """
 
     async def serve(requests: Any, context: Any) -> AsyncIterator[Any]:
@@ -82,7 +83,7 @@ def later(find: Callable[[Any], Awaitable[Handler]]) -> Handler:
 
 
 def _itself(data: bytes) -> bytes:
-    return data  # a parser, so that whoever limits messages looks at them
+    return data  # a deserializer, so that message limits are applied
 
 
 class _Parsed:

@@ -1,7 +1,7 @@
-"""JSON Web Tokens: checked against one issuer's keys and claims, and remembered for a while (RFC 7519, RFC 8725).
+"""JSON Web Tokens: verified against one issuer's keys and claims, and cached (RFC 7519, RFC 8725).
 
-It knows no header. Which algorithm a key is for is decided by the settings and the key, never by the token: a token
-only picks among them.
+It knows no header. The settings and the key determine a key's algorithm, never the token (RFC 8725 section 3.1): a
+token only selects among the keys.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from . import jwks
 from .caller import Credentials, Principal, Refused
 
 MOST_CHARACTERS = 16_384
-"""The longest token that is looked at; headers are mostly limited to less."""
+"""The longest token that is parsed; most HTTP servers limit headers to less."""
 
-# The first that fits is what the client is told; nothing of the token is.
+# The first match is the reason that the client gets; no reason quotes the token.
 _REASONS: Mapping[type[Exception], str] = {
     jwt.ExpiredSignatureError: "the token has expired",
     jwt.ImmatureSignatureError: "the token is not valid yet",
     jwt.InvalidAudienceError: "the token is for another audience",
-    jwt.InvalidIssuerError: "the token is by another issuer",
+    jwt.InvalidIssuerError: "the token is from another issuer",
     jwt.InvalidAlgorithmError: "the token's algorithm is not allowed",
-    jwt.MissingRequiredClaimError: "the token lacks a claim that is needed",
+    jwt.MissingRequiredClaimError: "the token lacks a required claim: exp, iss or aud",
 }
 _INVALID = "the token is not valid"
 
@@ -40,7 +40,7 @@ class _Verified(NamedTuple):
 class Jwt:
     """Authenticates by bearer tokens of one issuer.
 
-    Where it is not the `only` one, tokens that say to be another's are left to the next authenticator.
+    If it is not the `only` one, tokens that name another issuer are left to the next authenticator.
     """
 
     def __init__(self, settings: JwtSettings, *, only: bool = True) -> None:
@@ -54,7 +54,7 @@ class Jwt:
         self.security_schemes = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The token's subject. Raises `Refused` for a token that is wrong, UNAVAILABLE where there are no keys."""
+        """Returns the token's subject. Raises `Refused` for an invalid token, UNAVAILABLE without keys."""
         token = credentials.bearer
         if token is None or token.count(".") != 2:
             return None
@@ -73,13 +73,13 @@ class Jwt:
         return found
 
     def _forget_keys(self) -> None:
-        """A key that was taken away takes its tokens along."""
+        """Empties the cache when the keys change, since a removed key invalidates its tokens."""
         if self._keys is not None and self._keys.generation != self._generation:
             self._generation = self._keys.generation
             self._verified.clear()
 
     async def close(self) -> None:
-        """Forget a fetch that is under way."""
+        """Cancels a running fetch."""
         if self._keys is not None:
             await self._keys.close()
 
@@ -95,7 +95,7 @@ class Jwt:
         if not keys and self._keys is not None:
             keys = await self._keys.find(algorithm, header.get("kid"))
         if not keys:
-            raise Refused("the token's key is not known")
+            raise Refused("the token is signed with an unknown key")
         wrong: Exception = jwt.InvalidSignatureError()
         for key in keys:
             try:
@@ -123,7 +123,7 @@ class Jwt:
         settings = self._settings
         subject = _claim(claims, settings.subject_claim)
         if not isinstance(subject, str) or not subject:
-            raise Refused("the token names no subject")
+            raise Refused("the token has no subject")
         return Principal(
             id=subject,
             kind="jwt",
@@ -169,7 +169,7 @@ def _keys(settings: JwtSettings, allowed: Sequence[str]) -> jwks.Keys | None:
 
 
 def _issuer(token: str) -> Any:
-    """The issuer that a token names, which nobody has checked."""
+    """Returns the issuer that a token names, unverified."""
     try:
         return jwt.decode(token, options={"verify_signature": False}).get("iss")
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
@@ -181,7 +181,7 @@ def _reason(wrong: Exception) -> str:
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name, which may be a URL, or by its way through objects."""
+    """Returns a claim by its name, which may be a URL, or by a dotted path through nested claims."""
     if name in claims:
         return claims[name]
     found: Any = claims

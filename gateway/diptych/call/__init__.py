@@ -20,7 +20,7 @@ from ..metadata import Metadata
 from ..methods import Handler, Method, MethodTable
 from ..origin import Lease, Origin, enter
 from ..status import Code, error
-from ..telemetry import Watch
+from ..telemetry import Recorder
 from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
 from .environment import Environment
@@ -76,13 +76,13 @@ class Calls:
         standard: Mapping[str, Handler] | None = None,
         debug: bool = False,
         max_seconds: float | None = None,
-        watch: Watch | None = None,
+        watch: Recorder | None = None,
         lend: Callable[[], Lease] | None = None,
     ) -> None:
         self.methods = methods
         self._lend = lend
         self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
-        self.watch = watch or Watch.off()
+        self.watch = watch or Recorder.off()
         """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()

@@ -1,6 +1,6 @@
-"""The `diptych` command: arguments to settings to gateway. The only room that reads the environment and files.
+"""The `diptych` command. The only package that reads settings from the environment and files.
 
-Every failure is one line on standard error and a non-zero exit; `--debug` shows the traceback as well.
+Every failure is one line on standard error and a non-zero exit code; `--debug` prints the traceback too.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def diptych(
 def _application(
     command: str, target: str | None, config: Path | None, assignments: list[str], flags: Collection[str] = ()
 ) -> Iterator[str]:
-    """The name of the application. Settings that it refuses are shown with the places where they were written."""
+    """Yields the application's name. Adds to a `SettingError` the places where its settings were written."""
     if target is None:
         raise LoadError(f"name the application: diptych {command}")
     try:
@@ -150,7 +150,7 @@ def serve(
     flags = {name: value for name, value in given.items() if value is not None}
     assignments = settings or []
     with _application("serve module:factory", target, config, assignments, flags) as name:
-        if reload:  # before settings are read: a file that is broken now may be mended in a moment
+        if reload:  # before settings are read, so that fixing a broken file restarts the child
             raise typer.Exit(serve_reloading(name, workers or 1))
         loaded = settings_of(config, flags, assignments)
         if as_worker is not None:
@@ -204,9 +204,9 @@ def explain(
     debug: Debug = False,
     data: Annotated[str | None, typer.Option(help="A JSON body.")] = None,
 ) -> None:
-    """Say which template matches a request, what is bound, and which templates lost and why.
+    """Explain which template a request matches, what it binds, and why other templates lost.
 
-    Exits 1 where the request would be refused.
+    Exits 1 if the request would be refused.
     """
     gateway = _gateway("explain module:factory METHOD PATH", target if path else None, config, settings)
     answer = explain_request(gateway.build().rest.routes, method, path, (data or "").encode())
@@ -223,7 +223,7 @@ def lint(
     debug: Debug = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
 ) -> None:
-    """Look for shadowed or ambiguous routes, fields no request can set, and methods without a route."""
+    """Find shadowed or ambiguous routes, fields that no request can set, and methods without a route."""
     findings = lint_gateway(_gateway("lint module:factory", target, config, settings))
     for finding in findings:
         typer.echo(str(finding))
@@ -238,15 +238,15 @@ def health(
     config: Config = None,
     settings: Set = None,
     debug: Debug = False,
-    live: Annotated[bool, typer.Option("--live", help="Only whether the process is alive (/healthz).")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask /healthz: only whether the process is alive.")] = False,
     rpc: Annotated[bool, typer.Option("--grpc", help="Ask grpc.health.v1 instead of /readyz.")] = False,
     service: Annotated[str, typer.Option(help="With --grpc: one service, by its full name.")] = "",
     authority: Annotated[
-        Path | None, typer.Option(help="With --grpc and TLS: whose certificates are believed, PEM.")
+        Path | None, typer.Option(help="With --grpc and TLS: the trusted certificate authorities, PEM.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 6.0,
 ) -> None:
-    """Say whether the gateway that listens where the settings say takes calls. Exits 1 where it does not."""
+    """Ask the gateway at the configured address whether it is ready. Exits 1 if it is not."""
     loaded = settings_of(config, {}, settings or [])
     if rpc:
         fit, text = grpc_health(loaded, service, seconds=timeout, authority=authority)
@@ -258,7 +258,7 @@ def health(
 
 
 def main() -> None:
-    """Run the command. A failure is printed in one line."""
+    """Runs the command. A failure is printed in one line."""
     shown = {"traceback": False}
     try:
         code = app(standalone_mode=False, obj=shown)

@@ -1,4 +1,4 @@
-"""The gateway that `module:factory` makes of the settings, and what its code raised, in one line.
+"""Loads the application `module:factory`, and reports what its code raised in one line.
 
 It reads no settings.
 """
@@ -18,13 +18,13 @@ from ..settings import Settings
 from .errors import CONFIGURATION
 from .load import LoadError
 
-# Frames below these are not the application's: what a library or this package raises is shown where it was called.
+# Frames in these folders are not the application's: an error raised there is shown at the line that called it.
 _OTHERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 _OWN = f"{Path(__file__).parents[1]}/"
 
 
 def gateway_of(target: str, settings: Settings) -> Gateway:
-    """The gateway that `module:factory` makes of the settings. Raises `LoadError`."""
+    """Returns the gateway that `module:factory` makes from the settings. Raises `LoadError`."""
     factory = _found(target)
     if isinstance(factory, Gateway):
         raise LoadError(f"{target} is a Gateway; name a function that takes the settings and returns one")
@@ -44,9 +44,9 @@ def gateway_of(target: str, settings: Settings) -> Gateway:
 def _found(target: str) -> Any:
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
-        raise LoadError(f"the application is named as module:factory, not {target!r}")
+        raise LoadError(f"invalid application {target!r}; expected module:factory")
     if "" not in sys.path:
-        sys.path.insert(0, "")  # as `python -m` does: an application may lie in the current folder
+        sys.path.insert(0, "")  # as `python -m` does: the application may be in the current folder
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
@@ -59,7 +59,7 @@ def _found(target: str) -> Any:
 
 
 def _told(error: Exception) -> str:
-    """`file:line: type: message`, the innermost line of the application's own code."""
+    """Returns `file:line: type: message`, with the innermost line of the application's own code."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"

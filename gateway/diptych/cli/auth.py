@@ -1,4 +1,4 @@
-"""`diptych auth`: API keys are made and hashed here. A key is read from standard input, never from the arguments.
+"""`diptych auth`: makes and hashes API keys. It reads keys from standard input: arguments are visible to other users.
 
 It knows no gateway.
 """
@@ -20,11 +20,11 @@ app = typer.Typer(
 
 @app.command("new-key")
 def new(
-    name: Annotated[str, typer.Argument(metavar="ID", help="What the key's holder is called, in logs and limits.")],
-    scope: Annotated[list[str] | None, typer.Option(help="What the holder may do. May be repeated.")] = None,
-    role: Annotated[list[str] | None, typer.Option(help="What the holder is. May be repeated.")] = None,
+    name: Annotated[str, typer.Argument(metavar="ID", help="The caller's id, in logs and limits.")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope of the caller. May be repeated.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role of the caller. May be repeated.")] = None,
 ) -> None:
-    """Make a key, and show it once, with the settings that let its holder in."""
+    """Make a key and print it once, with the settings that accept it."""
     try:
         key = new_key(name)
     except ValueError as wrong:
@@ -38,7 +38,7 @@ def new(
 
 @app.command("hash-key")
 def hashed() -> None:
-    """Print the hash of a key that was made elsewhere: it is asked for, or read from standard input."""
+    """Print the hash of a key that was made elsewhere, read from a prompt or from standard input."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
     try:
         typer.echo(hash_key(key.strip()))

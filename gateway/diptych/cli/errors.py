@@ -1,4 +1,4 @@
-"""The errors whose text alone says what to do: they are shown in one line, without the place in the code."""
+"""The errors whose message says what to do; they are printed in one line, without a location in the code."""
 
 from __future__ import annotations
 

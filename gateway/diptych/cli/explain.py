@@ -1,6 +1,6 @@
-"""Why a request goes where it goes: the template that matched, what was bound, and why the others lost.
+"""Explains routing: the template that matched, the fields that were bound, and why other templates lost.
 
-It asks the same table and the same binder as a request does.
+It uses the same route table and binder as a request.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from ..routes import Match, NoRoute, Route, RouteTable
 from ..status import StatusError
 from ..template import ANY, REST, Segment
 
-# Those that share the most literals with the path come first; beyond these few nobody reads on.
+# Templates that share the most literals with the path come first; more of them would only hide the likely ones.
 _MOST_LOSERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to print, and whether the request would have reached its method."""
+    """The text to print, and whether the request would reach its method."""
 
     text: str
     served: bool
 
 
 def explain(table: RouteTable[Endpoint], verb: str, target: str, body: bytes) -> Answer:
-    """Explain `verb` on `target`, a raw path with its query, and a JSON body."""
+    """Explains `verb` on `target`, a raw path with its query, and a JSON body."""
     verb = verb.upper()
     path, _, query = target.partition("?")
     lines = [f"{verb} {target}"]
@@ -110,14 +110,14 @@ def _rank(segment: Segment) -> int:
 
 
 def _nearness(route: Route[Endpoint], verb: str, segments: list[str]) -> int:
-    """How many segments agree, and a little for the same length and the same verb."""
+    """Scores how close a route is: mostly by equal segments, then by the same length and verb."""
     template = route.template.segments
     same = sum(_rank(one) == 0 and text == one.literal for one, text in zip(template, segments, strict=False))
     return 4 * same + 2 * (len(template) == len(segments)) + (route.verb == verb)
 
 
 def _why(route: Route[Endpoint], segments: list[str]) -> str:
-    """The first thing that does not fit."""
+    """Returns the first mismatch."""
     template = route.template
     for index, segment in enumerate(template.segments):
         if segment.kind == REST:

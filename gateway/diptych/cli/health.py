@@ -1,4 +1,4 @@
-"""`diptych health`: whether a gateway takes calls, asked where the settings say that it listens.
+"""`diptych health`: asks a gateway at the address in the settings whether it is ready.
 
 It starts nothing and imports no application.
 """
@@ -19,7 +19,7 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 def health(settings: Settings, *, live: bool, seconds: float) -> tuple[bool, str]:
-    """Whether HTTP says that it is ready, or with `live` alive, and what it says. Raises OSError."""
+    """Returns whether /readyz (with `live`: /healthz) answers 200, and its text. Raises OSError."""
     scheme = "https" if settings.tls else "http"
     place = f"{scheme}://{_reachable(settings.http_host)}:{settings.http_port}/{'healthz' if live else 'readyz'}"
     status, text = ask(place, seconds)
@@ -27,7 +27,7 @@ def health(settings: Settings, *, live: bool, seconds: float) -> tuple[bool, str
 
 
 def grpc_health(settings: Settings, service: str, *, seconds: float, authority: Path | None) -> tuple[bool, str]:
-    """Whether grpc.health.v1 says SERVING of a service, or of all with "", and what it says. Raises OSError."""
+    """Returns whether grpc.health.v1 reports SERVING for a service ("": all), and the status. Raises OSError."""
     port = settings.http_port if settings.single_port else settings.grpc_port
     place = f"{_reachable(settings.http_host if settings.single_port else settings.grpc_host)}:{port}"
     if settings.tls is None:
@@ -37,7 +37,7 @@ def grpc_health(settings: Settings, service: str, *, seconds: float, authority: 
         channel = grpc.secure_channel(place, grpc.ssl_channel_credentials(trusted))
     with channel:
         try:
-            stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know no method
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs lack the methods
             answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=seconds)
         except grpc.RpcError as error:
             raise OSError(f"grpc.health.v1 at {place}: {error.code().name}: {error.details()}") from None
@@ -45,7 +45,7 @@ def grpc_health(settings: Settings, service: str, *, seconds: float, authority: 
 
 
 def _reachable(host: str) -> str:
-    """Where one who listens at `host` is met: an address that means all is the loopback's."""
+    """Returns the host to connect to: a loopback address if the listener binds all addresses."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is wrong or doubtful about a gateway's routes, found without serving: every fault, not only the first."""
+"""Finds errors and doubtful points in a gateway's routes without serving: all of them, not only the first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..template import ANY, REST, Segment, Template
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; an error fails the command."""
+    """One line of the report; an error makes the command fail."""
 
     is_error: bool
     where: str
@@ -28,7 +28,7 @@ class Finding:
 
 
 def lint(gateway: Gateway) -> list[Finding]:
-    """Everything found, errors first."""
+    """Returns all findings, errors first."""
     bound: list[tuple[Method, Binding]] = []
     findings: list[Finding] = []
     for method in gateway.methods:

@@ -1,4 +1,4 @@
-"""Settings from flags, the environment and a file. The first that names a setting wins; then come the defaults.
+"""Settings from flags, the environment and a file, in this order of precedence, before the defaults.
 
 It knows no application.
 """
@@ -32,21 +32,21 @@ DEFAULT_FILE = Path("diptych.toml")
 
 
 class LoadError(Exception):
-    """Settings or an application that cannot be loaded; the text says what to do."""
+    """Settings or an application that cannot be loaded; the message says what to do."""
 
 
 class _Environment(EnvSettingsSource):
-    """The DIPTYCH_* variables: tables and lists as JSON, or as text where the setting parses it."""
+    """The DIPTYCH_* variables: tables and lists as JSON, or as text if the setting parses it."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
-            return value  # `a, b` for a list; validation names what is wrong with anything else
+            return value  # `a, b` for a list; validation reports anything else
 
 
 class _Edge(BaseSettings, Settings):
-    """The settings as the edge reads them; the gateway is given a plain `Settings`."""
+    """The settings with their sources; the gateway gets a plain `Settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
@@ -63,7 +63,7 @@ class _Edge(BaseSettings, Settings):
 
 
 def settings_of(config: Path | None, flags: Mapping[str, Any], assignments: list[str]) -> Settings:
-    """The settings. Raises `LoadError`, which names each setting at fault and where it was written."""
+    """Returns the settings. Raises `LoadError`, which names each invalid setting and where it was written."""
     sources = sources_of(config, flags, assignments)
     tree = {} if sources.file is None else _parsed(sources.file)
     given = dict(flags)
@@ -92,7 +92,7 @@ def settings_of(config: Path | None, flags: Mapping[str, Any], assignments: list
 
 
 def sources_of(config: Path | None, flags: Collection[str], assignments: list[str]) -> Sources:
-    """Where settings come from. Raises `LoadError` where the file is missing."""
+    """Returns where settings come from. Raises `LoadError` if the file is missing."""
     if config is not None and not config.is_file():
         raise LoadError(f"there is no settings file {config}")
     return Sources(
@@ -104,7 +104,7 @@ def sources_of(config: Path | None, flags: Collection[str], assignments: list[st
 
 
 def placed(error: SettingError, sources: Sources) -> LoadError:
-    """The error with the places where its settings were written."""
+    """Returns the error with the places where its settings were written."""
     texts = []
     for setting, text in error.faults:
         place = sources.of(setting)
@@ -123,7 +123,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 
 def _unread(sources: Sources) -> Iterator[Fault]:
-    """Variables that name no setting: pydantic-settings looks at the names that it knows only."""
+    """Yields the variables that name no setting, which pydantic-settings ignores."""
     for _, place in variables(sources.environ):
         if place[0] not in Settings.model_fields:
             yield unknown(place[0], Settings.model_fields)
@@ -131,7 +131,7 @@ def _unread(sources: Sources) -> Iterator[Fault]:
 
 def _fault(error: ErrorDetails) -> Fault:
     loc = error["loc"]
-    # The steps of a union or a validator have names such as `function-before[_listed(), tuple[str, ...]]`.
+    # A location also names unions and validators, such as `function-before[_listed(), tuple[str, ...]]`.
     place = tuple(str(part) for part in loc if not (isinstance(part, str) and "[" in part))
     setting = ".".join(place)
     if error["type"] == "extra_forbidden":
@@ -140,7 +140,7 @@ def _fault(error: ErrorDetails) -> Fault:
 
 
 def _known(table: tuple[str, ...]) -> Collection[str]:
-    """The settings in a table; a mapping's keys and a list's indexes are on the way to it."""
+    """Returns the settings of a table; the path may contain keys of mappings and indexes of lists."""
     model: type[BaseModel] = Settings
     for part in table:
         field = model.model_fields.get(part)
@@ -167,7 +167,7 @@ def _assign(flags: dict[str, Any], assignment: str) -> None:
         if not isinstance(table, dict):
             raise LoadError(f"--set {name}: {key} is set to a value and to a table")
     try:
-        # A value is TOML where it reads as TOML (numbers, booleans, lists), else the text itself.
+        # A value that parses as TOML is TOML (numbers, booleans, lists); any other is text.
         table[last] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         table[last] = value

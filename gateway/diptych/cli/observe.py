@@ -1,6 +1,6 @@
-"""What is watched of a program that the command starts: log lines, and traces as OpenTelemetry's variables ask.
+"""Logging and traces of a served gateway: the defaults of `serve`, and OpenTelemetry's environment variables.
 
-Variables that OpenTelemetry defines count where no setting of ours says otherwise.
+Settings of the gateway take precedence over OpenTelemetry's variables.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..telemetry.logs import configure
 
 
 def observed(settings: Settings) -> Settings:
-    """The settings with what `serve` has on by default; the process's log is configured by them."""
+    """Configures the process's logging, and returns the settings with the defaults of `serve`."""
     telemetry = settings.telemetry
     found = {
         name: value for name, value in _from_environment(os.environ).items() if name not in telemetry.model_fields_set
@@ -27,7 +27,7 @@ def observed(settings: Settings) -> Settings:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """OpenTelemetry's general variables; those of its exporter (headers, certificates) it reads by itself."""
+    """Reads OpenTelemetry's general variables; the exporter reads its own (headers, certificates) itself."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return {}
     found: dict[str, Any] = {}

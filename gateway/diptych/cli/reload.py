@@ -1,6 +1,6 @@
-"""`diptych serve --reload`: a child that serves, started anew when code, generated modules or settings change.
+"""`diptych serve --reload`: runs a child that serves, and restarts it when code, generated modules or settings change.
 
-It imports no application, so that no change is held in this process's memory.
+It does not import the application: this process would keep the old modules.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ..extras import need
 from .load import LoadError
 
 OPTION = "--reload"
-# How long calls may take to finish before the child is killed: a change is to be seen soon, whatever runs.
+# How long running calls may delay a restart: a developer waits for it.
 _STOP_SECONDS = 3.0
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
 def reload(target: str, workers: int) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Raises `LoadError` and `MissingExtra`.
+    """Serves until SIGTERM or SIGINT, and returns the exit code. Raises `LoadError` and `MissingExtra`.
 
-    A child that ends by itself has printed why; the next change starts another.
+    A child that fails has printed why; the next change starts a new one.
     """
     if workers > 1:
         raise LoadError(f"serve {OPTION} runs one process: set workers to 1, or reload workers with SIGHUP")
@@ -52,14 +52,14 @@ def reload(target: str, workers: int) -> int:
 def _start() -> subprocess.Popen[bytes]:
     words = [word for word in sys.argv[1:] if word != OPTION]
     command = [sys.executable, "-m", "diptych.cli", *words, "--workers", "1"]
-    # A process group of its own: Ctrl-C is this process's, since a second signal would end the child at once.
-    # No byte code: stale code is told by its time in seconds and its size, which two quick changes may share.
+    # A separate process group: Ctrl-C must reach this process only, since a second signal makes the child exit at once.
+    # No bytecode: Python detects stale bytecode by time in seconds and size, which two quick changes may share.
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(command, process_group=0, env=env)  # noqa: S603, our own program
 
 
 def _folders(target: str) -> Iterator[Path]:
-    """The working folder, the application's own, and those on the path that no installer filled."""
+    """Yields the working folder, the application's, and those on `sys.path` other than installed packages."""
     yield Path.cwd()
     spec = PathFinder.find_spec(target.partition(":")[0].partition(".")[0])
     if spec is not None:
@@ -70,7 +70,7 @@ def _folders(target: str) -> Iterator[Path]:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> int:
-    """End the child: SIGTERM, then the second one, at which it exits at once."""
+    """Ends the child: by SIGTERM, by a second one, at which it exits at once, then by SIGKILL."""
     for _ in range(2):
         if child.poll() is None:
             child.terminate()

@@ -16,11 +16,11 @@ CONFIG = f"{PREFIX}CONFIG"
 """Names the settings file; every other variable with the prefix is a setting."""
 
 Place = tuple[str, ...]
-"""A setting's dotted name, taken apart."""
+"""The parts of a setting's dotted name."""
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
-    """The variables that are settings, each with the place of its setting."""
+    """Yields the variables that are settings, each with the parts of its setting's name."""
     for name in environ:
         if name.upper().startswith(PREFIX) and name.upper() != CONFIG:
             yield name, tuple(name[len(PREFIX) :].lower().split("__"))
@@ -28,7 +28,7 @@ def variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What a start was given, in the order in which the first wins."""
+    """Where settings were given, in order of precedence."""
 
     options: Sequence[str] = ()
     """Settings with a flag of their own."""
@@ -38,9 +38,9 @@ class Sources:
     file: Path | None = None
 
     def of(self, setting: str) -> str | None:
-        """Where `setting`, or the nearest table around it, was written; None where it was written nowhere."""
+        """Returns where `setting`, or the nearest table around it, was written; None if it was not."""
         parts = tuple(setting.lower().split("."))
-        lines = _Lines(self.file)
+        lines = _TomlLines(self.file)
         for length in range(len(parts), 0, -1):
             place = parts[:length]
             found = self._flag(place) or self._variable(place) or lines.of(place)
@@ -61,9 +61,9 @@ class Sources:
         return next((name for name, found in variables(self.environ) if _on_one_path(found, place)), None)
 
 
-class _Lines:
-    """Lines of a TOML file. A prefix of the file's lines is TOML wherever it cuts no value, so that the first prefix
-    that has a key ends with it. Quadratic, and read only once a start has failed.
+class _TomlLines:
+    """The lines of a TOML file. tomllib gives no line numbers, but a prefix of the file is valid TOML unless it cuts a
+    value, so that the shortest prefix that has a key ends with it. Quadratic, but it runs only after a failed start.
     """
 
     def __init__(self, file: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""The route table as text: a line a binding."""
+"""The route table as text, one line per binding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HEADING = ("VERB", "TEMPLATE", "METHOD", "BODY", "RESPONSE_BODY")
 
 
 def routes(bindings: Sequence[tuple[Method, Binding]], *, plain: bool) -> str:
-    """Verb, template, method, body and response_body; "-" where there is none. `plain` has tabs and no heading."""
+    """Returns verb, template, method, body and response_body, "-" for none. `plain`: tab-separated, no heading."""
     rows = [
         (
             binding.verb,

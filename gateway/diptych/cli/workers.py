@@ -1,4 +1,4 @@
-"""`diptych serve --workers`: becomes the supervisor, or, started by one, serves in the slot it was given."""
+"""`diptych serve --workers`: becomes the supervisor or, started by one, serves as a worker."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..settings import Settings
 from ..workers.plan import WORKER_OPTION, Plan, Slot
 from .load import LoadError
 
-# What a worker needs beyond its grace: to close what its services hold, and to leave the interpreter.
+# Time that a worker needs beyond its grace, to close its services and to leave the interpreter.
 _MARGIN_SECONDS = CLEAN_UP_SECONDS + 8.0
 
 
 def supervise(settings: Settings) -> NoReturn:
-    """Become the supervisor of as many processes as the settings say. Raises `EngineError`, `LoadError`.
+    """Becomes the supervisor of `workers` processes. Raises `EngineError`, `LoadError`.
 
-    The process goes on under its own number, but without what was imported to read the settings.
+    It replaces this process by exec: the pid stays, and the memory of all imported modules is freed.
     """
     check(settings)
     if not hasattr(signal, "SIGHUP"):
-        raise LoadError("workers needs a system that has signals and SO_REUSEPORT: set it to 1")
+        raise LoadError("workers > 1 needs a system with SIGHUP and SO_REUSEPORT; set workers to 1")
     python = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]  # as multiprocessing does
     plan = plan_of(settings, [*python, "-m", "diptych.cli", *sys.argv[1:]])
     sys.stdout.flush()
     sys.stderr.flush()
-    # Until the supervisor listens to it, a reload is nobody's.
+    # Until the supervisor handles SIGHUP, its default action would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.execv(sys.executable, [*python, "-m", "diptych.workers", plan.text()])  # noqa: S606, our own program
 
 
 def plan_of(settings: Settings, command: list[str]) -> Plan:
-    """What the supervisor needs of the settings; `command` starts a worker."""
+    """Returns the supervisor's part of the settings; `command` starts a worker."""
     telemetry = settings.telemetry
     return Plan(
         command=command,
@@ -65,21 +65,21 @@ def _doubts(settings: Settings) -> Iterator[str]:
     if limits.storage_url is None and any(rule.rate for rule in limits.rules):
         # Not divided: a client has few connections, and each of them is one worker's.
         yield (
-            f"each of the {settings.workers} workers counts calls on its own, so that callers with several connections"
-            " may have their rates as many times: set limits.storage_url to count them together"
+            f"each of the {settings.workers} workers counts calls on its own, so that a caller with several connections"
+            " may exceed its rate that many times: set limits.storage_url to count them together"
         )
 
 
 def slot_of(text: str) -> Slot:
-    """The slot that the supervisor has given. Raises `LoadError`."""
+    """Parses the slot that the supervisor passed. Raises `LoadError`."""
     try:
         return Slot.read(text)
     except ValueError as error:
-        raise LoadError(f"{WORKER_OPTION} is the supervisor's to give: {error}") from None
+        raise LoadError(f"{WORKER_OPTION} is reserved for the supervisor: {error}") from None
 
 
 def serve(gateway: Gateway, slot: Slot) -> None:
-    """Serve as one of several workers."""
+    """Serves as one of several workers."""
     from ..workers.member import Member
 
     Member(gateway, slot).run()

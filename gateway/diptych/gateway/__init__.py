@@ -79,7 +79,7 @@ class Gateway(grpc.aio.Server):
         self.settings = capacity.bounded(settings or Settings())
         self._interceptors = tuple(interceptors)
         self.limits = Limiting(self.settings, capacity.bytes_in_flight(self.settings))
-        self._auth = Auth(self.settings, authenticators, self.limits.guesses)
+        self._auth = Auth(self.settings, authenticators, self.limits.credential_failures)
         """What calls are held to, and what they hold of it just now."""
         self._lifespan = lifespan
         self._on_stop = tuple(on_stop)

@@ -1,6 +1,6 @@
-"""How often and how much at once may be called: rules by caller, address and method, and caps that shed load.
+"""Limits: rates and concurrency by caller, address and method, and caps that shed load.
 
-The door is `Limiting`, made once from settings. It knows no face: a call is its origin, whichever protocol it came by.
+The entry point is `Limiting`, made once from settings. It knows no protocol: it sees a call as its origin.
 """
 
 from __future__ import annotations
@@ -15,67 +15,70 @@ from ..settings import Settings
 from ..settings.limits import LimitsSettings
 from ..status import Status
 from .caps import Caps, Lease
-from .credential_failures import Guesses
+from .credential_failures import CredentialFailures
 from .interceptor import Limit, Shed
-from .rules import LimitError, Rule, Table
+from .rules import LimitError, Rule, RuleTable
 from .statuses import busy
 from .windows import Count
 
 if TYPE_CHECKING:
-    from .storage import Shared
+    from .storage import SharedStorage
 
 __all__ = ["LimitError", "Limiting"]
 
-_AWAY = "calls cannot be counted just now"
+_AWAY = "calls cannot be counted at the moment; try again later"
 
 
 class Limiting:
-    """All limits of a gateway. Raises `LimitError` where the settings contradict one another.
+    """All limits of a gateway. Raises `LimitError` if the settings contradict one another.
 
-    `bytes_in_flight` is how many bytes of requests are held at most.
+    `bytes_in_flight` is the maximum of request bytes held at once.
     """
 
     def __init__(self, settings: Settings, bytes_in_flight: int) -> None:
         limits = self._settings = settings.limits
         self.caps = Caps(limits.max_in_flight, bytes_in_flight, limits.retry_seconds)
-        """What is in flight, where it is capped."""
+        """Counters of the calls and bytes in flight, and their caps."""
         most = limits.max_bytes_in_flight
         if most is not None and most < settings.largest_body:
             raise LimitError(
-                f"limits: max_bytes_in_flight is {most}, and one body may have {settings.largest_body} bytes"
+                f"limits.max_bytes_in_flight is {most}, but one body may have {settings.largest_body} bytes: raise it,"
+                " or lower max_body_bytes"
             )
         wrong = limits.wrong
-        self.guesses = None if wrong is None else Guesses(wrong, limits.ipv6_prefix, limits.max_keys)
-        """Wrong credentials, where their number is limited."""
-        self.table: Table | None = None
+        self.credential_failures = (
+            None if wrong is None else CredentialFailures(wrong, limits.ipv6_prefix, limits.max_keys)
+        )
+        """Counts wrong credentials; None if their number is not limited."""
+        self.table: RuleTable | None = None
         """The rules, once they are resolved."""
-        self._shared: Shared | None = None
+        self._shared: SharedStorage | None = None
 
     @property
     def _sheds(self) -> bool:
         return self._settings.max_in_flight is not None or self._settings.max_bytes_in_flight is not None
 
     def shed(self, handlers: Mapping[str, Handler]) -> tuple[Shed, ...]:
-        """What goes in front of all other interceptors; nothing where no cap is set."""
+        """Returns the interceptor that runs before all others; none if no cap is set."""
         return (Shed(self.caps, _streamed(handlers)),) if self._sheds else ()
 
     @property
     def lend(self) -> Callable[[], Lease] | None:
-        """Makes the lease of a call where no cap is set and the default of bytes counts: an interceptor for that alone
-        would cost every call more than the count.
+        """Makes the lease of a call if no cap is set and only the default byte limit applies. An interceptor for that
+        alone would cost every call more than the count.
         """
         return None if self._sheds else partial(Lease, self.caps, counted=True)
 
     def limit(self, handlers: Mapping[str, Handler], *, open_ended: bool) -> tuple[Limit, ...]:
-        """What goes behind whoever knows the caller; nothing where there are no rules.
+        """Returns the interceptor that runs after authentication; none without rules.
 
-        `handlers` are all that are served; `open_ended` says that there are others, found only when they are called.
-        Raises `LimitError` where a pattern names no method, or the storage's client is not installed.
+        `handlers` are all handlers by path; `open_ended` means that generic handlers may serve more. Raises
+        `LimitError` if a pattern matches no method, `MissingExtra` if the storage's client is not installed.
         """
         settings = self._settings
         if not settings.rules:
             return ()
-        self.table = Table(settings, handlers, open_ended=open_ended)
+        self.table = RuleTable(settings, handlers, open_ended=open_ended)
         if settings.storage_url is not None and any(rule.rate for rule in self.table.rules):
             self._shared = _shared(settings.storage_url.get_secret_value(), self._settings)
         return (
@@ -91,7 +94,7 @@ class Limiting:
 
     async def _ask(self, rule: Rule, key: str) -> Count | Status:
         if self._shared is None or rule.window is None or rule.rate is None:
-            raise RuntimeError("a rule without a rate is not counted")
+            raise RuntimeError("a rule without a rate has nothing to count")
         found = await self._shared.hit(rule.rate, rule.name, key)
         if found is not None:
             return found
@@ -100,7 +103,7 @@ class Limiting:
         return rule.window.hit(key)
 
     async def close(self) -> None:
-        """Let go of the storage."""
+        """Closes the storage's connections."""
         if self._shared is not None:
             await self._shared.close()
 
@@ -109,8 +112,8 @@ def _streamed(handlers: Mapping[str, Handler]) -> list[str]:
     return [path for path, handler in handlers.items() if handler.request_streaming]
 
 
-def _shared(url: str, settings: LimitsSettings) -> Shared:
+def _shared(url: str, settings: LimitsSettings) -> SharedStorage:
     need("limits.storage_url", "limits and redis", "limits", "limits.aio", "redis.asyncio")
-    from .storage import Shared
+    from .storage import SharedStorage
 
-    return Shared(url, settings)
+    return SharedStorage(url, settings)

@@ -1,4 +1,4 @@
-"""What all calls of the process hold together, and what one of them holds: given back when it is over, however it ends.
+"""Counters of the calls and bytes in flight, and the share of one call, released when it ends.
 
 It knows no rule and no caller.
 """
@@ -10,47 +10,47 @@ from .statuses import busy, shown
 
 
 class Caps:
-    """Calls and request bytes in flight; None is without a cap."""
+    """Calls and request bytes in flight; a cap of None is no cap."""
 
     def __init__(self, calls: int | None, size: int | None, retry_seconds: float) -> None:
         self.most_calls, self.most_bytes = calls, size
         self.calls = 0
-        """Calls in flight, where they are counted."""
+        """Counted calls in flight."""
         self.bytes = 0
-        """Bytes of requests that calls in flight hold, where they are counted."""
+        """Request bytes of the counted calls in flight."""
         self.too_many: Status = busy("too many calls are in flight", retry_seconds)
-        """What a call is told beyond `most_calls`."""
-        self._too_large = busy("too much of other calls' requests is held", retry_seconds)
+        """The status of a call beyond `most_calls`."""
+        self._too_large = busy("the requests in flight take too much memory", retry_seconds)
 
     @property
     def full(self) -> bool:
-        """Whether another call is one too many."""
+        """Whether the cap of calls is reached."""
         return self.most_calls is not None and self.calls >= self.most_calls
 
     def check(self, more: int) -> None:
-        """Raises UNAVAILABLE where so many bytes more are too many."""
+        """Raises UNAVAILABLE if `more` bytes exceed the cap."""
         if self.most_bytes is not None and self.bytes + more > self.most_bytes:
             raise StatusError(shown(self._too_large))
 
 
 class Slots:
-    """Calls at once, by key."""
+    """Concurrent calls by key, at most `most` each."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken: dict[str, int] = {}
-        """How many there are of each key that has any."""
+        """The number of calls of each key that has any."""
 
     def full(self, key: str) -> bool:
-        """Whether another is one too many."""
+        """Whether the key's limit is reached."""
         return self.taken.get(key, 0) >= self.most
 
     def take(self, key: str) -> None:
-        """One more."""
+        """Adds a call."""
         self.taken[key] = self.taken.get(key, 0) + 1
 
     def give(self, key: str) -> None:
-        """One less; a key without any is forgotten."""
+        """Removes a call, and the key with its last one, so that the table does not grow."""
         left = self.taken[key] - 1
         if left:
             self.taken[key] = left
@@ -59,7 +59,7 @@ class Slots:
 
 
 class Lease:
-    """What one call holds. `counted` says that it is a call of the caps."""
+    """The resources of one call. `counted` means that it counts against the caps."""
 
     __slots__ = ("_bytes", "_caps", "_counted", "_slots")
 
@@ -70,28 +70,28 @@ class Lease:
             caps.calls += 1
 
     def expect(self, size: int) -> None:
-        """So much is announced: refused at once where it will not fit, and held only as it comes.
+        """Checks an announced size (content-length), and counts nothing yet. Raises UNAVAILABLE if it does not fit.
 
-        Held when announced, it would cost a client nothing to keep all others out. Raises UNAVAILABLE.
+        If announcements counted, a client could block all others at no cost.
         """
         self._caps.check(size)
 
     def take(self, size: int) -> None:
-        """So much more is held of the request. Raises UNAVAILABLE where it is too much."""
+        """Counts received bytes of the request. Raises UNAVAILABLE if they exceed the cap."""
         if self._counted:
             self._caps.check(size)
             self._caps.bytes += size
             self._bytes += size
 
     def hold(self, slots: Slots, key: str) -> None:
-        """Be one of those."""
+        """Adds the call to `slots`."""
         slots.take(key)
         if self._slots is None:
             self._slots = []
         self._slots.append((slots, key))
 
     def release(self) -> None:
-        """Give all of it back."""
+        """Releases everything."""
         caps = self._caps
         caps.bytes -= self._bytes
         self._bytes = 0

@@ -1,6 +1,6 @@
-"""How often an address may show wrong credentials before nobody looks at any of its own.
+"""The limit of wrong credentials by address, beyond which an address's credentials are refused unchecked.
 
-It knows no credentials; whoever checks them tells it.
+It knows no credentials; `auth` reports the wrong ones.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .windows import Sliding
 _NAME = "wrong-credentials"
 
 
-class Guesses:
-    """Counted by address; addresses of IPv6 are `prefix` bits, and `most` of them are remembered."""
+class CredentialFailures:
+    """Wrong credentials by address; `prefix` is the length of an IPv6 address, `most` the number of addresses kept."""
 
     def __init__(self, rate: Rate, prefix: int, most: int) -> None:
         self._rate, self._prefix = rate, prefix
         self._window = Sliding(*rate, most)
 
     def beyond(self, known: Origin) -> Status | None:
-        """What calls with credentials from there are told, right ones too, where there were too many wrong ones."""
+        """Returns the status that refuses every call with credentials from an address beyond the rate, else None."""
         count = self._window.look(address_of(known.peer, self._prefix))
         if count.allowed:
             return None
@@ -33,5 +33,5 @@ class Guesses:
         return replace(status, headers=(*status.headers, (RETRY_AFTER, retry_after(status))))
 
     def wrong(self, known: Origin) -> None:
-        """Credentials from there were wrong."""
+        """Counts a call with wrong credentials."""
         self._window.hit(address_of(known.peer, self._prefix))

@@ -1,7 +1,7 @@
-"""The interceptors that hold calls to their limits: `Shed` in front of all others, `Limit` once the caller is known.
+"""The interceptors that enforce limits: `Shed` before all others, `Limit` after authentication.
 
-Both answer before anything of the body is read. On gRPC's own port the connection is known, and a call is sure to end
-where somebody notices, only once its behaviour runs: what needs either is asked there (`Origin.settle`).
+Both answer before any of the body is read. On grpcio's port the connection is known only once the behaviour runs, and
+only from there on is a call's end always seen: checks that need either are deferred until then (`Origin.settle`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..origin import Origin, enter, origin
 from ..status import Status
 from .caps import Caps, Lease, Slots
 from .keys import waits
-from .rules import HEALTH, Plan, Rule, Table
+from .rules import HEALTH, MethodLimits, Rule, RuleTable
 from .statuses import LIMIT, POLICY, RETRY_AFTER, beyond_rate, beyond_slots, limit, retry_after
 from .windows import Count
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 Ask: TypeAlias = "Callable[[Rule, str], Awaitable[Count | Status]]"
-"""Counts a call elsewhere: a rule and a key."""
+"""Counts a call outside this process, by rule and key."""
 
 
 def _known() -> Origin:
@@ -35,7 +35,7 @@ def _known() -> Origin:
 
 
 class _Refusing:
-    """How either of them answers by itself."""
+    """Answers refused calls."""
 
     def __init__(self, streamed: Collection[str]) -> None:
         self._streamed = frozenset(streamed)
@@ -46,7 +46,7 @@ class _Refusing:
 
 
 class Shed(_Refusing, grpc.aio.ServerInterceptor):
-    """Refuses calls that are one too many for the process; `streamed` are the methods that take a stream."""
+    """Refuses calls beyond the process's caps; `streamed` are the client-streaming methods."""
 
     def __init__(self, caps: Caps, streamed: Collection[str]) -> None:
         super().__init__(streamed)
@@ -75,11 +75,11 @@ class Shed(_Refusing, grpc.aio.ServerInterceptor):
 
 
 class Limit(_Refusing, grpc.aio.ServerInterceptor):
-    """Refuses calls beyond the rules' rates and numbers. `ask` counts them elsewhere than in memory."""
+    """Refuses calls beyond the rules' rates and concurrency. `ask` counts rates outside this process."""
 
     def __init__(
         self,
-        table: Table,
+        table: RuleTable,
         caps: Caps,
         streamed: Collection[str],
         *,
@@ -109,8 +109,8 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
             return self._refused(status, known, details.method)
         return await continuation(details)
 
-    async def _early(self, plan: Plan, known: Origin) -> Status | None:
-        """What can be asked without the connection is asked now; whoever is let in is a call only later."""
+    async def _early(self, plan: MethodLimits, known: Origin) -> Status | None:
+        """Checks the rules that do not need the connection, and defers the others; slots are taken only then."""
         late = [rule for rule in plan.rules if waits(rule.by, known)]
         early = [rule for rule in plan.rules if rule not in late]
         status = self._room(early, known, plan) or await self._count(early, known, plan)
@@ -118,20 +118,20 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
             known.settle = (*known.settle, partial(self._late, plan, known, late))
         return status
 
-    async def _late(self, plan: Plan, known: Origin, late: Sequence[Rule]) -> Status | None:
-        # All of the numbers: others may have come since.
+    async def _late(self, plan: MethodLimits, known: Origin, late: Sequence[Rule]) -> Status | None:
+        # All slots again: other calls may have taken them since `_early`.
         return self._entered(known, plan) or await self._count(late, known, plan)
 
-    # Whoever has no place yet: on gRPC's own port a call takes one only once it is sure to end.
-    def _room(self, rules: Sequence[Rule], known: Origin, plan: Plan) -> Status | None:
+    # Checks slots without taking any: on grpcio's port a call whose behaviour never runs would not release them.
+    def _room(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
         for rule in rules:
             slots = rule.slots
             if slots is not None and slots.full(rule.key(known, plan.method)):
                 return beyond_slots(rule.name, slots.most, self._retry)
         return None
 
-    def _entered(self, known: Origin, plan: Plan) -> Status | None:
-        """The call is one of those at once from now on, where there is room for it."""
+    def _entered(self, known: Origin, plan: MethodLimits) -> Status | None:
+        """Takes a slot of every rule, or returns the status of the first that is full."""
         places: list[tuple[Slots, str]] = []
         for rule in plan.rules:
             slots = rule.slots
@@ -148,7 +148,7 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
                 known.lease.hold(slots, key)
         return None
 
-    async def _count(self, rules: Sequence[Rule], known: Origin, plan: Plan) -> Status | None:
+    async def _count(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
         told: list[str] = []
         status: Status | None = None
         for rule in rules:

@@ -1,6 +1,6 @@
-"""By what a rule counts: the caller, its address, the method, or several of them, as one string a call.
+"""The keys that rules count by: caller, address, method, or a combination, as one string per call.
 
-It knows no rule. The caller is who an authenticator left in the call's notes, whatever it is otherwise.
+It knows no rule. The caller is the principal that an authenticator left in the call's notes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ..origin import Origin
 from ..settings.limits import By
 
 PRINCIPAL = "principal"
-"""The note's key; what stands there has an `id`."""
+"""The key in `Origin.notes`; its value has an `id`."""
 
 Key = Callable[[Origin, str], str]
-"""Of a call, and its method."""
+"""Returns the key of a call from its origin and method."""
 
 _KINDS = ("method", "address", "principal")
 
 
 def key_of(by: Sequence[By], prefix: int) -> Key:
-    """The key of calls that are counted `by` these; addresses of IPv6 are `prefix` bits."""
+    """Returns the key function of `by`; IPv6 addresses are cut to `prefix` bits."""
 
     def address(known: Origin, method: str) -> str:
         return address_of(known.peer, prefix)
@@ -32,7 +32,7 @@ def key_of(by: Sequence[By], prefix: int) -> Key:
         caller = known.notes.get(PRINCIPAL)
         if caller is None:
             return f"a:{address_of(known.peer, prefix)}"
-        # Two kinds of credentials may name different people alike.
+        # Different kinds of credentials may use the same id for different callers.
         return f"p:{getattr(caller, 'kind', '')}:{caller.id}"
 
     found: dict[By, Key] = {"address": address, "principal": principal, "method": _method}
@@ -47,12 +47,12 @@ def _method(known: Origin, method: str) -> str:
 
 
 def waits(by: Sequence[By], known: Origin) -> bool:
-    """Whether the key needs the connection, which is not known yet."""
+    """Whether the key needs the connection, and it is not known yet."""
     return not known.settled and ("address" in by or ("principal" in by and PRINCIPAL not in known.notes))
 
 
 def address_of(peer: str, prefix: int) -> str:
-    """The address of a peer as gRPC writes it: `ipv4:192.0.2.1:4711`, `ipv6:%5B2001:db8::1%5D:4711`, or another."""
+    """Returns the address of a peer in gRPC's form: `ipv4:192.0.2.1:4711`, `ipv6:%5B2001:db8::1%5D:4711`, or other."""
     kind, _, rest = peer.partition(":")
     if kind == "ipv4":
         return rest.rpartition(":")[0]

@@ -1,6 +1,6 @@
-"""The settings' rules, resolved when the gateway is built: which of them count for a method, and how each counts.
+"""The rules of the settings, resolved when the gateway is built: which apply to a method, and how each counts.
 
-It knows no call but by its origin.
+It knows a call only by its origin.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .windows import STRATEGIES, Window
 logger = logging.getLogger("diptych.limits")
 
 HEALTH = "/grpc.health.v1.Health/"
-"""What is spared by all that does not name it: whoever asks for health restarts those who do not answer."""
+"""Exempt from rules that do not name it: an orchestrator restarts a server whose health checks are refused."""
 
 
 class LimitError(ValueError):
-    """Settings of limits that cannot be meant; says what to mend."""
+    """Inconsistent settings of limits; says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,57 +39,59 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The rules of one method, and what clients are told of them before they are counted."""
+class MethodLimits:
+    """The rules of one method, and their `ratelimit-policy` header."""
 
     rules: tuple[Rule, ...]
     policy: str
-    """Empty where there is no rate."""
+    """Empty without a rate."""
     method: str
-    """What it is counted as: of methods that are found only when they are called, all are one."""
+    """The method's name in keys: "*" for all methods of generic handlers, whose number is not bounded."""
 
     @classmethod
-    def of(cls, rules: Sequence[Rule], method: str) -> Plan:
-        """Resolved."""
+    def of(cls, rules: Sequence[Rule], method: str) -> MethodLimits:
+        """Makes the plan of a method."""
         rates = [(rule.name, *rule.rate) for rule in rules if rule.rate is not None]
         return cls(tuple(rules), ", ".join([policy(*rate) for rate in rates]), method)
 
 
-class Table:
-    """Plans by method. Raises `LimitError` for a pattern that names no method."""
+class RuleTable:
+    """Plans by method. Raises `LimitError` for a pattern that matches no method."""
 
     def __init__(self, settings: LimitsSettings, methods: Collection[str], *, open_ended: bool) -> None:
         self._rules = list(zip(settings.rules, _resolved(settings), strict=True))
         self._open = open_ended
         self._check(methods)
-        self._plans: Mapping[str, Plan] = {
+        self._plans: Mapping[str, MethodLimits] = {
             method: plan for method in methods if (plan := self._plan(method, method)) is not None
         }
         self._known = frozenset(methods)
 
-    def of(self, method: str) -> Plan | None:
-        """What counts for a method; None where nothing does."""
+    def of(self, method: str) -> MethodLimits | None:
+        """Returns the plan of a method; None if no rule applies to it."""
         plan = self._plans.get(method)
         if plan is None and self._open and method not in self._known:
             return self._plan(method, "*")
         return plan
 
-    def _plan(self, method: str, counted: str) -> Plan | None:
+    def _plan(self, method: str, counted: str) -> MethodLimits | None:
         found = [rule for setting, rule in self._rules if any(_fits(one, method) for one in setting.methods)]
-        return Plan.of(found, counted) if found else None
+        return MethodLimits.of(found, counted) if found else None
 
     @property
     def rules(self) -> Sequence[Rule]:
-        """All of them."""
+        """All rules, in the order of the settings."""
         return [rule for _, rule in self._rules]
 
     def _check(self, methods: Collection[str]) -> None:
         patterns = dict.fromkeys(pattern for setting, _ in self._rules for pattern in setting.methods)
         idle = [one for one in patterns if not any(_fits(one, method) for method in methods)]
         if idle and not self._open:
-            raise LimitError(f"limits: nobody serves {', '.join(idle)}")
+            raise LimitError(f"limits: no served method matches {', '.join(idle)}")
         if idle:
-            logger.warning("no method is known that %s names: they count for generic handlers only", ", ".join(idle))
+            logger.warning(
+                "limits: no registered method matches %s; only generic handlers may serve it", ", ".join(idle)
+            )
 
 
 def _fits(pattern: str, method: str) -> bool:
@@ -106,7 +108,7 @@ def _resolved(settings: LimitsSettings) -> list[Rule]:
         used[name] += 1
         if used[name] > 1:
             if setting.name is not None:
-                raise LimitError(f"limits: two rules are called {name}")
+                raise LimitError(f"limits: two rules have the name {name!r}; give each its own")
             name = f"{name}-{used[name]}"
         found.append(_rule(setting, name, settings))
     return found

@@ -1,6 +1,6 @@
-"""What clients are told of limits: statuses, and the header fields of draft-ietf-httpapi-ratelimit-headers.
+"""The statuses of limited calls, and the header fields of draft-ietf-httpapi-ratelimit-headers.
 
-It knows no rule; numbers go in.
+It knows no rule, only numbers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ..status import Code, Status, pack
 
 DOMAIN = "diptych"
 POLICY, LIMIT, RETRY_AFTER = "ratelimit-policy", "ratelimit", "retry-after"
-# A client that is told to come again at once does, and is refused once more.
+# With a delay of 0 a client would retry at once, and be refused again.
 _SOONEST_SECONDS = 0.001
 
 
 def beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
-    """RESOURCE_EXHAUSTED: the rate is used up for so many `seconds`, which are rounded up."""
-    # A flood is told few different things, each of which is put together once.
+    """Returns RESOURCE_EXHAUSTED: the rate is used up for `seconds`, which are rounded up."""
+    # Rounding leaves few distinct statuses, so that the cache below serves nearly every call of a flood.
     steps = 1 if seconds > 1 else 100
     return _beyond_rate(name, calls, window, math.ceil(seconds * steps) / steps)
 
@@ -40,7 +40,7 @@ def _beyond_rate(name: str, calls: int, window: int, seconds: float) -> Status:
 
 @lru_cache(maxsize=1024)
 def beyond_slots(name: str, calls: int, seconds: float) -> Status:
-    """RESOURCE_EXHAUSTED: there are as many calls at once as may be."""
+    """Returns RESOURCE_EXHAUSTED: the concurrency limit is reached."""
     return _refused(
         Code.RESOURCE_EXHAUSTED,
         f"the limit {name} is reached: {calls} calls at once",
@@ -50,7 +50,7 @@ def beyond_slots(name: str, calls: int, seconds: float) -> Status:
 
 
 def busy(why: str, seconds: float) -> Status:
-    """UNAVAILABLE, through no fault of the caller's."""
+    """Returns UNAVAILABLE, for overload that is not the caller's fault."""
     return _refused(
         Code.UNAVAILABLE, why, seconds, error_details_pb2.ErrorInfo(reason="SERVER_OVERLOADED", domain=DOMAIN)
     )
@@ -61,26 +61,26 @@ def _refused(code: Code, why: str, seconds: float, info: error_details_pb2.Error
     delay = duration_pb2.Duration()
     delay.FromMilliseconds(millis)
     retry = error_details_pb2.RetryInfo(retry_delay=delay)
-    # What grpc's own retries look at ("Pushback" in its A6), where RetryInfo is for people's code.
+    # gRPC's own retries read this key ("Pushback" in gRFC A6); RetryInfo is for application code.
     headers = ((RETRY_PUSHBACK_KEY, str(millis)),)
     return Status(code=code, message=why, details=(pack(info), pack(retry)), headers=headers)
 
 
 def retry_after(status: Status) -> str:
-    """The header's value, in whole seconds (RFC 9110 section 10.2.3)."""
+    """Returns the value of `retry-after`, in whole seconds (RFC 9110 section 10.2.3)."""
     return str(math.ceil(int(status.headers[0][1]) / 1000))
 
 
 def shown(status: Status) -> Status:
-    """The status as it is raised, where its headers are HTTP's."""
+    """Returns the status with `retry-after` as its only header, for raising while a body is read over HTTP."""
     return replace(status, headers=((RETRY_AFTER, retry_after(status)),))
 
 
 def policy(name: str, calls: int, window: int) -> str:
-    """One item of `ratelimit-policy`."""
+    """Returns one item of `ratelimit-policy`."""
     return f'"{name}";q={calls};w={window}'
 
 
 def limit(name: str, left: int, seconds: float) -> str:
-    """One item of `ratelimit`."""
+    """Returns one item of `ratelimit`."""
     return f'"{name}";r={left};t={math.ceil(seconds)}'

@@ -1,6 +1,6 @@
-"""Rates counted for several processes in Redis or Valkey, by the `limits` library; never waited for longer than is set.
+"""Rates counted for several processes in Redis or Valkey, by the `limits` library, with a time-out.
 
-It knows no call. While the storage is away nobody asks it but one call now and then.
+It knows no call. While the storage is unreachable, one call per `storage_retry_seconds` tries it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _STRATEGIES: dict[str, type[RateLimiter]] = {
 }
 
 
-class Shared:
-    """The storage. `url` is as in the settings."""
+class SharedStorage:
+    """The shared storage of rates. `url` is `limits.storage_url`."""
 
     def __init__(self, url: str, settings: LimitsSettings) -> None:
         self._seconds, self._retry = settings.storage_timeout_seconds, settings.storage_retry_seconds
         self._open = settings.storage_fail == "open"
-        # One client, redis-py, speaks to either server.
+        # redis-py serves both Redis and Valkey, but knows only the scheme `redis`.
         uri = f"async+{url.replace('valkey', 'redis', 1)}"
         self._storage = RedisStorage(
             uri,
@@ -46,12 +46,12 @@ class Shared:
         self._away_until: float | None = None
 
     async def hit(self, rate: Rate, name: str, key: str) -> Count | None:
-        """Count a call of the rule of that name; None where the storage is away."""
+        """Counts a call for the rule `name`; returns None if the storage is unreachable."""
         if self._away_until is not None:
             now = time.monotonic()
             if now < self._away_until:
                 return None
-            self._away_until = now + self._retry  # this one call asks, the others go on
+            self._away_until = now + self._retry  # this call tries the storage; others do not wait for it
         item = self._items.get(rate) or self._items.setdefault(rate, RateLimitItemPerSecond(*rate))
         try:
             async with asyncio.timeout(self._seconds):
@@ -62,16 +62,18 @@ class Shared:
             return None
         if self._away_until is not None:
             self._away_until = None
-            logger.info("the limits' storage is back")
+            logger.info("the storage of limits is reachable again")
         return Count(allowed, max(0, stats.remaining), max(0.0, stats.reset_time - time.time()))
 
     def _lost(self, wrong: Exception) -> None:
         if self._away_until is None:
-            then = "each process counts by itself" if self._open else "limited calls are refused"
-            logger.warning("the limits' storage is away (%s): until it is back, %s", type(wrong).__name__, then)
+            then = "each process counts on its own" if self._open else "limited calls are refused"
+            logger.warning(
+                "the storage of limits is unreachable (%s); until it returns, %s", type(wrong).__name__, then
+            )
         self._away_until = time.monotonic() + self._retry
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         bridge: Any = self._storage.bridge
         await bridge.get_connection().aclose()

@@ -1,7 +1,7 @@
-"""Rates counted in this process's memory, without a lock, a task or a wait: one look-up and a few additions a call.
+"""Rates counted in this process's memory: one look-up and a few additions per call, without locks or tasks.
 
-It knows no caller; a key is a string. The storage that the `limits` library has for asyncio starts a task a call, which
-looks at every key there is: 0.13 ms a call with one key, 5 ms with ten thousand.
+It knows no caller; a key is a string. The asyncio storage of the `limits` library is not used because it starts a task
+per call that visits every key: 0.13 ms a call with one key, 5 ms with ten thousand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Count(NamedTuple):
-    """What one call met. `seconds` is when there is more: for a call beyond the rate, when it may come again."""
+    """The outcome for one call. `seconds` is the time until the count resets, or until a refused call may retry."""
 
     allowed: bool
     left: int
@@ -24,11 +24,11 @@ class Window(Protocol):
     """The calls of one rule, by key."""
 
     def hit(self, key: str) -> Count:
-        """Count a call, where it is within the rate."""
+        """Counts a call if it is within the rate."""
 
 
 class _Remembered:
-    """Cells by key, forgotten a window or two after they were last seen: two dicts, of which the older is dropped."""
+    """Cells by key in two generations; the older one is dropped two to four windows after its last use."""
 
     def __init__(self, most: int) -> None:
         self._most, self._turn = most, 0
@@ -36,7 +36,7 @@ class _Remembered:
         self._old: dict[str, Any] = {}
 
     def find(self, key: str, turn: int) -> Any | None:
-        """The key's cell, which is young now; `turn` counts up by one every two windows."""
+        """Returns the key's cell and moves it to the young generation; `turn` increases by one every two windows."""
         if turn != self._turn:
             self._old = self._young if turn == self._turn + 1 else {}
             self._young, self._turn = {}, turn
@@ -48,7 +48,7 @@ class _Remembered:
         return cell
 
     def keep(self, key: str, cell: Any) -> Any:
-        """A new cell; where there are too many, those of the older dict are forgotten before their time."""
+        """Adds a cell; if there are too many, the older generation is dropped early."""
         if len(self._young) >= self._most:
             self._young, self._old = {}, self._young
         self._young[key] = cell
@@ -59,19 +59,19 @@ class _Remembered:
 
 
 class Sliding:
-    """Two counters a key: this window's, and the one's before by the part of it that is not over yet."""
+    """Two counters per key: this window's, and the previous one's weighted by the part that still overlaps."""
 
     def __init__(self, calls: int, seconds: int, most: int, clock: Callable[[], float] = monotonic) -> None:
         self._calls, self._seconds, self._clock = calls, seconds, clock
         self.cells = _Remembered(most)
-        """What is remembered."""
+        """Counters by key."""
 
     def hit(self, key: str) -> Count:
-        """Count a call, where it is within the rate."""
+        """Counts a call if it is within the rate."""
         return self._met(key, 1)
 
     def look(self, key: str) -> Count:
-        """What a call would meet."""
+        """Returns the outcome that a call would have, without counting it."""
         return self._met(key, 0)
 
     def _met(self, key: str, calls: int) -> Count:
@@ -93,20 +93,20 @@ class Sliding:
     def _until(self, part: float, now: int, before: int) -> float:
         if now >= self._calls:
             return (1 - part) * self._seconds
-        # The window before counts less with time: until its rest leaves room for one call more.
+        # The previous window's weight falls with time, until it leaves room for one more call.
         return max(0.0, 1 - (self._calls - now) / before - part) * self._seconds
 
 
 class Moving:
-    """The time of every call of the window: exact, and as large as the rate for each key."""
+    """The time of every call in the window: exact, but its memory grows with the rate."""
 
     def __init__(self, calls: int, seconds: int, most: int, clock: Callable[[], float] = monotonic) -> None:
         self._calls, self._seconds, self._clock = calls, seconds, clock
         self.cells = _Remembered(most)
-        """What is remembered."""
+        """Times of calls by key."""
 
     def hit(self, key: str) -> Count:
-        """Count a call, where it is within the rate."""
+        """Counts a call if it is within the rate."""
         now = self._clock()
         came: deque[float] | None = self.cells.find(key, int(now / self._seconds) >> 1)
         if came is None:
@@ -121,4 +121,4 @@ class Moving:
 
 
 STRATEGIES: dict[str, Callable[[int, int, int], Window]] = {"sliding": Sliding, "moving": Moving}
-"""How a rate is counted, by its name in the settings."""
+"""The implementation of each `limits.strategy`."""

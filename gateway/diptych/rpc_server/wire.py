@@ -22,7 +22,7 @@ from ..forwarded import Proxies
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code, StatusError
-from ..telemetry import Record, Watch
+from ..telemetry import Record, Recorder
 from .announce import Announcing
 from .forwarded import behind
 
@@ -113,7 +113,7 @@ class _Edge:
         guard: Guard,
         method: str,
         context: Callable[[Any], Any] | None,
-        watch: Watch,
+        watch: Recorder,
         proxies: Proxies | None,
         *,
         secure: bool,

@@ -1,6 +1,6 @@
-"""The one frozen value that configures a gateway.
+"""The frozen settings of a gateway.
 
-It reads no environment and no file: only the edge does that (`cli`).
+It reads no environment and no file; `cli` does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 
 class Settings(TlsSettings, ListeningSettings, WorkersSettings):
-    """Everything about a gateway that is not code. In code it reads no environment."""
+    """All settings of a gateway. Constructed in code, it reads no environment variable and no file."""
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
@@ -35,59 +35,62 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     """Port of the gRPC listener; 0 means any."""
     grpc_engine: Literal["builtin", "grpcio", "native"] = "builtin"
-    """What serves gRPC on its own port: the gateway's own HTTP/2, grpcio, or pygrpc-native, which is an extra."""
+    """The server of the gRPC port: the gateway's own HTTP/2, grpcio, or pygrpc-native (needs the extra `native`)."""
     single_port: bool = False
-    """Serves gRPC on the HTTP port, over HTTP/2, instead of on a port of its own."""
+    """Serves gRPC on the HTTP port, over HTTP/2, instead of on a separate port."""
     http2_max_streams: int = Field(default=1000, gt=0)
-    """Requests at once on one HTTP/2 connection."""
+    """Maximum concurrent streams on one HTTP/2 connection (SETTINGS_MAX_CONCURRENT_STREAMS)."""
     http2_ping_seconds: float | None = Field(default=None, gt=0)
-    """After how long a silence an HTTP/2 client is asked for a sign of life, for as long again; None asks never."""
+    """Sends an HTTP/2 PING after this long without a frame from the client, and closes the connection when no answer
+    arrives within the same time. None sends no PING."""
 
     grace_seconds: float = Field(default=30.0, ge=0)
-    """How long running calls may go on after SIGTERM before they are cancelled."""
+    """How long running calls may continue after SIGTERM before they are cancelled."""
     drain_seconds: float = Field(default=0.0, ge=0)
-    """How long both listeners go on accepting after readiness turned false, for load balancers that poll it."""
+    """How long both listeners keep accepting after readiness turns false, so that polling load balancers notice."""
     max_deadline_seconds: float | None = Field(default=None, gt=0)
-    """The longest any call may take, and the deadline of calls that name none; None leaves it to the client."""
+    """Upper bound on every call's deadline, and the deadline of calls that set none. None sets no bound."""
 
     max_body_bytes: int = Field(default=16 * MIB, gt=0)
-    """Largest request on either face, in bytes, after decompression."""
+    """Largest request on either port, in bytes, after decompression."""
     method_max_body_bytes: Mapping[str, int] = Field(default_factory=dict)
-    """Limits of single methods, by `/{package.Service}/{Method}`, instead of `max_body_bytes`."""
+    """Overrides of `max_body_bytes` by method, `/{package.Service}/{Method}`."""
     max_nesting_depth: int = Field(default=64, gt=0, le=100)
-    """Deepest nesting of objects and arrays in a JSON body; protobuf itself stops at 100."""
+    """Deepest nesting of objects and arrays in a JSON body; protobuf's own limit is 100."""
     max_elements: int = Field(default=1_000_000, gt=0)
-    """Most values in one JSON body, and most parameters in one query."""
+    """Maximum number of values in one JSON body, and of parameters in one query."""
 
     unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
-    """Unknown query parameters and body fields: refused with 400, served and listed in a header, or passed over."""
+    """What unknown query parameters and body fields cause: a 400 (`strict`), a response header that lists them
+    (`warn`), or nothing (`ignore`)."""
     emit_defaults: bool = True
-    """Fields without presence go out even when they are zero."""
+    """Includes fields without presence in responses even when they have their default value."""
     preserve_names: bool = False
-    """Fields go out under their proto names instead of lowerCamelCase."""
+    """Writes proto field names in responses instead of lowerCamelCase."""
     enums_as_ints: bool = False
-    """Enum values go out as numbers instead of names."""
+    """Writes enum values in responses as numbers instead of names."""
     error_dialect: DialectName = "google"
     """The form of error bodies: AIP-193, a bare google.rpc.Status, or RFC 9457."""
 
     metadata_allow: Listed | None = None
-    """Request headers that become metadata; None lets all but the reserved ones through."""
+    """Request headers that become metadata. None: all except the reserved ones."""
     metadata_deny: Listed = ()
     """Request headers that never become metadata."""
 
     cors_origins: Listed = ()
-    """Origins whose pages may call from browsers, such as `https://example.com`; `*` is any, without its cookies."""
+    """Origins whose pages may call from browsers, such as `https://example.com`; `*` allows any, without cookies."""
     cors_credentials: bool = False
-    """Lets those pages' calls carry cookies and HTTP authentication; the origins are named then, not `*`."""
+    """Allows those pages to send cookies and HTTP authentication; `cors_origins` must not be `*` then."""
     cors_expose_headers: Listed = ()
-    """Metadata that those pages may read, beside the protocols' own headers: initial, and `trailer-` names as well."""
+    """Response metadata that those pages may read, in addition to the protocols' own headers; trailing metadata is
+    named with the prefix `trailer-`."""
 
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
-    """How long an event stream may be silent before a comment is sent."""
+    """How long an event stream may be idle before a comment is sent to keep it open."""
     websocket_ping_seconds: float = Field(default=20.0, gt=0)
-    """How often a WebSocket's client is pinged; one that has not answered after as long again is gone."""
+    """How often a WebSocket client is pinged; the connection is closed when no answer arrives within the same time."""
     threads: int = Field(default=16, gt=0)
-    """Threads that run servicers written as plain `def`, shared by both faces."""
+    """Threads that run servicers written as plain `def`, shared by all protocols."""
     debug: bool = False
     """Sends the text of unexpected exceptions to clients. Never in production."""
     docs: bool = True
@@ -95,40 +98,40 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     reflection: bool = True
     """Serves grpc.reflection.v1."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe log line that is written."""
+    """The least severe level that is logged."""
     title: str = "Diptych"
     """The API's title in the OpenAPI document."""
     api_version: str = ""
-    """The API's version in the OpenAPI document; the version of the `diptych` package unless it is set."""
+    """The API's version in the OpenAPI document. Empty: the version of the `diptych` package."""
 
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     """Metrics, logs and traces."""
 
     auth: AuthSettings = Field(default_factory=AuthSettings)
-    """Who may call: API keys, tokens and client certificates, and what each method asks."""
+    """Who may call: API keys, tokens and client certificates, and the scopes and roles that methods require."""
     limits: LimitsSettings = Field(default_factory=LimitsSettings)
-    """How often and how much at once may be called."""
+    """Rate limits, concurrency limits and caps for the process."""
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)
-    """How the checks of readiness are asked."""
+    """How readiness checks run."""
     services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    """What the services themselves take, a table a service; the library passes it on unread."""
+    """The services' own settings, one table per service; the library does not read them."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
-            raise ValueError("cors_credentials needs cors_origins named one by one, not *")
+            raise ValueError("cors_credentials needs each origin listed in cors_origins, not '*'")
         return self
 
     def body_limit(self, method: str) -> int:
-        """The largest request `method` takes, in bytes; `method` is `/{package.Service}/{Method}`."""
+        """Returns the largest request to `method`, in bytes; `method` is `/{package.Service}/{Method}`."""
         return self.method_max_body_bytes.get(method, self.max_body_bytes)
 
     @property
     def engine(self) -> str:
-        """What serves gRPC; the single port has the gateway's own HTTP/2 whichever engine is chosen."""
+        """The engine that serves gRPC: always "builtin" on the single port."""
         return "builtin" if self.single_port else self.grpc_engine
 
     @property
     def largest_body(self) -> int:
-        """The largest request that any method takes, in bytes."""
+        """The largest request that any method accepts, in bytes."""
         return max(self.max_body_bytes, *self.method_max_body_bytes.values(), 0)

@@ -1,6 +1,6 @@
-"""Who may call, as settings: API keys, tokens, certificates, and what each method asks of its callers.
+"""Settings of authentication: API keys, tokens, certificates, and the scopes and roles that methods require.
 
-It checks forms only; which methods there are is known where the gateway is built.
+It checks syntax only; whether a pattern names a method is checked when the gateway is built.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ Algorithm = Literal[
 ]
 
 KEY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""What an API key may be called: it stands in the key itself, in logs and in limits."""
+"""The syntax of an API key's id, which is part of the key and appears in logs and in limits."""
 
 KEY_HASH = re.compile(r"sha256:([0-9a-f]{32}):([0-9a-f]{64})")
-"""How a key is kept: the salt, and SHA-256 of salt and key, in hexadecimal."""
+"""The stored form of a key: the salt, and SHA-256 of salt and key, in hexadecimal."""
 
 # RFC 7518 section 3.2: "A key of the same size as the hash output … or larger MUST be used".
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 PATTERN = re.compile(r"/(?:[^*\s]*\*|[^*\s/]+/[^*\s/]+)")
-"""A method's whole name, or a beginning of it and a `*`."""
+"""A method's full name, or a prefix followed by `*`."""
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -49,69 +49,69 @@ def _listed(value: object) -> object:
 
 
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-"""One pattern or several: `/package.Service/Method`, or a beginning of it followed by `*`."""
+"""One pattern or several: `/package.Service/Method`, or a prefix followed by `*`."""
 
 
 class ApiKey(SettingsTable):
-    """One static API key; the key itself is kept nowhere."""
+    """One static API key; the key itself is not stored."""
 
     hash: SecretStr
     """The key's salted hash, as `diptych auth new-key` and `diptych auth hash-key` print it."""
     scopes: tuple[str, ...] = ()
-    """What its holder may do."""
+    """Scopes of the caller."""
     roles: tuple[str, ...] = ()
-    """What its holder is."""
+    """Roles of the caller."""
     expires: AwareDatetime | None = None
-    """When it stops being taken, with a time zone; None is never."""
+    """When the key expires, with a time zone. None: never."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not KEY_HASH.fullmatch(self.hash.get_secret_value()):
-            raise ValueError("hash is none that `diptych auth hash-key` prints")
+            raise ValueError("hash is malformed; `diptych auth hash-key` prints a valid one")
         return self
 
 
 class JwtSettings(SettingsTable):
-    """JSON Web Tokens of one issuer; those of several are authenticators given to the gateway in code."""
+    """JSON Web Tokens of one issuer. For several issuers, give the gateway authenticators in code."""
 
     issuer: str = Field(min_length=1)
-    """The `iss` that tokens have to have."""
+    """The `iss` claim that tokens must have."""
     audiences: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(min_length=1)
-    """The `aud` of tokens that are meant for this server; one of them suffices."""
+    """Accepted `aud` claims; a token must have at least one of them."""
     algorithms: tuple[Algorithm, ...] | None = None
-    """The algorithms that are taken; None is HS256 with `secret`, and RS256, ES256 and EdDSA with a key set."""
+    """Accepted signature algorithms. None: HS256 with `secret`; RS256, ES256 and EdDSA with a key set."""
     secret: SecretStr | None = None
     """The shared secret of HS256, HS384 and HS512, at least as long as the hash: 32, 48 or 64 bytes."""
     jwks_url: str | None = None
-    """Where the issuer shows its public keys (RFC 7517); https, or http of this very machine."""
+    """URL of the issuer's JSON Web Key Set (RFC 7517): https, or http on a loopback address."""
     jwks_file: Path | None = None
-    """A file of public keys in the same form, read anew while the server runs."""
+    """A file with a JSON Web Key Set, reloaded while the server runs."""
     jwks_ca: Path | None = None
-    """The authorities that `jwks_url`'s certificate is checked by, PEM; None are the system's."""
+    """Certificate authorities that `jwks_url`'s certificate is verified against, PEM. None: the system's."""
     jwks_timeout_seconds: float = Field(default=5.0, gt=0)
-    """How long fetching the keys may take."""
+    """Time-out of fetching the keys."""
     jwks_refresh_seconds: float = Field(default=300.0, gt=0)
-    """How old the keys may be before they are fetched anew, while calls go on with the old ones."""
+    """Age at which the keys are fetched again in the background; calls use the old ones meanwhile."""
     jwks_retry_seconds: float = Field(default=10.0, gt=0)
-    """The least time between two fetches, whatever unknown keys tokens name."""
+    """Minimum time between two fetches, even when tokens name unknown keys."""
     jwks_stale_seconds: float = Field(default=86400.0, gt=0)
-    """How long the last keys are used while new ones cannot be fetched."""
+    """How long the last keys stay in use while new ones cannot be fetched."""
     leeway_seconds: float = Field(default=30.0, ge=0, le=600)
-    """By how much the issuer's clock may differ."""
+    """Tolerated difference between the issuer's clock and this machine's."""
     subject_claim: str = "sub"
     """The claim that becomes the caller's id."""
     scopes_claim: str = "scope"
-    """The claim that holds scopes, a list or names between spaces; dots go into objects."""
+    """The claim that holds scopes, a list or a space-separated string; dots separate nested claims."""
     roles_claim: str = "roles"
-    """The claim that holds roles, alike, such as `realm_access.roles`."""
+    """The claim that holds roles, in the same form, such as `realm_access.roles`."""
     cache_tokens: int = Field(default=10_000, ge=0)
-    """How many verified tokens are remembered, by their hash, so that a call more costs no signature."""
+    """How many verified tokens are cached, by their hash, so that further calls skip the signature check."""
     cache_seconds: float = Field(default=60.0, ge=0)
-    """How long a verified token is remembered, and never beyond its expiry."""
+    """How long a verified token is cached, at most until it expires."""
 
     @property
     def allowed(self) -> tuple[Algorithm, ...]:
-        """The algorithms that are taken."""
+        """The accepted algorithms."""
         if self.algorithms is not None:
             return self.algorithms
         shared: tuple[Algorithm, ...] = ("HS256",) if self.secret is not None else ()
@@ -120,38 +120,38 @@ class JwtSettings(SettingsTable):
 
     @property
     def has_key_set(self) -> bool:
-        """Whether there are public keys."""
+        """Whether a key set is configured."""
         return self.jwks_url is not None or self.jwks_file is not None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.jwks_url is not None and self.jwks_file is not None:
-            raise ValueError("jwks_url and jwks_file: one of them")
+            raise ValueError("jwks_url and jwks_file are both set; set one of them")
         if self.secret is None and not self.has_key_set:
-            raise ValueError("one of secret, jwks_url and jwks_file is needed")
+            raise ValueError("set one of secret, jwks_url and jwks_file")
         if not self.allowed:
-            raise ValueError("algorithms is empty")
+            raise ValueError("algorithms is empty; name at least one, or leave it unset")
         self._check_secret()
         if not self.has_key_set and any(not name.startswith("HS") for name in self.allowed):
             raise ValueError("algorithms other than HS* need jwks_url or jwks_file")
         if self.jwks_url is not None and not _is_safe(self.jwks_url):
-            raise ValueError("jwks_url has to be https, but for http of this very machine")
+            raise ValueError("jwks_url must be https, or http on a loopback address")
         return self
 
     def _check_secret(self) -> None:
         shared = [name for name in self.allowed if name.startswith("HS")]
         if bool(shared) is not (self.secret is not None):
-            raise ValueError("secret and the algorithms HS* are set both or neither")
+            raise ValueError("secret and HS* algorithms need each other; set both or neither")
         if self.secret is not None:
             need = max(_SECRET_BYTES[name] for name in shared)
             if len(self.secret.get_secret_value().encode()) < need:
-                raise ValueError(f"secret is shorter than {need} bytes")
+                raise ValueError(f"secret is shorter than {need} bytes, the minimum for the algorithm")
 
 
 class CertificateRule(SettingsTable):
-    """Client certificates that stand for a caller; exactly one of `san` and `common_name` is set.
+    """Client certificates that identify a caller; exactly one of `san` and `common_name` is set.
 
-    In a pattern `*` stands for characters other than a dot and a slash, `**` for any.
+    In a pattern, `*` matches characters other than dots and slashes, `**` matches any characters.
     """
 
     san: str | None = Field(default=None, min_length=1)
@@ -159,52 +159,53 @@ class CertificateRule(SettingsTable):
     common_name: str | None = Field(default=None, min_length=1)
     """A pattern for the subject's common name."""
     id: str | None = Field(default=None, min_length=1)
-    """The caller's id; None is the name that matched."""
+    """The caller's id. None: the name that matched."""
     scopes: tuple[str, ...] = ()
-    """What the caller may do."""
+    """Scopes of the caller."""
     roles: tuple[str, ...] = ()
-    """What the caller is."""
+    """Roles of the caller."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.san is None) == (self.common_name is None):
-            raise ValueError("exactly one of san and common_name is set")
+            raise ValueError("set exactly one of san and common_name")
         return self
 
 
 class AuthRule(SettingsTable):
-    """What some methods ask of a caller who is known. The most specific rule for a method is its only one."""
+    """Scopes and roles that some methods require. Only the most specific rule for a method applies."""
 
     methods: Patterns = Field(min_length=1)
-    """`/package.Service/Method`, or a beginning of it followed by `*`; one or several."""
+    """`/package.Service/Method`, or a prefix followed by `*`; one or several."""
     scopes: tuple[str, ...] = ()
-    """Scopes that a caller has to have, all of them."""
+    """Scopes that the caller must have, all of them."""
     roles: tuple[str, ...] = ()
-    """Roles of which a caller has to have one."""
+    """Roles of which the caller must have at least one."""
 
 
 class AuthSettings(SettingsTable):
-    """Who may call. With no authenticator set, anybody may; with one, only known callers, but for public methods."""
+    """Who may call. Without an authenticator, anyone may; with one, all but public methods need credentials."""
 
     api_keys: Mapping[str, ApiKey] = Field(default_factory=dict)
-    """API keys by id; callers send them as `x-api-key`, or as `authorization: Bearer`."""
+    """API keys by id; callers send them as `x-api-key` or as `authorization: Bearer`."""
     api_keys_file: Path | None = None
-    """More API keys, a TOML table each; the file is read anew when it changes, so that keys come and go."""
+    """A TOML file with more API keys, one table per key; it is reloaded when it changes."""
     jwt: JwtSettings | None = None
     """JSON Web Tokens, which callers send as `authorization: Bearer`."""
     certificates: tuple[CertificateRule, ...] = ()
-    """Client certificates that are callers; the first rule that fits counts. Headers go before the certificate."""
+    """Client certificates that identify callers; the first matching rule applies. Credentials in headers take
+    precedence over the certificate."""
     anonymous: bool = False
-    """Lets anyone call where no authenticator is set, from other machines too. Without it, a gateway that has no
-    authenticator starts on loopback addresses only. It has no effect where an authenticator is set."""
+    """Lets anyone call when no authenticator is set, from other machines too. Without it, a gateway without an
+    authenticator starts on loopback addresses only. It has no effect when an authenticator is set."""
     public_methods: Patterns = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
-    """Methods that anybody may call. Health is, since what probes it mostly cannot send credentials."""
+    """Methods that anyone may call. Health checks are public by default because most probes cannot send credentials."""
     rules: tuple[AuthRule, ...] = ()
-    """What methods ask beyond a known caller; methods without a rule ask nothing more."""
+    """Scopes and roles that methods require; methods without a rule accept every authenticated caller."""
     docs_public: bool = False
-    """Shows /docs and /openapi.json to anybody even though calls need credentials."""
+    """Serves /docs and /openapi.json without credentials."""
     metrics_public: bool = False
-    """Shows /metrics on the HTTP port to anybody even though calls need credentials; its own port asks for none."""
+    """Serves /metrics on the HTTP port without credentials; `telemetry.metrics_port` never requires any."""
     recheck_expiry: bool = True
     """Ends a stream with UNAUTHENTICATED when its caller's credentials expire."""
 
@@ -212,10 +213,10 @@ class AuthSettings(SettingsTable):
     def _whole(self) -> Self:
         for name in self.api_keys:
             if not KEY_ID.fullmatch(name):
-                raise ValueError("an API key's id is lower-case letters, digits and '-', at most 63")
+                raise ValueError("invalid API key id; expected at most 63 lower-case letters, digits and '-'")
         for pattern in (*self.public_methods, *(one for rule in self.rules for one in rule.methods)):
             if not PATTERN.fullmatch(pattern):
-                raise ValueError(f"{pattern!r} is neither /package.Service/Method nor a beginning of it and a *")
+                raise ValueError(f"invalid pattern {pattern!r}; expected /package.Service/Method or a prefix and '*'")
         return self
 
 

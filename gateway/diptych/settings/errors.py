@@ -1,6 +1,6 @@
-"""What is wrong with settings: their dotted names and texts, without values, which may be secrets.
+"""Errors of settings: dotted names and messages, without values, which may be secrets.
 
-It knows no source: where a setting was written is the edge's to say.
+It does not know where a setting was written; `cli` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Fault(NamedTuple):
 
 
 class SettingError(ValueError):
-    """Settings that cannot be used. Raised by the edge, and by services for the tables that belong to them."""
+    """Settings that cannot be used. Raised by `cli`, and by services for their own tables."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__("; ".join(f"{fault.setting}: {fault.text}" for fault in faults))
@@ -27,7 +27,7 @@ class SettingError(ValueError):
 
 
 def unknown(setting: str, known: Iterable[str]) -> Fault:
-    """The fault of a setting that does not exist; `known` are the names that do, in the same table."""
+    """Returns the fault of a setting that does not exist; `known` are the names that do, in the same table."""
     table, _, name = setting.rpartition(".")
     close = get_close_matches(name, list(known), n=1)
     text = "there is no such setting"

@@ -1,6 +1,6 @@
-"""How often and how much at once may be called, as settings: rules by caller, address and method, and caps for all.
+"""Settings of limits: rules by caller, address and method, and caps for the whole process.
 
-It checks forms only; which methods there are is known where the gateway is built.
+It checks syntax only; whether a pattern names a method is checked when the gateway is built.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _listed(value: object) -> object:
 
 
 class Rate(NamedTuple):
-    """So many calls in so many seconds."""
+    """A number of calls in a number of seconds."""
 
     calls: int
     seconds: int
@@ -41,79 +41,83 @@ def _parsed(text: str | None) -> Rate | None:
 def _check(text: str | None, name: str) -> None:
     found = _parsed(text)
     if text is not None and (found is None or 0 in found):
-        raise ValueError(f"{name} is no such thing as 100/minute or 5 per 10 seconds")
+        raise ValueError(f"invalid {name}; expected a rate such as 100/minute or 5 per 10 seconds")
 
 
 class LimitRule(SettingsTable):
-    """A rule for some methods: `rate`, `concurrent` or both. All rules that name a method count for it."""
+    """A rule for some methods: `rate`, `concurrent` or both. All rules that match a method apply to it."""
 
     name: str | None = None
-    """What clients are told of it; None is made of `by`."""
+    """The rule's name in error messages and headers. None: derived from `by`."""
     methods: Patterns = ("/*",)
-    """`/package.Service/Method`, or a beginning of it followed by `*`; health is named by its own service only."""
+    """`/package.Service/Method`, or a prefix followed by `*`. Only patterns that begin with `/grpc.health.v1.` match
+    health checks."""
     by: Annotated[tuple[By, ...], BeforeValidator(_listed)] = ("principal",)
-    """Who shares a count: each caller (or its address, where nobody knows it), address or method; several are each
-    combination, and none at all (`[]`) is everybody together."""
+    """What calls are counted by: caller (the address, for unauthenticated ones), address or method. With several,
+    each combination is counted; with none (`[]`), all calls together."""
     rate: str | None = None
-    """Such as `100/minute` or `5 per 10 seconds`."""
+    """Maximum rate, such as `100/minute` or `5 per 10 seconds`."""
     concurrent: int | None = Field(default=None, gt=0)
-    """Most calls at once, streams among them, in each process."""
+    """Maximum concurrent calls, streams included, in each process."""
 
     @property
     def parsed(self) -> Rate | None:
-        """The rate, where there is one."""
+        """The parsed `rate`."""
         return _parsed(self.rate)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.rate is None and self.concurrent is None:
-            raise ValueError("one of rate and concurrent is needed")
+            raise ValueError("a rule needs rate, concurrent or both")
         _check(self.rate, "rate")
         if self.name is not None and not _NAME.fullmatch(self.name):
-            raise ValueError("name is letters, digits, '_', '.' and '-', at most 63")
+            raise ValueError("invalid name; expected at most 63 letters, digits, '_', '.' and '-'")
         if not self.methods or not all(PATTERN.fullmatch(pattern) for pattern in self.methods):
-            raise ValueError("methods is neither /package.Service/Method nor a beginning of it and a *")
+            raise ValueError("invalid pattern in methods; expected /package.Service/Method or a prefix and '*'")
         if len(set(self.by)) != len(self.by):
-            raise ValueError("by names one thing twice")
+            raise ValueError("by names the same key twice")
         return self
 
 
 class LimitsSettings(SettingsTable):
-    """Limits of calls on every face. Without rules and caps nothing is limited, and nothing is counted."""
+    """Limits of calls over every protocol. Without rules and caps, nothing is limited or counted."""
 
     rules: tuple[LimitRule, ...] = ()
-    """Rates and concurrency, by caller, address and method."""
+    """Rate and concurrency limits, by caller, address and method."""
     wrong_credentials: str | None = None
-    """How often one address may show wrong credentials to each process, such as `20/minute`; beyond it none of its
-    own are looked at, and its calls with any are refused. None sets no limit."""
+    """How often one address may send wrong credentials to each process, such as `20/minute`. Beyond that, its calls
+    with credentials are refused without checking them. None sets no limit."""
     strategy: Literal["sliding", "moving"] = "sliding"
-    """How rates are counted: by two weighted counters a caller, or exactly, by the time of every call in the window."""
+    """How rates are counted: `sliding` weights the counters of two windows; `moving` is exact, and stores the time of
+    every call in the window."""
     storage_url: SecretStr | None = None
-    """Where rates are counted for several processes, `redis://` or `valkey://`; None is in each one's own memory."""
+    """A server that counts rates for several processes, `redis://` or `valkey://`. None: each process counts in its
+    own memory."""
     storage_timeout_seconds: float = Field(default=0.25, gt=0)
-    """How long a call waits for that storage."""
+    """How long a call waits for that server."""
     storage_fail: Literal["open", "closed"] = "open"
-    """While it is away: each process counts by itself (open), or limited calls are refused as UNAVAILABLE (closed)."""
+    """What happens while that server is unreachable: each process counts on its own (`open`), or limited calls are
+    refused with UNAVAILABLE (`closed`)."""
     storage_retry_seconds: float = Field(default=5.0, gt=0)
-    """How long nobody asks a storage that was away."""
+    """How long an unreachable server is left alone before the next attempt."""
     headers: bool = True
-    """Tells clients of their limits in `ratelimit` and `ratelimit-policy`, on successes too."""
+    """Sends the limits to clients in `ratelimit` and `ratelimit-policy`, on successful calls too."""
     ipv6_prefix: int = Field(default=64, ge=1, le=128)
-    """How many bits of an IPv6 address are one address: what one customer is mostly given."""
+    """Number of leading bits of an IPv6 address that count as one address; providers usually assign a /64 per site."""
     max_keys: int = Field(default=100_000, ge=1)
-    """How many callers a rule remembers in memory at least; with more, those longest unseen may be forgotten early."""
+    """How many callers a rule remembers in memory at least; beyond that, those idle longest may be forgotten early."""
     max_in_flight: int | None = Field(default=None, gt=0)
-    """Most calls at once in this process, of all callers; more are told UNAVAILABLE. Health is never refused."""
+    """Maximum concurrent calls in this process; further calls get UNAVAILABLE. Health checks are never refused."""
     max_bytes_in_flight: int | None = Field(default=None, gt=0)
-    """Most bytes of unary calls' requests held at once in this process; calls beyond it get UNAVAILABLE. None: a
-    quarter of the memory (the control group's limit, or the machine's) divided by `workers`, and at least one largest
-    body; on a port that grpcio or native serves, None counts nothing."""
+    """Maximum bytes of unary requests held at once in this process; further calls get UNAVAILABLE. None: a quarter of
+    the memory (of the control group, or of the machine) divided by `workers`, and at least one largest body; on a port
+    served by grpcio or native, None counts nothing."""
     retry_seconds: float = Field(default=1.0, gt=0)
-    """When clients shall come again who met `concurrent` or a cap, or a storage that is away."""
+    """The delay that clients are told to wait after hitting `concurrent`, a cap, or an unreachable storage."""
 
     @property
     def wrong(self) -> Rate | None:
-        """`wrong_credentials`, read."""
+        """The parsed `wrong_credentials`."""
         return _parsed(self.wrong_credentials)
 
     @model_validator(mode="after")
@@ -121,5 +125,5 @@ class LimitsSettings(SettingsTable):
         _check(self.wrong_credentials, "wrong_credentials")
         url = self.storage_url
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
-            raise ValueError(f"storage_url begins with one of {', '.join(_SCHEMES)}")
+            raise ValueError(f"invalid storage_url; expected one that begins with {' or '.join(_SCHEMES)}")
         return self

@@ -1,12 +1,12 @@
-"""What an operator sees of calls: counts, log lines, traces. One record a call, begun and ended at the doors.
+"""Metrics, access log and traces: one record per call.
 
-The doors are `call` for every protocol of the HTTP port, and `rpc_server`'s outermost interceptor for gRPC's own.
+Records begin and end in `call` for our own listeners, and in `rpc_server`'s outermost interceptor for grpcio's.
 """
 
 from __future__ import annotations
 
 from .record import NOTHING, Record
-from .recorder import Watch
+from .recorder import Recorder
 from .unmatched import Unmatched
 
-__all__ = ["NOTHING", "Record", "Unmatched", "Watch"]
+__all__ = ["NOTHING", "Record", "Recorder", "Unmatched"]

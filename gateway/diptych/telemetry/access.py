@@ -1,6 +1,6 @@
-"""The access log: a line a call, gathered for a moment and written at once.
+"""The access log: one line per call, buffered briefly and written in batches.
 
-It knows no call, and no form of lines but the plain one for whoever configured no log of ours.
+It knows no call. `logs` formats the lines; without it they are plain records of `logging`.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from typing import Any
 
 LOGGER = "diptych.access"
 FLUSH_SECONDS = 0.2
-# As many are written at once without waiting for the moment, so that what waits is bounded.
+# A full buffer is written at once, which bounds its memory.
 _MOST = 1000
 
 
 class AccessHandler(logging.Handler):
-    """A handler of `diptych.access` that takes lines by the hundred, as nothing of `logging` could."""
+    """A handler of `diptych.access` that writes batches of lines, which `logging`'s interface cannot."""
 
     def write(self, lines: list[tuple[float, dict[str, Any]]]) -> None:
-        """Write lines, each with the time of its call's end in seconds since 1970."""
+        """Writes lines, each with the time of its call's end in seconds since 1970."""
         raise NotImplementedError
 
 
 class AccessLog:
-    """Lines on their way to the log; used on one event loop."""
+    """The buffer of lines; used on one event loop."""
 
     def __init__(self) -> None:
         self._lines: list[tuple[float, dict[str, Any]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def line(self, fields: dict[str, Any]) -> None:
-        """Write a line soon."""
+        """Adds a line, to be written within `FLUSH_SECONDS`."""
         self._lines.append((time.time(), fields))
         if len(self._lines) >= _MOST:
             self.flush()
@@ -40,7 +40,7 @@ class AccessLog:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Writes the buffered lines."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
-"""Counts of one method over one protocol, as plain numbers: what a call adds to, and what a scrape reads.
+"""Counters of one method over one protocol, as plain numbers, which calls write and scrapes read.
 
-It knows no metric's name and no library of metrics. All of it is written on the event loop's thread; a reader in
-another may be one call behind.
+It knows no metric's name and no metrics library. Only the event loop's thread writes; a reader in another thread may be
+one call behind.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ Kind = Literal["unary", "client_stream", "server_stream", "bidi_stream", "unknow
 
 CODES = 17  # google.rpc.Code: 0 to 16
 UNKNOWN: Final = "unknown"
-"""The service and the method of whatever nobody serves: a client shall not make series at will."""
+"""The service and method of calls to unknown methods: clients must not be able to create series at will."""
 
 MESSAGES = (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 5000.0, 10000.0, 100000.0)
-"""Bounds of the messages of a stream."""
+"""Buckets of the number of messages in a stream."""
 STREAM_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""Bounds of how long streams last."""
+"""Buckets of the duration of streams, in seconds."""
 
 
 class Labels(NamedTuple):
-    """What tells series apart."""
+    """The labels of a series."""
 
     kind: Kind
     service: str
@@ -32,13 +32,13 @@ class Labels(NamedTuple):
 
 
 def labels_of(path: str, kind: Kind, protocol: str) -> Labels:
-    """The labels of `/{package.Service}/{Method}`."""
+    """Returns the labels of `/{package.Service}/{Method}`."""
     service, _, method = path[1:].rpartition("/")
     return Labels(kind, service, method, protocol)
 
 
 class Histogram:
-    """How often a value fell between two bounds; the last bucket is for what is above all."""
+    """Counts of values by bucket; the last bucket is for values above all bounds."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -49,13 +49,13 @@ class Histogram:
         self.total = 0.0
 
     def add(self, value: float) -> None:
-        """Count one."""
+        """Counts a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
 
 class Flow(Protocol):
-    """What a running stream has moved."""
+    """Messages and bytes of a running stream so far."""
 
     messages_in: int
     messages_out: int
@@ -64,7 +64,7 @@ class Flow(Protocol):
 
 
 class Moved(NamedTuple):
-    """Messages and bytes, of calls that are over and of those that run."""
+    """Messages and bytes of ended and running calls together."""
 
     messages_in: int
     messages_out: int
@@ -73,7 +73,7 @@ class Moved(NamedTuple):
 
 
 class Tally:
-    """The counts. In flight is what was started and is not handled."""
+    """The counters of one method over one protocol."""
 
     __slots__ = (
         "handled",
@@ -98,12 +98,12 @@ class Tally:
         self.seconds = Histogram(buckets)
         self.streams = labels.kind not in ("unary", UNKNOWN)
         self.running: set[Flow] = set()
-        """Streams that run, whose numbers are added when they end: a scrape adds what they have until then."""
+        """Running streams. Their numbers are added when they end; until then a scrape adds what they have so far."""
         self.in_stream, self.out_stream = Histogram(MESSAGES), Histogram(MESSAGES)
         self.lasted = Histogram(STREAM_SECONDS)
 
     def moved(self) -> Moved:
-        """What came and went until now."""
+        """Returns the messages and bytes so far."""
         sums = [self.received, self.sent, self.received_bytes, self.sent_bytes]
         for one in list(self.running):
             for at, name in enumerate(Moved._fields):
@@ -112,5 +112,5 @@ class Tally:
 
     @property
     def in_flight(self) -> int:
-        """How many calls run now."""
+        """The number of running calls."""
         return self.started - sum(self.handled)

@@ -1,6 +1,6 @@
-"""A call of which more is kept than counts: its id, its line in the access log, its span.
+"""The record of a call with more than counts: its id, its line in the access log, its span.
 
-It knows no face, and neither log nor traces but by what it is handed.
+It knows no protocol, and log and traces only by the callables it is given.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ NOTE = "request_id"
 """The id's key in `Origin.notes`."""
 
 _GIVEN = re.compile(r"[\x21-\x7e]{1,128}")
-# Nobody has to be unable to guess an id, and the system's own source costs a call of the kernel's.
+# Ids need not be unpredictable, and the system's random source would cost a system call per call.
 _bits = random.Random(random.SystemRandom().getrandbits(256)).getrandbits  # noqa: S311
 
 
 class Span(Protocol):
-    """One call's in a trace."""
+    """The span of one call."""
 
     trace_id: str
-    """In hexadecimal, as W3C has it; empty where the trace is not kept."""
+    """The trace id in hexadecimal (W3C Trace Context); empty if the trace is not sampled."""
 
     def caught(self, error: BaseException) -> None:
-        """An exception nobody expected."""
+        """Records an unexpected exception."""
 
     def end(self, code: int, http_status: int) -> None:
-        """The call is over."""
+        """Ends the span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """What is kept. `line` writes one of the access log; `span` begins one of a trace."""
+class Details:
+    """What is recorded of a call. `line` writes a line of the access log; `span` begins a span."""
 
     ids: bool
     line: Callable[[dict[str, Any]], None] | None = None
     span: Callable[[Tally, Origin, Metadata], Span] | None = None
 
-    def make(self, tally: Tally, origin: Origin) -> Watched:
-        """The record of a call that begins now."""
-        return Watched(tally, origin, self)
+    def make(self, tally: Tally, origin: Origin) -> DetailedRecord:
+        """Returns the record of a call that begins now."""
+        return DetailedRecord(tally, origin, self)
 
 
-class Watched(Counted):
+class DetailedRecord(Counted):
     """The record of a call that begins now."""
 
-    __slots__ = ("_agent", "_keeping", "_origin", "_span", "request_id")
+    __slots__ = ("_agent", "_details", "_origin", "_span", "request_id")
 
-    def __init__(self, tally: Tally, origin: Origin, keeping: Keeping) -> None:
+    def __init__(self, tally: Tally, origin: Origin, details: Details) -> None:
         super().__init__(tally, origin.came)
-        self._keeping, self._origin = keeping, origin
+        self._details, self._origin = details, origin
         self._span: Span | None = None
         self._agent = self.request_id = ""
-        if keeping.ids:
+        if details.ids:
             self._name(f"{_bits(64):016x}")
 
     def _name(self, request_id: str) -> None:
@@ -73,24 +73,24 @@ class Watched(Counted):
         self._origin.initial = ((REQUEST_ID, request_id),)
 
     def met(self, metadata: Metadata) -> None:
-        """The call's metadata is known; the interceptors have not run."""
+        """Takes the call's metadata, before the interceptors run."""
         for key, value in metadata:
             if key == "user-agent":
                 self._agent = str(value)
-            elif key == REQUEST_ID and self._keeping.ids and _GIVEN.fullmatch(str(value)):
+            elif key == REQUEST_ID and self._details.ids and _GIVEN.fullmatch(str(value)):
                 self._name(str(value))
-        if self._keeping.ids:
+        if self._details.ids:
             bind_contextvars(request_id=self.request_id)
-        if self._keeping.span is not None and self.tally is not None:
-            self._span = self._keeping.span(self.tally, self._origin, metadata)
+        if self._details.span is not None and self.tally is not None:
+            self._span = self._details.span(self.tally, self._origin, metadata)
 
     def caught(self, error: BaseException) -> None:
-        """An exception nobody expected ended it."""
+        """Records the unexpected exception that ended the call."""
         if self._span is not None:
             self._span.caught(error)
 
     def end(self) -> float:
-        """It is over; the second time does nothing."""
+        """Ends the record; a second call does nothing."""
         tally = self.tally
         seconds = super().end()
         if tally is None:
@@ -99,8 +99,8 @@ class Watched(Counted):
         if self._span is not None:
             trace_id = self._span.trace_id
             self._span.end(self.code, self.http_status)
-        if self._keeping.line is not None:
-            self._keeping.line(self._line(tally, seconds, trace_id))
+        if self._details.line is not None:
+            self._details.line(self._line(tally, seconds, trace_id))
         return seconds
 
     def _line(self, tally: Tally, seconds: float, trace_id: str) -> dict[str, Any]:

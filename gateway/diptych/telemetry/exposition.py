@@ -1,4 +1,4 @@
-"""What a scrape is answered: the gateway's families, the process's, and those that services add.
+"""The answer to a scrape: the metric families of the gateway, of the process, and of services.
 
 It knows no server.
 """
@@ -14,26 +14,26 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
-from .multiprocess import Shared
+from .multiprocess import SharedMetrics
 from .prometheus import Families
-from .recorder import Watch
+from .recorder import Recorder
 from .runtime import Runtime
 
 logger = logging.getLogger("diptych.telemetry")
 
 
 class Collector(Protocol):
-    """What prometheus-client calls one: its own metrics, made with `registry=None`, are collectors too."""
+    """A collector of prometheus-client; its metrics made with `registry=None` are collectors too."""
 
     def collect(self) -> Iterable[Metric]:
-        """Its families as they are now."""
+        """Returns the current metric families."""
 
 
 class Exposition:
-    """Everything that `/metrics` shows. `folder` is shared by several workers, of which this is `worker`."""
+    """Everything on `/metrics`. `folder` is shared by several workers, of which this is `worker`."""
 
     def __init__(
-        self, watch: Watch, runtime: Runtime, collectors: Iterable[Collector], folder: Path | None, worker: str
+        self, watch: Recorder, runtime: Runtime, collectors: Iterable[Collector], folder: Path | None, worker: str
     ) -> None:
         registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
@@ -42,17 +42,17 @@ class Exposition:
         registry.register(Families(watch, runtime))
         for collector in collectors:
             registry.register(_Guarded(collector))
-        self.shared = None if folder is None else Shared(registry.collect, folder, worker)
-        self.source: CollectorRegistry | Shared = self.shared or registry
+        self.shared = None if folder is None else SharedMetrics(registry.collect, folder, worker)
+        self.source: CollectorRegistry | SharedMetrics = self.shared or registry
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The body and its content type: OpenMetrics where the client takes it, else Prometheus' own text."""
+        """Returns body and content type: OpenMetrics if the client accepts it, else Prometheus' text format."""
         encode, media = choose_encoder(accept)
         return encode(self.source), media
 
 
 class _Guarded:
-    """Somebody's collector: where it breaks, the rest is still shown."""
+    """A service's collector. If it fails, all other metrics are still served."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

@@ -1,6 +1,6 @@
-"""Every log line of the process in one form: the gateway's, uvicorn's, grpcio's, and the services' own.
+"""One format for every log line of the process: the gateway's, grpcio's and the services'.
 
-JSON, an object a line, or for people to read. Only the edge configures it: in code, logging is whoever's it is.
+Either a JSON object per line, or readable text. Only `cli` configures it: a gateway made in code leaves logging alone.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _EVENT = "call"
 
 
 def configure(settings: TelemetrySettings, level: str, stream: TextIO | None = None) -> None:
-    """Make the process's logs what the settings say; `stream` is standard error. What was configured before is gone."""
+    """Configures the process's logging, and replaces an earlier configuration. `stream` defaults to standard error."""
     stream = stream or sys.stderr
     json = settings.log_format == "json" or (settings.log_format == "auto" and not stream.isatty())
     before = _before(settings.worker)
-    # The renderer's own tracebacks show the variables of every frame: requests, and tokens.
+    # The renderer's default tracebacks show the variables of every frame, which include requests and tokens.
     people = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
@@ -53,12 +53,12 @@ def configure(settings: TelemetrySettings, level: str, stream: TextIO | None = N
         cache_logger_on_first_use=True,
     )
     access = logging.getLogger(LOGGER)
-    access.handlers = [_Lines(handler, settings.worker, json=json)]
+    access.handlers = [_AccessLines(handler, settings.worker, json=json)]
     access.propagate = False
 
 
 def _before(worker: str) -> list[Processor]:
-    """What every line has, whoever wrote it."""
+    """Returns the processors that every line passes, of structlog's loggers and of `logging`'s."""
 
     def named(_: Any, __: str, event: EventDict) -> EventDict:
         event["worker"] = worker
@@ -76,15 +76,15 @@ def _before(worker: str) -> list[Processor]:
 
 
 class _Json:
-    """A line as JSON, in the order that people look for things."""
+    """Renders a line as JSON, with time, level, logger and event first."""
 
     def __call__(self, _: Any, __: str, event: EventDict) -> str:
         first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event") if name in event}
         return orjson.dumps({**first, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-class _Lines(AccessHandler):
-    """The access log's lines, past `logging`: a record of it would cost as much as a small call."""
+class _AccessLines(AccessHandler):
+    """Writes the access log's lines without `logging` records, each of which would cost as much as a small call."""
 
     def __init__(self, beside: logging.StreamHandler[TextIO], worker: str, *, json: bool) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class _Lines(AccessHandler):
             self._beside.flush()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A line that somebody else wrote under this name."""
+        """Writes a record that other code logged under this name."""
         self._beside.handle(record)
 
     def _object(self, at: float, fields: dict[str, Any]) -> str:
@@ -119,7 +119,7 @@ _SHOWN = frozenset(("protocol", "service", "method", "code", "duration_ms"))
 
 
 def _plain(value: Any) -> str:
-    """A value on one line: what a client sends shall not look like a line of its own, nor move a cursor."""
+    """Returns a value on one line: a client's text must not forge log lines or send terminal escapes."""
     text = str(value)
     return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
 

@@ -1,4 +1,4 @@
-"""`/metrics`: a page of the application, or a port of its own that no client of the gateway reaches.
+"""`/metrics`: a page of the application, or a separate port that clients of the gateway cannot reach.
 
 It knows no metric.
 """
@@ -25,7 +25,7 @@ PATH = "/metrics"
 
 
 def add_page(app: Starlette, exposition: Exposition, admit: Callable[[Request], Awaitable[object]] | None) -> None:
-    """Have the HTTP port answer. `admit` raises for those who may not see it; None lets everybody."""
+    """Adds `/metrics` to the HTTP port. `admit` raises for requests to refuse; None admits all."""
 
     async def metrics(request: Request) -> Response:
         if admit is not None:
@@ -37,17 +37,17 @@ def add_page(app: Starlette, exposition: Exposition, admit: Callable[[Request], 
 
 
 class MetricsPort:
-    """A listener in threads of its own, which answers while the event loop is busy, too."""
+    """A listener in separate threads, which answers even while the event loop is blocked."""
 
     def __init__(self, exposition: Exposition, host: str, port: int, *, several: bool) -> None:
-        """`several` processes may hold the port at once. Raises OSError where it is taken."""
+        """`several` lets several processes bind the port (SO_REUSEPORT). Raises OSError if it is in use."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         kind = type("_Listener", (_Server,), {"address_family": family, "allow_reuse_port": several})
         try:
             self._server: WSGIServer = kind((host, port), _Silent)
         except OSError as error:
             raise cannot_listen("telemetry.metrics", host, port, error) from None
-        self._server.set_app(make_wsgi_app(exposition.source))  # all it asks is collect()
+        self._server.set_app(make_wsgi_app(exposition.source))  # it only calls collect()
         self._thread = threading.Thread(target=self._server.serve_forever, name="diptych-metrics", daemon=True)
         self._thread.start()
 
@@ -57,7 +57,7 @@ class MetricsPort:
         return self._server.server_port
 
     async def stop(self) -> None:
-        """Answer no more."""
+        """Stops the listener."""
         await asyncio.to_thread(self._server.shutdown)
         self._thread.join()
         self._server.server_close()
@@ -67,7 +67,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        # HTTPServer's own asks the resolver for the machine's name, and nobody reads the answer.
+        # HTTPServer's own method looks up the host's name by DNS, which may block, for a value that is not used.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
@@ -75,4 +75,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the base class's own name
-        """A scrape is no news."""
+        """Logs nothing: scrapes are frequent and expected."""

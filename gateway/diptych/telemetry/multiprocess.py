@@ -1,7 +1,7 @@
-"""The metrics of several worker processes as one, through a folder that they share.
+"""The metrics of several worker processes, merged through a shared folder.
 
-A worker writes what it has each second, at each scrape and at its end, one file to a process. Counts of workers that
-ended stay; their gauges go. It knows no metric by name but for the prefix of those that describe a process.
+Each worker writes its metrics to its own file every second, at each scrape and when it ends. Counters of ended workers
+stay; their gauges are dropped. It knows no metric's name, only the prefixes of those that describe a process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
 EVERY_SECONDS = 1.0
-# What one process is like: a sum over workers would say nothing, nor would a dead one's.
+# Metrics of a single process: summed over workers they mean nothing, and an ended process has none.
 _OWN = ("process_", "python_")
 _FOLDED = "folded"
 
@@ -28,30 +28,30 @@ Snapshot: TypeAlias = "list[tuple[str, str, str, list[tuple[str, dict[str, str],
 """Families: name, documentation, type, and samples of name, labels and value."""
 
 
-class Shared:
-    """What all workers have. Where one cannot write or read a file, it answers for those that it can."""
+class SharedMetrics:
+    """The metrics of all workers. A worker that cannot write or read a file serves those that it can."""
 
     def __init__(self, own: Callable[[], Iterable[Metric]], folder: Path, worker: str) -> None:
         self._own, self._folder = own, folder
         self.worker = worker or str(os.getpid())
         self._name = f"{self.worker}-{os.getpid()}"
         self._lock: int | None = None
-        self._writing = threading.Lock()  # a port of its own answers in threads
+        self._writing = threading.Lock()  # `MetricsPort` answers in threads
         self._task: asyncio.Task[None] | None = None
 
     # Writing.
 
     def open(self) -> None:
-        """Begin: what is left of workers that ended is folded into one file. Raises OSError."""
+        """Begins, and merges the files of ended workers into one. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # The kernel lets go of the lock however the process ends, which a number of a process cannot tell.
+        # The kernel releases the lock however the process ends. A pid would not do: the kernel reuses pids.
         self._lock = os.open(self._folder / f"{self._name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._fold()
         self.write()
 
     def start(self) -> None:
-        """Write each second from now on."""
+        """Starts writing every second."""
         self._task = asyncio.ensure_future(self._keep())
 
     async def _keep(self) -> None:
@@ -60,7 +60,7 @@ class Shared:
             self.write()
 
     def write(self) -> None:
-        """Write what this process has."""
+        """Writes the metrics of this process."""
         if self._lock is None:
             return
         data = [
@@ -71,7 +71,7 @@ class Shared:
             _replace(self._folder / f"{self._name}.json", data)
 
     def close(self) -> None:
-        """Write the last, which counts from now on as that of a worker that ended."""
+        """Writes the last metrics, which from now on count as those of an ended worker."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -83,8 +83,8 @@ class Shared:
     # Reading.
 
     def collect(self) -> Iterator[Metric]:
-        """The families of all workers, this one's as they are now."""
-        # Written first, so that nobody who is asked next tells less than was told here.
+        """Yields the families of all workers; this one's are current."""
+        # Written first: a scrape that another worker answers next must not report lower counters.
         self.write()
         try:
             with self._folding(fcntl.LOCK_SH):
@@ -125,7 +125,7 @@ class Shared:
             os.close(lock)
 
     def _fold(self) -> None:
-        """Make one file of those of workers that ended, so that a hundred restarts are no hundred files."""
+        """Merges the files of ended workers into one, so that their number does not grow with restarts."""
         with self._folding(fcntl.LOCK_EX):
             dead = [path for path in self._files() if not self._lives(path.stem)]
             if not dead or [path.stem for path in dead] == [_FOLDED]:
@@ -155,14 +155,14 @@ def _read(path: Path) -> Snapshot:
 
 
 class _Merged:
-    """Families summed: counts of all, and what is true of one process only with the worker's name beside it."""
+    """Families of several workers: counters summed, all others labelled with the worker's name."""
 
     def __init__(self) -> None:
         self.families: dict[str, Metric] = {}
         self._places: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
 
     def add(self, snapshot: Snapshot, worker: str, *, lives: bool) -> None:
-        """Add what one worker has."""
+        """Adds the families of one worker."""
         for name, documentation, kind, samples in snapshot:
             own = kind not in ("counter", "histogram", "summary") or name.startswith(_OWN)
             if own and not lives:
@@ -181,7 +181,7 @@ class _Merged:
             family.samples[at] = Sample(name, labels, family.samples[at].value + value)
 
     def snapshot(self) -> Snapshot:
-        """As a file has it."""
+        """Returns the families in the form of a file."""
         return [
             (one.name, one.documentation, one.type, [(s.name, dict(s.labels), s.value) for s in one.samples])
             for one in self.families.values()

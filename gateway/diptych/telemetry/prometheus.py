@@ -1,6 +1,6 @@
-"""The counts as families of metrics, by the names that the gRPC ecosystem has for them.
+"""The counters as metric families, under the names of go-grpc-prometheus.
 
-It knows Prometheus' data model, and no server. It is read at a scrape: nothing here is on the path of a call.
+It knows Prometheus' data model, and no server. It runs at a scrape, never on the path of a call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from ..status import CODE_BY_NUMBER
 from .counters import Histogram, Labels, Tally
-from .recorder import Watch
+from .recorder import Recorder
 from .runtime import Runtime
 
 LABELS = ("grpc_type", "grpc_service", "grpc_method", "protocol")
@@ -19,17 +19,17 @@ CODED = ("grpc_type", "grpc_service", "grpc_method", "grpc_code", "protocol")
 
 
 class Families:
-    """A collector as prometheus-client takes it."""
+    """A collector of prometheus-client."""
 
-    def __init__(self, watch: Watch, runtime: Runtime) -> None:
+    def __init__(self, watch: Recorder, runtime: Runtime) -> None:
         self._watch, self._runtime = watch, runtime
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is promised beforehand: what was never called has no series."""
+        """Returns nothing: a method has no series before its first call."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every family."""
+        """Yields every family."""
         tallies = list(self._watch.tallies())
         yield from _calls(tallies)
         yield from _messages(tallies)

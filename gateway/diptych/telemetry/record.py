@@ -1,6 +1,6 @@
-"""What is kept of one call while it runs: it is begun at a door, told of messages, and ended exactly once.
+"""The record of one running call: its code, messages and bytes, until it is ended exactly once.
 
-It knows no face. Whoever takes the call from its client begins it and ends it, whatever happens between.
+It knows no protocol. The code that accepts a call from its client begins the record and ends it.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ CANCELLED = 1
 
 
 class Record(Protocol):
-    """One call's, as those who serve it see it. What it counts they add to: a method a message would cost as much."""
+    """The record of one call. Callers write its attributes directly: a method call per message would be measurable."""
 
     code: int
-    """What the client is told in the end, a number of google.rpc.Code; until somebody says so, CANCELLED."""
+    """The final code, a number of google.rpc.Code; CANCELLED until it is set."""
     http_status: int
-    """The status of the HTTP response, where there is one that says more than the code."""
+    """The status of the HTTP response; 0 if the call has none."""
     messages_in: int
-    """Requests that came."""
+    """Number of requests received."""
     messages_out: int
-    """Responses that went."""
+    """Number of responses sent."""
     bytes_in: int
-    """Bytes of the messages that came, as they were on the wire, without their framing."""
+    """Bytes of the requests on the wire, without framing."""
     bytes_out: int
-    """The same of the messages that went."""
+    """Bytes of the responses on the wire, without framing."""
 
     def met(self, metadata: Metadata) -> None:
-        """The call's metadata is known."""
+        """Takes the call's metadata."""
 
     def caught(self, error: BaseException) -> None:
-        """An exception nobody expected ended it."""
+        """Records the unexpected exception that ended the call."""
 
     def end(self) -> float:
-        """It is over; the second time does nothing. How long it took, in seconds."""
+        """Ends the record and returns the call's duration in seconds; a second call does nothing."""
 
 
 class Counted:
-    """A call that is counted, and nothing more."""
+    """The record of a call that is only counted."""
 
     __slots__ = ("_began", "bytes_in", "bytes_out", "code", "http_status", "messages_in", "messages_out", "tally")
 
@@ -51,19 +51,19 @@ class Counted:
         if tally.streams:
             tally.running.add(self)
         self.tally: Tally | None = tally
-        """Where it is counted, until it is over."""
+        """The counters, until the call ends."""
         self.code = CANCELLED
         self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = self.http_status = 0
         self._began = came or perf_counter()
 
     def met(self, metadata: Metadata) -> None:
-        """Counting asks for none."""
+        """Does nothing: counters need no metadata."""
 
     def caught(self, error: BaseException) -> None:
-        """The code tells."""
+        """Does nothing: the code is counted."""
 
     def end(self) -> float:
-        """It is over. How long it took, in seconds; less than nothing the second time, which changes nothing."""
+        """Ends the record and returns the call's duration in seconds; a second call returns -1 and changes nothing."""
         tally = self.tally
         if tally is None:
             return -1.0
@@ -86,18 +86,18 @@ class Counted:
 
 
 class Nothing:
-    """A call nobody watches: one for all of them, whose numbers mean nothing."""
+    """The record of calls that are not recorded: one instance for all, whose numbers are meaningless."""
 
     code = http_status = messages_in = messages_out = bytes_in = bytes_out = 0
 
     def met(self, metadata: Metadata) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def caught(self, error: BaseException) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def end(self) -> float:
-        """Nothing is kept."""
+        """Does nothing, and returns -1."""
         return -1.0
 
 

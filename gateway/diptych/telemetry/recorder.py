@@ -1,6 +1,6 @@
-"""The door of telemetry: a record for every call, and the counts of all of them.
+"""The recorder: makes the record of every call, and owns the counters.
 
-It knows no face and no wire; what else is kept of a call than its counts is `watched`'s.
+It knows no protocol; what is recorded besides counts is in `detailed_record`.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ _KINDS: Mapping[tuple[bool, bool], Kind] = {
 }
 
 
-class Watch:
-    """Begins records. `make` makes those that keep more than counts."""
+class Recorder:
+    """Begins records. `make` makes records with more than counts; None makes plain ones."""
 
     def __init__(self, *, buckets: tuple[float, ...] = BUCKETS, make: Make | None = None, on: bool = True) -> None:
         self._buckets, self._on = buckets, on
         self.make = make
         self.line: Callable[[dict[str, Any]], None] | None = None
-        """Writes a line of the access log, where there is one."""
+        """Writes a line of the access log; None without one."""
         self._kinds: dict[str, Kind] = {}
         self._tallies: dict[str, dict[str, Tally]] = {}
         self._unmatched: Counter[int] = Counter()
 
     @classmethod
-    def off(cls) -> Watch:
-        """Keeps nothing."""
+    def off(cls) -> Recorder:
+        """Returns a recorder that records nothing."""
         return cls(on=False)
 
     @property
     def asks(self) -> bool:
-        """Whether its records ask for the calls' metadata."""
+        """Whether its records need the calls' metadata."""
         return self.make is not None
 
     def know(self, handlers: Mapping[str, Any]) -> None:
-        """The methods that are served, by `/{package.Service}/{Method}`; all others are one."""
+        """Sets the served methods, by `/{package.Service}/{Method}`; all others share one set of counters."""
         for path, handler in handlers.items():
             self._kinds[path] = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
 
     def begin(self, path: str, origin: Origin) -> Counted | Nothing:
-        """The record of a call that begins now; whoever asks for it ends it. It is the origin's from now on."""
+        """Returns the record of a call that begins now, and stores it in the origin; the caller must end it."""
         if not self._on:
             origin.record = NOTHING
             return NOTHING
@@ -68,7 +68,7 @@ class Watch:
         return record
 
     def tally(self, path: str, protocol: str) -> Tally:
-        """The counts of a method over a protocol."""
+        """Returns the counters of a method over a protocol."""
         of = self._tallies.setdefault(protocol, {})
         kind = self._kinds.get(path)
         if kind is None:
@@ -79,18 +79,18 @@ class Watch:
         return of[path]
 
     def unmatched(self, request: Unmatched) -> None:
-        """Count and log a request that matches no method."""
+        """Counts and logs a request that matches no method."""
         if self._on:
             self._unmatched[request.status] += 1
         if self.line is not None:
             self.line(line(request))
 
     def tallies(self) -> Iterator[Tally]:
-        """The counts of every method that was called, over every protocol it was called by."""
+        """Yields the counters of every called method, by protocol."""
         for of in list(self._tallies.values()):
             yield from list(of.values())
 
     @property
     def missed(self) -> Mapping[int, int]:
-        """How many HTTP requests matched no method, by status."""
+        """The number of HTTP requests that matched no method, by status."""
         return dict(self._unmatched)

@@ -1,4 +1,4 @@
-"""How the process itself does: threads that are waited for, connections, how late the event loop is.
+"""Gauges of the process: queued work of the thread pool, connections, lag of the event loop.
 
 It knows no call.
 """
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-# How often the loop is asked whether it is late, in seconds, and how many answers are remembered.
+# The interval of lag measurements in seconds, and how many of them `lag` looks back.
 TICK_SECONDS = 0.5
 _REMEMBERED = 20
 
@@ -20,32 +20,32 @@ def _none() -> Mapping[str, int]:
 
 
 class Runtime:
-    """What a scrape is told of the process; `start` and `stop` are called on the event loop."""
+    """The gauges of one gateway; `start` and `stop` run on the event loop."""
 
     def __init__(self) -> None:
         self.connections: Callable[[], Mapping[str, int]] = _none
-        """Open connections by kind."""
+        """Returns the number of open connections by kind."""
         self.pool: ThreadPoolExecutor | None = None
-        """What runs plain functions."""
+        """The thread pool of plain `def` servicers."""
         self._late: deque[float] = deque(maxlen=_REMEMBERED)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def threads(self) -> int:
-        """The most threads the pool has."""
+        """The maximum number of threads in the pool."""
         return 0 if self.pool is None else self.pool._max_workers
 
     def queued(self) -> int:
-        """How many functions wait for a thread."""
-        # concurrent.futures tells nobody by another name; the attribute is as old as the class.
+        """Returns how many functions wait for a thread."""
+        # concurrent.futures has no public name for it; the attribute is as old as the class.
         return 0 if self.pool is None else self.pool._work_queue.qsize()
 
     def lag(self) -> float:
-        """The most the loop was late in the time that is remembered, in seconds."""
+        """Returns the largest lag of the last ten seconds, in seconds."""
         return max(self._late, default=0.0)
 
     def start(self) -> None:
-        """Begin to look how late the loop is."""
+        """Starts measuring the event loop's lag."""
         if self._timer is None:
             self._again(asyncio.get_running_loop())
 
@@ -57,7 +57,7 @@ class Runtime:
         self._again(loop)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stops measuring."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,6 @@
-"""All of a gateway's telemetry, put together from its settings, started and stopped with it.
+"""The telemetry of one gateway, built from its settings, started and stopped with it.
 
-It is the only one in the room that knows all the others.
+It is the only module of the package that knows all others.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 from ..extras import need
 from ..settings.telemetry import TelemetrySettings
 from .access import AccessLog
-from .recorder import Watch
+from .recorder import Recorder
 from .runtime import Runtime
 
-# structlog and prometheus-client are half of what importing a gateway costs beside grpc, FastAPI and uvicorn: they are
-# imported where a gateway is made that logs calls or counts them.
+# structlog and prometheus-client are imported only if the settings need them: they made up half of what importing the
+# gateway cost beyond grpc, FastAPI and uvicorn.
 if TYPE_CHECKING:
-    from .detailed_record import Keeping
+    from .detailed_record import Details
     from .exposition import Collector, Exposition
     from .metrics_endpoint import MetricsPort
     from .traces import Tracer
 
 
 class Telemetry:
-    """What is watched, and where it is shown. `exposition` is None where metrics are off."""
+    """Recorder, metrics, access log and traces. `exposition` is None if metrics are off."""
 
     def __init__(self, settings: TelemetrySettings, collectors: Iterable[Collector] = ()) -> None:
         self._settings = settings
@@ -35,10 +35,10 @@ class Telemetry:
         self._access = AccessLog() if access else None
         self._tracer: Tracer | None = None
         more = access or ids or settings.otlp_endpoint is not None
-        self.watch = Watch(buckets=settings.buckets, on=settings.metrics or more)
+        self.watch = Recorder(buckets=settings.buckets, on=settings.metrics or more)
         if more:
             self._ids = ids
-            self.watch.make = self._keeping().make
+            self.watch.make = self._details().make
         self.watch.line = None if self._access is None else self._access.line
         self.exposition: Exposition | None = None
         if settings.metrics:
@@ -47,28 +47,28 @@ class Telemetry:
             self.exposition = Exposition(self.watch, self.runtime, collectors, settings.metrics_dir, settings.worker)
         self._port: MetricsPort | None = None
 
-    def _keeping(self) -> Keeping:
+    def _details(self) -> Details:
         line = None if self._access is None else self._access.line
-        from .detailed_record import Keeping
+        from .detailed_record import Details
 
-        return Keeping(ids=self._ids, line=line, span=None if self._tracer is None else self._tracer.begin)
+        return Details(ids=self._ids, line=line, span=None if self._tracer is None else self._tracer.begin)
 
     @property
     def on_http(self) -> Exposition | None:
-        """What the HTTP port shows."""
+        """The metrics that the HTTP port serves; None if they are off or have their own port."""
         return self.exposition if self._settings.metrics_port is None else None
 
     @property
     def port(self) -> int | None:
-        """The bound port of the metrics' own listener, while there is one."""
+        """The bound port of the separate metrics listener, while it runs."""
         return None if self._port is None else self._port.port
 
     def start(self) -> None:
-        """Begin, on the event loop. Raises OSError where the port is taken, or the shared folder is no good."""
+        """Starts on the event loop. Raises OSError if the port is in use or the shared folder cannot be written."""
         settings, exposition = self._settings, self.exposition
         if settings.otlp_endpoint is not None and self._tracer is None:
             self._tracer = _tracer(settings)
-            self.watch.make = self._keeping().make
+            self.watch.make = self._details().make
         if exposition is None:
             return
         if exposition.shared is not None:
@@ -82,7 +82,7 @@ class Telemetry:
         self.runtime.start()
 
     async def stop(self) -> None:
-        """End: what is still to be written is written."""
+        """Stops, and writes what is buffered."""
         self.runtime.stop()
         if self._port is not None:
             await self._port.stop()
@@ -93,11 +93,11 @@ class Telemetry:
             self._access.flush()
         if self._tracer is not None:
             tracer, self._tracer = self._tracer, None
-            self.watch.make = self._keeping().make
+            self.watch.make = self._details().make
             await asyncio.to_thread(tracer.stop)
 
     def listening(self, *, http: tuple[str, int], rpc: tuple[str, int] | None) -> None:
-        """Where the gateway is reached, for the traces."""
+        """Sets the addresses of the listeners, for span attributes."""
         if self._tracer is not None:
             self._tracer.servers[False] = http
             if rpc is not None:

@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry: one server span a call, continuing the caller's, sent by OTLP.
+"""Traces by OpenTelemetry: one server span per call, which continues the caller's trace, exported by OTLP.
 
-It is imported only where traces are asked for: OpenTelemetry is an extra. The conventions are OpenTelemetry's for RPC,
-and for HTTP where a call came by REST.
+OpenTelemetry is an extra, so that this module is imported only if traces are on. Attributes follow OpenTelemetry's
+semantic conventions for RPC, and for HTTP if the call came over REST.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from ..status import CODE_BY_NUMBER
 from .counters import Labels, Tally
 
 _CARRIED = frozenset(("traceparent", "tracestate", "baggage"))
-# The conventions for gRPC: which codes are the server's fault.
+# The codes that are the server's fault, by the semantic conventions for gRPC.
 _FAULTS = frozenset((2, 4, 12, 13, 14, 15))
 _EXPORT_SECONDS = 5.0
 
 
 class Tracer:
-    """Begins spans, and sends them. `server` is address and port of a protocol's listener, as far as is known."""
+    """Begins spans and exports them."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self._provider = TracerProvider(
@@ -48,10 +48,10 @@ class Tracer:
         self._propagator = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
         self._attributes: dict[Labels, dict[str, Any]] = {}
         self.servers: dict[bool, tuple[str, int]] = {}
-        """Address and port of gRPC's own listener under True, of the HTTP listener under False."""
+        """Address and port of the gRPC listener under True, of the HTTP listener under False."""
 
     def begin(self, tally: Tally, origin: Origin, metadata: Metadata) -> CallSpan:
-        """The span of a call, current from now on in this task and in those it begins."""
+        """Begins a call's span, and makes it current in this task and in those it starts."""
         labels = tally.labels
         carrier = {key: str(value) for key, value in metadata if key in _CARRIED}
         parent = self._propagator.extract(carrier, Context()) if carrier else Context()
@@ -81,12 +81,12 @@ class Tracer:
         return found
 
     def stop(self) -> None:
-        """Send what is left, and end; it blocks, for some seconds where nobody takes it."""
+        """Exports what is left and shuts down; blocks for some seconds if the endpoint does not answer."""
         self._provider.shutdown()
 
 
 class CallSpan:
-    """One call's."""
+    """The span of one call."""
 
     __slots__ = ("_span", "_token", "trace_id")
 
@@ -95,11 +95,11 @@ class CallSpan:
         self.trace_id = f"{span.get_span_context().trace_id:032x}" if span.is_recording() else ""
 
     def caught(self, error: BaseException) -> None:
-        """An exception nobody expected, as an event."""
+        """Records an unexpected exception as an event."""
         self._span.record_exception(error)
 
     def end(self, code: int, http_status: int) -> None:
-        """The call is over."""
+        """Ends the span with the call's code and HTTP status."""
         span = self._span
         if span.is_recording():
             name = CODE_BY_NUMBER[code].name
@@ -110,12 +110,12 @@ class CallSpan:
                 span.set_attribute("error.type", name)
                 span.set_status(Status(StatusCode.ERROR))
         span.end()
-        with suppress(ValueError, RuntimeError):  # a stream may end in another task than it began in
+        with suppress(ValueError, RuntimeError):  # a stream may end in a different task than it began in
             self._token.var.reset(self._token)
 
 
 def _of_peer(peer: str) -> dict[str, Any]:
-    """The client's address out of gRPC's form of it, such as `ipv4:127.0.0.1:4711`."""
+    """Returns the client's address from gRPC's form of a peer, such as `ipv4:127.0.0.1:4711`."""
     kind, _, rest = peer.partition(":")
     host, _, port = unquote(rest).rpartition(":")
     host = host.strip("[]")
