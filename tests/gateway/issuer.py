@@ -1,4 +1,4 @@
-"""An issuer of tokens for tests: its keys, its tokens, and a real server that shows its key set."""
+"""An issuer of tokens for tests: its keys, its tokens, and a real server for its key set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ISSUER, AUDIENCE = "https://issuer.test", "kitchen"
 
 @cache
 def key_of(kid: str, algorithm: str = "RS256") -> Any:
-    """A private key by its id; made once, since RSA keys are dear."""
+    """Returns a private key by its id; cached, since making RSA keys is slow."""
     if algorithm.startswith("ES"):
         curves: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
         return ec.generate_private_key(curves[algorithm]())
@@ -29,19 +29,19 @@ def key_of(kid: str, algorithm: str = "RS256") -> Any:
 
 
 def public(kid: str, algorithm: str = "RS256", **more: Any) -> dict[str, Any]:
-    """The key as a JWKS shows it."""
+    """Returns the key as an entry of a JWKS."""
     maker = jwt.get_algorithm_by_name(algorithm)
     shown: dict[str, Any] = maker.to_jwk(key_of(kid, algorithm).public_key(), as_dict=True)
     return {"kid": kid, "use": "sig", **{name: value for name, value in shown.items() if name != "key_ops"}, **more}
 
 
 def document(*keys: dict[str, Any]) -> bytes:
-    """A JWKS."""
+    """Returns a JWKS."""
     return json.dumps({"keys": list(keys)}).encode()
 
 
 def token(kid: str | None = "one", algorithm: str = "RS256", *, key: Any = None, **claims: Any) -> str:
-    """A token that is right but for what the claims say otherwise; a claim of None is left out."""
+    """Returns a valid token with the given claims changed; a claim of None is left out."""
     now = time.time()
     whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": int(now), "exp": int(now) + 600, **claims}
     present = {name: value for name, value in whole.items() if value is not None}
@@ -51,14 +51,14 @@ def token(kid: str | None = "one", algorithm: str = "RS256", *, key: Any = None,
 
 
 class KeyServer:
-    """Shows `document` by HTTP; `status` is what it answers with, and `asked` how often it was asked."""
+    """Serves `document` over HTTP with `status`; `asked` counts the requests."""
 
     def __init__(self, document: bytes) -> None:
         self.document, self.status, self.asked = document, 200, 0
         self.reached = threading.Event()
-        """Set when somebody asks."""
+        """Set when a request arrives."""
         self.hold: threading.Event | None = None
-        """While it is set and not signalled, no answer comes."""
+        """While it is set and not signalled, requests are not answered."""
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ class KeyServer:
                 self.wfile.write(owner.document)
 
             def log_message(self, *_: Any) -> None:
-                """Tests look at logs, and not at this one."""
+                """Logs nothing, since tests check the log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -81,7 +81,7 @@ class KeyServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
 
     def close(self) -> None:
-        """Stop, and free the port."""
+        """Stops, and frees the port."""
         if self.hold is not None:
             self.hold.set()
         self._server.shutdown()
@@ -91,7 +91,7 @@ class KeyServer:
 
 @contextmanager
 def key_server(*keys: dict[str, Any]) -> Iterator[KeyServer]:
-    """A server of a key set."""
+    """Runs a server of a key set."""
     server = KeyServer(document(*keys))
     try:
         yield server

@@ -1,4 +1,4 @@
-"""What the tests of limits look at: what a gateway holds for calls in flight."""
+"""Shared by the tests of limits: the resources that a gateway holds for calls in flight."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tests.waiting import until_here
 
 
 def held(gateway: Gateway) -> tuple[int, int, int]:
-    """Calls and bytes in flight, and callers with calls at once."""
+    """Returns calls and bytes in flight, and the number of callers with concurrent calls."""
     limits = gateway.limits
     rules = [] if limits.table is None else limits.table.rules
     return limits.caps.calls, limits.caps.bytes, sum(len(rule.slots.taken) for rule in rules if rule.slots)
 
 
 async def quiet(gateway: Gateway) -> None:
-    """Until nothing is held any more, which has to come about by itself."""
+    """Waits until nothing is held any more."""
     await until_here(lambda: held(gateway) == (0, 0, 0))

@@ -1,4 +1,4 @@
-"""Who may call: rules by method, public methods, pages, the document, and what is told of a refusal."""
+"""Authorization: rules by method, public methods, pages, the OpenAPI document, and the content of refusals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def auth(**more: Any) -> dict[str, Any]:
 
 
 async def code_of(call: Any) -> str:
-    """How a call of grpcio's ends."""
+    """Returns the error of a call by grpcio."""
     try:
         await call
     except grpc.aio.AioRpcError as failed:
@@ -77,7 +77,7 @@ RULES = [
         ("get", "/v1/echo", {"chef", "guest"}),
     ],
 )
-async def test_the_most_specific_rule_decides_alone(serve: Serve, method: str, path: str, allowed: set[str]) -> None:
+async def test_only_the_most_specific_rule_applies(serve: Serve, method: str, path: str, allowed: set[str]) -> None:
     async with serve(auth=auth(rules=RULES)) as served:
         for name, key in (("chef", CHEF), ("guest", GUEST)):
             body: dict[str, Any] | None = {} if method == "post" else None
@@ -85,7 +85,7 @@ async def test_the_most_specific_rule_decides_alone(serve: Serve, method: str, p
             assert answer.status_code == (200 if name in allowed else 403), answer.text
 
 
-async def test_a_denial_names_all_that_is_missing(serve: Serve) -> None:
+async def test_a_denial_names_every_missing_scope_and_role(serve: Serve) -> None:
     async with serve(auth=auth(rules=RULES)) as served:
         answer = await served.http.post("/v1/dishes/1:cook", headers=by(GUEST), json={})
     error = answer.json()["error"]
@@ -109,14 +109,14 @@ async def test_a_denial_names_all_that_is_missing(serve: Serve) -> None:
         ),
     ],
 )
-async def test_a_rule_that_cannot_be_meant_stops_the_start(serve: Serve, settings: Any, told: str) -> None:
+async def test_an_inconsistent_rule_stops_the_start(serve: Serve, settings: Any, told: str) -> None:
     with pytest.raises(AuthError, match=told):
         async with serve(auth=auth(**settings)):
             raise AssertionError("it started")
 
 
 @pytest.mark.parametrize("pattern", ["GetDish", "kitchen.v1.KitchenService/Echo", "/a/b/c", "/a*b/c", "", "/a b/c"])
-def test_a_pattern_has_a_form(pattern: str) -> None:
+def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"expected /package\.Service/Method"):
         Settings(auth=auth(public_methods=[pattern]))  # type: ignore[arg-type]
 
@@ -135,7 +135,7 @@ def test_settings_that_contradict_each_other_are_errors(settings: Any, told: str
         Gateway(Settings(**settings))
 
 
-async def test_without_an_authenticator_anybody_may_call(serve: Serve) -> None:
+async def test_without_an_authenticator_anyone_may_call(serve: Serve) -> None:
     async with serve() as served:
         assert (await served.http.get("/v1/dishes/1")).status_code == 200
         assert (await served.http.get("/v1/dishes/1", headers=by("whatever"))).status_code == 200
@@ -144,7 +144,7 @@ async def test_without_an_authenticator_anybody_may_call(serve: Serve) -> None:
 
 
 @every_engine
-async def test_what_nobody_serves_is_refused_to_strangers(serve: Serve) -> None:
+async def test_an_unknown_method_needs_credentials_too(serve: Serve) -> None:
     async with serve(auth=auth()) as served:
         unknown: Any = served.channel.unary_unary("/kitchen.v1.KitchenService/Nothing")
         assert await code_of(unknown(b"")) == "UNAUTHENTICATED"
@@ -166,7 +166,7 @@ async def test_health_is_public_and_reflection_is_not(serve: Serve) -> None:
         assert answers[0].list_services_response.service
 
 
-async def test_public_methods_are_anybodys_and_know_who_calls(serve: Serve) -> None:
+async def test_public_methods_need_no_credentials_but_use_them(serve: Serve) -> None:
     class Telling(Kitchen):
         async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
             caller = principal()
@@ -211,7 +211,7 @@ async def test_the_principal_is_known_to_interceptors_and_to_every_kind_of_servi
 
 
 class Ticket:
-    """An authenticator of somebody's own: `authorization: Ticket name`."""
+    """A custom authenticator: `authorization: Ticket name`."""
 
     def __init__(self, expires: float | None = None) -> None:
         self.security_schemes = {"ticket": {"type": "http", "scheme": "ticket"}}
@@ -232,7 +232,7 @@ class Ticket:
         self.closed = True
 
 
-async def test_an_authenticator_of_ones_own_is_asked_first(serve: Serve) -> None:
+async def test_a_custom_authenticator_is_tried_first(serve: Serve) -> None:
     ticket = Ticket()
     async with serve(gateway={"authenticators": [ticket]}, auth=auth()) as served:
         for value, status in (("Ticket ada", 200), ("Ticket stolen", 401), ("Ticket broken", 500), ("ticket ada", 401)):
@@ -245,7 +245,7 @@ async def test_an_authenticator_of_ones_own_is_asked_first(serve: Serve) -> None
 
 
 class Loose(Kitchen):
-    """Tells when a stream was let go."""
+    """Signals when a stream was closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -265,7 +265,7 @@ class Loose(Kitchen):
 
 
 @every_engine
-async def test_a_stream_ends_when_its_callers_credentials_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_ends_when_its_callers_credentials_expire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("diptych.auth.streams.time", lambda: now)
     kitchen, metadata = Loose(), (("authorization", "Ticket ada"),)
@@ -279,7 +279,7 @@ async def test_a_stream_ends_when_its_callers_credentials_do(serve: Serve, monke
         async with asyncio.timeout(20):
             await kitchen.ended.wait()
 
-        # A client that streams, and has nothing to say.
+        # A streaming client that sends nothing.
         assert await served.rpc.Sum(metadata=metadata).code() is grpc.StatusCode.UNAUTHENTICATED
         async with served.http.stream("GET", "/v1/ticks?count=1", headers=dict(metadata)) as answer:
             assert answer.status_code == 200
@@ -297,7 +297,7 @@ async def test_a_stream_may_outlive_its_callers_credentials_by_setting(serve: Se
     assert len(ticks) == 2
 
 
-async def test_pages_of_ones_own_are_let_in_to_by_the_same_door(serve: Serve) -> None:
+async def test_custom_pages_use_the_same_authenticators(serve: Serve) -> None:
     async with serve(auth=auth()) as served:
         app, gateway = served.gateway.app, served.gateway
         known: Any = Depends(gateway.require())
@@ -329,7 +329,7 @@ async def test_pages_of_ones_own_are_let_in_to_by_the_same_door(serve: Serve) ->
 
 
 @pytest.mark.parametrize("public", [False, True])
-async def test_the_documentation_is_shown_to_those_who_may_call(serve: Serve, *, public: bool) -> None:
+async def test_the_documentation_needs_credentials_unless_public(serve: Serve, *, public: bool) -> None:
     async with serve(auth=auth(docs_public=public)) as served:
         for path in ("/docs", "/openapi.json"):
             assert (await served.http.get(path)).status_code == (200 if public else 401)
@@ -338,7 +338,7 @@ async def test_the_documentation_is_shown_to_those_who_may_call(serve: Serve, *,
             assert (await served.http.get(path)).status_code == 200
 
 
-def test_the_document_says_how_callers_show_who_they_are() -> None:
+def test_the_openapi_document_lists_the_security_schemes() -> None:
     jwt = {"issuer": "i", "audiences": "a", "jwks_url": "https://issuer.test/keys"}
     rules = [{"methods": f"{SERVICE}/CookDish", "scopes": ["cook"]}]
     public = [f"{SERVICE}/GetSpecial"]
@@ -358,14 +358,14 @@ def test_the_document_says_how_callers_show_who_they_are() -> None:
 
 
 def document_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """The document of a gateway that is not started."""
+    """Returns the OpenAPI document of a gateway that is not started."""
     gateway = Gateway(Settings(auth=settings))  # type: ignore[arg-type]
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
     return gateway.openapi()
 
 
 async def test_a_refused_body_is_not_read(serve: Serve) -> None:
-    """The server answers while a client that says it sends ten gigabytes has sent nothing of them."""
+    """The server answers before a client that announced ten gigabytes has sent any of them."""
     async with serve(auth=auth()) as served:
         for path, kind in (("/v1/dishes", "application/json"), (f"{SERVICE}/CreateDish", "application/proto")):
             head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {10 * 1024**3}\r\n\r\n"
@@ -385,7 +385,7 @@ async def test_a_refused_message_is_never_parsed(serve: Serve) -> None:
         assert await code_of(broken(b"\xff" * 1000, metadata=(("x-api-key", CHEF),))) == "INVALID_ARGUMENT"
 
 
-async def test_a_websocket_is_refused_in_its_handshake_or_in_its_first_frame(serve: Serve) -> None:
+async def test_a_websocket_is_refused_in_its_handshake_or_first_frame(serve: Serve) -> None:
     async with serve(auth=auth()) as served:
         url = f"ws://127.0.0.1:{served.gateway.http_port}/v1/ticks?count=1"
         with pytest.raises(InvalidStatus) as refused:
@@ -402,7 +402,7 @@ async def test_a_websocket_is_refused_in_its_handshake_or_in_its_first_frame(ser
             assert socket.close_code == 4016
 
 
-async def test_logs_hold_no_secrets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_contain_no_secrets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     secrets = [CHEF, "dk_chef_wrong-and-hidden", "e30.hidden-claims.hidden-signature"]
     jwt = {"issuer": "i", "audiences": "a", "secret": "a secret of forty characters, or even more"}
     with caplog.at_level(logging.DEBUG):
@@ -420,7 +420,7 @@ async def test_logs_hold_no_secrets(serve: Serve, caplog: pytest.LogCaptureFixtu
 
 
 async def test_keys_rotate_while_calls_run(serve: Serve) -> None:
-    """Callers whose tokens are by the old key and by the new one are served throughout; then the old key goes."""
+    """Tokens of the old and the new key are accepted throughout, until the old key is removed."""
     with key_server(public("one")) as server:
         jwt = {"issuer": ISSUER, "audiences": AUDIENCE, "jwks_url": server.url}
         times = {"jwks_retry_seconds": 0.001, "jwks_timeout_seconds": 60}
@@ -455,7 +455,7 @@ async def test_keys_rotate_while_calls_run(serve: Serve) -> None:
 
 
 class Bytes(grpc.GenericRpcHandler):
-    """Answers any method of a service that has no descriptor."""
+    """Serves any method of a service without a descriptor."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         if not handler_call_details.method.startswith("/raw.Service/"):
@@ -468,7 +468,7 @@ class Bytes(grpc.GenericRpcHandler):
 
 
 @pytest.mark.parametrize("single_port", [False, True])
-async def test_generic_handlers_are_ruled_by_pattern(*, single_port: bool) -> None:
+async def test_patterns_apply_to_generic_handlers(*, single_port: bool) -> None:
     rules = [{"methods": "/raw.Service/Cook*", "scopes": ["cook"]}]
     settings = Settings.model_validate(
         {"http_port": 0, "grpc_port": 0, "single_port": single_port, "auth": auth(rules=rules)}

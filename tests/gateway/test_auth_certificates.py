@@ -1,4 +1,4 @@
-"""Callers known by their certificates: the same on every face, and never by what a browser adds by itself."""
+"""Authentication by client certificates: the same on every face, and not for cross-origin requests of a browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ AUTH = {
 
 
 class Telling(Kitchen):
-    """Says who called."""
+    """Answers with the caller's id."""
 
     def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:  # type: ignore[override]
         caller = principal()
@@ -56,7 +56,7 @@ class Telling(Kitchen):
 
 @dataclass(frozen=True)
 class Behind:
-    """A gateway that asks for certificates, and who signs them."""
+    """A gateway that requests certificates, and their authority."""
 
     gateway: Gateway
     authority: Authority
@@ -82,7 +82,7 @@ async def behind(tmp_path: Path, **settings: Any) -> AsyncIterator[Behind]:
 
 
 async def callers(running: Behind, shown: Shown, metadata: Any = ()) -> list[str]:
-    """Who the servicer says called, by each face in turn; the code's name where it was refused."""
+    """Returns the caller that the servicer saw, for each face in turn; the code's name if the call was refused."""
     found: list[str] = []
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(running.http(shown))
@@ -108,7 +108,7 @@ async def callers(running: Behind, shown: Shown, metadata: Any = ()) -> list[str
 
 
 @pytest.mark.parametrize("single_port", [False, True])
-async def test_a_certificate_is_a_caller_on_every_face(tmp_path: Path, *, single_port: bool) -> None:
+async def test_a_certificate_identifies_its_caller_on_every_face(tmp_path: Path, *, single_port: bool) -> None:
     async with behind(tmp_path, single_port=single_port) as running:
         client = running.authority.client
         assert set(await callers(running, client("cook.internal"))) == {"certificate:cook"}
@@ -135,7 +135,7 @@ async def test_a_certificate_has_scopes_and_interceptors_know_its_caller(tmp_pat
                 assert ended == code
 
 
-async def test_what_a_call_by_certificate_may_get_wrong_is_told_as_ever(tmp_path: Path) -> None:
+async def test_errors_of_a_call_by_certificate_are_the_usual_ones(tmp_path: Path) -> None:
     async with (
         behind(tmp_path) as running,
         running.rpc(running.authority.client("cook.internal")) as channel,
@@ -160,12 +160,12 @@ async def test_what_a_call_by_certificate_may_get_wrong_is_told_as_ever(tmp_path
         assert answers == list(range(9))
 
 
-async def test_a_certificate_by_another_authority_gets_no_connection(tmp_path: Path) -> None:
+async def test_a_certificate_from_another_authority_gets_no_connection(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     stranger = Authority(tmp_path / "other", "stranger").client("cook.internal")
     async with behind(tmp_path) as running:
         async with running.http(stranger) as http:
-            # TLS 1.3 tells a client only after its handshake; then httpx2 lets Python's own error through.
+            # In TLS 1.3 the client learns of it after its handshake, when httpx2 passes on Python's own error.
             with pytest.raises((httpx2.TransportError, ssl.SSLError)):
                 await http.get("/v1/dishes/1")
         async with running.rpc(stranger) as channel:
@@ -174,7 +174,7 @@ async def test_a_certificate_by_another_authority_gets_no_connection(tmp_path: P
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_page_may_not_use_its_browsers_certificate(tmp_path: Path) -> None:
+async def test_a_page_of_another_origin_may_not_use_the_browsers_certificate(tmp_path: Path) -> None:
     async with behind(tmp_path, cors_origins=("https://ours.example", "*")) as running:
         shown = running.authority.client("cook.internal")
         async with running.http(shown) as http:
@@ -213,7 +213,7 @@ async def test_a_page_may_not_use_its_browsers_certificate(tmp_path: Path) -> No
         ("a+(b)", ["a+(b)"], ["aab", "aa(b)"]),
     ],
 )
-async def test_patterns_fit_whole_names(pattern: str, names: list[str], others: list[str]) -> None:
+async def test_patterns_match_whole_names(pattern: str, names: list[str], others: list[str]) -> None:
     certificates = Certificates([CertificateRule(san=pattern)])
     common = Certificates([CertificateRule(common_name=pattern, id="x")])
     for name in (*names, *others):
@@ -227,7 +227,7 @@ async def test_patterns_fit_whole_names(pattern: str, names: list[str], others: 
         await common.authenticate(page)
 
 
-def test_a_rule_names_one_kind_of_name() -> None:
+def test_a_rule_needs_exactly_one_kind_of_name() -> None:
     for wrong in ({}, {"san": "a", "common_name": "b"}, {"san": ""}):
         with pytest.raises(ValueError):
             CertificateRule.model_validate(wrong)

@@ -1,4 +1,4 @@
-"""API keys: how they are made and kept, who holds which, and keys that come and go while the server runs."""
+"""API keys: creation, hashing, authentication, and reloading while the server runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def refused(keys: ApiKeys, key: str) -> str:
     return wrong.value.reason
 
 
-def test_a_key_is_random_and_says_whose_it_is() -> None:
+def test_a_key_is_random_and_contains_its_id() -> None:
     assert OWN.startswith("dk_ci_")
     assert new_key("ci") != OWN
     assert len(OWN) > 45
@@ -53,7 +53,7 @@ def test_a_key_is_random_and_says_whose_it_is() -> None:
             new_key(name)
 
 
-def test_a_hash_is_salted_and_says_nothing_of_the_key() -> None:
+def test_a_hash_is_salted_and_does_not_reveal_the_key() -> None:
     first, second = hash_key(OWN), hash_key(OWN)
     assert first != second
     assert OWN not in first
@@ -62,7 +62,7 @@ def test_a_hash_is_salted_and_says_nothing_of_the_key() -> None:
         hash_key("correct horse battery staple")
 
 
-async def test_the_holder_is_known_by_its_key() -> None:
+async def test_a_key_identifies_its_holder() -> None:
     keys = ApiKeys({"ci": kept(OWN, scopes=["a"], roles=["b"]), "other": kept(FOREIGN)})
     found = await keys.authenticate(shown(OWN))
     assert found is not None
@@ -91,11 +91,11 @@ async def test_the_holder_is_known_by_its_key() -> None:
     ],
     ids=["short", "long", "upper", "foreign", "empty", "prefix", "id", "other-id", "unknown-id", "not-ascii"],
 )
-async def test_another_key_is_nobodys(wrong: str) -> None:
+async def test_an_unknown_key_is_refused(wrong: str) -> None:
     assert await refused(ApiKeys({"ci": kept(OWN), "other": kept(FOREIGN)}), wrong) == "unknown API key"
 
 
-async def test_a_key_whose_settings_have_another_id_is_nobodys() -> None:
+async def test_a_key_whose_id_differs_from_the_settings_is_refused() -> None:
     assert await refused(ApiKeys({"renamed": kept(OWN)}), OWN) == "unknown API key"
 
 
@@ -129,13 +129,13 @@ async def test_a_key_expires(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(path: Path, **keys: str) -> None:
-    """Keys by id, as a TOML file that is replaced whole."""
+    """Writes keys by id to a TOML file, which is replaced atomically."""
     new = path.with_suffix(".new")
     new.write_text("".join(f'[{name}]\nhash = "{hash_key(key)}"\nscopes = ["a"]\n' for name, key in keys.items()))
     new.replace(path)
 
 
-async def test_keys_in_a_file_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_key_file_is_reloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECK_SECONDS", 0.0)
     path, second = tmp_path / "keys.toml", new_key("second")
     write(path, ci=OWN)
@@ -149,7 +149,7 @@ async def test_keys_in_a_file_come_and_go(tmp_path: Path, monkeypatch: pytest.Mo
     assert await holder(keys, FOREIGN) == "fixed"
 
 
-async def test_a_broken_file_takes_no_keys_away(
+async def test_a_broken_key_file_leaves_the_keys_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "CHECK_SECONDS", 0.0)
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     assert OWN not in str(wrong.value)
 
 
-def test_secrets_are_shown_nowhere() -> None:
+def test_reprs_and_errors_contain_no_secrets() -> None:
     hashed, secret = hash_key(OWN), "a secret of forty characters, or even more"
     jwt = {"issuer": "i", "audiences": ["a"], "secret": secret}
     settings = Settings.model_validate({"auth": {"api_keys": {"ci": {"hash": hashed}}, "jwt": jwt}})

@@ -1,4 +1,4 @@
-"""/metrics where callers have to be known: guarded on the HTTP port, open on a port of its own."""
+"""/metrics with authentication: guarded on the HTTP port, open on a separate port."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUTH: dict[str, Any] = {"api_keys": {"prometheus": {"hash": hash_key(KEY)}}}
     ],
     ids=["nobody", "wrong", "bearer", "key"],
 )
-async def test_the_page_asks_who_it_is_as_calls_do(serve: Serve, headers: dict[str, str], status: int) -> None:
+async def test_metrics_need_the_same_credentials_as_calls(serve: Serve, headers: dict[str, str], status: int) -> None:
     async with serve(auth=AUTH) as served:
         answer = await served.http.get("/metrics", headers=headers)
     assert answer.status_code == status
@@ -38,7 +38,7 @@ async def test_it_is_public_by_a_setting_and_without_authentication(serve: Serve
         assert (await served.http.get("/metrics")).status_code == 200
 
 
-async def test_a_port_of_its_own_asks_nobody(serve: Serve) -> None:
+async def test_a_separate_metrics_port_needs_no_credentials(serve: Serve) -> None:
     async with serve(auth=AUTH, telemetry={"metrics_port": 0}) as served, httpx2.AsyncClient() as client:
         assert (await served.http.get("/metrics", headers={"x-api-key": KEY})).status_code == 404
         answer = await client.get(f"http://127.0.0.1:{served.gateway.metrics_port}/metrics")

@@ -1,4 +1,4 @@
-"""Tokens: what is taken, what is refused and why, and where the keys they are checked by come from."""
+"""Tokens: which are accepted, which are refused and why, and where their keys come from."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("algorithm", "of"), PUBLIC.items())
-async def test_every_public_key_algorithm_is_taken_where_it_is_allowed(algorithm: str, of: str, tmp_path: Path) -> None:
+async def test_every_allowed_public_key_algorithm_is_accepted(algorithm: str, of: str, tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(document(public("k", of, alg=algorithm) if of == "RS256" else public("k", of)))
     allowed = Jwt(settings(jwks_file=path, algorithms=[algorithm]))
@@ -67,14 +67,14 @@ async def test_every_public_key_algorithm_is_taken_where_it_is_allowed(algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-async def test_a_shared_secret_signs(algorithm: str) -> None:
+async def test_a_token_signed_with_the_shared_secret_is_accepted(algorithm: str) -> None:
     secret = SECRET * 2
     authenticator = Jwt(settings(secret=secret, algorithms=[algorithm]))
     assert (await ask(authenticator, token(None, algorithm, key=secret))).kind == "jwt"
     assert await refused(authenticator, token(None, algorithm, key=secret + "!")) == "the token is not valid"
 
 
-def test_a_short_secret_and_a_half_set_one_are_errors() -> None:
+def test_a_short_or_incomplete_secret_is_an_error() -> None:
     for wrong in (
         {"secret": "short"},
         {"secret": SECRET, "algorithms": ["HS512"]},
@@ -90,7 +90,7 @@ def test_a_short_secret_and_a_half_set_one_are_errors() -> None:
         assert SECRET not in str(told.value)
 
 
-async def test_what_the_token_says_of_its_caller(keys: Path) -> None:
+async def test_claims_become_the_principal(keys: Path) -> None:
     authenticator = Jwt(settings(jwks_file=keys, roles_claim="realm.roles"))
     found = await ask(authenticator, token(scope="read write", realm={"roles": ["cook", 7]}, extra=1))
     assert (found.id, found.kind) == ("ada", "jwt")
@@ -125,7 +125,7 @@ async def test_wrong_claims_are_refused_and_named(claims: dict[str, Any], reason
     assert await refused(Jwt(settings(jwks_file=keys)), token(**claims)) == reason
 
 
-async def test_clocks_may_differ_by_the_leeway(keys: Path) -> None:
+async def test_the_clock_may_differ_by_the_leeway(keys: Path) -> None:
     now = int(time.time())
     near: list[dict[str, Any]] = [{"exp": now - 20}, {"nbf": now + 20}, {"iat": now + 20}]
     authenticator = Jwt(settings(jwks_file=keys, leeway_seconds=60))
@@ -147,15 +147,15 @@ async def test_an_unsigned_token_is_refused(keys: Path) -> None:
     assert await refused(authenticator, unsigned({"alg": "RS256", "kid": "one"})) == "the token is not valid"
 
 
-async def test_a_token_with_headers_that_must_be_understood_is_refused(keys: Path) -> None:
+async def test_a_token_with_critical_headers_is_refused(keys: Path) -> None:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": now + 600}
     signed = jwt.encode(claims, key_of("one"), algorithm="RS256", headers={"kid": "one", "crit": ["x"], "x": 1})
     assert await refused(Jwt(settings(jwks_file=keys)), signed) == "the token is not valid"
 
 
-async def test_a_public_key_is_no_shared_secret(keys: Path) -> None:
-    # CVE-2015-9235: the server's public key, which anybody has, taken for the secret of HS256.
+async def test_a_public_key_is_not_accepted_as_a_shared_secret(keys: Path) -> None:
+    # CVE-2015-9235: the server's public key, which anyone can get, used as the secret of HS256.
     pem = (
         key_of("one")
         .public_key()
@@ -182,7 +182,7 @@ async def test_a_shared_secret_or_an_encryption_key_in_a_key_set_is_not_used(tmp
     assert (await ask(authenticator, token("other"))).id == "ada"
 
 
-async def test_a_token_that_names_no_key_may_be_by_any(keys: Path) -> None:
+async def test_a_token_without_a_kid_is_checked_against_every_key(keys: Path) -> None:
     authenticator = Jwt(settings(jwks_file=keys))
     assert (await ask(authenticator, token(None, "ES256", key=key_of("curve", "ES256")))).id == "ada"
     assert (
@@ -190,7 +190,7 @@ async def test_a_token_that_names_no_key_may_be_by_any(keys: Path) -> None:
     )
 
 
-async def test_several_issuers_stand_beside_each_other(keys: Path, tmp_path: Path) -> None:
+async def test_several_issuers_can_be_used_together(keys: Path, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_bytes(document(public("other")))
     first = Jwt(settings(jwks_file=keys), only=False)
@@ -212,7 +212,7 @@ async def test_garbage_is_refused(keys: Path) -> None:
         assert await authenticator.authenticate(shown(other)) is None
 
 
-async def test_a_verified_token_costs_no_second_signature(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cached_token_is_not_verified_again(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[str] = []
     decode = jwt.decode
 
@@ -232,7 +232,7 @@ async def test_a_verified_token_costs_no_second_signature(keys: Path, monkeypatc
     assert first not in repr(vars(authenticator))
 
 
-async def test_a_remembered_token_is_not_taken_beyond_its_expiry(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cached_token_is_refused_after_its_expiry(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authenticator = Jwt(settings(jwks_file=keys, leeway_seconds=0, cache_seconds=10_000))
     signed = token()
     await ask(authenticator, signed)
@@ -259,13 +259,13 @@ async def test_keys_rotate(tmp_path: Path) -> None:
         assert server.asked == 2
         server.document = document(public("two"))
         assert await refused(authenticator, token("three")) == "the token is signed with an unknown key"
-        # The fetch that the unknown key caused has told that "one" is gone, and its remembered tokens with it.
+        # The unknown key caused a fetch, which removed "one" and its cached tokens.
         assert await refused(authenticator, token(sub="0")) == "the token is signed with an unknown key"
         assert (await ask(authenticator, token("two"))).id == "ada"
         await authenticator.close()
 
 
-async def test_unknown_keys_cause_no_storm_of_fetches() -> None:
+async def test_unknown_keys_cause_few_fetches() -> None:
     with key_server(public("one")) as server:
         authenticator = Jwt(settings(jwks_url=server.url, jwks_retry_seconds=1000))
         await ask(authenticator, token())
@@ -278,7 +278,7 @@ async def test_unknown_keys_cause_no_storm_of_fetches() -> None:
         await authenticator.close()
 
 
-async def test_the_last_keys_are_used_while_there_are_no_others(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_last_keys_stay_in_use_while_fetching_fails(caplog: pytest.LogCaptureFixture) -> None:
     with key_server(public("one")) as server:
         authenticator = Jwt(settings(jwks_url=server.url, jwks_refresh_seconds=0.001))
         await ask(authenticator, token())
@@ -294,7 +294,7 @@ async def test_the_last_keys_are_used_while_there_are_no_others(caplog: pytest.L
     await authenticator.close()
 
 
-async def test_without_any_keys_the_server_is_at_fault() -> None:
+async def test_without_keys_calls_get_unavailable() -> None:
     with key_server(public("one")) as server:
         server.status = 503
         authenticator = Jwt(settings(jwks_url=server.url))
@@ -312,11 +312,11 @@ async def test_without_any_keys_the_server_is_at_fault() -> None:
         await authenticator.close()
 
 
-async def test_keys_that_are_too_old_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stale_keys_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("diptych.auth.jwks.time", SimpleNamespace(monotonic=lambda: now))
     with key_server(public("one")) as server:
-        # Within a second, no other keys are asked for.
+        # Within a second, the keys are not fetched again.
         loads = {"jwks_refresh_seconds": 1, "jwks_retry_seconds": 1, "jwks_stale_seconds": 2}
         authenticator = Jwt(settings(jwks_url=server.url, cache_tokens=0, **loads))
         assert (await ask(authenticator, token())).id == "ada"
@@ -328,7 +328,7 @@ async def test_keys_that_are_too_old_are_not_used(monkeypatch: pytest.MonkeyPatc
         await authenticator.close()
 
 
-async def test_a_slow_issuer_holds_up_no_event_loop_and_is_given_up() -> None:
+async def test_a_slow_issuer_does_not_block_the_event_loop_and_times_out() -> None:
     with key_server(public("one")) as server:
         server.hold = threading.Event()
         patient = Jwt(settings(jwks_url=server.url))
@@ -344,7 +344,7 @@ async def test_a_slow_issuer_holds_up_no_event_loop_and_is_given_up() -> None:
         await hurried.close()
 
 
-async def test_a_caller_that_leaves_takes_no_keys_along() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_fetch() -> None:
     with key_server(public("one")) as server:
         server.hold = threading.Event()
         authenticator = Jwt(settings(jwks_url=server.url))

@@ -1,4 +1,4 @@
-"""The bounds that a gateway has where none is set: made of memory and descriptors, and held to."""
+"""The default limits, derived from memory and descriptors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CGROUPS = [
 
 
 @pytest.mark.parametrize(("own", "files", "limits"), CGROUPS)
-def test_a_control_groups_limit_counts(own: str, files: dict[str, str], limits: list[int], tmp_path: Path) -> None:
+def test_a_control_groups_limit_applies(own: str, files: dict[str, str], limits: list[int], tmp_path: Path) -> None:
     (cgroup := tmp_path / "cgroup").write_text(own)
     for name, text in files.items():
         (tmp_path / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,12 +58,14 @@ def test_a_control_groups_limit_counts(own: str, files: dict[str, str], limits: 
     assert list(capacity._limits(tmp_path / "fs", cgroup)) == limits
 
 
-def test_this_machine_has_some_of_both() -> None:
+def test_this_machine_has_memory_and_descriptors() -> None:
     assert capacity.memory() > MIB
     assert capacity.descriptors() > 0
 
 
-async def test_the_default_of_bytes_holds_without_an_interceptor(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_default_byte_limit_applies_without_an_interceptor(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(capacity, "memory", lambda: 0)  # so that it is one largest body
     async with serve(max_body_bytes=1000, single_port=True) as served:
         first = asyncio.ensure_future(served.rpc.Wait(pb.WaitRequest(key="a" * 700)))

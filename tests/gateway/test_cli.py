@@ -1,4 +1,4 @@
-"""The `diptych` command as a shell sees it: what it prints, how it exits, and that no failure is a traceback."""
+"""The `diptych` command: its output and exit codes, and that no failure prints a traceback."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_every_command_has_help() -> None:
         assert "Usage:" in done.stdout
 
 
-def test_the_route_table_is_frozen() -> None:
-    """URLs are other people's: a change here is meant, and committed with `routes --plain`."""
+def test_the_route_table_has_not_changed() -> None:
+    """Clients depend on URLs: an intended change is committed with the output of `routes --plain`."""
     done = diptych("routes", SERVICES, "--plain")
     assert done.stdout == (ROOT / "tests" / "golden" / "routes.txt").read_text()
 
@@ -108,7 +108,7 @@ def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
     [
         (("serve", "nowhere:create"), "cannot import nowhere"),
         (("serve", "tests.kitchen_app:nothing"), "has no nothing"),
-        (("serve", "tests.kitchen_app"), "named as module:factory, not 'tests.kitchen_app'"),
+        (("serve", "tests.kitchen_app"), "invalid application 'tests.kitchen_app'; expected module:factory"),
         (("serve",), "diptych: name the application: diptych serve module:factory\n"),
         (("explain", APP, "GET"), "name the application: diptych explain module:factory METHOD PATH"),
         (("serve", APP, "--http-port", "70000"), "--http-port: http_port: Input should be less than or equal to 65535"),
@@ -131,7 +131,7 @@ def test_a_failure_is_one_line(arguments: tuple[str, ...], expected: str) -> Non
 
 
 def test_an_address_of_another_machine_is_one_line() -> None:
-    """In a process of its own: gRPC reads how much it may print when it is imported."""
+    """Runs in a new process: gRPC reads its verbosity when it is imported."""
     arguments = ("serve", APP, "--grpc-host", "192.0.2.1", "--set", "auth.anonymous=true")
     done = diptych(*arguments, own_process=True, GRPC_VERBOSITY="NONE")
     _fails_in_one_line(done, "192.0.2.1")
@@ -145,7 +145,7 @@ def _fails_in_one_line(done: subprocess.CompletedProcess[str], expected: str) ->
     assert expected in done.stderr
 
 
-def test_the_nearest_source_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_take_precedence_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flags over the environment over the file, in tables too."""
     file = tmp_path / "settings.toml"
     file.write_text(
@@ -195,7 +195,7 @@ def test_a_list_in_the_environment_is_json_or_has_commas(text: str, monkeypatch:
         ("APP", "nonsense", "DIPTYCH_APP: app: there is no such setting"),
     ],
 )
-def test_what_is_wrong_in_the_environment_is_named(
+def test_an_error_in_the_environment_names_its_variable(
     name: str, text: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"DIPTYCH_{name}", text)
@@ -225,7 +225,7 @@ rate = "secret"
 """
 
 
-def test_what_is_wrong_in_the_file_is_named_with_its_line(tmp_path: Path) -> None:
+def test_an_error_in_the_file_names_its_line(tmp_path: Path) -> None:
     (file := tmp_path / "settings.toml").write_text(FILE % ("secret" * 6))
     with pytest.raises(LoadError) as told:
         settings_of(file, {}, [])
@@ -234,7 +234,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_line(tmp_path: Path) -> Non
     assert "/settings.toml:8: auth.jwt.isuer: there is no such setting" in faults
     assert "did you mean auth.jwt.issuer?" in faults
     assert "/settings.toml:7: auth.jwt.issuer: Field required" in faults
-    assert any(fault.startswith("/settings.toml:15: limits.rules.1: rate") for fault in faults)
+    assert any(fault.startswith("/settings.toml:15: limits.rules.1: invalid rate") for fault in faults)
     assert "secretsecret" not in str(told.value)
 
 
@@ -244,14 +244,14 @@ def test_a_file_that_is_not_toml_is_named_with_its_line(tmp_path: Path) -> None:
         settings_of(file, {}, [])
 
 
-def test_a_file_in_the_folder_is_found(tmp_path: Path) -> None:
+def test_a_file_in_the_working_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "diptych.toml").write_text("\nerror_dialect = 'nonsense'\n")
     done = diptych("routes", APP, folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("diptych: diptych.toml:2: error_dialect: Input should be 'google'")
 
 
-def test_the_version_is_the_package_s() -> None:
+def test_the_version_is_that_of_the_package() -> None:
     assert diptych("--version").stdout == f"diptych {version('diptych')}\n"
 
 

@@ -18,12 +18,12 @@ REACHED = ["0.0.0.0", "::", "", "10.0.0.1", "192.0.2.1", "fd00::1", "gateway.int
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_only_this_machine_reaches(host: str) -> None:
+def test_loopback_addresses(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", REACHED)
-def test_other_machines_reach(host: str) -> None:
+def test_addresses_that_other_machines_reach(host: str) -> None:
     assert not is_loopback(host)
 
 
@@ -54,19 +54,19 @@ ALLOWED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("settings", "given"), ALLOWED, ids=["anonymous", "keys", "in code"])
-async def test_it_starts_where_one_is_set_or_anyone_may_call(
+async def test_it_starts_with_an_authenticator_or_if_anyone_may_call(
     settings: dict[str, Any], given: dict[str, Any], serve: Serve
 ) -> None:
     async with serve(http_host="0.0.0.0", grpc_host="0.0.0.0", gateway=given, **settings) as served:
         assert (await served.http.get("/healthz")).status_code == 200
 
 
-async def test_a_grpc_address_that_is_not_used_does_not_count(serve: Serve) -> None:
+async def test_an_unused_grpc_address_does_not_matter(serve: Serve) -> None:
     async with serve(grpc_host="0.0.0.0", single_port=True) as served:
         assert (await served.http.get("/healthz")).status_code == 200
 
 
-async def test_an_application_without_a_port_is_not_asked() -> None:
+async def test_an_application_without_a_listener_needs_no_authenticator() -> None:
     transport = httpx2.ASGITransport(Gateway(Settings(http_host="0.0.0.0")).app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/healthz")).status_code == 200

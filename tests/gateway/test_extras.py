@@ -14,7 +14,7 @@ import pytest
 from tests.certificates import Authority, settings
 
 ROOT = Path(__file__).parents[2]
-# FastAPI brings OpenTelemetry's interface; what exports is the extra's.
+# FastAPI depends on OpenTelemetry's API; the exporters are in the extra.
 EXTRAS = [
     "jwt",
     "cryptography",
@@ -86,7 +86,7 @@ def without_extras(script: str, *given: Any) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_what_needs_an_extra_names_it_at_start(tmp_path: Path) -> None:
+def test_a_missing_extra_is_named_at_start(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     files = {name: str(value) for name, value in settings(authority.shown()).items()}
     asked = {**files, "tls_client_ca": files["tls_certificate"], "tls_client_auth": "required"}
@@ -121,7 +121,7 @@ def test_the_document_is_served_without_the_pages_of_docs() -> None:
 
 
 @pytest.mark.parametrize("words", [("serve", "--reload", "tests.kitchen_app:create")])
-def test_the_command_says_so_in_one_line(words: tuple[str, ...]) -> None:
+def test_the_command_names_a_missing_extra_in_one_line(words: tuple[str, ...]) -> None:
     done = without_extras("sys.argv[1:] = given[0]\nfrom diptych.cli import main\nmain()\n", list(words))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == 'diptych: serve --reload needs watchfiles: pip install "diptych[reload]"\n'

@@ -1,4 +1,4 @@
-"""`diptych health` and the probe of containers, as a shell meets them, against gateways on free ports."""
+"""`diptych health` and the containers' probe, run as commands against gateways on free ports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.conftest import Serve, every_engine
 
 
 async def run(*command: str) -> tuple[int, str, str]:
-    """A command's exit code, output and errors."""
+    """Returns a command's exit code, output and errors."""
     done = await asyncio.to_thread(commands.run, *command, folder=Path.cwd(), env=os.environ)
     return done.returncode, done.stdout, done.stderr
 
 
 def ports(gateway: Gateway, *, host: str = "0.0.0.0") -> Sequence[str]:
-    # An address that means all is what a container's settings say.
+    # Containers bind all addresses.
     names = {"http_port": gateway.http_port, "grpc_port": gateway.grpc_port, "http_host": host, "grpc_host": host}
     return [word for name, value in names.items() for word in ("--set", f"{name}={value}")]
 
@@ -53,7 +53,7 @@ async def test_health_asks_grpc(serve: Serve, engine: str) -> None:
         assert "Traceback" not in errors
 
 
-async def test_the_probe_says_what_it_is_told(serve: Serve) -> None:
+async def test_the_probe_prints_the_answer(serve: Serve) -> None:
     async with serve(gateway={"readiness": {"store": lambda: False}}) as served:
         place = f"http://127.0.0.1:{served.gateway.http_port}"
         code, output, _ = await run("diptych.probe", f"{place}/readyz")
@@ -61,7 +61,7 @@ async def test_the_probe_says_what_it_is_told(serve: Serve) -> None:
         assert (await run("diptych.probe", f"{place}/healthz"))[0] == 0
 
 
-async def test_both_ask_over_tls(serve: Serve, tmp_path: Path) -> None:
+async def test_both_work_over_tls(serve: Serve, tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("gateway.test", "127.0.0.1")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -79,14 +79,14 @@ async def test_both_ask_over_tls(serve: Serve, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", [("diptych.probe", "http://127.0.0.1:1/"), ("diptych.cli", "health", "--set", "http_port=1")]
 )
-async def test_nobody_there_is_one_line_and_a_failure(command: Sequence[str]) -> None:
+async def test_an_unreachable_gateway_is_one_line_and_a_failure(command: Sequence[str]) -> None:
     code, output, errors = await run(*command)
     assert (code, output, errors.count("\n")) == (1, "", 1)
     assert "refused" in errors
 
 
 async def test_the_probe_imports_nothing_of_the_gateway() -> None:
-    """It runs every few seconds; what the gateway imports would cost it a second of a core."""
+    """It runs every few seconds, and the gateway's imports would cost a second of a core."""
     source = "import sys, diptych.probe; print(sorted({'grpc', 'fastapi', 'pydantic'} & sys.modules.keys()))"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
     assert (await process.communicate())[0] == b"[]\n"

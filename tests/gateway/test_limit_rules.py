@@ -1,4 +1,4 @@
-"""Rules of limits: what settings may say, whom a call is counted for, and how rates are counted in memory."""
+"""Rules of limits: valid settings, the keys of calls, and counting rates in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SERVICE = "/kitchen.v1.KitchenService"
         ("3 per day", 3, 86400),
     ],
 )
-def test_rates_are_read_as_people_write_them(rate: str, calls: int, seconds: int) -> None:
+def test_rates_are_parsed(rate: str, calls: int, seconds: int) -> None:
     assert LimitRule(rate=rate).parsed == (calls, seconds)
 
 
@@ -60,12 +60,12 @@ def test_rates_are_read_as_people_write_them(rate: str, calls: int, seconds: int
         ({"storage_url": "memcached://127.0.0.1"}, "storage_url; expected one that begins with redis://"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
+def test_invalid_limits_are_refused(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Settings(limits=wrong)  # type: ignore[arg-type]
 
 
-def test_a_storage_s_password_is_shown_nowhere() -> None:
+def test_errors_do_not_contain_the_storages_password() -> None:
     settings = Settings(limits={"storage_url": "redis://:hunter2@127.0.0.1/0"})  # type: ignore[arg-type]
     assert "hunter2" not in repr(settings)
     with pytest.raises(ValidationError) as wrong:
@@ -88,7 +88,7 @@ def test_a_storage_s_password_is_shown_nowhere() -> None:
         ({"max_bytes_in_flight": 1000}, "max_bytes_in_flight is 1000, but one body may have 16777216 bytes"),
     ],
 )
-def test_what_names_nothing_is_refused_at_the_start(limits: dict[str, Any], why: str) -> None:
+def test_inconsistent_limits_stop_the_start(limits: dict[str, Any], why: str) -> None:
     def built() -> None:
         gateway = Gateway(Settings(limits=limits))  # type: ignore[arg-type]
         pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
@@ -105,16 +105,16 @@ def test_what_names_nothing_is_refused_at_the_start(limits: dict[str, Any], why:
         ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:80", 64, "2001:db8:1:2::/64"),
         ("ipv6:[2001:db8:1:2:3:4:5:6]:80", 128, "2001:db8:1:2:3:4:5:6/128"),
         ("ipv6:%5B2001:db8:1:2::1%5D:80", 48, "2001:db8:1::/48"),
-        ("ipv6:%5B::ffff:192.0.2.1%5D:80", 64, "192.0.2.1"),  # IPv4 on a listener that speaks IPv6
+        ("ipv6:%5B::ffff:192.0.2.1%5D:80", 64, "192.0.2.1"),  # IPv4 on a dual-stack listener
         ("unix:/run/x", 64, "unix:/run/x"),
         ("unknown:", 64, "unknown:"),
     ],
 )
-def test_an_address_is_what_one_customer_has(peer: str, prefix: int, address: str) -> None:
+def test_an_address_is_cut_to_the_prefix(peer: str, prefix: int, address: str) -> None:
     assert address_of(peer, prefix) == address
 
 
-def test_keys_of_different_kinds_never_meet() -> None:
+def test_keys_of_different_kinds_never_collide() -> None:
     key = key_of(("principal",), 64)
     nobody = Origin(protocol="rest", peer="ipv4:192.0.2.1:1")
     ada = Origin(protocol="rest", notes={"principal": Principal(id="192.0.2.1", kind="jwt")})
@@ -125,7 +125,7 @@ def test_keys_of_different_kinds_never_meet() -> None:
     assert both(ada, "/a/b") != both(ada, "/a/c")
 
 
-def test_only_what_needs_the_connection_waits_for_it() -> None:
+def test_only_keys_that_need_the_connection_wait_for_it() -> None:
     early = Origin(protocol="grpc", settled=False)
     known = Origin(protocol="grpc", settled=False, notes={"principal": Principal(id="a", kind="jwt")})
     assert waits(("principal",), early)
@@ -136,7 +136,7 @@ def test_only_what_needs_the_connection_waits_for_it() -> None:
 
 
 class Clock:
-    """Stands where it is put."""
+    """A clock that is set by hand."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -146,7 +146,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("make", [Sliding, Moving])
-def test_a_rate_is_used_up_and_comes_back(make: Callable[..., Any]) -> None:
+def test_a_rate_is_used_up_and_resets(make: Callable[..., Any]) -> None:
     clock = Clock()
     window = make(3, 10, 100, clock)
     assert [(one.allowed, one.left) for one in (window.hit("a") for _ in range(4))] == [
@@ -178,7 +178,7 @@ def test_no_window_has_more_than_its_calls(calls: int, seconds: int, waits: list
 
 
 @given(calls=st.integers(1, 50), waits=st.lists(st.floats(0, 3, allow_nan=False), min_size=1, max_size=80))
-def test_a_refusal_says_when_to_come_again(calls: int, waits: list[float]) -> None:
+def test_a_refusal_says_when_to_retry(calls: int, waits: list[float]) -> None:
     clock = Clock(0.0)
     window = Sliding(calls, 10, 100, clock)
     for wait in waits:
@@ -191,7 +191,7 @@ def test_a_refusal_says_when_to_come_again(calls: int, waits: list[float]) -> No
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_callers_who_are_gone_are_forgotten(strategy: str) -> None:
+def test_idle_callers_are_forgotten(strategy: str) -> None:
     window: Any = STRATEGIES[strategy](1, 10, 1000)
     clock = window._clock = Clock(1000.0)
     for number in range(500):
@@ -206,7 +206,7 @@ def test_callers_who_are_gone_are_forgotten(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_callers_by_the_million_take_no_more_than_their_room(strategy: str) -> None:
+def test_the_number_of_remembered_callers_is_bounded(strategy: str) -> None:
     window: Any = STRATEGIES[strategy](1, 3600, 100)
     for number in range(5000):
         window.hit(str(number))
@@ -220,7 +220,7 @@ def _command(*words: str) -> subprocess.CompletedProcess[str]:
     return run("diptych.cli", *words, "tests.kitchen_app:create", folder=ROOT, env=env)
 
 
-def test_the_command_says_what_to_mend_in_one_line() -> None:
+def test_the_command_prints_an_inconsistent_limit_in_one_line() -> None:
     serving = _command("serve")
     assert (serving.returncode, serving.stderr) == (1, "diptych: limits: no served method matches /nobody.Serves/*\n")
 
@@ -229,7 +229,7 @@ async def _dishes(http: httpx2.AsyncClient, times: int) -> list[int]:
     return [(await http.get("/v1/dishes/1")).status_code for _ in range(times)]
 
 
-async def test_every_rule_that_names_a_method_counts(serve: Serve) -> None:
+async def test_every_matching_rule_applies(serve: Serve) -> None:
     rules = [{"name": "day", "rate": "3/day"}, {"name": "burst", "by": "address", "rate": "2/hour"}]
     async with serve(limits={"rules": rules}) as served:
         answers = [await served.http.get("/v1/dishes/1") for _ in range(3)]
@@ -242,13 +242,13 @@ async def test_every_rule_that_names_a_method_counts(serve: Serve) -> None:
     assert answers[2].json()["error"]["message"] == "the limit burst is used up: 2 calls in 3600 seconds"
 
 
-async def test_methods_are_counted_each_by_itself(serve: Serve) -> None:
+async def test_methods_can_be_counted_separately(serve: Serve) -> None:
     async with serve(limits={"rules": [{"by": "method", "rate": "1/day"}]}) as served:
         assert await _dishes(served.http, 2) == [200, 429]
         assert (await served.http.get("/v1/dishes/special")).status_code == 200
 
 
-async def test_all_may_be_counted_together(serve: Serve) -> None:
+async def test_all_calls_can_be_counted_together(serve: Serve) -> None:
     async with serve(limits={"rules": [{"by": [], "rate": "1/day"}]}) as served:
         assert await _dishes(served.http, 1) == [200]
         refused = await served.http.get("/v1/dishes/special")
@@ -256,7 +256,7 @@ async def test_all_may_be_counted_together(serve: Serve) -> None:
     assert refused.headers["ratelimit-policy"] == '"all";q=1;w=86400'
 
 
-async def test_clients_need_not_be_told(serve: Serve) -> None:
+async def test_limit_headers_can_be_off(serve: Serve) -> None:
     async with serve(limits={"rules": [{"rate": "1/day"}], "headers": False}) as served:
         answers = [await served.http.get("/v1/dishes/1") for _ in range(2)]
     assert [one.status_code for one in answers] == [200, 429]
@@ -264,7 +264,7 @@ async def test_clients_need_not_be_told(serve: Serve) -> None:
     assert int(answers[1].headers["retry-after"]) >= 1, "when to come again is said all the same"
 
 
-async def test_without_rules_nothing_is_said(serve: Serve) -> None:
+async def test_without_rules_there_are_no_limit_headers(serve: Serve) -> None:
     async with serve() as served:
         answer = await served.http.get("/v1/dishes/1")
         assert served.gateway.limits.table is None

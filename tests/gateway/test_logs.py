@@ -1,4 +1,4 @@
-"""The log of `diptych serve`: every line of the process in one form, a line a call, and no secret in any of them."""
+"""The log of `diptych serve`: one format for all lines of the process, one line per call, and no secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _SAYS = re.compile(r"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
-# The kitchen, whose soup tells of itself in each of the ways that people log by.
+# The kitchen, whose soup logs by each of the usual interfaces.
 _APP = """
 import logging, warnings
 import structlog
@@ -52,7 +52,7 @@ def create(settings):
 
 @dataclass
 class Program:
-    """A running `diptych serve`; `text` is its log, whole once it has ended."""
+    """A running `diptych serve`; `text` is its log, complete once it has ended."""
 
     http: httpx2.AsyncClient
     rpc: pb_grpc.KitchenServiceAsyncStub
@@ -96,7 +96,7 @@ def lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines()]
 
 
-async def test_every_line_is_json_and_tells_whose_call_it_is_of(tmp_path: Path) -> None:
+async def test_every_line_is_json_with_the_calls_request_id(tmp_path: Path) -> None:
     token = "eyJsecret.of.somebody"
     headers = {"x-request-id": "soup-1", "authorization": f"Bearer {token}", "x-api-key": token, "user-agent": "spoon"}
     async with program(tmp_path, "--set", "telemetry.log_format=json") as running:
@@ -124,7 +124,7 @@ async def test_every_line_is_json_and_tells_whose_call_it_is_of(tmp_path: Path) 
     (error,) = [line for line in found if line["level"] == "error"]
     assert error["request_id"] == "soup-1"
     assert "RuntimeError" in error["exception"]
-    # The id of the error is another: it is one a failure, where a client's may be one for many calls.
+    # The error's id is different: each failure has its own, while a client may reuse its request id.
     assert failing.json()["error"]["details"][0]["requestId"] in error["event"]
     calls = [line for line in found if line["event"] == "call"]
     assert [(line["protocol"], line["method"], line["code"]) for line in calls] == [
@@ -138,7 +138,7 @@ async def test_every_line_is_json_and_tells_whose_call_it_is_of(tmp_path: Path) 
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z", line["timestamp"])
 
 
-async def test_people_get_lines_to_read_that_no_client_can_forge(tmp_path: Path) -> None:
+async def test_console_lines_are_readable_and_cannot_be_forged(tmp_path: Path) -> None:
     async with program(tmp_path, "--set", "telemetry.log_format=console") as running:
         await running.http.get("/v1/dishes/1", headers={"user-agent": "spoon request_id=forged", "x-request-id": "a-1"})
         await running.http.post("/v1/fail", json={"code": 13, "how": "raise", "message": "x"})
@@ -148,7 +148,7 @@ async def test_people_get_lines_to_read_that_no_client_can_forge(tmp_path: Path)
         r"Z \[call     \] rest +OK +\d+\.\d{3} ms kitchen\.v1\.KitchenService/GetDish request_id=a-1 ", line
     )
     assert "user_agent='spoon request_id=forged'" in line
-    # A traceback without the variables of its frames.
+    # The traceback does not show the variables of its frames.
     assert "RuntimeError: secret: x" in log
     assert "locals" not in log
 
@@ -160,7 +160,7 @@ async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
     assert not [line for line in lines(running.text) if line["event"] == "call"]
 
 
-async def test_opentelemetrys_own_variables_count_where_no_setting_does(tmp_path: Path) -> None:
+async def test_opentelemetrys_variables_apply_unless_a_setting_does(tmp_path: Path) -> None:
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SERVICE_NAME": "soup"}
     async with program(tmp_path, env=env) as running:
         await running.http.get("/v1/dishes/1")

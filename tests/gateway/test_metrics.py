@@ -1,4 +1,4 @@
-"""`/metrics`: its forms, where it is served, and what is shown beside the calls."""
+"""`/metrics`: its formats, its ports, and metrics other than those of calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _values(text: str) -> dict[str, float]:
     return {sample.name: sample.value for family in families(text) for sample in family.samples}
 
 
-async def test_it_is_prometheus_own_text_or_openmetrics_as_the_client_asks(served: Served) -> None:
+async def test_the_format_is_the_one_that_the_client_accepts(served: Served) -> None:
     await served.http.get("/v1/dishes/1")
     plain = await served.http.get("/metrics")
     asked = await served.http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
@@ -58,7 +58,7 @@ async def test_buckets_rise_to_the_count_of_calls(serve: Serve) -> None:
     assert [count for _, count in buckets][1:] == [5, 5]
 
 
-async def test_a_service_adds_its_own(serve: Serve) -> None:
+async def test_a_service_can_add_collectors(serve: Serve) -> None:
     own = Counter("soups_cooked", "Soups.", registry=None)
     own.inc(3)
 
@@ -72,7 +72,7 @@ async def test_a_service_adds_its_own(serve: Serve) -> None:
     assert "grpc_server_started_total" in text
 
 
-async def test_it_has_a_port_of_its_own(serve: Serve) -> None:
+async def test_metrics_can_have_a_separate_port(serve: Serve) -> None:
     async with serve(telemetry={"metrics_port": 0}) as served:
         assert (await served.http.get("/metrics")).status_code == 404
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{served.gateway.metrics_port}", timeout=20) as own:
@@ -81,24 +81,24 @@ async def test_it_has_a_port_of_its_own(serve: Serve) -> None:
     assert served.gateway.metrics_port is None
 
 
-async def test_a_port_that_is_taken_is_told(serve: Serve, served: Served) -> None:
+async def test_a_metrics_port_in_use_is_named(serve: Serve, served: Served) -> None:
     with pytest.raises(OSError, match="already in use"):
         async with serve(telemetry={"metrics_port": served.gateway.http_port}):
             pass
 
 
-async def test_it_can_be_off(serve: Serve) -> None:
+async def test_metrics_can_be_off(serve: Serve) -> None:
     async with serve(telemetry={"metrics": False}) as served:
         assert (await served.http.get("/v1/dishes/1")).status_code == 200
         assert (await served.http.get("/metrics")).status_code == 404
 
 
-async def test_it_is_in_no_document(served: Served) -> None:
+async def test_metrics_are_not_in_the_openapi_document(served: Served) -> None:
     assert "/metrics" not in (await served.http.get("/openapi.json")).json()["paths"]
 
 
 class Threaded(Kitchen):
-    """Holds threads until it is let go."""
+    """Blocks threads until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Threaded(Kitchen):
         return pb.Dish(id="1")
 
 
-async def test_calls_that_wait_for_a_thread_are_seen(serve: Serve) -> None:
+async def test_calls_that_wait_for_a_thread_are_counted(serve: Serve) -> None:
     kitchen = Threaded()
     async with serve(kitchen, threads=1) as served:
         calls = [asyncio.ensure_future(served.http.get("/v1/dishes/1")) for _ in range(3)]
@@ -126,7 +126,7 @@ async def test_calls_that_wait_for_a_thread_are_seen(serve: Serve) -> None:
 
 
 class Refusing(grpc.aio.ServerInterceptor):
-    """Refuses everything, as an authenticator would."""
+    """Refuses every call, as an authenticator would."""
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         async def refuse(_: Any, context: Any) -> None:
@@ -135,7 +135,7 @@ class Refusing(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-async def test_what_an_interceptor_refuses_is_counted(serve: Serve) -> None:
+async def test_calls_that_an_interceptor_refuses_are_counted(serve: Serve) -> None:
     async with serve(interceptors=[Refusing()]) as served:
         assert (await served.http.get("/v1/dishes/1")).status_code == 401
         with pytest.raises(grpc.aio.AioRpcError):
@@ -156,7 +156,7 @@ async def test_what_an_interceptor_refuses_is_counted(serve: Serve) -> None:
         assert await refused() == [("grpc", 1), ("rest", 1)]
 
 
-async def test_a_body_that_cannot_be_read_is_counted_as_what_was_answered(served: Served) -> None:
+async def test_a_malformed_body_is_counted_by_the_code_of_its_answer(served: Served) -> None:
     assert (await served.http.post("/v1/dishes", content=b"{", headers={"content-type": "application/json"})).is_error
     assert (await served.http.get("/v1/dishes/1", headers={"grpc-timeout": "soon"})).status_code == 400
     codes = [
@@ -169,6 +169,6 @@ async def test_a_body_that_cannot_be_read_is_counted_as_what_was_answered(served
 
 
 @pytest.mark.parametrize("buckets", [(), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0)])
-def test_buckets_that_do_not_rise_are_refused(buckets: tuple[float, ...]) -> None:
+def test_buckets_that_do_not_ascend_are_refused(buckets: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="buckets"):
         Settings.model_validate({"telemetry": {"buckets": buckets}})

@@ -1,4 +1,4 @@
-"""Metrics of several workers: any of them answers for all, the dead keep their counts, and nothing is told twice."""
+"""Metrics of several workers: each serves those of all, ended ones keep their counters, and none counts twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from tests.conftest import Serve
 
-# A worker that has counted `calls`, and says on its standard output that its file is written.
+# A worker that has counted `calls`, and reports on its standard output that its file is written.
 _WORKER = """
 import sys
 from pathlib import Path
@@ -63,7 +63,7 @@ async def _values(http: httpx2.AsyncClient) -> dict[str, float]:
     return found
 
 
-async def test_one_answers_for_all_and_the_dead_keep_their_counts(serve: Serve, tmp_path: Path) -> None:
+async def test_a_worker_serves_the_metrics_of_all_including_ended_ones(serve: Serve, tmp_path: Path) -> None:
     others = [await asyncio.to_thread(_worker, tmp_path, "1", 3), await asyncio.to_thread(_worker, tmp_path, "2", 4)]
     async with serve(telemetry={"metrics_dir": tmp_path, "worker": "0"}) as served:
         await served.http.get("/v1/dishes/1")
@@ -80,16 +80,16 @@ async def test_one_answers_for_all_and_the_dead_keep_their_counts(serve: Serve, 
         assert "running{2}" not in second
 
 
-async def test_a_worker_in_anothers_place_counts_on(serve: Serve, tmp_path: Path) -> None:
+async def test_a_replacement_worker_continues_the_counters(serve: Serve, tmp_path: Path) -> None:
     for calls in (1, 2, 3):
         _end(await asyncio.to_thread(_worker, tmp_path, "1", calls), kill=calls == 2)
     async with serve(telemetry={"metrics_dir": tmp_path, "worker": "1"}) as served:
         assert (await _values(served.http))["calls_total"] == 6
-        files = set(os.listdir(tmp_path))  # on the loop, which writes a file beside the old one each second
+        files = set(os.listdir(tmp_path))  # on the loop, which writes a temporary file every second
     assert files == {"folded.json", "folding.lock", f"1-{os.getpid()}.json", f"1-{os.getpid()}.lock"}
 
 
-async def test_two_workers_never_tell_less_than_the_other_told(serve: Serve, tmp_path: Path) -> None:
+async def test_counters_never_decrease_between_workers(serve: Serve, tmp_path: Path) -> None:
     async with serve(telemetry={"metrics_dir": tmp_path / "shared", "worker": "0"}) as one:
         other = await asyncio.to_thread(_worker, tmp_path / "shared", "1", 5)
         told = []
@@ -97,14 +97,14 @@ async def test_two_workers_never_tell_less_than_the_other_told(serve: Serve, tmp
             await one.http.get("/v1/dishes/1")
             told.append((await _values(one.http))["grpc_server_started_total"])
         assert told == [1, 2, 3, 4, 5]
-        # What was told is in the file by then, for whoever is asked next.
+        # The counters of this scrape are in the file by then, for the worker that serves the next one.
         written = (tmp_path / "shared" / f"0-{os.getpid()}.json").read_text()
         assert '"grpc_server_started_total"' in written
         await asyncio.to_thread(_end, other)
 
 
 @pytest.mark.parametrize("broken", ["", "[", '{"a": 1}'])
-async def test_a_file_that_is_broken_harms_no_other(serve: Serve, tmp_path: Path, broken: str) -> None:
+async def test_a_broken_file_does_not_affect_others(serve: Serve, tmp_path: Path, broken: str) -> None:
     (tmp_path / "9-1.json").write_text(broken)
     async with serve(telemetry={"metrics_dir": tmp_path, "worker": "0"}) as served:
         await served.http.get("/v1/dishes/1")

@@ -1,4 +1,4 @@
-"""`diptych serve --reload`: the answer follows the code, and a mistake ends nothing."""
+"""`diptych serve --reload`: responses follow the code, and a mistake does not end the command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create(settings):
 
 
 async def said(process: asyncio.subprocess.Process, text: str) -> str:
-    """The next line of the log that holds `text`."""
+    """Returns the next line of the log that contains `text`."""
     assert process.stderr is not None
     async with asyncio.timeout(PATIENCE):
         async for line in process.stderr:
@@ -35,13 +35,13 @@ async def said(process: asyncio.subprocess.Process, text: str) -> str:
 
 
 async def value(process: asyncio.subprocess.Process) -> object:
-    """What is answered once the next child serves."""
+    """Returns the response of the next child."""
     place = (await said(process, "HTTP on ")).partition("HTTP on ")[2].partition(",")[0]
     async with httpx2.AsyncClient(timeout=PATIENCE) as client:
         return (await client.get(f"{place}/value")).json()
 
 
-async def test_code_generated_modules_and_settings_are_read_anew(tmp_path: Path) -> None:
+async def test_code_generated_modules_and_settings_are_reloaded(tmp_path: Path) -> None:
     app, generated, settings = tmp_path / "app.py", tmp_path / "values_pb2.py", tmp_path / "diptych.toml"
     app.write_text(APP)
     generated.write_text("VALUE = 1\n")

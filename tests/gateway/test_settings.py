@@ -1,4 +1,4 @@
-"""The one frozen value: its defaults, its bounds, and that it reads no environment."""
+"""The settings: defaults and bounds, and that they read no environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from diptych.settings import MIB, Settings
 
 DEFAULTS: dict[str, Any] = {
-    "http_host": "127.0.0.1",  # nobody outside reaches a gateway that nobody configured
+    "http_host": "127.0.0.1",  # an unconfigured gateway is not reachable from outside
     "http_port": 8080,
     "grpc_host": "127.0.0.1",
     "grpc_port": 50051,
@@ -66,7 +66,7 @@ def test_it_is_frozen() -> None:
         Settings().http_port = 1
 
 
-def test_a_method_has_a_body_limit_of_its_own() -> None:
+def test_a_method_can_have_its_own_body_limit() -> None:
     settings = Settings(max_body_bytes=10, method_max_body_bytes={"/a.B/C": 20})
     assert settings.body_limit("/a.B/C") == 20
     assert settings.body_limit("/a.B/D") == 10

@@ -1,4 +1,4 @@
-"""Rates that several gateways count together, in a real Valkey: shared, and what becomes of them without it."""
+"""Rates that several gateways count together in a real Valkey, and what happens when it is unreachable."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.valkey import start_valkey
 
 RULES = [{"name": "shared", "methods": "/kitchen.v1.KitchenService/GetDish", "rate": "5/day"}]
 PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as missing."""
+"""Time-out in seconds for expected events."""
 
 
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
-    """A Valkey of the test's own, which it may kill."""
+    """A separate Valkey, which the test may kill."""
     server = start_valkey()
     try:
         yield server
@@ -31,7 +31,7 @@ def valkey() -> Iterator[ValkeyServer]:
 
 
 def kill(server: ValkeyServer) -> None:
-    """As `kill -9` does."""
+    """Kills the process, like `kill -9`."""
     server._process.kill()
     server._process.wait()
 
@@ -39,7 +39,7 @@ def kill(server: ValkeyServer) -> None:
 @asynccontextmanager
 async def two(serve: Serve, server: ValkeyServer, scheme: str = "valkey", **more: Any) -> AsyncIterator[list[Served]]:
     """Two gateways on one storage."""
-    # Slow machines answer late; that nobody waits too long is what other tests are about.
+    # A long time-out, since slow machines answer late; other tests check that no call waits too long.
     limits = {"rules": RULES, "storage_url": f"{scheme}://127.0.0.1:{server.port}/0", "storage_timeout_seconds": 10.0}
     async with serve(limits={**limits, **more}) as one, serve(limits={**limits, **more}) as other:
         yield [one, other]
@@ -60,13 +60,13 @@ async def test_two_gateways_share_a_rate(serve: Serve, valkey: ValkeyServer, sch
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
-async def test_many_at_once_are_counted_once_each(serve: Serve, valkey: ValkeyServer) -> None:
+async def test_concurrent_calls_are_counted_once_each(serve: Serve, valkey: ValkeyServer) -> None:
     async with two(serve, valkey) as gateways:
         codes = await asyncio.gather(*(ask(served) for served in gateways for _ in range(20)))
     assert sorted(codes) == [200] * 5 + [429] * 35
 
 
-async def test_without_the_storage_each_counts_by_itself(
+async def test_without_the_storage_each_process_counts_on_its_own(
     serve: Serve, valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="diptych.limits")
@@ -100,8 +100,8 @@ async def test_without_the_storage_calls_may_be_refused(serve: Serve, valkey: Va
         assert (await one.http.get("/v1/dishes/special")).status_code == 200, "what has no rate asks no storage"
 
 
-async def test_a_storage_that_says_nothing_holds_nobody_up(serve: Serve) -> None:
-    """It takes the connection, and never answers."""
+async def test_a_storage_that_does_not_answer_delays_only_one_call(serve: Serve) -> None:
+    """The storage accepts the connection and never answers."""
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -113,11 +113,11 @@ async def test_a_storage_that_says_nothing_holds_nobody_up(serve: Serve) -> None
     async with deaf, serve(limits={**limits, "storage_retry_seconds": 600.0}) as served:
         began = time.monotonic()
         assert [await ask(served) for _ in range(6)] == [200] * 5 + [429]
-        # One call waits for the time-out, and none after it; the bound is of what would be a hang.
+        # One call waits for the time-out, no later one does; the bound only detects a hang.
         assert time.monotonic() - began < 10
 
 
-async def test_a_storage_nobody_has_is_no_reason_not_to_start(serve: Serve) -> None:
+async def test_an_unreachable_storage_does_not_stop_the_start(serve: Serve) -> None:
     limits = {"rules": RULES, "storage_url": "redis://127.0.0.1:1/0"}
     async with serve(limits=limits) as served:
         assert [await ask(served) for _ in range(6)] == [200] * 5 + [429]

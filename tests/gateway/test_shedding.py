@@ -1,4 +1,4 @@
-"""Load beyond what the process can hold is refused before it costs memory, and what was held is given back."""
+"""Load beyond the process's caps is refused before it takes memory, and ended calls release theirs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 
 
-def test_a_lease_gives_back_what_it_holds_once() -> None:
+def test_a_lease_releases_its_resources_once() -> None:
     caps, slots = Caps(2, 100, 1.0), Slots(2)
     lease, other = Lease(caps, counted=True), Lease(caps, counted=True)
     lease.take(60)
@@ -51,14 +51,14 @@ def test_a_lease_gives_back_what_it_holds_once() -> None:
 
 
 async def waiting(served: Served, key: str) -> asyncio.Task[Any]:
-    """A call that is in flight."""
+    """Keeps a call in flight."""
     call = asyncio.ensure_future(served.rpc.Wait(pb.WaitRequest(key=key)))
     await served.kitchen.waiting[key].wait()
     return call
 
 
 @every_engine
-async def test_calls_beyond_the_cap_are_told_to_come_again(serve: Serve) -> None:
+async def test_calls_beyond_the_cap_are_told_when_to_retry(serve: Serve) -> None:
     async with serve(limits={"max_in_flight": 2, "retry_seconds": 3.0}) as served:
         calls = [await waiting(served, key) for key in ("a", "b")]
         assert held(served.gateway)[0] == 2
@@ -71,7 +71,7 @@ async def test_calls_beyond_the_cap_are_told_to_come_again(serve: Serve) -> None
         ticks = served.rpc.Tick(pb.TickRequest(count=1))
         with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
             await ticks.read()
-        # Whoever asks for health restarts those who do not answer.
+        # Health checks are exempt: an orchestrator restarts a server that refuses them.
         health = health_pb2_grpc.HealthStub(served.channel)
         status = await health.Check(health_pb2.HealthCheckRequest())  # type: ignore[attr-defined]
         assert status.status == health_pb2.HealthCheckResponse.SERVING
@@ -85,7 +85,7 @@ async def test_calls_beyond_the_cap_are_told_to_come_again(serve: Serve) -> None
 
 
 async def _spoiled(served: Served, how: str, key: str) -> None:
-    """A call that does not end well."""
+    """Makes a call that fails."""
     if how in ("fails", "raises"):
         await served.rpc.Fail(pb.FailRequest(code=9, how="raise" if how == "raises" else ""))
     elif how == "is late":
@@ -102,7 +102,7 @@ async def _spoiled(served: Served, how: str, key: str) -> None:
 
 @every_engine
 @pytest.mark.parametrize("how", ["fails", "raises", "is late", "is cancelled", "is no message", "has no such method"])
-async def test_no_way_out_keeps_anything(serve: Serve, how: str) -> None:
+async def test_a_call_releases_its_resources_however_it_ends(serve: Serve, how: str) -> None:
     rules = [{"concurrent": 10}, {"by": "address", "concurrent": 10}, {"by": "method", "rate": "1000/day"}]
     async with serve(limits={"max_in_flight": 10, "max_bytes_in_flight": 32 * MIB, "rules": rules}) as served:
         for number in range(3):
@@ -111,7 +111,7 @@ async def test_no_way_out_keeps_anything(serve: Serve, how: str) -> None:
         await quiet(served.gateway)
 
 
-async def test_a_websocket_is_a_call_and_its_handshake_is_refused(serve: Serve) -> None:
+async def test_a_websocket_beyond_the_cap_is_refused_in_its_handshake(serve: Serve) -> None:
     rules = [{"methods": "/kitchen.v1.KitchenService/Converse", "by": "address", "concurrent": 1}]
     async with serve(limits={"rules": rules}) as served:
         url = f"ws://127.0.0.1:{served.gateway.http_port}/v1/converse"
@@ -131,35 +131,35 @@ async def test_a_websocket_is_a_call_and_its_handshake_is_refused(serve: Serve) 
 
 
 class Half:
-    """A connection whose request is begun, and not sent to its end."""
+    """A connection with an incomplete request."""
 
     def __init__(self, served: Served) -> None:
         self.socket = served.connect()
 
     async def begin(self, declared: int, sent: int) -> None:
-        """Send the head and the beginning of a body; `declared` 0 sends it in chunks."""
+        """Sends the head and the beginning of a body; `declared` 0 sends it chunked."""
         how = f"content-length: {declared}" if declared else "transfer-encoding: chunked"
         head = f"POST /v1/blobs HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n{how}\r\n\r\n".encode()
         body = bytes(sent) if declared else b"%x\r\n%b\r\n" % (sent, bytes(sent))
         await asyncio.to_thread(self.socket.sendall, head + body)
 
     async def answer(self) -> str:
-        """The head of the answer."""
+        """Returns the head of the response."""
         return (await asyncio.to_thread(self.socket.recv, 65536)).decode()
 
     def abort(self) -> None:
-        """Away without a word: the peer gets a reset."""
+        """Aborts the connection: the peer gets a reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
 
 async def holds(served: Served, least: int) -> None:
-    """Until so many bytes are held."""
+    """Waits until so many bytes are held."""
     await until_here(lambda: held(served.gateway)[1] >= least)
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_bodies_beyond_the_cap_are_refused_while_they_come(serve: Serve, declared: bool) -> None:
+async def test_bodies_beyond_the_cap_are_refused_while_they_arrive(serve: Serve, declared: bool) -> None:
     limits = {"max_bytes_in_flight": 3 * MIB}
     async with serve(max_body_bytes=MIB, limits=limits) as served:
         many = [Half(served) for _ in range(4)]
@@ -181,7 +181,7 @@ async def test_bodies_beyond_the_cap_are_refused_while_they_come(serve: Serve, d
         await quiet(served.gateway)
 
 
-async def test_a_flood_of_large_bodies_costs_no_more_memory_than_it_may() -> None:
+async def test_a_flood_of_large_bodies_takes_bounded_memory() -> None:
     cap, size, many = 32 * MIB, 8 * MIB, 48
     settings = {"max_body_bytes": size, "limits": {"max_bytes_in_flight": cap}}
     process = await asyncio.create_subprocess_exec(
@@ -207,11 +207,11 @@ async def test_a_flood_of_large_bodies_costs_no_more_memory_than_it_may() -> Non
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 listening = asyncio.ensure_future(
                     listen(reader)
-                )  # beside it: writing finds a reset before that is read
+                )  # a concurrent read: a write may find the reset before the response is read
                 try:
                     writer.write(head)
                     with suppress(ConnectionError):
-                        for _ in range(size // MIB - 1):  # never its end, so that it is held for as long as it may be
+                        for _ in range(size // MIB - 1):  # never the end, so that the server holds the body
                             writer.write(bytes(MIB))
                             await writer.drain()
                     poured.append(None)
@@ -238,7 +238,7 @@ async def test_a_flood_of_large_bodies_costs_no_more_memory_than_it_may() -> Non
 
 
 def _peak(pid: int) -> int:
-    """The most memory a process has ever had, in bytes."""
+    """Returns the peak memory of a process, in bytes."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024

@@ -1,4 +1,4 @@
-"""Traces: one server span a call on every face, sent to a real receiver of OTLP, over gRPC and over HTTP."""
+"""Traces: one server span per call on every face, exported to a real OTLP receiver over gRPC and HTTP."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRACE_ID, PARENT_ID = bytes.fromhex(PARENT.split("-")[1]), bytes.fromhex(PARENT.
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """What a collector of OpenTelemetry's takes in, kept."""
+    """An OpenTelemetry collector that keeps what it receives."""
 
     def __init__(self) -> None:
         self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
@@ -64,7 +64,7 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 class Calling(Kitchen):
-    """Keeps what the current span was, as an upstream client's interceptor would see it."""
+    """Keeps the current span, as an outgoing client's interceptor would see it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ async def test_a_call_over_rest_is_named_by_its_route(serve: Serve) -> None:
     # The current span is the call's in a coroutine, and in the thread of a plain function.
     assert kitchen.current[:2] == [int.from_bytes(span.span_id, "big") for span in (one, special)]
     assert missing.trace_id != TRACE_ID
-    assert missing.status.code == Status.STATUS_CODE_UNSET  # the caller's fault is no error of the server's
+    assert missing.status.code == Status.STATUS_CODE_UNSET  # the caller's fault, not the server's
     assert attributes(missing)["http.response.status_code"] == 404
     assert failed.status.code == Status.STATUS_CODE_ERROR
     assert attributes(failed)["error.type"] == "INTERNAL"
@@ -139,7 +139,7 @@ async def test_a_call_over_rest_is_named_by_its_route(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("name", "system"), [("grpc-web-h1", "grpc"), ("connect-proto-h1", "connect_rpc"), ("websocket-json", "grpc")]
 )
-async def test_every_other_face_continues_a_trace_too(serve: Serve, name: str, system: str) -> None:
+async def test_every_other_face_continues_the_callers_trace(serve: Serve, name: str, system: str) -> None:
     async with collecting() as (collector, endpoint), serve(**traced(endpoint)) as served:
         face = FACES[name].make(served, None)
         await face.call("Tick", each(pb.TickRequest(count=1)), metadata=[("traceparent", PARENT)])
@@ -148,7 +148,7 @@ async def test_every_other_face_continues_a_trace_too(serve: Serve, name: str, s
     assert attributes(span)["rpc.system"] == system
 
 
-async def test_sampling_follows_the_caller_and_else_the_ratio(serve: Serve) -> None:
+async def test_sampling_follows_the_caller_or_else_the_ratio(serve: Serve) -> None:
     async with collecting() as (collector, endpoint), serve(**traced(endpoint, trace_ratio=0.0)) as served:
         await served.http.get("/v1/dishes/1")
         await served.http.get("/v1/dishes/2", headers={"traceparent": PARENT})
@@ -157,7 +157,7 @@ async def test_sampling_follows_the_caller_and_else_the_ratio(serve: Serve) -> N
     assert span.trace_id == TRACE_ID
 
 
-async def test_traces_go_over_http_as_well(serve: Serve) -> None:
+async def test_traces_can_be_exported_over_http(serve: Serve) -> None:
     taken: list[tuple[str, bytes]] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -186,7 +186,7 @@ async def test_traces_go_over_http_as_well(serve: Serve) -> None:
     assert re.search(rb"GET /v1/dishes/", body)
 
 
-def test_nothing_of_it_is_imported_while_it_is_off() -> None:
+def test_opentelemetry_is_not_imported_without_traces() -> None:
     program = (
         "import sys, diptych; diptych.Gateway(); "
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
