@@ -77,7 +77,7 @@ async def test_without_the_storage_each_process_counts_on_its_own(
         kill(valkey)
         assert [await ask(one) for _ in range(6)] == [200] * 5 + [429], "its own count begins anew, and holds"
         assert [await ask(other) for _ in range(6)] == [200] * 5 + [429]
-        gone = [record for record in caplog.records if "is away" in record.message]
+        gone = [record for record in caplog.records if "is unreachable" in record.message]
         assert len(gone) == 2, "each tells it once"
         assert "each process counts on its own" in gone[0].message
         back = start_valkey(port)
