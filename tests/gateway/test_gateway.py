@@ -94,7 +94,7 @@ async def test_a_generic_handler_without_a_service_is_grpcs_only(engine: str) ->
 
 async def test_a_late_or_double_registration_is_refused() -> None:
     gateway = made()
-    with pytest.raises(RegistrationError, match="already, with another servicer"):
+    with pytest.raises(RegistrationError, match="already registered with another servicer"):
         pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
     with pytest.raises(RegistrationError, match=r"nobody\.Service is not in the default descriptor pool"):
         gateway.add_registered_method_handlers("nobody.Service", {})
