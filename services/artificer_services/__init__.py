@@ -1,1 +1,1 @@
-"""The services, a folder each; `app` puts them behind one gateway."""
+"""The services, one folder each; `app` puts them behind one gateway."""

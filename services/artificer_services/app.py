@@ -1,6 +1,6 @@
-"""The one composition root: makes the gateway that `make serve` runs, with every service behind it.
+"""The composition root: makes the gateway that `make serve` runs, with every service behind it.
 
-It knows every service's `build`, and nothing of how a service works.
+Knows each service's `build`, and not how a service works.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ S = TypeVar("S", OcrSettings, BatchSettings)
 
 
 def create(settings: Settings) -> Gateway:
-    """Return the gateway with all services. Raises `SettingError` for a service's settings that cannot work."""
+    """Return the gateway with all services. Raises `SettingError` for invalid settings of a service."""
     check_names(settings, ("batch", "chat", "ocr"))
     chat = service_settings(settings, "chat", ChatSettings)
     if settings.workers > 1 and chat.broker_kind == "memory":
         logger.warning(
-            "with %d workers and broker = memory, live messages from other workers arrive up to %g s late:"
+            "with %d workers and services.chat.broker = memory, live messages of other workers arrive up to %g s late;"
             " set services.chat.database_url, or broker = redis with a redis_url",
             settings.workers,
             chat.sweep_seconds,
@@ -39,5 +39,5 @@ def create(settings: Settings) -> Gateway:
 
 
 def _divided(service: S, processes: int) -> S:
-    """Return the settings for one of several gateways: worker processes are counted for the machine."""
+    """Return the settings for one of several gateway processes, which share the machine's worker processes."""
     return service if processes == 1 else replace(service, workers=max(1, service.worker_count // processes))

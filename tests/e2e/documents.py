@@ -96,7 +96,7 @@ def _locked(number: int) -> Document:
 def _cut(number: int) -> Document:
     """Returns the beginning of a truncated file."""
     data = text_pdf(page_text(number))
-    return Document("cut", data[: len(data) // (number % 3 + 2)], reason="cut short")
+    return Document("cut", data[: len(data) // (number % 3 + 2)], reason="truncated")
 
 
 def _vast(number: int) -> Document:

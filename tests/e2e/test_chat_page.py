@@ -188,7 +188,7 @@ async def test_a_page_resumes_when_the_server_restarts(
         await ann.join(channel, "ann", transport)
         await ann.say("before")
         await ann.sees("ann: before")
-    await expect(ann.page.get_by_role("status")).to_contain_text("joining again", timeout=PATIENT)
+    await expect(ann.page.get_by_role("status")).to_contain_text("reconnecting", timeout=PATIENT)
     await ann.say("while it was gone")
     await expect(ann.page.locator("#log .pending")).to_have_count(1)
     async with gateway(tmp_path / "data", port) as second:

@@ -93,7 +93,7 @@ async def test_the_page_of_jobs_asks_for_a_key_and_keeps_it_for_its_tab(
     http, address = served
     await make(address, "guarded")
     await page.goto(f"{http}/jobs")
-    await expect(page.get_by_role("status")).to_have_text("This server wants to know who asks.", timeout=PATIENT)
+    await expect(page.get_by_role("status")).to_have_text("This server requires you to sign in.", timeout=PATIENT)
     await expect(page.locator("#jobs tbody tr")).to_have_count(0)
     await sign_in(page, new_key("operator"))  # an entry with the same name, without the key
     await expect(page.locator("#access").get_by_role("alert")).not_to_be_empty(timeout=PATIENT)
@@ -130,7 +130,7 @@ async def test_the_page_of_chat_joins_once_it_has_a_key(served: tuple[str, str],
     http, _ = served
     await page.goto(f"{http}/chat?{urlencode({'channel': transport, 'user': 'ann', 'transport': transport})}")
     await page.get_by_role("button", name="Join").click()
-    await expect(page.get_by_role("status")).to_have_text("This server wants to know who asks.", timeout=PATIENT)
+    await expect(page.get_by_role("status")).to_have_text("This server requires you to sign in.", timeout=PATIENT)
     await sign_in(page, READER)
     await expect(page.get_by_role("status")).to_have_text(f"In {transport} as ann.", timeout=PATIENT)
     await page.get_by_label("Message", exact=True).fill("hello")

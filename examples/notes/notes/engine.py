@@ -23,7 +23,7 @@ class Notes:
         if not text.strip():
             raise Invalid(Fault("text", "must not be empty"))
         if size > limit:
-            raise Invalid(Fault("text", f"is {size} bytes long; {limit} are allowed"))
+            raise Invalid(Fault("text", f"is {size} bytes long; at most {limit} are allowed"))
         return await self._store.add(text)
 
     async def get(self, id_: int) -> Note:

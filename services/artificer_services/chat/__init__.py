@@ -1,4 +1,4 @@
-"""artificer.chat.v1: people talking to each other in channels.
+"""artificer.chat.v1: the messages of channels, stored and delivered live.
 
-`build` makes the servicer from its settings; every other room is private to this folder.
+`build` makes the servicer from its settings; every other module is private to this package.
 """

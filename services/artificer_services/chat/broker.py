@@ -1,7 +1,7 @@
-"""Notifications between processes that a channel has new messages: the Protocol, and the broker of a single process.
+"""The Protocol of brokers, which notify other processes of new messages, and the broker for a single process.
 
-A notification is a channel's name and a number; its receiver reads the store. So a broker may repeat itself, and the
-hub's sweep finds what it loses. Knows no database, no network and no protos.
+A notification is a channel's name and a message number; the receiver reads the messages from the store. So a duplicate
+does no harm, and the hub's sweep makes up for a lost one. Knows no database, no network and no protos.
 """
 
 from __future__ import annotations
@@ -9,35 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-Told = Callable[[str, int], None]
-"""Called with a channel and the number of a message that it has."""
-Missed = Callable[[], None]
-"""Called when notifications may have been missed."""
+OnNotification = Callable[[str, int], None]
+"""Called with a channel and the number of its newest message."""
+OnGap = Callable[[], None]
+"""Called when notifications may have been lost."""
 
 
 class Broker(Protocol):
-    """Notifies other processes, and receives their notifications."""
+    """Notifies other processes and receives their notifications."""
 
     @property
     def healthy(self) -> bool:
-        """Whether notifications of other processes arrive now."""
+        """Whether notifications from other processes currently arrive."""
 
-    async def start(self, told: Told, missed: Missed) -> None:
-        """Begin to listen; return at once, and retry in the background while there is no connection."""
+    async def start(self, notified: OnNotification, gap: OnGap) -> None:
+        """Start listening in the background, and reconnect there after errors."""
 
     def publish(self, channel: str, sequence: int) -> None:
-        """Notify the others soon."""
+        """Queue a notification to the other processes."""
 
     async def stop(self) -> None:
         """Close every connection."""
 
 
 class MemoryBroker:
-    """For a single process, which needs no notifications."""
+    """The broker for a single process, which needs no notifications."""
 
     healthy = True
 
-    async def start(self, told: Told, missed: Missed) -> None:
+    async def start(self, notified: OnNotification, gap: OnGap) -> None:
         """Do nothing."""
 
     def publish(self, channel: str, sequence: int) -> None:
@@ -48,7 +48,7 @@ class MemoryBroker:
 
 
 def parse(payload: str) -> tuple[str, int] | None:
-    """Return the parts of a notification, "number channel"; None for a malformed one."""
+    """Return the channel and number of a "number channel" notification; None if it is malformed."""
     number, _, channel = payload.partition(" ")
     if not (channel and number.isascii() and number.isdigit() and len(number) < 19):
         return None

@@ -1,6 +1,6 @@
-"""Makes the chat service from its settings: the servicer, the life of what is behind it, its readiness.
+"""Makes the chat service from its settings: its servicer, lifecycle and readiness.
 
-The only room that a composition root needs.
+The only module that a composition root imports.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ChatService(Service):
         notify = None
         broker: Broker = MemoryBroker()
         if settings.broker_kind == "postgres":
-            # Imported where it is chosen: SQLite needs no PostgreSQL driver, and neither needs Redis's.
+            # Imported only when chosen: SQLite needs no PostgreSQL driver, and neither needs the Redis client.
             from .postgres_broker import CHANNEL, PostgresBroker
 
             notify, broker = CHANNEL, PostgresBroker(settings.database_url)
@@ -57,16 +57,16 @@ class ChatService(Service):
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(self.servicer, server)
 
     async def start(self) -> None:
-        """Bring the database up to date and listen. Raises the database's own errors where it cannot be used."""
+        """Migrate the database and start listening. Raises the database's own errors if it cannot be used."""
         await asyncio.to_thread(self.database.prepare)
         await self.chat.start()
 
     def begin_shutdown(self) -> None:
-        """End live streams, which would keep a stop waiting; sends go on."""
+        """End live streams, which would block a graceful stop; sends are still accepted."""
         self.chat.begin_shutdown()
 
     async def stop(self) -> None:
-        """Store what was accepted, then close everything."""
+        """Store all accepted messages, then close everything."""
         await self.chat.stop()
         await self.database.close()
 
@@ -76,12 +76,12 @@ class ChatService(Service):
         return [] if self.database.upstream is None else [self.database.upstream]
 
     def add_page(self, app: FastAPI) -> None:
-        """Serve the page at /chat, if the settings ask for it."""
+        """Serve the page at /chat if the setting `page` is on."""
         if self.settings.page:
             add_page(app, "/chat", _PAGE)
 
     async def ready(self) -> bool:
-        """Whether messages can be stored, and notifications of other processes arrive."""
+        """Whether messages can be stored and notifications from other processes arrive."""
         if not self.chat.healthy:
             return False
         try:
@@ -92,7 +92,7 @@ class ChatService(Service):
 
 
 def build(settings: ChatSettings | None = None) -> ChatService:
-    """Make the chat service. Raises ValueError for settings that cannot work."""
+    """Return the chat service. Raises ValueError for invalid settings."""
     return ChatService(settings)
 
 

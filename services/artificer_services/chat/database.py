@@ -1,6 +1,6 @@
-"""Where messages are kept: SQLite or PostgreSQL, and the tables' history.
+"""The message store's database, SQLite or PostgreSQL, and its migrations.
 
-Knows no statement of the store's.
+Knows none of the store's statements.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIGRATIONS = Migrations(
 
 
 def connect(settings: ChatSettings) -> Database:
-    """Return the database that the settings name, behind a circuit breaker where it is a server.
+    """Return the configured database, behind a circuit breaker if it is a server.
 
     Raises ValueError for a malformed URL.
     """

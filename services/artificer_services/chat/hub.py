@@ -1,8 +1,8 @@
-"""Delivers a channel's messages to its readers: no gap, no duplicate, and no reader waits for another.
+"""Delivers a channel's messages to its readers without gaps or duplicates; no reader waits for another.
 
-A reader's place among its channel's numbers alone decides what it gets next: first from the store, then, once it has
-caught up, from the channel's feed of newest messages, which all readers share. A reader that falls out of the feed is
-ended. Knows no broker and no protos.
+A reader's position in its channel alone decides what it reads next: history from the store, then, once it has caught
+up, the channel's feed of newest messages, which all readers share. A live reader that falls behind the feed is ended.
+Knows no broker and no protos.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .store import Message, Store, id_of
 
 _log = logging.getLogger(__name__)
 
-TAKE = 64  # messages a reader takes at a time
+TAKE = 64  # the most messages that one `next` returns
 _STOPPING = "the chat service is stopping"
-HISTORY_BYTES = 4 * 1024 * 1024  # of one read of history: each of the readers may hold as much
+HISTORY_BYTES = 4 * 1024 * 1024  # of one read of history; every reader may hold as much at once
 
 
 class Feed:
@@ -28,11 +28,11 @@ class Feed:
 
     def __init__(self, channel: str, *, messages: int, max_bytes: int) -> None:
         self.channel = channel
-        self.readers: set[Reader] = set()
-        self.users = 0  # readers, and calls that are about to become one
-        self.last = 0  # the newest message that was added
-        self.excused = 0  # readers up to here fell behind because of `jump`
-        self.wanted = 0  # the newest message that a notification named
+        self.readers: set[ChannelReader] = set()
+        self.users = 0  # current readers and calls that are still starting one
+        self.last = 0  # the newest message in the feed
+        self.excused = 0  # readers below it fell behind because of `jump`, through no fault of their own
+        self.wanted = 0  # the newest message known from notifications
         self.closed = False
         self.begun: asyncio.Task[None] | None = None
         self.catching: asyncio.Task[None] | None = None
@@ -42,11 +42,11 @@ class Feed:
 
     @property
     def first(self) -> int:
-        """The oldest message that is kept, or the next one to come."""
+        """The oldest message in the feed, or the next one if the feed is empty."""
         return self.last - len(self._newest) + 1
 
     def fits(self, messages: Sequence[Message]) -> bool:
-        """Whether these come next, and push out no message that a reader that keeps up has not seen."""
+        """Whether these messages come next and displace none that a reader that keeps up has not seen."""
         return (
             self.begun is None
             and self.catching is None
@@ -56,13 +56,13 @@ class Feed:
         )
 
     def take(self, after: int) -> list[Message]:
-        """Return the next messages after one that is `first - 1` or later."""
+        """Return the next messages after number `after`, which must be at least `first - 1`."""
         behind = self.last - after
-        # From the right end, near which readers that keep up are: a deque is slow in the middle.
+        # Indexed from the right, where readers that keep up are: a deque's middle is slow to reach.
         return [self._newest[-place] for place in range(behind, max(behind - TAKE, 0), -1)]
 
     def extend(self, messages: Sequence[Message]) -> None:
-        """Add the messages that come next, and wake every reader."""
+        """Add the next messages and wake every reader."""
         for message in messages:
             self._newest.append(message)
             self._bytes += message.size
@@ -72,7 +72,7 @@ class Feed:
         self.wake()
 
     def jump(self, to: int) -> None:
-        """Skip more messages than fit: readers get them from the store, each at its own pace."""
+        """Skip messages that do not fit; readers read them from the store, each at its own pace."""
         self._newest.clear()
         self._bytes = 0
         self.last = self.excused = to
@@ -84,26 +84,26 @@ class Feed:
             reader.poke()
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """Return the tasks that run for this feed."""
+        """Return the feed's running tasks."""
         return [task for task in (self.begun, self.catching) if task is not None]
 
 
-class Reader:
-    """One reader's place in a channel; `files` tells whether it wants files from history."""
+class ChannelReader:
+    """One reader's position in a channel; with `files` its history includes files."""
 
     def __init__(self, feed: Feed, store: Store, place: int, *, batch: int, files: bool) -> None:
         self._feed, self._store, self._batch, self._files = feed, store, batch, files
         self._live = False
         self._awake = asyncio.Event()
         self.place = place
-        """The number of the last message it was given."""
+        """The number of the last message that it returned."""
 
     def poke(self) -> None:
-        """Make `next` return, even without messages."""
+        """Make `next` return, even with no messages."""
         self._awake.set()
 
     async def next(self) -> list[Message]:
-        """Return the next messages; none after a `poke`. Raises `TooSlow` and `Unavailable`."""
+        """Wait for the next messages; returns an empty list after a `poke`. Raises `TooSlow` and `Unavailable`."""
         found = await self._look()
         if not found:
             await self._awake.wait()
@@ -128,7 +128,7 @@ class Reader:
         feed = self._feed
         if self._live and self.place >= feed.excused:
             raise TooSlow(
-                f"the channel is faster than this call reads: {feed.last - self.place} messages are waiting;"
+                f"the client reads too slowly: {feed.last - self.place} messages are waiting;"
                 " resume with `after` set to the last id received",
                 id_of(self.place),
             )
@@ -139,33 +139,34 @@ class Reader:
 
 
 class Listening:
-    """A subscription to a channel, before its start is known."""
+    """A subscription to a channel, made before the reader's start is known."""
 
     def __init__(self, feed: Feed, store: Store, batch: int) -> None:
         self._feed, self._store, self._batch = feed, store, batch
-        self._readers: list[Reader] = []
+        self._readers: list[ChannelReader] = []
 
     @property
     def last(self) -> int:
-        """The number of the newest message; every later one reaches the readers."""
+        """The number of the newest message; readers receive every later one live."""
         return self._feed.last
 
-    def read(self, after: int, *, files: bool) -> Reader:
-        """Return a reader of everything after a message; it ends with the subscription."""
-        reader = Reader(self._feed, self._store, after, batch=self._batch, files=files)
+    def read(self, after: int, *, files: bool) -> ChannelReader:
+        """Return a reader of all messages after number `after`; it ends with the subscription."""
+        reader = ChannelReader(self._feed, self._store, after, batch=self._batch, files=files)
         self._readers.append(reader)
         self._feed.readers.add(reader)
         return reader
 
     def leave(self) -> None:
-        """End its readers."""
+        """End the subscription's readers."""
         self._feed.readers.difference_update(self._readers)
 
 
 class Hub:
     """The channels that have readers in this process.
 
-    `messages` and `max_bytes` bound how far a reader may fall behind; `batch` is how much history is read at a time.
+    `messages` and `max_bytes` limit how far a reader may fall behind; `batch` is the number of messages in one read of
+    history.
     """
 
     def __init__(self, store: Store, *, messages: int, max_bytes: int, batch: int) -> None:
@@ -181,7 +182,7 @@ class Hub:
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Listening]:
-        """Listen to a channel from now on. Raises `Unavailable`."""
+        """Subscribe to a channel. Raises `Unavailable`."""
         if self._stopping:
             raise Unavailable(_STOPPING)
         feed = self._feeds.get(channel)
@@ -214,13 +215,13 @@ class Hub:
         try:
             feed.last = (await self._store.last([feed.channel]))[feed.channel]
         except BaseException:
-            self._forget(feed)  # the next reader tries again
+            self._forget(feed)  # so that the next reader starts a new feed
             raise
         finally:
             feed.begun = None
 
     def stored(self, messages: Sequence[Message]) -> None:
-        """Deliver messages that this process has stored, without a read from the store."""
+        """Deliver messages that this process has just stored, without reading them back."""
         by_channel: dict[str, list[Message]] = {}
         for message in messages:
             if message.channel in self._feeds:
@@ -230,10 +231,10 @@ class Hub:
             if feed.fits(found):
                 feed.extend(found)
             else:
-                self.told(channel, found[-1].sequence)
+                self.notified(channel, found[-1].sequence)
 
-    def told(self, channel: str, sequence: int) -> None:
-        """Note that a channel has messages up to `sequence`."""
+    def notified(self, channel: str, sequence: int) -> None:
+        """Handle the news that a channel has messages up to `sequence`."""
         feed = self._feeds.get(channel)
         if feed is None or sequence <= feed.last:
             return
@@ -242,10 +243,10 @@ class Hub:
             feed.catching = asyncio.create_task(self._catch_up(feed), name="chat-catch-up")
 
     async def sweep(self) -> None:
-        """Look for messages whose notification was lost. Raises `Unavailable`."""
+        """Find messages whose notification was lost. Raises `Unavailable`."""
         if self._feeds:
             for channel, sequence in (await self._store.last(self.channels)).items():
-                self.told(channel, sequence)
+                self.notified(channel, sequence)
 
     async def _catch_up(self, feed: Feed) -> None:
         try:
@@ -259,30 +260,30 @@ class Hub:
                     feed.channel, after=feed.last, limit=self._batch, max_bytes=self._max_bytes, files=True
                 )
                 if not found:
-                    break  # the notification was wrong
+                    break  # the notification named a message that does not exist
                 feed.extend(found)
         except Unavailable as error:
-            _log.warning("new messages wait for the next sweep: %s", error.message)
+            _log.warning("new messages of channel %r are delayed until the next sweep: %s", feed.channel, error.message)
         finally:
             feed.catching = None
             feed.wanted = feed.last
 
     async def _jump(self, feed: Feed) -> None:
-        # The store decides how far: a notification may be another database's, where two share a broker.
+        # The store's number counts, not the notification's: two databases that share a broker see each other's.
         last = (await self._store.last([feed.channel]))[feed.channel]
         if last - feed.last > self._messages:
             feed.jump(last)
         feed.wanted = min(feed.wanted, last)
 
     def begin_shutdown(self) -> None:
-        """End every reader with `Unavailable`, and accept no new one."""
+        """End every reader with `Unavailable` and refuse new ones."""
         self._stopping = True
         for feed in self._feeds.values():
             feed.closed = True
             feed.wake()
 
     async def close(self) -> None:
-        """Begin the shutdown, and end what runs."""
+        """Begin the shutdown and end all running tasks."""
         self.begin_shutdown()
         tasks = [task for feed in self._feeds.values() for task in feed.tasks()]
         for task in tasks:

@@ -1,4 +1,4 @@
-"""Notifications between processes by PostgreSQL's LISTEN. The store sends NOTIFY, with its commit.
+"""Receives notifications by PostgreSQL's LISTEN; the store sends them by NOTIFY in its transactions.
 
 Owns one connection and its reconnects. Knows no tables.
 """
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from .broker import Missed, Told, parse
+from .broker import OnGap, OnNotification, parse
 
 _log = logging.getLogger(__name__)
 
@@ -23,14 +23,14 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0  # seconds between attempts to connect
 _OPTIONS: dict[str, str | int] = {
     "application_name": "artificer-chat-listen",
     "connect_timeout": 10,
-    "keepalives_idle": 10,  # with the next two: a dead peer is found in 25 seconds
+    "keepalives_idle": 10,  # with the next two, a dead peer is detected within 25 seconds
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
 
 
 class PostgresBroker:
-    """Listens on a connection of its own; `url` is a postgresql:// one."""
+    """Listens on a dedicated connection to the postgresql:// URL `url`."""
 
     def __init__(self, url: str) -> None:
         self._url = make_conninfo(url, **_OPTIONS)
@@ -42,12 +42,12 @@ class PostgresBroker:
         """Whether the connection is established."""
         return self._listening
 
-    async def start(self, told: Told, missed: Missed) -> None:
-        """Begin to listen; see `Broker`."""
-        self._task = asyncio.create_task(self._run(told, missed), name="chat-listen-notify")
+    async def start(self, notified: OnNotification, gap: OnGap) -> None:
+        """Start listening; see `Broker`."""
+        self._task = asyncio.create_task(self._run(notified, gap), name="chat-listen-notify")
 
     def publish(self, channel: str, sequence: int) -> None:
-        """Do nothing: the store has notified the others with its commit."""
+        """Do nothing: the store's commit has already sent the notification."""
 
     async def stop(self) -> None:
         """Close the connection."""
@@ -56,21 +56,21 @@ class PostgresBroker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _run(self, told: Told, missed: Missed) -> None:
+    async def _run(self, notified: OnNotification, gap: OnGap) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening, wait = True, _FIRST_WAIT
-                    missed()  # notifications sent before this LISTEN
+                    gap()  # notifications sent before this LISTEN are lost
                     async for notice in connection.notifies():
-                        heard = parse(notice.payload)
-                        if heard is not None:
-                            told(*heard)
+                        received = parse(notice.payload)
+                        if received is not None:
+                            notified(*received)
             except psycopg.Error as error:
-                _log.warning("no notifications from PostgreSQL, trying again: %s", error)
+                _log.warning("cannot receive notifications from PostgreSQL, reconnecting: %s", error)
             finally:
                 self._listening = False
-            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311, so that processes do not reconnect all at once
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311, spreads reconnects
             wait = min(wait * 2, _LONGEST_WAIT)

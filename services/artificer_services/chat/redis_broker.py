@@ -1,7 +1,7 @@
 """Notifications between processes by Redis pub/sub.
 
-Owns two connections and their reconnects. Redis drops what it cannot deliver at once: notifications that could not be
-sent are sent after a reconnect, and a new subscription reports that it may have missed some.
+Owns two connections and their reconnects. Redis does not store notifications: those that could not be sent are sent
+after the reconnect, and each new subscription reports a possible gap.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import random
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
-from .broker import Missed, Told, parse, payload_of
+from .broker import OnGap, OnNotification, parse, payload_of
 
 _log = logging.getLogger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0  # seconds between attempts to connect
-_HEALTH_SECONDS = 10  # how long a subscription may be silent before it is asked whether it lives
+_HEALTH_SECONDS = 10  # how long a subscription may be silent before it is pinged
 
 
 class RedisBroker:
-    """`name` is the pub/sub channel; processes that share a database share it."""
+    """Sends and listens on the pub/sub channel `name`, which all processes of one database share."""
 
     def __init__(self, url: str, name: str) -> None:
-        """Raises ValueError for a URL that is not Redis's."""
+        """Raises ValueError if `url` is not a Redis URL."""
         self._name = name
         self._client: redis.Redis = redis.Redis.from_url(
             url, decode_responses=True, health_check_interval=_HEALTH_SECONDS, socket_connect_timeout=10
@@ -41,15 +41,15 @@ class RedisBroker:
         """Whether the subscription is established."""
         return self._listening
 
-    async def start(self, told: Told, missed: Missed) -> None:
-        """Begin to listen and to send; see `Broker`."""
+    async def start(self, notified: OnNotification, gap: OnGap) -> None:
+        """Start listening and sending; see `Broker`."""
         self._tasks = [
-            asyncio.create_task(self._listen(told, missed), name="chat-listen-redis"),
+            asyncio.create_task(self._listen(notified, gap), name="chat-listen-redis"),
             asyncio.create_task(self._send(), name="chat-publish-redis"),
         ]
 
     def publish(self, channel: str, sequence: int) -> None:
-        """Notify the others soon; of several numbers of a channel the greatest suffices."""
+        """Queue a notification; only the greatest number of each channel is sent."""
         self._unsent[channel] = max(sequence, self._unsent.get(channel, 0))
         self._more.set()
 
@@ -61,7 +61,7 @@ class RedisBroker:
         with contextlib.suppress(RedisError, OSError):
             await self._client.aclose()
 
-    async def _listen(self, told: Told, missed: Missed) -> None:
+    async def _listen(self, notified: OnNotification, gap: OnGap) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
@@ -70,17 +70,17 @@ class RedisBroker:
                     while True:
                         found = await subscription.get_message(timeout=_HEALTH_SECONDS)
                         if found is None:
-                            await subscription.ping()  # finds a connection that died silently
+                            await subscription.ping()  # detects a connection that died silently
                         elif found["type"] == "subscribe":
                             self._listening, wait = True, _FIRST_WAIT
-                            missed()
-                        elif found["type"] == "message" and (heard := parse(found["data"])) is not None:
-                            told(*heard)
+                            gap()
+                        elif found["type"] == "message" and (received := parse(found["data"])) is not None:
+                            notified(*received)
             except (RedisError, OSError) as error:
-                _log.warning("no notifications from Redis, trying again: %s", error)
+                _log.warning("cannot receive notifications from Redis, reconnecting: %s", error)
             finally:
                 self._listening = False
-            await _rest(wait)
+            await _pause(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
     async def _send(self) -> None:
@@ -96,12 +96,12 @@ class RedisBroker:
                     await pipeline.execute()
                 wait = _FIRST_WAIT
             except (RedisError, OSError) as error:
-                _log.warning("other processes are not notified of new messages, trying again: %s", error)
+                _log.warning("cannot notify other processes of new messages, retrying: %s", error)
                 for channel, sequence in unsent.items():
                     self.publish(channel, sequence)
-                await _rest(wait)
+                await _pause(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
 
 
-async def _rest(seconds: float) -> None:
-    await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311, so that processes do not reconnect all at once
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311, spreads reconnects

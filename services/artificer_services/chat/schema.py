@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy sees them. How a database gets them is `migrations`'."""
+"""The tables as SQLAlchemy describes them; `migrations` creates them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..kit.storage.columns import BIG, table_metadata
 
 metadata = table_metadata()
 
-# One row a channel. A send locks it, so that numbers are assigned in the order in which they become visible.
+# One row per channel. A send locks it, so that message numbers become visible in their order.
 channels = Table(
     "chat_channels",
     metadata,
@@ -37,8 +37,8 @@ messages = Table(
     Column("user_name", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("file_count", Integer, nullable=False),
-    Column("size", BIG, nullable=False),  # bytes, files included, so that a page can be cut before files are read
-    Column("request_id", Text, nullable=False),  # empty: none
+    Column("size", BIG, nullable=False),  # bytes including files, so that a page can be cut before its files are read
+    Column("request_id", Text, nullable=False),  # empty if there is none
     Column("digest", LargeBinary, nullable=False),
     ForeignKeyConstraint(["channel"], ["chat_channels.name"]),
     sqlite_strict=True,

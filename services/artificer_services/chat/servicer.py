@@ -1,6 +1,6 @@
-"""artificer.chat.v1.MessageService for gRPC: proto to engine and back.
+"""The servicer of artificer.chat.v1.MessageService: maps protos to the engine and back.
 
-Owns the mapping of fields, and the order of a stream of sends. `conversation` has ChatStream.
+Owns the mapping of fields and the order of a stream of sends; ChatStream is in `conversation`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .store import Appended
 from .stream_defaults import StreamDefaults
 from .translate import STATUSES, message_out
 
-_IN_FLIGHT = 256  # sends of one stream that wait for the same disk
+_IN_FLIGHT = 256  # the most sends of one stream that wait to be stored
 
 
 class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
@@ -62,7 +62,7 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
     async def SendMessages(
         self, request_iterator: AsyncIterator[pb.SendMessagesRequest], context: Context
     ) -> pb.SendMessagesResponse:
-        sending = _Sending(self._chat)
+        sending = _SendStream(self._chat)
         try:
             async for request in request_iterator:
                 await sending.add(request)
@@ -70,7 +70,7 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
         except ServiceError as error:
             sent = len(sending.answer.ids)
             facts = {"position": str(sent + 1), "stored": str(sent)}
-            prefix = f"message {sent + 1} of the stream, after {sent} that are stored: "
+            prefix = f"message {sent + 1} of the stream was refused, after {sent} stored: "
             await STATUSES.abort(context, error, prefix, **facts)
         finally:
             sending.abandon()
@@ -87,8 +87,8 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
                 yield event
 
 
-class _Sending:
-    """A stream of messages on its way into the store; the answer grows as they are stored, in order."""
+class _SendStream:
+    """A stream of messages being stored; its answer grows as they are stored, in order."""
 
     def __init__(self, chat: Chat) -> None:
         self.answer = pb.SendMessagesResponse()
@@ -97,27 +97,27 @@ class _Sending:
         self._count = 0
 
     async def add(self, request: pb.SendMessagesRequest) -> None:
-        """Begin to store the next message. Raises ServiceError for the first message that is refused."""
+        """Submit the next message. Raises ServiceError for the first message that is refused."""
         self._count += 1
         try:
             if self._count > self._chat.settings.max_send:
                 limit = self._chat.settings.max_send
-                raise Invalid(Fault("", f"a stream may have {limit} messages; begin another one"))
+                raise Invalid(Fault("", f"the stream has more than {limit} messages; send the rest in another stream"))
             draft = self._defaults.draft(request)
         except ServiceError:
-            await self.finish()  # an error of an earlier message is reported first
+            await self.finish()  # so that the error of an earlier message is reported first
             raise
         self._waiting.append(self._chat.submit(draft))
         if len(self._waiting) >= _IN_FLIGHT:
             await self._settle()
 
     async def finish(self) -> None:
-        """Wait for all of them."""
+        """Wait until all messages are stored."""
         while self._waiting:
             await self._settle()
 
     def abandon(self) -> None:
-        """Cancel the sends that have not begun; after a clean finish there are none."""
+        """Cancel the sends that are still waiting; there are none after `finish`."""
         for waiting in self._waiting:
             waiting.cancel()
 
@@ -132,7 +132,7 @@ class _Sending:
 
 def _start(request: pb.StreamMessagesRequest, context: Context) -> Start:
     history = request.history_size if request.HasField("history_size") else None
-    # The header is newer than the URL: a browser that reconnects repeats the URL unchanged.
+    # The header takes precedence: a browser that reconnects repeats the URL with its old `after`.
     if last := metadata_value(context, LAST_EVENT_ID):
         return Start(after=last, history=history, field=LAST_EVENT_ID)
     return Start(after=request.after, history=history)

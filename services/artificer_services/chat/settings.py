@@ -1,6 +1,6 @@
-"""The settings of the chat service: one frozen value, checked once.
+"""The settings of the chat service: one frozen value, validated once.
 
-Reads no environment: the process's edge does.
+Reads no environment; the gateway's settings do.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from ..kit.settings import KIB, MIB, check_choice, check_database, check_not_neg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings:
-    """Where messages are kept, how they travel, what is allowed. Raises ValueError for values that make no sense."""
+    """Storage, notification and limits of the chat service. Raises ValueError for invalid values."""
 
-    data_dir: str = "artificer-data"  # created if missing, below the working directory; holds chat.sqlite3
+    data_dir: str = "artificer-data"  # relative to the working directory, created if missing; holds chat.sqlite3
     database_url: str = ""  # postgresql://user:password@host/name; empty means SQLite in data_dir
-    database_connections: int = 8  # to PostgreSQL, for each process, beside one that listens
-    # auto: PostgreSQL's notifications if it is the database, else memory. Memory is for one process.
+    database_connections: int = 8  # to PostgreSQL per process, plus one that listens
+    # auto: postgres if database_url is set, else memory, which serves a single process only.
     broker: Literal["auto", "memory", "postgres", "redis"] = "auto"
-    redis_url: str = ""  # redis://host:6379/0, with broker = redis
-    redis_channel: str = "artificer.chat"  # the pub/sub channel; processes that share a database share it
-    sweep_seconds: float = 5.0  # how often channels are checked for messages whose notification was lost
-    breaker_failures: int = 5  # of PostgreSQL in a row after which calls are refused at once
-    breaker_seconds: float = 2.0  # until one call then tries it again; doubles up to 30 seconds
-    max_store_calls: int = 256  # that wait for PostgreSQL at once; more are refused with UNAVAILABLE
-    queue_messages: int = 1024  # by which a live reader may fall behind before it is ended
-    queue_bytes: int = 16 * MIB  # the same in bytes, for a whole channel
+    redis_url: str = ""  # such as redis://host:6379/0; required with broker = redis
+    redis_channel: str = "artificer.chat"  # the pub/sub channel; one for all processes that share a database
+    sweep_seconds: float = 5.0  # between checks for messages whose notification was lost
+    breaker_failures: int = 5  # consecutive failures of PostgreSQL after which calls are refused at once
+    breaker_seconds: float = 2.0  # until a call is let through again; doubles up to 30 seconds
+    max_store_calls: int = 256  # concurrent calls to PostgreSQL; more are refused with UNAVAILABLE
+    queue_messages: int = 1024  # that a live reader may fall behind before it is ended
+    queue_bytes: int = 16 * MIB  # the same limit in bytes, for a whole channel
     history_batch: int = 200  # messages in one read of history
 
     max_content_bytes: int = 16 * KIB  # of one message's text
     max_files: int = 8  # of one message
     max_file_bytes: int = 512 * KIB  # of one file
-    max_files_bytes: int = 2 * MIB  # of one message's files; gRPC clients accept 4 MiB by default
-    max_name_bytes: int = 128  # of a user's id and name, of a channel, of a request id
+    max_files_bytes: int = 2 * MIB  # of all files of one message; gRPC clients accept 4 MiB by default
+    max_name_bytes: int = 128  # of a channel, a user's id or name, or a request id
     max_file_name_bytes: int = 255  # the limit of most file systems
-    max_send: int = 10_000  # messages of one SendMessages; the answer lists their ids
-    max_page_bytes: int = 3 * MIB  # of one page of a list, so that it stays below gRPC's 4 MiB
+    max_send: int = 10_000  # messages of one SendMessages call; its response lists their ids
+    max_page_bytes: int = 3 * MIB  # of one page of ListMessages; stays below gRPC's 4 MiB
 
-    page: bool = True  # serves the page at /chat
+    page: bool = True  # serve the page at /chat
 
     def __post_init__(self) -> None:
         check_positive(
@@ -62,13 +62,13 @@ class ChatSettings:
         check_choice(self, "broker", "auto", "memory", "postgres", "redis")
         check_database(self.database_url, self.data_dir)
         if self.broker == "postgres" and not self.database_url:
-            raise ValueError("broker = postgres needs a database_url")
+            raise ValueError("broker = postgres requires database_url")
         if self.broker == "redis" and not self.redis_url:
-            raise ValueError("broker = redis needs a redis_url")
+            raise ValueError("broker = redis requires redis_url")
 
     @property
     def broker_kind(self) -> Literal["memory", "postgres", "redis"]:
-        """The broker; `auto` is resolved."""
+        """The broker, with `auto` resolved."""
         if self.broker != "auto":
             return self.broker
         return "postgres" if self.database_url else "memory"

@@ -1,6 +1,6 @@
-"""Messages in SQLite or PostgreSQL, by SQLAlchemy Core.
+"""Stores messages in SQLite or PostgreSQL through SQLAlchemy Core.
 
-Owns the statements; `kit.storage.database` owns the connections and runs these in its threads.
+Owns the statements; `kit.storage.database` owns the connections and the threads that run them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class SqlStore:
-    """The store in a database that has its tables. New messages are announced on the PostgreSQL channel `notify`."""
+    """The store in a migrated database. New messages are announced on the PostgreSQL channel `notify`, if it is set."""
 
     def __init__(self, database: Database, *, notify: str | None = None) -> None:
         self.database, self._notify = database, notify
@@ -33,14 +33,14 @@ class SqlStore:
         return await self.database.write(lambda connection: self._append(connection, drafts))
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
-        """One message, or None; see `Store`."""
+        """Return one message, or None; see `Store`."""
         found = await self.read(channel, after=sequence - 1, limit=1, max_bytes=1, files=files)
         return found[0] if found and found[0].sequence == sequence else None
 
     async def read(
         self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
     ) -> list[Message]:
-        """Messages in a row; see `Store`."""
+        """Return consecutive messages; see `Store`."""
         table = schema.messages
         chosen = select(table).where(table.c.channel == channel).limit(limit)
         if before is None:
@@ -50,7 +50,7 @@ class SqlStore:
         return await self.database.read(lambda connection: self._read(connection, chosen, max_bytes, files=files))
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
-        """The last number of each channel; see `Store`."""
+        """Return the last number of each channel; see `Store`."""
         table = schema.channels
         asked = select(table.c.name, table.c.last_sequence).where(table.c.name.in_(channels))
 
@@ -61,7 +61,7 @@ class SqlStore:
         return await self.database.read(look)
 
     async def ping(self) -> None:
-        """Return where the database answers; see `Store`."""
+        """Check that the database answers; see `Store`."""
         await self.database.ping()
 
     # Reading.
@@ -100,7 +100,7 @@ class SqlStore:
         for place, draft in enumerate(drafts):
             places.setdefault(draft.channel, []).append(place)
         done: dict[int, Appended] = {}
-        # In one order everywhere, so that two processes cannot wait for each other's rows.
+        # Always in the same order, so that two processes cannot deadlock on each other's rows.
         for channel in sorted(places):
             mine = [drafts[place] for place in places[channel]]
             done.update(zip(places[channel], self._append_to(connection, channel, mine), strict=True))
@@ -121,7 +121,7 @@ class SqlStore:
                 done.append(Appended(replace(message, files=draft.files if same else ()), fresh=False, same=same))
                 continue
             last += 1
-            message = _made(draft, last, created)
+            message = _new_message(draft, last, created)
             known[key] = (message, draft.digest)
             fresh.append((message, draft))
             done.append(Appended(message))
@@ -131,7 +131,7 @@ class SqlStore:
         return done
 
     def _lock(self, connection: Connection, channel: str) -> tuple[int, int]:
-        """Lock the channel's row until the transaction ends, so that numbers become visible in their order."""
+        """Lock the channel's row until the transaction ends, so that message numbers become visible in their order."""
         table = schema.channels
         make = _INSERT[connection.dialect.name](table).values(name=channel, last_sequence=0, last_time=0)
         held = make.on_conflict_do_update(index_elements=[table.c.name], set_={"last_time": table.c.last_time})
@@ -143,7 +143,7 @@ class SqlStore:
         now = update(table).where(table.c.name == channel).values(last_sequence=last, last_time=created)
         connection.execute(now)
         if self._notify:
-            # PostgreSQL sends it with the commit, so that no crash can come between the two.
+            # PostgreSQL sends it with the commit, so that a crash cannot separate the two.
             connection.execute(select(func.pg_notify(self._notify, f"{last} {channel}")))
 
     def _known(
@@ -181,7 +181,7 @@ class SqlStore:
             connection.execute(insert(schema.files), files)
 
 
-def _made(draft: Draft, sequence: int, created: int) -> Message:
+def _new_message(draft: Draft, sequence: int, created: int) -> Message:
     return Message(
         channel=draft.channel,
         sequence=sequence,

@@ -1,6 +1,6 @@
-"""The store of messages: its values and its Protocol.
+"""The Protocol of a message store, and its values.
 
-Knows no database; `sql_store` has the real store.
+Knows no database; `sql_store` implements it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-# An id is a padded sequence number, so that ids sort as text; fifteen digits last three thousand years at ten
-# messages a millisecond.
+# An id is a zero-padded sequence number, so that ids sort as text. Fifteen digits last three thousand years at ten
+# messages per millisecond.
 ID_DIGITS = 15
 
 
 def id_of(sequence: int) -> str:
-    """Return the id of a channel's message number `sequence`; empty for 0, before the first one."""
+    """Return the id of message number `sequence` of a channel; empty for 0, the position before the first."""
     return f"{sequence:0{ID_DIGITS}d}" if sequence else ""
 
 
 def sequence_of(id_: str) -> int | None:
-    """Return the number of a message; None for a malformed id."""
+    """Return the number of the message with an id; None if the id is malformed."""
     if len(id_) != ID_DIGITS or not (id_.isascii() and id_.isdigit()):
         return None
     return int(id_) or None
@@ -46,7 +46,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A valid message that is to be stored. `digest` identifies its content."""
+    """A valid message that is not stored yet. `digest` identifies its content."""
 
     channel: str
     user: User
@@ -58,7 +58,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A stored message. `files` is empty unless they were asked for; `size` is in bytes, files included."""
+    """A stored message. `files` is empty unless requested; `size` is in bytes, including files."""
 
     channel: str
     sequence: int
@@ -78,9 +78,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The outcome of a draft. `fresh` is false where it was stored before; `message` is then the earlier one.
+    """The outcome of a draft. If it was already stored, `fresh` is false and `message` is the stored one.
 
-    `same` is false where its request id belongs to a message with different content.
+    `same` is false if its request id belongs to a message with different content.
     """
 
     message: Message
@@ -89,14 +89,14 @@ class Appended:
 
 
 class Store(Protocol):
-    """Messages of channels. A channel's sequence begins at 1 and has no gaps.
+    """Stores the messages of channels, each numbered from 1 without gaps.
 
-    A message becomes visible only after all before it in its channel: a reader that resumes after number n misses
-    nothing. Every method raises `Unavailable` where the database cannot be reached.
+    The messages of a channel become visible in their order, so that a reader that resumes after number n misses none.
+    Every method raises `Unavailable` if the database cannot be reached.
     """
 
     async def append(self, drafts: Sequence[Draft]) -> list[Appended]:
-        """Store drafts in one transaction, in their order; they are durable when this returns."""
+        """Store drafts in their order, in one durable transaction."""
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
         """Return one message, or None."""
@@ -104,13 +104,13 @@ class Store(Protocol):
     async def read(
         self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
     ) -> list[Message]:
-        """Return messages with a number above `after`, oldest first: at most `limit` and `max_bytes`, at least one.
+        """Return messages after number `after`, oldest first: at most `limit` and `max_bytes`, but at least one.
 
-        With `before`, return those below it instead, newest first.
+        With `before`, return the messages before that number instead, newest first.
         """
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
         """Return the last number of each channel, 0 for an empty one."""
 
     async def ping(self) -> None:
-        """Return where the database answers."""
+        """Check that the database answers."""

@@ -1,6 +1,6 @@
-"""What a stream of requests says once: its channel and its user hold until the end.
+"""The channel and user of a stream of requests, which later requests inherit.
 
-Owns what later messages inherit, and refuses a change of channel.
+Owns what is inherited, and refuses a change of channel.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ class StreamDefaults:
         self._user: User | None = None
 
     def draft(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> Draft:
-        """Return a request as a message that can be stored. Raises Invalid."""
+        """Return the draft of a request. Raises Invalid."""
         self.note(request)
         return self._chat.draft(self.channel, self._user, request.content, files_in(request), request.request_id)
 
     def note(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> None:
-        """Keep a request's channel and user. Raises Invalid for a channel other than the stream's."""
+        """Remember a request's channel and user. Raises Invalid if the channel is not the stream's."""
         if request.channel:
             if self.channel and request.channel != self.channel:
-                raise Invalid(Fault("channel", f"must be {self.channel}, as in the stream's first message, or empty"))
+                raise Invalid(
+                    Fault("channel", f"must be '{self.channel}', as in the first message of the stream, or empty")
+                )
             self.channel = request.channel
         if request.HasField("user"):
             self._user = user_in(request.user)

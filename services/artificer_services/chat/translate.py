@@ -1,4 +1,4 @@
-"""Messages and errors as protos and as values. Field by field, and nothing else."""
+"""Converts messages and errors between protos and values, field by field."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _stamp(time: datetime) -> Timestamp:
 
 
 def message_out(message: Message, *, user: bool, files: bool) -> pb.Message:
-    """Return a message for a client, with its user and its files where these are wanted."""
-    made = pb.Message(
+    """Return the proto of a message, optionally with its user and files."""
+    converted = pb.Message(
         id=message.id,
         channel=message.channel,
         content=message.content,
@@ -41,8 +41,10 @@ def message_out(message: Message, *, user: bool, files: bool) -> pb.Message:
         request_id=message.request_id,
     )
     if user:
-        made.user.id = message.user.id
-        made.user.display_name = message.user.name
+        converted.user.id = message.user.id
+        converted.user.display_name = message.user.name
     if files:
-        made.files.extend(pb.File(name=file.name, media_type=file.media_type, data=file.data) for file in message.files)
-    return made
+        converted.files.extend(
+            pb.File(name=file.name, media_type=file.media_type, data=file.data) for file in message.files
+        )
+    return converted

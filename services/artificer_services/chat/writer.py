@@ -1,6 +1,6 @@
 """Stores the sends of many calls together: those that arrive during one transaction share the next.
 
-Owns the order of sends and the outcome of each. Knows no database, no channel's readers and no protos.
+Owns the order of sends and the outcome of each. Knows no database, no readers and no protos.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from ..kit.errors import ServiceError, Unavailable
 from .store import Appended, Draft, Message, Store
 
-# Enough that all waiting sends share a disk's flush; few enough that none waits long for the others' rows.
+# Large enough that waiting sends share one disk flush; small enough that none waits long for the others.
 MAX_MESSAGES = 256
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -29,7 +29,7 @@ class Writer:
         self._closed = False
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
-        """Store a draft; the future has the outcome, or `Unavailable` where it is unknown."""
+        """Queue a draft. The future receives its outcome, or `Unavailable` if the outcome is unknown."""
         done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         if self._closed:
             done.set_exception(Unavailable("the chat service is stopping"))
@@ -41,7 +41,7 @@ class Writer:
         return done
 
     async def close(self) -> None:
-        """Refuse further drafts; return when all accepted ones are stored."""
+        """Refuse further drafts and wait until all accepted ones are stored."""
         self._closed = True
         if self._task is not None:
             await self._task
@@ -62,7 +62,7 @@ class Writer:
             if batch and total > MAX_BYTES:
                 break
             self._waiting.popleft()
-            if not done.cancelled():  # cancelled before it began: nothing was sent
+            if not done.cancelled():  # cancelled while it waited: it must not be stored
                 batch.append((draft, done))
         return batch
 
@@ -75,7 +75,7 @@ class Writer:
             for _, done in batch:
                 if not done.done():
                     done.set_exception(_copy(error))
-                    done.exception()  # marks it as retrieved: a caller that has left would cause a warning
+                    done.exception()  # marks it as retrieved: asyncio warns of errors that no caller reads
             return
         self._stored([one.message for one in appended if one.fresh])
         for one, (_, done) in zip(appended, batch, strict=True):
@@ -84,7 +84,7 @@ class Writer:
 
 
 def _copy(error: Exception) -> Exception:
-    """Return an error of each waiter's own: raising one exception many times lengthens its traceback each time."""
+    """Return a copy for each waiter: raising one exception many times lengthens its traceback each time."""
     if not isinstance(error, ServiceError):
         return error
     copy = type(error)(error.message)

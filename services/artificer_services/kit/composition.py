@@ -1,6 +1,6 @@
-"""Services behind one gateway: their lives, readiness, metrics, pages and body limits.
+"""Puts services behind one gateway, with their lifecycles, readiness, metrics, pages and body limits.
 
-Knows what a `Service` is, and none by name.
+Knows the interface `Service`, and no service by name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .lifecycle import Service
 
 
 def gateway_of(settings: Settings, services: Sequence[Service]) -> Gateway:
-    """Make a gateway that serves these. They start in this order and stop in the reverse one."""
+    """Return a gateway with these services, which start in this order and stop in reverse."""
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """The errors of services, named by whose fault they are.
 
-Owns what an error tells a client. Knows neither gRPC nor protos: `statuses` makes statuses of these.
+Owns what an error tells a client. Knows neither gRPC nor protos; `statuses` turns these errors into statuses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class Kind(Enum):
-    """What clients do about an error. The names are those of gRPC's codes (AIP-193)."""
+    """How clients should react to an error. The names are those of gRPC's codes (AIP-193)."""
 
     INVALID_ARGUMENT = auto()
     NOT_FOUND = auto()
@@ -35,7 +35,7 @@ class Fault:
 class ServiceError(Exception):
     """A call failed. `message` is safe to show to a client.
 
-    A subclass sets `kind`, and `reason` where clients must tell it from other errors of its kind. `faults` become a
+    A subclass sets `kind`, and `reason` if clients must distinguish it from other errors of its kind. `faults` become a
     BadRequest, `precondition` (type and subject) a PreconditionFailure, `retry_seconds` a RetryInfo, and `facts` the
     metadata of the ErrorInfo that carries `reason`.
     """
@@ -51,7 +51,7 @@ class ServiceError(Exception):
 
 
 class Invalid(ServiceError):
-    """The request is wrong in any state of the service; `faults` names every field to correct."""
+    """The request is invalid in every state of the service; `faults` names all fields to correct."""
 
     kind = Kind.INVALID_ARGUMENT
 
@@ -67,7 +67,7 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The client's request id was used before for a different request. `facts` name the resource that has it."""
+    """The client's request id was already used for a different request; `facts` name the existing resource."""
 
     kind = Kind.ALREADY_EXISTS
     reason = "REQUEST_ID_IN_USE"
@@ -76,7 +76,7 @@ class Conflict(ServiceError):
 class TooSlow(ServiceError):
     """The reader of a stream fell too far behind. `after` is the id to resume from."""
 
-    # A reader's share of memory is used up. Not ABORTED: HTTP would call that a conflict.
+    # The reader has used up its buffer. Not ABORTED, which HTTP maps to 409 Conflict.
     kind = Kind.RESOURCE_EXHAUSTED
     reason = "READER_TOO_SLOW"
 
@@ -86,7 +86,7 @@ class TooSlow(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """A dependency cannot be reached or the service is stopping; a retry after `retry_seconds` may succeed."""
+    """A dependency is unreachable or the service is stopping; a retry after `retry_seconds` may succeed."""
 
     kind = Kind.UNAVAILABLE
 

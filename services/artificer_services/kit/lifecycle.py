@@ -1,6 +1,6 @@
-"""What every service is to the process that runs it: registered, started, asked whether it is ready, stopped.
+"""The interface of every service to the process that runs it: register, start, report readiness, stop.
 
-Knows no service and no gateway; `composition` puts several behind one.
+Knows no service and no gateway; `composition` puts several services behind one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 
 class Service(ABC):
-    """A servicer and everything behind it. Making one is cheap: nothing runs, and nothing is opened, before `start`."""
+    """A servicer and everything behind it. Runs and opens nothing before `start`."""
 
     name: ClassVar[str]
     """The name in /readyz and in settings, such as `chat`."""
@@ -30,37 +30,37 @@ class Service(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Begin to work. Raises where the service cannot; `stop` is called even then."""
+        """Start the service. Raises if it cannot start; `stop` is called even then."""
 
     @abstractmethod
     async def stop(self) -> None:
-        """Finish what was accepted, then close everything."""
+        """Finish accepted work, then close everything."""
 
     @abstractmethod
     async def ready(self) -> bool:
-        """Whether calls can be served now."""
+        """Whether the service can serve calls now."""
 
     def begin_shutdown(self) -> None:
-        """End live streams with UNAVAILABLE, since they would keep a stop waiting; other calls go on."""
+        """End live streams with UNAVAILABLE, since they would block a graceful stop; other calls continue."""
         return
 
     def add_page(self, app: FastAPI) -> None:
-        """Serve the service's page, where it has one."""
+        """Serve the service's page, if it has one."""
         return
 
     @property
     def collectors(self) -> Sequence[Collector]:
-        """Metrics of the service's own, for prometheus-client."""
+        """The service's own metrics, as prometheus-client collectors."""
         return ()
 
     @property
     def body_limits(self) -> Mapping[str, int]:
-        """The request sizes in bytes that methods need above the gateway's limit, by path."""
+        """The body limits, in bytes by method path, of methods that need more than the gateway's limit."""
         return {}
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """The service's life as an async context manager, as `Gateway` takes it."""
+        """Start the service on entry and stop it on exit, as a `Gateway` lifespan."""
         try:
             await self.start()
             yield

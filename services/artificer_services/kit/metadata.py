@@ -1,4 +1,4 @@
-"""Metadata of a call that servicers read and send, and the names of it that the gateway gives a meaning to.
+"""Reads and makes call metadata, and names the keys to which the gateway gives a meaning.
 
 Knows no service.
 """
@@ -11,12 +11,12 @@ import grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-LAST_EVENT_ID = "last-event-id"  # sent by a browser's EventSource that reconnects (HTML Living Standard, 9.2)
+LAST_EVENT_ID = "last-event-id"  # sent by a reconnecting EventSource (HTML Living Standard, 9.2)
 IDEMPOTENCY_KEY = "idempotency-key"
 
 
 def sse_id_field(name: str) -> tuple[tuple[str, str]]:
-    """Return initial metadata that makes the field `name` of each message its event's id, for Server-Sent Events."""
+    """Return initial metadata that makes field `name` of each message the id of its Server-Sent Event."""
     return (("x-sse-id-field", name),)
 
 

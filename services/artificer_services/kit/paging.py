@@ -1,6 +1,6 @@
-"""Pages of a list: their sizes, and tokens that are opaque to clients and good only for the list they came from.
+"""Page sizes and page tokens (AIP-158). A token is opaque to clients and valid only for the list it came from.
 
-Pure; knows neither store nor protos (AIP-158).
+Pure; knows neither stores nor protos.
 """
 
 from __future__ import annotations
@@ -11,49 +11,49 @@ import hashlib
 
 from .errors import Fault, Invalid
 
-LARGEST_PAGE = 1000  # AIP-158: a larger size is reduced to this, not refused
+LARGEST_PAGE = 1000  # a larger size is reduced to this, not refused (AIP-158)
 
-_SUM = 6  # bytes; a token is no secret, it only has to notice a list that is not its own
+_CHECKSUM_BYTES = 6  # a token is no secret; the checksum only detects use with another list
 
 
 def size_faults(size: int) -> list[Fault]:
-    """Return what is wrong with a request's `page_size`."""
+    """Return the faults of a request's `page_size`."""
     return [Fault("page_size", f"must not be negative, but is {size}")] if size < 0 else []
 
 
 def page_size(size: int, default: int) -> int:
-    """Return how many entries a page has; 0 stands for the default."""
+    """Return the number of entries of a page; size 0 means the default."""
     return min(size or default, LARGEST_PAGE)
 
 
-def token_of(place: str, *asked: str) -> str:
-    """Return the token of the page that begins after `place`, which is alphanumeric, of the list that was asked for."""
-    return base64.urlsafe_b64encode(_sum(asked) + place.encode()).rstrip(b"=").decode()
+def token_of(place: str, *scope: str) -> str:
+    """Return the token of the page after `place`, an alphanumeric position in the list that `scope` identifies."""
+    return base64.urlsafe_b64encode(_checksum(scope) + place.encode()).rstrip(b"=").decode()
 
 
-def place_of(token: str, *asked: str) -> str:
-    """Return the place that a token stands for. Raises Invalid for a token of another list or no token at all."""
+def place_of(token: str, *scope: str) -> str:
+    """Return the position of a token. Raises Invalid if it is malformed or belongs to another list."""
     try:
         data = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        place = data[_SUM:].decode("ascii")
+        place = data[_CHECKSUM_BYTES:].decode("ascii")
     except (binascii.Error, ValueError):
         data, place = b"", ""
-    if not place.isalnum() or data[:_SUM] != _sum(asked):
-        raise _not_a_token()
+    if not place.isalnum() or data[:_CHECKSUM_BYTES] != _checksum(scope):
+        raise _invalid_token()
     return place
 
 
-def number_of(token: str, *asked: str) -> int:
-    """Return the place of a token as a number of at most 63 bits. Raises Invalid as `place_of` does."""
-    place = place_of(token, *asked)
+def number_of(token: str, *scope: str) -> int:
+    """Return the position of a token as a number of at most 63 bits. Raises Invalid as `place_of` does."""
+    place = place_of(token, *scope)
     if not (place.isdigit() and len(place) < len(str(2**63))):
-        raise _not_a_token()
+        raise _invalid_token()
     return int(place)
 
 
-def _not_a_token() -> Invalid:
-    return Invalid(Fault("page_token", "must be the next_page_token of an answer to the same request"))
+def _invalid_token() -> Invalid:
+    return Invalid(Fault("page_token", "must be the next_page_token of a response to the same request"))
 
 
-def _sum(asked: tuple[str, ...]) -> bytes:
-    return hashlib.sha256("\0".join(asked).encode()).digest()[:_SUM]
+def _checksum(scope: tuple[str, ...]) -> bytes:
+    return hashlib.sha256("\0".join(scope).encode()).digest()[:_CHECKSUM_BYTES]

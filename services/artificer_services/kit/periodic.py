@@ -1,4 +1,4 @@
-"""Work that a service repeats beside its calls. Knows how often, and not what."""
+"""Repeats background work at an interval. Knows nothing of the work itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _log = logging.getLogger(__name__)
 
 
 class Periodic:
-    """Calls `work` every `seconds`, from `start` to `stop`. An error is logged, and the next call comes in its time.
+    """Calls `work` every `seconds` from `start` to `stop`. Errors are logged and do not end the repetition.
 
-    With `rest` it waits at least that many times as long as the last call took: slow work must not fill a database.
+    With `rest` it waits at least `rest` times the duration of the last call, so that slow work cannot saturate a
+    database.
     """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]], seconds: float, *, rest: float = 0.0) -> None:
@@ -24,15 +25,15 @@ class Periodic:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, with a first call at once."""
+        """Start, with a first call at once."""
         self._task = asyncio.create_task(self._repeat(), name=self._name)
 
     def poke(self) -> None:
-        """Make the next call as soon as the one that runs has ended."""
+        """Make the next call at once, or as soon as the current one has ended."""
         self._poked.set()
 
     async def stop(self) -> None:
-        """End; a call that runs is cancelled."""
+        """Stop and cancel a running call."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -52,5 +53,5 @@ class Periodic:
             await self._work()
         except ServiceError as error:
             _log.warning("%s: %s", self._name, error.message)
-        except Exception:  # one failure must not end it: without a sweep, say, no lease would ever expire
+        except Exception:  # a single failure must not end it: without the sweep, for one, no lease would ever expire
             _log.exception("%s failed", self._name)

@@ -1,6 +1,6 @@
-"""Worker processes: whether a process exists, and one that ends with the server that started it.
+"""Helpers for worker processes: checks whether a process exists, and ties its life to its server's.
 
-Knows no service. Imports the standard library only: workers begin with it.
+Knows no service. Imports only the standard library, since workers start with it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def exists(pid: int) -> bool:
 
 
 def die_with_the_server(life_fd: int) -> None:
-    """Have the kernel end this process's group when the other end of `life_fd` closes.
+    """Make the kernel end this process's group when the other end of `life_fd` closes.
 
-    A thread that waits for the end would not run while a C library holds the interpreter; SIGIO's default action, to
-    terminate, needs none. PR_SET_PDEATHSIG would also fire when only the thread that started this process ends.
+    A waiting thread would not run while a C library holds the interpreter lock; the default action of SIGIO, which
+    terminates the process, needs no thread. PR_SET_PDEATHSIG would also fire when only the starting thread ends.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())

@@ -1,6 +1,6 @@
-"""A service's own settings: read from the gateway's, and the checks that all services make.
+"""Reads a service's settings from the gateway's, and has the checks that all services share.
 
-Knows no service. Costs a worker process no import beyond the standard library.
+Knows no service. Importing it costs a worker process only the standard library.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MIB = 1024 * KIB
 
 
 def service_settings(settings: Settings, name: str, kind: type[S]) -> S:
-    """Return the settings of the service `name`. Raises `SettingError`, which names every wrong or unknown one."""
+    """Return the settings of service `name`. Raises `SettingError` with every invalid or unknown setting."""
     return read_table(settings.services.get(name, {}), f"services.{name}", kind)
 
 
 def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
-    """Make a dataclass of settings from the table at `place`. Raises `SettingError` as above."""
+    """Return the dataclass of settings in the table at `place`. Raises `SettingError` as `service_settings` does."""
     from pydantic import TypeAdapter, ValidationError
 
     from diptych.settings.errors import Fault, SettingError, unknown
@@ -35,16 +35,16 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
     if strange := sorted(values.keys() - set(known)):
         raise SettingError(*(unknown(f"{place}.{one}", known) for one in strange))
     try:
-        # Environment variables are text; the adapter makes numbers of them.
+        # Environment variables are text; the adapter converts them.
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
-        # Never `str(error)`: it repeats the values, and keys are among them.
+        # Not `str(error)`: it repeats the values, which may be secrets.
         faults = [Fault(".".join((place, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
         raise SettingError(*faults) from None
 
 
 def check_names(settings: Settings, names: Collection[str]) -> None:
-    """Raise `SettingError` for the table of a service that is not one of `names`."""
+    """Raise `SettingError` for settings of a service that is not one of `names`."""
     from diptych.settings.errors import SettingError, unknown
 
     if strange := sorted(settings.services.keys() - set(names)):
@@ -52,29 +52,29 @@ def check_names(settings: Settings, names: Collection[str]) -> None:
 
 
 def check_positive(settings: object, *names: str) -> None:
-    """Raise ValueError for the first of these settings that is not above 0."""
+    """Raise ValueError for the first of these settings that is not positive."""
     for name in names:
         if getattr(settings, name) <= 0:
             raise ValueError(f"{name} must be positive, not {getattr(settings, name)}")
 
 
 def check_not_negative(settings: object, *names: str) -> None:
-    """Raise ValueError for the first of these settings that is below 0."""
+    """Raise ValueError for the first of these settings that is negative."""
     for name in names:
         if getattr(settings, name) < 0:
             raise ValueError(f"{name} must not be negative, but is {getattr(settings, name)}")
 
 
 def check_choice(settings: object, name: str, *choices: str) -> None:
-    """Raise ValueError for a setting that is none of the choices."""
+    """Raise ValueError for a setting that is not one of the choices."""
     if getattr(settings, name) not in choices:
         listed = ", ".join(choices[:-1]) + f" or {choices[-1]}"
         raise ValueError(f"{name} must be {listed}, not {getattr(settings, name)!r}")
 
 
 def check_database(database_url: str, data_dir: str) -> None:
-    """Raise ValueError unless the two settings name a PostgreSQL, or a folder for SQLite's file."""
+    """Raise ValueError unless the settings name a PostgreSQL database or a folder for SQLite."""
     if database_url and not database_url.startswith(("postgresql://", "postgres://")):
         raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
     if not database_url and not data_dir:
-        raise ValueError("data_dir must name a folder where there is no database_url")
+        raise ValueError("data_dir must name a folder unless database_url is set")

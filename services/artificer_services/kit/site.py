@@ -1,7 +1,6 @@
-"""The page of a service: static files, and headers under which a browser runs nothing but them.
+"""Serves a service's page: static files, with headers under which a browser runs no other code.
 
-Knows no service; each has its files in a folder of its own. `page/access.js` is what all pages share: how the visitor
-gives credentials.
+Knows no service. All pages share `page/access.js`, which asks the visitor for credentials.
 """
 
 from __future__ import annotations
@@ -13,24 +12,24 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
 _HEADERS = {
-    # 'self' covers a WebSocket to the same host (CSP level 3). Nothing inline runs, and no other page frames this one.
+    # 'self' covers a WebSocket to the same host (CSP level 3). Inline code and framing by other pages are blocked.
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",  # a new version of the service is a new version of the page
+    "cache-control": "no-cache",  # browsers revalidate, so that an upgrade reaches them
 }
-_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # the machine's own table may differ
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # not by `mimetypes`, which depends on the machine
 _SHARED = Path(__file__).with_name("page") / "access.js"
 
 
 def add_page(app: FastAPI, path: str, index: Path) -> None:
-    """Serve `index` at `path`, and the scripts and styles beside it at `path`/assets.
+    """Serve `index` at `path`, and the scripts and styles in its folder at `path`/assets.
 
-    Pages hold no data and need no credentials; their calls do. A route a file, since every request would be matched
-    against a mount.
+    Pages hold no data and need no credentials; their calls do. Each file has its own route, since every request of the
+    gateway would be matched against a mount.
     """
     app.add_route(path, _file(index, "text/html"), include_in_schema=False)
     for file in (_SHARED, *sorted(index.parent.iterdir())):

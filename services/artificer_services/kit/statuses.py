@@ -1,6 +1,6 @@
-"""Errors as gRPC statuses with the details that clients act on (AIP-193).
+"""Turns service errors into gRPC statuses, with the details that clients act on (AIP-193).
 
-The one place that knows both. Knows no service's errors beyond what every `ServiceError` has.
+The only module that knows both. Knows no service's own errors.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Statuses:
-    """Makes the statuses of one service. `domain` is its ErrorInfo's.
+    """Makes the statuses of one service, whose ErrorInfo has the domain `domain`.
 
-    `refused` is the reason of errors that have none of their own, where a call adds facts about them: AIP-193 has no
-    metadata without a reason.
+    `refused` is the ErrorInfo reason of errors without one, if a call adds facts to them: AIP-193 requires a reason.
     """
 
     def __init__(self, domain: str, refused: str = "") -> None:
         self._domain, self._refused = domain, refused
 
     def status_of(self, error: ServiceError, prefix: str = "", **facts: str) -> status_pb2.Status:
-        """Return the status of an error; `prefix` begins its message, `facts` go into its ErrorInfo."""
+        """Return the status of an error, with `prefix` before its message and `facts` in its ErrorInfo."""
         status = status_pb2.Status(code=grpc.StatusCode[error.kind.name].value[0], message=prefix + error.message)
         for detail in self._details(error, facts):
             status.details.add().Pack(detail)
@@ -39,7 +38,7 @@ class Statuses:
         await context.abort_with_status(rpc_status.to_status(self.status_of(error, prefix, **facts)))
 
     def abort_on_error(self, context: Context) -> _AbortOnError:
-        """Return a block that ends the call with the status of the `ServiceError` that leaves it."""
+        """Return a context manager that ends the call with the status of a `ServiceError` raised within it."""
         return _AbortOnError(self, context)
 
     def _details(self, error: ServiceError, facts: dict[str, str]) -> list[message.Message]:
@@ -57,7 +56,7 @@ class Statuses:
 
 
 class _AbortOnError:
-    """A class and not a generator: it is entered once a call, and a streaming call yields within it."""
+    """A class, not a generator: it is entered in every call and costs less, and a streaming call yields within it."""
 
     __slots__ = ("_context", "_statuses")
 

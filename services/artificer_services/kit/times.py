@@ -1,6 +1,6 @@
-"""Times as databases keep them here: whole microseconds since 1970, UTC.
+"""Converts times to and from the databases' form: whole microseconds since 1970, UTC.
 
-SQLite has no type for a time, and a float loses microseconds.
+SQLite has no time type, and a float would lose microseconds.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the time of so many microseconds since 1970."""
+    """Return the time `micros` microseconds after the start of 1970."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
 def to_micros(time: datetime) -> int:
-    """Return the microseconds since 1970."""
+    """Return the microseconds from the start of 1970 to `time`."""
     return (time - _EPOCH) // timedelta(microseconds=1)

@@ -1,4 +1,4 @@
 """artificer.ocr.v1: the text of images and PDF documents.
 
-`build` makes the servicer from its settings; every other room is private to this folder.
+`build` makes the servicer from its settings; every other module is private to this package.
 """

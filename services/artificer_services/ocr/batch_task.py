@@ -1,7 +1,7 @@
-"""ocr.extract, the task type of batch jobs that reads documents. An entry point leads here.
+"""ocr.extract, the task type of batch jobs that reads documents; an entry point names this module.
 
-Knows the service that runs jobs by the shape of things only: services never import one another. Imports what reads
-when the first document comes.
+Knows the batch service only through Protocols, since services never import one another. Imports the OCR libraries
+when the first document arrives.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _log = logging.getLogger(__name__)
 
 _NAME = "ocr.extract"
 _PLACE = "services.batch.tasks.ocr.extract"
-_DPI = range(50, 1201)  # of images; a PDF document's limit is found when it is read
-_LOOK_SECONDS = 0.1  # how often it is looked whether the job was cancelled
+_DPI = range(50, 1201)  # of images; the limit of PDF documents is checked when one is read
+_POLL_SECONDS = 0.1  # between checks whether the job was cancelled
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong)  # trying again changes nothing
+_FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong)  # a retry cannot succeed
 
 
 class _Phase(Protocol):
@@ -57,7 +57,7 @@ class _Work(Protocol):
 
 
 class NotRead(Exception):
-    """A document could not be read. `final` tells that it never can be; `message` is for the job's owner."""
+    """A document could not be read, and never can be if `final`; `message` is for the job's owner."""
 
     def __init__(self, message: str, *, final: bool, cost: float = 0.0) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class NotRead(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
-    """What a document says; `score` is how sure the engine is of it, 0..1."""
+    """The text of a document; `score` is the engine's confidence, 0..1."""
 
     text: str
     score: float
@@ -74,13 +74,13 @@ class Extract:
 
 
 class OcrTask:
-    """The task type ocr.extract: a reader of its own, with one process of Tesseract, in the thread that runs items."""
+    """The task type ocr.extract, which reads with its own worker process, in the thread that runs items."""
 
     name = _NAME
     description = (
-        "Reads PDF documents and images: a path, a data URI, or blob: and an id. Pages are parted by form feeds."
+        "Reads PDF documents and images, given as a path, a data URI, or blob: and an id. Form feeds separate pages."
         " Parameters: languages, dpi, force, min_text_threshold, keep_invisible_text, password (an item's metadata may"
-        " have a password of its own). The score is the mean confidence."
+        " override the password). The score is the mean confidence."
     )
     scored = True
     takes = "document"
@@ -92,11 +92,11 @@ class OcrTask:
         self._service: OcrService | None = None
 
     def check(self, phase: _Phase) -> list[tuple[str, str]]:
-        found = [("use_rag", "ocr.extract looks for no passages")] if phase.use_rag else []
+        found = [("use_rag", "ocr.extract does not retrieve passages")] if phase.use_rag else []
         for name, value in phase.parameters.items():
             kind = _KINDS.get(name)
             if kind is None:
-                text = f"ocr.extract has no such parameter; it has: {', '.join(_KINDS)}"
+                text = f"ocr.extract has no such parameter; expected one of {', '.join(_KINDS)}"
                 found.append((f"parameters.{name}", text))
                 continue
             try:
@@ -112,12 +112,12 @@ class OcrTask:
             return self._in_loop(self._read_unless_cancelled(data, content_type, work))
         except OcrError as error:
             if isinstance(error, Unexpected):
-                _log.error("reading failed unexpectedly: %s", error.message)
-                raise NotRead("reading the document failed unexpectedly", final=False) from error
+                _log.error("internal error while reading a document: %s", error.message)
+                raise NotRead("internal error while reading the document", final=False) from error
             raise NotRead(error.message, final=isinstance(error, _FINAL)) from error
 
     def close(self) -> None:
-        """End the process that reads, and the loop."""
+        """End the worker process and close the event loop."""
         loop, self._loop = self._loop, None
         if loop is None:
             return
@@ -129,7 +129,7 @@ class OcrTask:
             loop.close()
 
     def _in_loop(self, work: Coroutine[Any, Any, Extract]) -> Extract:
-        # The loop stands still between items. What its process does meanwhile, such as ending, is noticed by the next.
+        # The loop does not run between items; the next one notices if the worker process has ended meanwhile.
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         return self._loop.run_until_complete(work)
@@ -138,7 +138,7 @@ class OcrTask:
         reading = asyncio.ensure_future(self._read(data, content_type, work))
         try:
             while not work.cancelled.is_set():
-                done, _ = await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
+                done, _ = await asyncio.wait({reading}, timeout=_POLL_SECONDS)
                 if done:
                     return reading.result()
         finally:
@@ -154,7 +154,7 @@ class OcrTask:
 
         if not sniff.media_type(data).startswith("image/"):
             return await self._read_pdf(service, data, choices, work)
-        # Whoever wrote the data URI or sent the blob need not have known; the bytes tell.
+        # Without the media type of the data URI or blob, which may be wrong; the type is detected from the bytes.
         image = await service.reader.image(data, "", choices)
         frames = image.text.count("\f") + 1
         return Extract(text=_clean(image.text), score=image.confidence, cost=frames * self._settings.cost_per_page)
@@ -170,9 +170,9 @@ class OcrTask:
                 texts.append((page.text, page.confidence or 0.0))
                 read += page.decision.method is Method.OCR
         work.log(logging.INFO, f"{len(texts)} pages, {read} of them by OCR")
-        # Pages without a word have no weight; a document of them alone is as sure as its least sure page.
-        said = any(text.split() for text, _ in texts)
-        score = weigh(texts) if said else min((confidence for _, confidence in texts), default=0.0)
+        # Pages without words have no weight; if all are such, the score is the lowest confidence of any page.
+        has_words = any(text.split() for text, _ in texts)
+        score = weigh(texts) if has_words else min((confidence for _, confidence in texts), default=0.0)
         text = "\f".join(text for text, _ in texts)
         return Extract(text=_clean(text), score=score, cost=read * self._settings.cost_per_page)
 
@@ -249,16 +249,16 @@ _KINDS: dict[str, Any] = {
 
 
 def _clean(text: str) -> str:
-    """A NUL character is no text to a database, and a text layer may have one."""
+    """Remove NUL characters, which text layers may contain and PostgreSQL refuses."""
     return text.replace("\0", "")
 
 
 def create(tasks: Mapping[str, Any]) -> OcrTask:
-    """Make ocr.extract from its table of the tasks' settings. Raises ValueError for settings that make no sense."""
+    """Return the ocr.extract task with its settings from `services.batch.tasks`. Raises ValueError for invalid ones."""
     from .settings import OcrSettings
 
-    values: dict[str, Any] = {"workers": 1}  # as many documents at once as there are workers of the job
-    # By its name; as TOML has it where the name is not quoted; and as the environment does, whose names have no dots.
+    values: dict[str, Any] = {"workers": 1}  # each of the job's workers reads one document at a time
+    # The table may be named ocr.extract without quotes in TOML, "ocr.extract" with them, or OCR_EXTRACT in a variable.
     for found in (tasks.get("ocr", {}).get("extract", {}), tasks.get(_NAME, {}), tasks.get("ocr_extract", {})):
         values |= found
     return OcrTask(read_table(values, _PLACE, OcrSettings))

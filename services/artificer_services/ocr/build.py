@@ -1,6 +1,6 @@
-"""Makes the OCR service from its settings: the servicer, its workers' life, its readiness.
+"""Makes the OCR service from its settings: its servicer, lifecycle and readiness.
 
-The only room that a composition root needs.
+The only module that a composition root imports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 
 from ..kit.lifecycle import Service
-from .engine import Reader
+from .engine import DocumentReader
 from .errors import Unavailable
 from .languages import find_languages
 from .libraries import ocr_engine_name
@@ -21,8 +21,8 @@ from .pool import WorkerPool
 from .servicer import OCRServicer
 from .settings import OcrSettings
 
-# Base64 makes a document a third larger, and the other fields need room too.
-_BASE64_AND_ROOM = 1.5
+# Base64 makes a document a third larger, and the other fields need space too.
+_BASE64_FACTOR = 1.5
 _METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "CheckPDFNeedsOCR")
 
 
@@ -33,14 +33,14 @@ class OcrService(Service):
     grpc_name = "artificer.ocr.v1.OCRService"
 
     def __init__(self, settings: OcrSettings | None = None) -> None:
-        """Raises ValueError where a default language is not installed."""
+        """Raises ValueError if a default language is not installed."""
         self.settings = settings = settings or OcrSettings()
         languages = find_languages(settings.tessdata_dirs)
         provider = ocr_engine_name(settings.ocr_engine)
         try:
             folder, defaults = languages.choose(settings.languages)
         except Exception as error:
-            raise ValueError(f"the OCR service's default languages: {error}") from error
+            raise ValueError(f"services.ocr.languages: {error}") from error
         setup = {
             "pdf_engine": settings.pdf_engine,
             "ocr_engine": provider,
@@ -61,7 +61,7 @@ class OcrService(Service):
             start_timeout=settings.start_timeout,
             tasks=settings.worker_pages,
         )
-        self.reader = Reader(self.pool, settings, languages, provider)
+        self.reader = DocumentReader(self.pool, settings, languages, provider)
         self.servicer = OCRServicer(self.reader, cost_per_page=settings.cost_per_page)
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -69,22 +69,22 @@ class OcrService(Service):
         ocr_service_pb2_grpc.add_OCRServiceServicer_to_server(self.servicer, server)
 
     async def start(self) -> None:
-        """Start the worker processes; return when the first is ready. Raises Unavailable when none can be started."""
+        """Start the worker processes and wait until the first is ready. Raises Unavailable if none can be started."""
         await self.pool.start()
 
     async def stop(self) -> None:
-        """End the worker processes; calls that still run fail with UNAVAILABLE."""
+        """End the worker processes; running calls fail with UNAVAILABLE."""
         await self.pool.stop()
 
     @property
     def body_limits(self) -> Mapping[str, int]:
-        """The size of the largest document, as base64 in JSON."""
-        limit = int(self.settings.max_document_bytes * _BASE64_AND_ROOM)
+        """The body size of the largest document as base64 in JSON."""
+        limit = int(self.settings.max_document_bytes * _BASE64_FACTOR)
         return {f"/{self.grpc_name}/{name}": limit for name in _METHODS}
 
     @property
     def collectors(self) -> Sequence[PoolMetrics]:
-        """The worker processes as metrics."""
+        """The metrics of the worker processes."""
         return [PoolMetrics(self.pool)]
 
     async def ready(self) -> bool:
@@ -97,7 +97,7 @@ class OcrService(Service):
 
 
 def build(settings: OcrSettings | None = None) -> OcrService:
-    """Make the OCR service. Raises ValueError for settings that cannot work."""
+    """Return the OCR service. Raises ValueError for invalid settings."""
     return OcrService(settings)
 
 

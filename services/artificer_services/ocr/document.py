@@ -1,6 +1,6 @@
-"""A client's document in memory that worker processes can open: written once, copied to none.
+"""A client's document in a memory file that worker processes open without copying it.
 
-A memory file has no name, so nothing is left behind however the server ends.
+A memory file has no name, so nothing is left behind even if the server is killed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import os
 import tempfile
 
 _numbers = itertools.count(1)
-_QUICK = 1 << 20  # bytes that are written faster than a thread is started
+_QUICK = 1 << 20  # bytes; writing fewer takes less time than starting a thread
 
 
 class Document:
-    """A document's descriptor and its number. Close it when no task needs it any more."""
+    """A document's file descriptor and number. Close it once no task needs it."""
 
     __slots__ = ("fd", "number")
 
@@ -25,13 +25,13 @@ class Document:
 
     @classmethod
     async def store(cls, data: bytes) -> Document:
-        """Write `data` where workers can open it."""
+        """Write `data` to a memory file that workers can open."""
         document = cls(_memory_file())
         try:
             if len(data) <= _QUICK:
                 _write(document.fd, data)
             else:
-                # Shielded: a thread cannot be stopped, and must not write into a descriptor that was closed.
+                # Shielded, since a thread cannot be cancelled and must not write to a closed descriptor.
                 writing = asyncio.ensure_future(asyncio.to_thread(_write, document.fd, data))
                 try:
                     await asyncio.shield(writing)
@@ -56,5 +56,5 @@ def _write(fd: int, data: bytes) -> None:
 def _memory_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("diptych-ocr", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:  # nameless too, but on a disk
+    with tempfile.TemporaryFile() as file:  # also nameless, but on disk
         return os.dup(file.fileno())

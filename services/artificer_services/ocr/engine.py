@@ -1,7 +1,6 @@
-"""The work: the text of documents and images, by whichever way suits each page.
+"""Reads the text of documents and images, choosing the method for each page.
 
-Plain Python for the servicer and for anyone else; no proto, no gRPC. Everything that parses a client's bytes happens
-in the pool's processes.
+Plain Python without protos or gRPC. Clients' bytes are only parsed in the pool's worker processes.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from .document import Document
 from .languages import Languages
 from .order import in_order
 from .pool import WorkerPool
-from .routing import DEFAULT_THRESHOLD, Decision, Method, Sight, decide
+from .routing import DEFAULT_THRESHOLD, Decision, Method, PageContent, decide
 from .settings import OcrSettings
 
 T = TypeVar("T")
 
 _PDF_DPI = range(50, 601)
 _IMAGE_DPI = range(50, 1201)
-_MAX_PASSWORD = 1024  # characters; the format knows 127 bytes
-_FIRST_BATCH, _BATCH = 4, 32  # pages looked at in one go: few at first, so that reading starts
+_MAX_PASSWORD = 1024  # characters; PDF passwords have at most 127 bytes (ISO 32000-2, 7.6.4)
+_FIRST_BATCH, _BATCH = 4, 32  # pages per inspection task; the first is small, so that reading starts early
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a client may choose; None stands for the server's default."""
+    """The options of a request; None means the server's default."""
 
     languages: tuple[str, ...] = ()
     dpi: int | None = None
@@ -41,7 +40,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page, read or only looked at. `number` counts from 1; `confidence` is 0..1, None where it was not read."""
+    """One page, read or only inspected. `number` counts from 1; `confidence` is 0..1, or None if it was not read."""
 
     number: int
     of: int
@@ -49,20 +48,20 @@ class Page:
     confidence: float | None
     decision: Decision
     text_length: int  # visible characters of its own text layer
-    invisible: bool  # whether an earlier OCR run left its text on it
+    invisible: bool  # whether it has the invisible text of an earlier OCR run
 
 
 @dataclass(frozen=True, slots=True)
 class ImageText:
-    """The text of an image, its frames separated by form feeds, with a confidence of 0..1."""
+    """The text of an image, with form feeds between frames and a confidence of 0..1."""
 
     text: str
     confidence: float
     model: str
 
 
-class Reader:
-    """Reads documents with a pool of workers. Every method raises OcrError, and stops its work when cancelled."""
+class DocumentReader:
+    """Reads documents with a pool of workers. Every method raises OcrError and stops its work when cancelled."""
 
     def __init__(self, pool: WorkerPool, settings: OcrSettings, languages: Languages, provider: str) -> None:
         self.provider = provider
@@ -72,9 +71,9 @@ class Reader:
         self._admitted = 0
 
     async def pages(self, data: bytes, choices: Choices) -> AsyncGenerator[Page, None]:
-        """Read a PDF document: its pages in order, each as soon as it and those before it are done.
+        """Yield the pages of a PDF document in order, each as soon as it and all pages before it are read.
 
-        Reads ahead of whoever takes the pages by a bounded number.
+        Reads a limited number of pages ahead of the consumer.
         """
         folder, languages = self._check_pdf(data, choices)
         reading = {"do": "read_page", "folder": folder, "languages": languages, "dpi": choices.dpi}
@@ -102,7 +101,7 @@ class Reader:
                         yield page
 
     async def look(self, data: bytes, choices: Choices) -> list[Page]:
-        """See how each page of a PDF document would be read. Each page is looked at once; OCR never runs."""
+        """Return how each page of a PDF document would be read. Inspects each page once and never runs OCR."""
         self._check_pdf(data, choices)
         with self._admit():
             async with (
@@ -112,7 +111,7 @@ class Reader:
                 return [page async for batch in batches for page in batch]
 
     async def image(self, data: bytes, content_type: str, choices: Choices) -> ImageText:
-        """Read an image. `content_type` may be empty."""
+        """Read an image; `content_type` may be empty."""
         sniff.check_image(data, content_type, self._settings.max_document_bytes)
         _check_dpi(choices.dpi, _IMAGE_DPI)
         folder, languages = self._choose(choices)
@@ -134,20 +133,20 @@ class Reader:
         )
 
     async def _look(self, document: Document, choices: Choices, *, text: bool) -> AsyncGenerator[list[Page], None]:
-        """Look at all pages, in batches: a small one first, so that reading starts, then on all workers at once."""
+        """Inspect all pages in batches: a small one first, so that reading starts early, then several in parallel."""
 
         async def look(span: range) -> list[Page]:
             pages: list[Page] = []
-            while len(pages) < len(span):  # a worker gives a batch back early when it takes long
+            while len(pages) < len(span):  # a worker returns early from a slow batch
                 rest = span[len(pages) :]
                 task = {"do": "look", "first": rest[0], "count": len(rest), "text": text, "password": choices.password}
                 answer = await self._pool.run(document, task, f"page {rest[0] + 1}")
-                if not answer["sights"]:
-                    raise errors.Unexpected(f"a worker saw nothing from page {rest[0] + 1} on")
+                if not answer["contents"]:
+                    raise errors.Unexpected(f"a worker returned no pages from page {rest[0] + 1} on")
                 total = _count(answer)
                 span = span[: total - span[0]]
-                for number, fields in enumerate(answer["sights"], rest[0] + 1):
-                    pages.append(self._decide(number, total, Sight(**fields), choices, read=text))
+                for number, fields in enumerate(answer["contents"], rest[0] + 1):
+                    pages.append(self._decide(number, total, PageContent(**fields), choices, read=text))
             return pages
 
         first = await look(range(_FIRST_BATCH))
@@ -158,21 +157,23 @@ class Reader:
             async for batch in batches:
                 yield batch
 
-    def _decide(self, number: int, total: int, sight: Sight, choices: Choices, *, read: bool) -> Page:
+    def _decide(self, number: int, total: int, content: PageContent, choices: Choices, *, read: bool) -> Page:
         threshold = DEFAULT_THRESHOLD if choices.threshold is None else choices.threshold
-        decision = decide(sight, threshold=threshold, force=choices.force, keep=choices.keep_invisible)
-        if decision.method is Method.OCR and sight.image_pixels > self._settings.max_page_pixels:
+        decision = decide(content, threshold=threshold, force=choices.force, keep=choices.keep_invisible)
+        if decision.method is Method.OCR and content.image_pixels > self._settings.max_page_pixels:
             limit = f"{self._settings.max_page_pixels:,}"
-            raise errors.TooLarge(f"a picture on page {number} has over {limit} pixels", "data")
-        return _page(number, total, sight, decision, read=read)
+            raise errors.TooLarge(f"a picture on page {number} has more than {limit} pixels, the limit", "data")
+        return _page(number, total, content, decision, read=read)
 
     def _check_pdf(self, data: bytes, choices: Choices) -> tuple[str, str]:
         sniff.check_pdf(data, self._settings.max_document_bytes)
         _check_dpi(choices.dpi, _PDF_DPI)
         if choices.threshold is not None and choices.threshold < 0:
-            raise errors.BadChoice(f"the threshold must not be negative: {choices.threshold}", "min_text_threshold")
+            raise errors.BadChoice(
+                f"the threshold must not be negative, but is {choices.threshold}", "min_text_threshold"
+            )
         if choices.password and len(choices.password) > _MAX_PASSWORD:
-            raise errors.PasswordWrong("the password is longer than any password of a PDF document", "password")
+            raise errors.PasswordWrong("the password is longer than PDF allows", "password")
         return self._choose(choices)
 
     def _choose(self, choices: Choices) -> tuple[str, str]:
@@ -184,7 +185,7 @@ class Reader:
     @contextmanager
     def _admit(self) -> Iterator[None]:
         if self._admitted >= self._settings.max_requests:
-            raise errors.Busy(f"{self._admitted} documents are being read; the server admits no more, try again later")
+            raise errors.Busy(f"the server is busy with {self._admitted} documents; try again later")
         self._admitted += 1
         try:
             yield
@@ -203,7 +204,7 @@ class Reader:
 
 
 def weigh(readings: list[tuple[str, float]]) -> float:
-    """The mean confidence of texts, weighted by their length; 0 where there is no text."""
+    """Return the mean confidence of texts, weighted by their word counts; 0 if there are no words."""
     weights = [len(text.split()) for text, _ in readings]
     total = sum(weights)
     if not total:
@@ -212,15 +213,15 @@ def weigh(readings: list[tuple[str, float]]) -> float:
     return round(mean, 4)
 
 
-def _page(number: int, total: int, sight: Sight, decision: Decision, *, read: bool) -> Page:
+def _page(number: int, total: int, content: PageContent, decision: Decision, *, read: bool) -> Page:
     return Page(
         number=number,
         of=total,
-        text=sight.text.strip() if decision.method is Method.DIRECT else "",
+        text=content.text.strip() if decision.method is Method.DIRECT else "",
         confidence=1.0 if read and decision.method is Method.DIRECT else None,
         decision=decision,
-        text_length=sight.chars,
-        invisible=sight.invisible > 0,
+        text_length=content.chars,
+        invisible=content.invisible > 0,
     )
 
 

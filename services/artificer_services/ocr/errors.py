@@ -1,6 +1,6 @@
 """The errors of reading documents, named by whose fault they are.
 
-Owns the error values and their form between processes. Knows neither gRPC nor protos.
+Owns the errors and their serialization between processes. Knows neither gRPC nor protos.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class OcrError(ServiceError):
-    """Reading failed. `field` is the input at fault, if any; `data` stands for the document itself."""
+    """Reading failed. `field` is the invalid input, if any; `data` means the document itself."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message, faults=(Fault(field, message),) if field else ())
@@ -23,7 +23,7 @@ class OcrError(ServiceError):
 
 
 class BadDocument(OcrError):
-    """The client's file is empty, broken or of another type."""
+    """The client's file is empty, damaged or of an unsupported type."""
 
     kind = Kind.INVALID_ARGUMENT
 
@@ -37,12 +37,12 @@ class BadChoice(OcrError):
 class TooLarge(OcrError):
     """The client's file exceeds a limit: bytes, pages, pixels or characters."""
 
-    # Not RESOURCE_EXHAUSTED: that is for quotas (AIP-193), and clients would retry what can never succeed.
+    # Not RESOURCE_EXHAUSTED, which is for quotas (AIP-193): clients would retry a request that can never succeed.
     kind = Kind.INVALID_ARGUMENT
 
 
 class PasswordNeeded(OcrError):
-    """The document is encrypted and no password came with it."""
+    """The document is encrypted and the request has no password."""
 
     kind = Kind.FAILED_PRECONDITION
 
@@ -54,44 +54,43 @@ class PasswordWrong(OcrError):
 
 
 class PageTimeout(OcrError):
-    """A page took longer than the server allows; its worker was ended."""
+    """A page took longer than the server allows; its worker was killed."""
 
     kind = Kind.DEADLINE_EXCEEDED
 
 
 class WorkerDied(OcrError):
-    """The worker process ended while it was reading: the document crashed it, or the system ended it."""
+    """The worker process died while reading: the document crashed it, or the system killed it."""
 
-    # Not UNAVAILABLE: clients retry that by themselves, and a document that crashes one worker crashes the next.
+    # Not UNAVAILABLE, which clients retry automatically: a document that crashes one worker crashes the next.
     kind = Kind.INTERNAL
 
 
 class Busy(OcrError):
-    """The server reads as many documents as it admits; a later retry may succeed."""
+    """The server is reading the maximum number of documents; a later retry may succeed."""
 
     kind = Kind.RESOURCE_EXHAUSTED
-    retry_seconds = 2.0  # about a page for every core
+    retry_seconds = 2.0  # about the time of one page on each core
 
 
 class Unavailable(OcrError):
     """The pool of worker processes is not running."""
 
     kind = Kind.UNAVAILABLE
-    retry_seconds = 5.0  # the pool's longest wait before it tries to start workers again
+    retry_seconds = 5.0  # the pool's longest delay before it restarts workers
 
 
 class Unexpected(OcrError):
-    """A defect of this service. `message` is for the log and never for a client."""
+    """A bug in this service. `message` is for the log and must not reach a client."""
 
     kind = Kind.INTERNAL
 
 
 @contextmanager
 def blame_document(message: str) -> Iterator[None]:
-    """Turn any exception of a parser into BadDocument.
+    """Convert any exception of a parser to BadDocument, except OcrError and MemoryError.
 
-    A hostile file can make a parser raise anything, and a client's file must never count as the server's failure.
-    OcrError and MemoryError pass unchanged.
+    A malicious file can make a parser raise any exception, which must not count as a failure of the server.
     """
     try:
         yield
@@ -108,13 +107,13 @@ _BY_NAME: dict[str, type[OcrError]] = {
 
 
 def to_wire(error: OcrError) -> dict[str, str | None]:
-    """Return an error as a worker sends it."""
+    """Return the frame by which a worker sends an error."""
     cause = repr(error.__cause__) if error.__cause__ else None
     return {"kind": type(error).__name__, "message": error.message, "field": error.field, "cause": cause}
 
 
 def from_wire(value: dict[str, str | None]) -> OcrError:
-    """Return the error that a worker sent; an unknown kind is Unexpected."""
+    """Return the error in a worker's frame; an unknown kind becomes Unexpected."""
     kind = _BY_NAME.get(value.get("kind") or "", Unexpected)
     if value.get("cause"):
         _log.debug("%s: %s", value.get("message"), value["cause"])

@@ -1,7 +1,6 @@
-"""Whose turn it is: a queue that is fair between documents, not between tasks.
+"""A queue of tasks that is fair between documents rather than between tasks.
 
-A document with 500 pages and one with a single page get the same share. Pure bookkeeping on one event loop; knows no
-processes.
+A document with 500 pages gets the same share as one with a single page. Runs on one event loop; knows no processes.
 """
 
 from __future__ import annotations
@@ -15,87 +14,91 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Line(Generic[T]):
+class _DocumentTasks(Generic[T]):
     """The waiting tasks of one document."""
 
     waiting: deque[T] = field(default_factory=deque)
     running: int = 0
-    served: int = 0  # when it last had a turn
+    served: int = 0  # the number of its latest turn
 
 
 class FairQueue(Generic[T]):
-    """Lines of tasks; the next turn goes to the line with the fewest running, then to the one served longest ago."""
+    """Tasks by document. The next task is of the document with the fewest running ones, then the longest wait."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, Line[T]] = {}
+        self._documents: dict[int, _DocumentTasks[T]] = {}
         self._turns = 0
-        self._takers: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
     def put(self, key: int, item: T) -> None:
-        """Add a task at the end of its document's line."""
-        self._lines.setdefault(key, Line()).waiting.append(item)
+        """Add a task of a document."""
+        self._documents.setdefault(key, _DocumentTasks()).waiting.append(item)
         self._wake()
 
     def put_back(self, key: int, item: T) -> None:
-        """Give back a task that was taken and not done; it stays first in its line."""
-        self._lines[key].waiting.appendleft(item)
+        """Return a task that was taken but not done; it becomes its document's next task."""
+        self._documents[key].waiting.appendleft(item)
         self._wake()
 
     def remove(self, key: int, item: T) -> None:
-        """Drop a task that still waits, if it does."""
-        line = self._lines.get(key)
-        if line is not None and item in line.waiting:
-            line.waiting.remove(item)
+        """Remove a task if it is still waiting."""
+        document = self._documents.get(key)
+        if document is not None and item in document.waiting:
+            document.waiting.remove(item)
             self._tidy(key)
 
     async def take(self) -> tuple[int, T]:
-        """Wait for the next task; `done` must follow."""
+        """Wait for the next task. The caller must call `done` for it."""
         while True:
-            waiting = [(line.running, line.served, key) for key, line in self._lines.items() if line.waiting]
+            waiting = [
+                (document.running, document.served, key)
+                for key, document in self._documents.items()
+                if document.waiting
+            ]
             if waiting:
                 _, _, key = min(waiting)
-                line = self._lines[key]
+                document = self._documents[key]
                 self._turns += 1
-                line.running, line.served = line.running + 1, self._turns
-                return key, line.waiting.popleft()
-            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._takers.append(taker)
+                document.running, document.served = document.running + 1, self._turns
+                return key, document.waiting.popleft()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
             try:
-                await taker
+                await waiter
             except asyncio.CancelledError:
-                if taker.done() and not taker.cancelled():
-                    self._wake()  # this one was woken and leaves: another must look
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()  # it was woken but will not take the task: wake another
                 raise
 
     def done(self, key: int) -> None:
-        """Note that a task which was taken is no longer running."""
-        self._lines[key].running -= 1
+        """Record that a taken task is no longer running."""
+        self._documents[key].running -= 1
         self._tidy(key)
 
     def drain(self) -> list[T]:
-        """Remove and give all tasks that still wait."""
-        items = [item for line in self._lines.values() for item in line.waiting]
-        for key in list(self._lines):
-            self._lines[key].waiting.clear()
+        """Remove and return all waiting tasks."""
+        items = [item for document in self._documents.values() for item in document.waiting]
+        for key in list(self._documents):
+            self._documents[key].waiting.clear()
             self._tidy(key)
         return items
 
     @property
     def running(self) -> int:
-        """How many tasks were taken and are not done."""
-        return sum(line.running for line in self._lines.values())
+        """The number of tasks that are taken and not done."""
+        return sum(document.running for document in self._documents.values())
 
     def __len__(self) -> int:
-        return sum(len(line.waiting) for line in self._lines.values())
+        return sum(len(document.waiting) for document in self._documents.values())
 
     def _tidy(self, key: int) -> None:
-        line = self._lines[key]
-        if not line.waiting and not line.running:
-            del self._lines[key]
+        document = self._documents[key]
+        if not document.waiting and not document.running:
+            del self._documents[key]
 
     def _wake(self) -> None:
-        while self._takers:
-            taker = self._takers.popleft()
-            if not taker.done():
-                taker.set_result(None)
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return

@@ -1,14 +1,14 @@
-"""Image files as gray pixels.
+"""Decodes image files to gray pixels.
 
-Owns everything that Pillow does. Only the six formats of the contract are ever tried: Pillow's others start programs
-(EPS) or have parsers that nobody needs here. Runs in worker processes only.
+The only module that uses Pillow, and only for the six formats of the contract: some others run external programs (EPS)
+or have parsers that are not needed. Runs in worker processes only.
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
-from PIL import (  # the plugins by name: with a list of formats, `Image.open` loads none but its two favourites
+from PIL import (  # plugins by name: with a list of formats, `Image.open` preloads only some
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -22,7 +22,7 @@ from PIL import (  # the plugins by name: with a list of formats, `Image.open` l
 from .errors import TooLarge, blame_document
 from .raster import MAX_SIDE, Raster, check_pixels, shrink
 
-Image.MAX_IMAGE_PIXELS = None  # the limit is `check_pixels`, on what the header declares, for every frame
+Image.MAX_IMAGE_PIXELS = None  # replaced by `check_pixels`, which checks the declared size of every frame
 
 _PLUGINS = (
     PngImagePlugin.PngImageFile,
@@ -34,23 +34,23 @@ _PLUGINS = (
 )
 _FORMATS = [plugin.format for plugin in _PLUGINS]
 _PLAUSIBLE_DPI = range(50, 2401)
-_PAGE_INCHES = 5  # a longer side below it is a snippet, whose stated resolution is better not believed
+_PAGE_INCHES = 5  # an image with a shorter long side is a snippet, whose stated resolution is unreliable
 
 
 class ImageFile:
-    """An open image: one frame, or as many as a multi-page TIFF has."""
+    """An open image with one frame, or several if it is a multi-page TIFF."""
 
     def __init__(self, path: str, *, max_pages: int, max_pixels: int) -> None:
-        """Open an image. Raises BadDocument or TooLarge, before any pixel is decoded."""
+        """Open an image without decoding pixels. Raises BadDocument or TooLarge."""
         self._limit = max_pixels
-        with blame_document("the image is broken and cannot be opened"):
+        with blame_document("the image is damaged and cannot be opened"):
             self._image: Image.Image = Image.open(path, formats=_FORMATS)
             check_pixels(*self._image.size, "the image", max_pixels)
             self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
 
     def raster(self, index: int, asked: int | None, cap: int) -> Raster:
-        """Give a frame, upright and gray. `asked` is the resolution the client knows, in dots per inch."""
-        with blame_document("the image is broken: its pixels cannot be decoded"):
+        """Return a frame, upright and gray. `asked` is the resolution that the client stated, in dots per inch."""
+        with blame_document("the image is damaged: its pixels cannot be decoded"):
             self._image.seek(index)
             check_pixels(*self._image.size, f"frame {index + 1} of the image", self._limit)
             dpi = asked or self._stated_dpi()
@@ -64,7 +64,7 @@ class ImageFile:
         self._image.close()
 
     def _count(self, limit: int) -> int:
-        """Count the frames of a TIFF, no further than the limit: a file can chain frames without end."""
+        """Count the frames of a TIFF up to the limit: a file can chain frames endlessly."""
         count = 1
         while True:
             try:
@@ -73,7 +73,7 @@ class ImageFile:
                 break
             count += 1
             if count > limit:
-                raise TooLarge(f"the image has more than {limit:,} frames", "data")
+                raise TooLarge(f"the image has more than {limit:,} frames, the limit", "data")
         self._image.seek(0)
         return count
 
@@ -86,14 +86,14 @@ class ImageFile:
 
 
 def to_gray(image: Image.Image) -> Image.Image:
-    """Turn a picture of any mode to 8-bit gray, on white paper where it is transparent."""
+    """Convert an image of any mode to 8-bit gray, with a white background where it is transparent."""
     if image.mode in ("L", "1"):
         gray = image.convert("L")
     elif image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
         paper = Image.new("RGBA", layer.size, "white")
         gray = Image.alpha_composite(paper, layer).convert("L")
-    elif image.mode.startswith("I"):  # 16 bits a sample: Pillow's own conversion clips instead of scaling
+    elif image.mode.startswith("I"):  # 16 bits per sample: Pillow's own conversion clips instead of scaling
         gray = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode == "F":
         low, high = (float(value) for value in image.getextrema()[:2])  # type: ignore[arg-type]  # one band
@@ -107,10 +107,10 @@ def to_gray(image: Image.Image) -> Image.Image:
 
 
 def decode_jpeg(file: BinaryIO, size: tuple[int, int], native: float, dpi: int) -> Raster | None:
-    """Decode a scanned page's JPEG of `native` dots per inch straight to gray, at `dpi`.
+    """Decode the JPEG of a scanned page from `native` dots per inch directly to gray at `dpi`.
 
-    The decoder itself gives gray, and an eighth, a quarter or a half of the size where that is enough. None where the
-    JPEG's own header tells another size than `size`, or has inks instead of colours.
+    The decoder itself can output gray and scale to an eighth, a quarter or a half. Returns None if the JPEG's header
+    contradicts `size`, or if its colours are CMYK.
     """
     with Image.open(file, formats=["JPEG"]) as image:
         if image.size != size or image.mode not in ("L", "RGB"):
@@ -120,5 +120,5 @@ def decode_jpeg(file: BinaryIO, size: tuple[int, int], native: float, dpi: int) 
 
 
 def from_bytes(pixels: bytes, width: int, height: int, stride: int) -> Image.Image:
-    """Wrap 8-bit gray pixels, rows `stride` bytes apart, without copying them."""
+    """Return an image over 8-bit gray pixels, with rows `stride` bytes apart, without copying them."""
     return Image.frombuffer("L", (width, height), pixels, "raw", "L", stride, 1)

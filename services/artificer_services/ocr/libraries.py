@@ -1,6 +1,6 @@
-"""The choice between OCR libraries and between PDF libraries.
+"""Chooses the OCR library and the PDF library.
 
-Imports each only when it is chosen: PyMuPDF is under the AGPL, and a process set to pypdfium2 never loads it.
+Imports a library only when it is chosen: PyMuPDF is under the AGPL, and a process set to pypdfium2 never loads it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .pdf_engine import PdfEngine
 
 
 def ocr_engine_name(wanted: str) -> str:
-    """Return the engine that `wanted` ("auto" or a name) stands for in this environment."""
+    """Return the name of the engine for `wanted`, which is "auto" or a name."""
     if wanted != "auto":
         return wanted
     return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"

@@ -1,6 +1,6 @@
-"""The OCR workers as metrics: how many are at work, and how much waits for them.
+"""Metrics of the OCR workers: how many are busy, and how many tasks are waiting.
 
-It is read at a scrape, and knows no document.
+Collected at each scrape; knows no document.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from .pool import WorkerPool
 
 
 class PoolMetrics:
-    """A collector as prometheus-client takes it."""
+    """A collector for prometheus-client."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
-        """The families as they are now."""
+        """Yield the current metric families."""
         pool = self._pool
         there, busy = len(pool.workers), min(pool.busy, len(pool.workers))
         workers = GaugeMetricFamily(
             "artificer_ocr_workers",
-            "OCR worker processes, by what they do; those missing are on their way.",
+            "OCR worker processes by state; missing ones are being started.",
             labels=["state"],
         )
         for state, count in (("busy", busy), ("idle", there - busy), ("missing", pool.size - there)):
             workers.add_metric([state], count)
         yield workers
         yield GaugeMetricFamily(
-            "artificer_ocr_queue_depth", "Pages and images that wait for an OCR worker.", value=pool.waiting
+            "artificer_ocr_queue_depth", "Pages and images waiting for an OCR worker.", value=pool.waiting
         )

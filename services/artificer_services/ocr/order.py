@@ -1,6 +1,6 @@
-"""Work done side by side, given out in order.
+"""Runs work concurrently and yields the results in order.
 
-Owns the window between what was begun and what was handed over, and nothing of what the work is.
+Owns the window of started and not yet yielded items. Knows nothing of the work itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READY = 64  # results that may wait for the one before them, or for a slow taker
+_READY = 64  # the most items that are started but not yet yielded, for a slow predecessor or consumer
 
 
 async def in_order(
@@ -23,10 +23,10 @@ async def in_order(
     *,
     width: int,
 ) -> AsyncGenerator[R, None]:
-    """Give `work(item)` for all items of all batches, in order, each as soon as it and those before it are done.
+    """Yield `work(item)` for all items of all batches in order, each as soon as it and those before it are done.
 
-    At most `width` items are worked on at once, those not counted that `instant` tells to take no time. The next
-    batch is asked for while the last is worked on. Closing the generator cancels what is under way.
+    At most `width` items are in work at once, not counting those for which `instant(item)` is true. The next batch is
+    requested while the previous one is in work. Closing the generator cancels all running work.
     """
     backlog: deque[T] = deque()
     window: deque[asyncio.Task[R]] = deque()
@@ -62,5 +62,5 @@ async def _next(batches: AsyncIterator[list[T]]) -> list[T] | None:
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:
-    """Whether a batch failed: what came before it is still given out first."""
+    """Whether a batch failed; the items before it are still yielded first."""
     return not task.cancelled() and task.exception() is not None

@@ -1,4 +1,4 @@
-"""The seam to PDF libraries.
+"""The interface of PDF libraries.
 
 Owns the Protocols that `pdf_mupdf` and `pdf_pdfium` implement. Engines run in worker processes only; they are not
 thread-safe.
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .raster import Raster
-from .routing import Sight
+from .routing import PageContent
 
 
 @dataclass(frozen=True, slots=True)
 class RasterRules:
-    """How to draw a page: `asked` dots per inch or None, at most `cap` otherwise, never over `limit` pixels."""
+    """How to render a page: at `asked` dots per inch, or up to `cap` if None, with at most `limit` pixels."""
 
     asked: int | None
     cap: int
@@ -28,15 +28,15 @@ class PdfDocument(Protocol):
     pages: int
 
     def size(self, index: int) -> tuple[float, float]:
-        """Width and height of a page in points, as it is shown."""
+        """Return the displayed width and height of a page in points."""
         ...
 
-    def look(self, index: int) -> Sight:
-        """Read the text layer of a page and see what else is on it. Raises BadDocument."""
+    def look(self, index: int) -> PageContent:
+        """Return the text layer of a page and what else is on it. Raises BadDocument."""
         ...
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
-        """Give a page as gray pixels. Raises BadDocument, BadChoice or TooLarge."""
+        """Return a page as gray pixels. Raises BadDocument, BadChoice or TooLarge."""
         ...
 
     def close(self) -> None: ...

@@ -1,6 +1,6 @@
 """PDF documents through PyMuPDF.
 
-The only room that imports pymupdf (AGPL-3.0 or commercial). Runs in worker processes only.
+The only module that imports pymupdf (AGPL-3.0 or commercial). Runs in worker processes only.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from .errors import BadDocument, PasswordNeeded, PasswordWrong, blame_document
 from .images import decode_jpeg, from_bytes
 from .pdf_engine import RasterRules
 from .raster import POINTS, Raster, check_pixels, choose_dpi, shrink
-from .routing import Sight, count_text, count_visible
+from .routing import PageContent, count_text, count_visible
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-pymupdf: Any = untyped_pymupdf  # it is annotated in places only
+pymupdf: Any = untyped_pymupdf  # only partly annotated
 
-# Ligatures are split, and glyphs without a meaning stay U+FFFD instead of becoming their number in the font, so that
-# they can be counted. Pictures cost nothing here: their pixels are not decoded.
+# Ligatures are split, and unmapped glyphs become U+FFFD instead of their number in the font, so that they can be
+# counted. Including pictures is cheap: their pixels are not decoded.
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_PRESERVE_IMAGES
-_HIDES_TEXT = re.compile(rb"(?<![\d.])[37]\s+Tr\b")  # ISO 32000-1, 9.3.6: text rendering modes without ink
-_LITTLE = 20  # visible characters: below it, drawings matter to the routing rule
+_HIDES_TEXT = re.compile(rb"(?<![\d.])[37]\s+Tr\b")  # ISO 32000-1, 9.3.6: invisible rendering modes
+_LITTLE = 20  # visible characters; drawings only matter to the routing rule below it
 _FULL_PAGE = 0.9  # of the page covered by one picture
 _JPEG_SPACES = ("DeviceGray", "DeviceRGB", "ICCBased", "CalRGB", "CalGray")
 
 
 class MuPdfEngine:
-    """PyMuPDF, with its chatter turned off."""
+    """PyMuPDF, with its diagnostics turned off."""
 
     name = "pymupdf"
 
@@ -41,15 +41,15 @@ class MuPdfEngine:
         pymupdf.TOOLS.mupdf_display_warnings(False)
 
     def open(self, path: str, password: str | None) -> MuPdfDocument:
-        with blame_document("the PDF document is broken and cannot be opened"):
+        with blame_document("the PDF document is damaged and cannot be opened"):
             document = pymupdf.open(path, filetype="pdf")
         if document.needs_pass:
             if not password:
-                raise PasswordNeeded("the PDF document is encrypted: a password is needed", "password")
+                raise PasswordNeeded("the PDF document is encrypted; a password is required", "password")
             if not document.authenticate(password):
                 raise PasswordWrong("the password does not open the PDF document", "password")
         if not document.is_pdf or document.page_count < 1:
-            raise BadDocument("the PDF document is broken: it has no pages", "data")
+            raise BadDocument("the PDF document is damaged: it has no pages", "data")
         return MuPdfDocument(document)
 
 
@@ -64,9 +64,9 @@ class MuPdfDocument:
         rect = self._page(index).rect
         return rect.width, rect.height
 
-    def look(self, index: int) -> Sight:
+    def look(self, index: int) -> PageContent:
         page = self._page(index)
-        with blame_document(f"page {index + 1} of the PDF document is broken"):
+        with blame_document(f"page {index + 1} of the PDF document is damaged"):
             textpage = page.get_textpage(flags=_FLAGS)
             text = textpage.extractText()
             pictures = textpage.extractIMGINFO()
@@ -84,7 +84,7 @@ class MuPdfDocument:
                         for span in spans
                         if span["type"] == 3
                     )
-        return Sight(
+        return PageContent(
             text=text,
             chars=chars,
             bad=bad,
@@ -96,7 +96,7 @@ class MuPdfDocument:
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
         page = self._page(index)
-        with blame_document(f"page {index + 1} of the PDF document cannot be drawn"):
+        with blame_document(f"page {index + 1} of the PDF document cannot be rendered"):
             pictures = page.get_textpage(flags=_FLAGS).extractIMGINFO()
             for picture in pictures:
                 check_pixels(picture["width"], picture["height"], f"a picture on page {index + 1}", rules.limit)
@@ -111,23 +111,23 @@ class MuPdfDocument:
 
     def close(self) -> None:
         self._document.close()
-        pymupdf.TOOLS.store_shrink(100)  # the cache outlives documents otherwise, up to 256 MB
+        pymupdf.TOOLS.store_shrink(100)  # otherwise the cache of up to 256 MB outlives the document
 
     def _page(self, index: int) -> Any:
-        with blame_document(f"page {index + 1} of the PDF document is broken"):
+        with blame_document(f"page {index + 1} of the PDF document is damaged"):
             return self._document.load_page(index)
 
     def _scan(self, page: Any, pictures: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """The picture that is the whole page, with nothing visible beside it, or None."""
+        """Return the picture that fills the whole page alone, or None."""
         if len(pictures) != 1 or _cover(pictures[0]["bbox"], page.rect) < _FULL_PAGE:
             return None
         alone = all(kind in ("fill-image", "ignore-text") for kind, _ in page.get_bboxlog())
         return pictures[0] if alone else None
 
     def _decode(self, page: Any, scan: dict[str, Any], native: float, dpi: int) -> Raster | None:
-        """Decode the picture of a scanned page straight to gray, nine times as fast as drawing the page.
+        """Decode the picture of a scanned page directly to gray, nine times as fast as rendering the page.
 
-        None where the picture needs what only drawing does: masks, colour keys, inks.
+        Returns None if the picture has a mask, a colour key or a colour space that only rendering handles.
         """
         found = [item for item in page.get_images(full=True) if (item[2], item[3]) == (scan["width"], scan["height"])]
         if len(found) != 1 or found[0][1]:
@@ -149,7 +149,7 @@ class MuPdfDocument:
 
 
 def _hides_text(contents: bytes) -> bool:
-    """Whether a page's own content may draw text without ink; the plain search spares most pages the pattern."""
+    """Whether a page's content may draw invisible text; a substring search avoids the pattern on most pages."""
     return b"Tr" in contents and _HIDES_TEXT.search(contents) is not None
 
 
@@ -168,7 +168,7 @@ def _cover(box: tuple[float, float, float, float], rect: Any) -> float:
 
 
 def _upright(page: Any, scan: dict[str, Any]) -> bool:
-    """Whether a picture lies on the page as it is stored: not turned, mirrored, stretched or cropped."""
+    """Whether a picture is placed as stored: not rotated, mirrored, stretched or cropped."""
     a, b, c, d, _, _ = scan["transform"]
     if page.rotation or a <= 0 or d <= 0 or abs(b) > a * 1e-3 or abs(c) > d * 1e-3:
         return False

@@ -1,6 +1,6 @@
 """PDF documents through pypdfium2 (BSD-3-Clause or Apache-2.0).
 
-The only room that imports pypdfium2. Runs in worker processes only.
+The only module that imports pypdfium2. Runs in worker processes only.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .errors import BadDocument, PasswordNeeded, PasswordWrong, blame_document
 from .images import decode_jpeg
 from .pdf_engine import RasterRules
 from .raster import POINTS, Raster, check_pixels, choose_dpi, shrink
-from .routing import Sight, count_text, count_visible
+from .routing import PageContent, count_text, count_visible
 
 _FULL_PAGE = 0.9  # of the page covered by one picture
-_DEPTH = 8  # of forms within forms; deeper ones are drawn, but not looked into
-_SAMPLE = 200  # characters asked one by one whether their font tells what they mean
+_DEPTH = 8  # of nested form objects; deeper ones are rendered but not inspected
+_SAMPLE = 200  # characters checked for a Unicode mapping
 _NO_INK = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
 
 
@@ -31,17 +31,17 @@ class PdfiumEngine:
     name = "pypdfium2"
 
     def open(self, path: str, password: str | None) -> PdfiumDocument:
-        # Not by PdfDocument(path): it resolves links first, and a memory file's link leads nowhere.
+        # Not PdfDocument(path), which resolves symbolic links: that of a memory file has no target.
         raw = c.FPDF_LoadDocument(path.encode(), password.encode() if password else None)
         if not raw:
             if c.FPDF_GetLastError() != c.FPDF_ERR_PASSWORD:
-                raise BadDocument("the PDF document is broken and cannot be opened", "data")
+                raise BadDocument("the PDF document is damaged and cannot be opened", "data")
             if not password:
-                raise PasswordNeeded("the PDF document is encrypted: a password is needed", "password")
+                raise PasswordNeeded("the PDF document is encrypted; a password is required", "password")
             raise PasswordWrong("the password does not open the PDF document", "password")
         document = pdfium.PdfDocument(raw)
         if len(document) < 1:
-            raise BadDocument("the PDF document is broken: it has no pages", "data")
+            raise BadDocument("the PDF document is damaged: it has no pages", "data")
         return PdfiumDocument(document, len(document))
 
 
@@ -53,14 +53,14 @@ class PdfiumDocument:
         self.pages = pages
 
     def size(self, index: int) -> tuple[float, float]:
-        with blame_document(f"page {index + 1} of the PDF document is broken"):
+        with blame_document(f"page {index + 1} of the PDF document is damaged"):
             width, height = self._document.get_page_size(index)
         return width, height
 
-    def look(self, index: int) -> Sight:
-        with self._page(index, "is broken") as page:
+    def look(self, index: int) -> PageContent:
+        with self._page(index, "is damaged") as page:
             textpage = page.get_textpage()
-            # PDFium marks a hyphen at the end of a line as U+FFFE, and ends lines as Windows does.
+            # PDFium returns a hyphen at a line end as U+FFFE, and ends lines with CR LF.
             text = textpage.get_text_range(errors="replace").replace("\r\n", "\n").replace("\ufffe", "-")
             chars, bad = count_text(text)
             items = list(page.get_objects(max_depth=_DEPTH, textpage=textpage))
@@ -70,7 +70,7 @@ class PdfiumDocument:
                 for item in items
                 if item.type == c.FPDF_PAGEOBJ_TEXT and c.FPDFTextObj_GetTextRenderMode(item.raw) in _NO_INK
             ]
-            return Sight(
+            return PageContent(
                 text=text,
                 chars=chars,
                 bad=max(bad, round(chars * _unmapped_share(textpage))),
@@ -81,7 +81,7 @@ class PdfiumDocument:
             )
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
-        with self._page(index, "cannot be drawn") as page:
+        with self._page(index, "cannot be rendered") as page:
             items = list(page.get_objects(max_depth=_DEPTH))
             for item in items:
                 if item.type == c.FPDF_PAGEOBJ_IMAGE:
@@ -98,8 +98,8 @@ class PdfiumDocument:
         self._document.close()
 
     @contextmanager
-    def _page(self, index: int, trouble: str) -> Iterator[Any]:
-        with blame_document(f"page {index + 1} of the PDF document {trouble}"):
+    def _page(self, index: int, problem: str) -> Iterator[Any]:
+        with blame_document(f"page {index + 1} of the PDF document {problem}"):
             page = self._document.get_page(index)
             try:
                 yield page
@@ -112,7 +112,7 @@ def _render(page: Any, dpi: int) -> Raster:
 
 
 def _decode(scan: Any, native: float, dpi: int) -> Raster | None:
-    """Decode the picture of a scanned page straight to gray; None where only drawing does it right."""
+    """Decode the picture of a scanned page directly to gray; None if it must be rendered."""
     facts = scan.get_metadata()
     if facts.colorspace not in (c.FPDF_COLORSPACE_DEVICEGRAY, c.FPDF_COLORSPACE_DEVICERGB, c.FPDF_COLORSPACE_ICCBASED):
         return None
@@ -122,7 +122,7 @@ def _decode(scan: Any, native: float, dpi: int) -> Raster | None:
 
 
 def _scan(page: Any, items: list[Any]) -> Any | None:
-    """The picture that is the whole page, with nothing visible beside it, or None."""
+    """Return the picture that fills the whole page alone, or None."""
     seen = [
         item
         for item in items
@@ -134,7 +134,7 @@ def _scan(page: Any, items: list[Any]) -> Any | None:
 
 
 def _matrix(item: Any) -> Any:
-    """From an object's own space to the page's, through the forms that it stands in."""
+    """Return the matrix from an object's space to the page's, through its enclosing forms."""
     matrix, outer = item.get_matrix(), item.container
     while outer is not None:
         matrix, outer = matrix.multiply(outer.get_matrix()), outer.container
@@ -154,7 +154,7 @@ def _cover(page: Any, image: Any) -> float:
 
 
 def _upright(page: Any, scan: Any) -> bool:
-    """Whether a picture lies on the page as it is stored: not turned, mirrored, stretched or cropped."""
+    """Whether a picture is placed as stored: not rotated, mirrored, stretched or cropped."""
     m = _matrix(scan)
     if page.get_rotation() or m.a <= 0 or m.d <= 0 or abs(m.b) > m.a * 1e-3 or abs(m.c) > m.d * 1e-3:
         return False
@@ -170,7 +170,7 @@ def _pixels(image: Any) -> int:
 
 
 def _unmapped_share(textpage: Any) -> float:
-    """The share of characters whose font does not tell what they mean, from a sample spread over the page."""
+    """Return the share of characters without a Unicode mapping, from a sample spread over the page."""
     count = textpage.count_chars()
     sample = range(0, count, max(1, count // _SAMPLE))
     return float(sum(c.FPDFText_HasUnicodeMapError(textpage.raw, i) == 1 for i in sample) / max(len(sample), 1))

@@ -1,7 +1,7 @@
 """A pool of worker processes for one event loop.
 
-Owns which worker does what, for how long, and what happens when one ends. Knows nothing of PDF or OCR beyond the
-frames it carries.
+Owns the assignment of tasks to workers, their timeouts, and the replacement of dead workers. Knows nothing of PDF or
+OCR beyond the frames it carries.
 """
 
 from __future__ import annotations
@@ -17,145 +17,148 @@ from .process import Ended, WorkerProcess, sweep
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # for a task that no worker had begun when the worker ended
-_BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before the n-th start in a row that failed; the last one repeats
+_ATTEMPTS = 3  # of a task whose worker died before it began the task
+_BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before a start, by the number of consecutive failures; the last repeats
 
 
 @dataclass(eq=False, slots=True)
-class _Turn:
-    task: wire.Frame
+class _PoolTask:
+    """A task of a document, waiting or running; `frame` is what the worker receives."""
+
+    frame: wire.Frame
     document: Document
-    what: str  # for messages, such as "page 3"
+    what: str  # a name for messages, such as "page 3"
     result: asyncio.Future[wire.Frame]
     attempts: int = 0
 
 
 class WorkerPool:
-    """Worker processes that are started ahead, replaced when they end, and shared fairly between documents."""
+    """Worker processes, started in advance, replaced when they die, and shared fairly between documents."""
 
     def __init__(self, setup: wire.Frame, *, size: int, page_timeout: float, start_timeout: float, tasks: int) -> None:
-        """`setup` is each worker's first frame; time-outs in seconds; after `tasks` a worker is replaced."""
+        """`setup` is each worker's first frame; timeouts are in seconds; a worker is replaced after `tasks` tasks."""
         self.size = size
         self._setup = setup
         self._page_timeout = page_timeout
         self._start_timeout = start_timeout
         self._tasks = tasks
-        self._queue: FairQueue[_Turn] = FairQueue()
-        self._tenders: list[asyncio.Task[None]] = []
+        self._queue: FairQueue[_PoolTask] = FairQueue()
+        self._supervisors: list[asyncio.Task[None]] = []
         self._workers: set[WorkerProcess] = set()
-        self._leaving: set[asyncio.Task[None]] = set()  # workers that were ended and are being cleared up after
-        self._broken: set[int] = set()  # places whose last start failed
-        self._news = asyncio.Event()  # set whenever a start succeeded or failed
+        self._closing: set[asyncio.Task[None]] = set()  # clean-up after killed workers
+        self._broken: set[int] = set()  # slots whose last start failed
+        self._changed = asyncio.Event()  # set when a start has succeeded or failed
 
     @property
     def workers(self) -> frozenset[WorkerProcess]:
-        """The workers that are ready or at work."""
+        """The workers that are idle or busy."""
         return frozenset(self._workers)
 
     @property
     def busy(self) -> int:
-        """How many tasks are being done."""
+        """The number of running tasks."""
         return self._queue.running
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait for a worker."""
+        """The number of tasks waiting for a worker."""
         return len(self._queue)
 
     async def start(self) -> None:
         """Start the workers and wait until the first is ready. Raises Unavailable."""
-        if self._tenders:
-            raise RuntimeError("the pool is started already")
+        if self._supervisors:
+            raise RuntimeError("the pool is already started")
         await asyncio.to_thread(sweep)
-        self._tenders = [asyncio.create_task(self._tend(place)) for place in range(self.size)]
+        self._supervisors = [asyncio.create_task(self._supervise(slot)) for slot in range(self.size)]
         try:
             while not self._workers:
-                await self._news.wait()
-                self._news.clear()
+                await self._changed.wait()
+                self._changed.clear()
                 self.check()
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """End all workers; tasks that still wait or run fail with Unavailable."""
-        tenders, self._tenders = self._tenders, []
-        for tender in tenders:
-            tender.cancel()
-        await asyncio.gather(*tenders, return_exceptions=True)
-        await asyncio.gather(*self._leaving)
+        """End all workers; waiting and running tasks fail with Unavailable."""
+        supervisors, self._supervisors = self._supervisors, []
+        for supervisor in supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*supervisors, return_exceptions=True)
+        await asyncio.gather(*self._closing)
         self._fail_waiting("the server is stopping")
         self._broken.clear()
 
     def check(self) -> None:
-        """Raise Unavailable unless some worker is ready, or about to be."""
-        if not self._tenders:
-            raise errors.Unavailable("the workers are not running")
+        """Raise Unavailable unless a worker is ready or being started."""
+        if not self._supervisors:
+            raise errors.Unavailable("the OCR workers are not running")
         if len(self._broken) == self.size:
-            raise errors.Unavailable("no worker process can be started; see the server's log")
+            raise errors.Unavailable("no OCR worker can be started; see the server's log")
 
     async def run(self, document: Document, task: wire.Frame, what: str) -> wire.Frame:
-        """Have a task done on a document. A cancelled call ends the worker that is at it.
+        """Run a task on a document and return its answer. Cancelling it kills the worker that runs it.
 
-        Raises OcrError: the worker's own, or PageTimeout, WorkerDied, Unavailable.
+        Raises the worker's OcrError, or PageTimeout, WorkerDied or Unavailable.
         """
         self.check()
-        turn = _Turn(task | {"document": document.number}, document, what, asyncio.get_running_loop().create_future())
-        self._queue.put(document.number, turn)
+        result: asyncio.Future[wire.Frame] = asyncio.get_running_loop().create_future()
+        queued = _PoolTask(task | {"document": document.number}, document, what, result)
+        self._queue.put(document.number, queued)
         try:
-            frame = await turn.result
+            frame = await queued.result
         finally:
-            if not turn.result.done() or turn.result.cancelled():
-                turn.result.cancel()
-                self._queue.remove(document.number, turn)
+            if not queued.result.done() or queued.result.cancelled():
+                queued.result.cancel()
+                self._queue.remove(document.number, queued)
         if "error" in frame:
             raise errors.from_wire(frame["error"])
         answer = frame.get("answer")
         if not isinstance(answer, dict):
-            raise errors.Unexpected(f"a worker answered {sorted(frame)}")
+            raise errors.Unexpected(f"a worker sent a frame with {sorted(frame)}, not an answer")
         return answer
 
     def forget(self, document: Document) -> None:
-        """Have every worker close a document that needs no more tasks."""
+        """Tell every worker to close a document that has no more tasks."""
         for worker in self._workers:
             worker.forget(document.number)
 
-    async def _tend(self, place: int) -> None:
-        """Keep one place of the pool filled with a worker, and the worker with tasks."""
+    async def _supervise(self, slot: int) -> None:
+        """Keep one slot of the pool filled with a worker, and give it tasks."""
         while True:
-            worker = await self._hire(place)
+            worker = await self._start_worker(slot)
             self._workers.add(worker)
-            self._news.set()
+            self._changed.set()
             try:
                 while worker.tasks < self._tasks and await self._serve_next(worker):
                     pass
             finally:
                 self._workers.discard(worker)
                 worker.kill()
-                leaving = asyncio.create_task(worker.wait_closed())
-                self._leaving.add(leaving)
-                leaving.add_done_callback(self._leaving.discard)
-                await asyncio.shield(leaving)  # `stop` may cancel this, and then waits for it itself
+                closing = asyncio.create_task(worker.wait_closed())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                await asyncio.shield(closing)  # `stop` may cancel this task, and then waits for the clean-up itself
 
-    async def _hire(self, place: int) -> WorkerProcess:
+    async def _start_worker(self, slot: int) -> WorkerProcess:
         failures = 0
         while True:
             await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
             try:
                 worker = await WorkerProcess.start(self._setup, self._start_timeout)
-            except (Ended, OSError) as error:  # OSError: no more processes, descriptors or memory; TimeoutError is one
+            except (Ended, OSError) as error:  # OSError: out of processes, descriptors or memory, or TimeoutError
                 failures += 1
-                self._broken.add(place)
-                _log.error("an OCR worker could not be started (attempt %d): %r", failures, error)
+                self._broken.add(slot)
+                _log.error("cannot start an OCR worker (attempt %d): %r", failures, error)
                 if len(self._broken) == self.size:
-                    self._fail_waiting("no worker process can be started; see the server's log")
-                self._news.set()
+                    self._fail_waiting("no OCR worker can be started; see the server's log")
+                self._changed.set()
             else:
-                self._broken.discard(place)
+                self._broken.discard(slot)
                 return worker
 
     async def _serve_next(self, worker: WorkerProcess) -> bool:
-        """Do one task with a worker; false when it has ended."""
+        """Run one task on a worker; returns whether the worker is still alive."""
         taking = asyncio.ensure_future(self._queue.take())
         closing = asyncio.ensure_future(worker.closed.wait())
         try:
@@ -166,57 +169,57 @@ class WorkerPool:
                 taking.cancel()
         if not taking.done() or taking.cancelled():
             return False
-        key, turn = taking.result()
+        key, queued = taking.result()
         try:
             if worker.closed.is_set():
-                self._queue.put_back(key, turn)
+                self._queue.put_back(key, queued)
                 return False
-            return await self._serve(worker, turn)
+            return await self._serve(worker, queued)
         finally:
             self._queue.done(key)
 
-    async def _serve(self, worker: WorkerProcess, turn: _Turn) -> bool:
-        if turn.result.done():
+    async def _serve(self, worker: WorkerProcess, queued: _PoolTask) -> bool:
+        if queued.result.done():
             return True
-        worker.seen.add(turn.document.number)
-        call = asyncio.ensure_future(worker.call(turn.task, turn.document.fd))
+        worker.seen.add(queued.document.number)
+        call = asyncio.ensure_future(worker.call(queued.frame, queued.document.fd))
         try:
-            await asyncio.wait({call, turn.result}, timeout=self._page_timeout, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:  # the pool stops
-            _fail(turn, errors.Unavailable("the server is stopping"))
+            await asyncio.wait({call, queued.result}, timeout=self._page_timeout, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the pool is stopping
+            _fail(queued, errors.Unavailable("the server is stopping"))
             raise
         finally:
             if not call.done():
                 worker.kill()
                 call.cancel()
                 await asyncio.wait({call})
-        if turn.result.done():
+        if queued.result.done():
             return not call.cancelled()
         if call.cancelled():
-            _fail(turn, errors.PageTimeout(f"{turn.what} took longer than {self._page_timeout:g} seconds"))
+            _fail(queued, errors.PageTimeout(f"{queued.what} took longer than {self._page_timeout:g} seconds"))
             return False
-        return self._conclude(call, turn)
+        return self._conclude(call, queued)
 
-    def _conclude(self, call: asyncio.Future[wire.Frame], turn: _Turn) -> bool:
+    def _conclude(self, call: asyncio.Future[wire.Frame], queued: _PoolTask) -> bool:
         error = call.exception()
         if error is None:
-            turn.result.set_result(call.result())
+            queued.result.set_result(call.result())
             return True
-        turn.attempts += 1
-        if isinstance(error, Ended) and not error.began and turn.attempts < _ATTEMPTS:
-            self._queue.put(turn.document.number, turn)
+        queued.attempts += 1
+        if isinstance(error, Ended) and not error.began and queued.attempts < _ATTEMPTS:
+            self._queue.put(queued.document.number, queued)
         elif isinstance(error, Ended):
-            _log.warning("an OCR worker ended while it was at %s", turn.what)
-            _fail(turn, errors.WorkerDied(f"the process that was reading {turn.what} ended unexpectedly"))
+            _log.warning("an OCR worker died while reading %s", queued.what)
+            _fail(queued, errors.WorkerDied(f"the process that was reading {queued.what} ended unexpectedly"))
         else:
-            _fail(turn, errors.Unexpected(repr(error)))
+            _fail(queued, errors.Unexpected(repr(error)))
         return False
 
     def _fail_waiting(self, message: str) -> None:
-        for turn in self._queue.drain():
-            _fail(turn, errors.Unavailable(message))
+        for queued in self._queue.drain():
+            _fail(queued, errors.Unavailable(message))
 
 
-def _fail(turn: _Turn, error: errors.OcrError) -> None:
-    if not turn.result.done():
-        turn.result.set_exception(error)
+def _fail(queued: _PoolTask, error: errors.OcrError) -> None:
+    if not queued.result.done():
+        queued.result.set_exception(error)

@@ -1,6 +1,6 @@
-"""One worker process, seen from the server: started, given tasks, ended.
+"""One worker process, as the server sees it: starts it, sends it tasks, ends it.
 
-Owns the process, its sockets and its folder, and leaves none of them behind. Knows nothing of documents or of fairness.
+Owns the process, its sockets and its folder, and leaves none of them behind. Knows nothing of documents or fairness.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FOLDER = "diptych-ocr-"
 
 
 class Ended(Exception):
-    """The process is gone. `began` tells whether it had taken up the task."""
+    """The process has ended; `began` says whether it had begun the task."""
 
     def __init__(self, began: bool) -> None:
         super().__init__("the worker process ended")
@@ -31,7 +31,7 @@ class Ended(Exception):
 
 
 class WorkerProcess:
-    """A worker that has said it is ready. `closed` is set when it is gone, whoever ended it."""
+    """A worker process that is ready. `closed` is set once it has ended for any reason."""
 
     def __init__(
         self, popen: subprocess.Popen[bytes], sock: socket.socket, life: socket.socket, folder: str | None
@@ -50,11 +50,11 @@ class WorkerProcess:
         self._listening: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, setup: wire.Frame, patience: float) -> WorkerProcess:
-        """Start a process and wait until it is ready. Raises Ended, or TimeoutError after `patience` seconds."""
+    async def start(cls, setup: wire.Frame, start_seconds: float) -> WorkerProcess:
+        """Start a process and wait until it is ready. Raises Ended, or TimeoutError after `start_seconds`."""
         ours, theirs = socket.socketpair()
         life, their_life = socket.socketpair()
-        # Only programs need files; with Tesseract inside the process there is nothing to clear up after a kill -9.
+        # Only the `tesseract` program needs files; with Tesseract in the process, kill -9 leaves nothing to clean up.
         folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-") if setup["ocr_engine"] == "pytesseract" else None
         try:
             popen = _launch((theirs.fileno(), their_life.fileno()), folder)
@@ -68,7 +68,7 @@ class WorkerProcess:
             their_life.close()
         worker = cls(popen, ours, life, folder)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(start_seconds):
                 await worker._greet(setup)
         except BaseException:
             worker.kill()
@@ -78,11 +78,11 @@ class WorkerProcess:
 
     @property
     def busy(self) -> bool:
-        """Whether it has taken up a task and not answered it."""
+        """Whether it has begun a task and not answered it."""
         return self._began and self._answer is not None and not self._answer.done()
 
     async def call(self, task: wire.Frame, fd: int) -> wire.Frame:
-        """Have a task done; one at a time. Raises Ended. After a cancellation the worker must be killed."""
+        """Run a task, one at a time. Raises Ended. After a cancellation the worker must be killed."""
         if self.closed.is_set():
             raise Ended(began=False)
         self._began = False
@@ -96,7 +96,7 @@ class WorkerProcess:
         return await self._answer
 
     def forget(self, document: int) -> None:
-        """Have the worker close a document once it has time."""
+        """Tell the worker to close a document after its current task."""
         if document not in self.seen:
             return
         self.seen.discard(document)
@@ -106,14 +106,14 @@ class WorkerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """End the process and whatever it started, at once."""
-        # The process is not reaped before this, so that the group's number cannot have gone to another.
+        """Kill the process and its children."""
+        # The process is not reaped yet, so its group id cannot belong to another process.
         if self._popen.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def wait_closed(self) -> None:
-        """Wait until nothing of the process is left; it must have been killed, or end by itself."""
+        """Wait until the process has ended and is cleaned up; it must have been killed or end by itself."""
         if self._listening is not None:
             await asyncio.wait({self._listening})
         else:
@@ -127,7 +127,7 @@ class WorkerProcess:
         self.greeting = await self._answer
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand answers on until the process ends, then clear up after it."""
+        """Receive answers until the process ends, then clean up after it."""
         try:
             while True:
                 length = wire.unpack_length(await reader.readexactly(wire.HEADER))
@@ -157,22 +157,22 @@ class WorkerProcess:
 
 
 def _launch(fds: tuple[int, int], folder: str | None) -> subprocess.Popen[bytes]:
-    """Start the worker's program.
+    """Start the worker program.
 
-    A program and not `multiprocessing`: that would run the server's `__main__` again in each worker, and hang where a
-    user's script has no guard. Python starts programs by vfork and exec, which is safe beside gRPC's threads.
+    Not by `multiprocessing`, which would run the server's `__main__` again in each worker and hang if a user's script
+    has no guard. Python starts programs by vfork and exec, which is safe with gRPC's threads.
     """
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
     environment = os.environ | {
         "PYTHONPATH": path,
-        "OMP_THREAD_LIMIT": "1",  # libgomp would spin more threads than there are cores: measured 2.3 times slower
+        "OMP_THREAD_LIMIT": "1",  # otherwise libgomp starts more threads than cores: measured 2.3 times slower
     }
     if folder:
         environment["TMPDIR"] = folder
     return subprocess.Popen(  # noqa: S603  # this interpreter, with numbers for arguments
         [sys.executable, "-P", "-m", "artificer_services.ocr.worker", *map(str, fds)],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # libraries print there; a server's standard output is not theirs
+        stdout=subprocess.DEVNULL,  # libraries print to it
         env=environment,
         pass_fds=fds,
         start_new_session=True,
@@ -185,7 +185,7 @@ def _remove(folder: str | None) -> None:
 
 
 def sweep() -> None:
-    """Remove the folders of servers that were killed before they could."""
+    """Remove the folders of servers that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
         owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
         if owner.isdecimal() and not exists(int(owner)):

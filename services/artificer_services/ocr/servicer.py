@@ -1,6 +1,6 @@
-"""artificer.ocr.v1.OCRService for gRPC: proto to engine and back.
+"""The servicer of artificer.ocr.v1.OCRService: maps protos to the engine and back.
 
-Owns the mapping of fields. Has no logic of its own.
+Owns the mapping of fields; decides nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from artificer.ocr.v1 import ocr_service_pb2 as pb
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 
 from ..kit.statuses import Context, Statuses
-from .engine import Choices, Page, Reader, weigh
+from .engine import Choices, DocumentReader, Page, weigh
 from .errors import OcrError, Unexpected
 from .routing import Method, Reason
 
@@ -27,9 +27,9 @@ _REASONS = {reason: pb.PageReason.Value(f"PAGE_REASON_{reason.name}") for reason
 
 
 class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
-    """Serves OCRService from a Reader. `cost_per_page` is the price of OCR of one page."""
+    """Serves OCRService from a DocumentReader; `cost_per_page` is the price of OCR per page."""
 
-    def __init__(self, reader: Reader, *, cost_per_page: float = 0.0) -> None:
+    def __init__(self, reader: DocumentReader, *, cost_per_page: float = 0.0) -> None:
         self._reader = reader
         self._cost = cost_per_page
 
@@ -38,7 +38,7 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
     ) -> pb.ExtractTextFromImageResponse:
         started = time.monotonic()
         choices = Choices(languages=tuple(request.languages), dpi=_optional(request, "dpi"))
-        async with _Reading(context, "image_data"):
+        async with _AbortOnOcrError(context, "image_data"):
             image = await self._reader.image(request.image_data, request.content_type, choices)
         return pb.ExtractTextFromImageResponse(
             text=image.text,
@@ -51,7 +51,7 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
     async def ProcessPDF(self, request: pb.ProcessPDFRequest, context: Context) -> pb.ProcessPDFResponse:
         started = time.monotonic()
         async with (
-            _Reading(context, "pdf_data"),
+            _AbortOnOcrError(context, "pdf_data"),
             aclosing(self._reader.pages(request.pdf_data, _choices(request))) as stream,
         ):
             pages = [page async for page in stream]
@@ -74,7 +74,7 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
         self, request: pb.ProcessPDFStreamRequest, context: Context
     ) -> AsyncIterator[pb.ProcessPDFStreamResponse]:
         async with (
-            _Reading(context, "pdf_data"),
+            _AbortOnOcrError(context, "pdf_data"),
             aclosing(self._reader.pages(request.pdf_data, _choices(request))) as pages,
         ):
             async for page in pages:
@@ -95,15 +95,15 @@ class OCRServicer(ocr_service_pb2_grpc.OCRServiceServicer):
             password=request.password or None,
             keep_invisible=request.keep_invisible_text,
         )
-        async with _Reading(context, "pdf_data"):
+        async with _AbortOnOcrError(context, "pdf_data"):
             pages = await self._reader.look(request.pdf_data, choices)
-        needy = sum(page.decision.method is Method.OCR for page in pages)
+        ocr_pages = sum(page.decision.method is Method.OCR for page in pages)
         return pb.CheckPDFNeedsOCRResponse(
-            needs_ocr=needy > 0,
+            needs_ocr=ocr_pages > 0,
             has_text_content=any(page.decision.usable for page in pages),
             pages=len(pages),
             text_length=sum(page.text_length for page in pages),
-            estimated_ocr_cost=needy * self._cost,
+            estimated_ocr_cost=ocr_pages * self._cost,
             page_reports=[_report(page) for page in pages],
         )
 
@@ -124,7 +124,7 @@ def _optional(request: message.Message, field: str) -> int | None:
 
 
 def _method(pages: list[Page]) -> str:
-    """Return how the document was read; blank pages, read directly, do not make a document mixed."""
+    """Return how the document was read. Blank pages, which are read directly, do not count as direct."""
     used = {page.decision.method for page in pages if page.decision.reason is not Reason.BLANK}
     if len(used) == 2:
         return "mixed"
@@ -146,8 +146,8 @@ def _since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-class _Reading:
-    """A block that ends the call with the status of the OcrError that leaves it. `data` is the document's field."""
+class _AbortOnOcrError:
+    """Ends the call with the status of an OcrError raised within it; `data` is the request field of the document."""
 
     __slots__ = ("_context", "_data")
 
@@ -159,8 +159,8 @@ class _Reading:
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Unexpected):
-            _log.error("reading failed unexpectedly: %s", error.message)
-            await _STATUSES.abort(self._context, Unexpected("reading the document failed unexpectedly"))
+            _log.error("internal error while reading a document: %s", error.message)
+            await _STATUSES.abort(self._context, Unexpected("internal error while reading the document"))
         if isinstance(error, OcrError):
             field = self._data if error.field == "data" else error.field
             await _STATUSES.abort(self._context, type(error)(error.message, field))

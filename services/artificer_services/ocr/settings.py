@@ -1,6 +1,6 @@
-"""The settings of the OCR service: one frozen value, checked once.
+"""The settings of the OCR service: one frozen value, validated once.
 
-Reads no environment: the process's edge does.
+Reads no environment; the gateway's settings do.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ def _cores() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcrSettings:
-    """What the OCR service is allowed and how it reads. Raises ValueError for values that make no sense."""
+    """Libraries, workers and limits of the OCR service. Raises ValueError for invalid values."""
 
     pdf_engine: Literal["pymupdf", "pypdfium2"] = "pymupdf"  # PyMuPDF is AGPL or commercial; pypdfium2 is BSD/Apache
-    ocr_engine: Literal["auto", "tesserocr", "pytesseract"] = "auto"  # auto: tesserocr where it imports
-    languages: tuple[str, ...] = ("eng",)  # of requests that name none
-    tessdata_dirs: tuple[str, ...] = ()  # folders of *.traineddata, searched before those that pip installed
-    workers: int = 0  # processes; 0 means one a core, since Tesseract fills a core
-    max_requests: int = 64  # admitted at once, waiting ones included; more are refused with RESOURCE_EXHAUSTED
+    ocr_engine: Literal["auto", "tesserocr", "pytesseract"] = "auto"  # auto: tesserocr if it is installed
+    languages: tuple[str, ...] = ("eng",)  # for requests that name none
+    tessdata_dirs: tuple[str, ...] = ()  # folders with *.traineddata, searched before those of pip packages
+    workers: int = 0  # processes; 0 means one per core, since Tesseract saturates a core
+    max_requests: int = 64  # concurrent requests, including waiting ones; more are refused with RESOURCE_EXHAUSTED
     max_document_bytes: int = 64 * 1024 * 1024  # of one document or image
     max_pages: int = 2000  # of one document
     max_page_pixels: int = 100_000_000  # A4 at 1000 dpi; 100 MB as gray
     max_text_chars: int = 32_000_000  # of a document; a 1 MB PDF can unpack to a gigabyte of text
-    dpi_cap: int = 200  # measured: more costs time and gains nothing, 150 breaks small print
-    page_timeout: float = 180.0  # seconds a page; OCRmyPDF's default
+    dpi_cap: int = 200  # measured: higher is slower and no better, 150 loses small print
+    page_timeout: float = 180.0  # seconds per page; OCRmyPDF's default
     start_timeout: float = 60.0  # seconds until a worker must be ready; it takes half a second on an idle machine
     worker_memory_bytes: int = 2 * 1024**3  # of each worker's data; 0 sets no limit
-    worker_pages: int = 1000  # tasks until a worker is replaced, so that what its C libraries leak stays bounded
+    worker_pages: int = 1000  # tasks before a worker is replaced, which bounds leaks of C libraries
     cost_per_page: float = 0.0  # of OCR, in the operator's currency
 
     def __post_init__(self) -> None:
@@ -58,5 +58,5 @@ class OcrSettings:
 
     @property
     def worker_count(self) -> int:
-        """How many worker processes there are."""
+        """The number of worker processes."""
         return self.workers or _cores()

@@ -1,6 +1,6 @@
-"""What kind of file some bytes are, by their first and last bytes.
+"""Detects the type of a file from its first and last bytes.
 
-Pure and cheap: runs in the server's own process before any parser sees the file.
+Pure and cheap; runs in the server's own process before any parser reads the file.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ _ALIASES = {
     "image/x-bmp": "image/bmp",
     "image/x-png": "image/png",
 }
-# What clients send when they do not know: the second is curl's default for --data-binary.
+# What clients send for an unknown type; application/x-www-form-urlencoded is curl's default with --data-binary.
 _UNKNOWN = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded", "image/*", "*/*"})
 
 
 def media_type(data: bytes) -> str:
-    """The media type of a PDF or an image that is understood, or "" for anything else."""
+    """Return the media type of a PDF or a supported image, or "" for anything else."""
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image/webp"
-    # ISO 32000-1, annex H.3.4.1: the header may stand anywhere in the first 1024 bytes.
+    # ISO 32000-1, annex H.3.4.1: the header may be anywhere in the first 1024 bytes.
     return "application/pdf" if b"%PDF-" in data[:1024] else ""
 
 
 def check_pdf(data: bytes, limit: int) -> None:
-    """Refuse what is not a whole PDF file of at most `limit` bytes: raises BadDocument or TooLarge."""
+    """Raise BadDocument or TooLarge unless the data is a complete PDF file of at most `limit` bytes."""
     _check_size(data, limit, "PDF document")
     kind = media_type(data)
     if kind != "application/pdf":
-        raise BadDocument(f"this is not a PDF document{f' but {kind}' if kind else ''}", "data")
-    # Parsers mend a file that was cut short by guessing, and lose pages without a word. ISO 32000-1, 7.5.5: the file
-    # ends in startxref; scanners pad it.
+        raise BadDocument(f"the file is {kind or 'of an unknown type'}, not a PDF document", "data")
+    # Parsers repair a truncated file by guessing and silently lose pages. ISO 32000-1, 7.5.5: the file ends with
+    # startxref; scanners pad it.
     if b"startxref" not in data[-65536:].rstrip(b"\0\t\r\n ")[-4096:]:
-        raise BadDocument("the PDF document is cut short: its end is missing", "data")
+        raise BadDocument("the PDF document is truncated: its end is missing", "data")
 
 
 def check_image(data: bytes, content_type: str, limit: int) -> str:
-    """Give the media type of an image of at most `limit` bytes: raises BadDocument, BadChoice or TooLarge."""
+    """Return the media type of an image of at most `limit` bytes. Raises BadDocument, BadChoice or TooLarge."""
     _check_size(data, limit, "image")
     kind = media_type(data)
-    said = content_type.partition(";")[0].strip().lower()
-    said = _ALIASES.get(said, said)
+    stated = content_type.partition(";")[0].strip().lower()
+    stated = _ALIASES.get(stated, stated)
     if not kind.startswith("image/"):
-        what = f"is {kind}" if kind else "is none of PNG, JPEG, TIFF, WebP, BMP and GIF"
-        raise BadDocument(f"the image cannot be read: it {what}", "data")
-    if said not in _UNKNOWN and said != kind:
-        raise BadChoice(f"the content type is {said!r}, but the bytes are {kind}", "content_type")
+        raise BadDocument(
+            f"the file is {kind or 'of an unknown type'}; expected a PNG, JPEG, TIFF, WebP, BMP or GIF image", "data"
+        )
+    if stated not in _UNKNOWN and stated != kind:
+        raise BadChoice(f"the content type is {stated!r}, but the image is {kind}", "content_type")
     return kind
 
 

@@ -1,6 +1,6 @@
-"""What a worker process does with documents: look at pages, read a page, read a frame of an image.
+"""The tasks of a worker process: inspect pages, read a page, read a frame of an image.
 
-Owns the documents a worker has open. Knows files, engines and plain values; neither sockets nor processes.
+Owns the worker's open documents. Knows files, engines and plain values, but neither sockets nor processes.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .ocr_engine import OcrEngine, Reading
 from .pdf_engine import PdfDocument, PdfEngine, RasterRules
 from .raster import check_page
 
-_OPEN = 8  # documents a worker keeps open; one that was closed too early is opened anew
-_LOOK_SECONDS = 0.25  # after which a batch of pages is given back, so that no document holds a worker for long
-_LOOK_CHARS = 250_000  # likewise: the server decodes an answer in one go
-_PAGE_CHARS = 8_000_000  # of one page; its answer must fit a frame
+_OPEN = 8  # documents that a worker keeps open; a document closed too early is reopened
+_LOOK_SECONDS = 0.25  # after which a batch returns early, so that no document occupies a worker for long
+_LOOK_CHARS = 250_000  # also ends a batch, since the server decodes each answer in one step
+_PAGE_CHARS = 8_000_000  # of one page, whose answer must fit into a frame
 
 Task = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits that only the parser can check."""
+class DocumentLimits:
+    """The limits that only a parser can check."""
 
     pages: int
     page_pixels: int
@@ -37,14 +37,14 @@ class Limits:
 
 
 class TaskRunner:
-    """The open documents of one worker, and the things it can do with them."""
+    """Runs the tasks of one worker on its open documents."""
 
-    def __init__(self, pdf: PdfEngine, ocr: OcrEngine, limits: Limits) -> None:
+    def __init__(self, pdf: PdfEngine, ocr: OcrEngine, limits: DocumentLimits) -> None:
         self._pdf = pdf
         self._ocr = ocr
         self._limits = limits
         self._open: OrderedDict[int, PdfDocument | ImageFile] = OrderedDict()
-        self._doings: dict[str, Callable[[Task, int], dict[str, Any]]] = {
+        self._actions: dict[str, Callable[[Task, int], dict[str, Any]]] = {
             "look": self._look,
             "read_page": self._read_page,
             "open_image": self._open_image,
@@ -52,38 +52,40 @@ class TaskRunner:
         }
 
     def do(self, task: Task, fd: int) -> dict[str, Any]:
-        """Do a task on the document behind `fd`. Raises OcrError."""
-        return self._doings[task["do"]](task, fd)
+        """Run a task on the document in `fd`. Raises OcrError."""
+        return self._actions[task["do"]](task, fd)
 
     def forget(self, document: int) -> None:
-        """Close a document, if it is open."""
+        """Close a document if it is open."""
         held = self._open.pop(document, None)
         if held is not None:
             held.close()
 
     def _look(self, task: Task, fd: int) -> dict[str, Any]:
-        """Look at up to `count` pages from `first` on; all pages' sizes are checked with the first."""
+        """Inspect up to `count` pages from `first` on. The batch with page 0 also checks the sizes of all pages."""
         document = self._document(task, fd)
         first, until = task["first"], time.monotonic() + _LOOK_SECONDS
         if first == 0:
             self._check(document)
-        sights: list[dict[str, Any]] = []
+        contents: list[dict[str, Any]] = []
         chars = 0
         for index in range(first, min(first + task["count"], document.pages)):
-            sight = document.look(index)
-            chars += len(sight.text)
-            if len(sight.text) > min(self._limits.text_chars, _PAGE_CHARS):
-                raise TooLarge(f"page {index + 1} has {len(sight.text):,} characters: too many", "data")
-            fields = {name: getattr(sight, name) for name in sight.__slots__}
-            sights.append(fields if task["text"] else fields | {"text": ""})
+            content = document.look(index)
+            chars += len(content.text)
+            if len(content.text) > min(self._limits.text_chars, _PAGE_CHARS):
+                raise TooLarge(
+                    f"page {index + 1} has {len(content.text):,} characters, which is more than allowed", "data"
+                )
+            fields = {name: getattr(content, name) for name in content.__slots__}
+            contents.append(fields if task["text"] else fields | {"text": ""})
             if chars > _LOOK_CHARS or time.monotonic() > until:
                 break
-        return {"pages": document.pages, "sights": sights}
+        return {"pages": document.pages, "contents": contents}
 
     def _check(self, document: PdfDocument) -> None:
         if document.pages > self._limits.pages:
             raise TooLarge(
-                f"the document has {document.pages:,} pages; at most {self._limits.pages:,} are read", "data"
+                f"the document has {document.pages:,} pages; at most {self._limits.pages:,} are allowed", "data"
             )
         for index in range(document.pages):
             check_page(*document.size(index), index + 1, self._limits.page_pixels)
@@ -122,7 +124,7 @@ class TaskRunner:
 
 
 def _path(fd: int) -> str:
-    """A name by which a library opens a descriptor: it reads what it needs, instead of being given a copy."""
+    """Return a path by which a library can open a descriptor and read only what it needs."""
     return f"/proc/self/fd/{fd}" if os.path.isdir("/proc/self/fd") else f"/dev/fd/{fd}"
 
 

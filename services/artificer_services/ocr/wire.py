@@ -1,6 +1,6 @@
-"""The frames between the server's process and a worker: a length, then JSON, sometimes with a file descriptor.
+"""Frames between the server's process and a worker: a length, then JSON, sometimes with a file descriptor.
 
-JSON and not pickle: workers parse hostile files, and what they answer must not be able to run code in the server.
+Not pickle: workers parse untrusted files, and their answers must not be able to run code in the server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Frame = dict[str, Any]
 
 _LENGTH = struct.Struct("!I")
 HEADER = _LENGTH.size
-MAX_FRAME = 64 * 1024 * 1024  # bytes; a worker that sends more is ended
+MAX_FRAME = 64 * 1024 * 1024  # bytes; a worker that sends more is killed
 
 
 def pack(frame: Frame) -> bytes:
@@ -24,38 +24,38 @@ def pack(frame: Frame) -> bytes:
 
 
 def unpack_length(header: bytes) -> int:
-    """The length of the body that follows. Raises ValueError for one that no worker should send."""
+    """Return the length of the body that follows. Raises ValueError if it exceeds MAX_FRAME."""
     (length,) = _LENGTH.unpack(header)
     if length > MAX_FRAME:
-        raise ValueError(f"a frame of {length:,} bytes")
+        raise ValueError(f"a frame has {length:,} bytes; at most {MAX_FRAME:,} are allowed")
     return int(length)
 
 
 def unpack(body: bytes) -> Frame:
     frame = json.loads(body)
     if not isinstance(frame, dict):
-        raise ValueError("a frame that is not an object")
+        raise ValueError("a frame is not a JSON object")
     return frame
 
 
 def send(sock: socket.socket, frame: Frame, fd: int | None = None) -> None:
-    """Send a small frame at once, with a file descriptor beside it. Raises OSError, BlockingIOError among them."""
+    """Send a small frame, optionally with a file descriptor. Raises OSError, also if it would block."""
     data = pack(frame)
     sent = socket.send_fds(sock, [data], [fd] if fd is not None else [])
     if sent != len(data):
-        raise BlockingIOError("the worker does not read")
+        raise BlockingIOError("the worker is not reading")
 
 
 def receive(sock: socket.socket) -> tuple[Frame, int | None] | None:
-    """Receive a frame, blocking; None at the end of the stream."""
-    # Descriptors arrive with the first byte of their frame, so the header is read exactly.
+    """Wait for a frame; returns None at the end of the stream."""
+    # Descriptors arrive with the first byte of their frame, so only the header is read here.
     header, fds, _, _ = socket.recv_fds(sock, HEADER, 1)
     if not header:
         return None
     header += _exactly(sock, HEADER - len(header))
     body = _exactly(sock, unpack_length(header))
     for fd in fds:
-        os.set_inheritable(fd, False)  # programs that the worker starts have no business with documents
+        os.set_inheritable(fd, False)  # programs that the worker starts must not inherit documents
     return unpack(body), fds[0] if fds else None
 
 
@@ -64,7 +64,7 @@ def _exactly(sock: socket.socket, count: int) -> bytes:
     while count:
         part = sock.recv(min(count, 1 << 20))
         if not part:
-            raise EOFError("the server ended in the middle of a frame")
+            raise EOFError("the server closed the socket within a frame")
         parts.append(part)
         count -= len(part)
     return b"".join(parts)

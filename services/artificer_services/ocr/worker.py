@@ -1,7 +1,7 @@
-"""The worker process: reads tasks from a socket, does them one by one, writes the answers.
+"""The worker process: reads tasks from a socket, runs them one by one, and writes the answers.
 
-Started by `process` as a program of its own, so that it shares nothing with the server but two sockets. Holds no
-state that outlives a document.
+`process` starts it as a separate program, which shares only two sockets with the server. Keeps no state beyond its
+documents.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import traceback
 from ..kit.processes import die_with_the_server
 from . import errors, wire
 from .libraries import ocr_engine, pdf_engine
-from .task_runner import Limits, TaskRunner
+from .task_runner import DocumentLimits, TaskRunner
 
 
 def main(socket_fd: int, life_fd: int) -> None:
     """Serve tasks until the server closes the socket."""
     die_with_the_server(life_fd)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
-    logging.disable(logging.CRITICAL)  # libraries' remarks on broken files; what matters is answered
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and ends its workers
+    logging.disable(logging.CRITICAL)  # of libraries, on damaged files; answers carry the errors that matter
     sock = socket.socket(fileno=socket_fd)
     received = wire.receive(sock)
     if received is None:
@@ -34,7 +34,7 @@ def main(socket_fd: int, life_fd: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (setup["memory"], setup["memory"]))
     ocr = ocr_engine(setup["ocr_engine"])
     ocr.warm(setup["folder"], setup["languages"])
-    runner = TaskRunner(pdf_engine(setup["pdf_engine"]), ocr, Limits(**setup["limits"]))
+    runner = TaskRunner(pdf_engine(setup["pdf_engine"]), ocr, DocumentLimits(**setup["limits"]))
     sock.sendall(wire.pack({"ready": True, "provider": ocr.name, "version": ocr.version}))
     _serve(sock, runner)
 
@@ -59,12 +59,14 @@ def _serve(sock: socket.socket, runner: TaskRunner) -> None:
 def _attempt(runner: TaskRunner, task: wire.Frame, fd: int | None) -> wire.Frame:
     try:
         if fd is None:
-            raise errors.Unexpected("a task without its document")
+            raise errors.Unexpected("a task has no document")
         return {"answer": runner.do(task, fd)}
     except errors.OcrError as error:
         return {"error": errors.to_wire(error)}
     except MemoryError:
-        return {"error": errors.to_wire(errors.TooLarge("the document needs more memory than is allowed", "data"))}
+        return {
+            "error": errors.to_wire(errors.TooLarge("the document needs more memory than the server allows", "data"))
+        }
     except Exception:
         return {"error": errors.to_wire(errors.Unexpected(traceback.format_exc()))}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from artificer_services.chat import database
-from artificer_services.chat.hub import Hub, Reader
+from artificer_services.chat.hub import ChannelReader, Hub
 from artificer_services.chat.settings import ChatSettings
 from artificer_services.chat.sql_store import SqlStore
 from artificer_services.chat.store import Draft, File, Message, User, id_of
@@ -40,7 +40,7 @@ async def put(store: SqlStore, count: int, size: int = 1) -> list[Message]:
     return [one.message for one in await store.append(drafts)]
 
 
-async def until(reader: Reader, last: int) -> list[int]:
+async def until(reader: ChannelReader, last: int) -> list[int]:
     seen: list[int] = []
     while not seen or seen[-1] < last:
         seen += [message.sequence for message in await reader.next()]
@@ -64,10 +64,10 @@ async def test_nothing_is_missing_and_nothing_comes_twice_however_things_interle
                 case 0:
                     hub.stored(messages)
                 case 1:
-                    hub.told("town", messages[-1].sequence)
+                    hub.notified("town", messages[-1].sequence)
                     hub.stored(messages)
                 case 2:
-                    hub.told("town", messages[-1].sequence - 1)
+                    hub.notified("town", messages[-1].sequence - 1)
                 case _:
                     await hub.sweep()
         done.set()
@@ -158,7 +158,7 @@ async def test_a_notification_of_what_is_not_there_does_no_harm(store: SqlStore,
     hub = hub_of(store)
     async with hub.listen("town") as listening:
         reader = listening.read(0, files=False)
-        hub.told("town", number)
+        hub.notified("town", number)
         while looking := [task for task in asyncio.all_tasks() if task.get_name() == "chat-catch-up"]:
             await asyncio.wait(looking)
         hub.stored(await put(store, 1))

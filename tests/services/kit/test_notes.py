@@ -57,7 +57,7 @@ async def test_pages_give_every_note_once(serve: Serve, place: dict[str, Any]) -
     ("method", "path", "sent", "status", "said"),
     [
         ("POST", "/v1/notes", {"text": " "}, 400, "text: must not be empty"),
-        ("POST", "/v1/notes", {"text": "x" * 9}, 400, "text: is 9 bytes long; 8 are allowed"),
+        ("POST", "/v1/notes", {"text": "x" * 9}, 400, "text: is 9 bytes long; at most 8 are allowed"),
         ("GET", "/v1/notes/7", None, 404, "there is no note 7"),
         ("GET", "/v1/notes?page_size=-1", None, 400, "page_size: must not be negative, but is -1"),
         (

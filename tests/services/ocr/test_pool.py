@@ -150,7 +150,7 @@ async def test_more_requests_than_are_admitted_are_told_to_come_back() -> None:
 async def test_workers_that_cannot_start_make_the_service_unavailable() -> None:
     service = build(OcrSettings(workers=2))
     service.pool._setup["folder"] = "/nowhere"
-    with pytest.raises(errors.Unavailable, match="no worker process"):
+    with pytest.raises(errors.Unavailable, match="no OCR worker can be started"):
         await service.start()
     assert not await service.ready()
 

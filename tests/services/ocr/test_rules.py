@@ -16,13 +16,13 @@ from artificer_services.ocr.fair import FairQueue
 from artificer_services.ocr.languages import find_languages
 from artificer_services.ocr.order import in_order
 from artificer_services.ocr.raster import check_page, choose_dpi
-from artificer_services.ocr.routing import Reason, Sight, count_text, decide
+from artificer_services.ocr.routing import PageContent, Reason, count_text, decide
 
 
 def sight(
     chars: int, *, bad: int = 0, invisible: int = 0, cover: float = 0.0, drawings: int = 0, image_pixels: int = 0
-) -> Sight:
-    return Sight(
+) -> PageContent:
+    return PageContent(
         text="x" * chars,
         chars=chars,
         bad=bad,
@@ -61,7 +61,7 @@ def sight(
         (sight(0), 1000, False, Reason.BLANK),
     ],
 )
-def test_the_rule(page: Sight, threshold: int, keep: bool, reason: Reason) -> None:
+def test_the_rule(page: PageContent, threshold: int, keep: bool, reason: Reason) -> None:
     decision = decide(page, threshold=threshold, keep=keep)
     assert decision.reason is reason
     assert decide(page, threshold=threshold, keep=keep, force=True).reason is Reason.FORCED
@@ -116,7 +116,7 @@ def test_padding_after_the_end_of_a_pdf_does_no_harm() -> None:
     whole = b"%PDF-1.4\nstartxref\n9\n%%EOF\n"
     sniff.check_pdf(whole + bytes(20_000), 100_000)
     sniff.check_pdf(b"junk before the header\n" + whole, 100_000)
-    with pytest.raises(BadDocument, match="cut short"):
+    with pytest.raises(BadDocument, match="truncated"):
         sniff.check_pdf(whole + b"x" * 20_000, 100_000)
 
 
@@ -163,7 +163,7 @@ async def test_turns_go_round_between_documents() -> None:
     assert await queue.take() == (1, "long 1")
     queue.remove(1, "long 2")
     queue.done(1)
-    assert (len(queue), queue._lines) == (0, {})
+    assert (len(queue), queue._documents) == (0, {})
 
 
 async def test_a_taker_that_leaves_when_called_calls_the_next() -> None:

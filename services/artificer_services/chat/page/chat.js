@@ -1,4 +1,4 @@
-// The page: what was said, what is on its way, and going on after a lost connection. Texts only, never markup.
+// The chat page: shows messages, tracks those being sent, and reconnects. Inserts text only, never markup.
 
 import { ask, prepare } from "./access.js";
 import { TRANSPORTS, UNAUTHENTICATED } from "./transports.js";
@@ -13,7 +13,7 @@ const SHOWN = 2000; // messages kept on the page
 
 let session; // of one channel: { transport, place, pending, seen, wait, timer }
 
-// With a key there is another try at what was wanted without.
+// Retries the call that was refused once there is a key.
 prepare(document.querySelector("header"), () => {
   if (session) connect(session);
 });
@@ -35,7 +35,7 @@ join.addEventListener("submit", (event) => {
 
 leave.addEventListener("click", () => {
   end();
-  tell("Not in a channel.");
+  setState("Not in a channel.");
 });
 
 say.addEventListener("submit", (event) => {
@@ -49,18 +49,18 @@ say.addEventListener("submit", (event) => {
 });
 
 function connect(own) {
-  tell("Joining…");
+  setState("Joining…");
   enable(true);
   own.transport = new TRANSPORTS[own.kind](base, own.place, {
     joined() {
       own.wait = FIRST_WAIT;
-      tell(`In ${own.place.channel} as ${own.place.user.id}.`);
-      // Whatever has no echo yet may or may not have been stored: its id makes sending it again safe.
+      setState(`In ${own.place.channel} as ${own.place.user.id}.`);
+      // Messages without an echo may or may not have been stored; their request ids make it safe to send them again.
       for (const [requestId, { content }] of own.pending) own.transport.say(content, requestId);
     },
     message(message) {
       if (own.place.after && message.id <= own.place.after) {
-        settle(own, message); // an acknowledgement of what is shown already
+        settle(own, message); // acknowledges a message that is already shown
         return;
       }
       own.place.after = message.id;
@@ -77,11 +77,11 @@ function connect(own) {
     ended({ text, code, again }) {
       if (own !== session) return;
       if (code === UNAUTHENTICATED) {
-        tell("This server wants to know who asks.", "error");
+        setState("This server requires you to sign in.", "error");
         ask(text);
         return;
       }
-      tell(again ? `${text}; joining again…` : text, "error");
+      setState(again ? `${text}; reconnecting…` : text, "error");
       if (!again) { session = undefined; enable(false); return; }
       own.timer = setTimeout(() => connect(own), own.wait * (0.5 + Math.random() / 2));
       own.wait = Math.min(own.wait * 2, LONGEST_WAIT);
@@ -116,7 +116,7 @@ function show(message, kind) {
   }
   const user = document.createElement("span");
   user.className = "user";
-  user.textContent = message.user?.displayName || message.user?.id || "somebody";
+  user.textContent = message.user?.displayName || message.user?.id || "unknown";
   const content = document.createElement("span");
   content.className = "content";
   content.textContent = message.content + (message.fileCount ? ` [${message.fileCount} file(s)]` : "");
@@ -128,7 +128,7 @@ function show(message, kind) {
   return item;
 }
 
-function tell(text, kind = "") {
+function setState(text, kind = "") {
   state.textContent = text;
   state.dataset.kind = kind;
 }
@@ -139,7 +139,7 @@ function enable(inside) {
   if (inside) say.elements.content.focus();
 }
 
-// crypto.randomUUID is for secure origins only, and a demonstration may be on plain HTTP.
+// crypto.randomUUID exists only on secure origins, and the page may be served over plain HTTP.
 function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
-// The few protobuf fields that gRPC-Web needs here, by hand: see message_service.proto for their numbers.
+// Encodes and decodes the few protobuf messages that the page sends over gRPC-Web; see message_service.proto.
 
 const text = new TextEncoder();
-const words = new TextDecoder();
+const decoder = new TextDecoder();
 
 function varint(value) {
   const bytes = [];
@@ -10,7 +10,7 @@ function varint(value) {
   return bytes;
 }
 
-// Fields as [number, value]: a string, a number or boolean, or a message that is encoded already. Undefined is left out.
+// Encodes [number, value] fields. A value is a string, a number, a boolean or an encoded message; undefined is omitted.
 function encode(fields) {
   const bytes = [];
   for (const [number, value] of fields) {
@@ -25,7 +25,7 @@ function encode(fields) {
   return new Uint8Array(bytes);
 }
 
-// The fields of a message by their numbers, the last of each; numbers as numbers, all else as bytes.
+// Returns a message's fields by number, keeping the last of each: varints as numbers, everything else as bytes.
 function decode(bytes) {
   const fields = {};
   let at = 0;
@@ -45,13 +45,13 @@ function decode(bytes) {
       case 1: at += 8; break;
       case 2: { const size = next(); fields[number] = bytes.subarray(at, at += size); break; }
       case 5: at += 4; break;
-      default: throw new Error("a message that cannot be read");
+      default: throw new Error("malformed protobuf message");
     }
   }
   return fields;
 }
 
-const string = (bytes) => (bytes ? words.decode(bytes) : "");
+const string = (bytes) => (bytes ? decoder.decode(bytes) : "");
 
 export const streamMessagesRequest = ({ channel, after, historySize, includeUser }) =>
   encode([[1, channel], [2, after], [3, historySize], [4, includeUser]]);

@@ -1,8 +1,8 @@
-// Three ways to one channel: WebSocket carries ChatStream; Connect and gRPC-Web, over fetch, which can stream only one
-// way, carry StreamMessages for reading and SendMessages for each thing said.
+// Three transports for a channel. WebSocket carries ChatStream. Connect and gRPC-Web use fetch, which streams in one
+// direction only, so they read by StreamMessages and send each message by SendMessages.
 //
-// Each is a class with join(), say(content, requestId) and leave(), and tells by `on`: joined(), message(message),
-// refused(requestId, text, code), ended({ text, code, again }), where `again` says that the same call may be made again.
+// Each is a class with join(), say(content, requestId) and leave(). It reports through the callbacks in `on`: joined(),
+// message(message), refused(requestId, text, code) and ended({ text, code, again }), where `again` allows a retry.
 
 import { credentials } from "./access.js";
 import * as proto from "./protobuf.js";
@@ -10,8 +10,8 @@ import * as proto from "./protobuf.js";
 const SERVICE = "/artificer.chat.v1.MessageService/";
 const HISTORY = 50;
 
-// Where gRPC says that the same call may succeed a little later; a reader that was too slow goes on after its last id.
-const PASSING = new Set([4, 8, 10, 14]);
+// Codes after which the same call may succeed later; a reader that was too slow resumes after its last id.
+const TRANSIENT = new Set([4, 8, 10, 14]);
 const NAMES = ["ok", "canceled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists",
   "permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range", "unimplemented",
   "internal", "unavailable", "data_loss", "unauthenticated"];
@@ -34,7 +34,7 @@ export class WebSocketTransport {
     const { channel, user, after } = this.place;
     const url = new URL(`${this.base}/v1/channels/${encodeURIComponent(channel)}/messages:chat`, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    // A page can set no header on a WebSocket, and a URL is no place for a key: it is in the first frame.
+    // Browsers cannot set headers on a WebSocket and a URL would leak the key, so the first frame carries it.
     url.search = "$metadata=frame";
     const socket = this.socket = new WebSocket(url, ["diptych.v1.json"]);
     let failed;
@@ -51,7 +51,7 @@ export class WebSocketTransport {
     };
     socket.onclose = ({ code, reason }) => {
       const status = code >= 4000 ? code - 4000 : code === 1000 ? 0 : 14;
-      this.on.ended({ text: failed || reason || "the connection was lost", code: status, again: PASSING.has(status) });
+      this.on.ended({ text: failed || reason || "the connection was lost", code: status, again: TRANSIENT.has(status) });
     };
   }
 
@@ -61,13 +61,13 @@ export class WebSocketTransport {
 
   leave() {
     this.on = { joined() {}, message() {}, refused() {}, ended() {} };
-    // An empty frame ends one's side; the server then ends the call.
+    // An empty frame half-closes the call; the server then ends it.
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send("");
     else this.socket.close();
   }
 }
 
-// What Connect and gRPC-Web have in common: messages in envelopes of five bytes and their data.
+// The base of Connect and gRPC-Web, which both send messages with a five-byte prefix.
 class FetchTransport {
   constructor(base, place, on) {
     this.base = base; this.place = place; this.on = on;
@@ -83,15 +83,15 @@ class FetchTransport {
       this.on.ended({ text: "the server ended the stream", again: true });
     } catch (error) {
       if (this.abort.signal.aborted) return;
-      // fetch tells of a lost connection by a TypeError, and of nothing else here.
+      // A lost connection raises a TypeError, the only error here that is no CallError.
       const lost = !(error instanceof CallError);
       const text = lost ? "the connection was lost" : error.message;
-      this.on.ended({ text, code: error.code, again: lost || PASSING.has(error.code) });
+      this.on.ended({ text, code: error.code, again: lost || TRANSIENT.has(error.code) });
     }
   }
 
   say(content, requestId) {
-    // One after the other, so that they are stored in the order in which they were said.
+    // One by one, so that they are stored in the order in which they were entered.
     this.sending = this.sending.then(() => this.send(content, requestId));
   }
 
@@ -100,8 +100,8 @@ class FetchTransport {
     try {
       await this.call("SendMessages", { channel, user, content, requestId }, () => {}, () => {});
     } catch (error) {
-      // What may pass is sent again with the next join: its request id keeps it from being stored twice.
-      if (error instanceof CallError && !PASSING.has(error.code)) this.on.refused(requestId, error.message, error.code);
+      // After a transient error the message is sent again on the next join; its request id prevents a duplicate.
+      if (error instanceof CallError && !TRANSIENT.has(error.code)) this.on.refused(requestId, error.message, error.code);
     }
   }
 

@@ -1,9 +1,9 @@
-// Who asks: the key or token that people give a page, once a server wants to know. It is kept as long as the tab is, and
-// goes with calls as a header, or in the first frame of a WebSocket; it is in no URL and in no cookie.
+// Asks the visitor for an API key or token when the server requires one, and keeps it as long as the tab is open. Calls
+// send it in a header, or in the first frame of a WebSocket; it is never in a URL or a cookie.
 
 const KEPT = "artificer.credential";
-let memory = ""; // where the browser keeps nothing for pages
-let [form, input, why, leave, changed] = [];
+let memory = ""; // for browsers that deny pages any storage
+let [form, input, reason, leave, changed] = [];
 
 function credential() {
   try {
@@ -19,28 +19,29 @@ function keep(value) {
     if (value) sessionStorage.setItem(KEPT, value);
     else sessionStorage.removeItem(KEPT);
   } catch {
-    // Then it is in memory alone.
+    // It is then kept in memory only.
   }
   leave.hidden = !value;
 }
 
-// What goes with a call. API keys are taken as bearers too, so that nobody has to say which of the two it is.
+// Returns the headers of a call. The gateway also accepts API keys as bearer tokens, so visitors need not say which one
+// they enter.
 export const credentials = () => (credential() ? { authorization: `Bearer ${credential()}` } : {});
 
-// Whether the page waits for a key, so that it need not ask the server in vain.
+// Whether the page is waiting for a key, so that calls would fail.
 export const asking = () => Boolean(form && !form.hidden);
 
-// The server wants to know who asks, or does not take what it was told; `text` is what it said.
+// Shows the form after the server has refused a call for lack of valid credentials; `text` is its message.
 export function ask(text) {
-  why.textContent = text;
+  reason.textContent = text;
   if (asking()) return;
   form.hidden = false;
   input.focus();
 }
 
-// Make ready to ask within an element; `told` is called when there is another key.
-export function prepare(place, told) {
-  changed = told;
+// Adds the hidden form to an element; `onChange` is called when the visitor has entered a key.
+export function prepare(place, onChange) {
+  changed = onChange;
   form = document.createElement("form");
   form.id = "access";
   form.hidden = true;
@@ -48,9 +49,9 @@ export function prepare(place, told) {
   input = document.createElement("input");
   Object.assign(input, { type: "password", required: true, autocomplete: "off", spellcheck: false });
   label.append("Key or token ", input);
-  why = document.createElement("p");
-  why.setAttribute("role", "alert");
-  form.append(label, button("submit", "Sign in"), why);
+  reason = document.createElement("p");
+  reason.setAttribute("role", "alert");
+  form.append(label, button("submit", "Sign in"), reason);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     keep(input.value.trim());
@@ -62,7 +63,7 @@ export function prepare(place, told) {
   leave.hidden = !credential();
   leave.addEventListener("click", () => {
     keep("");
-    location.reload(); // nothing of what was shown stays
+    location.reload(); // removes everything that was shown
   });
   place.append(form, leave);
 }

@@ -1,6 +1,6 @@
-"""What services share about databases: connecting to SQLite or PostgreSQL, and bringing tables up to date.
+"""Database access for services: connects to SQLite or PostgreSQL and migrates tables.
 
-Knows no service, no table and no statement. `database` is imported by itself: worker processes do without it.
+Knows no service, no table and no statement. Import `database` separately; worker processes do not need it.
 """
 
 from .connect import postgresql, sqlite

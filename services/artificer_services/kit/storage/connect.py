@@ -1,6 +1,6 @@
-"""Engines for the two databases. Nothing is opened before it is used.
+"""Makes SQLAlchemy engines for SQLite and PostgreSQL. Opens no connection before the first use.
 
-Knows no table. A transaction that will write says so with `execution_options(write=True)`.
+Knows no table. A transaction that writes must set `execution_options(write=True)`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ _CONNECT_SECONDS = 10
 
 
 def postgresql(url: str, connections: int, *, ping: bool = True, options: dict[str, str] | None = None) -> Engine:
-    """Return an engine of at most `connections`. `options` are server settings for these connections alone.
+    """Return an engine with at most `connections`. `options` are server settings of these connections only.
 
-    With `ping` a restarted server fails no call, for 0.1 ms a call. Raises ValueError for a malformed URL.
+    With `ping`, a restart of the server fails no call, at a cost of 0.1 ms per call. Raises ValueError for a malformed
+    URL.
     """
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
@@ -40,10 +41,10 @@ def postgresql(url: str, connections: int, *, ping: bool = True, options: dict[s
 def sqlite(
     file: Path, connections: int, *, synchronous: Literal["FULL", "NORMAL"] = "FULL", page_size: int = 4096
 ) -> Engine:
-    """Return an engine over a file in WAL mode, whose folder may not exist yet.
+    """Return an engine for a file in WAL mode, whose folder need not exist yet.
 
-    FULL: acknowledged means on disk. NORMAL: a power cut may undo the last moments; a crashed process never does.
-    `page_size` is in bytes and takes effect when the file is created.
+    With FULL, a committed transaction is on disk. With NORMAL, a power failure may undo the latest transactions, but a
+    crashed process cannot. `page_size` is in bytes and takes effect when the file is created.
     """
     engine = create_engine(
         f"sqlite:///{file}", pool_size=connections, max_overflow=1, connect_args={"timeout": _BUSY_MS / 1000}
@@ -51,15 +52,15 @@ def sqlite(
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions begin below; the driver would guess them
-        # The very first connection changes the journal mode; others that come at the same time wait for it.
+        connection.isolation_level = None  # stops the driver from opening transactions by itself; they begin below
+        # The very first connection changes the journal mode; concurrent ones wait for it.
         pragmas = (f"page_size={page_size}", "journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON")
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        # IMMEDIATE: SQLite refuses, without waiting, a reader that becomes a writer. Single reads need no transaction.
+        # IMMEDIATE, since SQLite refuses, without waiting, a reader that becomes a writer. A single read needs none.
         if connection.get_execution_options().get("write"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -1,7 +1,7 @@
-"""A service's database: an engine over SQLite or PostgreSQL, the threads that use it, and what a lost one is.
+"""A service's database: an engine for SQLite or PostgreSQL, its threads, and the error for an unreachable one.
 
-Synchronous inside, in threads: measured, that is several times as fast as SQLite through an asynchronous driver, and it
-is one code for both databases. Knows no table and no statement.
+Runs synchronous drivers in threads, which was measured several times as fast as SQLite through an asynchronous driver
+and needs one implementation for both databases. Knows no table and no statement.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SQLITE_THREADS = 4  # readers go beside the one writer
+_SQLITE_THREADS = 4  # in WAL mode readers run in parallel with the single writer
 
 
 class Database:
-    """A database by its name, such as "the message store". Nothing is opened before it is used.
+    """A database with a name for messages, such as "the message store". Opens nothing before the first use.
 
-    `url` is a postgresql:// one; where it is empty, SQLite keeps the data in `file`. `connections` are PostgreSQL's,
-    a thread each.
+    `url` is a postgresql:// URL; if it is empty, SQLite stores the data in `file`. `connections` is the number of
+    connections to PostgreSQL, each with its own thread.
     """
 
     def __init__(self, name: str, migrations: Migrations, *, file: Path, url: str = "", connections: int = 8) -> None:
         """Raises ValueError for a malformed URL."""
         self.name = name
         self.upstream: Upstream | None = None
-        """The circuit breaker in front of it, where there is one; a collector of metrics, too."""
+        """The circuit breaker in front of the database, if any; it is also a metrics collector."""
         self._migrations = migrations
         self._folder = None if url else file.parent
-        # FULL: what is acknowledged is on disk.
+        # FULL, so that acknowledged data is on disk.
         self.engine = postgresql(url, connections) if url else sqlite(file, _SQLITE_THREADS, synchronous="FULL")
         self._threads = ThreadPoolExecutor(connections if url else _SQLITE_THREADS, thread_name_prefix=name)
 
     def protect(self, *, failures: int, rest_seconds: float, most: int) -> None:
-        """Put a circuit breaker in front of a server; a file cannot be away and gets none.
+        """Put a circuit breaker in front of a database server; SQLite needs none.
 
-        Calls then fail at once instead of filling up the threads. Only an unreachable database counts as a failure.
+        While the server is unreachable, calls fail at once instead of occupying the threads. Other errors do not count.
         """
         if self._folder is None:
             self.upstream = Upstream(
@@ -63,23 +63,23 @@ class Database:
             )
 
     def prepare(self) -> None:
-        """Make the file's folder and bring the tables up to date; several processes may at once. Blocks."""
+        """Create the file's folder and migrate the tables. Blocks; safe for concurrent processes."""
         prepare(self.engine, self._migrations, folder=self._folder)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a thread, each statement seeing what is committed then. Raises Unavailable."""
+        """Run `work` in a thread, without a transaction. Raises Unavailable."""
         return await self._guarded(lambda: self._read(work))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a thread as one transaction, on disk when this returns. Raises Unavailable."""
+        """Run `work` in a thread as one durable transaction. Raises Unavailable."""
         return await self._guarded(lambda: self._write(work))
 
     async def ping(self) -> None:
-        """Return where the database answers; raises Unavailable. While the breaker is open, this is what tries it."""
+        """Check that the database answers. Raises Unavailable. For an open breaker this call is the probe."""
         await self.read(lambda connection: connection.execute(select(1)).all())
 
     async def close(self) -> None:
-        """Let what runs end, then close every connection."""
+        """Wait for running work, then close every connection."""
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self.engine.dispose)
 

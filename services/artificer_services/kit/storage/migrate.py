@@ -1,6 +1,6 @@
-"""Brings a database's tables up to date at start-up, by Alembic.
+"""Migrates a database's tables at start-up with Alembic.
 
-Knows no table: each service has a folder of its own migrations, and a version table of its own.
+Knows no table: each service has its own folder of migrations and its own version table.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 
 _ENVIRONMENT = Path(__file__).with_name("environment")
 
-# Large tables take time, and so does Alembic, imported within the transaction, with a tenth of a CPU: longer than
-# services otherwise hold an idle transaction or wait for another's.
+# Migrating large tables takes time. So does importing Alembic within the transaction: with a tenth of a CPU it takes
+# longer than services otherwise allow an idle transaction or a wait for a lock.
 _TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
-    """A service's history of tables: the files in `folder`/versions, up to the revision `head`.
+    """A service's migrations: the files in `folder`/versions, up to revision `head`.
 
-    `table` keeps the revision of a database. `lock` is a number that every process of a service has and no other
-    service: its holder migrates, the others wait and find nothing left to do.
+    `table` is the version table. `lock` is the service's advisory lock: of several processes that start at once, its
+    holder migrates, and the others wait and then find nothing left to do.
     """
 
     folder: Path
@@ -41,10 +41,10 @@ class Migrations:
 
 
 def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = None) -> None:
-    """Make `folder`, which will hold SQLite's file, and bring the tables up to date; many processes may at once."""
+    """Create `folder`, for SQLite's file, and migrate the tables; safe for concurrent processes."""
     if folder is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _is_current(engine, migrations):  # saves the import of Alembic, which costs more than all else here
+    if _is_current(engine, migrations):  # avoids importing Alembic, the slowest step
         return
     with engine.connect().execution_options(write=True) as connection:
         if connection.dialect.name == "postgresql":
@@ -59,7 +59,7 @@ def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = Non
 
 @contextmanager
 def _long_busy_timeout(connection: Connection) -> Iterator[None]:
-    """Let an SQLite connection wait for a process that is migrating."""
+    """Let an SQLite connection wait for another process's migration."""
     driver: Any = connection.connection.driver_connection
     ((usual,),) = driver.execute("PRAGMA busy_timeout")
     driver.execute(f"PRAGMA busy_timeout = {_TIMEOUT_SECONDS * 1000}").close()
@@ -82,28 +82,28 @@ def _revisions(connection: Connection, migrations: Migrations) -> list[str]:
 
 
 def alembic_config(connection: Connection, migrations: Migrations) -> Config:
-    """Return what Alembic's commands take, to run within the connection's transaction."""
+    """Return the configuration with which Alembic runs within the connection's transaction."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", _escaped(_ENVIRONMENT))
     config.set_main_option("version_locations", _escaped(migrations.folder / "versions"))
-    config.set_main_option("path_separator", "newline")  # paths may have colons and blanks
+    config.set_main_option("path_separator", "newline")  # paths may contain colons and spaces
     config.attributes |= {"connection": connection, "version_table": migrations.table}
     return config
 
 
 def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%%")  # the options are configparser's
+    return str(path).replace("%", "%%")  # configparser interpolates %
 
 
 def migrate(connection: Connection, migrations: Migrations) -> None:
-    """Upgrade within the connection's transaction; SQLite's own lock is the transaction itself.
+    """Upgrade within the connection's transaction, which on SQLite is also the lock.
 
-    Tables of a later version of the program are left as they are: every migration keeps the version before it
-    working, so that a rollback starts.
+    Leaves tables of a newer program version unchanged: every migration keeps the previous version working, so that a
+    rolled-back program starts.
     """
-    # Alembic logs its plugins when it is imported, and its context whenever it runs.
+    # Alembic logs its plugins on import and its context on every run.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
     from alembic.script import ScriptDirectory
@@ -111,6 +111,6 @@ def migrate(connection: Connection, migrations: Migrations) -> None:
     config = alembic_config(connection, migrations)
     known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
     if newer := set(_revisions(connection, migrations)) - known:
-        _log.warning("%s is at %s, which is newer than this program", migrations.table, ", ".join(newer))
+        _log.warning("%s is at revision %s, which is newer than this program", migrations.table, ", ".join(newer))
         return
     command.upgrade(config, "head")

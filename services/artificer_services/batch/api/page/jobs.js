@@ -111,7 +111,7 @@ async function refresh() {
     pages.show(answer.nextPageToken ?? "");
     if (state.dataset.kind !== "said") tell(rows.size ? "" : "There are no such jobs.", "");
   } catch (error) {
-    if (keyless()) tell("This server wants to know who asks.", "lost");
+    if (keyless()) tell("This server requires you to sign in.", "lost");
     else if (number === asked) tell(`The list could not be had: ${error.message}. Trying again…`, "lost");
   }
   if (number === asked) timer = setTimeout(refresh, REFRESH);

@@ -14,7 +14,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "chat_channels",
         sa.Column("name", sa.Text, nullable=False),
@@ -64,7 +64,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, messages and all."""
+    """Drop the tables and their data."""
     op.drop_table("chat_files")
     op.drop_table("chat_messages")
     op.drop_table("chat_channels")

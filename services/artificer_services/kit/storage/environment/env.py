@@ -1,4 +1,4 @@
-"""What Alembic runs for every service's migrations: the connection and the version table come from `migrate`."""
+"""Alembic's environment script for every service; `migrate` passes the connection and the version table."""
 
 from __future__ import annotations
 
