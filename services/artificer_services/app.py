@@ -23,7 +23,7 @@ S = TypeVar("S", OcrSettings, BatchSettings)
 
 
 def create(settings: Settings) -> Gateway:
-    """Return the gateway with all services. Raises `SettingError` for invalid settings of a service."""
+    """Returns the gateway with all services. Raises `SettingError` for invalid settings of a service."""
     check_names(settings, ("batch", "chat", "ocr"))
     chat = service_settings(settings, "chat", ChatSettings)
     if settings.workers > 1 and chat.broker_kind == "memory":
@@ -39,5 +39,5 @@ def create(settings: Settings) -> Gateway:
 
 
 def _divided(service: S, processes: int) -> S:
-    """Return the settings for one of several gateway processes, which share the machine's worker processes."""
+    """Returns the settings for one of several gateway processes, which share the machine's worker processes."""
     return service if processes == 1 else replace(service, workers=max(1, service.worker_count // processes))

@@ -14,7 +14,7 @@ from typing import Any
 
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.worker import names
-from artificer_services.cluster.cluster import Cluster, Plan
+from artificer_services.cluster.cluster import Cluster, ClusterPlan
 from artificer_services.cluster.member import Member, Program
 from artificer_services.cluster.servers import free_port
 
@@ -109,7 +109,7 @@ async def on_sqlite(folder: Path, **settings: Any) -> AsyncIterator[Place]:
 async def on_cluster(folder: Path, *, workers: int = 2, processes: int = 1, **settings: Any) -> AsyncIterator[Place]:
     """A gateway and Celery workers over PostgreSQL and Valkey."""
     effects = folder / "effects"
-    plan = Plan(
+    plan = ClusterPlan(
         folder=folder / "cluster",
         app=APP,
         http_port=0,

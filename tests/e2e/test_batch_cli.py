@@ -232,7 +232,7 @@ def test_commands_watch_pause_resume_and_cancel_a_job(run: Run, environment: dic
             bar.process.send_signal(signal.SIGINT)
             shown = bar.until(lambda _: False)
             assert bar.process.wait(PATIENT) == 130
-        assert f"job {job} goes on: `artificer batch watch {job}`" in shown
+        assert f"job {job} continues: `artificer batch watch {job}`" in shown
         assert run("pause", job).stdout == "paused\n"
         assert run("resume", job).stdout == "running\n"
         assert run("cancel", job).stdout == "cancelled\n"
@@ -269,11 +269,11 @@ def test_jobs_are_listed_for_people_and_for_programs(run: Run) -> None:
     ("arguments", "code", "told"),
     [
         (["submit", "-", "--phase", "no.such"], 2, r"phases\[0\]\.task_type"),
-        (["submit"], 2, "either FILES or --from-file"),
+        (["submit"], 2, "must come from either FILES or --from-file"),
         (["submit", "/no/such/file"], 2, "neither a file nor a folder"),
         (["submit", "--from-file", "/no/such/file"], 2, "No such file"),
         (["submit", "-", "--watch", "--no-start"], 2, "never begins"),
-        (["submit", "-", "--phase", "text.normalize"], 2, "there are no items"),
+        (["submit", "-", "--phase", "text.normalize"], 2, "the job has no items"),
         (["status", "no-such-job"], 1, "there is no"),
         (["status", "--state", "odd"], 2, "odd"),
         (["status", "--address", "127.0.0.1:1"], 3, "cannot be reached"),

@@ -211,7 +211,7 @@ async def test_pages_of_jobs_and_a_filter(jobs: Jobs, batch: rpc.BatchServiceAsy
     await jobs.page.get_by_role("button", name="Newer").click()
     await expect(names).to_have_count(25, timeout=PATIENT)
     await jobs.page.locator("#filter").get_by_label("State").select_option("running")
-    await expect(jobs.page.get_by_role("status")).to_have_text("There are no such jobs.", timeout=PATIENT)
+    await expect(jobs.page.get_by_role("status")).to_have_text("No jobs match.", timeout=PATIENT)
     await expect(names).to_have_count(0)
 
 

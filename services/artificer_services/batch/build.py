@@ -16,6 +16,7 @@ from artificer.batch.v1 import batch_service_pb2_grpc
 
 from ..kit import storage
 from ..kit.lifecycle import Service
+from ..kit.settings import MIB
 from .api.metrics import BatchMetrics
 from .api.servicer import BatchServicer
 from .api.site import add_page
@@ -23,7 +24,7 @@ from .api.watch import JobWatch
 from .jobs.errors import Unavailable
 from .jobs.jobs import Jobs
 from .jobs.retention import Retention
-from .settings import MIB, BatchSettings
+from .settings import BatchSettings
 from .store import database
 from .store.sql_store import SqlStore
 from .tasks import registry

@@ -31,9 +31,9 @@ from .worker.runner import Runner
 
 _log = logging.getLogger(__name__)
 
-# The time slices of one message at most, so that a worker that is told to stop does so soon.
+# The most time slices per message, so that a worker stops soon after it is asked to.
 _SLICES = 2
-_BURIALS, _PAUSE = 30, 1.0  # attempts to look for dead workers while the store is unreachable, and the seconds between
+_EXPIRE_ATTEMPTS, _PAUSE = 30, 1.0  # attempts to look for dead workers while the store is unreachable; seconds between
 _PR_SET_PDEATHSIG = 1
 
 
@@ -85,7 +85,7 @@ class PoolProcess:
 
     def _expire_dead(self) -> None:
         """Release the items of this machine's dead workers, which would otherwise wait for their leases to expire."""
-        for _ in range(_BURIALS):
+        for _ in range(_EXPIRE_ATTEMPTS):
             try:
                 store = self._open()
                 dead = [worker for worker in store.workers() if names.gone(worker)]

@@ -9,8 +9,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-KIB = 1024
-MIB = 1024 * KIB
+from ..kit.settings import KIB, MIB, check_choice, check_database
+
 LEAST_DAYS = 0.05
 
 
@@ -36,7 +36,7 @@ class BatchSettings:
     workers: int = 0  # of the local engine; 0: one per processor
     broker_url: str = ""  # redis://host:6379/0, for celery
     celery_queue: str = "artificer.batch"  # prefix of the queues' names; the task type follows
-    worker_items: int = 100_000  # after so many items a local worker is replaced, because libraries leak memory
+    worker_items: int = 100_000  # after which a local worker is replaced, because libraries leak memory
 
     lease_seconds: float = 25.0  # a worker that is silent for this long loses its items
     heartbeat_seconds: float = 5.0  # how often a worker renews its lease
@@ -80,12 +80,8 @@ class BatchSettings:
                 continue
             if value < 0 or (value == 0 and name not in not_negative):
                 raise ValueError(f"{name} must be positive, not {value}")
-        if self.engine not in ("local", "celery", "none"):
-            raise ValueError(f"engine must be local, celery or none, not {self.engine!r}")
-        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("database_url must start with postgresql://, or be empty for SQLite in data_dir")
-        if not self.database_url and not self.data_dir:
-            raise ValueError("data_dir must name a folder if database_url is empty")
+        check_choice(self, "engine", "local", "celery", "none")
+        check_database(self.database_url, self.data_dir)
         if self.engine == "celery" and not self.broker_url:
             raise ValueError("engine = celery requires a broker_url")
         if self.engine == "celery" and not self.database_url:

@@ -48,7 +48,7 @@ class MemoryBroker:
 
 
 def parse(payload: str) -> tuple[str, int] | None:
-    """Return the channel and number of a "number channel" notification; None if it is malformed."""
+    """Returns the channel and number of a "number channel" notification; None if it is malformed."""
     number, _, channel = payload.partition(" ")
     if not (channel and number.isascii() and number.isdigit() and len(number) < 19):
         return None
@@ -56,5 +56,5 @@ def parse(payload: str) -> tuple[str, int] | None:
 
 
 def payload_of(channel: str, sequence: int) -> str:
-    """Return the text of a notification."""
+    """Returns the text of a notification."""
     return f"{sequence} {channel}"

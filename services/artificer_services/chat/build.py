@@ -92,7 +92,7 @@ class ChatService(Service):
 
 
 def build(settings: ChatSettings | None = None) -> ChatService:
-    """Return the chat service. Raises ValueError for invalid settings."""
+    """Returns the chat service. Raises ValueError for invalid settings."""
     return ChatService(settings)
 
 

@@ -38,7 +38,7 @@ class Conversation:
         self._latest = 0  # the newest message that the caller sent
 
     async def run(self, requests: Requests) -> AsyncGenerator[pb.ChatStreamResponse]:
-        """Yield events until the caller has half-closed the call and received its own messages. Raises ServiceError."""
+        """Yields events until the caller has half-closed and received its own messages. Raises ServiceError."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:

@@ -18,7 +18,7 @@ MIGRATIONS = Migrations(
 
 
 def connect(settings: ChatSettings) -> Database:
-    """Return the configured database, behind a circuit breaker if it is a server.
+    """Returns the configured database, behind a circuit breaker if it is a server.
 
     Raises ValueError for a malformed URL.
     """

@@ -82,7 +82,7 @@ class Chat:
     # Reading.
 
     async def get(self, channel: str, id_: str, *, files: bool) -> Message:
-        """Return one message. Raises Invalid, NotFound."""
+        """Returns one message. Raises Invalid, NotFound."""
         rules.check_channel(channel, self.settings)
         message = await self._store.get(channel, rules.place_of("id", id_), files=files)
         if message is None:
@@ -90,7 +90,7 @@ class Chat:
         return message
 
     async def page(self, channel: str, *, size: int, token: str, order: str, files: bool) -> tuple[list[Message], str]:
-        """Return a page of messages and the token of the next one. Raises Invalid."""
+        """Returns a page of messages and the token of the next one. Raises Invalid."""
         rules.check_channel(channel, self.settings)
         descending = _ORDERS.get(" ".join(order.split()))
         faults = size_faults(size)
@@ -146,7 +146,7 @@ class Chat:
     # Sending.
 
     def draft(self, channel: str, user: User | None, content: str, files: Sequence[File], request_id: str) -> Draft:
-        """Return a valid draft. Raises Invalid with every fault."""
+        """Returns a valid draft. Raises Invalid with every fault."""
         return rules.draft(channel, user, content, files, request_id, self.settings)
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
@@ -163,7 +163,7 @@ class Chat:
 
 
 def settled(appended: Appended) -> Appended:
-    """Return the outcome of a draft. Raises Conflict if its request id belongs to a different message."""
+    """Returns the outcome of a draft. Raises Conflict if its request id belongs to a different message."""
     if not appended.same:
         message = appended.message
         raise Conflict(

@@ -56,7 +56,7 @@ class Feed:
         )
 
     def take(self, after: int) -> list[Message]:
-        """Return the next messages after number `after`, which must be at least `first - 1`."""
+        """Returns the next messages after number `after`, which must be at least `first - 1`."""
         behind = self.last - after
         # Indexed from the right, where readers that keep up are: a deque's middle is slow to reach.
         return [self._newest[-place] for place in range(behind, max(behind - TAKE, 0), -1)]
@@ -84,7 +84,7 @@ class Feed:
             reader.poke()
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """Return the feed's running tasks."""
+        """Returns the feed's running tasks."""
         return [task for task in (self.begun, self.catching) if task is not None]
 
 
@@ -151,7 +151,7 @@ class Listening:
         return self._feed.last
 
     def read(self, after: int, *, files: bool) -> ChannelReader:
-        """Return a reader of all messages after number `after`; it ends with the subscription."""
+        """Returns a reader of all messages after number `after`; it ends with the subscription."""
         reader = ChannelReader(self._feed, self._store, after, batch=self._batch, files=files)
         self._readers.append(reader)
         self._feed.readers.add(reader)

@@ -25,7 +25,7 @@ def check_channel(channel: str, settings: ChatSettings) -> None:
 
 
 def place_of(field: str, id_: str) -> int:
-    """Return the number of a message id. Raises Invalid."""
+    """Returns the number of a message id. Raises Invalid."""
     sequence = sequence_of(id_)
     if sequence is None:
         raise Invalid(Fault(field, f"must be the id of a message, such as 000000000000042, not {id_[:64]!r}"))
@@ -35,7 +35,7 @@ def place_of(field: str, id_: str) -> int:
 def draft(
     channel: str, user: User | None, content: str, files: Sequence[File], request_id: str, settings: ChatSettings
 ) -> Draft:
-    """Return a valid draft. Raises Invalid with every fault."""
+    """Returns a valid draft. Raises Invalid with every fault."""
     faults = [
         *_channel_faults(channel, settings),
         *_user_faults(user, settings),
@@ -57,7 +57,7 @@ def draft(
 
 
 def _digest(content: str, files: tuple[File, ...]) -> bytes:
-    """Return a digest of a message's content. Each part's length precedes it, so that no two splits collide."""
+    """Returns a digest of a message's content. Each part's length precedes it, so that no two splits collide."""
     whole = hashlib.sha256()
     for part in (content, *(text for file in files for text in (file.name, file.media_type, file.data))):
         data = part.encode() if isinstance(part, str) else part

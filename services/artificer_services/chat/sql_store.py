@@ -33,14 +33,14 @@ class SqlStore:
         return await self.database.write(lambda connection: self._append(connection, drafts))
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
-        """Return one message, or None; see `Store`."""
+        """Returns one message, or None; see `Store`."""
         found = await self.read(channel, after=sequence - 1, limit=1, max_bytes=1, files=files)
         return found[0] if found and found[0].sequence == sequence else None
 
     async def read(
         self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
     ) -> list[Message]:
-        """Return consecutive messages; see `Store`."""
+        """Returns consecutive messages; see `Store`."""
         table = schema.messages
         chosen = select(table).where(table.c.channel == channel).limit(limit)
         if before is None:
@@ -50,7 +50,7 @@ class SqlStore:
         return await self.database.read(lambda connection: self._read(connection, chosen, max_bytes, files=files))
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
-        """Return the last number of each channel; see `Store`."""
+        """Returns the last number of each channel; see `Store`."""
         table = schema.channels
         asked = select(table.c.name, table.c.last_sequence).where(table.c.name.in_(channels))
 

@@ -16,12 +16,12 @@ ID_DIGITS = 15
 
 
 def id_of(sequence: int) -> str:
-    """Return the id of message number `sequence` of a channel; empty for 0, the position before the first."""
+    """Returns the id of message number `sequence` of a channel; empty for 0, the position before the first."""
     return f"{sequence:0{ID_DIGITS}d}" if sequence else ""
 
 
 def sequence_of(id_: str) -> int | None:
-    """Return the number of the message with an id; None if the id is malformed."""
+    """Returns the number of the message with an id; None if the id is malformed."""
     if len(id_) != ID_DIGITS or not (id_.isascii() and id_.isdigit()):
         return None
     return int(id_) or None
@@ -99,18 +99,18 @@ class Store(Protocol):
         """Store drafts in their order, in one durable transaction."""
 
     async def get(self, channel: str, sequence: int, *, files: bool) -> Message | None:
-        """Return one message, or None."""
+        """Returns one message, or None."""
 
     async def read(
         self, channel: str, *, after: int, limit: int, max_bytes: int, files: bool, before: int | None = None
     ) -> list[Message]:
-        """Return messages after number `after`, oldest first: at most `limit` and `max_bytes`, but at least one.
+        """Returns messages after number `after`, oldest first: at most `limit` and `max_bytes`, but at least one.
 
         With `before`, return the messages before that number instead, newest first.
         """
 
     async def last(self, channels: Sequence[str]) -> dict[str, int]:
-        """Return the last number of each channel, 0 for an empty one."""
+        """Returns the last number of each channel, 0 for an empty one."""
 
     async def ping(self) -> None:
         """Check that the database answers."""

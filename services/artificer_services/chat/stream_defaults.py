@@ -22,7 +22,7 @@ class StreamDefaults:
         self._user: User | None = None
 
     def draft(self, request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> Draft:
-        """Return the draft of a request. Raises Invalid."""
+        """Returns the draft of a request. Raises Invalid."""
         self.note(request)
         return self._chat.draft(self.channel, self._user, request.content, files_in(request), request.request_id)
 

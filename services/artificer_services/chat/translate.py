@@ -15,12 +15,12 @@ STATUSES = Statuses("chat.artificer", refused="MESSAGE_NOT_TAKEN")
 
 
 def user_in(user: pb.User) -> User:
-    """Return the user of a request."""
+    """Returns the user of a request."""
     return User(id=user.id, name=user.display_name)
 
 
 def files_in(request: pb.SendMessagesRequest | pb.ChatStreamRequest) -> list[File]:
-    """Return the files of a request."""
+    """Returns the files of a request."""
     return [File(name=file.name, media_type=file.media_type, data=file.data) for file in request.files]
 
 
@@ -31,7 +31,7 @@ def _stamp(time: datetime) -> Timestamp:
 
 
 def message_out(message: Message, *, user: bool, files: bool) -> pb.Message:
-    """Return the proto of a message, optionally with its user and files."""
+    """Returns the proto of a message, optionally with its user and files."""
     converted = pb.Message(
         id=message.id,
         channel=message.channel,

@@ -84,7 +84,7 @@ class Writer:
 
 
 def _copy(error: Exception) -> Exception:
-    """Return a copy for each waiter: raising one exception many times lengthens its traceback each time."""
+    """Returns a copy for each waiter: raising one exception many times lengthens its traceback each time."""
     if not isinstance(error, ServiceError):
         return error
     copy = type(error)(error.message)

@@ -1,7 +1,7 @@
-"""The `artificer` command: a client of the services' public API, over gRPC, that any machine can run.
+"""The `artificer` command: a gRPC client of the services' public API that runs on any machine.
 
-Knows nothing of how a service works. Every failure is one line on standard error and an exit code: 1 for work that
-failed, 2 for what was asked wrongly, 3 for a server that cannot be reached.
+Knows nothing of how a service works. A failure prints one line to standard error and sets the exit code: 1 for failed
+work, 2 for a usage error, 3 for an unreachable server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .text import one_line
 
 app = typer.Typer(
     name="artificer",
-    help="Talk with the services of a gateway.",
+    help="Call the services of a gateway.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,12 +29,12 @@ app.add_typer(batch, name="batch")
 
 @app.callback()
 def _artificer() -> None:
-    """Talk with the services of a gateway."""
+    """Call the services of a gateway."""
 
 
 def main() -> None:
-    """Run the command; what goes wrong is told in one line."""
-    logging.getLogger("grpc").addHandler(logging.NullHandler())  # it would write tracebacks of what is told below
+    """Run the command and report an error in one line."""
+    logging.getLogger("grpc").addHandler(logging.NullHandler())  # it logs tracebacks of errors that are reported below
     try:
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
@@ -44,9 +44,9 @@ def main() -> None:
     except Failed as error:
         code = _fail(error.message, error.exit_code)
     except BrokenPipeError:
-        code = _reader_left()
+        code = _ignore_broken_pipe()
     except OSError as error:
-        code = _fail(str(error), 2)  # a file that is not there, or cannot be written
+        code = _fail(str(error), 2)  # a file that is missing or cannot be written
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -55,7 +55,7 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _reader_left() -> int:
-    """As `head` does: nobody wants the rest, and the interpreter must not try to flush it."""
+def _ignore_broken_pipe() -> int:
+    """Discard the remaining output, as after `| head`: the interpreter would fail to flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

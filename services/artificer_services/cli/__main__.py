@@ -1,4 +1,4 @@
-"""`python -m artificer_services.cli` is `artificer`."""
+"""Runs the `artificer` command as `python -m artificer_services.cli`."""
 
 from . import main
 

@@ -1,6 +1,6 @@
-"""`artificer batch`: the commands, each a thin client of BatchService.
+"""The commands of `artificer batch`, each a thin client of BatchService.
 
-Answers go to standard output, everything else to standard error.
+Print results to standard output and everything else to standard error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 
 from . import phases, results, show
 from .errors import Usage
-from .inputs import Lines, Listed, Source, files_in, uploaded
+from .inputs import LineSource, ListSource, Source, files_in, uploaded
 from .link import Link
 from .options import linked
 from .submit import submit as submit_job
@@ -30,14 +30,14 @@ from .watch import exit_code, state, summary, watch
 app = typer.Typer(help="Run jobs over many items.", no_args_is_help=True)
 
 
-class Form(StrEnum):
-    """How results are written."""
+class ResultFormat(StrEnum):
+    """The output formats of results."""
 
     JSONL = "jsonl"
     CSV = "csv"
 
 
-class Item(StrEnum):
+class ItemState(StrEnum):
     """The states of an item."""
 
     PENDING = "pending"
@@ -47,7 +47,7 @@ class Item(StrEnum):
     CANCELLED = "cancelled"
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """The states of a job."""
 
     PENDING = "pending"
@@ -59,8 +59,7 @@ class State(StrEnum):
 
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON as the API has it.")]
-Many = Annotated[list[str] | None, typer.Option()]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON as the REST API does.")]
 
 
 @app.command()
@@ -69,42 +68,53 @@ def submit(
     link: Link,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILES]...", help="An item each; for a folder the files in it; - as --from-file -."),
+        typer.Argument(
+            metavar="[FILES]...", help="Files to use as items; a folder means its files; - means --from-file -."
+        ),
     ] = None,
     from_file: Annotated[
-        str | None, typer.Option(metavar="LIST", help="An item a line: the input of the first phase as it stands.")
+        str | None, typer.Option(metavar="LIST", help="A file with one item per line, the input of the first phase.")
     ] = None,
     json_lines: Annotated[
-        bool, typer.Option(help='The lines of LIST are objects: {"input": …, "metadata": {…}}.')
+        bool, typer.Option(help='The lines of LIST are JSON objects: {"input": …, "metadata": {…}}.')
     ] = False,
-    by_path: Annotated[bool, typer.Option(help="Upload nothing: FILES are paths below the server's own root.")] = False,
+    by_path: Annotated[
+        bool, typer.Option(help="Do not upload: FILES are paths below the server's root folder.")
+    ] = False,
     phase: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]TYPE", help=f"A phase, in order. Default: {', then '.join(phases.DEFAULT)}."),
     ] = None,
     phase_param: Annotated[
-        list[str] | None, typer.Option(metavar="PHASE.KEY=VALUE", help="What else a phase's task wants to know.")
+        list[str] | None, typer.Option(metavar="PHASE.KEY=VALUE", help="A parameter of a phase's task.")
     ] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="PHASE=MODEL", help="The model of a phase.")] = None,
     min_score: Annotated[
-        list[str] | None, typer.Option(metavar="PHASE=SCORE", help="The least score, 0 to 1, that a phase accepts.")
+        list[str] | None, typer.Option(metavar="PHASE=SCORE", help="The minimum score of a phase, from 0 to 1.")
     ] = None,
     rag: Annotated[
-        list[str] | None, typer.Option(metavar="PHASE", help="The phase looks for passages in documents first.")
+        list[str] | None, typer.Option(metavar="PHASE", help="The phase first retrieves passages from documents.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the job.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the job.")] = None,
     project: Annotated[str, typer.Option(help="The project that the job belongs to.")] = "",
-    concurrency: Annotated[int, typer.Option(min=0, help="The most workers at once; 0: the server's default.")] = 0,
-    checkpoint: Annotated[int, typer.Option(min=0, help="Finished items a worker may hold; 0: the default.")] = 0,
+    concurrency: Annotated[
+        int, typer.Option(min=0, help="The maximum number of concurrent workers; 0 means the server's default.")
+    ] = 0,
+    checkpoint: Annotated[
+        int, typer.Option(min=0, help="Finished items that a worker may hold unsaved; 0 means the default.")
+    ] = 0,
     request_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Makes one job however often this is run; made up by default.")
+        str | None,
+        typer.Option(
+            metavar="ID", help="Repeating the command with the same id creates no second job. Default: random."
+        ),
     ] = None,
     start: Annotated[bool, typer.Option(help="Start the job at once.")] = True,
     watch: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
 ) -> None:
-    """Make a job of files, or of a list of inputs, and print its id.
+    """Create a job from files or a list of inputs, and print its id.
 
-    With --watch it exits with 0 when every item is done, with 1 when some failed.
+    With --watch the exit code is 0 if every item was completed and 1 if any failed.
     """
     request = pb.CreateJobRequest(
         name=name or _name(files, from_file),
@@ -120,7 +130,7 @@ def submit(
         request_id=request_id or str(uuid.uuid4()),
     )
     if watch and not start:
-        raise Usage("--watch waits for the job to end, and with --no-start it never begins")
+        raise Usage("--watch would wait forever: with --no-start the job never begins")
     source = _source(link, files or [], from_file, json_lines=json_lines, by_path=by_path)
     job = submit_job(link, request, source, start=start)
     typer.echo(job.id)
@@ -131,7 +141,7 @@ def submit(
 @app.command("watch")
 @linked
 def watch_job(link: Link, job: JobId) -> None:
-    """Show the progress of a job until it has ended; exits as `submit --watch` does."""
+    """Show the progress of a job until it has ended, with the exit code of `submit --watch`."""
     _watch(link, link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job)))
 
 
@@ -139,13 +149,15 @@ def watch_job(link: Link, job: JobId) -> None:
 @linked
 def status(
     link: Link,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The id of a job; without it, all.")] = None,
-    states: Annotated[list[State] | None, typer.Option("--state", help="Jobs in this state. May be repeated.")] = None,
-    project: Annotated[str, typer.Option(help="Jobs of this project.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 50,
-    json: Json = False,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The id of a job. Default: list all jobs.")] = None,
+    states: Annotated[
+        list[JobState] | None, typer.Option("--state", help="List only jobs in this state. May be repeated.")
+    ] = None,
+    project: Annotated[str, typer.Option(help="List only jobs of this project.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of jobs to list.")] = 50,
+    json: JsonFlag = False,
 ) -> None:
-    """Tell of one job, or list jobs, the newest first."""
+    """Show one job, or list jobs, newest first."""
     if job is not None:
         found = link.ask(link.batch.GetJob, pb.GetJobRequest(job_id=job))
         typer.echo(show.as_json(found, indent=2) if json else show.job(found))
@@ -164,15 +176,18 @@ def status(
 def results_of(
     link: Link,
     job: JobId,
-    form: Annotated[Form, typer.Option("--format", help="JSON lines, or CSV.")] = Form.JSONL,
+    form: Annotated[ResultFormat, typer.Option("--format", help="JSON lines or CSV.")] = ResultFormat.JSONL,
     states: Annotated[
-        list[Item] | None, typer.Option("--status", help="Items in this state. May be repeated; default: all.")
+        list[ItemState] | None,
+        typer.Option("--status", help="Only items in this state. May be repeated. Default: all."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file instead of standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
+    ] = None,
 ) -> None:
-    """Print what has become of a job's items."""
+    """Print the results of a job's items."""
     wanted = [pb.ItemStatus.Value(f"ITEM_STATUS_{one.name}") for one in states or ()]
-    write = results.as_csv if form is Form.CSV else results.as_lines
+    write = results.as_csv if form is ResultFormat.CSV else results.as_lines
     with results.destination(output) as out:
         write(out, results.read(link, job, wanted))
 
@@ -182,11 +197,11 @@ def results_of(
 def logs(
     link: Link,
     job: JobId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
-    item: Annotated[int | None, typer.Option(min=0, help="The lines of one item.")] = None,
-    json: Json = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the job has ended.")] = False,
+    item: Annotated[int | None, typer.Option(min=0, help="Print only the lines of this item.")] = None,
+    json: JsonFlag = False,
 ) -> None:
-    """Print a job's log, as its workers have written it."""
+    """Print a job's log."""
     request = pb.StreamLogsRequest(job_id=job, item_index=item, follow=follow)
     for entry in link.follow(lambda: link.batch.StreamLogs(request)):
         request.after = entry.id
@@ -195,8 +210,8 @@ def logs(
 
 @app.command()
 @linked
-def tasks(link: Link, json: Json = False) -> None:
-    """List the task types that phases may name."""
+def tasks(link: Link, json: JsonFlag = False) -> None:
+    """List the task types that phases may use."""
     answer = link.ask(link.batch.ListTaskTypes, pb.ListTaskTypesRequest())
     if json:
         typer.echo(show.as_json(answer, indent=2))
@@ -207,28 +222,28 @@ def tasks(link: Link, json: Json = False) -> None:
 @app.command()
 @linked
 def start(link: Link, job: JobId) -> None:
-    """Start a job that waits."""
+    """Start a pending job."""
     typer.echo(state(link.ask(link.batch.StartJob, pb.StartJobRequest(job_id=job)).status))
 
 
 @app.command()
 @linked
 def pause(link: Link, job: JobId) -> None:
-    """Let running items finish, and start no other."""
+    """Pause a job and let its running items finish."""
     typer.echo(state(link.ask(link.batch.PauseJob, pb.PauseJobRequest(job_id=job)).status))
 
 
 @app.command()
 @linked
 def resume(link: Link, job: JobId) -> None:
-    """Go on with a paused job."""
+    """Resume a paused job."""
     typer.echo(state(link.ask(link.batch.ResumeJob, pb.ResumeJobRequest(job_id=job)).status))
 
 
 @app.command()
 @linked
 def cancel(link: Link, job: JobId) -> None:
-    """End a job. What is done is kept."""
+    """Cancel a job. Finished results are kept."""
     typer.echo(state(link.ask(link.batch.CancelJob, pb.CancelJobRequest(job_id=job)).status))
 
 
@@ -237,7 +252,7 @@ def _watch(link: Link, job: pb.Job) -> None:
     try:
         last = watch(link, job, console)
     except KeyboardInterrupt:
-        _say(f"job {job.id} goes on: `artificer batch watch {job.id}` shows it, and `… cancel {job.id}` ends it")
+        _say(f"job {job.id} continues: `artificer batch watch {job.id}` shows it, `… cancel {job.id}` ends it")
         raise typer.Exit(130) from None
     _say(summary(job.id, last))
     raise typer.Exit(exit_code(last))
@@ -247,19 +262,19 @@ def _source(link: Link, files: list[str], listed: str | None, *, json_lines: boo
     if files == ["-"]:
         files, listed = [], "-"
     if bool(files) == bool(listed):
-        raise Usage("either FILES or --from-file says what the items are")
+        raise Usage("the items must come from either FILES or --from-file")
     if listed:
-        return Lines(listed, as_json=json_lines)
+        return LineSource(listed, as_json=json_lines)
     if by_path:
-        return Listed((path, path) for path in files)
+        return ListSource((path, path) for path in files)
     found = files_in(files)
     if not found:
-        raise Usage("there are no files")
-    return Listed(_upload(link, found))
+        raise Usage("the folders contain no files")
+    return ListSource(_upload(link, found))
 
 
 def _upload(link: Link, files: list[Path]) -> list[tuple[str, str]]:
-    """Upload with a word of how far it is, since the job's own progress begins after it."""
+    """Upload files and show the progress, since the job's own progress begins later."""
     console = Console(stderr=True)
     sent = 0
 
@@ -268,7 +283,7 @@ def _upload(link: Link, files: list[Path]) -> list[tuple[str, str]]:
         sent += size
 
     inputs: list[tuple[str, str]] = []
-    with console.status("uploading") if console.is_terminal else _nothing() as shown:
+    with console.status("uploading") if console.is_terminal else _no_status() as shown:
         for one in uploaded(link, files, done):
             inputs.append(one)
             if shown:
@@ -278,7 +293,7 @@ def _upload(link: Link, files: list[Path]) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _nothing() -> Iterator[Any]:
+def _no_status() -> Iterator[Any]:
     yield None
 
 
@@ -294,7 +309,7 @@ def _jobs(link: Link, request: pb.ListJobsRequest, limit: int) -> Iterator[pb.Jo
 
 
 def _name(files: list[str] | None, listed: str | None) -> str:
-    """What people would call it: by what it is made of."""
+    """Returns a default name for the job, from its inputs."""
     if files and files != ["-"]:
         first = os.path.basename(os.path.normpath(files[0]))
         return one_line(first if len(files) == 1 else f"{first} and {len(files) - 1} more")[:80]

@@ -1,4 +1,4 @@
-"""What can go wrong for a command, each with the exit code that tells it.
+"""The errors of a command, each with its exit code.
 
 Knows no service.
 """
@@ -9,7 +9,7 @@ import grpc
 
 
 class Failed(Exception):
-    """A command cannot be done. `message` is a line for people."""
+    """A command failed. `message` is one line for the user."""
 
     exit_code = 1
 
@@ -18,28 +18,28 @@ class Failed(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        return self.message  # whoever passes it on may have added what they know
+        return self.message  # not `args`: handlers may have extended the message
 
 
 class Usage(Failed):
-    """What was asked makes no sense."""
+    """The arguments are invalid."""
 
     exit_code = 2
 
 
 class Unreachable(Failed):
-    """Nobody answers at the address."""
+    """No server answers at the address."""
 
     exit_code = 3
 
 
 class Refused(Failed):
-    """The server refused; `code` says why."""
+    """The server refused the call; `code` is its status."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message or code.name.lower().replace("_", " "))
         self.code = code
-        self.exit_code = 2 if code in _ASKED_WRONGLY else 1
+        self.exit_code = 2 if code in _USAGE_CODES else 1
 
 
-_ASKED_WRONGLY = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
+_USAGE_CODES = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)

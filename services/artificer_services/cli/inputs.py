@@ -1,6 +1,6 @@
-"""What a job's items come from: files that are uploaded, paths on the server, or a list with one item a line.
+"""The sources of a job's items: uploaded files, paths on the server, or a list with one item per line.
 
-Each source can be gone through again where its data can, so that a broken upload is sent again; none holds its items.
+A source can be iterated again if its data can be read again, so that a broken upload is retried.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from .errors import Failed, Usage
 from .link import Link
 
 _PIECE = 256 * 1024
-_AT_ONCE = 4  # uploads: enough to keep one disk busy
+_AT_ONCE = 4  # concurrent uploads; enough to keep one disk busy
 
 
 class Source(Protocol):
-    """Items in an order that is the same every time."""
+    """Items in a fixed order."""
 
     repeatable: bool
 
     def items(self) -> Iterator[pb.Item]:
-        """The items. Raises Usage for what is none."""
+        """Yields the items. Raises Usage for a malformed one."""
 
 
-class Listed:
-    """Items that are known already, as blobs or paths with the names that people know them by."""
+class ListSource:
+    """Items from a list of inputs, such as blobs or paths, with their file names."""
 
     repeatable = True
 
@@ -49,14 +49,14 @@ class Listed:
         return (pb.Item(input=_unicode(text), metadata={"name": _unicode(name)}) for text, name in self._inputs)
 
 
-class Lines:
-    """A file with an item a line, `-` being standard input: inputs as they are, or JSON objects as the API has them."""
+class LineSource:
+    """A file with one item per line, as plain input or as a JSON object; `-` means standard input."""
 
     def __init__(self, name: str, *, as_json: bool) -> None:
         self._name, self._json = name, as_json
         self.repeatable = name != "-"
         if self.repeatable:
-            open(name, "rb").close()  # what cannot be read is told before a job is made
+            open(name, "rb").close()  # reports an unreadable file before a job is created
 
     def items(self) -> Iterator[pb.Item]:
         """See `Source`."""
@@ -77,21 +77,21 @@ class Lines:
 
 
 def _unicode(name: str) -> str:
-    """A name of a file need not be UTF-8, and every text of a message must be."""
+    """Returns a file name as valid Unicode: names need not be UTF-8, but protobuf strings must."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def _item(value: Any) -> pb.Item:
     if not isinstance(value, dict) or not isinstance(value.get("input"), str):
-        raise ValueError('an object with a text "input" is wanted')
+        raise ValueError('expected an object with a string "input"')
     unknown = value.keys() - {"input", "metadata"}
     if unknown:
-        raise ValueError(f"unknown {', '.join(sorted(unknown))}; there are input and metadata")
+        raise ValueError(f"unknown field {', '.join(sorted(unknown))}; expected input and metadata")
     return pb.Item(input=value["input"], metadata=value.get("metadata") or {})
 
 
 def files_in(places: Iterable[str]) -> list[Path]:
-    """The files themselves, and for a folder all files in it that are not hidden. Raises Usage."""
+    """Returns the files, and all files in the folders that are not hidden. Raises Usage."""
     found: list[Path] = []
     for path in map(Path, places):
         if path.is_dir():
@@ -100,12 +100,12 @@ def files_in(places: Iterable[str]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise Usage(f"{path} is neither a file nor a folder")
+            raise Usage(f"'{path}' is neither a file nor a folder")
     return found
 
 
 def uploaded(link: Link, files: Iterable[Path], done: Callable[[int], None]) -> Iterator[tuple[str, str]]:
-    """The files as inputs of items, uploaded a few at once; `done` hears the bytes of each. Raises Failed."""
+    """Upload files and yield their inputs and names; `done` receives the size of each. Raises Failed."""
     with ThreadPoolExecutor(_AT_ONCE, "upload") as pool:
         rest = iter(files)
         running = deque((path, pool.submit(_upload, link, path)) for path in islice(rest, _AT_ONCE))
@@ -130,7 +130,7 @@ def _result(path: Path, future: Future[pb.Blob]) -> pb.Blob:
 
 
 def _upload(link: Link, path: Path) -> pb.Blob:
-    path.open("rb").close()  # gRPC reads in a thread of its own, and would not tell why it could not
+    path.open("rb").close()  # reports an unreadable file: gRPC, which reads in another thread, would hide the error
     return link.patiently(lambda: link.batch.UploadBlob(_pieces(path)))
 
 

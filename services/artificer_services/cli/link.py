@@ -1,7 +1,7 @@
-"""The connection to a gateway: calls that are asked again where that is safe, streams that are opened again.
+"""The connection to a gateway, which retries calls and reopens streams.
 
-Every call of the batch API may be asked twice, so that one rule serves all. Whoever was never reached is told at once;
-a server that was there a moment ago is given time to come back.
+Every call of the batch API is safe to repeat, so one rule serves all. A server that has never answered fails at once; a
+server that has answered before is given time to come back.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from .access import Access, channel
 from .errors import Failed, Refused, Unreachable
 
-PATIENCE_SECONDS = 60.0  # for a server that was met: a restart takes a few
+PATIENCE_SECONDS = 60.0  # of retries for a server that has answered before; a restart takes a few seconds
 CALL_SECONDS = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
-_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)  # a gateway that stops cancels its streams
-# A reader that fell behind is ended so, and begins again where it was.
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)  # a gateway that stops cancels its streams
+# The status of a reader that fell behind, which resumes where it was.
 _TOO_SLOW = grpc.StatusCode.RESOURCE_EXHAUSTED
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),  # an item's output may be larger than gRPC's 4 MiB
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
-_WAYS = "--token or ARTIFICER_TOKEN, --api-key or ARTIFICER_API_KEY, or --cert"
-# What gRPC says of a handshake that failed, and what it means.
-_OF_TLS = (
-    ("CERTIFICATE_VERIFY_FAILED", "nobody who is trusted here has signed its certificate; --ca names who else is"),
-    ("Hostname Verification", "its certificate is of another host"),
-    ("WRONG_VERSION_NUMBER", "it speaks no TLS"),
+_CREDENTIALS = "--token or ARTIFICER_TOKEN, --api-key or ARTIFICER_API_KEY, or --cert"
+# What gRPC reports of a failed handshake, and what it means.
+_TLS_ERRORS = (
+    ("CERTIFICATE_VERIFY_FAILED", "no trusted authority has signed its certificate; --ca adds one"),
+    ("Hostname Verification", "its certificate is for another host"),
+    ("WRONG_VERSION_NUMBER", "it does not use TLS"),
 )
 
 R = TypeVar("R")
 
 
 class Link:
-    """A gateway at `address`, asked as `access` says. Raises what `access.channel` does."""
+    """A connection to the gateway at `address` with the credentials in `access`. Raises as `access.channel` does."""
 
     def __init__(self, address: str, access: Access | None = None) -> None:
         self.address = address
         self._access = access or Access()
         self._channel = channel(address, self._access, _OPTIONS)
         self.batch: rpc.BatchServiceStub = rpc.BatchServiceStub(self._channel)
-        self._met = False
+        self._answered = False
 
     def close(self) -> None:
         """End every call."""
         self._channel.close()
 
     def ask(self, method: Callable[..., R], request: Any, *, timeout: float | None = CALL_SECONDS) -> R:
-        """The answer to a call. Raises Refused, Unreachable."""
+        """Call a unary method and return its answer. Raises Refused, Unreachable."""
         return self.patiently(lambda: method(request, timeout=timeout))
 
     def patiently(self, attempt: Callable[[], R]) -> R:
-        """What `attempt` gives, tried again while a server that was met is gone. Raises Refused, Unreachable."""
+        """Returns the result of `attempt`, retried while a known server is unreachable. Raises Refused, Unreachable."""
         waits = _Waits()
         while True:
             try:
@@ -66,50 +66,51 @@ class Link:
             except grpc.RpcError as error:
                 self._wait_or_raise(error, waits)
             else:
-                self._met = True
+                self._answered = True
                 return answer
 
     def follow(self, opened: Callable[[], Iterator[R]]) -> Iterator[R]:
-        """The messages of a stream that is opened again, from wherever `opened` then begins, when it breaks."""
-        waits, came = _Waits(), False
+        """Yields the messages of a stream. After a broken connection it calls `opened` again and continues."""
+        waits, received = _Waits(), False
         while True:
             try:
                 for message in opened():
-                    self._met = came = True
+                    self._answered = received = True
                     waits = _Waits()
                     yield message
             except grpc.RpcError as error:
-                if _code(error) is not _TOO_SLOW or not came:
+                if _code(error) is not _TOO_SLOW or not received:
                     self._wait_or_raise(error, waits)
-                came = False
+                received = False
             else:
                 return
 
     def _wait_or_raise(self, error: grpc.RpcError, waits: _Waits) -> None:
-        if not (self._met and _code(error) in _GONE and waits.left):
+        if not (self._answered and _code(error) in _LOST and waits.left):
             raise self.failure(error) from None
         waits.wait()
 
     def failure(self, error: grpc.RpcError) -> Failed:
-        """A failed call as commands tell it; a server that repeats a secret is not repeated."""
+        """Returns the error that a command reports for a failed call, without secrets that the server repeats."""
         code, text = _code(error), cast("Any", error).details() or ""
         for secret in self._access.secrets:
             text = text.replace(secret, "…")
-        if code in _GONE:
-            why = next((told for sign, told in _OF_TLS if sign in text), text)
+        if code in _LOST:
+            why = next((meaning for sign, meaning in _TLS_ERRORS if sign in text), text)
             return Unreachable(f"{self.address} cannot be reached: {why}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return Unreachable(f"{self.address} has not answered in time")
+            return Unreachable(f"{self.address} did not answer in time")
         if code is grpc.StatusCode.UNAUTHENTICATED:
-            told = f"is not content with who asks: {text}" if self._access.told else f"wants to know who asks: {_WAYS}"
-            return Refused(code, f"{self.address} {told}")
+            if self._access.has_credentials:
+                return Refused(code, f"{self.address} rejected the credentials: {text}")
+            return Refused(code, f"{self.address} requires credentials: {_CREDENTIALS}")
         if code is grpc.StatusCode.PERMISSION_DENIED:
-            return Refused(code, f"{self.address} knows who asks, and does not allow it: {text}")
+            return Refused(code, f"{self.address} denied permission: {text}")
         return Refused(code, text)
 
 
 class _Waits:
-    """Waits that grow, until patience is at its end."""
+    """Growing delays between retries, within the retry period."""
 
     def __init__(self) -> None:
         self._next = _FIRST_WAIT
@@ -120,11 +121,11 @@ class _Waits:
         return time.monotonic() < self._until
 
     def wait(self) -> None:
-        time.sleep(self._next * random.uniform(0.5, 1.0))  # noqa: S311 - it spreads clients, and keeps no secret
+        time.sleep(self._next * random.uniform(0.5, 1.0))  # noqa: S311, spreads the retries of clients
         self._next = min(self._next * 2, _LONGEST_WAIT)
 
 
 def _code(error: Any) -> grpc.StatusCode:
-    """Every RpcError that a call raises is a grpc.Call too, though its class does not say so."""
+    """Returns the code of an RpcError; one raised by a call is also a grpc.Call, though its type does not say so."""
     code: grpc.StatusCode | None = error.code()
     return code or grpc.StatusCode.UNKNOWN

@@ -1,6 +1,6 @@
-"""The options by which every command finds its gateway, and says who asks.
+"""The connection options that every command has: the gateway's address and the credentials.
 
-A flag goes before its variable. Knows no command: `linked` gives one its `Link`.
+A flag takes precedence over its environment variable. Knows no command: `linked` gives each one its `Link`.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ def _option(variable: str, text: str, **more: Any) -> Any:
 
 _File = Path | None
 _OPTIONS: tuple[tuple[str, Any, Any], ...] = (
-    ("address", Annotated[str, _option("ARTIFICER_ADDRESS", "The gateway's gRPC: host:port, or https://host:port.")],
+    ("address", Annotated[str, _option("ARTIFICER_ADDRESS", "The gateway's gRPC address: host:port or https://host:port.")],
      DEFAULT),
-    ("token", Annotated[str, _option("ARTIFICER_TOKEN", "A token that says who asks; others see flags, not variables.",
+    ("token", Annotated[str, _option("ARTIFICER_TOKEN", "A bearer token. Other users can see flags, not variables.",
                                      metavar="TOKEN", show_default=False)], ""),
-    ("api_key", Annotated[str, _option("ARTIFICER_API_KEY", "An API key that says who asks.", metavar="KEY",
+    ("api_key", Annotated[str, _option("ARTIFICER_API_KEY", "An API key.", metavar="KEY",
                                        show_default=False)], ""),
-    ("tls", Annotated[bool, _option("ARTIFICER_TLS", "TLS to a host:port; --ca and --cert mean it too.",
+    ("tls", Annotated[bool, _option("ARTIFICER_TLS", "Use TLS for a host:port; implied by --ca and --cert.",
                                     show_default=False)], False),
-    ("ca", Annotated[_File, _option("ARTIFICER_CA", "The authorities that the gateway's certificate is checked by, PEM;"
-                                    " by default the public ones.", metavar="FILE")], None),
-    ("cert", Annotated[_File, _option("ARTIFICER_CERT", "The certificate that says who asks, PEM.", metavar="FILE")],
+    ("ca", Annotated[_File, _option("ARTIFICER_CA", "The PEM file of trusted authorities. Default: the public ones.",
+                                    metavar="FILE")], None),
+    ("cert", Annotated[_File, _option("ARTIFICER_CERT", "The PEM file of the client certificate.", metavar="FILE")],
      None),
-    ("key", Annotated[_File, _option("ARTIFICER_KEY", "Its key, where it is not in the same file.", metavar="FILE")],
+    ("key", Annotated[_File, _option("ARTIFICER_KEY", "The PEM file of its key, if separate.", metavar="FILE")],
      None),
 )  # fmt: skip
 
 
 def linked(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with the options of a connection; its first parameter is the Link, which is closed when it ends."""
+    """Add the connection options to a command and pass it an open Link as its first argument."""
 
     def run(context: typer.Context, **given: Any) -> Any:
         where = {name: given.pop(name) for name, *_ in _OPTIONS}
@@ -72,7 +72,7 @@ def _access(context: typer.Context, given: dict[str, Any]) -> Access:
     if token and api_key:
         flags = [_is_flag(context, name) for name in ("token", "api_key")]
         if not any(flags):
-            raise Usage("ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set: unset one of them")
+            raise Usage("ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set; unset one of them")
         if not all(flags):
             token, api_key = (token, "") if flags[0] else ("", api_key)
     return Access(token=token, api_key=api_key, **given)

@@ -1,6 +1,6 @@
-"""What a command says of a job's phases, as the contract has it.
+"""Turns a command's phase options into protos.
 
-Knows no server: which task types there are, and what they take, is for it to say.
+Knows no server, which validates the task types and their parameters.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def phases_of(
     scores: Iterable[str] = (),
     rag: Iterable[str] = (),
 ) -> list[pb.Phase]:
-    """The phases. `types` are TYPE or NAME=TYPE, the others name a phase by its name or type. Raises Usage."""
+    """Returns the phases. `types` are TYPE or NAME=TYPE; the others refer to a phase by name or type. Raises Usage."""
     phases: list[pb.Phase] = []
     for text in types:
         name, equals, task_type = text.rpartition("=")
         if not task_type or (equals and not name):
-            raise Usage(f"--phase {text}: TYPE or NAME=TYPE is wanted")
+            raise Usage(f"--phase '{text}': expected TYPE or NAME=TYPE")
         phases.append(pb.Phase(name=name or _free_name(task_type, phases), task_type=task_type))
     for phase, key, value in _parameters(phases, parameters):
         phase.parameters[key] = value
@@ -51,7 +51,7 @@ def _free_name(task_type: str, taken: list[pb.Phase]) -> str:
 
 
 def _parameters(phases: list[pb.Phase], texts: Iterable[str]) -> Iterator[tuple[pb.Phase, str, str]]:
-    """PHASE.KEY=VALUE. A task type has dots of its own, so that the phases tell where the key begins."""
+    """Parse PHASE.KEY=VALUE. Task types contain dots, so the known phases determine where the key begins."""
     for text in texts:
         place, equals, value = text.partition("=")
         found = [
@@ -61,7 +61,9 @@ def _parameters(phases: list[pb.Phase], texts: Iterable[str]) -> Iterator[tuple[
             if place.startswith(f"{known}.")
         ]
         if not equals or not found:
-            raise Usage(f"--phase-param {text}: PHASE.KEY=VALUE is wanted, PHASE being one of {_names(phases)}")
+            raise Usage(
+                f"--phase-param '{text}': expected PHASE.KEY=VALUE with a PHASE that is one of {_names(phases)}"
+            )
         yield from ((phase, key, value) for phase, key in found)
 
 
@@ -69,14 +71,14 @@ def _values(option: str, phases: list[pb.Phase], texts: Iterable[str]) -> Iterat
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise Usage(f"{option} {text}: PHASE=VALUE is wanted")
+            raise Usage(f"{option} '{text}': expected PHASE=VALUE")
         yield from ((phase, value) for phase in _named(option, phases, name))
 
 
 def _named(option: str, phases: list[pb.Phase], name: str) -> list[pb.Phase]:
     found = [phase for phase in phases if name in (phase.name, phase.task_type)]
     if not found:
-        raise Usage(f"{option}: there is no phase {name}, only {_names(phases)}")
+        raise Usage(f"{option}: unknown phase '{name}'; expected one of {_names(phases)}")
     return found
 
 
@@ -88,4 +90,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Usage(f"--min-score {text}: a number from 0 to 1 is wanted") from None
+        raise Usage(f"--min-score '{text}': expected a number from 0 to 1") from None

@@ -1,4 +1,4 @@
-"""What has become of a job's items, as JSON lines or CSV, into a file that is there whole or not at all.
+"""Writes the results of a job as JSON lines or CSV; an output file appears complete or not at all.
 
 Knows no terminal.
 """
@@ -20,16 +20,16 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 from .link import Link
 from .show import as_json
 
-_PAGE = 1000  # the most that the server gives at once
+_PAGE = 1000  # the server's maximum page size
 _COLUMNS = ("item_index", "name", "status", "error", "attempts", "input", "output", "metadata")
 
 Write = Callable[[TextIO, Iterable[pb.Result]], None]
 
 
 def read(link: Link, job_id: str, states: Sequence[pb.ItemStatus.ValueType]) -> Iterator[pb.Result]:
-    """The items in these states, in their order. Raises Failed.
+    """Yields the items in these states, in item order. Raises Failed.
 
-    By pages and not by the stream of results, since a page can be asked for again when the connection breaks.
+    Reads pages rather than the stream of results, since a page can be requested again after a broken connection.
     """
     request = pb.GetResultsRequest(job_id=job_id, page_size=_PAGE, status=states)
     while True:
@@ -41,13 +41,13 @@ def read(link: Link, job_id: str, states: Sequence[pb.ItemStatus.ValueType]) -> 
 
 
 def as_lines(out: TextIO, results: Iterable[pb.Result]) -> None:
-    """A JSON object a line, as REST has it."""
+    """Write one JSON object per line, as REST returns it."""
     for result in results:
         out.write(as_json(result) + "\n")
 
 
 def as_csv(out: TextIO, results: Iterable[pb.Result]) -> None:
-    """A row an item; what the phases in between made is in the JSON lines alone."""
+    """Write one row per item. Only the JSON lines have the outputs of intermediate phases."""
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     for result in results:
@@ -69,9 +69,9 @@ def as_csv(out: TextIO, results: Iterable[pb.Result]) -> None:
 
 @contextmanager
 def destination(path: Path | None) -> Iterator[TextIO]:
-    """Where to write: standard output, or a file that takes its place once all is written."""
+    """Open standard output, or a temporary file that replaces `path` once everything is written."""
     if path is None:
-        # The csv module ends lines itself, and JSON lines end as they are told, on every system.
+        # Without newline translation: the csv module and `as_lines` write their own line ends.
         with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
             yield out
         return

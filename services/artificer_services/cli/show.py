@@ -1,4 +1,4 @@
-"""Jobs, task types and log lines as texts.
+"""Formats jobs, task types and log lines as text.
 
 Knows no connection.
 """
@@ -20,18 +20,18 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 from .text import clock, moment, one_line, plain
 from .watch import counts, state
 
-_WIDE = 100  # columns of a terminal in which the time of a job has room beside its name
+_WIDE = 100  # terminal columns from which a job's time is shown in addition to its name
 
 
 def as_json(message: Message, *, indent: int | None = None) -> str:
-    """A message as REST gives it, zero values included."""
+    """Returns a message as REST does, including zero values."""
     return json_format.MessageToJson(
         message, indent=indent, ensure_ascii=False, always_print_fields_with_no_presence=True
     )
 
 
 def jobs(found: Iterable[pb.Job], console: Console) -> None:
-    """Print jobs, a line each."""
+    """Print jobs, one per line."""
     rows = [
         (job.id, state(job.status), str(job.completed_items), str(job.failed_items), str(job.total_items),
          moment(job.create_time), one_line(job.name))
@@ -44,7 +44,7 @@ def jobs(found: Iterable[pb.Job], console: Console) -> None:
 
 
 def job(found: pb.Job) -> str:
-    """Everything that is known of a job, a line each."""
+    """Returns all facts about a job, one per line."""
     facts: list[tuple[str, Any]] = [
         ("job", found.id),
         ("name", one_line(found.name)),
@@ -63,13 +63,13 @@ def job(found: pb.Job) -> str:
 
 
 def task_types(found: Iterable[pb.TaskType], console: Console) -> None:
-    """Print task types, a line each."""
+    """Print task types, one per line."""
     rows = [(one.name, "yes" if one.scored else "no", one_line(one.description)) for one in found]
     _table(("type", "scored", "what it does"), rows, console)
 
 
 def log_line(entry: pb.LogEntry) -> str:
-    """A line of a job's log."""
+    """Returns a line of a job's log as text."""
     level = pb.LogLevel.Name(entry.level).removeprefix("LOG_LEVEL_")
     item = [f"item {entry.item_index}"] if entry.HasField("item_index") else []
     place = " ".join([*item, *filter(None, [one_line(entry.phase)])])
@@ -84,9 +84,10 @@ def _table(
     numbers: Sequence[int] = (),
     cut: bool = False,
 ) -> None:
-    """A table on a terminal, else tabs between columns: nothing is cut off from what another program reads.
+    """Print a table to a terminal, and tab-separated columns, never truncated, to anything else.
 
-    Columns of `numbers` stand to the right. The last column alone is made to fit: by cutting it or by wrapping it.
+    The columns in `numbers` are right-aligned. Only the last column is made to fit, by truncating it if `cut` or else
+    by wrapping it.
     """
     if not console.is_terminal:
         for row in (head, *rows):

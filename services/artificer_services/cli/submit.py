@@ -1,4 +1,4 @@
-"""Making a job: create it, stream its items into it, start it. Whatever breaks in between is asked again.
+"""Submits a job: creates it, uploads its items and starts it. Retries each step after a broken connection.
 
 Knows neither arguments nor terminals.
 """
@@ -16,22 +16,22 @@ from .errors import Failed, Unreachable, Usage
 from .inputs import Source
 from .link import Link
 
-# Of one message of a stream of items: far below gRPC's 4 MiB even where one more large input comes on top.
+# The size of one message of the upload. It stays well below gRPC's 4 MiB even if the last item is a large one.
 _MOST_ITEMS, _MOST_BYTES = 500, 256 * 1024
 
 
 def submit(link: Link, request: pb.CreateJobRequest, source: Source, *, start: bool) -> pb.Job:
-    """The job, with its items, started where that is wanted. Raises Failed; no job is left half made then."""
+    """Create a job with its items and, with `start`, start it. Raises Failed and leaves no incomplete job behind."""
     job = link.ask(link.batch.CreateJob, request)
     if job.status != pb.JOB_STATUS_PENDING:
-        return job  # the same request was here before, and its job is on its way
+        return job  # an earlier run with the same request id has started the job
     try:
         total = _add(link, job.id, source)
         if not total:
-            raise Usage("there are no items")
+            raise Usage("the job has no items")
         return link.ask(link.batch.StartJob, pb.StartJobRequest(job_id=job.id)) if start else _now(link, job.id)
     except Unreachable as error:
-        error.message += f"; job {job.id} waits: --request-id {request.request_id} goes on with it"
+        error.message += f"; job {job.id} is incomplete: repeat the command with --request-id {request.request_id}"
         raise
     except BaseException:  # an interrupt too
         with suppress(Failed):
@@ -44,16 +44,16 @@ def _now(link: Link, job_id: str) -> pb.Job:
 
 
 def _add(link: Link, job_id: str, source: Source) -> int:
-    """Stream the items; how many the job has. Asked again, it passes over what is there."""
+    """Upload the items and return how many the job has. A retry skips the stored ones."""
 
     def attempt() -> pb.UploadItemsResponse:
-        stream = _Stream(job_id, source)
+        stream = _UploadStream(job_id, source)
         try:
             return link.batch.UploadItems(iter(stream))
         except grpc.RpcError as error:
             if source.repeatable:
                 raise
-            raise link.failure(error) from None  # what has come from a pipe does not come again
+            raise link.failure(error) from None  # a pipe cannot be read again
         finally:
             if stream.fault:
                 raise stream.fault
@@ -61,8 +61,8 @@ def _add(link: Link, job_id: str, source: Source) -> int:
     return link.patiently(attempt).job.total_items
 
 
-class _Stream:
-    """The messages of one try. A fault of the source ends the stream and is kept: gRPC would only log it."""
+class _UploadStream:
+    """The messages of one attempt. Keeps an error of the source, which gRPC would only log."""
 
     def __init__(self, job_id: str, source: Source) -> None:
         self._job_id, self._source = job_id, source

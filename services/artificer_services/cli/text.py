@@ -1,4 +1,4 @@
-"""Texts that others wrote, made fit for a terminal: what they hold must not move its cursor or ring its bell.
+"""Makes untrusted text safe for a terminal: it must not move the cursor or ring the bell.
 
 Knows no service.
 """
@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-# Controls, format characters (some turn the direction of a line), and the halves of names that are no UTF-8.
+# Controls, format characters (some change the direction of text), and the surrogates of names that are not UTF-8.
 _UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def plain(text: str) -> str:
-    """The text with controls shown as escapes."""
+    """Returns the text with control characters escaped."""
     if text.isprintable():
         return text
     return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
@@ -26,24 +26,24 @@ def _escape(char: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text in one line."""
+    """Returns the text on one line."""
     return plain(" ".join(text.split()))
 
 
 def short(text: str, most: int) -> str:
-    """The text in one line of at most so many characters."""
+    """Returns the text on one line of at most `most` characters."""
     line = one_line(text[: most * 4])
     return line if len(line) <= most and len(text) <= most * 4 else line[: most - 1] + "…"
 
 
 def moment(stamp: Timestamp) -> str:
-    """A time as the clock on the wall has it; empty where there is none."""
+    """Returns a timestamp in local time; empty if it is unset."""
     if not stamp.seconds and not stamp.nanos:
         return ""
     return stamp.ToDatetime(UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock(stamp: Timestamp) -> str:
-    """The time of day, with milliseconds."""
+    """Returns the local time of day with milliseconds."""
     when: datetime = stamp.ToDatetime(UTC).astimezone()
     return f"{when:%H:%M:%S}.{when.microsecond // 1000:03}"

@@ -1,6 +1,6 @@
-"""How far a job is, as it goes: a bar on a terminal, plain lines anywhere else.
+"""Shows the progress of a job: a bar on a terminal, plain lines anywhere else.
 
-Knows no arguments; what is shown goes to standard error, so that standard output holds answers alone.
+Knows no arguments. Prints to standard error, so that standard output has results only.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ from .link import Link
 from .text import one_line, plain, short
 
 ENDED = (pb.JOB_STATUS_COMPLETED, pb.JOB_STATUS_FAILED, pb.JOB_STATUS_CANCELLED)
-_LINE_SECONDS = 1.0  # between lines of a job whose state stays the same: a log is no place for ten a second
+_LINE_SECONDS = 1.0  # between lines while the state is unchanged; the server sends up to ten updates a second
 
 Show = Callable[[pb.Progress], None]
 
 
 def watch(link: Link, job: pb.Job, console: Console) -> pb.Progress:
-    """Show a job until it has ended; its last state. Raises Failed."""
+    """Show a job until it has ended and return its last state. Raises Failed."""
     last: pb.Progress | None = None
     request = pb.StreamProgressRequest(job_id=job.id)
     with view(job, console) as show:
         for last in link.follow(lambda: link.batch.StreamProgress(request)):
             show(last)
     if last is None or last.status not in ENDED:
-        raise Failed(f"the server left before job {job.id} had ended")
+        raise Failed(f"the server ended the stream before job {job.id} ended")
     return last
 
 
 def exit_code(progress: pb.Progress) -> int:
-    """0 where every item went through all phases."""
+    """Returns 0 if every item completed all phases, else 1."""
     return 0 if progress.status == pb.JOB_STATUS_COMPLETED and not progress.failed_items else 1
 
 
 def summary(job_id: str, progress: pb.Progress) -> str:
-    """What has become of a job, and where to look further."""
+    """Returns the outcome of a job, and the command that shows its failures."""
     lines = [f"{state(progress.status)}: {counts(progress)}"]
     if progress.failed_items:
-        lines.append(f"artificer batch results {job_id} --status failed   tells why")
+        lines.append(f"see the reasons with: artificer batch results {job_id} --status failed")
     return "\n".join(lines)
 
 
 def state(status: pb.JobStatus.ValueType) -> str:
-    """The word for a job's state."""
+    """Returns the name of a job's state."""
     return pb.JobStatus.Name(status).removeprefix("JOB_STATUS_").lower()
 
 
 def counts(progress: pb.Progress | pb.Job) -> str:
-    """How many items are through."""
+    """Returns how many items are completed and failed."""
     failed = f", {progress.failed_items} failed" if progress.failed_items else ""
     return f"{progress.completed_items} of {progress.total_items} items{failed}"
 
 
 @contextmanager
 def view(job: pb.Job, console: Console) -> Iterator[Show]:
-    """What shows a job on this console."""
+    """Returns a function that shows a job's progress on the console."""
     if not console.is_terminal:
-        yield _Lines(job, console).show
+        yield _LineProgress(job, console).show
         return
     with Progress(
         TextColumn("{task.description}", markup=False),
@@ -82,20 +82,20 @@ def view(job: pb.Job, console: Console) -> Iterator[Show]:
         yield show
 
 
-class _Lines:
-    """A line for every new state or phase, and now and then for what was done."""
+class _LineProgress:
+    """Prints a line for every new state or phase, and one a second for other progress."""
 
     def __init__(self, job: pb.Job, console: Console) -> None:
         self._name, self._console = one_line(job.name), console
-        self._told: tuple[object, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self._when = 0.0
 
     def show(self, progress: pb.Progress) -> None:
-        told = (progress.status, progress.current_phase)
+        shown = (progress.status, progress.current_phase)
         now = time.monotonic()
-        if told == self._told and now < self._when + _LINE_SECONDS:
+        if shown == self._shown and now < self._when + _LINE_SECONDS:
             return
-        self._told, self._when = told, now
+        self._shown, self._when = shown, now
         line = f"{self._name}: {progress.progress_percentage:.0f} %, {_about(progress)}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""PostgreSQL, Valkey, a gateway and Celery workers as processes of one machine: `python -m artificer_services.cluster`.
+"""Runs PostgreSQL, Valkey, a gateway and Celery workers on one machine: `python -m artificer_services.cluster`.
 
-Knows the services by their commands and settings only.
+Knows the services only by their commands and settings.
 """

@@ -1,4 +1,4 @@
-"""`python -m artificer_services.cluster`, which `make serve-cluster` runs: a cluster until Ctrl-C."""
+"""The command `python -m artificer_services.cluster`, which `make serve-cluster` runs."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from typing import Annotated
 
 import typer
 
-from .cluster import Cluster, ClusterError, Plan
+from .cluster import Cluster, ClusterError, ClusterPlan
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The folder for everything it keeps.")] = Path("artificer-cluster"),
-    http_port: Annotated[int, typer.Option(help="Port of the gateway's HTTP listener; 0 means any.")] = 8080,
-    grpc_port: Annotated[int, typer.Option(help="Port of the gateway's gRPC listener; 0 means any.")] = 50051,
-    workers: Annotated[int, typer.Option(help="Celery workers.", min=0)] = 2,
-    processes: Annotated[int, typer.Option(help="Processes of each worker.", min=1)] = 1,
+    data: Annotated[Path, typer.Option(help="The folder for all data.")] = Path("artificer-cluster"),
+    http_port: Annotated[int, typer.Option(help="The gateway's HTTP port; 0 means any free port.")] = 8080,
+    grpc_port: Annotated[int, typer.Option(help="The gateway's gRPC port; 0 means any free port.")] = 50051,
+    workers: Annotated[int, typer.Option(help="The number of Celery workers.", min=0)] = 2,
+    processes: Annotated[int, typer.Option(help="The number of processes per worker.", min=1)] = 1,
 ) -> None:
     """Run PostgreSQL, Valkey, a gateway and Celery workers on this machine until Ctrl-C.
 
-    Whatever of them dies is started again. Other settings come from DIPTYCH_* variables.
+    A process that dies is restarted. Other settings come from DIPTYCH_* variables.
     """
-    plan = Plan(folder=data, http_port=http_port, grpc_port=grpc_port, workers=workers, processes=processes)
+    plan = ClusterPlan(folder=data, http_port=http_port, grpc_port=grpc_port, workers=workers, processes=processes)
     data.mkdir(mode=0o711, parents=True, exist_ok=True)
     lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         asyncio.run(_serve(plan))
     except BlockingIOError:
-        _fail(f"a cluster runs in {data} already")
+        _fail(f"a cluster is already running in {data}")
     except ClusterError as error:
         _fail(str(error))
     finally:
         os.close(lock)
 
 
-async def _serve(plan: Plan) -> None:
+async def _serve(plan: ClusterPlan) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
@@ -70,11 +70,11 @@ def _summary(cluster: Cluster) -> list[str]:
     plan = cluster.plan
     return [
         f"gateway    {http}, gRPC on {grpc}",
-        f"workers    {plan.workers} of Celery's, {plan.processes} processes each",
+        f"workers    {plan.workers} Celery workers, {plan.processes} processes each",
         f"logs       {cluster.logs}",
         f"settings   {cluster.settings}",
-        f"look on    DIPTYCH_CONFIG={cluster.settings} celery -A artificer_services.batch.celery_app inspect active",
-        "Ctrl-C stops all of it.",
+        f"inspect    DIPTYCH_CONFIG={cluster.settings} celery -A artificer_services.batch.celery_app inspect active",
+        "Press Ctrl-C to stop.",
     ]
 
 

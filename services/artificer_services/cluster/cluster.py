@@ -1,6 +1,6 @@
-"""What a cluster consists of, in which order it starts and stops, and the settings that its members share.
+"""The members of a cluster, their start and stop order, and the settings that they share.
 
-Knows the services by their commands and by the names of their settings.
+Knows the services by their commands and the names of their settings.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .servers import NAME, free_port, postgresql, valkey, write_secret
 _GATEWAY_READY = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
 _WORKER_READY = re.compile(r"@\S+ ready\.")
 _APP = "artificer_services.batch.celery_app"
-_SERVERS = ("postgresql", "valkey")  # what the others use
-_QUEUE = "artificer.batch"  # what the names of queues begin with
+_SERVERS = ("postgresql", "valkey")  # stopped last, since the others use them
+_QUEUE = "artificer.batch"  # the prefix of queue names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to run. `folder` holds everything that it keeps; `batch` are further settings of the batch service.
+class ClusterPlan:
+    """What a cluster runs. `folder` holds all its data; `batch` has further settings of the batch service.
 
-    Port 0 is any. `workers` is how many Celery workers there are, `processes` how many processes each has; they do
-    work of `task_types`, or of all where none is named.
+    Port 0 means any free port. There are `workers` Celery workers with `processes` processes each; they run tasks of
+    `task_types`, or of all types if it is empty.
     """
 
     folder: Path
@@ -48,28 +48,28 @@ class Plan:
 
 
 class Cluster:
-    """Everything at once: `async with Cluster(plan) as cluster`. `tell` hears what happens, a line at a time."""
+    """A running cluster: `async with Cluster(plan) as cluster`. `tell` receives log lines."""
 
-    def __init__(self, plan: Plan, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, plan: ClusterPlan, tell: Callable[[str], None] = lambda _: None) -> None:
         self.plan = plan
-        self.members: dict[str, Member] = {}  # in the order in which they were started
-        self.addresses: list[tuple[str, str]] = []  # of the gateways: HTTP and gRPC
-        self.batch: dict[str, Any] = {}  # the settings of the batch service, once there are any
+        self.members: dict[str, Member] = {}  # in start order
+        self.addresses: list[tuple[str, str]] = []  # of the gateways, HTTP and gRPC
+        self.batch: dict[str, Any] = {}  # the settings of the batch service, after the start
         self._tell = tell
         self._folder = plan.folder.resolve()
 
     @property
     def settings(self) -> Path:
-        """The settings file of its members, for those who want to run another worker beside them."""
+        """The settings file of the members, which a further worker can use."""
         return self._folder / "diptych.toml"
 
     @property
     def logs(self) -> Path:
-        """The folder of its members' logs."""
+        """The folder of the members' logs."""
         return self._folder / "logs"
 
     async def __aenter__(self) -> Self:
-        """Start all, one after the other. Raises ClusterError."""
+        """Start all members in order. Raises ClusterError."""
         try:
             await self._start()
         except BaseException:
@@ -83,7 +83,7 @@ class Cluster:
         await self.stop()
 
     async def stop(self) -> None:
-        """Stop all: first those who use the others."""
+        """Stop all members, the servers last."""
         users = [self.members.pop(name) for name in list(self.members) if name not in _SERVERS]
         await asyncio.gather(*(member.stop() for member in users))
         while self.members:
@@ -91,7 +91,7 @@ class Cluster:
             await member.stop()
 
     async def _start(self) -> None:
-        # Those below are other users' to enter and not to read, since PostgreSQL may not run as root.
+        # 0711: other users may enter it but not list it, since PostgreSQL refuses to run as root.
         self._folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         password = self._password()
         ports = free_port(), free_port()
@@ -107,7 +107,7 @@ class Cluster:
         await asyncio.gather(*map(self.run, workers))
 
     async def run(self, program: Program) -> re.Match[str]:
-        """Start a further member; what its log said when it was ready. Raises ClusterError."""
+        """Start a further member and return the match of its ready line. Raises ClusterError."""
         member = Member(program, self.logs / f"{program.name}.log", self._tell)
         self.members[program.name] = member
         return await member.start()
@@ -133,7 +133,7 @@ class Cluster:
 
     def _gateway(self, number: int) -> Program:
         http, grpc = self.plan.http_port, self.plan.grpc_port
-        # A gateway that is started again has to be where its clients look for it.
+        # A fixed port, so that clients find a restarted gateway at the same address.
         http, grpc = (http + number if http else free_port()), (grpc + number if grpc else free_port())
         command = [sys.executable, "-m", "diptych.cli", "serve", self.plan.app]
         return Program(
@@ -146,7 +146,7 @@ class Cluster:
         )
 
     def worker(self, name: str, task_types: Sequence[str] = ()) -> Program:
-        """A Celery worker for this cluster."""
+        """Returns the program of a Celery worker for this cluster."""
         command = [sys.executable, "-m", "celery", "-A", _APP, "worker", "--loglevel", "INFO"]
         options = ["--hostname", f"{name}@%h", "--concurrency", str(self.plan.processes)]
         if task_types:
@@ -169,7 +169,7 @@ def _toml(table: Mapping[str, Any]) -> Iterator[str]:
 def _toml_value(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{json.dumps(name)} = {_toml_value(one)}" for name, one in value.items()) + "}"
-    return json.dumps(value)  # strings, numbers and truth values are written alike in both
+    return json.dumps(value)  # JSON and TOML write strings, numbers and booleans alike
 
 
 def _make_database(port: int, password: str) -> None:
@@ -184,4 +184,4 @@ def _database_url(port: int, password: str, database: str) -> str:
     return f"postgresql://{NAME}:{password}@127.0.0.1:{port}/{database}"
 
 
-__all__ = ["Cluster", "ClusterError", "Plan"]
+__all__ = ["Cluster", "ClusterError", "ClusterPlan"]

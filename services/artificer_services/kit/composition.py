@@ -14,7 +14,7 @@ from .lifecycle import Service
 
 
 def gateway_of(settings: Settings, services: Sequence[Service]) -> Gateway:
-    """Return a gateway with these services, which start in this order and stop in reverse."""
+    """Returns a gateway with these services, which start in this order and stop in reverse."""
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:

@@ -16,12 +16,12 @@ IDEMPOTENCY_KEY = "idempotency-key"
 
 
 def sse_id_field(name: str) -> tuple[tuple[str, str]]:
-    """Return initial metadata that makes field `name` of each message the id of its Server-Sent Event."""
+    """Returns initial metadata that makes field `name` of each message the id of its Server-Sent Event."""
     return (("x-sse-id-field", name),)
 
 
 def metadata_value(context: Context, name: str) -> str:
-    """Return the first non-empty value of a metadata key as text, or an empty string."""
+    """Returns the first non-empty value of a metadata key as text, or an empty string."""
     for key, value in context.invocation_metadata() or ():
         if key == name and value:
             return value if isinstance(value, str) else value.decode("latin-1")

@@ -17,22 +17,22 @@ _CHECKSUM_BYTES = 6  # a token is no secret; the checksum only detects use with 
 
 
 def size_faults(size: int) -> list[Fault]:
-    """Return the faults of a request's `page_size`."""
+    """Returns the faults of a request's `page_size`."""
     return [Fault("page_size", f"must not be negative, but is {size}")] if size < 0 else []
 
 
 def page_size(size: int, default: int) -> int:
-    """Return the number of entries of a page; size 0 means the default."""
+    """Returns the number of entries of a page; size 0 means the default."""
     return min(size or default, LARGEST_PAGE)
 
 
 def token_of(place: str, *scope: str) -> str:
-    """Return the token of the page after `place`, an alphanumeric position in the list that `scope` identifies."""
+    """Returns the token of the page after `place`, an alphanumeric position in the list that `scope` identifies."""
     return base64.urlsafe_b64encode(_checksum(scope) + place.encode()).rstrip(b"=").decode()
 
 
 def place_of(token: str, *scope: str) -> str:
-    """Return the position of a token. Raises Invalid if it is malformed or belongs to another list."""
+    """Returns the position of a token. Raises Invalid if it is malformed or belongs to another list."""
     try:
         data = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
         place = data[_CHECKSUM_BYTES:].decode("ascii")
@@ -44,7 +44,7 @@ def place_of(token: str, *scope: str) -> str:
 
 
 def number_of(token: str, *scope: str) -> int:
-    """Return the position of a token as a number of at most 63 bits. Raises Invalid as `place_of` does."""
+    """Returns the position of a token as a number of at most 63 bits. Raises Invalid as `place_of` does."""
     place = place_of(token, *scope)
     if not (place.isdigit() and len(place) < len(str(2**63))):
         raise _invalid_token()

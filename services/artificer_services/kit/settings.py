@@ -21,12 +21,12 @@ MIB = 1024 * KIB
 
 
 def service_settings(settings: Settings, name: str, kind: type[S]) -> S:
-    """Return the settings of service `name`. Raises `SettingError` with every invalid or unknown setting."""
+    """Returns the settings of service `name`. Raises `SettingError` with every invalid or unknown setting."""
     return read_table(settings.services.get(name, {}), f"services.{name}", kind)
 
 
 def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
-    """Return the dataclass of settings in the table at `place`. Raises `SettingError` as `service_settings` does."""
+    """Returns the dataclass of settings in the table at `place`. Raises `SettingError` as `service_settings` does."""
     from pydantic import TypeAdapter, ValidationError
 
     from diptych.settings.errors import Fault, SettingError, unknown

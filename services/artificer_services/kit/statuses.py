@@ -27,7 +27,7 @@ class Statuses:
         self._domain, self._refused = domain, refused
 
     def status_of(self, error: ServiceError, prefix: str = "", **facts: str) -> status_pb2.Status:
-        """Return the status of an error, with `prefix` before its message and `facts` in its ErrorInfo."""
+        """Returns the status of an error, with `prefix` before its message and `facts` in its ErrorInfo."""
         status = status_pb2.Status(code=grpc.StatusCode[error.kind.name].value[0], message=prefix + error.message)
         for detail in self._details(error, facts):
             status.details.add().Pack(detail)
@@ -38,7 +38,7 @@ class Statuses:
         await context.abort_with_status(rpc_status.to_status(self.status_of(error, prefix, **facts)))
 
     def abort_on_error(self, context: Context) -> _AbortOnError:
-        """Return a context manager that ends the call with the status of a `ServiceError` raised within it."""
+        """Returns a context manager that ends the call with the status of a `ServiceError` raised within it."""
         return _AbortOnError(self, context)
 
     def _details(self, error: ServiceError, facts: dict[str, str]) -> list[message.Message]:

@@ -11,10 +11,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the time `micros` microseconds after the start of 1970."""
+    """Returns the time `micros` microseconds after the start of 1970."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
 def to_micros(time: datetime) -> int:
-    """Return the microseconds from the start of 1970 to `time`."""
+    """Returns the microseconds from the start of 1970 to `time`."""
     return (time - _EPOCH) // timedelta(microseconds=1)

@@ -254,7 +254,7 @@ def _clean(text: str) -> str:
 
 
 def create(tasks: Mapping[str, Any]) -> OcrTask:
-    """Return the ocr.extract task with its settings from `services.batch.tasks`. Raises ValueError for invalid ones."""
+    """Returns the ocr.extract task with the settings from its table. Raises ValueError for invalid settings."""
     from .settings import OcrSettings
 
     values: dict[str, Any] = {"workers": 1}  # each of the job's workers reads one document at a time

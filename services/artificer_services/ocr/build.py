@@ -97,7 +97,7 @@ class OcrService(Service):
 
 
 def build(settings: OcrSettings | None = None) -> OcrService:
-    """Return the OCR service. Raises ValueError for invalid settings."""
+    """Returns the OCR service. Raises ValueError for invalid settings."""
     return OcrService(settings)
 
 

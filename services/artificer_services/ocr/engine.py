@@ -71,7 +71,7 @@ class DocumentReader:
         self._admitted = 0
 
     async def pages(self, data: bytes, choices: Choices) -> AsyncGenerator[Page, None]:
-        """Yield the pages of a PDF document in order, each as soon as it and all pages before it are read.
+        """Yields the pages of a PDF document in order, each as soon as it and all pages before it are read.
 
         Reads a limited number of pages ahead of the consumer.
         """
@@ -101,7 +101,7 @@ class DocumentReader:
                         yield page
 
     async def look(self, data: bytes, choices: Choices) -> list[Page]:
-        """Return how each page of a PDF document would be read. Inspects each page once and never runs OCR."""
+        """Returns how each page of a PDF document would be read. Inspects each page once and never runs OCR."""
         self._check_pdf(data, choices)
         with self._admit():
             async with (
@@ -204,7 +204,7 @@ class DocumentReader:
 
 
 def weigh(readings: list[tuple[str, float]]) -> float:
-    """Return the mean confidence of texts, weighted by their word counts; 0 if there are no words."""
+    """Returns the mean confidence of texts, weighted by their word counts; 0 if there are no words."""
     weights = [len(text.split()) for text, _ in readings]
     total = sum(weights)
     if not total:

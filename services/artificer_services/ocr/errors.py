@@ -107,13 +107,13 @@ _BY_NAME: dict[str, type[OcrError]] = {
 
 
 def to_wire(error: OcrError) -> dict[str, str | None]:
-    """Return the frame by which a worker sends an error."""
+    """Returns the frame by which a worker sends an error."""
     cause = repr(error.__cause__) if error.__cause__ else None
     return {"kind": type(error).__name__, "message": error.message, "field": error.field, "cause": cause}
 
 
 def from_wire(value: dict[str, str | None]) -> OcrError:
-    """Return the error in a worker's frame; an unknown kind becomes Unexpected."""
+    """Returns the error in a worker's frame; an unknown kind becomes Unexpected."""
     kind = _BY_NAME.get(value.get("kind") or "", Unexpected)
     if value.get("cause"):
         _log.debug("%s: %s", value.get("message"), value["cause"])

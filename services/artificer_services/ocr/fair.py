@@ -36,7 +36,7 @@ class FairQueue(Generic[T]):
         self._wake()
 
     def put_back(self, key: int, item: T) -> None:
-        """Return a task that was taken but not done; it becomes its document's next task."""
+        """Returns a task that was taken but not done; it becomes its document's next task."""
         self._documents[key].waiting.appendleft(item)
         self._wake()
 

@@ -49,7 +49,7 @@ class ImageFile:
             self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
 
     def raster(self, index: int, asked: int | None, cap: int) -> Raster:
-        """Return a frame, upright and gray. `asked` is the resolution that the client stated, in dots per inch."""
+        """Returns a frame, upright and gray. `asked` is the resolution that the client stated, in dots per inch."""
         with blame_document("the image is damaged: its pixels cannot be decoded"):
             self._image.seek(index)
             check_pixels(*self._image.size, f"frame {index + 1} of the image", self._limit)
@@ -120,5 +120,5 @@ def decode_jpeg(file: BinaryIO, size: tuple[int, int], native: float, dpi: int) 
 
 
 def from_bytes(pixels: bytes, width: int, height: int, stride: int) -> Image.Image:
-    """Return an image over 8-bit gray pixels, with rows `stride` bytes apart, without copying them."""
+    """Returns an image over 8-bit gray pixels, with rows `stride` bytes apart, without copying them."""
     return Image.frombuffer("L", (width, height), pixels, "raw", "L", stride, 1)

@@ -26,7 +26,7 @@ class Languages:
         return sorted(frozenset().union(*(names for _, names in self.folders)))
 
     def choose(self, asked: tuple[str, ...]) -> tuple[str, str]:
-        """Return the folder of the requested languages and their names joined by "+". Raises BadChoice.
+        """Returns the folder of the requested languages and their names joined by "+". Raises BadChoice.
 
         An entry may itself be several names joined by "+", as on Tesseract's command line.
         """

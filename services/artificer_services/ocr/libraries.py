@@ -12,7 +12,7 @@ from .pdf_engine import PdfEngine
 
 
 def ocr_engine_name(wanted: str) -> str:
-    """Return the name of the engine for `wanted`, which is "auto" or a name."""
+    """Returns the name of the engine for `wanted`, which is "auto" or a name."""
     if wanted != "auto":
         return wanted
     return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"

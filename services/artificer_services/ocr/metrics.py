@@ -19,7 +19,7 @@ class PoolMetrics:
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the current metric families."""
+        """Yields the current metric families."""
         pool = self._pool
         there, busy = len(pool.workers), min(pool.busy, len(pool.workers))
         workers = GaugeMetricFamily(

@@ -49,7 +49,7 @@ class PytesseractEngine:
 
 
 def _confidence(table: str) -> float:
-    """Return the mean confidence of the words in Tesseract's TSV output, 0..1."""
+    """Returns the mean confidence of the words in Tesseract's TSV output, 0..1."""
     rows = csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE)
     words = [float(row["conf"]) for row in rows if row.get("level") == "5" and (row.get("text") or "").strip()]
     return sum(words) / len(words) / 100 if words else 0.0

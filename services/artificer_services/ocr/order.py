@@ -23,7 +23,7 @@ async def in_order(
     *,
     width: int,
 ) -> AsyncGenerator[R, None]:
-    """Yield `work(item)` for all items of all batches in order, each as soon as it and those before it are done.
+    """Yields `work(item)` for all items of all batches in order, each as soon as it and those before it are done.
 
     At most `width` items are in work at once, not counting those for which `instant(item)` is true. The next batch is
     requested while the previous one is in work. Closing the generator cancels all running work.

@@ -28,15 +28,15 @@ class PdfDocument(Protocol):
     pages: int
 
     def size(self, index: int) -> tuple[float, float]:
-        """Return the displayed width and height of a page in points."""
+        """Returns the displayed width and height of a page in points."""
         ...
 
     def look(self, index: int) -> PageContent:
-        """Return the text layer of a page and what else is on it. Raises BadDocument."""
+        """Returns the text layer of a page and what else is on it. Raises BadDocument."""
         ...
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
-        """Return a page as gray pixels. Raises BadDocument, BadChoice or TooLarge."""
+        """Returns a page as gray pixels. Raises BadDocument, BadChoice or TooLarge."""
         ...
 
     def close(self) -> None: ...

@@ -118,7 +118,7 @@ class MuPdfDocument:
             return self._document.load_page(index)
 
     def _scan(self, page: Any, pictures: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """Return the picture that fills the whole page alone, or None."""
+        """Returns the picture that fills the whole page alone, or None."""
         if len(pictures) != 1 or _cover(pictures[0]["bbox"], page.rect) < _FULL_PAGE:
             return None
         alone = all(kind in ("fill-image", "ignore-text") for kind, _ in page.get_bboxlog())

@@ -122,7 +122,7 @@ def _decode(scan: Any, native: float, dpi: int) -> Raster | None:
 
 
 def _scan(page: Any, items: list[Any]) -> Any | None:
-    """Return the picture that fills the whole page alone, or None."""
+    """Returns the picture that fills the whole page alone, or None."""
     seen = [
         item
         for item in items
@@ -134,7 +134,7 @@ def _scan(page: Any, items: list[Any]) -> Any | None:
 
 
 def _matrix(item: Any) -> Any:
-    """Return the matrix from an object's space to the page's, through its enclosing forms."""
+    """Returns the matrix from an object's space to the page's, through its enclosing forms."""
     matrix, outer = item.get_matrix(), item.container
     while outer is not None:
         matrix, outer = matrix.multiply(outer.get_matrix()), outer.container
@@ -170,7 +170,7 @@ def _pixels(image: Any) -> int:
 
 
 def _unmapped_share(textpage: Any) -> float:
-    """Return the share of characters without a Unicode mapping, from a sample spread over the page."""
+    """Returns the share of characters without a Unicode mapping, from a sample spread over the page."""
     count = textpage.count_chars()
     sample = range(0, count, max(1, count // _SAMPLE))
     return float(sum(c.FPDFText_HasUnicodeMapError(textpage.raw, i) == 1 for i in sample) / max(len(sample), 1))

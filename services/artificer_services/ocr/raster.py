@@ -43,7 +43,7 @@ def check_pixels(width: int, height: int, what: str, limit: int) -> None:
 
 
 def choose_dpi(width: float, height: float, *, asked: int | None, native: float, cap: int, limit: int) -> int:
-    """Return the resolution at which to render a page of `width` by `height` points.
+    """Returns the resolution at which to render a page of `width` by `height` points.
 
     `native` is the resolution of the scan that fills the page, or 0. A scan is never enlarged, which was measured to
     quadruple the errors. Raises BadChoice if `asked` makes the page larger than `limit` pixels.

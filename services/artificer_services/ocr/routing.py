@@ -60,12 +60,12 @@ class Decision:
 
 
 def count_visible(text: str) -> int:
-    """Return the number of non-whitespace characters of a text."""
+    """Returns the number of non-whitespace characters of a text."""
     return len("".join(text.split()))
 
 
 def count_text(text: str) -> tuple[int, int]:
-    """Return the number of visible characters of a text, and how many of them are meaningless."""
+    """Returns the number of visible characters of a text, and how many of them are meaningless."""
     visible = "".join(text.split())
     if visible.isascii() and visible.isprintable():  # the common case, at C speed
         return len(visible), 0

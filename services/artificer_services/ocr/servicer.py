@@ -124,7 +124,7 @@ def _optional(request: message.Message, field: str) -> int | None:
 
 
 def _method(pages: list[Page]) -> str:
-    """Return how the document was read. Blank pages, which are read directly, do not count as direct."""
+    """Returns how the document was read. Blank pages, which are read directly, do not count as direct."""
     used = {page.decision.method for page in pages if page.decision.reason is not Reason.BLANK}
     if len(used) == 2:
         return "mixed"

@@ -31,7 +31,7 @@ _UNKNOWN = frozenset({"", "application/octet-stream", "application/x-www-form-ur
 
 
 def media_type(data: bytes) -> str:
-    """Return the media type of a PDF or a supported image, or "" for anything else."""
+    """Returns the media type of a PDF or a supported image, or "" for anything else."""
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
@@ -54,7 +54,7 @@ def check_pdf(data: bytes, limit: int) -> None:
 
 
 def check_image(data: bytes, content_type: str, limit: int) -> str:
-    """Return the media type of an image of at most `limit` bytes. Raises BadDocument, BadChoice or TooLarge."""
+    """Returns the media type of an image of at most `limit` bytes. Raises BadDocument, BadChoice or TooLarge."""
     _check_size(data, limit, "image")
     kind = media_type(data)
     stated = content_type.partition(";")[0].strip().lower()

@@ -124,7 +124,7 @@ class TaskRunner:
 
 
 def _path(fd: int) -> str:
-    """Return a path by which a library can open a descriptor and read only what it needs."""
+    """Returns a path by which a library can open a descriptor and read only what it needs."""
     return f"/proc/self/fd/{fd}" if os.path.isdir("/proc/self/fd") else f"/dev/fd/{fd}"
 
 

@@ -24,7 +24,7 @@ def pack(frame: Frame) -> bytes:
 
 
 def unpack_length(header: bytes) -> int:
-    """Return the length of the body that follows. Raises ValueError if it exceeds MAX_FRAME."""
+    """Returns the length of the body that follows. Raises ValueError if it exceeds MAX_FRAME."""
     (length,) = _LENGTH.unpack(header)
     if length > MAX_FRAME:
         raise ValueError(f"a frame has {length:,} bytes; at most {MAX_FRAME:,} are allowed")

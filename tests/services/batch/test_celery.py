@@ -26,7 +26,7 @@ from artificer_services.batch.jobs.work import Backlog
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.store.database import open_store
 from artificer_services.batch.worker.engines.celery import TASK, CeleryEngine, make_app, queue_of
-from artificer_services.cluster.cluster import Cluster, Plan
+from artificer_services.cluster.cluster import Cluster, ClusterPlan
 from artificer_services.cluster.member import Member
 from artificer_services.cluster.servers import free_port, valkey
 from tests.crash.invariants import Effects, read
@@ -101,7 +101,7 @@ async def served() -> AsyncIterator[Served]:
             "sweep_seconds": 0.5,
             "retry_first_seconds": 0.1,
         }
-        plan = Plan(
+        plan = ClusterPlan(
             folder=folder / "cluster",
             app=APP,
             http_port=0,

@@ -182,7 +182,7 @@ def test_a_task_that_read_nothing_starts_nothing() -> None:
         (phase("ocr.extract", dpi="many"), "parameters.dpi", "from 50 to 1200"),
         (phase("ocr.extract", force="maybe"), "parameters.force", "true or false"),
         (phase("ocr.extract", min_text_threshold="-1"), "parameters.min_text_threshold", "number of characters"),
-        (phase("ocr.extract", langauges="eng"), "parameters.langauges", "it has: languages, dpi"),
+        (phase("ocr.extract", langauges="eng"), "parameters.langauges", "expected one of languages, dpi"),
         (phase("ocr.extract", use_rag=True), "use_rag", "does not retrieve passages"),
     ],
 )

@@ -95,15 +95,15 @@ async def test_who_is_not_known_or_may_not_is_told_what_to_do(tmp_path: Path) ->
         nobody = await artificer("status", "--address", address)
         assert nobody.code == 1
         assert nobody.err == (
-            f"artificer: {address} wants to know who asks:"
+            f"artificer: {address} requires credentials:"
             " --token or ARTIFICER_TOKEN, --api-key or ARTIFICER_API_KEY, or --cert\n"
         )
         wrong = await artificer("status", "--address", address, "--api-key", new_key("operator"))
         assert (wrong.code, wrong.err.count("\n")) == (1, 1)
-        assert f"{address} is not content with who asks: " in wrong.err
+        assert f"{address} rejected the credentials: " in wrong.err
         may_not = await artificer(*SUBMIT, "--address", address, "--api-key", READER)
         assert may_not.code == 1
-        assert "does not allow it: the caller lacks the scope batch.write" in may_not.err
+        assert "denied permission: the caller lacks the scope batch.write" in may_not.err
 
 
 async def test_a_flag_goes_before_every_variable(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_flag_goes_before_every_variable(tmp_path: Path) -> None:
         both = await artificer("status", ARTIFICER_TOKEN="t-o-k-e-n", ARTIFICER_API_KEY="other")
         assert (both.code, both.err) == (
             2,
-            "artificer: ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set: unset one of them\n",
+            "artificer: ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set; unset one of them\n",
         )
         assert (await artificer("status", "--token", "t-o-k-e-n", "--api-key", "other")).code == 2
         trailing = {"ARTIFICER_API_KEY": READER + "\r\n", "ARTIFICER_ADDRESS": address}  # as env files have it
@@ -142,7 +142,7 @@ async def test_a_private_authority_and_a_clients_certificate(tmp_path: Path) -> 
         assert bare.code == 0, bare.err  # --ca means TLS
         stranger = await artificer("status", *shown, "--ca", str(other.file), "--address", f"https://{address}")
         assert stranger.code == 3
-        assert "nobody who is trusted here has signed its certificate; --ca names who else is" in stranger.err
+        assert "no trusted authority has signed its certificate; --ca adds one" in stranger.err
         without = await artificer("status", **trusting)
         assert (without.code, without.err.count("\n")) == (3, 1)
         plain = await artificer("status", "--address", f"http://{address}")
@@ -153,17 +153,17 @@ async def test_a_gateway_without_tls_is_no_secret_keeper(tmp_path: Path) -> None
     async with serving(tmp_path) as address:
         told = await artificer("status", "--api-key", READER, "--address", f"https://{address}")
         assert told.code == 3
-        assert "it speaks no TLS" in told.err
+        assert "it does not use TLS" in told.err
 
 
 @pytest.mark.parametrize(
     ("address", "access", "told"),
     [
-        ("gateway.example:50051", {"token": "t"}, "in plain text: say https://gateway.example:50051"),
-        ("key@gateway.example:50051", {}, "an address holds no credentials"),
-        ("http://127.0.0.1:1", {"tls": True}, "is without TLS"),
-        ("https://127.0.0.1:1/path", {}, "is no address of a gateway"),
-        ("https://", {}, "is no address of a gateway"),
+        ("gateway.example:50051", {"token": "t"}, "in plain text; use https://gateway.example:50051"),
+        ("key@gateway.example:50051", {}, "an address must not contain credentials"),
+        ("http://127.0.0.1:1", {"tls": True}, "excludes TLS"),
+        ("https://127.0.0.1:1/path", {}, "invalid gateway address"),
+        ("https://", {}, "invalid gateway address"),
     ],
 )
 def test_what_would_be_unsafe_or_makes_no_sense_is_refused(address: str, access: dict[str, Any], told: str) -> None:
@@ -180,9 +180,9 @@ def test_credentials_go_to_this_machine_or_where_one_says_so(address: str) -> No
 def test_files_that_are_no_good_are_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pem"
     bad.write_text("nothing")
-    with pytest.raises(Usage, match=f"--ca {bad} has no certificate"):
+    with pytest.raises(Usage, match=f"--ca {bad} contains no PEM certificate"):
         channel("127.0.0.1:1", Access(ca=bad), ())
-    with pytest.raises(Usage, match=f"--cert {bad} and its key {bad} are no pair"):
+    with pytest.raises(Usage, match=f"--cert {bad} and key {bad} are not a PEM pair"):
         channel("127.0.0.1:1", Access(cert=bad), ())
     with pytest.raises(Usage, match="--cert names it"):
         Access(key=bad)

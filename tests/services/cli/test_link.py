@@ -18,7 +18,7 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services.cli import link as links
 from artificer_services.cli.errors import Failed, Refused, Unreachable, Usage
-from artificer_services.cli.inputs import Listed
+from artificer_services.cli.inputs import ListSource
 from artificer_services.cli.link import Link
 from artificer_services.cli.submit import submit
 
@@ -101,8 +101,8 @@ class Shaky(Some):
         yield pb.Progress(completed_items=9)
 
 
-def many(count: int) -> Listed:
-    return Listed((f"item {number}", "name") for number in range(count))
+def many(count: int) -> ListSource:
+    return ListSource((f"item {number}", "name") for number in range(count))
 
 
 def met(link: Link) -> None:
@@ -157,7 +157,10 @@ def test_a_job_without_items_is_not_left_behind() -> None:
 def test_a_submission_that_cannot_go_on_says_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "PATIENCE_SECONDS", 0.0)
     servicer = Shaky(start=1)
-    with linked(servicer) as link, pytest.raises(Unreachable, match="job job-1 waits: --request-id mine goes on"):
+    with (
+        linked(servicer) as link,
+        pytest.raises(Unreachable, match="job job-1 is incomplete: repeat the command with --request-id mine"),
+    ):
         submit(link, pb.CreateJobRequest(request_id="mine"), many(1), start=True)
 
 
@@ -178,7 +181,7 @@ def test_who_was_never_reached_is_told_at_once() -> None:
 
 
 def test_an_address_of_another_kind_is_refused() -> None:
-    with pytest.raises(Failed, match="is no address"):
+    with pytest.raises(Failed, match="invalid gateway address"):
         Link("ftp://127.0.0.1:1")
 
 

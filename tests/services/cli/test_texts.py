@@ -11,7 +11,7 @@ import pytest
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer_services.cli.errors import Usage
-from artificer_services.cli.inputs import Lines, Listed, files_in
+from artificer_services.cli.inputs import LineSource, ListSource, files_in
 from artificer_services.cli.phases import DEFAULT, phases_of
 from artificer_services.cli.text import one_line, plain, short
 
@@ -69,9 +69,9 @@ def test_what_is_said_of_a_phase_finds_it_by_name_or_by_type() -> None:
         ({"types": ["=ocr.extract"]}, "TYPE or NAME=TYPE"),
         ({"types": DEFAULT, "parameters": ["languages=eng"]}, "one of extract, normalize"),
         ({"types": DEFAULT, "parameters": ["extract.languages"]}, "PHASE.KEY=VALUE"),
-        ({"types": DEFAULT, "models": ["write=small"]}, "there is no phase write, only extract, normalize"),
+        ({"types": DEFAULT, "models": ["write=small"]}, "unknown phase 'write'; expected one of extract, normalize"),
         ({"types": DEFAULT, "scores": ["extract=good"]}, "a number from 0 to 1"),
-        ({"types": DEFAULT, "rag": ["x"]}, "there is no phase x"),
+        ({"types": DEFAULT, "rag": ["x"]}, "unknown phase 'x'"),
     ],
 )
 def test_what_makes_no_sense_is_told(arguments: dict[str, list[str]], told: str) -> None:
@@ -90,7 +90,7 @@ def test_files_are_found_in_folders_in_one_order_and_hidden_ones_are_not(tmp_pat
 
 
 def test_a_file_whose_name_is_no_utf8_can_be_sent() -> None:
-    (item,) = Listed([("blob:1", "caf\udce9.pdf")]).items()
+    (item,) = ListSource([("blob:1", "caf\udce9.pdf")]).items()
     assert item.metadata["name"] == "caf\ufffd.pdf"
     item.SerializeToString()
 
@@ -98,7 +98,7 @@ def test_a_file_whose_name_is_no_utf8_can_be_sent() -> None:
 def test_lines_are_items(tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_bytes("one \r\n\nzwei ü\nlast".encode())
-    lines = Lines(str(listed), as_json=False)
+    lines = LineSource(str(listed), as_json=False)
     for _ in range(2):  # it can be gone through again
         assert [item.input for item in lines.items()] == ["one ", "zwei ü", "last"]
 
@@ -106,7 +106,7 @@ def test_lines_are_items(tmp_path: Path) -> None:
 def test_lines_of_json_have_metadata(tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_text('{"input": "a\\nb", "metadata": {"k": "v"}}\n{"input": "c"}\n')
-    items = list(Lines(str(listed), as_json=True).items())
+    items = list(LineSource(str(listed), as_json=True).items())
     assert items == [pb.Item(input="a\nb", metadata={"k": "v"}), pb.Item(input="c")]
 
 
@@ -114,9 +114,9 @@ def test_lines_of_json_have_metadata(tmp_path: Path) -> None:
     ("line", "told"),
     [
         (b"{", "line 2 of"),
-        (b"[]", 'an object with a text "input"'),
-        (b'{"input": 1}', 'an object with a text "input"'),
-        (b'{"input": "a", "meta": {}}', "unknown meta"),
+        (b"[]", 'expected an object with a string "input"'),
+        (b'{"input": 1}', 'expected an object with a string "input"'),
+        (b'{"input": "a", "meta": {}}', "unknown field meta"),
         (b'{"input": "a", "metadata": {"k": 1}}', "line 2 of"),
         (b"\xff", "line 2 of"),
     ],
@@ -125,11 +125,11 @@ def test_a_bad_line_is_told_with_its_number(line: bytes, told: str, tmp_path: Pa
     listed = tmp_path / "list"
     listed.write_bytes(b'{"input": "good"}\n' + line)
     with pytest.raises(Usage, match=told):
-        list(Lines(str(listed), as_json=True).items())
+        list(LineSource(str(listed), as_json=True).items())
 
 
 def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a\nb\n")))
-    lines = Lines("-", as_json=False)
+    lines = LineSource("-", as_json=False)
     assert not lines.repeatable
     assert [item.input for item in lines.items()] == ["a", "b"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from artificer_services.cluster.cluster import Cluster, ClusterError, Plan
+from artificer_services.cluster.cluster import Cluster, ClusterError, ClusterPlan
 from artificer_services.cluster.member import Member, Program
 from tests.crash.places import workspace
 from tests.waiting import exited, pidfds, until, until_here, until_told
@@ -111,7 +111,7 @@ async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
         await until_here(lambda: member.pid not in (None, first))
         async with asyncio.timeout(PATIENCE):
             await member.ready()
-        assert told[0] == "it ended with signal 9, starting it again"
+        assert told[0] == "it ended with signal 9, restarting it"
     finally:
         await member.stop()
     assert member.pid is None
@@ -123,7 +123,7 @@ async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path
         await member.start()
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
     member = Member(_program(deaf, "never"), tmp_path / "log", lambda _: None)
-    with pytest.raises(ClusterError, match=r"it is not ready after 0\.5 seconds"):
+    with pytest.raises(ClusterError, match=r"it was not ready after 0\.5 seconds"):
         await member.start(0.5)
     assert member.pid is None
 
@@ -146,7 +146,7 @@ async def test_what_does_not_end_is_ended_with_its_children(tmp_path: Path) -> N
 
 async def test_a_cluster_that_cannot_start_leaves_nothing_behind() -> None:
     with workspace() as folder:
-        cluster = Cluster(Plan(folder=folder / "cluster", app="no.such.module:create", http_port=0, grpc_port=0))
+        cluster = Cluster(ClusterPlan(folder=folder / "cluster", app="no.such.module:create", http_port=0, grpc_port=0))
         with pytest.raises(ClusterError, match=r"gateway ended with status 1:\ndiptych: cannot import no.such.module"):
             async with cluster:
                 pass

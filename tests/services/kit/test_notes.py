@@ -65,7 +65,7 @@ async def test_pages_give_every_note_once(serve: Serve, place: dict[str, Any]) -
             "/v1/notes?page_token=stale",
             None,
             400,
-            "page_token: must be the next_page_token of an answer to the same request",
+            "page_token: must be the next_page_token of a response to the same request",
         ),
     ],
 )

@@ -128,14 +128,14 @@ def test_languages_are_found_by_folder(tmp_path: Path) -> None:
     assert languages.installed == ["deu", "eng", "fra", "script/Latin"]
     assert languages.choose(("fra", "script/Latin")) == (str(tmp_path), "fra+script/Latin")
     assert languages.choose(("eng+deu",))[1] == "eng+deu"
-    with pytest.raises(BadChoice, match="cannot be used together"):
+    with pytest.raises(BadChoice, match="cannot be combined"):
         languages.choose(("fra", "eng"))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"languages": ("tlh",)}, "default languages"),
+        ({"languages": ("tlh",)}, "services.ocr.languages"),
         ({"languages": ()}, "at least one"),
         ({"workers": -1}, "workers"),
         ({"page_timeout": 0}, "page_timeout"),

@@ -106,7 +106,7 @@ def _states_in(values: Sequence[int], table: Mapping[State, int]) -> tuple[State
 
 def job_out(job: Job) -> pb.Job:
     """Returns a job as a proto."""
-    made = pb.Job(
+    converted = pb.Job(
         id=job.id,
         name=job.name,
         project_id=job.project_id,
@@ -124,10 +124,10 @@ def job_out(job: Job) -> pb.Job:
         ),
     )
     if job.started is not None:
-        made.start_time.CopyFrom(_stamp(job.started))
+        converted.start_time.CopyFrom(_stamp(job.started))
     if job.ended is not None:
-        made.complete_time.CopyFrom(_stamp(job.ended))
-    return made
+        converted.complete_time.CopyFrom(_stamp(job.ended))
+    return converted
 
 
 def _phase_out(phase: Phase) -> pb.Phase:
@@ -202,7 +202,7 @@ def blob_out(blob: Blob) -> pb.Blob:
 
 
 def task_type_out(task: Task) -> pb.TaskType:
-    """Something that a phase can do."""
+    """Returns a task type as a proto."""
     return pb.TaskType(name=task.name, description=task.description, scored=task.scored)
 
 

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 Find = Callable[[Sequence[str]], Awaitable[dict[str, Job]]]
 
 PACE_SECONDS = 0.1  # between two messages of a stream: the contract says ten a second at most
-_IDLE_ROUNDS = 5  # a job that is not running changes rarely: it is polled every so many rounds
+_IDLE_ROUNDS = 5  # a job that is not running changes rarely: it is polled once in this many rounds
 _AT_ONCE = 500  # jobs per query
 _PATIENCE_SECONDS = 10.0  # an outage of the database shorter than this ends no stream
 
@@ -88,7 +88,7 @@ class JobWatch:
 
     @asynccontextmanager
     async def on(self, job_id: str) -> AsyncIterator[WatchedJob]:
-        """JobWatch a job. Raises NotFound, Unavailable."""
+        """Watch a job. Raises NotFound, Unavailable."""
         feed = self._feeds.get(job_id) or await self._begin(job_id)
         feed.users += 1
         try:

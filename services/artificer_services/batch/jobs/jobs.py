@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_JOBS, DEFAULT_RESULTS = 50, 100
-_SQLITE_THREADS = 4  # readers run beside the one writer
+_SQLITE_THREADS = 4  # readers run in parallel with the single writer
 _DONE = {
     Verb.START: "the job was started",
     Verb.PAUSE: "the job was paused",

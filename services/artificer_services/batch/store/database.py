@@ -21,7 +21,7 @@ MIGRATIONS = storage.Migrations(
     folder=Path(__file__).with_name("migrations"), table="batch_alembic_version", head="0002", lock=4_277_320_662
 )
 
-_SQLITE_CONNECTIONS = 8  # readers run beside the one writer
+_SQLITE_CONNECTIONS = 8  # readers run in parallel with the single writer
 _SQLITE_PAGE = 2048  # an item's transaction changes a few bytes in each of eight pages: 2 KiB measured an eighth faster
 _WORKER_CONNECTIONS = 2  # one for work, one for the heartbeat
 

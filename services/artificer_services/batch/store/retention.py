@@ -36,7 +36,7 @@ _old = (
 )
 _FORGET = Statement(delete(schema.jobs).where(_JOB.key == _old).returning(_JOB.key, _JOB.id, _JOB.total))
 _NOTE = Statement(insert(schema.purges).values(job_key=_job, total=given("count"), done=ZERO))
-# Several gateways may run this, each on a job of its own.
+# Several gateways may run this at once, each on a different job.
 _NEXT = Statement(
     select(_PURGE.job_key, _PURGE.total, _PURGE.done)
     .order_by(_PURGE.job_key)
@@ -68,7 +68,7 @@ _NAMED = tuple(
         (schema.results.c.output, schema.OUTPUT_IS_BLOB),
     )
 )
-# JobRequest again of the row itself: somebody may have uploaded the same bytes a moment ago.
+# Checks the row's age again: the same bytes may have just been uploaded again.
 _FORGET_BLOB = Statement(
     delete(schema.blobs).where(_BLOB.id == given("blob"), _BLOB.created < Now() - _keep).returning(_BLOB.id)
 )

@@ -1,6 +1,6 @@
 """`SqlStore`: the parts of the store combined.
 
-Has no statement of its own but the ping.
+Has no statement of its own except the ping.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _SHORTEST, _LONGEST = 0.000_05, 0.001  # seconds between attempts; a worker's tr
 
 
 class WriteLock:
-    """A lock among threads and, by flock on a file beside the database, among processes.
+    """A lock among threads and, by flock on a file next to the database, among processes.
 
     The kernel releases it when its holder ends.
     """

@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ..settings import MIB, BatchSettings
+from ...kit.settings import MIB
+from ..settings import BatchSettings
 from .api import Rejected, TaskError
 
 ReadBlob = Callable[[str], tuple[bytes, str]]

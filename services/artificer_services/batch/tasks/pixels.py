@@ -54,7 +54,7 @@ def decode(data: bytes, max_pixels: int) -> tuple[Page, float]:
             if width * height > max_pixels:
                 raise Rejected(f"the image has {width * height:,} pixels; at most {max_pixels:,} are allowed")
             if getattr(image, "is_animated", False):
-                raise Rejected("the image has several frames; send each as an item of its own")
+                raise Rejected("the image has several frames; send each as a separate item")
             gray = ImageOps.exif_transpose(_gray(image))
             return np.asarray(gray, dtype=np.uint8), _resolution(image)
     except (Rejected, MemoryError):

@@ -1,6 +1,6 @@
 """text.normalize and text.template: text processing without a model.
 
-Pure but for the two tasks at the end; imports nothing heavy.
+Pure except for the two tasks at the end; imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from .runner import Runner
 
 _log = logging.getLogger(__name__)
 
-_NICE = 5  # the gateway beside it answers requests first
+_NICE = 5  # so that the gateway on the same machine answers requests first
 _FIRST_PAUSE = 0.05  # seconds before it retries a due item that it cannot claim; doubled up to sweep_seconds
 
 

@@ -1,4 +1,4 @@
-"""The heartbeat: a thread beside the worker that renews the lease, notices cancellation and ends hung items.
+"""The heartbeat: a thread of the worker process that renews the lease, notices cancellation and ends hung items.
 
 It ends the process if a task does not stop by itself: Python cannot stop a thread from outside, and since every effect
 is in the store, a process may end at any moment. Knows no task; `runner` reports what is running.
@@ -41,7 +41,7 @@ class RunningItem:
 
     @property
     def late(self) -> bool:
-        """Whether it was asked to stop because of its time-out."""
+        """Whether it was asked to stop because it timed out."""
         return bool(self.stop_time) and self.stop_time >= self.deadline
 
     @property

@@ -157,7 +157,7 @@ class SlotLease:
         """Run a transaction until the database answers.
 
         Running it twice is harmless: the store accepts an outcome only while the slot holds the item. Waiting is safe:
-        while the database is unreachable nobody can end the lease either.
+        while the database is unreachable, no other process can end the lease either.
         """
         pause = _FIRST_PAUSE
         while True:

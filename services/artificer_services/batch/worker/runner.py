@@ -32,7 +32,7 @@ _AHEAD_SECONDS, _AHEAD_ITEMS = 0.005, 16
 
 
 class Runner:
-    """A worker: runs one item after the other, of one job after the other. Not thread-safe but for `stop`."""
+    """A worker: runs items one by one, job by job. Not thread-safe except for `stop`."""
 
     def __init__(
         self,

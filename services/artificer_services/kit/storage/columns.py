@@ -9,5 +9,5 @@ BIG = BigInteger().with_variant(Integer, "sqlite")
 
 
 def table_metadata() -> MetaData:
-    """Return the metadata for a service's tables; key names are the same in both databases."""
+    """Returns the metadata for a service's tables; key names are the same in both databases."""
     return MetaData(naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s"})

@@ -16,7 +16,7 @@ _CONNECT_SECONDS = 10
 
 
 def postgresql(url: str, connections: int, *, ping: bool = True, options: dict[str, str] | None = None) -> Engine:
-    """Return an engine with at most `connections`. `options` are server settings of these connections only.
+    """Returns an engine with at most `connections`. `options` are server settings of these connections only.
 
     With `ping`, a restart of the server fails no call, at a cost of 0.1 ms per call. Raises ValueError for a malformed
     URL.
@@ -41,7 +41,7 @@ def postgresql(url: str, connections: int, *, ping: bool = True, options: dict[s
 def sqlite(
     file: Path, connections: int, *, synchronous: Literal["FULL", "NORMAL"] = "FULL", page_size: int = 4096
 ) -> Engine:
-    """Return an engine for a file in WAL mode, whose folder need not exist yet.
+    """Returns an engine for a file in WAL mode, whose folder need not exist yet.
 
     With FULL, a committed transaction is on disk. With NORMAL, a power failure may undo the latest transactions, but a
     crashed process cannot. `page_size` is in bytes and takes effect when the file is created.

@@ -82,7 +82,7 @@ def _revisions(connection: Connection, migrations: Migrations) -> list[str]:
 
 
 def alembic_config(connection: Connection, migrations: Migrations) -> Config:
-    """Return the configuration with which Alembic runs within the connection's transaction."""
+    """Returns the configuration with which Alembic runs within the connection's transaction."""
     from alembic.config import Config
 
     config = Config()

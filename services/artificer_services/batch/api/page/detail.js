@@ -1,11 +1,11 @@
-// One job: what it is, its results, and its log as it is written.
+// The details of one job: its facts, its results and its live log.
 
 import { Events } from "./events.js";
 import { byId, call, ended, fromTemplate, jobPath, messageOf, Pages, setText, showStatus, url, word } from "./shown.js";
 
 const PAGE_SIZE = 50;
-const LINES = 1000; // of the log that are kept on the page
-const LONG = 300; // characters of an input that are shown; it may be a whole document
+const LINES = 1000; // of the log kept on the page
+const LONG = 300; // characters of an input that are shown, since it may be a whole document
 
 export class Detail {
   constructor(complain) {
@@ -21,7 +21,7 @@ export class Detail {
     this.which.addEventListener("submit", (event) => event.preventDefault());
   }
 
-  // Show the job with an id, or none.
+  // Shows the job with an id, or none.
   async open(id) {
     if (id === this.id) return;
     this.pause();
@@ -37,7 +37,7 @@ export class Detail {
     this.go();
   }
 
-  // Look again, unless nothing can have changed.
+  // Reloads the job, unless it cannot have changed.
   async refresh() {
     const id = this.id;
     if (!id || (this.job && ended(this.job.status))) return;
@@ -48,19 +48,19 @@ export class Detail {
       this.#showFacts(job);
       await this.#showResults();
     } catch (error) {
-      // Of a job that was there a moment ago the list tells already that nothing can be had.
+      // For a job that was loaded before, the list already reports the error.
       if (id === this.id && !this.job) this.complain(`${id}: ${error.message}`);
     }
   }
 
-  // Follow the log from the last line that was seen.
+  // Follows the log after the last line received.
   go() {
     if (!this.id || this.source || this.logEnded) return;
     const source = (this.source = new Events(url(`${jobPath(this.id)}/logs:stream`, { after: this.after })));
     source.addEventListener("message", (event) => {
       if (source !== this.source) return;
       const entry = JSON.parse(event.data);
-      // A line that came before the connection was lost comes again where the server could not tell.
+      // A line received just before the connection was lost may come again.
       if (this.after && entry.id <= this.after) return;
       this.after = entry.id;
       this.#showLine(entry);
@@ -78,7 +78,7 @@ export class Detail {
     });
   }
 
-  // Leave the log for now.
+  // Stops following the log.
   pause() {
     this.source?.close();
     this.source = undefined;
@@ -94,7 +94,7 @@ export class Detail {
       ["Project", job.projectId || "—"],
       ["Phases", phases],
       ["Items", `${job.totalItems ?? 0}: ${job.completedItems ?? 0} completed, ${job.failedItems ?? 0} failed`],
-      ["Made", time(job.createTime)],
+      ["Created", time(job.createTime)],
       ["Started", time(job.startTime)],
       ["Ended", time(job.completeTime)],
       ["Tokens", `${job.tokensUsed ?? 0}`],
@@ -118,7 +118,7 @@ export class Detail {
       const query = { page_size: PAGE_SIZE, page_token: token, status };
       answer = await call(`${jobPath(id)}/results`, { query });
     } catch (error) {
-      this.complain(`The results could not be had: ${error.message}`);
+      this.complain(`Could not load the results: ${error.message}`);
       this.pages.show(this.pages.next);
       return;
     }
@@ -127,7 +127,7 @@ export class Detail {
     const [results, rows] = [answer.results ?? [], this.body.children];
     results.forEach((result, place) => {
       const known = JSON.stringify(result);
-      if (rows[place]?.known === known) return; // its text may be unfolded, and stays so
+      if (rows[place]?.known === known) return; // keeps text that the visitor has expanded
       const row = this.#resultRow(result);
       row.known = known;
       if (rows[place]) rows[place].replaceWith(row);
@@ -166,7 +166,7 @@ export class Detail {
   }
 }
 
-// What people call an item: the name that came with it, else what it is made of.
+// Returns the name of an item from its metadata, or else its input.
 const nameOf = (result) => short(result.metadata?.name || (result.input ?? ""), LONG);
 
 function short(text, most) {

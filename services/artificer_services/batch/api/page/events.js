@@ -1,4 +1,4 @@
-// Server-Sent Events as EventSource has them, but with headers: the browser's own cannot say who asks.
+// Server-Sent Events like EventSource, but with headers, which carry the credentials.
 
 import { ask, credentials } from "./access.js";
 import { messageOf } from "./shown.js";
@@ -27,7 +27,7 @@ export class Events extends EventTarget {
       try {
         await this.#once(url);
       } catch {
-        // The connection was lost, or closed here.
+        // The connection was lost, or this page closed it.
       }
       if (this.readyState === CLOSED) return;
       this.readyState = CONNECTING;

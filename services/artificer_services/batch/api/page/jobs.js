@@ -5,8 +5,8 @@ import { Detail } from "./detail.js";
 import { Events } from "./events.js";
 import { byId, call, ended, fromTemplate, jobPath, messageOf, Pages, setText, showStatus, showTime, url, word } from "./shown.js";
 
-const REFRESH = 2000; // milliseconds between two looks at the list
-// A browser opens six connections to a server over HTTP/1.1, for all of its windows. The log has one, calls want some.
+const REFRESH = 2000; // milliseconds between polls of the list
+// A browser opens six HTTP/1.1 connections to a server for all its windows; the log uses one, and calls need some.
 const MOST_STREAMS = 3;
 const PAGE_SIZE = 25;
 
@@ -35,7 +35,7 @@ class Row {
     this.link.href = `#job=${encodeURIComponent(id)}`;
     this.turn.addEventListener("click", () => this.change(TURNS[this.state]));
     this.cancel.addEventListener("click", () => {
-      if (confirm(`Cancel “${this.name}”? What is done is kept; nothing more is done.`)) this.change("cancel");
+      if (confirm(`Cancel “${this.name}”? Finished results are kept; no further item is processed.`)) this.change("cancel");
     });
   }
 
@@ -45,11 +45,11 @@ class Row {
     setText(this.about, [job.projectId, job.id].filter(Boolean).join(" · "));
     this.bar.setAttribute("aria-label", `Progress of ${job.name}`);
     showTime(this.time, job.createTime);
-    // The stream knows better, as long as there is one: an answer to an older question would set it back.
+    // While a stream is open, its updates are newer than the answers to calls.
     if (!this.source || ended(job.status)) this.showProgress(job);
   }
 
-  // Of a Progress, or of a Job, which has no percentage.
+  // `progress` is a Progress or a Job; the latter has no percentage.
   showProgress(progress) {
     const [done, failed, total] = ["completedItems", "failedItems", "totalItems"].map((name) => Number(progress[name] ?? 0));
     this.state = word(progress.status);
@@ -86,7 +86,7 @@ class Row {
     source.addEventListener("message", (event) => this.source === source && this.showProgress(JSON.parse(event.data)));
     source.addEventListener("end", () => { this.leave(); refresh(); });
     source.addEventListener("error", (event) => {
-      if (!event.data) return; // the connection was lost: it comes back by itself
+      if (!event.data) return; // a lost connection: the stream reconnects by itself
       this.leave();
       complain(`${this.name}: ${messageOf(event.data)}`);
     });
@@ -105,14 +105,14 @@ async function refresh() {
   const { status, project_id } = Object.fromEntries(new FormData(filter));
   try {
     const answer = await call("jobs", { query: { page_size: PAGE_SIZE, page_token: pages.token, status, project_id } });
-    if (number < asking) return; // a later question was answered already
+    if (number < asking) return; // a later call was already answered
     asking = number;
     show(answer.jobs ?? []);
     pages.show(answer.nextPageToken ?? "");
-    if (state.dataset.kind !== "said") tell(rows.size ? "" : "There are no such jobs.", "");
+    if (state.dataset.kind !== "said") tell(rows.size ? "" : "No jobs match.", "");
   } catch (error) {
     if (keyless()) tell("This server requires you to sign in.", "lost");
-    else if (number === asked) tell(`The list could not be had: ${error.message}. Trying again…`, "lost");
+    else if (number === asked) tell(`Could not load the list: ${error.message}. Retrying…`, "lost");
   }
   if (number === asked) timer = setTimeout(refresh, REFRESH);
   detail.refresh();
@@ -130,7 +130,7 @@ function show(jobs) {
     if (!rows.has(job.id)) rows.set(job.id, new Row(job.id));
     const row = rows.get(job.id);
     row.show(job);
-    // Only what is elsewhere is moved: moving an element takes the focus from it.
+    // Elements in place are not moved: moving an element takes the focus from it.
     if (body.children[place] !== row.element) body.insertBefore(row.element, body.children[place] ?? null);
   });
   let streams = 0;
@@ -158,7 +158,7 @@ filter.addEventListener("submit", (event) => {
 });
 filter.elements.status.addEventListener("change", () => filter.requestSubmit());
 
-// A page that nobody sees asks nothing, and leaves the connections to the others.
+// A hidden page stops polling, and leaves its connections to other windows.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     clearTimeout(timer);

@@ -1,13 +1,13 @@
-// What both halves of the page use: calls, words for states, and elements that hold texts, never markup.
+// Shared by both parts of the page: calls, names of states, and elements that hold text, never markup.
 
 import { ask, credentials } from "./access.js";
 
 const base = location.pathname.replace(/\/jobs$/, "");
-const PATIENCE = 20_000; // milliseconds that an answer may take
+const PATIENCE = 20_000; // milliseconds to wait for an answer
 
 export const byId = (id) => document.getElementById(id);
 
-// A state is told by a sign and a word as well as by its colour.
+// A state has a symbol and a name, so that it does not depend on its colour.
 const SIGNS = { pending: "○", running: "▶", paused: "⏸", completed: "✓", failed: "✗", cancelled: "⊘" };
 
 export const word = (status) => (status ?? "").replace(/^(JOB|ITEM)_STATUS_/, "").toLowerCase();
@@ -20,7 +20,7 @@ export const url = (path, query = {}) => {
 
 export const jobPath = (id) => `jobs/${encodeURIComponent(id)}`;
 
-// The answer to a call. Throws an Error whose message is the server's own.
+// Returns the answer to a call. Throws an Error with the server's message.
 export async function call(path, { query, verb } = {}) {
   const init = verb ? { method: "POST", body: "{}" } : {};
   const headers = { ...(verb ? { "content-type": "application/json" } : {}), ...credentials() };
@@ -32,7 +32,7 @@ export async function call(path, { query, verb } = {}) {
   throw new Error(messageOf(text) || `the server answered ${response.status}`);
 }
 
-// The message of an error, in whichever dialect the gateway speaks.
+// Returns the message of an error in any of the gateway's dialects.
 export function messageOf(text) {
   try {
     const body = JSON.parse(text);
@@ -48,7 +48,7 @@ export function showStatus(element, status) {
   setText(element, `${SIGNS[state] ?? ""} ${state}`.trim());
 }
 
-// Leaves what stands there already alone: a change, however empty, would end a selection.
+// Does nothing if the text is unchanged, since any change would clear a selection.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -60,7 +60,7 @@ export function showTime(element, stamp) {
 
 export const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
-// Pages by token, there and back again.
+// Navigates pages by token, in both directions.
 export class Pages {
   constructor(back, on, changed) {
     [this.back, this.on, this.changed] = [back, on, changed];

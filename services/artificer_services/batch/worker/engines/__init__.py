@@ -1,1 +1,1 @@
-"""The engines: how workers learn of work, as processes beside the gateway or through Celery."""
+"""The engines: how workers learn of work, as local processes of the gateway or through Celery."""

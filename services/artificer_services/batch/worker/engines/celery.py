@@ -53,7 +53,7 @@ def make_app(settings: BatchSettings, task_types: Iterable[str] = ()) -> Celery:
         worker_prefetch_multiplier=1,  # a nudge prefetched by a busy worker is lost to idle ones
         worker_max_tasks_per_child=_SLICES_PER_CHILD,
         worker_proc_alive_timeout=60.0,  # a process may start slowly on a busy machine
-        # Running work needs no broker and goes on without it.
+        # Running work needs no broker and continues without it.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
@@ -129,7 +129,7 @@ class Nudges:
 
 
 class CeleryEngine:
-    """Sends nudges from a thread of its own, so that an unreachable broker blocks no request. See `Engine`."""
+    """Sends nudges from a dedicated thread, so that an unreachable broker blocks no request. See `Engine`."""
 
     def __init__(self, settings: BatchSettings, backlog: Callable[[], Sequence[Backlog]]) -> None:
         """`backlog` is the store's method; it is called on the thread."""
@@ -143,7 +143,7 @@ class CeleryEngine:
 
     @property
     def healthy(self) -> bool:
-        """Whether the broker answered when it was asked last."""
+        """Whether the broker answered the last time."""
         return self._reached is True
 
     @property

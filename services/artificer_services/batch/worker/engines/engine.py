@@ -21,7 +21,7 @@ class Engine(Protocol):
 
     @property
     def staff(self) -> Mapping[str, int]:
-        """How many of its own workers are `ready` and `missing`; empty for an engine that has none of its own."""
+        """The number of own workers that are `ready` and `missing`; empty for an engine without own workers."""
 
     async def start(self) -> None:
         """Start. Work left behind by a crash is resumed at once."""

@@ -1,4 +1,4 @@
-"""The local engine: worker processes beside the gateway, replaced when they end.
+"""The local engine: worker processes of the gateway, replaced when they end.
 
 Owns their number and what happens when one ends. Their work is in `worker.__main__`.
 """

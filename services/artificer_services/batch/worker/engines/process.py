@@ -130,7 +130,7 @@ def _launch(sock: socket.socket, life: socket.socket) -> subprocess.Popen[bytes]
     """Start the worker's program.
 
     Not `multiprocessing`: it would run the server's `__main__` again in each worker, and hang if a user's script has no
-    guard. Python starts programs by vfork and exec, which is safe beside gRPC's threads.
+    guard. Python starts programs by vfork and exec, which is safe with gRPC's threads.
     """
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
     environment = os.environ | {
