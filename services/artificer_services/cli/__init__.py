@@ -10,6 +10,9 @@ import logging
 import os
 import sys
 
+# gRPC's C core reads this when it is imported. It would log a failed handshake in several lines of its own.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 import typer
 from typer.exceptions import TyperException
 

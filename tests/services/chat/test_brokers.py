@@ -62,7 +62,7 @@ async def test_two_processes_hear_each_other(serve: Serve, between: dict[str, An
         assert [await take(at_one, 1), await take(at_other, 1)] == [["from the other"]] * 2
 
 
-async def test_both_see_one_order_while_both_send(serve: Serve, between: dict[str, Any]) -> None:
+async def test_concurrent_senders_see_the_same_order(serve: Serve, between: dict[str, Any]) -> None:
     async with serve(**between) as one, serve(**between) as other:
         await healthy(one, other)
         _, at_one = await listening(one)
@@ -77,7 +77,7 @@ async def test_both_see_one_order_while_both_send(serve: Serve, between: dict[st
     assert first == second == sorted(set(first))
 
 
-async def test_what_was_sent_while_the_connection_was_lost_comes_after_it(serve: Serve, postgres: Postgres) -> None:
+async def test_messages_sent_during_a_lost_connection_arrive_after_it(serve: Serve, postgres: Postgres) -> None:
     shared: dict[str, Any] = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
     # The sender tells nobody: only the connection that is made anew can bring what it sent.
     async with serve(**shared, broker="memory") as silent, serve(**shared) as reader:
@@ -89,7 +89,7 @@ async def test_what_was_sent_while_the_connection_was_lost_comes_after_it(serve:
         await healthy(reader)
 
 
-async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Serve, tmp_path: Path) -> None:
+async def test_messages_sent_while_redis_is_down_arrive_after_its_return(serve: Serve, tmp_path: Path) -> None:
     server = start_valkey()
     port = server.port
     shared = {
@@ -117,7 +117,7 @@ async def test_a_redis_that_comes_back_brings_what_was_sent_meanwhile(serve: Ser
     server.stop()
 
 
-async def test_the_sweep_finds_what_nobody_told_of(serve: Serve, tmp_path: Path) -> None:
+async def test_the_sweep_finds_messages_without_a_notification(serve: Serve, tmp_path: Path) -> None:
     """Two processes on one SQLite file without a broker between them: late, and whole."""
     shared = {"data_dir": str(tmp_path), "sweep_seconds": 0.05}
     async with serve(**shared) as one, serve(**shared) as other:
@@ -144,15 +144,15 @@ async def test_a_service_without_its_broker_serves_and_is_not_ready(serve: Serve
         ({"broker": "redis", "redis_url": "redis://x"}, "redis"),
     ],
 )
-def test_the_broker_follows_the_database_unless_it_is_named(settings: dict[str, Any], kind: str) -> None:
+def test_the_default_broker_depends_on_the_database(settings: dict[str, Any], kind: str) -> None:
     assert ChatSettings(**settings).broker_kind == kind
 
 
 @pytest.mark.parametrize("payload", ["", "7", "7 ", "x town", "-7 town", "٧ town", "9" * 40 + " town"])
-def test_notifications_of_others_are_passed_over(payload: str) -> None:
+def test_malformed_notifications_are_ignored(payload: str) -> None:
     assert parse(payload) is None
 
 
-def test_a_notification_is_read_as_it_was_written() -> None:
+def test_a_notification_survives_a_round_trip() -> None:
     write: Callable[[str, int], str] = payload_of
     assert parse(write("straße-9", 42)) == ("straße-9", 42)

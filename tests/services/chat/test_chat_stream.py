@@ -67,7 +67,7 @@ async def joined(served: Served, name: str, channel: str = "town", **fields: Any
     call.cancel()
 
 
-async def test_everybody_sees_everybody_and_oneself(served: Served) -> None:
+async def test_everyone_receives_all_messages_including_their_own(served: Served) -> None:
     async with joined(served, "ann") as ann, joined(served, "bob") as bob, joined(served, "eve", "village") as eve:
         await ann.say("hello")
         assert [await ann.hears(), await bob.hears()] == [["ann: hello"]] * 2
@@ -86,12 +86,12 @@ async def test_the_echo_acknowledges_what_is_stored(served: Served) -> None:
     assert stored == echo
 
 
-async def test_a_first_message_may_say_something_already(served: Served) -> None:
+async def test_the_first_message_may_have_content(served: Served) -> None:
     async with joined(served, "ann", content="here I am") as ann:
         assert await ann.hears() == ["ann: here I am"]
 
 
-async def test_messages_that_were_sent_otherwise_come_too(served: Served) -> None:
+async def test_messages_sent_by_other_methods_arrive_too(served: Served) -> None:
     async with joined(served, "ann") as ann:
         await send(served.stub, "town", "by SendMessages", user="bob")
         assert await ann.hears() == ["bob: by SendMessages"]
@@ -106,7 +106,7 @@ async def test_messages_that_were_sent_otherwise_come_too(served: Served) -> Non
         ({"after": "000000000000001"}, ["2", "3"]),
     ],
 )
-async def test_one_joins_with_as_much_of_the_past_as_one_asks_for(
+async def test_joining_returns_the_requested_history(
     served: Served, fields: dict[str, Any], expected: list[str]
 ) -> None:
     await send(served.stub, "town", "1", "2", "3", user="bob")
@@ -115,7 +115,7 @@ async def test_one_joins_with_as_much_of_the_past_as_one_asks_for(
         assert await ann.hears(len(expected) + 1) == [*(f"bob: {text}" for text in expected), "ann: now"]
 
 
-async def test_joining_tells_where_the_channel_was(served: Served) -> None:
+async def test_joined_has_the_last_id_of_the_channel(served: Served) -> None:
     answer = await send(served.stub, "town", "1", "2")
     call = served.stub.ChatStream()
     await call.write(pb.ChatStreamRequest(channel="town"))
@@ -152,7 +152,7 @@ def reason(refusal: pb.Refusal) -> tuple[str, list[str]]:
         ({"content": "other", "request_id": "taken"}, "ALREADY_EXISTS", []),
     ],
 )
-async def test_a_bad_message_is_refused_and_the_conversation_goes_on(
+async def test_an_invalid_message_is_refused_and_the_stream_continues(
     served: Served, fields: dict[str, Any], code: str, faults: list[str]
 ) -> None:
     async with joined(served, "ann") as ann, joined(served, "bob") as bob:
@@ -166,7 +166,7 @@ async def test_a_bad_message_is_refused_and_the_conversation_goes_on(
         assert [await ann.hears(), await bob.hears()] == [["ann: mended"]] * 2
 
 
-async def test_who_has_no_name_may_listen_but_not_speak(served: Served) -> None:
+async def test_a_caller_without_a_user_may_listen_but_not_send(served: Served) -> None:
     call = served.stub.ChatStream()
     listener = Person(call)
     await listener.say(channel="town")
@@ -180,7 +180,7 @@ async def test_who_has_no_name_may_listen_but_not_speak(served: Served) -> None:
     call.cancel()
 
 
-async def test_a_message_that_is_sent_again_is_acknowledged_again_and_seen_once(served: Served) -> None:
+async def test_a_repeated_message_is_acknowledged_again_and_delivered_once(served: Served) -> None:
     async with joined(served, "ann") as ann, joined(served, "bob") as bob:
         await ann.say("hello", request_id="r")
         first = await ann.hear()
@@ -194,7 +194,7 @@ async def test_a_message_that_is_sent_again_is_acknowledged_again_and_seen_once(
         assert await later.hear() == first
 
 
-async def test_who_ends_their_side_sees_their_echoes_and_the_call_ends(served: Served) -> None:
+async def test_after_half_closing_the_caller_receives_its_echoes_and_the_call_ends(served: Served) -> None:
     async with joined(served, "ann") as ann:
         for number in range(50):
             await ann.say(str(number))
@@ -204,7 +204,7 @@ async def test_who_ends_their_side_sees_their_echoes_and_the_call_ends(served: S
         assert await bob.leave() == []
 
 
-async def test_refusals_are_told_before_the_call_ends(served: Served) -> None:
+async def test_refusals_are_sent_before_the_call_ends(served: Served) -> None:
     async with joined(served, "ann") as ann:
         for _ in range(100):
             await ann.say("")
@@ -220,7 +220,11 @@ async def test_refusals_are_told_before_the_call_ends(served: Served) -> None:
         (pb.ChatStreamRequest(channel="a/b"), grpc.StatusCode.INVALID_ARGUMENT, "channel"),
         (pb.ChatStreamRequest(channel="town", after="x"), grpc.StatusCode.INVALID_ARGUMENT, "after"),
         (pb.ChatStreamRequest(channel="town", history_size=-1), grpc.StatusCode.INVALID_ARGUMENT, "history_size"),
-        (pb.ChatStreamRequest(channel="town", after="0" * 14 + "7"), grpc.StatusCode.OUT_OF_RANGE, "cannot resume after"),
+        (
+            pb.ChatStreamRequest(channel="town", after="0" * 14 + "7"),
+            grpc.StatusCode.OUT_OF_RANGE,
+            "cannot resume after",
+        ),
     ],
 )
 async def test_a_channel_that_cannot_be_joined(
@@ -232,7 +236,7 @@ async def test_a_channel_that_cannot_be_joined(
     assert caught.value.code() is code
 
 
-async def test_many_people_see_one_conversation(served: Served) -> None:
+async def test_many_callers_see_the_same_order(served: Served) -> None:
     """Twenty people say five things each; everybody sees the same hundred, in the same order."""
     seen: list[list[str]] = []
     everybody = asyncio.Barrier(20)
@@ -253,7 +257,9 @@ async def test_many_people_see_one_conversation(served: Served) -> None:
         assert own == [f"p{number}: {number}.{text}" for text in range(5)]
 
 
-async def test_who_does_not_listen_is_cut_and_what_they_said_is_kept(serve: Serve, place: dict[str, Any]) -> None:
+async def test_a_caller_that_does_not_read_is_ended_and_its_messages_are_kept(
+    serve: Serve, place: dict[str, Any]
+) -> None:
     async with serve(**place, queue_messages=10) as served, joined(served, "deaf") as deaf:
         await deaf.say("I said this")
         async with joined(served, "bob") as bob:

@@ -48,7 +48,7 @@ async def until(reader: ChannelReader, last: int) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_nothing_is_missing_and_nothing_comes_twice_however_things_interleave(store: SqlStore, seed: int) -> None:
+async def test_no_gap_and_no_duplicate_under_any_interleaving(store: SqlStore, seed: int) -> None:
     """Readers come at any time and begin anywhere; messages are offered, told of late, told of twice, or swept."""
     dice = random.Random(seed)
     hub = hub_of(store, messages=50)
@@ -89,7 +89,7 @@ async def test_nothing_is_missing_and_nothing_comes_twice_however_things_interle
     await hub.close()
 
 
-async def test_a_reader_that_stops_is_cut_and_the_others_are_not(store: SqlStore) -> None:
+async def test_only_the_reader_that_stops_is_ended(store: SqlStore) -> None:
     hub = hub_of(store)
     async with hub.listen("town") as listening:
         slow, quick = listening.read(0, files=False), listening.read(0, files=False)
@@ -105,7 +105,7 @@ async def test_a_reader_that_stops_is_cut_and_the_others_are_not(store: SqlStore
         assert await until(again, 11) == list(range(2, 12))
 
 
-async def test_a_reader_is_cut_by_bytes_too(store: SqlStore) -> None:
+async def test_a_reader_is_also_ended_by_bytes(store: SqlStore) -> None:
     hub = hub_of(store, messages=1000, max_bytes=10_000)
     async with hub.listen("town") as listening:
         slow = listening.read(0, files=True)
@@ -117,7 +117,7 @@ async def test_a_reader_is_cut_by_bytes_too(store: SqlStore) -> None:
             await slow.next()
 
 
-async def test_more_messages_at_once_than_a_queue_holds_are_nobodys_fault(store: SqlStore) -> None:
+async def test_a_burst_larger_than_the_queue_ends_no_reader(store: SqlStore) -> None:
     """As after a lost connection: who kept up until then gets them from the store."""
     hub = hub_of(store)
     async with hub.listen("town") as listening:
@@ -131,7 +131,7 @@ async def test_more_messages_at_once_than_a_queue_holds_are_nobodys_fault(store:
         assert [await until(reader, 41) for reader in readers] == [[41]] * 3
 
 
-async def test_readers_of_history_are_never_cut(store: SqlStore) -> None:
+async def test_readers_of_history_are_never_ended(store: SqlStore) -> None:
     hub = hub_of(store)
     await put(store, 30)
     async with hub.listen("town") as listening:
@@ -142,7 +142,7 @@ async def test_readers_of_history_are_never_cut(store: SqlStore) -> None:
         assert seen + await until(reader, 50) == list(range(1, 51))
 
 
-async def test_files_of_history_are_read_only_for_who_wants_them(store: SqlStore) -> None:
+async def test_files_of_history_are_read_only_on_request(store: SqlStore) -> None:
     hub = hub_of(store)
     await put(store, 1, 100)
     async with hub.listen("town") as listening:
@@ -153,7 +153,7 @@ async def test_files_of_history_are_read_only_for_who_wants_them(store: SqlStore
 
 
 @pytest.mark.parametrize("number", [5, 10**12])
-async def test_a_notification_of_what_is_not_there_does_no_harm(store: SqlStore, number: int) -> None:
+async def test_a_notification_of_a_missing_message_is_harmless(store: SqlStore, number: int) -> None:
     """As where two databases share a broker."""
     hub = hub_of(store)
     async with hub.listen("town") as listening:
@@ -165,9 +165,7 @@ async def test_a_notification_of_what_is_not_there_does_no_harm(store: SqlStore,
         assert await until(reader, 1) == [1]
 
 
-async def test_a_channel_that_could_not_be_listened_to_can_be_later(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_subscription_can_be_repeated(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = hub_of(store)
     with monkeypatch.context() as patched:
 
@@ -185,7 +183,7 @@ async def test_a_channel_that_could_not_be_listened_to_can_be_later(
         assert listening.last == 1
 
 
-async def test_closing_tells_every_reader(store: SqlStore) -> None:
+async def test_closing_ends_every_reader(store: SqlStore) -> None:
     hub = hub_of(store)
     async with hub.listen("town") as listening:
         waiting = asyncio.create_task(listening.read(0, files=False).next())
@@ -208,7 +206,7 @@ async def test_sends_that_wait_share_a_transaction_and_keep_their_order(store: S
         await writer.submit(drafts[0])
 
 
-async def test_a_send_that_was_given_up_before_it_began_is_not_stored(store: SqlStore) -> None:
+async def test_a_send_cancelled_before_it_began_is_not_stored(store: SqlStore) -> None:
     writer = Writer(store, lambda messages: None)
     first, second, third = (
         writer.submit(Draft(channel="town", user=User(id="ann"), content=text)) for text in ("a", "b", "c")
@@ -221,7 +219,7 @@ async def test_a_send_that_was_given_up_before_it_began_is_not_stored(store: Sql
     assert [message.content for message in found] == ["a", "c"]
 
 
-async def test_closing_stores_what_was_taken(store: SqlStore) -> None:
+async def test_closing_stores_accepted_messages(store: SqlStore) -> None:
     writer = Writer(store, lambda messages: None)
     taken = [writer.submit(Draft(channel="town", user=User(id="ann"), content=str(number))) for number in range(300)]
     await writer.close()

@@ -34,7 +34,7 @@ def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
     opened.engine.dispose()
 
 
-def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
+def test_migrations_can_be_reverted(bare_place: dict[str, Any]) -> None:
     settings = ChatSettings(**bare_place)
     opened = database.connect(settings)
     opened.prepare()

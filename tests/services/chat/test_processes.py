@@ -168,7 +168,7 @@ async def test_a_process_that_is_killed_loses_nothing_it_acknowledged(place: dic
         assert list(answer.ids) == [f"{len(stored) + 1:015d}"]
 
 
-async def test_a_reader_goes_on_at_another_process_where_it_left_off(postgres: Postgres) -> None:
+async def test_a_reader_resumes_at_another_process(postgres: Postgres) -> None:
     place = {"database_url": postgres.fresh()}
     async with running(place) as other:
         async with running(place) as one:

@@ -175,7 +175,7 @@ async def test_postgresql_goes_away_and_comes_back(database: Database) -> None:
         assert await chat.metric("diptych_upstream_open") == 0
 
 
-async def test_callers_do_not_wait_for_a_postgresql_that_is_away(database: Database) -> None:
+async def test_calls_fail_at_once_while_postgresql_is_down(database: Database) -> None:
     """A crowd of calls is refused at once, each with a time to come back, and none of them fills up the threads."""
     async with running(database_url=database.url, database_connections=1) as chat:
         await chat.hears(SERVING)

@@ -59,7 +59,7 @@ async def take(stream: AsyncIterator[Any], count: int) -> list[Any]:
 # Reading.
 
 
-async def test_a_message_is_given_with_what_was_asked_for(served: Served) -> None:
+async def test_a_message_has_the_requested_parts(served: Served) -> None:
     files = [pb.File(name="a.txt", media_type="text/plain", data=b"abc"), pb.File(name="b", data=b"")]
     answer = await served.stub.SendMessages(iter([said("hello", files=files, request_id="r1")]))
     get = served.stub.GetMessage
@@ -73,7 +73,7 @@ async def test_a_message_is_given_with_what_was_asked_for(served: Served) -> Non
     assert list(whole.files) == files
 
 
-async def test_what_is_not_there_is_not_found(served: Served) -> None:
+async def test_a_missing_message_is_not_found(served: Served) -> None:
     await send(served.stub, "town", "a")
     for channel, id_ in (("town", "000000000000002"), ("village", "000000000000001")):
         code, text, _ = await refused(served.stub.GetMessage(pb.GetMessageRequest(channel=channel, id=id_)))
@@ -112,7 +112,7 @@ async def test_a_page_without_a_size_has_fifty_and_none_has_more_than_a_thousand
         assert len(page.messages) == expected
 
 
-async def test_a_page_stays_below_what_a_client_takes(served: Served) -> None:
+async def test_a_page_stays_below_a_clients_message_limit(served: Served) -> None:
     file = pb.File(name="f", data=b"x" * 500_000)
     await served.stub.SendMessages(iter([said(files=[file] * 4) for _ in range(4)]))
     seen, token = 0, ""
@@ -138,7 +138,7 @@ async def test_a_page_stays_below_what_a_client_takes(served: Served) -> None:
         (pb.ListMessagesRequest(channel="town", order_by="content"), "order_by"),
     ],
 )
-async def test_a_list_that_cannot_be_given_names_the_field(
+async def test_an_invalid_list_request_names_the_field(
     served: Served, request_: pb.ListMessagesRequest, field: str
 ) -> None:
     code, _, status = await refused(served.stub.ListMessages(request_))
@@ -169,7 +169,7 @@ async def test_history_then_live(served: Served) -> None:
     assert dict(await call.initial_metadata())["x-sse-id-field"] == "id"
 
 
-async def test_files_and_users_come_only_when_asked_for(served: Served) -> None:
+async def test_files_and_users_are_sent_only_on_request(served: Served) -> None:
     requests = [pb.StreamMessagesRequest(channel="town", include_files=files) for files in (False, True)]
     streams = [aiter(served.stub.StreamMessages(request)) for request in requests]
     file = pb.File(name="f", data=b"x")
@@ -199,7 +199,7 @@ async def test_files_and_users_come_only_when_asked_for(served: Served) -> None:
         ({"history_size": 3}, "", ["2", "3", "4"]),
     ],
 )
-async def test_a_stream_begins_where_it_was_asked_to(
+async def test_a_stream_begins_at_the_requested_position(
     served: Served, fields: dict[str, Any], header: str | None, expected: list[str]
 ) -> None:
     await send(served.stub, "town", "1", "2", "3", "4")
@@ -221,7 +221,7 @@ async def test_a_stream_begins_where_it_was_asked_to(
         ({"after": "000000000000009"}, None, grpc.StatusCode.OUT_OF_RANGE, None),
     ],
 )
-async def test_a_stream_that_cannot_begin_says_why(
+async def test_an_invalid_stream_request_is_refused_with_its_reason(
     served: Served, fields: dict[str, Any], header: str | None, code: grpc.StatusCode, fault: str | None
 ) -> None:
     await send(served.stub, "town", "1")
@@ -231,7 +231,7 @@ async def test_a_stream_that_cannot_begin_says_why(
     assert (found, violations(status)) == (code, [fault] if fault else [])
 
 
-async def test_a_reader_that_stops_reading_is_cut_with_its_place_and_the_others_go_on(
+async def test_a_reader_that_stops_is_ended_with_its_last_id_and_others_continue(
     serve: Serve, place: dict[str, Any]
 ) -> None:
     content = "x" * 15_000  # connections buffer some hundred kilobytes: these fill them soon
@@ -281,14 +281,14 @@ async def test_a_stream_of_messages_is_counted_and_named_in_order(served: Served
     assert list(answer.ids) == [f"{number:015d}" for number in range(1, 701)]
 
 
-async def test_channel_and_user_are_said_once(served: Served) -> None:
+async def test_channel_and_user_are_sent_once(served: Served) -> None:
     requests = [said("a"), pb.SendMessagesRequest(content="b"), pb.SendMessagesRequest(content="c", user=BOB)]
     await served.stub.SendMessages(iter(requests))
     page = await served.stub.ListMessages(pb.ListMessagesRequest(channel="town", include_user=True))
     assert [(one.content, one.user.id) for one in page.messages] == [("a", "ann"), ("b", "ann"), ("c", "bob")]
 
 
-async def test_nothing_sent_is_no_error(served: Served) -> None:
+async def test_an_empty_stream_is_no_error(served: Served) -> None:
     assert await served.stub.SendMessages(iter([])) == pb.SendMessagesResponse()
 
 
@@ -302,7 +302,7 @@ async def test_a_stream_may_be_sent_again(served: Served) -> None:
     assert [one.content for one in page.messages] == [str(number) for number in range(20)]
 
 
-async def test_many_who_send_the_same_at_once_store_it_once(served: Served) -> None:
+async def test_concurrent_repeats_are_stored_once(served: Served) -> None:
     requests = [said(str(number), request_id=f"r{number}") for number in range(10)]
     answers = await asyncio.gather(*(served.stub.SendMessages(iter(requests)) for _ in range(20)))
     assert len({tuple(answer.ids) for answer in answers}) == 1
@@ -355,14 +355,14 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_a_message_that_cannot_be_taken_names_every_fault(served: Served, name: str) -> None:
+async def test_an_invalid_message_is_refused_with_every_fault(served: Served, name: str) -> None:
     fields, faults = BAD[name]
     code, text, status = await refused(served.stub.SendMessages(iter([said(**fields)])))
     assert (code, violations(status)) == (INVALID, faults)
     assert all(fault in text for fault in faults)
 
 
-async def test_what_came_before_a_bad_message_is_stored(served: Served) -> None:
+async def test_messages_before_an_invalid_one_are_stored(served: Served) -> None:
     requests = [said("a"), said("b"), said(""), said("c")]
     code, text, status = await refused(served.stub.SendMessages(iter(requests)))
     assert (code, "message 3" in text) == (INVALID, True)
@@ -377,7 +377,7 @@ async def test_one_stream_goes_to_one_channel(served: Served) -> None:
     assert (code, violations(status)) == (INVALID, ["channel"])
 
 
-async def test_a_stream_has_an_end(serve: Serve, place: dict[str, Any]) -> None:
+async def test_a_stream_has_a_maximum_length(serve: Serve, place: dict[str, Any]) -> None:
     async with serve(**place, max_send=10) as served:
         assert (await send(served.stub, "town", *["x"] * 10)).stored_count == 10
         code, text, _ = await refused(served.stub.SendMessages(iter([said("x")] * 11)))

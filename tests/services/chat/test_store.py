@@ -39,7 +39,7 @@ async def store(place: dict[str, Any]) -> AsyncIterator[SqlStore]:
     await made.database.close()
 
 
-async def test_what_is_stored_comes_back_whole(store: SqlStore) -> None:
+async def test_stored_messages_are_returned_unchanged(store: SqlStore) -> None:
     files = (File(name="a.txt", media_type="text/plain", data=b"\0\xff"), File(name="b", data=b""))
     (appended,) = await store.append([draft("Grüße 🚢\nline two", *files, request_id="r1")])
     assert appended.fresh
@@ -102,9 +102,7 @@ async def test_a_request_id_twice_in_one_transaction_stores_once(store: SqlStore
     ]
 
 
-async def test_writers_of_several_processes_leave_no_gap_and_nobody_sees_one(
-    store: SqlStore, place: dict[str, Any]
-) -> None:
+async def test_writers_in_several_processes_leave_no_gap(store: SqlStore, place: dict[str, Any]) -> None:
     """A reader that polls meanwhile never finds number n + 1 before number n."""
     others = [opened(place) for _ in range(3)]
     writing = asyncio.Event()
@@ -147,16 +145,14 @@ async def test_the_same_request_from_several_processes_is_stored_once(store: Sql
         await other.database.close()
 
 
-async def test_a_clock_that_is_set_back_makes_no_message_older(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_set_back_makes_no_message_older(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     (first,) = await store.append([draft("a")])
     monkeypatch.setattr("time.time_ns", lambda: 10**18)  # 2001
     (second,) = await store.append([draft("b")])
     assert second.message.created >= first.message.created
 
 
-async def test_what_is_stored_outlives_its_connections(place: dict[str, Any]) -> None:
+async def test_stored_messages_outlive_their_connections(place: dict[str, Any]) -> None:
     for number in range(3):
         store = opened(place)
         (done,) = await store.append([draft(str(number))])
@@ -164,7 +160,7 @@ async def test_what_is_stored_outlives_its_connections(place: dict[str, Any]) ->
         await store.database.close()
 
 
-async def test_a_database_that_is_not_there_is_unavailable() -> None:
+async def test_an_unreachable_database_is_unavailable() -> None:
     store = SqlStore(database.connect(ChatSettings(database_url="postgresql://nobody@127.0.0.1:1/none")))
     with pytest.raises(Unavailable):
         await store.ping()
@@ -190,12 +186,12 @@ def test_ids_are_numbers_that_sort_as_text() -> None:
         ({"data_dir": ""}, "must name a folder"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ChatSettings(**settings)
 
 
-def test_a_sqlite_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_sqlite_folder_is_private_to_its_owner(tmp_path: Path) -> None:
     settings = ChatSettings(data_dir=str(tmp_path / "deep" / "data"))
     opened = database.connect(settings)
     opened.prepare()

@@ -90,7 +90,7 @@ async def test_keys_and_tokens_are_sent_with_calls_of_every_kind(tmp_path: Path)
         assert job in (await artificer("status", **by_token)).out
 
 
-async def test_who_is_not_known_or_may_not_is_told_what_to_do(tmp_path: Path) -> None:
+async def test_refused_callers_are_told_what_is_missing(tmp_path: Path) -> None:
     async with serving(tmp_path) as address:
         nobody = await artificer("status", "--address", address)
         assert nobody.code == 1
@@ -106,7 +106,7 @@ async def test_who_is_not_known_or_may_not_is_told_what_to_do(tmp_path: Path) ->
         assert "denied permission: the caller lacks the scope batch.write" in may_not.err
 
 
-async def test_a_flag_goes_before_every_variable(tmp_path: Path) -> None:
+async def test_a_flag_takes_precedence_over_variables(tmp_path: Path) -> None:
     async with serving(tmp_path) as address:
         wrong = {"ARTIFICER_API_KEY": new_key("nobody"), "ARTIFICER_ADDRESS": "127.0.0.1:1"}
         assert (await artificer("status", "--address", address, "--api-key", READER, **wrong)).code == 0
@@ -121,7 +121,7 @@ async def test_a_flag_goes_before_every_variable(tmp_path: Path) -> None:
         assert (await artificer("status", **trailing)).code == 0
 
 
-async def test_a_private_authority_and_a_clients_certificate(tmp_path: Path) -> None:
+async def test_a_private_authority_and_a_client_certificate(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path), Authority(tmp_path, "other")
     server, client = authority.shown(), authority.client("batch.client")
     auth = {"certificates": [{"common_name": "batch.client", "scopes": ["batch.read"]}], "rules": AUTH["rules"]}
@@ -149,7 +149,7 @@ async def test_a_private_authority_and_a_clients_certificate(tmp_path: Path) -> 
         assert plain.code == 3
 
 
-async def test_a_gateway_without_tls_is_no_secret_keeper(tmp_path: Path) -> None:
+async def test_no_credentials_are_sent_to_a_gateway_without_tls(tmp_path: Path) -> None:
     async with serving(tmp_path) as address:
         told = await artificer("status", "--api-key", READER, "--address", f"https://{address}")
         assert told.code == 3
@@ -166,25 +166,25 @@ async def test_a_gateway_without_tls_is_no_secret_keeper(tmp_path: Path) -> None
         ("https://", {}, "invalid gateway address"),
     ],
 )
-def test_what_would_be_unsafe_or_makes_no_sense_is_refused(address: str, access: dict[str, Any], told: str) -> None:
+def test_unsafe_or_invalid_options_are_refused(address: str, access: dict[str, Any], told: str) -> None:
     with pytest.raises(Failed, match=told) as caught:
         channel(address, Access(**access), ())
     assert "key@" not in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["http://gateway.example:1", "localhost:1", "[::1]:1", "127.0.0.2:1", "unix:/x"])
-def test_credentials_go_to_this_machine_or_where_one_says_so(address: str) -> None:
+def test_credentials_go_in_plain_text_only_to_this_machine_or_on_request(address: str) -> None:
     channel(address, Access(token="t"), ()).close()
 
 
-def test_files_that_are_no_good_are_named(tmp_path: Path) -> None:
+def test_unusable_files_are_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pem"
     bad.write_text("nothing")
     with pytest.raises(Usage, match=f"--ca {bad} contains no PEM certificate"):
         channel("127.0.0.1:1", Access(ca=bad), ())
     with pytest.raises(Usage, match=f"--cert {bad} and key {bad} are not a PEM pair"):
         channel("127.0.0.1:1", Access(cert=bad), ())
-    with pytest.raises(Usage, match="--cert names it"):
+    with pytest.raises(Usage, match="--key requires --cert"):
         Access(key=bad)
     with pytest.raises(FileNotFoundError):
         channel("127.0.0.1:1", Access(ca=tmp_path / "missing.pem"), ())

@@ -110,7 +110,7 @@ def met(link: Link) -> None:
     link.ask(link.batch.ListTaskTypes, pb.ListTaskTypesRequest())
 
 
-def test_a_broken_submission_is_asked_again_and_makes_one_job() -> None:
+def test_a_broken_submission_is_retried_and_creates_one_job() -> None:
     servicer = Shaky(create=1, upload=2, start=1)
     with linked(servicer) as link:
         met(link)
@@ -120,7 +120,7 @@ def test_a_broken_submission_is_asked_again_and_makes_one_job() -> None:
     assert servicer.items == [f"item {number}" for number in range(2500)]
 
 
-def test_a_job_that_runs_already_is_left_alone() -> None:
+def test_a_running_job_is_left_unchanged() -> None:
     servicer = Shaky()
     servicer.job.status = pb.JOB_STATUS_RUNNING
     with linked(servicer) as link:
@@ -140,7 +140,7 @@ class _Broken:
 
 
 @pytest.mark.parametrize("error", [Usage("line 2 is bad"), OSError("the disk is gone")], ids=["line", "disk"])
-def test_a_source_that_breaks_leaves_no_job_that_waits_for_the_rest(error: Exception) -> None:
+def test_a_failing_source_leaves_no_incomplete_job(error: Exception) -> None:
     servicer = Shaky()
     with linked(servicer) as link, pytest.raises(type(error), match=str(error)):
         submit(link, pb.CreateJobRequest(), _Broken(error), start=True)
@@ -154,7 +154,7 @@ def test_a_job_without_items_is_not_left_behind() -> None:
     assert servicer.job.status == pb.JOB_STATUS_CANCELLED
 
 
-def test_a_submission_that_cannot_go_on_says_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submission_that_gives_up_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "PATIENCE_SECONDS", 0.0)
     servicer = Shaky(start=1)
     with (
@@ -164,14 +164,14 @@ def test_a_submission_that_cannot_go_on_says_how_to(monkeypatch: pytest.MonkeyPa
         submit(link, pb.CreateJobRequest(request_id="mine"), many(1), start=True)
 
 
-def test_a_stream_is_opened_again() -> None:
+def test_a_stream_is_reopened() -> None:
     with linked(Shaky(progress=2)) as link:
         request = pb.StreamProgressRequest(job_id="job-1")
         came = [one.completed_items for one in link.follow(lambda: link.batch.StreamProgress(request))]
     assert came == [1, 1, 1, 9]
 
 
-def test_who_was_never_reached_is_told_at_once() -> None:
+def test_a_server_that_never_answered_fails_at_once() -> None:
     link = Link("127.0.0.1:1")
     try:
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1 cannot be reached"):
@@ -180,7 +180,7 @@ def test_who_was_never_reached_is_told_at_once() -> None:
         link.close()
 
 
-def test_an_address_of_another_kind_is_refused() -> None:
+def test_an_address_with_another_scheme_is_refused() -> None:
     with pytest.raises(Failed, match="invalid gateway address"):
         Link("ftp://127.0.0.1:1")
 
@@ -203,7 +203,7 @@ class _Refusing(Some):
         (grpc.StatusCode.RESOURCE_EXHAUSTED, 1),
     ],
 )
-def test_a_refusal_is_not_asked_again(code: grpc.StatusCode, exit_code: int) -> None:
+def test_a_refusal_is_not_retried(code: grpc.StatusCode, exit_code: int) -> None:
     servicer = _Refusing(code)
     with linked(servicer) as link, pytest.raises(Refused, match=r"^no$") as caught:
         link.ask(link.batch.GetJob, pb.GetJobRequest())

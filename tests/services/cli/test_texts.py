@@ -26,7 +26,7 @@ from artificer_services.cli.text import one_line, plain, short
         ("half \udce4", r"half \udce4"),  # a file's name that is no UTF-8
     ],
 )
-def test_a_terminal_gets_no_controls(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
@@ -37,7 +37,7 @@ def test_texts_fit_a_line() -> None:
     assert short("a" * 1_000_000, 5) == "aaaa…"
 
 
-def test_phases_are_named_by_their_type_unless_somebody_names_them() -> None:
+def test_phases_are_named_by_their_type_by_default() -> None:
     phases = phases_of([*DEFAULT, "tidy=text.normalize", "text.normalize"])
     assert [(one.name, one.task_type) for one in phases] == [
         ("extract", "ocr.extract"),
@@ -47,7 +47,7 @@ def test_phases_are_named_by_their_type_unless_somebody_names_them() -> None:
     ]
 
 
-def test_what_is_said_of_a_phase_finds_it_by_name_or_by_type() -> None:
+def test_options_refer_to_phases_by_name_or_type() -> None:
     first, second = phases_of(
         ["ocr.extract", "write=llm.generate"],
         parameters=["ocr.extract.languages=eng+deu", "write.system=a=b"],
@@ -74,7 +74,7 @@ def test_what_is_said_of_a_phase_finds_it_by_name_or_by_type() -> None:
         ({"types": DEFAULT, "rag": ["x"]}, "unknown phase 'x'"),
     ],
 )
-def test_what_makes_no_sense_is_told(arguments: dict[str, list[str]], told: str) -> None:
+def test_invalid_phase_options_are_refused(arguments: dict[str, list[str]], told: str) -> None:
     with pytest.raises(Usage, match=told):
         phases_of(**arguments)
 
@@ -89,7 +89,7 @@ def test_files_are_found_in_folders_in_one_order_and_hidden_ones_are_not(tmp_pat
         files_in([str(tmp_path / "missing")])
 
 
-def test_a_file_whose_name_is_no_utf8_can_be_sent() -> None:
+def test_a_file_name_that_is_not_utf8_can_be_sent() -> None:
     (item,) = ListSource([("blob:1", "caf\udce9.pdf")]).items()
     assert item.metadata["name"] == "caf\ufffd.pdf"
     item.SerializeToString()
@@ -121,7 +121,7 @@ def test_lines_of_json_have_metadata(tmp_path: Path) -> None:
         (b"\xff", "line 2 of"),
     ],
 )
-def test_a_bad_line_is_told_with_its_number(line: bytes, told: str, tmp_path: Path) -> None:
+def test_an_invalid_line_is_reported_with_its_number(line: bytes, told: str, tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_bytes(b'{"input": "good"}\n' + line)
     with pytest.raises(Usage, match=told):

@@ -78,7 +78,7 @@ async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it()
                 assert await until_told(fit)
             async with command(folder) as second:
                 _, errors = await second.communicate()
-                assert (second.returncode, b"runs in" in errors) == (1, True)
+                assert (second.returncode, b"already running in" in errors) == (1, True)
             process.send_signal(signal.SIGINT)
             rest, errors = await process.communicate()
             assert (process.returncode, rest, errors) == (0, b"stopping\n", b"")
@@ -87,7 +87,7 @@ async def test_one_command_serves_jobs_by_celery_and_one_signal_ends_all_of_it()
             assert modes["secret"] == modes["diptych.toml"] == 0o600
 
 
-async def test_members_end_with_whoever_keeps_them() -> None:
+async def test_members_end_with_a_killed_cluster() -> None:
     with workspace() as folder:
         async with command(folder) as process:
             members = await until(lambda: len(found := members_of(process.pid)) >= 2 and found)
@@ -100,7 +100,7 @@ def _program(code: str, ready: str = "ready") -> Program:
     return Program(name="it", command=[sys.executable, "-uc", code], ready=re.compile(ready), stop_seconds=1.0)
 
 
-async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
+async def test_a_member_that_dies_is_restarted(tmp_path: Path) -> None:
     told: list[str] = []
     member = Member(_program("import signal; print('ready'); signal.pause()"), tmp_path / "log", told.append)
     await member.start()
@@ -117,7 +117,7 @@ async def test_a_member_that_dies_is_started_again(tmp_path: Path) -> None:
     assert member.pid is None
 
 
-async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path) -> None:
+async def test_a_member_that_is_never_ready_fails_with_its_log(tmp_path: Path) -> None:
     member = Member(_program("raise SystemExit('no such thing')"), tmp_path / "log", lambda _: None)
     with pytest.raises(ClusterError, match="it ended with status 1:\nno such thing"):
         await member.start()
@@ -128,7 +128,7 @@ async def test_a_member_that_does_not_get_there_says_what_it_said(tmp_path: Path
     assert member.pid is None
 
 
-async def test_what_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+async def test_a_member_that_ignores_a_stop_is_killed_with_its_children(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
         "child = os.fork()\n"

@@ -26,7 +26,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     return {"database_url": database.fresh()}
 
 
-def test_a_service_with_a_store_is_ten_files() -> None:
+def test_a_service_with_a_store_needs_ten_files() -> None:
     written = [
         path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".proto") and "__pycache__" not in str(path)
     ]
@@ -69,7 +69,7 @@ async def test_pages_give_every_note_once(serve: Serve, place: dict[str, Any]) -
         ),
     ],
 )
-async def test_mistakes_are_answered_by_what_to_correct(
+async def test_invalid_requests_are_answered_with_what_to_correct(
     serve: Serve, tmp_path: Path, method: str, path: str, sent: Any, status: int, said: str
 ) -> None:
     async with serve(data_dir=str(tmp_path), max_text_bytes=8) as served:

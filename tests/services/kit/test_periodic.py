@@ -10,7 +10,7 @@ from artificer_services.kit.periodic import Periodic
 HOUR = 3600.0
 
 
-async def test_errors_do_not_end_it_and_a_poke_hastens_it() -> None:
+async def test_errors_do_not_end_it_and_a_poke_runs_it_early() -> None:
     calls: asyncio.Queue[int] = asyncio.Queue()
     count = 0
 
@@ -32,7 +32,7 @@ async def test_errors_do_not_end_it_and_a_poke_hastens_it() -> None:
     await periodic.stop()
 
 
-async def test_it_repeats_by_itself_and_ends_in_the_middle_of_a_call() -> None:
+async def test_it_repeats_and_can_be_stopped_during_a_call() -> None:
     begun, count = asyncio.Event(), 0
 
     async def work() -> None:

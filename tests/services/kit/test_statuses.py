@@ -67,7 +67,7 @@ def test_an_error_has_the_code_and_the_details_of_its_kind(
         assert found == expected
 
 
-def test_a_retry_is_told_in_milliseconds() -> None:
+def test_a_retry_delay_has_milliseconds() -> None:
     status = Statuses("shop.example").status_of(Unavailable("away", 1.5), "item 3: ")
     retry = Retry()
     assert status.details[0].Unpack(retry)

@@ -95,7 +95,7 @@ async def test_a_password_opens(service: OcrService) -> None:
     assert samples.words(page.text) == samples.words(ONE)
 
 
-async def test_pymupdf_is_not_even_imported_where_pypdfium2_is_set() -> None:
+async def test_pymupdf_is_not_imported_if_pypdfium2_is_set() -> None:
     program = (
         "import sys; from artificer_services.ocr.libraries import pdf_engine; import artificer_services.ocr.build;"
         "pdf_engine('pypdfium2'); sys.exit(bool({'pymupdf', 'fitz'} & set(sys.modules)))"

@@ -23,7 +23,7 @@ def values(service: OcrService) -> dict[str, float]:
     }
 
 
-async def test_workers_at_work_and_pages_that_wait_are_seen() -> None:
+async def test_busy_workers_and_waiting_pages_are_counted() -> None:
     async with serve(OcrSettings(workers=1)) as (service, _):
         assert values(service) == {"workers.busy": 0, "workers.idle": 1, "workers.missing": 0, "queue_depth": 0}
         seen: list[dict[str, float]] = []

@@ -92,7 +92,7 @@ async def test_a_closed_generator_stops_the_work() -> None:
         await until_here(lambda: len(service.pool.workers) == 2)
 
 
-async def test_a_page_over_time_is_ended() -> None:
+async def test_a_page_that_takes_too_long_is_ended() -> None:
     async with serve(OcrSettings(workers=1, page_timeout=0.05)) as (service, stub):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SLOW))
@@ -126,7 +126,7 @@ async def test_the_first_page_arrives_while_others_are_read() -> None:
         await until_here(lambda: worker.busy)  # at one that takes long
 
 
-async def test_a_slow_taker_holds_the_work_back() -> None:
+async def test_a_slow_consumer_slows_the_work_down() -> None:
     service = build(OcrSettings(workers=1))
     data = samples.scan_pdf(*["x"] * 20)
     async with service.lifespan(), aclosing(service.reader.pages(data, Choices())) as pages:
@@ -137,7 +137,7 @@ async def test_a_slow_taker_holds_the_work_back() -> None:
         assert worker.tasks <= 8
 
 
-async def test_more_requests_than_are_admitted_are_told_to_come_back() -> None:
+async def test_requests_beyond_the_maximum_are_refused_with_a_retry_time() -> None:
     async with serve(OcrSettings(workers=1, max_requests=1)) as (service, stub):
         call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SLOW))
         await until_here(lambda: bool(busy(service)))
@@ -168,7 +168,7 @@ async def test_a_stopped_service_is_unavailable() -> None:
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-async def test_workers_are_replaced_after_their_share() -> None:
+async def test_workers_are_replaced_after_their_number_of_tasks() -> None:
     service = build(OcrSettings(workers=1, worker_pages=3))
     async with service.lifespan():
         (first,) = service.pool.workers

@@ -100,7 +100,7 @@ def test_the_resolution(asked: int | None, native: float, dpi: int) -> None:
     assert choose_dpi(595, 842, asked=asked, native=native, cap=200, limit=100_000_000) == dpi
 
 
-def test_a_large_sheet_is_read_more_coarsely_and_refused_only_where_that_was_asked() -> None:
+def test_a_large_page_is_rendered_coarsely_and_refused_only_at_a_requested_resolution() -> None:
     a0 = (2384, 3370)
     assert choose_dpi(*a0, asked=None, native=0, cap=200, limit=20_000_000) == 113
     with pytest.raises(BadChoice, match="at most 113 dpi"):
@@ -143,12 +143,12 @@ def test_languages_are_found_by_folder(tmp_path: Path) -> None:
         ({"ocr_engine": "cuneiform"}, "ocr_engine"),
     ],
 )
-def test_settings_that_cannot_work_fail_at_boot(settings: dict[str, object], message: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(OcrSettings(**settings))  # type: ignore[arg-type]  # that they are wrong is the point
 
 
-async def test_turns_go_round_between_documents() -> None:
+async def test_turns_alternate_between_documents() -> None:
     queue: FairQueue[str] = FairQueue()
     for page in range(3):
         queue.put(1, f"long {page}")
@@ -166,7 +166,7 @@ async def test_turns_go_round_between_documents() -> None:
     assert (len(queue), queue._documents) == (0, {})
 
 
-async def test_a_taker_that_leaves_when_called_calls_the_next() -> None:
+async def test_a_waiter_cancelled_when_woken_wakes_the_next() -> None:
     queue: FairQueue[str] = FairQueue()
     leaving, staying = (asyncio.create_task(queue.take()) for _ in range(2))
     await asyncio.sleep(0)
@@ -180,7 +180,7 @@ async def batches(*lists: list[int]) -> AsyncIterator[list[int]]:
         yield each
 
 
-async def test_results_come_in_order_whatever_is_done_first() -> None:
+async def test_results_are_in_order_regardless_of_completion() -> None:
     gates = {number: asyncio.Event() for number in range(6)}
     begun: list[int] = []
 
@@ -203,7 +203,7 @@ async def test_results_come_in_order_whatever_is_done_first() -> None:
         assert len(begun) == 6
 
 
-async def test_what_came_before_a_failure_is_given_out_first() -> None:
+async def test_results_before_a_failure_are_yielded_first() -> None:
     async def failing() -> AsyncIterator[list[int]]:
         yield [1, 2]
         raise BadDocument("page 3")

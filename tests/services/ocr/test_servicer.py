@@ -75,7 +75,7 @@ async def test_each_page_is_read_the_way_it_needs(stub: OCRServiceAsyncStub, nam
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-async def test_the_check_foretells_what_processing_does(stub: OCRServiceAsyncStub, name: str) -> None:
+async def test_the_check_predicts_what_processing_does(stub: OCRServiceAsyncStub, name: str) -> None:
     data, _, method, expected = DOCUMENTS[name]
     check = await stub.CheckPDFNeedsOCR(pb.CheckPDFNeedsOCRRequest(pdf_data=data))
     assert (check.needs_ocr, check.pages, reasons(check.page_reports)) == (method != "direct", len(expected), expected)
@@ -101,7 +101,7 @@ async def test_pages_are_separated_by_form_feeds(stub: OCRServiceAsyncStub) -> N
     assert answer.text == "one\f\fthree"
 
 
-async def test_more_pages_than_one_look_takes(stub: OCRServiceAsyncStub) -> None:
+async def test_more_pages_than_one_inspection(stub: OCRServiceAsyncStub) -> None:
     texts = [f"page {number}" for number in range(1, 21)]
     answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=samples.text_pdf(*texts)))
     assert answer.text.split("\f") == texts
@@ -236,7 +236,7 @@ async def test_a_resolution_that_does_not_fit_is_refused(stub: OCRServiceAsyncSt
     assert "at most 454 dpi" in message
 
 
-async def test_a_broken_page_comes_after_the_good_ones(stub: OCRServiceAsyncStub) -> None:
+async def test_a_damaged_page_fails_after_the_good_ones_are_sent(stub: OCRServiceAsyncStub) -> None:
     good = samples.scan_pdf(ONE, form="PNG")
     with samples.pymupdf.open(stream=good, filetype="pdf") as document:
         page = document.new_page(width=595, height=842)
