@@ -140,7 +140,7 @@ def _pairs(query: bytes, most: int) -> Iterator[tuple[str, str]]:
                 name, _, value = part.partition("=")
                 yield decode(name), decode(value)
     except UnicodeDecodeError:
-        raise invalid(Violation("", "the query is not UTF-8")) from None
+        raise invalid(Violation("", "the query is not valid UTF-8")) from None
 
 
 def _unquote(text: str) -> str:

@@ -1,0 +1,535 @@
+"""The wording of the errors that clients see: one row a message, over REST, gRPC, Connect and WebSocket.
+
+A message says what was wrong and what was expected; a change of wording changes a row here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import Any
+from urllib.parse import unquote
+
+import h2.events as ev
+import pytest
+
+from diptych.framing.envelope import envelope
+from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.conftest import Served
+from tests.gateway.http2_client import connected, fields
+from tests.gateway.test_websocket import JSON, PROTO, SERVICE, opened, refusal, until_closed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ANY_TYPE = "type.googleapis.com/google.protobuf.Duration"
+GRPC_TYPES = (
+    "application/grpc, application/grpc-web, application/grpc-web-text, application/grpc+proto, application/grpc+json, "
+    "application/grpc-web+proto, application/grpc-web+json, application/grpc-web-text+proto, "
+    "application/grpc-web-text+json"
+)
+BOUNDARY = "multipart/form-data; boundary=b"
+
+TARGETS: list[tuple[str, int, str]] = [
+    ("GET /v1/nothing", 404, "no route matches '/v1/nothing'"),
+    (
+        "POST /v1/dishes/1",
+        405,
+        "method POST is not allowed for '/v1/dishes/1'; expected one of DELETE, GET, HEAD, OPTIONS, PATCH, PURGE, PUT",
+    ),
+    ("GET /v1/dishes/%zz", 400, "dish_id: the path has a malformed percent escape"),
+    ("GET /v1/dishes/%FF", 400, "dish_id: the path's percent escapes are not valid UTF-8"),
+    ("GET /v1/echo?int32Value=x", 400, "int32Value: expected an integer (int32)"),
+    ("GET /v1/echo?int32Value=3000000000", 400, "int32Value: out of range for int32"),
+    ("GET /v1/echo?floatValue=1e39", 400, "floatValue: out of range for float"),
+    ("GET /v1/echo?doubleValue=x", 400, "doubleValue: expected a number, NaN, Infinity or -Infinity"),
+    ("GET /v1/echo?boolValue=1", 400, "boolValue: expected true or false"),
+    ("GET /v1/echo?bytesValue=%25", 400, "bytesValue: expected base64 or base64url"),
+    (
+        "GET /v1/echo?course=SOUP",
+        400,
+        "course: expected one of COURSE_UNSPECIFIED, COURSE_STARTER, COURSE_MAIN, COURSE_DESSERT, or its number",
+    ),
+    ("GET /v1/echo?timestamp=yesterday", 400, "timestamp: expected an RFC 3339 timestamp such as 2026-01-31T12:00:00Z"),
+    ("GET /v1/echo?duration=5", 400, "duration: expected seconds with the suffix s, such as 1.5s"),
+    ("GET /v1/echo?mask=a_b", 400, "mask: expected field paths in lowerCamelCase, separated by commas"),
+    (
+        "GET /v1/echo?intt32Value=1",
+        400,
+        "intt32Value: kitchen.v1.EchoRequest has no field 'intt32Value'; did you mean 'int32Value'?",
+    ),
+    ("GET /v1/echo?nothingLikeIt=1", 400, "nothingLikeIt: kitchen.v1.EchoRequest has no field 'nothingLikeIt'"),
+    (
+        "GET /v1/echo?stringValue.x=1",
+        400,
+        "stringValue.x: field 'string_value' of kitchen.v1.EchoRequest is a scalar; it has no field 'x'",
+    ),
+    (
+        "GET /v1/echo?ingredients.name=1",
+        400,
+        "ingredients.name: field 'ingredients' of kitchen.v1.EchoRequest is repeated; it has no field 'name'",
+    ),
+    (
+        "GET /v1/echo?labels.x=1",
+        400,
+        "labels.x: field 'labels' of kitchen.v1.EchoRequest is a map; it has no field 'x'",
+    ),
+    ("GET /v1/echo?int32Value=1&int32Value=2", 400, "int32Value: repeated parameter; the field takes a single value"),
+    ("GET /v1/echo?labels=1", 400, "labels: missing map key; expected labels[key]=value"),
+    ("GET /v1/echo?int32Value[a]=1", 400, "int32Value[a]: 'int32Value' is not a map"),
+    ("GET /v1/echo?counts[x]=1", 400, "counts[x]: invalid key: expected an integer (int32)"),
+    ("GET /v1/echo?pantry[a]=1", 400, "pantry[a]: a query cannot set a map of messages"),
+    ("GET /v1/echo?ingredients=1", 400, "ingredients: a query cannot set a repeated message"),
+    (
+        "GET /v1/echo?ingredient=1",
+        400,
+        "ingredient: a query cannot set a whole message; expected ingredient.field=value",
+    ),
+    (
+        "GET /v1/echo?choiceInt=1&choiceString=a",
+        400,
+        "choiceString: only one of 'choice_int' and 'choice_string' may be set (oneof 'choice')",
+    ),
+    ("GET /v1/echo?stringValue=%G0", 400, "the query has a malformed percent escape"),
+    ("GET /v1/echo?stringValue=%FF", 400, "the query is not valid UTF-8"),
+    ("GET /v1/echo?$alt=proto", 400, "$alt: expected json or json;enum-encoding=int"),
+    ("GET /v1/dishes/1?dishId=2", 400, "dishId: already bound by the path; remove this query parameter"),
+    ("GET /v1/dishes/missing", 404, "no such dish"),
+]
+
+BODIES: list[tuple[str, str | bytes, int, str]] = [
+    ("/v1/echo", "{", 400, "the body is not valid JSON: unexpected end of data at line 1 column 2"),
+    ("/v1/echo", b"\xff", 400, "the body is not valid UTF-8: invalid byte at offset 0"),
+    ("/v1/echo", "[]", 400, "expected an object, got an array"),
+    ("/v1/echo", '{"unknown":1}', 400, "unknown: unknown field of kitchen.v1.EchoRequest"),
+    ("/v1/echo", '{"int32Value":"x"}', 400, "int32Value: expected an integer (int32)"),
+    ("/v1/echo", '{"int32Value":[]}', 400, "int32Value: expected an integer (int32), got an array"),
+    ("/v1/echo", '{"doubleValue":{}}', 400, "doubleValue: expected a number, got an object"),
+    ("/v1/echo", '{"boolValue":"true"}', 400, "boolValue: expected true or false, got a string"),
+    ("/v1/echo", '{"stringValue":1}', 400, "stringValue: expected a string, got a number"),
+    ("/v1/echo", '{"course":true}', 400, "course: expected an enum name or number, got a boolean"),
+    ("/v1/echo", '{"strings":"a"}', 400, "strings: expected an array, got a string"),
+    ("/v1/echo", '{"strings":[null]}', 400, "strings[0]: null is not allowed as an element"),
+    ("/v1/echo", '{"labels":[]}', 400, "labels: expected an object, got an array"),
+    ("/v1/echo", '{"counts":{"x":"1"}}', 400, "counts['x']: invalid key: expected an integer (int32)"),
+    (
+        "/v1/echo",
+        '{"choiceString":"a","choiceInt":1}',
+        400,
+        "choiceInt: only one of 'choiceString' and 'choiceInt' may be set (oneof 'choice')",
+    ),
+    (
+        "/v1/echo",
+        '{"any":{"value":1}}',
+        400,
+        "any.@type: expected a type URL such as type.googleapis.com/google.rpc.RetryInfo",
+    ),
+    (
+        "/v1/echo",
+        '{"any":{"@type":"a/kitchen.v1.Nothing"}}',
+        400,
+        "any.@type: unknown message type 'a/kitchen.v1.Nothing'",
+    ),
+    (
+        "/v1/echo",
+        f'{{"any":{{"@type":"{ANY_TYPE}"}}}}',
+        400,
+        "any.value: missing value of type google.protobuf.Duration",
+    ),
+    (
+        "/v1/echo",
+        f'{{"any":{{"@type":"{ANY_TYPE}","value":"1s","x":1}}}}',
+        400,
+        'any.x: unexpected member; google.protobuf.Duration allows only "@type" and "value"',
+    ),
+    ("/v1/echo", '{"struct":' + '{"a":' * 65 + "1" + "}" * 66, 400, "the body nests deeper than 64 levels"),
+    (
+        "/v1/echo?int32Value=1",
+        "{}",
+        400,
+        "int32Value: query parameters are not allowed; the body sets every field of this method",
+    ),
+    ("/v1/dishes?dish.title=x", "{}", 400, "dish.title: already bound by the body; remove this query parameter"),
+    ("/v1/dishes/1:cook", '{"dishId":"2"}', 400, "dish_id: the value in the body differs from the value in the path"),
+    ("/v1/sum", '[{"number":1}', 400, "truncated JSON array: no closing ] after 0 elements"),
+    ("/v1/sum", "[{},,{}]", 400, "empty element in the JSON array"),
+    ("/v1/sum", "[1}", 400, "unmatched } in the JSON array"),
+    ("/v1/sum", "[] x", 400, "unexpected data after the JSON array"),
+]
+
+HEADERS: list[tuple[str, dict[str, str], bytes, int, str]] = [
+    (
+        "POST /v1/dishes/1:cook",
+        {"content-type": "text/plain"},
+        b"x",
+        415,
+        "unsupported content type 'text/plain'; expected application/json or multipart/form-data",
+    ),
+    ("POST /v1/dishes/1:cook", {}, b"x", 415, "missing content type; expected application/json or multipart/form-data"),
+    (
+        "POST /v1/echo",
+        {"content-type": "application/json; charset=latin-1"},
+        b"{}",
+        415,
+        "unsupported charset 'latin-1'; expected utf-8 (RFC 8259)",
+    ),
+    (
+        "POST /v1/sum",
+        {"content-type": "text/plain"},
+        b"x",
+        415,
+        "unsupported content type 'text/plain' for a stream; expected one of application/json, application/x-ndjson",
+    ),
+    (
+        "POST /v1/echo",
+        {"content-encoding": "br"},
+        b"{}",
+        415,
+        "unsupported content-encoding 'br'; expected gzip or identity",
+    ),
+    (
+        "POST /v1/echo",
+        {"content-encoding": "gzip"},
+        b"{}",
+        400,
+        "the body is not valid gzip, but its content-encoding is gzip",
+    ),
+    ("POST /v1/echo", {"content-encoding": "gzip"}, gzip.compress(b"{}")[:-1], 400, "truncated gzip body"),
+    (
+        "GET /v1/dishes/1",
+        {"content-type": "application/json"},
+        b"{}",
+        400,
+        "unexpected body; this method reads its fields from the path and the query",
+    ),
+    (
+        "GET /v1/ticks",
+        {"accept": "text/csv"},
+        b"",
+        406,
+        "unsupported accept 'text/csv'; expected one of application/json, application/x-ndjson, text/event-stream",
+    ),
+    (
+        "GET /v1/dishes/1",
+        {"x-a-bin": "!"},
+        b"",
+        400,
+        "x-a-bin: expected base64, as in every header whose name ends in -bin",
+    ),
+    (
+        "GET /v1/dishes/1",
+        {"grpc-timeout": "soon"},
+        b"",
+        400,
+        "grpc-timeout: invalid value 'soon'; expected 1 to 8 digits and a unit (H, M, S, m, u or n)",
+    ),
+    (
+        "GET /v1/dishes/1",
+        {"x-server-timeout": "soon"},
+        b"",
+        400,
+        "x-server-timeout: invalid value 'soon'; expected a number of seconds such as 2.5",
+    ),
+    ("GET /v1/dishes/1", {"x-server-timeout": "0"}, b"", 504, "Deadline Exceeded"),
+    (
+        "POST /v1/blobs",
+        {"content-type": "multipart/form-data"},
+        b"x",
+        400,
+        "missing boundary; expected multipart/form-data; boundary=…",
+    ),
+    ("POST /v1/blobs", {"content-type": BOUNDARY}, b"x", 400, "malformed multipart form"),
+    (
+        "POST /v1/blobs",
+        {"content-type": BOUNDARY},
+        b"--b\r\n",
+        400,
+        "truncated multipart form: the closing boundary is missing",
+    ),
+    (
+        "POST /v1/blobs",
+        {"content-type": BOUNDARY},
+        b"--b\r\nContent-Type: a/b\r\n\r\nx\r\n--b--\r\n",
+        400,
+        "a form part has no name; expected content-disposition: form-data; name=…",
+    ),
+]
+
+GRPC: list[tuple[str, dict[str, str], bytes, int, str]] = [
+    ("Nothing", {}, b"", 12, "Method not found!"),
+    ("GetDish", {}, b"", 12, "expected one request message, got none"),
+    ("GetDish", {}, envelope(0, b"") * 2, 12, "expected one request message, got more"),
+    ("GetDish", {}, envelope(0, b"")[:-1], 13, "truncated request: the last message is incomplete"),
+    ("GetDish", {}, envelope(0x40, b""), 13, "unsupported envelope flags 0x40; expected 0x00 or 0x01"),
+    ("GetDish", {}, envelope(1, b"x"), 13, "a message has the compressed flag, but no header names its encoding"),
+    (
+        "GetDish",
+        {"grpc-encoding": "br"},
+        envelope(0, b""),
+        12,
+        "unsupported message encoding 'br'; expected gzip, deflate or identity",
+    ),
+    (
+        "GetDish",
+        {"grpc-encoding": "gzip"},
+        envelope(1, b"no gzip"),
+        13,
+        "a message is not valid gzip, the encoding of the request",
+    ),
+    ("GetDish", {"grpc-encoding": "gzip"}, envelope(1, gzip.compress(b"x")[:-1]), 13, "truncated gzip message"),
+    ("GetDish", {}, envelope(0, b"\xff"), 3, "cannot parse the request as the method's request type"),
+    ("GetDish", {}, b"\0\x7f\xff\xff\xff", 8, "the request is larger than 16777216 bytes"),
+    (
+        "GetDish",
+        {"grpc-timeout": "soon"},
+        envelope(0, b""),
+        3,
+        "grpc-timeout: invalid value 'soon'; expected 1 to 8 digits and a unit (H, M, S, m, u or n)",
+    ),
+    ("GetDish", {"grpc-timeout": "0n"}, envelope(0, b""), 4, "Deadline Exceeded"),
+    (
+        "GetDish",
+        {"x-a-bin": "!"},
+        envelope(0, b""),
+        3,
+        "x-a-bin: expected base64, as in every header whose name ends in -bin",
+    ),
+    ("GetDish", {}, envelope(0, pb.GetDishRequest(dish_id="missing").SerializeToString()), 5, "no such dish"),
+    (
+        "Fail",
+        {},
+        envelope(0, pb.FailRequest(code=1, how="cancel").SerializeToString()),
+        1,
+        "the call was cancelled by the server",
+    ),
+]
+
+CONNECT: list[tuple[str, dict[str, str], bytes, int, str]] = [
+    ("POST Nothing", {}, b"{}", 404, "Method not found!"),
+    (
+        "GET CreateDish",
+        {},
+        b"",
+        405,
+        "method GET is not allowed for '/kitchen.v1.KitchenService/CreateDish'; expected POST",
+    ),
+    (
+        "POST GetDish",
+        {"content-type": "text/plain"},
+        b"{}",
+        415,
+        "unsupported content type for '/kitchen.v1.KitchenService/GetDish'; "
+        f"expected one of {GRPC_TYPES}, application/proto, application/json",
+    ),
+    (
+        "POST Tick",
+        {},
+        b"{}",
+        415,
+        "unsupported content type for '/kitchen.v1.KitchenService/Tick'; "
+        f"expected one of {GRPC_TYPES}, application/connect+proto, application/connect+json",
+    ),
+    (
+        "POST GetDish",
+        {"connect-protocol-version": "2"},
+        b"{}",
+        400,
+        "unsupported connect-protocol-version '2'; expected '1'",
+    ),
+    (
+        "POST GetDish",
+        {"connect-timeout-ms": "soon"},
+        b"{}",
+        400,
+        "connect-timeout-ms: expected milliseconds in at most ten digits",
+    ),
+    (
+        "POST GetDish",
+        {"content-encoding": "br"},
+        b"{}",
+        501,
+        "unsupported message encoding 'br'; expected gzip or identity",
+    ),
+    (
+        "POST GetDish",
+        {"content-type": "application/proto"},
+        b"\xff",
+        400,
+        "cannot parse the request as the method's request type",
+    ),
+    ("POST GetDish", {}, b"{", 400, "the body is not valid JSON: unexpected end of data at line 1 column 2"),
+    (
+        "GET Inspect?connect=v2&encoding=json&message={}",
+        {},
+        b"",
+        400,
+        "connect: unsupported protocol version; expected v1",
+    ),
+    ("GET Inspect?connect=v1&message={}", {}, b"", 400, "encoding: missing query parameter of a Connect GET request"),
+    ("GET Inspect?connect=v1&encoding=xml&message={}", {}, b"", 415, "encoding: expected json or proto"),
+    (
+        "GET Inspect?connect=v1&encoding=json&base64=1&message=*",
+        {},
+        b"",
+        400,
+        "message: expected base64, since base64=1 is set",
+    ),
+]
+
+HANDSHAKES: list[tuple[str, list[str], dict[str, Any], int, str]] = [
+    ("/v1/nothing", [JSON], {}, 404, "no route matches '/v1/nothing'"),
+    ("/v1/dishes/1", [JSON], {}, 400, "'/v1/dishes/1' is not a streaming method; call it over plain HTTP"),
+    (
+        "/v1/converse",
+        ["chat"],
+        {},
+        400,
+        "unsupported WebSocket subprotocol; expected diptych.v1.json or diptych.v1.proto",
+    ),
+    (
+        "/v1/converse",
+        [JSON],
+        {"origin": "https://elsewhere.test"},
+        403,
+        "this origin is not allowed to open a WebSocket; see cors_origins",
+    ),
+    ("/v1/converse?$metadata=x", [JSON], {}, 400, "$metadata: expected frame, or $metadata[key]=value"),
+]
+
+FRAMES: list[tuple[str, str, list[str | bytes], int, str]] = [
+    ("/v1/converse", JSON, [b"{}"], 1003, "unexpected frame type; this subprotocol uses text frames"),
+    ("/v1/converse", PROTO, ["{}"], 1003, "unexpected frame type; this subprotocol uses binary frames"),
+    (
+        "/v1/converse",
+        JSON,
+        ["{"],
+        4003,
+        "INVALID_ARGUMENT: the body is not valid JSON: unexpected end of data at line 1 column 2",
+    ),
+    (
+        "/v1/converse",
+        PROTO,
+        [b"\xff"],
+        4003,
+        "INVALID_ARGUMENT: cannot parse the frame as a serialized kitchen.v1.TickResponse",
+    ),
+    (
+        "/v1/converse",
+        JSON,
+        ["", "{}"],
+        4003,
+        "INVALID_ARGUMENT: unexpected message after the empty frame that ends the requests",
+    ),
+    (
+        "/v1/converse?$metadata=frame",
+        JSON,
+        ["{}"],
+        4003,
+        'INVALID_ARGUMENT: expected {"metadata":{…}} as the first frame, since $metadata=frame is set',
+    ),
+    (
+        "/v1/converse?$metadata=frame",
+        JSON,
+        ['{"metadata":{"a":1}}'],
+        4003,
+        "INVALID_ARGUMENT: metadata.a: expected a string or a list of strings",
+    ),
+    (
+        "/v1/converse?$metadata=frame",
+        JSON,
+        ['{"metadata":{"a b":"c"}}'],
+        4003,
+        "INVALID_ARGUMENT: metadata.a b: invalid metadata key; expected letters, digits, '-', '_' and '.'",
+    ),
+    (
+        "/v1/converse?$metadata=frame",
+        JSON,
+        ['{"metadata":{"a":"ö"}}'],
+        4003,
+        "INVALID_ARGUMENT: metadata.a: expected printable ASCII; other bytes need a key that ends in -bin",
+    ),
+    (
+        "/v1/rooms/a/converse",
+        JSON,
+        ['{"text":"b"}'],
+        4003,
+        "INVALID_ARGUMENT: text: the value in the body differs from the value in the path",
+    ),
+    (
+        f"{SERVICE}/Tick",
+        JSON,
+        ["", "{}"],
+        4003,
+        "INVALID_ARGUMENT: unexpected message after the empty frame that ends the requests",
+    ),
+    (f"{SERVICE}/Tick", JSON, [""], 4003, "INVALID_ARGUMENT: expected one message, got none"),
+    (f"{SERVICE}/Tick", JSON, ["{}", "{}"], 4003, "INVALID_ARGUMENT: unexpected message; the method reads one message"),
+]
+
+
+async def rest(served: Served, line: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+    """The status and message of a REST error."""
+    verb, target = line.split(" ", 1)
+    answer = await served.http.request(verb, target, content=body or None, headers=headers)
+    return answer.status_code, answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("line", "status", "message"), TARGETS)
+async def test_rest_targets(shared: Served, line: str, status: int, message: str) -> None:
+    assert await rest(shared, line, {}, b"") == (status, message)
+
+
+@pytest.mark.parametrize(("target", "body", "status", "message"), BODIES)
+async def test_rest_bodies(shared: Served, target: str, body: str | bytes, status: int, message: str) -> None:
+    content = body.encode() if isinstance(body, str) else body
+    found = await rest(shared, f"POST {target}", {"content-type": "application/json"}, content)
+    assert found == (status, message)
+
+
+@pytest.mark.parametrize(("line", "headers", "body", "status", "message"), HEADERS)
+async def test_rest_headers(
+    shared: Served, line: str, headers: dict[str, str], body: bytes, status: int, message: str
+) -> None:
+    assert await rest(shared, line, headers, body) == (status, message)
+
+
+@pytest.mark.parametrize(("method", "headers", "body", "code", "message"), GRPC)
+async def test_grpc(shared: Served, method: str, headers: dict[str, str], body: bytes, code: int, message: str) -> None:
+    sent = {"content-type": "application/grpc", "te": "trailers", **headers}
+    async with asyncio.timeout(20), connected(shared.gateway.grpc_port) as client:
+        stream = client.request(f"{SERVICE}/{method}", "POST", end=False, headers=list(sent.items()))
+        await client.upload(stream, body)
+        head, _ = await client.response(stream)
+        trailers = [fields(event) for event in client.events if isinstance(event, ev.TrailersReceived)]
+        found = trailers[0] if trailers else head
+        assert (int(found["grpc-status"]), unquote(found["grpc-message"])) == (code, message)
+
+
+@pytest.mark.parametrize(("line", "headers", "body", "status", "message"), CONNECT)
+async def test_connect(
+    shared: Served, line: str, headers: dict[str, str], body: bytes, status: int, message: str
+) -> None:
+    verb, method = line.split(" ", 1)
+    sent = {"content-type": "application/json", "connect-protocol-version": "1", **headers}
+    given = sent if verb == "POST" else headers
+    answer = await shared.http.request(verb, f"{SERVICE}/{method}", content=body or None, headers=given)
+    found = answer.json()
+    assert (answer.status_code, found.get("error", found)["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(("target", "protocols", "options", "status", "message"), HANDSHAKES)
+async def test_websocket_handshakes(
+    shared: Served, target: str, protocols: list[str], options: dict[str, Any], status: int, message: str
+) -> None:
+    found, error = await refusal(shared, target, *protocols, **options)
+    assert (found, error["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(("target", "protocol", "frames", "code", "reason"), FRAMES)
+async def test_websocket_frames(
+    shared: Served, target: str, protocol: str, frames: list[str | bytes], code: int, reason: str
+) -> None:
+    async with opened(shared, target, protocol) as socket:
+        for frame in frames:
+            await socket.send(frame)
+        _, *found = await until_closed(socket)
+        assert found == [code, reason]
