@@ -83,7 +83,7 @@ def test_text_that_is_no_base64_is_refused(text: bytes) -> None:
         quanta.feed(text)
         quanta.end()
 
-    with pytest.raises(StatusError, match="the body is not base64"):
+    with pytest.raises(StatusError, match="the body is not valid base64"):
         read()
 
 
