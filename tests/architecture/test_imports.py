@@ -1,13 +1,15 @@
 """The imports between the rooms of docs/architecture.md, read from the source.
 
-A room of the gateway imports only from lower floors, also for types. No service imports another, an engine and a store
-import neither gRPC nor protobuf, and the gateway imports no service.
+A room of the gateway imports only from lower floors, also for types. No modules import one another in a circle, between
+rooms or inside one. No service imports another, an engine and a store import neither gRPC nor protobuf, and the gateway
+imports no service.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,47 @@ def test_a_room_imports_from_lower_floors_only(path: Path) -> None:
     )
     asked = {(name, room_of(name)) for name in imported(path, GATEWAY.parent)}
     assert not sorted(name for name, found in asked if found is not None and found not in {*allowed, room})
+
+
+def graph(folder: Path) -> dict[str, set[str]]:
+    """The modules below a package and the ones among them that each imports, type-only and late imports included."""
+    modules = {module_name(path, folder.parent): path for path in sources(folder)}
+
+    def module_of(name: str) -> str:
+        return name if name in modules else name.rpartition(".")[0]  # a module, or a name in one
+
+    return {
+        name: {module_of(one) for one in imported(path, folder.parent)} & modules.keys()
+        for name, path in modules.items()
+    }
+
+
+def module_name(path: Path, top: Path) -> str:
+    return ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Modules that import one another in a circle, or an empty list."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as found:
+        modules: list[str] = found.args[1]
+        return modules
+    return []
+
+
+@pytest.mark.parametrize("folder", [GATEWAY, SERVICES], ids=lambda folder: folder.name)
+def test_no_modules_import_one_another_in_a_circle(folder: Path) -> None:
+    assert not circle(graph(folder))
+
+
+def test_a_type_only_circle_is_found(tmp_path: Path) -> None:
+    room = tmp_path / "diptych" / "room"
+    room.mkdir(parents=True)
+    (room / "__init__.py").write_text("from .a import A")
+    (room / "a.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import B")
+    (room / "b.py").write_text("from . import a")
+    assert set(circle(graph(tmp_path / "diptych"))) == {"diptych.room.a", "diptych.room.b"}
 
 
 @pytest.mark.parametrize("path", sources(GATEWAY), ids=lambda path: str(path.relative_to(GATEWAY)))

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from . import frames
 from .frames import ConnectionFault, ErrorCode, Setting, StreamFault
+from .interfaces import Controlled
 from .limits import MAX_FRAME_BYTES
 
-if TYPE_CHECKING:
-    from .connection import Connection
 
-
-def _on_window_update(connection: Connection, _: int, stream_id: int, payload: bytes) -> None:
+def _on_window_update(connection: Controlled, _: int, stream_id: int, payload: bytes) -> None:
     if len(payload) != 4:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of another size")
     increment = int.from_bytes(payload, "big") & 0x7FFFFFFF
@@ -40,7 +37,7 @@ def _on_window_update(connection: Connection, _: int, stream_id: int, payload: b
     connection.unblock(stream)
 
 
-def _on_settings(connection: Connection, flags: int, stream_id: int, payload: bytes) -> None:
+def _on_settings(connection: Controlled, flags: int, stream_id: int, payload: bytes) -> None:
     if stream_id:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream")
     if len(payload) % 6 or (flags & frames.ACK and payload):
@@ -53,7 +50,7 @@ def _on_settings(connection: Connection, flags: int, stream_id: int, payload: by
     connection.written()
 
 
-def _set(connection: Connection, name: int, value: int) -> None:
+def _set(connection: Controlled, name: int, value: int) -> None:
     if name == Setting.INITIAL_WINDOW_SIZE:
         if value > frames.MAX_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31 - 1")
@@ -71,7 +68,7 @@ def _set(connection: Connection, name: int, value: int) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
 
 
-def _on_ping(connection: Connection, flags: int, stream_id: int, payload: bytes) -> None:
+def _on_ping(connection: Controlled, flags: int, stream_id: int, payload: bytes) -> None:
     if stream_id:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING on a stream")
     if len(payload) != 8:
@@ -83,7 +80,7 @@ def _on_ping(connection: Connection, flags: int, stream_id: int, payload: bytes)
     connection.written()
 
 
-def _on_rst_stream(connection: Connection, _: int, stream_id: int, payload: bytes) -> None:
+def _on_rst_stream(connection: Controlled, _: int, stream_id: int, payload: bytes) -> None:
     if len(payload) != 4:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of another size")
     if stream_id > connection.last_id or not stream_id & 1:
@@ -94,25 +91,25 @@ def _on_rst_stream(connection: Connection, _: int, stream_id: int, payload: byte
         connection.drop(stream)
 
 
-def _on_goaway(connection: Connection, _: int, stream_id: int, payload: bytes) -> None:
+def _on_goaway(connection: Controlled, _: int, stream_id: int, payload: bytes) -> None:
     if stream_id or len(payload) < 8:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY that is none")
     # The client begins no more streams; those that run are finished.
     connection.last_served = connection.last_id
 
 
-def _on_priority(connection: Connection, _: int, stream_id: int, payload: bytes) -> None:
+def _on_priority(connection: Controlled, _: int, stream_id: int, payload: bytes) -> None:
     if not stream_id:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream")
     if len(payload) != 5:
         raise StreamFault(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of another size")
 
 
-def _on_push_promise(connection: Connection, _: int, __: int, ___: bytes) -> None:
+def _on_push_promise(connection: Controlled, _: int, __: int, ___: bytes) -> None:
     raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client promises nothing")
 
 
-TAKE: dict[int, Callable[[Connection, int, int, bytes], None]] = {
+TAKE: dict[int, Callable[[Controlled, int, int, bytes], None]] = {
     frames.PRIORITY: _on_priority,
     frames.RST_STREAM: _on_rst_stream,
     frames.SETTINGS: _on_settings,

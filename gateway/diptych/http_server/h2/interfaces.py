@@ -1,4 +1,4 @@
-"""What a connection needs of its two sides: of a request above it, and of who does its I/O below.
+"""The interfaces of a connection: the requests above it, the I/O below it, and what control frames change in it.
 
 It holds no code.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from .head import Head
-from .outgoing import Outgoing
+from .outgoing import Outgoing, Sender
 
 
 class Incoming(Protocol):
@@ -56,3 +56,28 @@ class Host(Protocol):
 
     def on_empty(self) -> None:
         """No stream is left."""
+
+
+class Controlled(Sender, Protocol):
+    """The connection as control frames see and change it."""
+
+    host: Host
+    streams: dict[int, Incoming]
+    last_id: int
+    last_served: int | None
+    initial_window: int
+
+    def pump(self) -> None:
+        """Send parked bytes as far as the windows allow."""
+
+    def unblock(self, stream: Incoming) -> None:
+        """Send the stream's parked bytes, since its window may have opened."""
+
+    def written(self) -> None:
+        """Tell the host that `out` has frames."""
+
+    def charge_reset(self) -> None:
+        """Count a reset by the client. Raises ConnectionFault where there were too many."""
+
+    def drop(self, stream: Incoming) -> None:
+        """Remove a stream that its client has reset."""

@@ -6,15 +6,26 @@ It knows no ASGI and does no I/O.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from . import frames
 
-if TYPE_CHECKING:
-    from .connection import Connection
-
 QUEUE_BYTES = 256 * 1024
 """Above this much handed to the transport in one turn, the rest waits for the next."""
+
+
+class Sender(Protocol):
+    """The connection as its streams send on it."""
+
+    out: list[bytes | memoryview]
+    """Frames to write."""
+    send_window: int
+    max_frame: int
+    queued: int
+    """Bytes of DATA in `out`."""
+
+    def earn_data(self) -> None:
+        """Count a DATA frame that was sent."""
 
 
 class Outgoing:
@@ -35,7 +46,7 @@ class Outgoing:
         """Whether the end is written, if not sent."""
         return self._last is not None
 
-    def write(self, connection: Connection, data: bytes, *, last: bool) -> None:
+    def write(self, connection: Sender, data: bytes, *, last: bool) -> None:
         """Send a piece of the body as DATA; `last` ends the stream with it."""
         size = len(data)
         if last:
@@ -59,14 +70,14 @@ class Outgoing:
         self.parked.append(data)
         self.parked_bytes += len(data)
 
-    def end(self, connection: Connection, last: bytes) -> None:
+    def end(self, connection: Sender, last: bytes) -> None:
         """End the stream with these frames, behind everything parked."""
         self._last = last
         if not self.parked:
             connection.out.append(last)
             self.finished = True
 
-    def push(self, connection: Connection) -> bool:
+    def push(self, connection: Sender) -> bool:
         """Send one frame of what is parked, the end behind the last of it; whether it could."""
         parked = self.parked
         if isinstance(parked, tuple):
@@ -88,7 +99,7 @@ class Outgoing:
             self.finished = True
         return True
 
-    def _send(self, connection: Connection, data: bytes | memoryview, flags: int) -> None:
+    def _send(self, connection: Sender, data: bytes | memoryview, flags: int) -> None:
         size = len(data)
         self.window -= size
         connection.send_window -= size
