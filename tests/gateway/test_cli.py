@@ -119,6 +119,10 @@ def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
             " services.ocr.workers?",
         ),
         (
+            ("lint", "tests.kitchen_app:create", "--set", "services.kitchen.stoves=1"),
+            "--set services.kitchen.stoves: services.kitchen: there is no such setting",
+        ),
+        (
             ("lint", SERVICES, "--set", "services.orc.workers=1"),
             "--set services.orc.workers: services.orc: there is no such setting; did you mean services.ocr?",
         ),

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..gateway import Gateway
 from ..settings import Settings
+from ..settings.services import ServiceTables
 from .errors import CONFIGURATION
 from .load import LoadError
 
@@ -24,7 +25,10 @@ _OWN = f"{Path(__file__).parents[1]}/"
 
 
 def gateway_of(target: str, settings: Settings) -> Gateway:
-    """Returns the gateway that `module:factory` makes from the settings. Raises `LoadError`."""
+    """Returns the gateway that `module:factory` makes from the settings.
+
+    Raises `LoadError`, and `SettingError` for a table of `services` that the application does not read.
+    """
     factory = _found(target)
     if isinstance(factory, Gateway):
         raise LoadError(f"{target} is a Gateway; name a function that takes the settings and returns one")
@@ -38,6 +42,8 @@ def gateway_of(target: str, settings: Settings) -> Gateway:
         raise LoadError(f"{target} failed: {_told(error)}") from error
     if not isinstance(made, Gateway):
         raise LoadError(f"{target} returned {type(made).__name__}; expected a Gateway")
+    if isinstance(settings.services, ServiceTables):
+        settings.services.check_read()
     return made
 
 

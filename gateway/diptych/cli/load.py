@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from ..settings import Settings
 from ..settings.errors import Fault, SettingError, unknown
+from ..settings.services import ServiceTables
 from .sources import PREFIX, Sources, variables
 
 DEFAULT_FILE = Path("diptych.toml")
@@ -88,7 +89,8 @@ def settings_of(config: Path | None, flags: Mapping[str, Any], assignments: list
         faults = list(_unread(sources))
     if faults:
         raise placed(SettingError(*faults), sources)
-    return Settings(**{name: getattr(edge, name) for name in Settings.model_fields})
+    settings = Settings(**{name: getattr(edge, name) for name in Settings.model_fields})
+    return settings.model_copy(update={"services": ServiceTables(settings.services)})
 
 
 def sources_of(config: Path | None, flags: Collection[str], assignments: list[str]) -> Sources:
