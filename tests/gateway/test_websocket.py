@@ -176,7 +176,7 @@ async def test_the_closes_reason_is_cut_between_characters(serve: Serve) -> None
 @pytest.mark.parametrize(
     ("target", "protocol", "frames", "code", "words"),
     [
-        ("/v1/converse", JSON, ["{"], 4003, "not JSON"),
+        ("/v1/converse", JSON, ["{"], 4003, "not valid JSON"),
         ("/v1/converse", JSON, ['{"nomber":1}'], 4003, "nomber"),
         ("/v1/converse", PROTO, [b"\xff\xff"], 4003, "kitchen.v1.TickResponse"),
         ("/v1/converse", JSON, ["", "{}"], 4003, "after the empty frame"),
@@ -184,8 +184,8 @@ async def test_the_closes_reason_is_cut_between_characters(serve: Serve) -> None
         (f"{SERVICE}/Tick", JSON, [""], 4003, "one message"),
         ("/v1/converse", JSON, [b"\x08\x01"], 1003, "text frames"),
         ("/v1/converse", PROTO, ["{}"], 1003, "binary frames"),
-        ("/v1/converse", JSON, [json.dumps({"text": "x" * 300})], 1009, "at most 200 bytes"),
-        ("/v1/converse", PROTO, [b"\0" * 201], 1009, "at most 200 bytes"),
+        ("/v1/converse", JSON, [json.dumps({"text": "x" * 300})], 1009, "larger than 200 bytes"),
+        ("/v1/converse", PROTO, [b"\0" * 201], 1009, "larger than 200 bytes"),
         ("/v1/converse", PROTO, [b"\0" * 3000], 1009, ""),
     ],
 )

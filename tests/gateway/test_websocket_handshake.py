@@ -152,8 +152,8 @@ async def test_an_interceptors_refusal_is_the_answer_to_the_handshake(serve: Ser
     ("target", "protocols", "status", "words"),
     [
         ("/nowhere", [], 404, "no route"),
-        ("/v1/dishes/1", [], 400, "single calls"),
-        (f"{SERVICE}/GetDish", [], 400, "single calls"),
+        ("/v1/dishes/1", [], 400, "not a streaming method"),
+        (f"{SERVICE}/GetDish", [], 400, "not a streaming method"),
         (f"{SERVICE}/Nothing", [], 404, "no route"),
         ("/v1/rooms/%FF/converse", [], 400, "UTF-8"),
         ("/v1/converse", ["chat"], 400, "diptych.v1.json"),
