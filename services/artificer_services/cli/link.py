@@ -34,6 +34,12 @@ _TLS_ERRORS = (
     ("CERTIFICATE_VERIFY_FAILED", "no trusted authority has signed its certificate; --ca adds one"),
     ("Hostname Verification", "its certificate is for another host"),
     ("WRONG_VERSION_NUMBER", "it does not use TLS"),
+    # TLS 1.3: the server checks the client's certificate after the client's side of the handshake has succeeded, and
+    # core's status does not carry the server's alert (RFC 8446 section 4.4.2.4).
+    (
+        "TSI_DATA_CORRUPTED",
+        "it refused the TLS connection; it may require a client certificate that it trusts (--cert)",
+    ),
 )
 
 R = TypeVar("R")
