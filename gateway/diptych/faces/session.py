@@ -56,7 +56,7 @@ class Adapter(Protocol):
 
     @property
     def method(self) -> Method | None:
-        """The method whose messages are exchanged as objects; None where the face exchanges bytes."""
+        """The method whose messages are exchanged as objects; None if the face exchanges bytes."""
 
     @property
     def http_status(self) -> int:
@@ -64,7 +64,7 @@ class Adapter(Protocol):
 
     @property
     def fault(self) -> Status | None:
-        """Why the client counts as gone although it can still be answered; None where it has left."""
+        """The status for a client that broke the protocol but can still be answered; None if it has left."""
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
         """Returns the metadata and the seconds the call may take, at most `most`. Raises `StatusError`."""
@@ -161,7 +161,7 @@ class Session:
             stream.close()
 
     def _blame(self, wrong: BaseException, adapter: Adapter) -> Status | None:
-        """Returns what the client is told of an exception, None where it has left; re-raises what is not for it."""
+        """Returns the status to send for an exception, None if it has left; re-raises other `BaseException`s."""
         if isinstance(wrong, ClientGone | Disconnected):
             return adapter.fault
         if isinstance(wrong, StatusError):
@@ -173,7 +173,7 @@ class Session:
         return self.calls.guard.status(wrong, adapter.path)
 
     def unmatched(self, scope: Scope, protocol: ProtocolName, status: int) -> None:
-        """Count and log a request that matched no method; `status` is the HTTP status of its answer."""
+        """Counts and logs a request that matched no method; `status` is the HTTP status of its response."""
         peer = origin_of(scope, protocol).peer
         verb = scope.get("method", "GET")  # a WebSocket's handshake is a GET (RFC 6455 section 4.1)
         self.calls.watch.unmatched(Unmatched(protocol, verb, raw_path(scope), status, peer))
@@ -189,7 +189,7 @@ async def _given_in_time(adapter: Adapter, call: AnyCall, deadline: float) -> An
 
 
 async def _given(adapter: Adapter, call: AnyCall) -> Any:
-    """Returns what the handler takes: one message, or a `Source` of them."""
+    """Returns the argument of the handler: one message, or a `Source` of them."""
     source = await adapter.source(call)
     if source is None:
         request = await adapter.read(call) if call.needs_request else adapter.empty()
@@ -199,6 +199,8 @@ async def _given(adapter: Adapter, call: AnyCall) -> Any:
     if not call.needs_request:
         return adapter.empty()
     try:
-        return await source.__anext__()  # an interceptor's handler takes one message of a client's stream
+        return (
+            await source.__anext__()
+        )  # an interceptor may replace a client-streaming handler by one that takes a single message
     except StopAsyncIteration:
         return adapter.empty()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+import subprocess
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +49,22 @@ class Done:
     err: str
 
 
-async def artificer(*arguments: str, own_process: bool = False, **variables: str) -> Done:
-    """Run the command with these variables only. `own_process`: including what grpc's core prints."""
+async def artificer(*arguments: str, **variables: str) -> Done:
+    """Run the command with these environment variables only."""
+    return await _run(partial(commands.run, given="one\ntwo\n"), arguments, variables)
+
+
+async def artificer_in_new_process(*arguments: str, **variables: str) -> Done:
+    """The same in a new interpreter, whose output includes what grpc's core logs: it reads its level on import."""
+    return await _run(commands.start, arguments, variables)
+
+
+async def _run(
+    start: Callable[..., subprocess.CompletedProcess[str]], arguments: Sequence[str], variables: Mapping[str, str]
+) -> Done:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables}
     command = ("artificer_services.cli", "batch", *arguments)
-    if own_process:
-        ran = await asyncio.to_thread(commands.start, *command, folder=ROOT, env=env)
-    else:
-        ran = await asyncio.to_thread(commands.run, *command, folder=ROOT, env=env, given="one\ntwo\n")
+    ran = await asyncio.to_thread(start, *command, folder=ROOT, env=env)
     done = Done(ran.returncode, ran.stdout, ran.stderr)
     for secret in (OPERATOR, READER, *(value for name, value in variables.items() if "TOKEN" in name)):
         assert secret not in done.out + done.err
@@ -146,7 +156,7 @@ async def test_a_private_authority_and_a_client_certificate(tmp_path: Path) -> N
         stranger = await artificer("status", *shown, "--ca", str(other.file), "--address", f"https://{address}")
         assert stranger.code == 3
         assert "no trusted authority has signed its certificate; --ca adds one" in stranger.err
-        without = await artificer("status", own_process=True, **trusting)
+        without = await artificer_in_new_process("status", **trusting)
         assert without.code == 3
         assert without.err == (
             f"artificer: grpcs://{address} cannot be reached: it refused the TLS connection;"

@@ -30,7 +30,7 @@ _NO_TYPE = ContentType("", "")
 class RestCall:
     """A request that matched an endpoint; `values` are those of the template's variables."""
 
-    # What most calls leave as it is stands in the class: one of these is made for every call.
+    # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
     _parameters = DEFAULT
     _inbound: Inbound | None = None

@@ -1,4 +1,4 @@
-"""What is known of one REST binding before any request: how it binds, answers and is limited.
+"""The start-up state of one REST binding: its binder, its replier and its limits.
 
 It knows no request.
 """
@@ -26,7 +26,7 @@ class Endpoint:
     replier: Replier
     body_limit: int
     streams_in: bool
-    """Whether the body is a stream of requests; a client stream without a body is one request, of path and query."""
+    """Whether the body is a stream of requests. Without a body, a client stream is one request, from path and query."""
     route: tuple[str, str]
     """Verb and template, as telemetry names them."""
 
@@ -47,7 +47,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is the same for every endpoint; `heartbeat` is in seconds."""
+    """Options shared by all endpoints; `heartbeat` is in seconds."""
 
     errors: ErrorReplier
     policy: HeaderPolicy

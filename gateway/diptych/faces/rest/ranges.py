@@ -1,7 +1,7 @@
-"""Parts of a whole download, and downloads the client has already: RFC 9110 sections 13 and 14 over a finished reply.
+"""Range requests and conditional GETs (RFC 9110 sections 13 and 14), applied to a finished reply.
 
-Pure: a reply and the request's headers in, a reply out. It knows no message; `etag` and `last-modified` are headers
-that the servicer set, as metadata.
+Pure: takes a reply and the request's headers, returns a reply. It knows no message; the servicer sets `etag` and
+`last-modified` as metadata.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from ...reply import Reply
 from ...status import Code, error
 
-# RFC 9110 section 14.1.2, one range only: who asks for several is sent the whole, as section 14.2 allows.
+# RFC 9110 section 14.1.2, one range only: a request for several gets the whole body, as section 14.2 allows.
 _ONE = re.compile(rb"[ \t]*bytes[ \t]*=[ \t]*(\d{1,20})?[ \t]*-[ \t]*(\d{1,20})?[ \t]*", re.IGNORECASE)
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 _OF_CONTENT = (b"content-type", b"content-length")
 
 
 def applied(reply: Reply, headers: Mapping[bytes, bytes]) -> Reply:
-    """The reply to a GET as its headers ask for it: whole, in part (206), or not at all (304).
+    """Returns the reply to a GET as its headers request it: whole, in part (206), or without a body (304).
 
-    Only a plain 200 that the servicer did not cut itself is touched. Raises OUT_OF_RANGE with http 416 for a range
-    that lies behind the end.
+    Changes only a 200 without `content-range`, which a servicer sets when it serves ranges itself. Raises OUT_OF_RANGE
+    with http 416 for a range past the end.
     """
     named = dict(reply.headers)
     if reply.status != 200 or b"content-range" in named:
@@ -45,12 +45,12 @@ def applied(reply: Reply, headers: Mapping[bytes, bytes]) -> Reply:
 
 
 def _unchanged(named: Mapping[bytes, bytes], headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the client has it (section 13.2.2): a tag goes before a date."""
+    """Whether the client's copy is current (section 13.2.2: `if-none-match` goes before `if-modified-since`)."""
     tags, etag = headers.get(b"if-none-match"), named.get(b"etag")
     if tags is not None:
         return etag is not None and (tags.strip() == b"*" or _weak(etag) in map(_weak, _TAG.findall(tags)))
     since = headers.get(b"if-modified-since")
-    # The very date it was told, and no reading of dates: what is not known to be old is sent again.
+    # Dates are compared as text: a client sends back the date it received, and any other date gets the body again.
     return since is not None and since.strip() == named.get(b"last-modified")
 
 
@@ -59,16 +59,16 @@ def _weak(tag: bytes) -> bytes:
 
 
 def _asked(named: Mapping[bytes, bytes], headers: Mapping[bytes, bytes]) -> re.Match[bytes] | None:
-    """The one range that is asked for, of what the client thinks it is."""
+    """The requested range, or None if there is none or `if-range` does not match."""
     found = _ONE.fullmatch(headers.get(b"range", b""))
     if found is None or (found[1] is None and found[2] is None):
         return None
     if found[1] is not None and found[2] is not None and int(found[1]) > int(found[2]):
-        return None  # no range at all (section 14.1.1), and what is none is passed over
+        return None  # section 14.1.1: an invalid range, which is ignored
     condition = headers.get(b"if-range")
     if condition is not None:
         condition = condition.strip()
-        # Only a strong tag holds for parts (section 13.1.5).
+        # Section 13.1.5: only a strong entity tag matches.
         known = named.get(b"etag") if condition.startswith((b'"', b"W/")) else named.get(b"last-modified")
         if condition != known or condition.startswith(b"W/"):
             return None
@@ -76,7 +76,7 @@ def _asked(named: Mapping[bytes, bytes], headers: Mapping[bytes, bytes]) -> re.M
 
 
 def _between(asked: re.Match[bytes], size: int) -> tuple[int, int]:
-    """The first and the last byte."""
+    """The positions of the first and the last byte. Raises OUT_OF_RANGE for a range past the end."""
     if asked[1] is None:
         first, last = max(0, size - int(asked[2])), size - 1
     else:

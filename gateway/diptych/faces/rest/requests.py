@@ -1,6 +1,6 @@
-"""The messages of a client's stream over REST: NDJSON, a JSON array, or an upload's own bytes, bound one by one.
+"""The requests of a client's stream over REST: NDJSON, a JSON array, or the raw bytes of an upload, bound one by one.
 
-It knows no route and no call. A `Source` is read as fast as the servicer asks, and reads the body no faster.
+It knows no route and no call. The body is read only as fast as the servicer asks for requests.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ...telemetry import Record
 
 
 class Elements:
-    """Requests out of a body, in the form its content type says.
+    """Reads requests from a body, in the format of its content type.
 
-    Raises INVALID_ARGUMENT with http 415 where the type is none that a stream can have.
+    Raises INVALID_ARGUMENT with http 415 for a content type that streams do not support.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Elements:
 
 
 def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Splitter | None, ContentType]:
-    """How the body comes apart, and as what its parts are bound."""
+    """The splitter of the body (None for raw bytes), and the content type by which its parts are bound."""
     if ALIASES.get(content_type.media, content_type.media) == NDJSON and not binder.takes_raw(JSON):
         return LinesSplitter(limit), JSON
     if binder.takes_raw(content_type):

@@ -1,6 +1,6 @@
-"""A stream of responses onto one exchange, under one rule: a failed stream can never look complete.
+"""Writes a stream of responses onto one exchange, so that a failed stream never looks complete.
 
-It knows no form of framing and no route: a `Framing`, or an HttpBody's own bytes, is handed in.
+It knows no framing and no route: a `Framing`, or the raw bytes of HttpBody messages, is passed in.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ...exchange import Exchange
 from ...framing import Framing
 from ...reply import Headers, Replier, http_code, media_type, metadata_headers
 
-# A stream is for whoever asked for it, as it comes: no cache keeps it and no proxy gathers it.
+# Caches must not store a stream, and nginx must not buffer it (X-Accel-Buffering).
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
 SSE_ID_FIELD = "x-sse-id-field"
-"""The initial metadata by which a servicer names the field of its messages that is the id of their events.
+"""The initial metadata key by which a servicer names the message field that is the id of each event.
 
-A client that comes back says the last it saw as `last-event-id`, which is metadata as any header is.
+A client that reconnects sends the last id it received as `last-event-id`, which the servicer sees as metadata.
 """
 _ID_TYPES = frozenset(
     (
@@ -35,7 +35,7 @@ _ID_TYPES = frozenset(
 
 
 class Messages:
-    """Messages of one type through a framing."""
+    """Writes messages of one type in a framing."""
 
     def __init__(self, framing: Framing, replier: Replier, parameters: Parameters, made: Descriptor) -> None:
         self._framing, self._replier, self._parameters, self._made = framing, replier, parameters, made
@@ -45,7 +45,7 @@ class Messages:
         self._id_of: Callable[[Message], str] | None = None
 
     def name_ids(self, field: str) -> None:
-        """Take the events' ids from a field of the messages. Raises LookupError where it cannot hold one."""
+        """Use a field of the messages as event id. Raises LookupError unless it is a string or an integer."""
         found = self._made.fields_by_name.get(field)
         if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
             raise LookupError(f"{SSE_ID_FIELD}: {self._made.full_name} has no string or integer field {field!r}")
@@ -63,7 +63,7 @@ class Messages:
 
 
 class Bytes:
-    """HttpBody messages as their own bytes, under the first one's content type, nothing added."""
+    """Writes HttpBody messages as raw bytes, with the content type of the first message."""
 
     heartbeat = b""
 
@@ -83,7 +83,7 @@ class Bytes:
         return b""
 
     def failure(self, error: bytes) -> bytes:
-        """Nothing is added: only the cut tells."""
+        """Nothing is added: the client sees the failure by the connection closing early."""
         return b""
 
 

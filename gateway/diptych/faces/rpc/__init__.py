@@ -1,7 +1,7 @@
 """The RPC protocols of the HTTP port, chosen by content type: gRPC, gRPC-Web and Connect, for the same servicers.
 
-The door is `Web`, one ASGI app made at start-up. It knows no FastAPI and no listener, and nothing of REST but which of
-its paths REST has a route for.
+`Web` is the ASGI app, built at start-up. It knows no FastAPI and no listener; of REST it knows only which of its paths
+have a REST route.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _VERSION = b"connect-protocol-version"
 class Web:
     """Serves every method at `/{package.Service}/{Method}`.
 
-    `claimed` are the paths of that shape which REST has a route for: there, what could be a call of either is REST's
-    unless it says that it is Connect's.
+    `claimed` are the paths of that shape that have a REST route: a request that fits both goes to REST unless it names
+    Connect's version in its header or query.
     """
 
     def __init__(
@@ -61,23 +61,25 @@ class Web:
             for protocol, dropped in OWN_HEADERS.items()
         }
         self.entries: dict[str, Entry] = entries(session.calls, codec, methods, settings)
-        """What is served, by path."""
+        """The served methods, by path."""
 
     def takes(self, scope: Scope, path: str) -> bool:
-        """Whether a request for a path of `entries` is for here; `path` is below the place the app is mounted at."""
+        """Whether this app serves a request for a path in `entries`; `path` is relative to the mount point."""
         if path not in self._claimed:
             return True
         if scope["method"] == "GET":
-            return b"connect=v1" in scope["query_string"].split(b"&")  # no message is unquoted for it
+            return b"connect=v1" in scope["query_string"].split(
+                b"&"
+            )  # compared as bytes, since unquoting would decode the message too
         kind = _kind(scope)
         if scope["method"] != "POST" or kind is None:
             return False
         return kind.protocol is not WireProtocol.CONNECT or not kind.json or _says_connect(scope)
 
     def speaks(self, scope: Scope, path: str) -> bool:
-        """Whether a POST for a path that nobody serves speaks a protocol of this room, which then words the refusal."""
+        """Whether a POST for an unknown path uses one of these protocols, so that this app writes the error."""
         given, connect = None, False
-        for name, value in scope["headers"]:  # once, since every POST of the transcoder's comes by
+        for name, value in scope["headers"]:  # a single pass, since every REST POST comes through here
             if name == b"content-type":
                 given = given or value
             elif name == _VERSION:
@@ -109,7 +111,7 @@ class Web:
         return self._enveloped(exchange, entry, kind, send)
 
     def grpc(self, exchange: Exchange, kind: Kind, send: Send) -> Awaitable[None]:
-        """Serve a request that is known to be gRPC over HTTP/2, on a port of gRPC's own."""
+        """Serve a gRPC request of a port that serves gRPC only."""
         return self._enveloped(exchange, self._entry(exchange.scope["path"]), kind, send)
 
     def _entry(self, path: str) -> Entry:
@@ -141,7 +143,7 @@ def _says_connect(scope: Scope) -> bool:
 
 
 def _fits(kind: Kind, entry: Entry) -> bool:
-    """Whether the method streams as the content type says; gRPC's say nothing of it."""
+    """Whether Connect's content type, unary or streaming, fits the method; gRPC's and gRPC-Web's fit both."""
     if not entry.known or kind.protocol not in (WireProtocol.CONNECT, WireProtocol.CONNECT_STREAM):
         return True
     return entry.streaming is (kind.protocol is WireProtocol.CONNECT_STREAM)

@@ -1,6 +1,6 @@
-"""How single messages are compressed: gzip and deflate (zlib), each under a limit on what comes out.
+"""Compression of single messages: gzip and deflate (zlib), with a limit on the decompressed size.
 
-It knows no protocol: headers' values are handed in, and codings by their name.
+It knows no protocol: header values and names of codings are passed in.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["COMPRESSIONS", "Coding", "accepts", "coding_named"]
 
 # zlib's wbits, by name. gRPC calls "deflate" what RFC 1950 calls zlib.
 _WBITS = {b"gzip": 31, b"deflate": 15}
-# The fastest: the event loop waits for it.
+# The fastest level, since compression blocks the event loop.
 _LEVEL = 1
 
 
 class Coding:
-    """One of the codings."""
+    """A content coding."""
 
     __slots__ = ("_wbits", "name")
 
@@ -30,13 +30,14 @@ class Coding:
         self.name, self._wbits = name, _WBITS[name]
 
     def compress(self, data: bytes) -> bytes:
-        """A message as it is sent."""
+        """Returns the compressed message."""
         return zlib.compress(data, _LEVEL, self._wbits)
 
     def decompress(self, data: bytes, limit: int, fault: Code) -> bytes:
-        """A message as it was; a bomb is stopped where it passes `limit`, in bytes.
+        """Returns the decompressed message.
 
-        Raises RESOURCE_EXHAUSTED then, and `fault` for what is not of this coding. Nothing at all is an empty message.
+        Raises RESOURCE_EXHAUSTED once it exceeds `limit` bytes, and `fault` for data that is not in this coding. No
+        data is an empty message.
         """
         plain = b""
         while data:
@@ -57,13 +58,13 @@ class Coding:
 
 _CODINGS = {name: Coding(name) for name in _WBITS}
 COMPRESSIONS = {grpc.Compression.Gzip: _CODINGS[b"gzip"], grpc.Compression.Deflate: _CODINGS[b"deflate"]}
-"""What a servicer asks for by `set_compression`."""
+"""The codings that a servicer selects with `set_compression`."""
 
 
 def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> Coding | None:
-    """The coding of that name, None for identity; `header` is where `known` are listed for a client that erred.
+    """Returns the coding of that name, None for identity.
 
-    Raises UNIMPLEMENTED for any other.
+    Raises UNIMPLEMENTED for a name not in `known`, which the response lists in `header`.
     """
     if not name or name == b"identity":
         return None
@@ -79,7 +80,7 @@ def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> C
 
 
 def accepts(header: bytes | None, name: bytes) -> bool:
-    """Whether a list of codings has this one, and not with a weight of zero (RFC 9110 section 12.5.3)."""
+    """Whether a list of codings has this one with a weight above zero (RFC 9110 section 12.5.3)."""
     for part in () if header is None else header.lower().split(b","):
         coding, _, weight = part.partition(b";")
         if coding.strip() == name:

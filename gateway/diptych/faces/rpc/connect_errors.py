@@ -23,12 +23,12 @@ __all__ = ["TRAILER", "ConnectErrors"]
 
 TRAILER = b"trailer-"
 _NAMES = {code: "canceled" if code is Code.CANCELLED else code.name.lower() for code in Code}
-# The HTTP layer's own refusals. For all others Connect's table is the one this gateway has for REST.
+# HTTP's own errors. All other codes map to the same HTTP status in Connect's table and in this gateway's for REST.
 _HTTP = frozenset((404, 405, 415))
 
 
 class ConnectErrors:
-    """Writes them; the codec is for the readable form of details."""
+    """Writes Connect errors; the codec writes the readable form of details."""
 
     def __init__(self, codec: Codec) -> None:
         self._encode = codec.encoder(AnyMessage, JsonOptions(emit_defaults=False))
@@ -47,7 +47,7 @@ class ConnectErrors:
         try:
             debug = orjson.loads(self._encode(detail))
         except Exception:
-            return written  # a type this process does not know: its bytes say it all
+            return written  # a type that this process does not know: `value` has its bytes
         debug.pop("@type", None)
         return {**written, "debug": debug}
 
@@ -60,7 +60,7 @@ class ConnectErrors:
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in status.headers),
-            # RFC 9110 section 15.5.2: a 401 has a challenge, and HTTP's clients look for it here.
+            # RFC 9110 section 15.5.2: a 401 carries its challenge in this header, without Connect's prefix.
             *rpc_headers([pair for pair in trailing if pair[0] == "www-authenticate"]),
             *rpc_headers(initial),
             *rpc_headers(trailing, TRAILER),

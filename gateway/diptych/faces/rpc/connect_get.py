@@ -1,6 +1,6 @@
-"""Connect's unary calls by GET: a request in the query, for methods that say they have no side effects.
+"""Connect's unary calls by GET: the request is in the query, for methods declared NO_SIDE_EFFECTS.
 
-Pure: a query in, what it asks for out.
+Pure: takes a query, returns the request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class QueryRequest(NamedTuple):
-    """What a query asks for: how the message is encoded, and the message."""
+    """The message of a query, and whether it is JSON."""
 
     json: bool
     message: bytes
@@ -30,8 +30,8 @@ class QueryRequest(NamedTuple):
 def asked(query: bytes, limit: int) -> QueryRequest:
     """Read a query; `limit` is the most bytes of its message, after decompression.
 
-    Raises INVALID_ARGUMENT for what is missing or cannot be read, with http 415 for an encoding nobody knows,
-    UNIMPLEMENTED for a compression nobody knows and RESOURCE_EXHAUSTED beyond the limit.
+    Raises INVALID_ARGUMENT for missing or malformed parameters (http 415 for an unknown encoding), UNIMPLEMENTED for an
+    unknown compression and RESOURCE_EXHAUSTED above the limit.
     """
     given: dict[bytes, bytes] = {}
     for part in query.split(b"&"):
@@ -58,7 +58,7 @@ def asked(query: bytes, limit: int) -> QueryRequest:
 
 
 def _from_base64(text: bytes) -> bytes:
-    """Either alphabet, padded or not."""
+    """Decodes either alphabet of RFC 4648, padded or not."""
     text = text.rstrip(b"=").translate(_STANDARD)
     try:
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)

@@ -1,4 +1,4 @@
-"""Connect's streams: the wire whose last envelope says how the call ended, whatever HTTP says.
+"""Connect's streams: HTTP's status is always 200, and the last envelope carries the status of the call.
 
 It knows no handler.
 """
@@ -25,14 +25,14 @@ __all__ = ["CODINGS", "WORTH_BYTES", "ConnectWire", "check_version", "seconds"]
 
 CODINGS = (b"gzip",)
 WORTH_BYTES = 1024
-"""Smaller messages are not compressed: they would gain nothing that a packet's size shows."""
+"""Smaller messages are not compressed: they fit into one packet either way."""
 
 _END_STREAM = 0x02
 _MILLISECONDS = re.compile(rb"\d{1,10}")
 
 
 def check_version(headers: Mapping[bytes, bytes]) -> None:
-    """Raises INVALID_ARGUMENT where the client names another version of the protocol than 1; it need name none."""
+    """Raises INVALID_ARGUMENT if the client names a protocol version other than 1; the header is optional."""
     version = headers.get(b"connect-protocol-version")
     if version is not None and version != b"1":
         shown = version.decode("latin-1")
@@ -40,7 +40,7 @@ def check_version(headers: Mapping[bytes, bytes]) -> None:
 
 
 def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
-    """How long a call may take. Raises INVALID_ARGUMENT for a header that cannot be read."""
+    """Returns the timeout of the call, at most `most`. Raises INVALID_ARGUMENT for a malformed header."""
     given = headers.get(b"connect-timeout-ms")
     if given is None:
         return most
@@ -51,7 +51,7 @@ def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
 
 
 class ConnectWire(Wire):
-    """A streaming answer: HTTP's status is 200 always."""
+    """Writes a streamed answer."""
 
     __slots__ = ("_errors",)
 

@@ -1,4 +1,4 @@
-"""Connect's unary calls: plain HTTP, the message itself for a body, the error a JSON object.
+"""Connect's unary calls: plain HTTP with the message as body, and errors as a JSON object.
 
 It knows no envelope.
 """
@@ -32,9 +32,9 @@ _MEDIA = {True: b"application/json", False: b"application/proto"}
 
 
 class ConnectCall:
-    """A request for `entry`, by POST in the form that `kind` says, or by GET where it is None."""
+    """A request for `entry`: a POST of content type `kind`, or a GET if that is None."""
 
-    # What most calls leave as it is stands in the class: one of these is made for every call.
+    # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
     method: Method | None = None
     _asked: QueryRequest | None = None
@@ -131,14 +131,14 @@ class ConnectCall:
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
         if not self._entry.known and status.code is Code.UNIMPLEMENTED:
-            status = replace(status, http=404)  # to HTTP it is a path like any other
+            status = replace(status, http=404)  # an unknown path of HTTP
         metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
         await self._exchange.reply(self._errors.reply(status, *metadata))
 
     def close(self) -> None:
-        """Nothing is read any more."""
+        """Nothing to stop: the body is read whole."""
 
 
 def _plain(call: AnyCall) -> bool:
-    """Whether the servicer wants its answer uncompressed, as where a secret stands beside what the client said."""
+    """Whether the servicer disabled compression, as it must for secrets beside input of the client (BREACH)."""
     return call.context.uncompressed_next or call.context.compression is grpc.Compression.NoCompression

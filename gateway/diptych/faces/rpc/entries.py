@@ -1,6 +1,6 @@
-"""What is known of each method before any call of it: its limits, its kinds of streams, its JSON.
+"""The start-up state of each method: its limits, whether it streams, and its JSON codec.
 
-It knows no request. Services that every server has (health, reflection) have their descriptors in the default pool.
+It knows no request. The standard services (health, reflection) have their descriptors in the default pool.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Entry", "JsonCodec", "entries", "unknown"]
 
 
 class JsonCodec(NamedTuple):
-    """A method whose messages are written as JSON: the gateway's own codec, under the gateway's own settings."""
+    """The JSON codec of a method's messages, under the gateway's settings."""
 
     method: Method
     decode: Decoder
@@ -32,7 +32,7 @@ class JsonCodec(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One method. `limit` is the most bytes a message may have; `json` is None where there is no descriptor."""
+    """One method. `limit` is the largest message in bytes; `json` is None without a descriptor."""
 
     path: str
     limit: int
@@ -41,7 +41,7 @@ class Entry:
     client_streaming: bool = False
     server_streaming: bool = False
     safe: bool = False
-    """Whether it says of itself that it has no side effects, so that it may be called by GET."""
+    """Whether its idempotency level is NO_SIDE_EFFECTS, so that it may be called by GET."""
 
     @property
     def streaming(self) -> bool:
@@ -50,12 +50,12 @@ class Entry:
 
 
 def unknown(path: str, settings: Settings) -> Entry:
-    """What is said of a path that stands in no table; a generic handler may serve it yet."""
+    """Returns the entry of a path in no table, which a generic handler may still serve."""
     return Entry(path=path, limit=settings.body_limit(path), known=False)
 
 
 def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings) -> dict[str, Entry]:
-    """Every method that is served, by `/{package.Service}/{Method}`."""
+    """Returns every served method, by `/{package.Service}/{Method}`."""
     own = _Coders(codec, settings)
     found: dict[str, Entry] = {}
     standard: dict[str, tuple[Handler, MethodDescriptor]] = {}
@@ -67,7 +67,7 @@ def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings
             standard[path] = handler, described
         else:
             found[path] = _entry(path, handler, None, settings)
-    # They are asked seldom, so that the slower codec will do, which needs nothing made for it.
+    # They are called rarely, so they use the slower codec, which needs no preparation for each type.
     others = _Coders(Codec((), policy=settings.unknown_fields, native=False), settings)
     for path, (handler, described) in standard.items():
         found[path] = _entry(path, handler, others.json(_method(path, handler, described)), settings)
@@ -106,7 +106,7 @@ def _method(path: str, handler: Handler, descriptor: MethodDescriptor) -> Method
 
 
 class _Coders:
-    """Decoders and encoders of one codec, each made once for its type."""
+    """Decoders and encoders of one codec, one for each message type."""
 
     def __init__(self, codec: Codec, settings: Settings) -> None:
         options = JsonOptions(
@@ -120,7 +120,7 @@ class _Coders:
         self._encoder: Callable[[type[Message]], Encoder] = lambda made: codec.encoder(made, options)
 
     def json(self, method: Method) -> JsonCodec:
-        """The JSON of one method."""
+        """Returns the JSON codec of a method."""
         decode = self._decoders.get(method.request) or self._decoder(method.request)
         encode = self._encoders.get(method.response) or self._encoder(method.response)
         self._decoders[method.request], self._encoders[method.response] = decode, encode

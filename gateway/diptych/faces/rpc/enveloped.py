@@ -31,9 +31,9 @@ _MOMENT_SECONDS = 0.05
 class EnvelopedCall:
     """A request for `entry`, whose answer goes out on `wire`."""
 
-    # What most calls leave as it is stands in the class: one of these is made for every call.
+    # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
-    http_status = 0  # the status of HTTP is 200 however the call ends
+    http_status = 0  # it carries no meaning: always 200
     method: Method | None = None
     _json: JsonCodec | None = None
     _inbound: Inbound | None = None
@@ -61,7 +61,7 @@ class EnvelopedCall:
         entry, wire = self._entry, self._wire
         read = self._parser(call.record) if self._kind.json else None
         opener = self._opener = Opener(self._coding, entry.limit, wire.fault, read)
-        # A path in no table may take a stream or not: only its handler tells.
+        # For a path in no table only the handler, found when the call opens, tells whether it takes a stream.
         if entry.client_streaming or (not entry.known and call.takes_stream):
             self._inbound = Inbound(self._exchange.receive)
             return Enveloped(self._inbound, opener, wire.quanta())
@@ -69,7 +69,7 @@ class EnvelopedCall:
         return None
 
     def _parser(self, record: Record) -> Callable[[bytes], Any]:
-        if self._json is None:  # nothing serves the path, or its messages have no descriptor
+        if self._json is None:  # an unknown method, or one whose messages have no descriptor
             raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
         decode = self._json.decode
 
@@ -105,7 +105,7 @@ class EnvelopedCall:
 
 
 class _Writer:
-    """Writes a streamed answer; `json` is None where its messages are bytes already."""
+    """Writes a streamed answer; `json` is None if its messages are serialized already."""
 
     idle: float | None = None
 
@@ -123,7 +123,7 @@ class _Writer:
 
     async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
         if not messages:
-            return  # the servicer sent its metadata alone
+            return  # the servicer sent initial metadata before any message
         if self._json is not None:
             messages = [_printed(self._json, message, self._call) for message in messages]
         await self._wire.messages(messages, self._written, plain)
@@ -143,8 +143,8 @@ def _printed(json: JsonCodec, message: Any, call: AnyCall) -> bytes:
 class _First:
     """Notices whether the client of a stream has sent anything yet.
 
-    grpcio's client takes a stream that is refused while it sends its first message for a fault of its own (INTERNAL)
-    and loses the status it was given, so a refusal waits for that message, which arrives a moment later.
+    grpcio's client reports INTERNAL, instead of the status it received, for a stream that fails while it sends its
+    first message. A failure therefore waits for that message, for at most `_MOMENT_SECONDS`.
     """
 
     __slots__ = ("_came", "_receive")
@@ -159,7 +159,7 @@ class _First:
         return message
 
     async def wait(self) -> None:
-        """Returns once something came or a moment has passed: some clients wait for an answer before they send."""
+        """Returns once something arrived or the time is up: some clients wait for an answer before they send."""
         if not self._came:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_MOMENT_SECONDS):

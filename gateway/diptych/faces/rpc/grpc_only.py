@@ -1,6 +1,6 @@
-"""gRPC on a port of its own: an ASGI app that answers gRPC, and refuses everything else as gRPC over HTTP/2 has it.
+"""The ASGI app of the gRPC port: serves gRPC, and rejects everything else as PROTOCOL-HTTP2.md says.
 
-It knows no listener, and none of the other protocols.
+It knows no listener and no other protocol.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXPECTED = "application/grpc, application/grpc+proto or application/grpc+json"
 
 
 class GrpcOnly:
-    """Serves the methods of `web` by gRPC alone; `errors` words what is refused before there is a call."""
+    """Serves the methods of `web` over gRPC only; `errors` writes the responses to other requests."""
 
     def __init__(self, web: Web, session: Session, errors: ErrorReplier) -> None:
         self._web, self._session, self._errors = web, session, errors

@@ -1,6 +1,6 @@
-"""Content types: which protocol a request speaks, and how its messages are encoded.
+"""Content types: the protocol of a request, and the encoding of its messages.
 
-It knows no request; a value of the header is looked up, and read once only.
+It knows no request, only header values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["ACCEPT_POST", "NAMES", "OWN_HEADERS", "Kind", "WireProtocol", "kind_
 
 
 class WireProtocol(Enum):
-    """What a client speaks."""
+    """A protocol on the wire."""
 
     GRPC = "gRPC"
     WEB = "gRPC-Web"
@@ -31,7 +31,7 @@ NAMES: Mapping[WireProtocol, ProtocolName] = {
     WireProtocol.CONNECT: "connect",
     WireProtocol.CONNECT_STREAM: "connect",
 }
-"""What interceptors and telemetry call each protocol."""
+"""The name of each protocol for interceptors and telemetry."""
 
 _HTTP_OWN = ("content-type", "accept-encoding")
 _OWN: Mapping[ProtocolName, tuple[str, ...]] = {
@@ -47,7 +47,7 @@ OWN_HEADERS = {protocol: _OWN[name] for protocol, name in NAMES.items()}
 
 
 class Kind(NamedTuple):
-    """What one content type says. `media` is what the answer's says."""
+    """The meaning of one content type; `media` is the content type of the response."""
 
     protocol: WireProtocol
     json: bool
@@ -81,11 +81,11 @@ ACCEPT_POST = {
     )
     for streaming in (False, True)
 }
-"""What a method takes by POST, by whether it streams."""
+"""The content types that a method accepts, keyed by whether it streams."""
 
 
 def kind_of(content_type: bytes) -> Kind | None:
-    """The protocol of a content type, or None; parameters, as `charset=utf-8` for JSON, change nothing."""
+    """Returns the kind of a content type, or None for an unknown one; parameters such as `charset` are ignored."""
     found = _KINDS.get(content_type)
     if found is None:
         found = _KINDS.get(content_type.partition(b";")[0].strip().lower())

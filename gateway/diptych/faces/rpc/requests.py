@@ -1,4 +1,4 @@
-"""Requests out of envelopes: the one of a unary call, or a stream of them as the servicer asks for them.
+"""Reads requests from envelopes: the one of a unary call, or a stream of them as the servicer asks.
 
 It knows no route and no answer.
 """
@@ -20,37 +20,37 @@ __all__ = ["Enveloped", "Opener", "one"]
 
 
 class Opener:
-    """Opens envelopes: the flags are looked at, the data is decompressed and read. `limit` is in bytes."""
+    """Turns the flags and data of an envelope into a message: decompresses and parses. `limit` is in bytes."""
 
     __slots__ = ("_coding", "_read", "fault", "lease", "limit")
 
     def __init__(self, coding: Coding | None, limit: int, fault: Code, read: Callable[[bytes], Any] | None) -> None:
         self._coding, self.limit, self.fault, self._read = coding, limit, fault, read
         self.lease: Lease | None = None
-        """What is told of a message that is held whole: of its envelope, and of what it is decompressed to."""
+        """Accounts for the memory of a message that is held whole, compressed and decompressed."""
 
     def __call__(self, flags: int, data: bytes) -> Any:
-        """One message. Raises `StatusError`."""
+        """Returns the message. Raises `StatusError`."""
         if flags:
             if self._coding is None:
                 raise error(self.fault, "a message has the compressed flag, but no header names its encoding")
             plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
-                self.lease.take(max(0, len(plain) - len(data)))  # what came compressed is let go
+                self.lease.take(max(0, len(plain) - len(data)))  # the compressed bytes are freed
             data = plain
         return data if self._read is None else self._read(data)
 
 
 async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience: BodyPatience) -> Any:
-    """The one request of a body that has to hold exactly one.
+    """Returns the request of a body that must hold exactly one.
 
-    Raises UNIMPLEMENTED for none and for more, as gRPC's statuscodes.md has it, DEADLINE_EXCEEDED where it comes too
+    Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), DEADLINE_EXCEEDED for a body that arrives too
     slowly, `Disconnected`, and what the opener's lease raises.
     """
     lease, step, pieces = opener.lease, receive().__await__(), None
     try:
         waiting = next(step)
-    except StopIteration as done:  # it is there already, as nearly every one is: no timer is set
+    except StopIteration as done:  # the usual case: the body has arrived already, and no timer is needed
         message = done.value
     else:
         pieces = Pieces(receive, patience)
@@ -66,7 +66,7 @@ async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience:
     pieces = pieces or Pieces(receive, patience)
     envelopes = Envelopes(opener.limit, opener.fault)
     found: tuple[int, bytes] | None = None
-    head = HEAD.size  # what comes of it is no part of the message
+    head = HEAD.size  # the envelope's head does not count as memory of the message
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
@@ -94,7 +94,7 @@ async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience:
 
 
 class Enveloped:
-    """A stream of requests, as its body arrives."""
+    """Reads a stream of requests as the body arrives."""
 
     __slots__ = ("_ended", "_envelopes", "_inbound", "_opener", "_quanta")
 

@@ -1,4 +1,4 @@
-"""gRPC-Web's text mode: a body in base64, whose parts may each have been encoded, and padded, by themselves.
+"""gRPC-Web's text mode: a body in base64, of parts that may each be encoded and padded separately.
 
 It knows no envelope.
 """
@@ -14,7 +14,7 @@ __all__ = ["Quanta", "b64encode"]
 
 
 class Quanta:
-    """A body's base64 as it comes, four characters a quantum (RFC 4648 section 4)."""
+    """Decodes base64 as it arrives, by quanta of four characters (RFC 4648 section 4)."""
 
     __slots__ = ("_rest",)
 
@@ -22,7 +22,7 @@ class Quanta:
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        """What the whole quanta so far mean. Raises INVALID_ARGUMENT for what is no base64."""
+        """Returns the bytes of the quanta that are complete. Raises INVALID_ARGUMENT for text that is not base64."""
         data = self._rest + data
         whole = len(data) & ~3
         self._rest, data = data[whole:], data[:whole]
@@ -35,7 +35,7 @@ class Quanta:
         return plain + _decode(data[at:])
 
     def end(self) -> None:
-        """Raises INVALID_ARGUMENT where the text ends within a quantum."""
+        """Raises INVALID_ARGUMENT if the text ends within a quantum."""
         if self._rest:
             raise _not_base64()
 

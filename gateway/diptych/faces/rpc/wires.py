@@ -1,6 +1,6 @@
-"""How the answer to one call is written in each protocol that puts messages in envelopes.
+"""Writes the answer to one call in each protocol that puts messages in envelopes.
 
-A wire knows headers, envelopes, and where the status goes; it knows no handler.
+A wire knows headers, envelopes and the place of the status; it knows no handler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.re
 
 
 def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
-    """Metadata as an RPC protocol's headers; the key that sets REST's status is metadata like any other here."""
+    """Returns metadata as headers of an RPC protocol; the key that sets REST's status has no special meaning there."""
     if not pairs:
         return []
     code = [(prefix + key.encode(), str(value).encode()) for key, value in pairs if key == HTTP_CODE_KEY]
@@ -37,50 +37,50 @@ def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
 
 
 class Wire(ABC):
-    """One answer, from its head to its end. `headers` are the request's."""
+    """Writes one answer, from its head to its end. `headers` are the request's."""
 
     __slots__ = ("_headers", "_kind", "_send", "begun", "coding", "ended")
 
     fault: ClassVar[Code] = Code.INTERNAL
-    """What the protocol calls a request that breaks its form."""
+    """The code for a request that violates the protocol."""
     codings: ClassVar[tuple[bytes, ...]] = (b"gzip", b"deflate")
 
     def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], send: Send) -> None:
         self._kind, self._headers, self._send = kind, headers, send
         self.begun = self.ended = False
         self.coding: Coding | None = None
-        """How messages of the answer are compressed, where they are."""
+        """The compression of the answer's messages; None for none."""
 
-    # What differs.
+    # By protocol.
 
     @abstractmethod
     def seconds(self, most: float | None) -> float | None:
-        """How long the call may take, by the request's headers; `most` is the server's maximum.
+        """Returns the timeout in the request's headers, at most `most`, which is the server's maximum.
 
-        Raises INVALID_ARGUMENT for a header that cannot be read.
+        Raises INVALID_ARGUMENT for a malformed header.
         """
 
     @abstractmethod
     def request_coding(self) -> Coding | None:
-        """How the request's messages are compressed. Raises UNIMPLEMENTED for a coding nobody knows."""
+        """Returns the compression of the request's messages. Raises UNIMPLEMENTED for an unknown one."""
 
     def quanta(self) -> Quanta | None:
-        """What makes the request's body bytes, where it is text."""
+        """Returns the base64 decoder of the request's body; None if the body is binary."""
         return None
 
     @abstractmethod
     def _choose(self, call: AnyCall) -> Headers:
-        """Choose `coding` for the answer, and say in headers what was chosen."""
+        """Choose `coding` for the answer; returns the headers that name it."""
 
     def _squeezes(self, message: bytes) -> bool:
-        """Whether a message is worth compressing, where messages may be."""
+        """Whether a message is worth compressing."""
         return True
 
     @abstractmethod
     async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        """Write the last messages, and the end; `status` is None for OK."""
+        """Write the last messages and the status, which is None for OK."""
 
-    # What does not.
+    # The same for all.
 
     async def begin(self, call: AnyCall) -> None:
         """Write the head of the answer."""
@@ -94,12 +94,12 @@ class Wire(ABC):
         await self._send({"type": _BODY, "body": data, "more_body": more})
 
     async def unary(self, call: AnyCall, message: bytes) -> None:
-        """The whole answer of one message."""
+        """Write the whole answer of one message."""
         await self.begin(call)
         await self._close(self._pack(message, plain=call.context.uncompressed_next), None, call.trailing_metadata)
 
     async def messages(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> None:
-        """The next messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
+        """Write messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
         if self.coding is None:
             data = b"".join([HEAD.pack(0, len(message)) + message for message in messages])
         else:
@@ -112,18 +112,18 @@ class Wire(ABC):
         return envelope(COMPRESSED, self.coding.compress(message))
 
     async def end(self, call: AnyCall) -> None:
-        """The end of a stream that ended well."""
+        """Write the end of a stream that succeeded."""
         await self._close(b"", None, call.trailing_metadata)
 
     async def fail(self, status: Status, call: AnyCall | None, initial: Sequence[Pair] = ()) -> None:
-        """The end of a call that failed, before or behind its first message; nothing where the end was written.
+        """Write the end of a call that failed, before or after its first message, unless the end is written already.
 
-        `initial` goes out where there is no call yet that has metadata.
+        `initial` is the initial metadata of a call that was not opened.
         """
         if self.ended:
             return
         if not self.begun:
-            # With headers of its own, never "Trailers-Only": ASGI has no way to end a response with its head.
+            # Headers and trailers, never "Trailers-Only": ASGI cannot end a response with its head.
             extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
             await self._start([*extra, *rpc_headers(initial if call is None else call.initial_metadata)])
         await self._close(b"", status, () if call is None else call.trailing_metadata)
@@ -158,7 +158,7 @@ class _Grpc(Wire):
 
 
 class GrpcWire(_Grpc):
-    """gRPC over HTTP/2 (grpc's PROTOCOL-HTTP2.md): the status is in the trailers."""
+    """gRPC over HTTP/2 (PROTOCOL-HTTP2.md): the status is in the trailers."""
 
     __slots__ = ()
 
@@ -173,7 +173,7 @@ class GrpcWire(_Grpc):
 
 
 class WebWire(_Grpc):
-    """gRPC-Web (grpc's PROTOCOL-WEB.md): the trailers are the last of the body, for clients that see no others."""
+    """gRPC-Web (PROTOCOL-WEB.md): trailers are the last envelope of the body, since browsers hide HTTP's trailers."""
 
     __slots__ = ()
 
@@ -183,7 +183,7 @@ class WebWire(_Grpc):
 
 
 class WebTextWire(WebWire):
-    """The same in base64: what is written at once is encoded, and padded, by itself, so that it can be read at once."""
+    """gRPC-Web in base64: each write is encoded and padded separately, so that the client can read it at once."""
 
     __slots__ = ()
 
@@ -200,7 +200,7 @@ _UNENCODED = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"
 
 
 def _status_fields(status: Status | None, trailing: Sequence[Pair]) -> Headers:
-    """Where a call ended, as gRPC's trailers say it."""
+    """Returns the status and the trailing metadata as gRPC's trailers."""
     if status is None:
         return [*_OK, *rpc_headers(trailing)] if trailing else _OK
     fields: Headers = [(b"grpc-status", b"%d" % status.number)]

@@ -1,6 +1,6 @@
 """The ASGI app of WebSockets: finds the streaming method of a handshake and has the session serve it.
 
-It knows no listener. Everything a handshake needs is in its path's `Door`, made at start-up.
+It knows no listener. Everything a handshake needs is in the `SocketEndpoint` of its path, built at start-up.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["HELD", "WebSockets"]
 
 
 class WebSockets:
-    """Serves streaming methods at their bindings' paths and at `/{package.Service}/{Method}`.
+    """Serves streaming methods at the paths of their bindings and at `/{package.Service}/{Method}`.
 
-    `served` says whether plain HTTP serves a percent-encoded path.
+    `served` returns whether plain HTTP serves a percent-encoded path.
     """
 
     def __init__(

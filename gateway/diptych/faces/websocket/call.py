@@ -1,7 +1,7 @@
 """One call over a WebSocket: metadata, messages and the end as frames.
 
-It knows no route, and nothing of the call's life: the session reads and writes through it. The close tells how the call
-ended: 1000, or 4000 plus the number of its code.
+It knows no route and no life cycle: the session reads and writes through it. The close code carries the status: 1000
+for OK, else 4000 plus the number of the code.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from .messages import Requests, binding_of, grouped
 CLOSE_BASE = 4000
 """Added to a gRPC code's number to make a close code; 4000 to 4999 are for private use (RFC 6455 section 7.4.2)."""
 
-# How long a client that announced its metadata may wait with it, and how long a stop waits for a client to read why its
-# call ends, in seconds.
+# In seconds: how long a client may take to send the metadata frame it announced, and how long a stop waits for a client
+# to read the status of its call.
 _METADATA_SECONDS = 10.0
 _LAST_SECONDS = 0.5
 _NO_TYPE = ContentType("", "")
@@ -50,9 +50,9 @@ _CODE_OF_CLOSE = {TOO_BIG: Code.RESOURCE_EXHAUSTED}
 
 
 class SocketCall:
-    """The call of one handshake. Whatever is written first completes the handshake.
+    """The call of one handshake, which the first write completes.
 
-    Raises INVALID_ARGUMENT where the query cannot be read.
+    Raises INVALID_ARGUMENT for a malformed query.
     """
 
     idle: float | None = None
@@ -71,7 +71,7 @@ class SocketCall:
         self._parameters = door.binder.parameters(shake.query)
         self.origin = origin_of(socket.scope, "websocket")
         if shake.anonymous:
-            self.origin.auth = INSECURE  # the browser's certificate, which the page did not choose to show
+            self.origin.auth = INSECURE  # the browser presents its certificate for any page (see `handshake.trusted`)
         self.method: Method = door.method
         self.path = door.method.path
         self.begun = False
@@ -103,7 +103,7 @@ class SocketCall:
     async def source(self, call: AnyCall) -> Source | None:
         self._call, door, shake = call, self._door, self._shake
         if call.needs_request:
-            # Where an interceptor answers by itself, its refusal is the handshake's answer.
+            # Accepted only now, so that an error of an interceptor becomes the HTTP response to the handshake.
             await self._accept()
         frames = self._frames = Frames(self._socket, proto=shake.proto, limit=door.limit, most=door.most)
         bind = binding_of(door.method, door.binder, self._values, shake)
@@ -134,7 +134,7 @@ class SocketCall:
 
     async def _accept(self) -> None:
         if not self._socket.accepted:
-            # A client that is told metadata in frames does not know its call's yet.
+            # Clients that receive metadata in frames get the call's own there.
             await self._socket.accept(self._shake.subprotocol, to_headers(self.origin.initial))
 
     async def unary(self, call: AnyCall, response: Message) -> None:
@@ -169,7 +169,7 @@ class SocketCall:
         await self._socket.close(NORMAL)
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
-        # A client that has left is told nothing, and one that does not read cannot hold up a stop.
+        # The client may have left, and one that does not read must not hold up a stop.
         with contextlib.suppress(ClientGone, TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS if status is STOPPING else None):
                 await self._fail(status, call)
@@ -200,7 +200,7 @@ class SocketCall:
 
 
 async def _first_frame(socket: Socket) -> RawPairs:
-    """Returns the metadata that a client sends first."""
+    """Returns the metadata in the client's first frame."""
     try:
         async with asyncio.timeout(_METADATA_SECONDS):
             message = await socket.receive()

@@ -1,4 +1,4 @@
-"""One WebSocket over ASGI: accepted or refused, frames out, frames in as fast as somebody takes them, and its close.
+"""One WebSocket over ASGI: accept or refuse, send frames, receive them as fast as they are read, and close.
 
 It knows no message and no call.
 """
@@ -21,8 +21,8 @@ HELD = "diptych.held"
 It takes a function to call when the connection is lost.
 """
 
-# How far a client may run ahead of the servicer. A small window is read and not none, since what stands behind a
-# message on the wire (a pong, the client's leaving) is only seen once the message is read.
+# How far a client may run ahead of the servicer. The window is not zero, since a pong or a close behind a message on
+# the wire is only seen once the message is read.
 _AHEAD_FRAMES = 16
 _AHEAD_BYTES = 64 * 1024
 _REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame's 125, without the code
@@ -31,25 +31,25 @@ NORMAL, GOING_AWAY, UNSUPPORTED, TOO_BIG = 1000, 1001, 1003, 1009
 
 
 class Closing(NamedTuple):
-    """A close that the protocol itself asks for."""
+    """A close that the WebSocket protocol requires."""
 
     code: int
     reason: str
 
 
 def reason(text: str) -> str:
-    """As much of the text as a close frame holds, cut between characters."""
+    """Returns as much of the text as a close frame holds, cut between characters."""
     return text.encode()[:_REASON_BYTES].decode(errors="ignore")
 
 
 class Socket:
-    """What is done with one scope. Every method that sends raises `ClientGone` where nobody is left."""
+    """The server's end of one WebSocket. Every method that sends raises `ClientGone` if the client has left."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._asgi_send = scope, receive, send
         self.accepted = self.closed = False
         self.refused = 0
-        """The HTTP status that answered the handshake, where it was refused."""
+        """The HTTP status that refused the handshake; 0 if it was not refused."""
         self.on_lost: Callable[[], None] | None = None
 
     async def connected(self) -> bool:
@@ -57,7 +57,7 @@ class Socket:
         return bool((await self.receive())["type"] == "websocket.connect")
 
     async def accept(self, subprotocol: str | None, headers: Headers) -> None:
-        """Complete the handshake; from now on the connection has the grace of a stop."""
+        """Complete the handshake; from then on a stop gives the connection its grace period."""
         self.accepted = True
         held = self.scope.get(HELD)
         if held is not None:
@@ -69,7 +69,7 @@ class Socket:
             self.on_lost()
 
     async def refuse(self, reply: Reply) -> None:
-        """Answer the handshake with an HTTP response; where the server cannot, it makes a bare 403 of it."""
+        """Refuse the handshake with an HTTP response, or a bare 403 on servers without that ASGI extension."""
         self.closed, self.refused = True, reply.status
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self._send({"type": "websocket.close", "code": 1008})
@@ -95,15 +95,15 @@ class Socket:
     async def _send(self, message: dict[str, Any]) -> None:
         try:
             await self._asgi_send(message)
-        except OSError:  # what an ASGI server raises to whoever writes to a client that left
+        except OSError:  # ASGI: raised by `send` once the client has disconnected
             raise ClientGone from None
 
 
 class Frames:
-    """The messages a client sends, one a frame; nothing else may receive until it is closed.
+    """Receives the client's messages, one for each frame; nothing else may receive until it is closed.
 
-    `most` is how many messages the method takes, None being any number; `limit` the largest, in bytes. When the client
-    leaves or breaks the protocol (`fault` says how), `left` is done and a reader that waits gets `ClientGone`.
+    `most` is how many messages the method takes, None for any number; `limit` is the largest, in bytes. When the client
+    leaves or breaks the protocol (see `fault`), `left` is done and `next` raises `ClientGone`.
     """
 
     def __init__(self, socket: Socket, *, proto: bool, limit: int, most: int | None) -> None:
@@ -114,7 +114,7 @@ class Frames:
         self._filled, self._room = asyncio.Event(), asyncio.Event()
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.fault: Closing | StatusError | None = None
-        socket.on_lost = self._leave  # at once, where the pump waits for room
+        socket.on_lost = self._leave  # the pump does not receive the disconnect while it waits for room
         self._pump = asyncio.ensure_future(self._run())
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class Frames:
         return None
 
     async def next(self) -> bytes | None:
-        """The next message; None where the client has sent all. Raises `ClientGone`."""
+        """Returns the next message, or None after the last. Raises `ClientGone`."""
         while not self.left.done():
             if self._held:
                 frame = self._held.popleft()
@@ -175,5 +175,5 @@ class Frames:
         raise ClientGone
 
     async def gone(self) -> None:
-        """Returns when the client has gone away, or broken the protocol."""
+        """Returns when the client has left or broken the protocol."""
         await asyncio.shield(self.left)

@@ -1,4 +1,4 @@
-"""What is known of one WebSocket path before any handshake.
+"""The start-up state of one WebSocket path: its binder, its replier and its limits.
 
 It knows no socket.
 """
@@ -16,13 +16,13 @@ from ...reply import Replier
 from ...rules import Binding
 from ...settings import Settings
 
-# A handshake is a GET (RFC 6455 section 4.1), whatever verb the binding has for HTTP.
+# A handshake is a GET (RFC 6455 section 4.1), even where the binding has another verb.
 VERB = "GET"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One path of one streaming method. It takes `most` messages, any number where that is None."""
+    """One path of one streaming method, which takes `most` messages; None for any number."""
 
     method: Method
     binder: Binder
@@ -32,7 +32,7 @@ class Door:
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Door:
-        """Resolve a binding; a client's stream has frames even where its binding has no body for them."""
+        """Resolve a binding; a client stream reads frames even if its binding has no body."""
         if method.client_streaming and not binding.takes_body:
             binding = replace(binding, whole_body=True)
         return cls(
@@ -45,7 +45,7 @@ class Door:
 
     @classmethod
     def named(cls, method: Method, codec: Codec, settings: Settings) -> Door:
-        """The door at `/{package.Service}/{Method}`."""
+        """Returns the endpoint at `/{package.Service}/{Method}`."""
         path = template.parse(method.path)
         binding = Binding(method=method.descriptor, verb="POST", template=path, whole_body=True)
         return cls.of(method, binding, codec, settings)
@@ -57,10 +57,10 @@ def streams(method: Method) -> bool:
 
 
 def best(bindings: Iterable[tuple[Method, Binding]]) -> Iterable[tuple[Method, Binding]]:
-    """Returns one streaming binding for each shape: a handshake has no verb to tell them apart by.
+    """Returns one streaming binding for each path shape, since a handshake has no verb that could tell them apart.
 
-    Both ways go before one way, the client's stream before the server's, and then GET, the handshake's own verb,
-    before the others. Those that lose are still reached at `/{package.Service}/{Method}`.
+    Bidirectional streams win over client streams, those over server streams, then GET over other verbs. The others can
+    still be reached at `/{package.Service}/{Method}`.
     """
 
     def rank(one: tuple[Method, Binding]) -> tuple[bool, bool, bool]:

@@ -1,7 +1,7 @@
-"""What a WebSocket's handshake says: its subprotocol, whose page it comes from, and the metadata of its call.
+"""Reads a WebSocket's handshake: its subprotocol, the origin of the page, and the metadata of the call.
 
-Pure: headers and query in, values out. Browsers can set no header on a WebSocket, so that metadata may come in the
-query, or in the first frame.
+Pure: takes headers and query, returns values. Browsers cannot set headers on a WebSocket, so metadata may also be in
+the query or in the first frame.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ _KEYED = re.compile(r"\$metadata\[(.*)\]", re.DOTALL)
 _KEY = re.compile(r"[a-z0-9_.\-]{1,256}")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-# What a browser adds by itself, whoever's page it is.
+# Credentials that a browser adds by itself, for pages of any origin.
 _AMBIENT = frozenset((b"cookie", b"authorization"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """`metadata` are raw pairs as headers have them; `query` is what is left of it for the request's fields."""
+    """`metadata` are raw pairs as in headers; `query` is the query without metadata, for the request's fields."""
 
     proto: bool
     subprotocol: str | None
     metadata: RawPairs
     query: bytes
     told: bool
-    """Whether metadata goes both ways in text frames of its own."""
+    """Whether both sides send metadata in text frames."""
     anonymous: bool = False
-    """Whether it is some page's, which may use nothing that its browser adds by itself."""
+    """Whether the page is of an untrusted origin, so that credentials added by the browser are ignored."""
 
 
 def read(scope: Scope, origins: Sequence[str]) -> Handshake:
-    """Read it; `origins` are those whose pages may come, beside the server's own.
+    """Read a handshake; `origins` are allowed besides the server's own.
 
-    Raises PERMISSION_DENIED for another's page, INVALID_ARGUMENT for what cannot be read or served.
+    Raises PERMISSION_DENIED for a page of another origin, INVALID_ARGUMENT for a malformed or unsupported handshake.
     """
     headers: RawPairs = list(scope["headers"])
     trust = trusted(headers, origins)
@@ -72,9 +72,9 @@ def read(scope: Scope, origins: Sequence[str]) -> Handshake:
 
 
 def choose(offered: Sequence[str]) -> str | None:
-    """The first offered subprotocol that is known; None, which means JSON, where none is offered.
+    """Returns the first known subprotocol of those offered, or None, which means JSON, if none is offered.
 
-    Raises INVALID_ARGUMENT where none of those offered is known.
+    Raises INVALID_ARGUMENT if none of those offered is known.
     """
     for name in offered:
         if name in (JSON_PROTOCOL, PROTO_PROTOCOL):
@@ -87,14 +87,14 @@ def choose(offered: Sequence[str]) -> str | None:
 
 
 def trusted(headers: RawPairs, origins: Sequence[str]) -> Literal["yes", "anonymous", "no"]:
-    """Whether the page that opened the socket may (RFC 6455 section 10.2): a browser asks nobody else.
+    """Whether the page may open the socket (RFC 6455 section 10.2): browsers apply no CORS checks to WebSockets.
 
-    Under the origin `*` any page may, but without what its browser adds by itself, as CORS has it.
+    The allowed origin `*` admits any page, but without credentials that the browser adds, as in CORS.
     """
     named = dict(headers)
     origin = named.get(b"origin")
     if origin is None:
-        return "yes"  # no browser
+        return "yes"  # not a browser
     text = origin.decode("latin-1")
     if text in origins or _authority(text, named.get(b"host", b"").decode("latin-1")):
         return "yes"
@@ -102,7 +102,7 @@ def trusted(headers: RawPairs, origins: Sequence[str]) -> Literal["yes", "anonym
 
 
 def _authority(origin: str, host: str) -> bool:
-    """Whether the origin is the host that the handshake names; TLS may end before this process."""
+    """Whether the origin is the host in the handshake. Schemes are not compared: a proxy may terminate TLS."""
     try:
         here, there = urlsplit(origin), urlsplit(f"//{host}")
         port = _PORTS.get(here.scheme)
@@ -112,9 +112,9 @@ def _authority(origin: str, host: str) -> bool:
 
 
 def parameters(query: bytes) -> tuple[bytes, RawPairs, bool]:
-    """The query without its metadata parameters, the pairs they hold, and whether metadata goes in frames.
+    """Returns the query without metadata parameters, the metadata, and whether metadata is sent in frames.
 
-    Raises INVALID_ARGUMENT for a key or a value that cannot be metadata.
+    Raises INVALID_ARGUMENT for an invalid key or value.
     """
     if b"metadata" not in query and b"%" not in query:
         return query, [], False
@@ -125,7 +125,7 @@ def parameters(query: bytes) -> tuple[bytes, RawPairs, bool]:
         name, value = _pair(part)
         keyed = _KEYED.fullmatch(name)
         if keyed is not None:
-            # A plus is a space in a query, and base64 has none.
+            # unquote_plus turned the "+" of unescaped base64 into a space.
             pairs.append(_checked(keyed[1], value.replace(" ", "+") if keyed[1].endswith("-bin") else value))
         elif name == _PARAMETER:
             if value != "frame":
@@ -141,7 +141,7 @@ def _pair(part: bytes) -> tuple[str, str]:
     try:
         return _unquoted(name), _unquoted(value)
     except UnicodeDecodeError:
-        return "", ""  # whoever binds the query says what is wrong with it
+        return "", ""  # binding the query reports the error
 
 
 def _unquoted(text: bytes) -> str:
@@ -149,9 +149,9 @@ def _unquoted(text: bytes) -> str:
 
 
 def metadata_frame(text: str) -> RawPairs:
-    """The pairs of a client's first frame, `{"metadata":{"key":"value"|["v1","v2"]}}`.
+    """Returns the pairs of a client's first frame, `{"metadata":{"key":"value"|["v1","v2"]}}`.
 
-    Raises INVALID_ARGUMENT for another frame.
+    Raises INVALID_ARGUMENT for any other frame.
     """
     try:
         value = orjson.loads(text)

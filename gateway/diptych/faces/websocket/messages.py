@@ -1,4 +1,4 @@
-"""Requests out of a client's frames, and metadata as the JSON of a frame.
+"""Requests from a client's frames, and metadata as the JSON of a frame.
 
 It knows no route and no socket.
 """
@@ -20,7 +20,7 @@ from .handshake import Handshake
 
 
 def grouped(pairs: Sequence[Pair]) -> dict[str, str | list[str]]:
-    """Metadata as JSON: a string a key, or a list where it stands more than once; bytes in base64."""
+    """Returns metadata as JSON: a string for each key, or a list for a repeated one; bytes in base64."""
     found: dict[str, list[str]] = {}
     for key, value in pairs:
         text = base64.b64encode(value).rstrip(b"=").decode() if isinstance(value, bytes) else value
@@ -29,7 +29,7 @@ def grouped(pairs: Sequence[Pair]) -> dict[str, str | list[str]]:
 
 
 def binding_of(method: Method, binder: Binder, values: tuple[str, ...], shake: Handshake) -> Callable[[bytes], Message]:
-    """A function from a frame to a request, with what the path and the query add to each."""
+    """Returns a function from a frame to a request, into which path and query are bound too."""
     query = shake.query
     if not shake.proto:
         return lambda frame: binder.bind(values, query, frame, JSON, []).request
@@ -46,7 +46,7 @@ def binding_of(method: Method, binder: Binder, values: tuple[str, ...], shake: H
 
 
 class Requests:
-    """The stream of requests: frames, bound one by one. `begin` is awaited before the first is waited for."""
+    """The stream of requests: frames, bound one by one. `begin` is awaited before each read, to accept the socket."""
 
     def __init__(
         self, frames: Frames, bind: Callable[[bytes], Message], begin: Callable[[], Awaitable[None]], record: Record
