@@ -286,7 +286,7 @@ async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) ->
         cold.touch()
         program.signal(signal.SIGHUP)
         await program.said("the oven is cold")
-        await program.said("ended with code 1 before it served: the reload is given up")
+        await program.said("ended with code 1 before it served: the reload is abandoned")
         assert set(await program.get_by_all("/healthz")) == set(before.values())
         cold.unlink()
         program.signal(signal.SIGHUP)
@@ -308,7 +308,7 @@ async def test_one_that_is_told_to_stop_by_somebody_else_is_replaced() -> None:
         victim = program.workers()[1]
         async with load(*callers_of(program, client)) as counts:
             os.kill(victim, signal.SIGTERM)
-            await program.said(rf"worker 1 \(process {victim}\) was told to stop: it is replaced")
+            await program.said(rf"worker 1 \(process {victim}\) stops on a signal: it is replaced")
             await program.said(r"worker 1 \(process \d+\) serves")
         assert not failed(counts), counts
 
@@ -372,7 +372,7 @@ async def test_workers_end_when_their_supervisor_is_gone(tmp_path: Path) -> None
         program.signal(signal.SIGKILL)
         await program.process.wait()
         await program.reading  # the pipe that all of them write to is closed by the last
-        assert program.written.count("the supervisor is gone: stopping") == 2
+        assert program.written.count("the supervisor has died: stopping") == 2
     assert os.listdir(tmp_path) == []
 
 
@@ -381,7 +381,7 @@ async def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
     cold.touch()
     given = ["tests.gateway.crowd:unfit", "--workers", "2", "--http-port", "0", "--grpc-port", "0"]
     async with asyncio.timeout(60), started(*given, UNFIT=str(cold)) as program:
-        await program.said("no worker can be started, the supervisor gives up")
+        await program.said("no worker could be started, the supervisor exits")
         assert await program.process.wait() == 1
         assert program.written.count("the oven is cold") == 3
 

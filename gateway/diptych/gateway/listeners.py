@@ -1,6 +1,6 @@
-"""The ports of a gateway: HTTP's, and gRPC's where it has one of its own, with the certificates that both show.
+"""The ports of a gateway: HTTP's, gRPC's if it has its own, and the certificates of both.
 
-It knows no lifespan, and no call.
+It knows no lifespan and no call.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Listeners", "SharedSockets"]
 
 
 class SharedSockets(NamedTuple):
-    """Bound sockets that other processes hold too; `grpc` is None where an engine binds that port by itself."""
+    """Bound sockets that other processes hold too; `grpc` is None if the engine binds that port itself."""
 
     http: socket.socket
     grpc: socket.socket | None = None
 
 
 class Listeners:
-    """One gateway's; `tls` has the certificate to show, and with `shared` other processes have the ports too."""
+    """The listeners of one gateway. `tls` has the certificate; with `shared`, other processes have the ports too."""
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class Listeners:
             self._rpc = RpcListener(faces.session.calls, generic, settings, tls, shared=shared is not None)
 
     def __str__(self) -> str:
-        """What serves what, and where, in one line."""
+        """The addresses and the engine, in one line."""
         scheme = "https" if self._tls else "http"
         http, rpc = ("{}:{}".format(*address) for address in (self.http_address, self.grpc_address))
         return f"HTTP on {scheme}://{http}, gRPC on {rpc} ({self._settings.engine} engine)"
 
     async def start(self, state: Mapping[str, Any]) -> None:
-        """Bind and serve; `state` is the lifespan's, for requests. Raises OSError where a port is taken."""
+        """Bind and serve; `state` is the lifespan's, for requests. Raises OSError if a port is in use."""
         http, rpc = self._shared or (None, None)
         try:
             if isinstance(self._rpc, HttpListener):
@@ -80,33 +80,33 @@ class Listeners:
 
     @property
     def http_address(self) -> tuple[str, int]:
-        """Host and bound port of the HTTP listener."""
+        """The host and bound port of the HTTP listener."""
         return self._settings.http_host, self._http.port
 
     @property
     def grpc_address(self) -> tuple[str, int]:
-        """Host and bound port gRPC is served on: the HTTP listener's on the single port."""
+        """The host and bound port of gRPC: the HTTP listener's with a single port."""
         return self.http_address if self._rpc is None else (self._settings.grpc_host, self._rpc.port)
 
     def connections(self) -> Mapping[str, int]:
-        """Open connections of our own listeners, by what they speak."""
+        """Returns the number of open connections of our own listeners, by protocol."""
         found = Counter(self._http.connections())
         if isinstance(self._rpc, HttpListener):
             found.update(self._rpc.connections())
         return found
 
     async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket]) -> None:
-        """Accept on these as well, and no longer on others that were adopted; they stay the caller's."""
+        """Accept on these sockets too, instead of those adopted before; the caller still owns them."""
         await self._http.adopt_sockets(http)
         if isinstance(self._rpc, HttpListener):
             await self._rpc.adopt_sockets(rpc)
 
     async def reload_certificates(self) -> bool:
-        """Look at the certificate's files now; returns whether new connections get new ones."""
+        """Check the certificate's files now; returns whether new ones were loaded."""
         return self._tls is not None and await self._tls.look()
 
     async def stop_reloading(self) -> None:
-        """Look at the certificate's files no more."""
+        """Stop checking the certificate's files."""
         if self._tls is not None:
             await self._tls.stop()
 

@@ -1,4 +1,4 @@
-"""What a gateway serves: codec, interceptors, calls and the faces over them, made once before the first request.
+"""Builds what a gateway serves: codec, interceptors, calls and faces, once before the first request.
 
 It knows no listener and no order of starting.
 """
@@ -31,7 +31,7 @@ __all__ = ["Served"]
 
 
 class Served:
-    """The faces of one gateway, and what they share. Raises `RuleError` where an annotation cannot be served."""
+    """The faces of one gateway, and what they share. Raises `RuleError` for an annotation that cannot be served."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The HTTP face: the FastAPI shell around the transcoder, and uvicorn as its listener.
+"""The HTTP port: a FastAPI application around the faces, and uvicorn as its listener.
 
-User routes win over transcoded ones; everything else, errors of FastAPI included, speaks the gateway's error dialect.
-It knows no servicer.
+User routes win over transcoded ones; all errors, FastAPI's included, use the gateway's error dialect. It knows no
+servicer.
 """
 
 from .app import Faces, make_app

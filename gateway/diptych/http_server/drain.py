@@ -1,6 +1,6 @@
-"""Sockets at a stop: those whose handshake is not over, and those whose client does not close.
+"""Closes the sockets that outlast a stop: unfinished handshakes, and clients that do not close.
 
-It knows no protocol, but that a connection has a transport.
+It knows no protocol, only that a connection has a transport.
 """
 
 from __future__ import annotations
@@ -14,48 +14,48 @@ from typing import Any
 
 from ..tls import Room
 
-# How long a client that was told goodbye, and has been sent everything, has to close.
+# How long a client has to close once it has been sent everything.
 _LINGER_SECONDS = 0.5
-# How long asyncio may take for what is a turn or two of its loop.
+# How long asyncio may take to close an aborted transport, which is a turn or two of its loop.
 _GONE_SECONDS = 1.0
 _TICK_SECONDS = 0.01
 
 
 class Opening:
-    """Connections that are being made: whoever serves them has not heard of them yet."""
+    """Connections that are accepted but not yet known to a protocol, such as TLS handshakes under way."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._making: set[asyncio.Task[Any]] = set()
 
     def __bool__(self) -> bool:
-        """Whether there are any that `end` has not ended."""
+        """Whether there are any."""
         return bool(self._making)
 
     def note(self) -> None:
-        """Called where a protocol is made. On asyncio's own loops that is a task, which ends with the handshake."""
-        making = asyncio.current_task()  # uvloop has none, and closes by itself what is left
+        """Called when a protocol is created, which asyncio's own loops do in a task that ends with the handshake."""
+        making = asyncio.current_task()  # uvloop has no such task, and closes unfinished handshakes itself
         if making is not None:
             self._making.add(making)
             making.add_done_callback(self._making.discard)
             making.add_done_callback(self._room.attempt())
 
     def end(self) -> None:
-        """Close those there are."""
+        """Close them."""
         for making in list(self._making):
             making.cancel()
 
 
 class ConnectionDrain:
-    """TLS closes once the client has said so too, and one that is idle does not even read that it is asked to."""
+    """Aborts connections whose client does not close: TLS waits for its close_notify, which idle clients never send."""
 
     def __init__(self, opening: Opening, *connections: Collection[Any]) -> None:
-        """Over what is `opening` and all `connections`, however they change."""
+        """`opening` and `connections` are live collections."""
         self._opening, self._connections = opening, connections
         self._since: dict[Any, float] = {}
 
     def look(self) -> None:
-        """Cut those who have had their time to close, and everything else."""
+        """Abort connections that have had their time to close and have received everything."""
         now = asyncio.get_running_loop().time()
         for connection in chain(*self._connections):
             if connection.transport.is_closing():
@@ -64,7 +64,7 @@ class ConnectionDrain:
                     connection.transport.abort()
 
     async def end(self) -> None:
-        """Close what is left, and return when the sockets are closed."""
+        """Close the rest; returns when the sockets are closed."""
         self._opening.end()
         if not await self._gone(_LINGER_SECONDS):
             for connection in chain(*self._connections):
@@ -74,7 +74,7 @@ class ConnectionDrain:
     async def _gone(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        for _ in range(3):  # what the loop has begun to close, and what it has accepted
+        for _ in range(3):  # callbacks of transports that are closing, and of connections just accepted
             await asyncio.sleep(0)
         while self._opening or any(self._connections):
             if loop.time() >= until:
@@ -84,9 +84,9 @@ class ConnectionDrain:
 
 
 def _unsent(transport: asyncio.Transport) -> bool:
-    """Whether there are bytes that the client's machine has not taken; TLS does not tell what its transport holds."""
+    """Whether the kernel holds unacknowledged bytes; asyncio's TLS transport does not report its own buffer."""
     try:
         waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except (OSError, AttributeError):  # it is closed, or asyncio's TLS was told so twice and has forgotten it
+    except (OSError, AttributeError):  # closed already; asyncio's TLS drops the socket on a second close
         return False
     return any(waiting)

@@ -1,15 +1,18 @@
-"""The end of a connection whose client is told why: it has some time to read that. It knows no HTTP."""
+"""A lingering close (RFC 9112 section 9.6): sends a last response and gives the client time to read it.
+
+It knows no HTTP.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-# A socket closed with unread bytes, or that gets more, would take the answer with it.
+# Closing a socket with unread bytes sends a reset, which discards the response on the client's side.
 _LINGER_SECONDS = 0.5
 
 
 class LingeringClose(asyncio.Protocol):
-    """What is left of one. `others` are all that there are, for who has no time to wait for them."""
+    """The protocol of a connection that is being closed. `others` holds all of them, so that a stop can abort them."""
 
     def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[LingeringClose]) -> None:
         self.transport, self._others = transport, others
@@ -21,17 +24,17 @@ class LingeringClose(asyncio.Protocol):
             return
         try:
             transport.write_eof()
-        except OSError:  # the peer has gone, which only the write shows
+        except OSError:  # the peer has left, which only the write shows
             transport.abort()
             return
         self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, transport.abort)
 
     def shutdown(self) -> None:
-        """Be gone."""
+        """Abort the connection."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has read it, or had its time."""
+        """The client has closed, or its time was up."""
         self._others.discard(self)
         if self._timer is not None:
             self._timer.cancel()

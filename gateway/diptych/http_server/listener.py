@@ -1,7 +1,7 @@
-"""uvicorn as the HTTP listener, started and stopped by hand, so that no request it accepted is dropped.
+"""The listener: uvicorn, started and stopped by the gateway so that no accepted request is dropped.
 
-A connection that begins as HTTP/2 does, or says so in its TLS handshake, is handed to `h2`. It knows no route; signals
-are the gateway's.
+A connection that begins with the HTTP/2 preface, or negotiates h2 by ALPN, is handed to `h2`. It knows no route, and
+handles no signals.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from .lingering_close import LingeringClose
 from .proxies import behind
 from .timeouts import Timeouts, look_after
 
-# How long idle connections are still listened to after the stop began: a request may be under way on any of them.
+# How long a stop keeps idle connections open: a request may be on its way on any of them.
 LINGER_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 _BACKLOG = 2048
-# What the kernel takes of answers that a client is not ready for: else megabytes for each that stopped reading.
+# How much of a response the kernel buffers for a client that does not read; by default several megabytes.
 _UNSENT_BYTES = 256 * 1024
 _HTTP2, _TIMEOUTS = Limits(), Timeouts()
 
@@ -47,9 +47,8 @@ _HTTP2, _TIMEOUTS = Limits(), Timeouts()
 class HttpListener:
     """One bound port of HTTP/1.1 and HTTP/2; with `grpc_only`, of HTTP/2 alone, for an app that serves gRPC.
 
-    `errors` words what the parser refuses before there is a request. `tls` has the certificate to show, now and later.
-    `largest` is the largest message a WebSocket accepts, in bytes; `ping_seconds` is how often its client is pinged,
-    and how long it may take to answer.
+    `errors` writes the responses to requests that cannot be parsed. `tls` has the current certificate. `largest` is the
+    largest WebSocket message in bytes; `ping_seconds` is the interval of WebSocket pings, and their timeout.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class HttpListener:
         responses = CannedResponses.of(errors)
         self._grpc_only = grpc_only
         self.counted: Sequence[HttpListener] = (self,)
-        """The listeners whose connections the limit bounds together."""
+        """The listeners that share the limit on connections."""
         self._room = Room(self._is_full, responses.grpc_plain if grpc_only else responses.plain)
         self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._room)
@@ -93,13 +92,13 @@ class HttpListener:
             ws_max_size=largest,
             ws_ping_interval=ping_seconds,
             ws_ping_timeout=ping_seconds,
-            ws_per_message_deflate=False,  # a window to each socket: idle ones would cost ten times their memory
+            ws_per_message_deflate=False,  # zlib's window for each socket makes an idle one ten times as large
             lifespan="off",
             interface="asgi3",
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # which proxies are trusted is a setting of its own
+            proxy_headers=False,  # `Proxies` handles them, by the setting trusted_proxies
             timeout_keep_alive=math.ceil(timeouts.idle),
             backlog=_BACKLOG,
         )
@@ -113,12 +112,12 @@ class HttpListener:
 
     @classmethod
     def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
-        """The HTTP port, as the settings say."""
+        """Returns the listener of the HTTP port."""
         return cls._of(app, settings.http_host, settings.http_port, errors, settings, tls)
 
     @classmethod
     def of_grpc(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
-        """The gRPC port, as the settings say: it speaks HTTP/2 only, and `app` serves gRPC."""
+        """Returns the listener of the gRPC port: it speaks HTTP/2 only, and `app` serves gRPC."""
         return cls._of(app, settings.grpc_host, settings.grpc_port, errors, settings, tls, grpc_only=True)
 
     @classmethod
@@ -163,7 +162,7 @@ class HttpListener:
         except StreamCut:
             pass
         finally:
-            # Else scope and cycle hold one another, and every request waits for the garbage collector, cold by then.
+            # Breaks the reference cycle of scope and request, which would otherwise live until a garbage collection.
             scope.pop(CUT, None)
             scope.pop(HELD, None)
 
@@ -176,14 +175,14 @@ class HttpListener:
         return port
 
     def connections(self) -> Mapping[str, int]:
-        """How many are open, by what they speak."""
+        """Returns the number of open connections by protocol."""
         kinds = [_kind(one) for one in list(self._server.server_state.connections)]
         return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
 
     async def start(self, state: Mapping[str, Any], given: socket.socket | None = None) -> None:
-        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError where the address is taken.
+        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError if the address is in use.
 
-        `given` is a socket that is bound already.
+        `given` is a socket that is already bound.
         """
         self._config.load()
         bound = given or self._bound()
@@ -212,12 +211,12 @@ class HttpListener:
         return bound
 
     async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept on these as well from now on, and no longer on others that were minded; they stay the caller's."""
+        """Accept on these sockets too, instead of those adopted before; the caller still owns them."""
         self._adopted = tuple(sockets)
         await self._listen(None if self._tls is None else self._tls.material)
 
     async def _listen(self, material: Material | None) -> None:
-        """Accept with what is shown now. Those who accepted before stop, and what they have accepted lives on."""
+        """Accept with this certificate. The previous servers close, but their connections stay open."""
         async with self._listening:
             await self._listen_anew(material)
 
@@ -229,13 +228,13 @@ class HttpListener:
             context = material.grpc_context if self._grpc_only else material.context
             context.room = self._room
             options = {"ssl": context, "ssl_handshake_timeout": self._timeouts.handshake}
-        # Each listens by a descriptor of its own on the one socket, so that nobody's connection falls between them.
+        # Each server has its own descriptor of the same socket, so that no connection is lost between two servers.
         loop = asyncio.get_running_loop()
         listening = [
             await loop.create_server(self._connection, sock=one.dup(), backlog=_BACKLOG, **options)
             for one in (self._socket, *self._adopted)
         ]
-        before = listening  # where the stop has begun meanwhile
+        before = listening  # if the stop has begun meanwhile, the new ones close
         if not self._draining:
             before, self._server.servers = self._server.servers, listening
         for one in before:
@@ -254,23 +253,23 @@ class HttpListener:
         return most is not None and sum(one.open() for one in self.counted) >= most
 
     def open(self) -> int:
-        """How many connections there are, handshakes included."""
+        """Returns the number of connections, handshakes included."""
         return len(self._server.server_state.connections) + self._room.handshakes
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
 
-        A connection that is kept alive is answered once more, with `connection: close`, before it is closed: its
-        client may have sent a request that has not arrived yet. One of HTTP/2 is told so by GOAWAY, and a handshake
-        has as long to come to its end. All sockets are closed when it returns.
+        An idle connection stays open for a moment, since a request may be on its way: it is answered with
+        `connection: close`. HTTP/2 connections get GOAWAY, and handshakes as much time to complete. All sockets are
+        closed when it returns.
         """
         server, loop = self._server, asyncio.get_running_loop()
         self._draining = True
         if self._ticking is None:
-            if self._socket is not None:  # it was bound, and then something else failed
+            if self._socket is not None:  # bound, but starting failed later
                 self._socket.close()
             return
-        # What the kernel has queued is accepted before the listening socket closes.
+        # Accept what the kernel has queued before the listening socket closes.
         for _ in range(3):
             await asyncio.sleep(0)
         for listening in server.servers:
@@ -288,10 +287,10 @@ class HttpListener:
                 self._opening.end()
             http2 = _http2_of(state.connections)
             for one in http2:
-                one.drain()  # it knows by itself when its peer has heard that
+                one.drain()  # it notices by itself when its peer has received that
             for connection in state.connections.difference(http2):
                 if (lingered or _is_busy(connection)) and not connection.transport.is_closing():
-                    connection.shutdown()  # at once where it is idle, else after the running response
+                    connection.shutdown()  # at once if idle, else after the running response
             drain.look()
             if waited >= grace:
                 break
@@ -312,7 +311,7 @@ class HttpListener:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=1.0)  # each says 503 to its client, if it can
+            await asyncio.wait(tasks, timeout=1.0)  # each answers 503 if it can
         for one in _http2_of(state.connections):
             one.end()
         for left in list(self._lingering):
@@ -320,12 +319,12 @@ class HttpListener:
         for connection in list(state.connections):
             if isinstance(connection, WebSocketProtocol):
                 connection.end()
-            if not connection.transport.is_closing():  # asyncio cannot abort what was closed twice
+            if not connection.transport.is_closing():  # asyncio cannot abort a transport that was closed twice
                 connection.transport.close()
 
 
 def _cut(cycle: RequestResponseCycle) -> None:
-    cycle.disconnected = True  # what middleware still sends goes nowhere
+    cycle.disconnected = True  # discards what middleware still sends
     cycle.transport.close()
 
 
@@ -354,5 +353,5 @@ def _closing(send: Send) -> Send:
 
 
 def _cut_on_purpose(record: logging.LogRecord) -> bool:
-    """False for uvicorn's complaint about a stream that failed and was therefore not completed, and its like."""
+    """False for uvicorn's message about a response left incomplete, which is how a failed stream ends."""
     return not unwanted(record) and record.msg != "ASGI callable returned without completing response."

@@ -1,6 +1,6 @@
-"""The client behind trusted proxies, put in the place of the last of them, for every protocol of the port.
+"""Replaces the address of a trusted proxy by that of the client behind it, for every protocol of the port.
 
-It knows no header's grammar: that is `forwarded`'s.
+It knows no header's grammar, which is in `forwarded`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ..forwarded import Proxies
 
 
 def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
-    """The app, with `client` and `scheme` of its scopes as the proxies say."""
+    """Wraps an app so that `client` and `scheme` of its scopes come from the proxies' headers."""
     name = proxies.header.encode()
 
     async def believing(scope: Scope, receive: Receive, send: Send) -> None:

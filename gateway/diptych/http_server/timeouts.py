@@ -1,6 +1,6 @@
-"""How long clients may take, looked after for all connections at once: a request pays for no timer.
+"""Timeouts of clients, checked for all connections at once, so that requests need no timers of their own.
 
-It knows no HTTP: a connection says itself what it waits for, and what it does with a client that is late.
+It knows no HTTP: each connection knows what it waits for, and how to end a client that is late.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Self
 from ..settings import Settings
 
 _TICK_SECONDS = 1.0
-# Ten thousand connections take some ten milliseconds: requests are let in between.
+# Checking ten thousand connections takes some ten milliseconds, so the loop yields to requests in between.
 _AT_ONCE = 500
 
 Look = Callable[[float, "Timeouts"], None]
-"""A connection's method `look`: end it where its client has taken too long. The loop's time, and how long that is."""
+"""A connection's method `look`, which ends it if its client is late. Takes the loop's time and the timeouts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """What is a setting: seconds, and a number of connections."""
+    """The settings: times in seconds, and a number of connections."""
 
     handshake: float = 10.0
     """For a TLS handshake."""
     head: float = 20.0
-    """For a request's head, from its first byte on."""
+    """For a request's head, from its first byte."""
     idle: float = 75.0
     """Without a request."""
     connections: int | None = None
-    """How many there may be at once; None sets no limit."""
+    """The most connections at once; None for no limit."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say."""
+        """Returns the timeouts of these settings."""
         return cls(
             handshake=settings.handshake_seconds,
             head=settings.header_seconds,
@@ -45,12 +45,12 @@ class Timeouts:
 
     @property
     def tick(self) -> float:
-        """How often connections are looked at, in seconds: so much later than it might a time-out comes."""
+        """The interval of checks in seconds, and so the most by which a timeout can be late."""
         return min(_TICK_SECONDS, self.head / 4, self.idle / 4)
 
 
 class Wait:
-    """What one connection waits for, and since when, as far as looks at it have shown."""
+    """What one connection waits for, and since which check."""
 
     __slots__ = ("_since", "_what")
 
@@ -59,14 +59,14 @@ class Wait:
         self._since = 0.0
 
     def over(self, what: object, now: float, seconds: float) -> bool:
-        """Whether it has waited for the very same thing so long."""
+        """Whether it has waited for the same object for that long."""
         if what is not self._what:
             self._what, self._since = what, now
         return now - self._since >= seconds
 
 
 async def look_after(connections: Callable[[], Iterable[object]], timeouts: Timeouts) -> None:
-    """Look at the connections there are, again and again, until it is cancelled."""
+    """Check all connections periodically, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(timeouts.tick)

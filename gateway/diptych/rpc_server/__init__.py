@@ -1,4 +1,4 @@
-"""The gRPC face on a port of its own: one of two engines over the same handlers and interceptors.
+"""The gRPC port by a foreign engine, grpcio's or pygrpc-native's, with the same handlers and interceptors.
 
 It knows no HTTP, and no service.
 """
@@ -26,11 +26,11 @@ __all__ = ["EngineError", "RpcListener", "check"]
 
 logger = logging.getLogger("diptych.rpc_server")
 
-_LOOK_SECONDS, _REBIND_SECONDS = 0.2, 0.05  # grpcio tells nobody by itself that its server has ended
+_LOOK_SECONDS, _REBIND_SECONDS = 0.2, 0.05  # polled, since grpcio does not report that its server has ended
 
 
 class RpcListener:
-    """One bound gRPC port. It serves what `calls` has, and asks `generic` for the rest."""
+    """One bound gRPC port. It serves the methods of `calls`, and others by `generic`."""
 
     def __init__(
         self,
@@ -41,28 +41,28 @@ class RpcListener:
         *,
         shared: bool = False,
     ) -> None:
-        """`shared`: other processes have the port too, and a supervisor has seen to it that they are ours."""
+        """`shared`: other workers listen on the port too, which their supervisor has reserved."""
         handlers, generic = calls.handlers, [*generic]
         largest = max([settings.max_body_bytes, *settings.method_max_body_bytes.values()])
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
         engine = engines.engine(settings)
         proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
         wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None, proxies=proxies)
-        # Without interceptors of the user's, and handlers found only when they are called, each method's way through
-        # the chain is known now, and a call does not walk it.
+        # Without user interceptors and generic handlers, the result of the interceptor chain is known for each method
+        # now, and calls skip the chain.
         fixed = len(calls.interceptors) == 1 and not generic
         options = [
             ("grpc.max_receive_message_length", largest),
             ("grpc.max_send_message_length", -1),
             ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
-            ("grpc.so_reuseport", int(shared)),  # a port that is taken is an error, not a second owner
+            ("grpc.so_reuseport", int(shared)),  # a port in use is an error unless workers share it
         ]
 
         def make() -> grpc.aio.Server:
             server = engine.make(handlers, [] if fixed else [wire, *calls.interceptors], options)
             for service, methods in _by_service(wire.known if fixed else handlers).items():
                 server.add_registered_method_handlers(service, methods)
-            # Behind interceptors it is `wire` that sees what nobody serves.
+            # With interceptors, `wire` sees calls of unknown methods itself.
             server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
             return server
 
@@ -72,7 +72,7 @@ class RpcListener:
         self.port = 0
 
     async def start(self) -> None:
-        """Bind and serve. Raises OSError where the address is taken."""
+        """Bind and serve. Raises OSError if the address is in use."""
         try:
             self.port = self._bind(self._settings.grpc_port)
         except OSError:
@@ -89,21 +89,21 @@ class RpcListener:
         return engines.bind(self._server, address, self._tls, required=self._settings.tls_client_auth == "required")
 
     async def _mind(self) -> None:
-        """Serve anew where the server ends by itself: grpcio's does so for one call of a path that is not UTF-8."""
+        """Restart the server if it ends by itself, as grpcio's does after a call whose path is not UTF-8."""
         while True:
             try:
                 while await self._server.wait_for_termination(_LOOK_SECONDS):
                     pass
                 return
             except Exception as error:
-                logger.error("the gRPC server ended by itself, with its calls, and is started anew: %r", error)
-            await _ended(self._server, 0)  # calls that still run would hold it, half stopped as it is
+                logger.error("the gRPC server ended by itself, with its calls, and is restarted: %r", error)
+            await _ended(self._server, 0)  # running calls would keep the half-stopped server
             self._server = self._make()
             while True:
                 try:
                     self._bind(self.port)
                     break
-                except OSError:  # the one before has not let go of it yet
+                except OSError:  # the previous server has not released the port yet
                     await asyncio.sleep(_REBIND_SECONDS)
             await self._server.start()
 
@@ -117,11 +117,11 @@ class RpcListener:
 
 
 async def _ended(server: grpc.aio.Server, grace: float) -> None:
-    """Stop a server. One that fails meanwhile raises its own fault, and is stopped by a second word."""
+    """Stop a server; one whose first stop fails is stopped again."""
     try:
         await server.stop(grace)
     except Exception as error:
-        logger.error("the gRPC server failed as it was stopped: %r", error)
+        logger.error("the gRPC server failed while it was stopped: %r", error)
         await server.stop(0)
 
 

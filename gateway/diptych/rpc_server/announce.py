@@ -1,6 +1,6 @@
-"""Initial metadata that goes out with every answer, whatever the servicer sends: put before its own.
+"""Adds the gateway's own initial metadata to every answer, before the servicer's.
 
-It knows no call but by its context.
+Of a call it knows only the context.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..origin import Origin
 
 
 class Announcing:
-    """A context that says `origin.initial` first, as it is by then; all else is the context's own."""
+    """Wraps a context so that `origin.initial` comes first in the initial metadata."""
 
     __slots__ = ("_context", "_origin", "_sent")
 
@@ -24,7 +24,7 @@ class Announcing:
         return getattr(self._context, name)
 
     async def announce(self) -> None:
-        """Say it, where the servicer has sent nothing by itself."""
+        """Send it, unless the servicer has sent initial metadata."""
         if not self._sent:
             self._sent = True
             await self._context.send_initial_metadata(self._origin.initial)

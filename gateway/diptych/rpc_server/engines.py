@@ -1,6 +1,6 @@
-"""Which foreign server speaks gRPC on its port: grpcio's, or pygrpc-native's, whose HTTP/2 runs outside the GIL.
+"""Selects the foreign server of the gRPC port: grpcio's, or pygrpc-native's, whose HTTP/2 runs outside the GIL.
 
-It knows what each of them lacks, and nothing of calls.
+It knows what each of them lacks, and nothing about calls.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..tls import CertificateReloader, Material
 
 
 class EngineError(Exception):
-    """An engine that is not installed, or cannot do what the settings ask; says what to do."""
+    """The engine cannot do what the settings ask; the message says what to change."""
 
 
 def check(settings: Settings) -> None:
-    """Raises `EngineError` where the chosen engine cannot serve what the settings ask."""
+    """Raises `EngineError` if the chosen engine does not support the settings."""
     if settings.engine == "builtin":
         return
     if settings.engine == "grpcio":
@@ -38,7 +38,7 @@ def check(settings: Settings) -> None:
 
 
 def _check_grpcio(settings: Settings) -> None:
-    """What grpcio's Python does not hand on to its core, which could do both."""
+    """Reject settings that core supports but grpcio's Python API does not expose."""
     if settings.tls_client_auth == "optional":
         raise EngineError(
             'grpc_engine "grpcio" cannot serve tls_client_auth "optional": set tls_client_auth to "required", or'
@@ -52,14 +52,14 @@ def _check_grpcio(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How a server is made, from handlers, interceptors and grpcio's options, and what is done to its contexts."""
+    """`make` creates a server from handlers, interceptors and grpcio's options; `context` wraps its contexts."""
 
     make: Callable[[Mapping[str, Handler], Sequence[Any], Sequence[tuple[str, Any]]], grpc.aio.Server]
     context: Callable[[Any], Any] | None = None
 
 
 def engine(settings: Settings) -> Engine:
-    """The engine the settings name."""
+    """Returns the engine that the settings name."""
     if settings.engine == "native":
         from . import native  # an extra, which need not be installed
 
@@ -68,9 +68,9 @@ def engine(settings: Settings) -> Engine:
 
 
 def bind(server: grpc.aio.Server, address: str, tls: CertificateReloader | None, *, required: bool) -> int:
-    """The port `server` listens on from its start; `required` refuses clients without a certificate.
+    """Bind `server` to an address; returns the port. `required` rejects clients without a certificate.
 
-    Raises OSError where it is taken.
+    Raises OSError if the port is in use.
     """
     try:
         if tls is None:
@@ -85,7 +85,7 @@ def _credentials(tls: CertificateReloader, *, required: bool) -> grpc.ServerCred
     given = tls.material
 
     def newer() -> Any:
-        """Asked by core before each handshake, in a thread of its own; None is no change."""
+        """Called by core before each handshake, in another thread; returns None for no change."""
         nonlocal given
         now = tls.material
         if now is given:

@@ -1,6 +1,6 @@
-"""The client behind trusted proxies, on gRPC's own port: there a proxy tells it in metadata.
+"""The client behind trusted proxies, on the gRPC port, where a proxy names it in metadata.
 
-It knows no call but by its context, and no header's grammar: that is `diptych.forwarded`'s.
+Of a call it knows only the context; the header's grammar is in `diptych.forwarded`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..origin import peer_of
 
 
 class Behind:
-    """A context whose peer is another; all else is the context's own."""
+    """Wraps a context so that it has another peer."""
 
     __slots__ = ("_context", "_peer")
 
@@ -27,7 +27,7 @@ class Behind:
 
 
 def behind(context: Any, proxies: Proxies) -> Any:
-    """The context, with the peer that the proxies say."""
+    """Returns the context with the peer that trusted proxies name."""
     metadata = context.invocation_metadata() or ()
     told = [value for key, value in metadata if key == proxies.header]
     if not told:
@@ -37,7 +37,7 @@ def behind(context: Any, proxies: Proxies) -> Any:
 
 
 def _host(peer: str) -> str:
-    """`192.0.2.1` of `ipv4:192.0.2.1:4711`, `::1` of `ipv6:%5B::1%5D:4711`."""
+    """Returns `192.0.2.1` for `ipv4:192.0.2.1:4711`, `::1` for `ipv6:%5B::1%5D:4711`."""
     kind, _, rest = peer.partition(":")
     host = rest.rpartition(":")[0]
     return host.removeprefix("%5B").removesuffix("%5D") if kind == "ipv6" else host

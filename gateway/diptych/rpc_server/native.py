@@ -1,7 +1,7 @@
-"""The engine `native`: pygrpc-native's server, and what it does otherwise than grpcio made alike.
+"""The engine `native`: pygrpc-native's server, adapted to behave as grpcio's does.
 
-It is an extra, imported only where it is chosen. Client-streaming methods and generic handlers it leaves to a grpcio
-server behind it, which has grpcio's own contexts.
+It is an extra, imported only if it is chosen. It passes client-streaming methods and generic handlers to an internal
+grpcio server, which has grpcio's own contexts.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..call import behaviour_of
 from ..call.one import DETAILS_KEY
 from ..methods import Handler
 
-# How long a stream whose client reads slowly waits before it tries to send again, in seconds: from, and at most.
+# Seconds after which a stream whose client reads slowly tries to send again: the first wait, doubled up to the second.
 SOON, LATE = 0.0005, 0.05
-# How long answers have to leave before a stop closes their connections, in seconds: the engine tells of none that has.
-# A fifth of it was enough in every one of 40 stops; as long, calls that nobody began are refused.
+# Seconds that a stop waits for answers to be sent before it closes connections: the engine does not report when they
+# are. A fifth was enough in each of 40 stops. New calls are refused meanwhile.
 LEAVE_SECONDS = 0.05
 
 
 class Server(pygrpc_native.aio.Server):
-    """Its server, but one whose slow readers hold back their own streams only, and whose stop loses no answer."""
+    """pygrpc-native's server, except that slow readers block only their own streams, and a stop loses no answer."""
 
     async def stop(self, grace: float | None) -> None:
         """Refuse new calls, let running ones finish within `grace` seconds, then cancel them."""
-        # The original closes all connections the moment the last servicer is done: a quarter of the answers that
-        # twenty calls gave in a stop never left.
+        # The original closes all connections as soon as the last servicer returns: with twenty calls during a stop, a
+        # quarter of the answers were lost.
         running = [call.task for call in self._calls.values() if call.task is not None]
         if self._stopping or not grace or not running:
             await super().stop(grace)
@@ -51,8 +51,8 @@ class Server(pygrpc_native.aio.Server):
             await behind
 
     async def _send(self, call: Any, context: Any, response: Any) -> bool:
-        # The original waits for room in a thread of the loop's default pool. A handful of clients that do not read
-        # take all of those: then no other stream goes on, and the stop, which needs a thread too, never ends.
+        # The original waits for buffer space in a thread of the loop's default pool. A few clients that do not read
+        # occupy all threads: then all streams stall, and the stop, which needs a thread too, never ends.
         data = self._encode(call, context, response)
         if data is None or self._front is None:
             return False
@@ -65,7 +65,7 @@ class Server(pygrpc_native.aio.Server):
 
 
 class Lookup(grpc.aio.ServerInterceptor):
-    """The innermost interceptor: finds the handler of the method that interceptors ask for, who may have changed it."""
+    """The innermost interceptor: finds the handler by the method in the call details, which interceptors may change."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self._handlers = handlers
@@ -79,9 +79,9 @@ class Lookup(grpc.aio.ServerInterceptor):
 
 
 class Whole(grpc.aio.ServerInterceptor):
-    """The outermost interceptor: lets interceptors answer with a handler of streams where the method has one message.
+    """The outermost interceptor: lets interceptors return a streaming handler for a unary method.
 
-    On the wire the two are one, and grpcio takes either; this engine does not.
+    Both look the same on the wire, and grpcio accepts either; this engine does not.
     """
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
@@ -95,7 +95,7 @@ class Whole(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         known = self._single.get(handler_call_details.method)
         if handler is None or known is None:
-            return handler  # client-streaming methods are served by grpcio
+            return handler  # unknown, or client-streaming, which the grpcio server serves
         streams, streamed = known.response_streaming, handler.response_streaming
         if not handler.request_streaming and (streams or not streamed):
             return handler
@@ -139,11 +139,11 @@ def _told_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):
-    """What grpcio raises, and also what its server takes for the end of a call: the first abort stays what is told."""
+    """grpcio's error for a second abort, and the one that ends a call, so that the first abort's status is sent."""
 
 
 class Context:
-    """Its context, with grpcio's answers and errors where they differ; all else is its own."""
+    """Wraps pygrpc-native's context so that it returns and raises what grpcio's does."""
 
     __slots__ = ("_aborted", "_context")
 
@@ -178,20 +178,20 @@ class Context:
 
 
 def _sendable(trailing_metadata: Any) -> tuple[Any, ...]:
-    """Without what this engine cannot send: a call with a key of gRPC's own, as a retry's pushback, it never ends."""
+    """Removes gRPC's reserved keys (such as a retry's pushback), with which the engine never ends a call."""
     pairs = trailing_metadata or ()
     return tuple([pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] == DETAILS_KEY])
 
 
 def alike(context: Any) -> Any:
-    """A context that answers as grpcio's does; grpcio's own, from the server behind, stays itself."""
+    """Returns a context that behaves as grpcio's does; grpcio's own, from the internal server, is returned as is."""
     return Context(context) if isinstance(context, grpc.aio.ServicerContext) else context
 
 
 def make(
     handlers: Mapping[str, Handler], interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]
 ) -> grpc.aio.Server:
-    """A server that behaves as grpcio's does."""
+    """Returns a server that behaves as grpcio's does."""
     return Server(
         interceptors=[Whole(handlers), *interceptors, Lookup(handlers)] if interceptors else [], options=options
     )

@@ -1,7 +1,7 @@
-"""Bytes to messages and back on the gRPC face, where grpcio would send the text of whatever breaks to the client.
+"""Parses and serializes messages on the gRPC port, where grpcio would send the text of an exception to the client.
 
-A request that is too large for its method, or is no message, is refused before any interceptor's behaviour sees it;
-grpcio itself knows one limit for a whole server, and has held that already.
+A request that is too large for its method, or malformed, is refused before the handler sees it. grpcio itself has only
+one limit for the whole server, and applies it first.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from .announce import Announcing
 from .forwarded import behind
 
 _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 1, 2, 4, 12
-# Clients count their deadline from before the server does, so that they give up a little earlier.
+# A client's deadline starts before the server's, so the client gives up a little earlier.
 _LATE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Stands where a request would, until there is a context to refuse it with."""
+    """Takes the place of a request that is refused as soon as there is a context."""
 
     code: Code
     reason: str
 
 
 class Wire(grpc.aio.ServerInterceptor):
-    """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; other methods have grpcio's.
+    """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; the rest have grpcio's limit.
 
-    `context` makes of an engine's own context one that behaves as grpcio's; `secure` says that the port speaks TLS, and
-    `proxies` are those whose word for the client's address is taken.
+    `context` wraps an engine's context so that it behaves as grpcio's; `secure` says that the port uses TLS; `proxies`
+    are trusted to name the client's address.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Wire(grpc.aio.ServerInterceptor):
         self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
         self._watch = calls.watch
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
-        """What the chain gives for a method that no interceptor changes."""
+        """The handlers of methods that no interceptor changes."""
         self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
 
     async def intercept_service(
@@ -86,7 +86,7 @@ class Wire(grpc.aio.ServerInterceptor):
         ).handler()
 
     def nobody(self) -> grpc.GenericRpcHandler:
-        """Returns what answers for unknown methods, so that they are counted and logged: put behind everything else."""
+        """Returns the handler of unknown methods, which counts and logs them; it must be the last one."""
         refusing: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
         return _Nobody(lambda path: self._edge(refusing, path))
 
@@ -104,7 +104,7 @@ async def _refuse(_: Any, context: Any) -> None:
 
 
 class _Edge:
-    """One handler, parsing and printing under watch."""
+    """Wraps one handler so that parsing and serializing are guarded and recorded."""
 
     def __init__(
         self,
@@ -131,14 +131,14 @@ class _Edge:
             return self._made(self._unary, None)
         if inspect.isasyncgenfunction(self._behaviour):
             return self._made(self._stream, None)
-        return self._made(self._writing, self._show)  # grpcio prints what is written to the context
+        return self._made(self._writing, self._show)  # grpcio serializes what is written to the context
 
     def _made(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
         parse = None if self._deserialize is None else self._part if self._handler.request_streaming else self._parse
         return with_behaviour(self._handler, behaviour, parse, serialize)
 
     def _parse(self, data: bytes) -> Any:
-        """The request and its size, since there is nobody yet who counts it."""
+        """Returns the request and its size, which the record counts once there is one."""
         if self._limit is not None and len(data) > self._limit:
             return _Refused(Code.RESOURCE_EXHAUSTED, f"the request is larger than {self._limit} bytes")
         try:
@@ -147,7 +147,7 @@ class _Edge:
             return _Refused(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type")
 
     def _part(self, data: bytes) -> Any:
-        """One of a stream of requests; a servicer may read it off grpcio's own context."""
+        """Parses one request of a stream, which a servicer may read by grpcio's own context."""
         found = self._parse(data)
         if type(found) is _Refused:
             return found
@@ -164,7 +164,7 @@ class _Edge:
             return reply if self._serialize is None else self._serialize(reply)
         except Exception as wrong:
             if context.code() not in (None, Code.OK):
-                return b""  # the servicer said so, and what it returned beside that is not sent
+                return b""  # the servicer set an error, and its return value is not sent
             status = self._guard.status(wrong, self._method)
             return await context.abort(status.code, status.message)
 
@@ -182,7 +182,7 @@ class _Edge:
         message, size = request
         if known.lease is not None:
             try:
-                known.lease.take(size)  # grpcio has read it by now; its memory is held until the call is over
+                known.lease.take(size)  # grpcio has read it already, and keeps it until the call ends
             except StatusError as full:
                 await abort(context, full.status)
         record: Record = known.record
@@ -197,11 +197,11 @@ class _Edge:
             yield request
 
     def _arrive(self, context: Any) -> tuple[Any, Origin, Record]:
-        """The context as servicers see it; where the call came from is known now, and its record begins."""
+        """Returns the context as servicers see it, the call's origin, and its record, which begins."""
         if self._context is not None:
             context = self._context(context)
         known = origin()
-        if known is None or known.record is not None:  # the context of another call that somebody's task began in
+        if known is None or known.record is not None:  # the context variable of another call, inherited by a task
             enter(known := Origin(protocol="grpc"))
         if self._proxies is not None:
             context = behind(context, self._proxies)
@@ -276,17 +276,17 @@ def _note_out(size: int) -> None:
 
 
 def _said(context: Any) -> int:
-    """The number of the code that the servicer ended with."""
+    """Returns the number of the servicer's code."""
     number: int = code_of(context.code()).value[0]
     return number
 
 
 def _blamed(wrong: BaseException, context: Any) -> int:
-    """The number of the code that the client is told, where the behaviour ended by an exception."""
+    """Returns the number of the code that the client receives after an exception."""
     if isinstance(wrong, grpc.aio.AbortError | grpc.aio.UsageError):
         return _said(context)
     if isinstance(wrong, Exception):
         return _UNKNOWN
-    # grpcio cancels late calls and those whose client left alike, and a client that is late leaves as well.
+    # grpcio cancels calls past their deadline and calls whose client left in the same way.
     left = context.time_remaining()
     return _DEADLINE_EXCEEDED if left is not None and left < _LATE_SECONDS else _CANCELLED

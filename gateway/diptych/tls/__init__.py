@@ -1,6 +1,6 @@
-"""Certificates: read from their files and read anew when those change, and what a client's one proves.
+"""Certificates: read from files and reloaded when those change, and the identity of a client's certificate.
 
-It knows no listener: both take from here what they show to new connections.
+It knows no listener.
 """
 
 from .context import Room

@@ -1,6 +1,6 @@
-"""What a client's certificate says, in the words in which gRPC's core tells it to servicers.
+"""The properties of a client's certificate, under the names that gRPC's core uses.
 
-It needs `cryptography`, an extra: `identity` imports it with the first certificate, and a start checks for it.
+It needs `cryptography`, an extra: `identity` imports this with the first certificate, and start-up checks for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 # RFC 2253 section 2.4, and control characters and what is not ASCII, as OpenSSL's XN_FLAG_RFC2253 escapes them.
 _ESCAPED = re.compile(rb'[,+"\\<>;]|\A[# ]| \Z')
 _HEXED = re.compile(rb"[\x00-\x1f\x7f-\xff]")
-# OpenSSL's short names of what subjects are made of; others go out as their number.
+# OpenSSL's short names of subject attributes; others are shown by their OID.
 _NAMES = {
     NameOID.COMMON_NAME: "CN",
     NameOID.COUNTRY_NAME: "C",
@@ -36,12 +36,12 @@ _NAMES = {
     NameOID.USER_ID: "UID",
 }
 _DER = 2  # _ssl.ENCODING_DER
-_OTHER = b"other types of SAN"  # core's own words, for names that it does not print
+_OTHER = b"other types of SAN"  # core's text for types of names that it does not show
 _SPIFFE_BYTES, _TRUST_DOMAIN_BYTES = 2048, 255
 
 
 def certified(shown: bytes, connection: ssl.SSLObject) -> dict[str, Sequence[bytes]]:
-    """The properties that a certificate in DER proves; none where it cannot be read."""
+    """Returns the properties of a certificate in DER; none if it cannot be parsed."""
     with contextlib.suppress(ValueError):
         return _certified(x509.load_der_x509_certificate(shown), _chain(connection))
     return {}
@@ -50,7 +50,7 @@ def certified(shown: bytes, connection: ssl.SSLObject) -> dict[str, Sequence[byt
 def _certified(certificate: x509.Certificate, chain: bytes) -> dict[str, Sequence[bytes]]:
     found: dict[str, Sequence[bytes]] = {"x509_subject": [_subject(certificate.subject)]}
     common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    found["x509_common_name"] = [_bytes(common[0].value) if common else b""]  # core has one in any case
+    found["x509_common_name"] = [_bytes(common[0].value) if common else b""]  # core sets it even if it is empty
     found["x509_pem_cert"] = [certificate.public_bytes(Encoding.PEM)]
     found |= _alternatives(certificate)
     if chain:
@@ -62,7 +62,7 @@ def _alternatives(certificate: x509.Certificate) -> dict[str, Sequence[bytes]]:
     try:
         named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
-        return {}  # a name that cannot be read proves nothing
+        return {}  # a malformed extension proves nothing
     found: dict[str, list[bytes]] = {"x509_subject_alternative_name": []}
     for one in named:
         kind = _KINDS.get(type(one))
@@ -85,14 +85,14 @@ _KINDS: Mapping[type, str] = {
 
 
 def _is_spiffe(uri: bytes) -> bool:
-    """Whether it has a trust domain and a path, each of a size that the SPIFFE ID standard allows."""
+    """Whether it has a trust domain and a path of valid sizes (SPIFFE-ID standard, section 2)."""
     scheme, _, rest = uri.partition(b"://")
     domain, _, path = rest.partition(b"/")
     return scheme == b"spiffe" and 0 < len(domain) <= _TRUST_DOMAIN_BYTES and bool(path) and len(uri) <= _SPIFFE_BYTES
 
 
 def _subject(name: x509.Name) -> bytes:
-    """RFC 2253: the last first, those of one set with a plus between."""
+    """RFC 2253 section 2: the last RDN first, attributes of one RDN joined with a plus."""
     return b",".join(b"+".join(_attribute(one) for one in reversed(list(rdn))) for rdn in reversed(name.rdns))
 
 
@@ -107,7 +107,7 @@ def _bytes(value: str | bytes) -> bytes:
 
 
 def _chain(connection: Any) -> bytes:
-    """What the client sent behind its own certificate, PEM; public in Python 3.13, and there before."""
+    """The intermediate certificates that the client sent, PEM; a public API since Python 3.13, private before."""
     teller = connection if hasattr(connection, "get_unverified_chain") else getattr(connection, "_sslobj", None)
     tell = getattr(teller, "get_unverified_chain", None)
     sent: Iterable[Any] = (tell() or ()) if tell is not None else ()

@@ -1,4 +1,4 @@
-"""Python's TLS for a listener: plain HTTP is told so in its own words, and handshakes under way are counted.
+"""Python's TLS for a listener: answers plain HTTP with an error over HTTP, and counts handshakes under way.
 
 It knows no file and no asyncio.
 """
@@ -16,23 +16,23 @@ from .identity import AuthContext, auth_context
 
 
 class Server(ssl.SSLObject):
-    """The server's end of one connection."""
+    """The server's side of one connection."""
 
     requested_name: str | None = None
-    """What the client said it wants to speak to."""
+    """The server name in the client's hello (SNI)."""
     room: Room | None = None
     outgoing: ssl.MemoryBIO | None = None
     refused: ssl.SSLError | None = None
-    """Why there will be no handshake."""
+    """Why the handshake is refused; None if it is not."""
     _under_way = False
 
     @cached_property
     def proven(self) -> AuthContext:
-        """What it has shown of its client, once the handshake is over."""
+        """The client's authenticated properties, once the handshake is complete."""
         return auth_context(self)
 
     def begin(self, room: Room, outgoing: ssl.MemoryBIO) -> None:
-        """Count it; where there is no room, what it is asked to do first fails."""
+        """Count the handshake, or refuse it if there are too many connections."""
         if room.is_full():
             self.refused = ssl.SSLError("too many connections")
             return
@@ -43,7 +43,7 @@ class Server(ssl.SSLObject):
             begun.append(weakref.ref(self))
 
     def do_handshake(self) -> None:
-        """As SSLObject's; a client that is refused is told why, one that speaks plain HTTP by an answer of that."""
+        """As SSLObject's, but a failed client receives the TLS alert, or an HTTP response if it speaks plain HTTP."""
         if self.refused is not None:
             raise self.refused
         try:
@@ -58,34 +58,34 @@ class Server(ssl.SSLObject):
                 self.outgoing.write(self.room.plain_answer)
             if not self.outgoing.pending:
                 raise
-            # asyncio writes what waits (an alert, that says what is wrong) only where the handshake is said to go on;
-            # the client closes then, or the time-out does.
+            # asyncio writes pending bytes (the alert) only if the handshake continues; then the client closes, or the
+            # handshake times out.
             self.refused = wrong
             raise ssl.SSLWantReadError from None
         self.end()
 
     def end(self) -> None:
-        """Count it no more."""
+        """Stop counting the handshake."""
         if self._under_way and self.room is not None:
             self._under_way = False
             self.room.handshakes -= 1
 
     def __del__(self) -> None:
-        self.end()  # timed out, or its client left
+        self.end()  # timed out, or the client left
 
 
 class Room:
-    """What a listener's connections have in common. `plain_answer` is what a client of plain HTTP is sent."""
+    """State shared by a listener's connections. `plain_answer` is the response to plain HTTP on a TLS port."""
 
     def __init__(self, is_full: Callable[[], bool] = lambda: False, plain_answer: bytes = b"") -> None:
         self.is_full, self.plain_answer = is_full, plain_answer
         self.handshakes = 0
-        """Those under way."""
+        """The number of handshakes under way."""
 
     def attempt(self) -> Callable[[object], None]:
-        """Begin one in a context of its own; what is returned says that it is over, however it went.
+        """Begin a handshake in its own `contextvars` context; returns the callback for its end.
 
-        asyncio leaves a failed one to the garbage collector, which may be long in coming.
+        asyncio leaves a failed one to the garbage collector, which may take long.
         """
         begun: list[weakref.ref[Server]] = []
         _BEGUN.set(begun)
@@ -103,13 +103,13 @@ _BEGUN: ContextVar[list[weakref.ref[Server]] | None] = ContextVar("begun", defau
 
 
 class Context(ssl.SSLContext):
-    """A listener's."""
+    """The TLS context of a listener."""
 
     room: Room
 
     @classmethod
     def of(cls) -> Self:
-        """One without a certificate yet."""
+        """Returns a context without a certificate."""
         made = cls(ssl.PROTOCOL_TLS_SERVER)
         made.room = Room()
         made.sslobject_class = Server
@@ -117,7 +117,7 @@ class Context(ssl.SSLContext):
         return made
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any) -> Any:
-        """The server's end of a connection between the two."""
+        """Returns the server's side of a connection over the two buffers."""
         made = super().wrap_bio(incoming, outgoing, *arguments, **options)
         made.begin(self.room, outgoing)  # type: ignore[attr-defined]
         return made

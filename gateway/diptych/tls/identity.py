@@ -1,8 +1,7 @@
-"""What a TLS connection proves of its client, in the words in which gRPC's core tells it to servicers.
+"""The properties that a TLS connection proves of its client, as gRPC's core reports them to servicers.
 
-The properties and their forms are those of core's `auth_context` (grpc/src/core, ssl_security_connector), as grpcio
-1.85 gives them: what one listener says, the other says too. Core also names the group of the key exchange, which
-Python's TLS does not tell.
+Names and formats are those of core's `auth_context` (grpc/src/core, ssl_security_connector) in grpcio 1.85, so that all
+listeners report the same. Core also names the key exchange group, which Python's TLS does not report.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ AuthContext = Mapping[str, Sequence[bytes]]
 
 
 def auth_context(connection: ssl.SSLObject) -> AuthContext:
-    """What `context.auth_context()` gives for calls over this connection; the handshake is over."""
+    """Returns `context.auth_context()` for calls over this connection, whose handshake is complete."""
     found: dict[str, Sequence[bytes]] = {"transport_security_type": [b"ssl"]}
     shown = connection.getpeercert(binary_form=True)
     if shown is not None:
-        from .certificate import certified  # needs an extra, which is checked where certificates are asked for
+        from .certificate import certified  # needs an extra, which is checked when certificates are configured
 
         found |= certified(shown, connection)
     found["security_level"] = [b"TSI_PRIVACY_AND_INTEGRITY"]

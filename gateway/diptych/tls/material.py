@@ -1,6 +1,6 @@
-"""One reading of the certificate, its key and the authorities of clients, proven to fit together.
+"""Reads the certificate, its key and the client authorities, and checks that they belong together.
 
-It knows no time: when to read again is the reloader's business.
+It knows no time: the reloader decides when to read again.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 Signature = tuple[tuple[int, int, int], ...]
-"""What changes with files that are written anew, or that another name takes the place of."""
+"""Inode, modification time and size of each file; changes when files are rewritten or replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """What new connections are served with."""
+    """The TLS configuration of new connections."""
 
     certificate: bytes
     key: bytes
     client_ca: bytes | None
     context: Context
-    """The same for Python's TLS. One that is shown no more resumes no sessions: who was taken by old authorities, and
-    would not be by the new ones, has to show a certificate again."""
+    """For the HTTP port. Each reload has a new context, so that sessions of the old one cannot be resumed and clients
+    must present a certificate to the new authorities."""
     grpc_context: Context
-    """The same for the gRPC port. A context of its own, since a context counts the handshakes of one listener."""
+    """For the gRPC port. It is separate, since a context counts the handshakes of one listener."""
     signature: Signature
 
     def __repr__(self) -> str:
-        return f"Material(signature={self.signature})"  # a key is for no log
+        return f"Material(signature={self.signature})"  # a private key must not be logged
 
 
 def signature(settings: Settings) -> Signature:
-    """Of the files in question. Raises OSError, naming it, where one cannot be seen."""
+    """Returns the signature of the configured files. Raises OSError, naming the file, if one is inaccessible."""
     found = []
     for name in ("tls_certificate", "tls_key", "tls_client_ca"):
         path: Path | None = getattr(settings, name)
@@ -52,18 +52,18 @@ def signature(settings: Settings) -> Signature:
 
 
 def read(settings: Settings) -> Material:
-    """Read and prove the files.
+    """Read and check the files.
 
-    Raises OSError, naming the files, where one cannot be read, is no PEM, or they do not belong together.
+    Raises OSError, naming the files, if one cannot be read or is not PEM, or if they do not belong together.
     """
     certificate, key, authorities = settings.tls_certificate, settings.tls_key, settings.tls_client_ca
     if certificate is None or key is None:
-        raise ValueError("without tls_certificate and tls_key there is no TLS")
+        raise ValueError("TLS needs tls_certificate and tls_key")
     before = signature(settings)
     try:
         chain, secret = certificate.read_bytes(), key.read_bytes()
         context = _context(settings, certificate, key, ["h2", "http/1.1"])
-        # RFC 9113 3.2: "h2" alone is offered where nothing else is served; who offers none of it may go on without.
+        # RFC 9113 section 3.2: only h2 is offered; a client without ALPN still connects.
         grpc_context = _context(settings, certificate, key, ["h2"])
     except OSError as wrong:
         raise _unusable(f"tls_certificate {certificate} with tls_key {key}", wrong) from None
@@ -72,7 +72,7 @@ def read(settings: Settings) -> Material:
         known = _trust(context, authorities)
         _trust(grpc_context, authorities)
     if signature(settings) != before:
-        raise OSError(f"tls_certificate {certificate} and what belongs to it are being written")
+        raise OSError(f"tls_certificate {certificate} or a file that belongs to it is being written")
     return Material(
         certificate=chain,
         key=secret,
@@ -99,7 +99,7 @@ def _trust(context: Context, authorities: Path) -> bytes:
     except (OSError, ValueError) as wrong:
         raise _unusable(f"tls_client_ca {authorities}", wrong) from None
     if not context.get_ca_certs():
-        raise OSError(f"cannot use tls_client_ca {authorities}: there is no authority's certificate in it")
+        raise OSError(f"cannot use tls_client_ca {authorities}: it has no CA certificate")
     return known
 
 

@@ -1,4 +1,4 @@
-"""The certificates of a gateway over time: who shows them is told of new ones, and bad new ones change nothing.
+"""Reloads the certificates of a gateway: listeners get valid new ones, and invalid ones change nothing.
 
 It knows no listener and no signal.
 """
@@ -20,14 +20,14 @@ Take = Callable[[Material], Awaitable[None]]
 
 
 class CertificateReloader:
-    """Reads the files the settings name. Raises OSError, naming them, where they are no good to begin with."""
+    """Reads the files of the settings. Raises OSError, naming them, if they are unusable at start-up."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.tls_client_ca is not None:
             need("tls_client_ca", "cryptography", "mtls", "cryptography")
         self._settings = settings
         self.material = read(settings)
-        """What new connections get."""
+        """The material of new connections."""
         self._seen: Signature | None = self.material.signature
         self._told = ""
         self._takers: list[Take] = []
@@ -35,16 +35,16 @@ class CertificateReloader:
         self._task: asyncio.Task[None] | None = None
 
     def tell(self, take: Take) -> None:
-        """Call it with every new material."""
+        """Call `take` with every new material."""
         self._takers.append(take)
 
     def start(self) -> None:
-        """Look at the files from now on, as often as the settings say."""
+        """Check the files from now on, every `tls_reload_seconds`."""
         if self._settings.tls_reload_seconds:
             self._task = asyncio.ensure_future(self._watch(self._settings.tls_reload_seconds))
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -57,7 +57,7 @@ class CertificateReloader:
             await self.look()
 
     async def look(self) -> bool:
-        """Take new files where there are any; whether there were, and they are good."""
+        """Load the files if they have changed; returns whether new, valid ones were loaded."""
         async with self._looking:
             try:
                 if signature(self._settings) == self._seen:
@@ -67,13 +67,13 @@ class CertificateReloader:
                 self._complain(str(wrong))
                 return False
             self._seen, self._told, self.material = material.signature, "", material
-            logger.info("new connections get the certificate that %s holds now", self._settings.tls_certificate)
+            logger.info("reloaded the certificate for new connections from %s", self._settings.tls_certificate)
             for take in self._takers:
                 await take(material)
             return True
 
     def _complain(self, what: str) -> None:
-        """Once: the files are looked at again, and may be half written now."""
+        """Log an error once: later checks may find the same, and the files may be half written now."""
         if what != self._told:
             self._told = what
-            logger.error("the certificate stays the one it was: %s", what)
+            logger.error("the certificate is not reloaded: %s", what)

@@ -10,7 +10,7 @@ from .supervisor import supervise
 
 
 def main() -> int:
-    """Supervise; where the ports are taken, say so in one line."""
+    """Supervise; reports ports in use in one line."""
     plan = Plan.read(sys.argv[1])
     configure(plan.log_format, plan.log_level)
     try:

@@ -1,4 +1,4 @@
-"""One worker process as the supervisor sees it: started, spoken with in lines, killed.
+"""One worker process as the supervisor sees it: starts it, exchanges lines with it, signals it.
 
 It decides nothing; `supervisor` does.
 """
@@ -18,15 +18,15 @@ from .ports import Ports
 
 READY, BEAT, DRAINING = "ready", "beat", "draining"
 STOP, LEAVE, ADOPT, COUNT = "stop", "leave", "adopt", "count"
-# A worker says nothing longer; more without an end of line comes from something else that has our descriptor.
+# Longer than any line of a worker; more without a newline comes from another program that inherited the descriptor.
 _LONGEST = 4096
 
 
 class Child:
-    """A process from its start on. `now` is when that was, in seconds of the monotonic clock."""
+    """A worker process. `now` is the time of its start, in seconds of the monotonic clock."""
 
     def __init__(self, plan: Plan, ports: Ports, index: int, metrics_dir: str, now: float) -> None:
-        """Start it. Raises OSError where the system gives no process."""
+        """Start it. Raises OSError if the system cannot create a process."""
         self.index = index
         self.ready = self.leaving = False
         self.adopted: set[int] = set()
@@ -57,7 +57,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), http, *rest],
                 env={name: value for name, value in os.environ.items() if name != VARIABLE},
-                # A terminal's Ctrl-C is the supervisor's to pass on, or a worker would hear it twice.
+                # A terminal's Ctrl-C reaches only the supervisor, which passes it on.
                 process_group=0,
             )
         except BaseException:
@@ -70,22 +70,22 @@ class Child:
         return f"worker {self.index} (process {self.process.pid})"
 
     def say(self, word: str, number: int | None = None) -> None:
-        """Tell it something; one that does not read is soon found to hang."""
+        """Send a line; a worker that does not read is found to hang by its missing beats."""
         with contextlib.suppress(OSError):
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
 
     def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Let it accept on the sockets of empty slots: all of HTTP, then as many of gRPC where slots have those."""
+        """Let it accept on the sockets of empty slots: those of HTTP first, then those of gRPC if there are any."""
         line = f"{ADOPT} {len(sockets)}\n".encode()
         with contextlib.suppress(OSError):
             if sockets:
-                # Sent along, and not inherited: a socket that many hold would listen on after its worker's goodbye.
+                # Sent, not inherited: an inherited socket would still listen after its worker ends.
                 socket.send_fds(self.channel, [line], [one.fileno() for one in sockets])
             else:
                 self.channel.send(line)
 
     def said(self) -> Sequence[str] | None:
-        """The whole lines that it has said since; None where it will say nothing more."""
+        """Returns the complete lines received since the last call, or None at the end of the channel."""
         try:
             data = self.channel.recv(_LONGEST)
         except BlockingIOError:
@@ -99,14 +99,14 @@ class Child:
         return [line.decode("ascii", "replace") for line in lines]
 
     def tell_to_end(self, word: str, now: float, seconds: float) -> None:
-        """Let it finish what it has within `seconds`."""
+        """Ask it to end within `seconds`."""
         if self.kill_at is not None:
             return
         self.leaving = True
         self.kill_at = now + seconds
         if self.ready:
             self.say(word)
-        else:  # it does not listen yet
+        else:  # it does not read the channel yet
             self.signal(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
@@ -115,7 +115,7 @@ class Child:
             self.process.send_signal(number)
 
     def how_it_ended(self) -> str | None:
-        """None while it runs."""
+        """Describes how it ended; None while it runs."""
         code = self.process.poll()
         if code is None:
             return None

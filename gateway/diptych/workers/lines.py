@@ -1,4 +1,4 @@
-"""The supervisor's log lines, in the form that `telemetry.logs` gives the workers', without what that imports."""
+"""The supervisor's log lines, in the format of `telemetry.logs`, without its imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "diptych.supervisor"
 
 
 def configure(form: Literal["auto", "json", "console"], level: str) -> None:
-    """Write the lines to standard error."""
+    """Write log lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     handler.setFormatter(_Json() if as_json else _Text())

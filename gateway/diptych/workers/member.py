@@ -1,6 +1,6 @@
-"""A worker's side: its slot's sockets for the gateway, signs of life for the supervisor, and what that asks.
+"""A worker's side: gives the gateway its slot's sockets, sends heartbeats, and obeys the supervisor's requests.
 
-A worker whose supervisor is gone stops as on SIGTERM: nobody else would end it.
+A worker whose supervisor has died stops as on SIGTERM, since nothing else would end it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_SLOTS = 512
 
 
 def slot_settings(settings: Settings, slot: Slot) -> Settings:
-    """The settings with what the supervisor has decided: where it listens and how many they are, reloads or not."""
+    """Returns the settings with the supervisor's addresses and number of workers, which a reload does not change."""
     found = settings.telemetry
     shared = {"worker": str(slot.index), "metrics_port": slot.metrics_port}
     if found.metrics:
@@ -48,7 +48,7 @@ def slot_settings(settings: Settings, slot: Slot) -> Settings:
 
 
 class Member:
-    """One worker. Raises ValueError where the slot's descriptors are no sockets: nobody starts a worker by hand."""
+    """One worker. Raises ValueError if the slot's descriptors are not sockets, as when it is started by hand."""
 
     def __init__(self, gateway: Gateway, slot: Slot) -> None:
         self._gateway, self._slot = gateway, slot
@@ -63,14 +63,14 @@ class Member:
         self._adopted: list[socket.socket] = []
 
     def run(self) -> None:
-        """Serve until the supervisor says so, or a signal does."""
+        """Serve until the supervisor or a signal ends it."""
         self._gateway.share(self._http, self._grpc)
         try:
             self._gateway.run(started=self._begin, stopping=self._begin_shutdown)
         finally:
             for one in filter(None, (self._http, self._grpc, self._channel, *self._adopted)):
                 one.close()
-            if self._orphaned and self._slot.private_dir:  # nobody else will
+            if self._orphaned and self._slot.private_dir:  # its supervisor cannot
                 shutil.rmtree(self._slot.metrics_dir, ignore_errors=True)
 
     def _begin(self) -> None:
@@ -85,7 +85,7 @@ class Member:
         asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _begin_shutdown(self) -> None:
-        """What is queued for this worker from now on is somebody else's, and so is what it minded."""
+        """Tell the supervisor, so that it gives this worker's sockets to others, and close adopted ones."""
         self._say(DRAINING)
         for one in self._adopted:
             one.close()
@@ -106,7 +106,7 @@ class Member:
         if not data:
             asyncio.get_running_loop().remove_reader(self._channel)
             self._orphaned = True
-            logger.error("the supervisor is gone: stopping")
+            logger.error("the supervisor has died: stopping")
             self._do(self._gateway.stop)
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -141,11 +141,11 @@ class Member:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("what the supervisor asked has failed", exc_info=task.exception())
+            logger.error("a request of the supervisor has failed", exc_info=task.exception())
 
 
 def _taken(number: int) -> socket.socket:
-    """The socket behind a descriptor, which programs that this one starts do not inherit."""
+    """Returns the socket of a descriptor, no longer inherited by child processes."""
     try:
         fits = stat.S_ISSOCK(os.fstat(number).st_mode)
     except OSError:

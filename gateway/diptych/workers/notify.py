@@ -1,4 +1,4 @@
-"""What systemd is told of a service of `Type=notify`: sd_notify(3), one datagram a word."""
+"""Notifies systemd of a service of `Type=notify` (sd_notify(3)), one datagram for each state."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ VARIABLE = "NOTIFY_SOCKET"
 
 
 def notify(word: str) -> None:
-    """Tell `READY=1` and its like; nothing where nobody asked."""
+    """Send a state such as `READY=1`, if systemd asked for it."""
     address = os.environ.get(VARIABLE, "")
     if not address.startswith(("/", "@")):
         return
-    if word == "RELOADING=1":  # Type=notify-reload wants to know which reload is meant
+    if word == "RELOADING=1":  # Type=notify-reload requires the time of the reload
         word += f"\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.sendto(word.encode(), "\0" + address[1:] if address[0] == "@" else address)

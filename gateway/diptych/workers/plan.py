@@ -1,6 +1,6 @@
-"""What the supervisor is told, and what it tells each worker: two frozen values that travel as JSON arguments.
+"""The configuration of the supervisor and of each worker: two frozen values, passed as JSON arguments.
 
-They hold no secret: settings are read by each worker anew. It knows the standard library only.
+They hold no secrets: each worker reads the settings itself. It imports only the standard library.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ WORKER_OPTION = "--as-worker"
 
 
 class _Json:
-    """A dataclass that is written and read as one line."""
+    """A dataclass that is written and read as one line of JSON."""
 
     def text(self) -> str:
-        """As JSON."""
+        """Returns the value as JSON."""
         return json.dumps(asdict(self), separators=(",", ":"))  # type: ignore[call-overload]
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """From JSON. Raises ValueError where it is none of ours."""
+        """Returns the value of this JSON. Raises ValueError if it is not one."""
         try:
             found: dict[str, Any] = json.loads(text)
             return cls(**found)
@@ -31,7 +31,7 @@ class _Json:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(_Json):
-    """The supervisor's: `command` runs a worker, once its slot is appended. Ports are as asked, None where unused."""
+    """The supervisor's configuration. `command` runs a worker, once its slot is appended. Unused ports are None."""
 
     command: list[str]
     workers: int
@@ -40,33 +40,33 @@ class Plan(_Json):
     grpc_host: str
     grpc_port: int | None
     engine: str
-    """What serves gRPC; `builtin` accepts on sockets that the supervisor has bound."""
+    """The gRPC engine; `builtin` accepts on sockets that the supervisor has bound."""
     metrics_host: str
     metrics_port: int | None
     metrics_dir: str | None
     stop_seconds: float
-    """How long a worker may take to end after it was told to; then it is killed."""
+    """How long a worker may take to end before it is killed."""
     hang_seconds: float
     start_seconds: float
     secure: bool
     log_format: Literal["auto", "json", "console"]
     log_level: str
     doubts: list[str]
-    """What is logged once, when the workers are started."""
+    """Warnings that are logged once, when the workers start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot(_Json):
-    """A worker's: its number of how many, and file descriptors and ports it is given."""
+    """A worker's configuration: its number, and its file descriptors and ports."""
 
     index: int
     workers: int
     channel: int
     """A stream socket to the supervisor."""
     http: int
-    """The slot's own socket of the HTTP port."""
+    """The slot's socket of the HTTP port."""
     grpc: int | None
-    """The same of the gRPC port; None on the single port, and where the engine binds its port by itself."""
+    """The slot's socket of the gRPC port; None with a single port, or if the engine binds the port itself."""
     http_host: str
     http_port: int
     grpc_host: str
@@ -74,4 +74,4 @@ class Slot(_Json):
     metrics_port: int | None
     metrics_dir: str
     private_dir: bool
-    """The folder is the supervisor's own, to be removed with it."""
+    """Whether the supervisor created the metrics directory, and removes it when it ends."""

@@ -1,8 +1,8 @@
-"""The ports that workers share, bound by the supervisor for as long as it lives.
+"""The ports that workers share, bound by the supervisor as long as it runs.
 
-HTTP, and gRPC by the builtin engine: a socket for each worker, all of a port in one SO_REUSEPORT group, so that the
-kernel spreads connections evenly, and what it has queued for a worker outlives that worker. Metrics, and gRPC by other
-engines: sockets that only reserve the port, since grpcio accepts no socket from outside. It knows no worker.
+HTTP, and gRPC by the builtin engine: a socket for each worker, in one SO_REUSEPORT group for each port, so that the
+kernel spreads connections evenly, and connections queued for a worker survive it. Metrics, and gRPC by other engines:
+sockets that only reserve the port, since grpcio cannot use an existing socket. It knows no worker.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .plan import Plan
 
 @dataclass(slots=True)
 class Ports:
-    """Raises OSError from `bind` where somebody else has one of them."""
+    """The bound sockets. `bind` raises OSError if a port is in use."""
 
     http: list[socket.socket] = field(default_factory=list)
     grpc: list[socket.socket] = field(default_factory=list)
-    """One for each worker, or none where the engine binds the port by itself."""
+    """One for each worker, or none if the engine binds the port itself."""
     kept: list[socket.socket] = field(default_factory=list)
     http_port: int = 0
     grpc_port: int | None = None
@@ -28,7 +28,7 @@ class Ports:
 
     @classmethod
     def bind(cls, plan: Plan) -> Ports:
-        """Bind what the plan asks for."""
+        """Bind the ports of a plan."""
         made = cls()
         try:
             made.http_port = _group(made.http, "http", plan.http_host, plan.http_port, plan.workers)
@@ -44,24 +44,24 @@ class Ports:
         return made
 
     def _keep(self, setting: str, host: str, port: int) -> int:
-        # It never listens, so that the kernel gives it no connection.
+        # It never listens, so it gets no connections.
         kept = _exclusive(setting, host, port)
         self.kept.append(kept)
         bound: int = kept.getsockname()[1]
         return bound
 
     def of(self, index: int) -> tuple[socket.socket, ...]:
-        """The sockets of one slot: HTTP's, and gRPC's where there is one."""
+        """Returns the sockets of one slot: HTTP's, and gRPC's if there is one."""
         return (self.http[index], *self.grpc[index : index + 1])
 
     def close(self) -> None:
-        """Let go of all of them."""
+        """Close all sockets."""
         for one in (*self.http, *self.grpc, *self.kept):
             one.close()
 
 
 def _group(into: list[socket.socket], setting: str, host: str, port: int, number: int) -> int:
-    """Bind that many sockets to one port; returns the port. Raises OSError where it is taken."""
+    """Bind `number` sockets to one port; returns the port. Raises OSError if it is in use."""
     first = _exclusive(setting, host, port)
     into.append(first)
     bound: int = first.getsockname()[1]
@@ -70,7 +70,7 @@ def _group(into: list[socket.socket], setting: str, host: str, port: int, number
 
 
 def _exclusive(setting: str, host: str, port: int) -> socket.socket:
-    """Bound as if nobody else might, and shared only then: SO_REUSEPORT alone would join whoever has the port."""
+    """Binds exclusively and then allows sharing: SO_REUSEPORT from the start would join another program's port."""
     made, address = _made(host, port)
     try:
         made.bind(address)

@@ -1,6 +1,6 @@
-"""The supervisor: N slots, each with a worker in it; who dies is replaced, a reload goes slot by slot.
+"""The supervisor: N slots with a worker each; dead workers are replaced, and a reload goes slot by slot.
 
-It knows processes, sockets and time, and no protocol: not a byte of a call passes through it.
+It knows processes, sockets and time, and no protocol: calls do not pass through it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from .ports import Ports
 logger = logging.getLogger(NAME)
 
 START_TRIES = 3
-"""How often a first start may fail before the supervisor gives up, and whoever started it decides."""
+"""How often the first start may fail before the supervisor exits."""
 FIRM_SECONDS = 10.0
-"""A worker that served as long did not die of its start: the next one begins at once."""
+"""A worker that has served this long is replaced at once: its end has nothing to do with its start."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a worker is replaced that lived shorter: doubled each time, up to the longest."""
+"""Seconds before a worker that ended earlier is replaced: doubled each time, up to the longest."""
 _TICK_SECONDS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
 class _Slot:
-    """A place for one worker. `failures` in a row make the wait before the next longer."""
+    """The state of one slot. Consecutive `failures` lengthen the wait before the next start."""
 
     index: int
     worker: Child | None = None
@@ -46,7 +46,7 @@ class _Slot:
 
 
 def supervise(plan: Plan) -> int:
-    """Run the workers until SIGTERM or SIGINT; the exit code. Raises OSError where a port is taken."""
+    """Run the workers until SIGTERM or SIGINT; returns the exit code. Raises OSError if a port is in use."""
     ports = Ports.bind(plan)
     own = plan.metrics_dir or tempfile.mkdtemp(prefix="diptych-")  # mode 0700
     try:
@@ -60,7 +60,7 @@ def supervise(plan: Plan) -> int:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket on which the numbers of signals arrive, so that they are handled where everything else is."""
+    """Yields a socket that receives the numbers of signals, so that the selector handles them too."""
     read, write = socket.socketpair()
     with read, write:
         read.setblocking(False)
@@ -73,7 +73,7 @@ def _signals() -> Iterator[socket.socket]:
 
 
 class Supervisor:
-    """The slots, and what is going on with them."""
+    """Starts, watches, replaces and reloads the workers of all slots."""
 
     def __init__(self, plan: Plan, ports: Ports, metrics_dir: str, woken: socket.socket) -> None:
         self._plan, self._ports, self._metrics_dir = plan, ports, metrics_dir
@@ -90,9 +90,9 @@ class Supervisor:
         self._selector.register(woken, selectors.EVENT_READ)
 
     def run(self) -> int:
-        """Supervise until told to end; the exit code."""
-        # The first alone: what it brings up to date (a database, say) nobody does beside it, and what is wrong with
-        # the settings is told once.
+        """Supervise until a signal; returns the exit code."""
+        # The first worker starts alone: migrations do not run concurrently, and errors in the settings are reported
+        # once.
         self._slots[0].start_at = time.monotonic()
         for doubt in self._plan.doubts:
             logger.warning("%s", doubt)
@@ -112,7 +112,7 @@ class Supervisor:
             self._selector.close()
         return self._code
 
-    # What happens.
+    # Events.
 
     def _on_signals(self) -> None:
         for number in self._woken.recv(4096):
@@ -130,7 +130,7 @@ class Supervisor:
     def _on_words(self, child: Child) -> None:
         words = child.said()
         if words is None:
-            self._selector.unregister(child.channel)  # it would be readable for ever; `_look` sees to the rest
+            self._selector.unregister(child.channel)  # else readable forever; `_look` handles the end of the process
             return
         if BEAT in words:
             child.heard = time.monotonic()
@@ -143,9 +143,9 @@ class Supervisor:
             self._on_draining(child)
 
     def _on_draining(self, child: Child) -> None:
-        """It was told to stop, but not by us: it accepts no more, and may take its grace for what it has."""
+        """Replace a worker that stops on a signal of its own; it has its grace period for running calls."""
         now, slot = time.monotonic(), self._slots[child.index]
-        logger.info("%s was told to stop: it is replaced", child)
+        logger.info("%s stops on a signal: it is replaced", child)
         child.leaving = True
         child.kill_at = now + self._plan.stop_seconds
         if slot.worker is child:
@@ -180,7 +180,7 @@ class Supervisor:
         rpc = http if ports.grpc_port is None else f"{plan.grpc_host}:{ports.grpc_port}"
         return f"HTTP on {scheme}://{http}, gRPC on {rpc} ({plan.engine} engine)"
 
-    # What is due.
+    # Periodic work.
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -200,7 +200,7 @@ class Supervisor:
         self._spread()
 
     def _watch(self, child: Child, now: float) -> None:
-        """Kill what is late."""
+        """Kill a worker that hangs, or that takes too long to start or to end."""
         plan = self._plan
         if child.kill_at is not None:
             if now >= child.kill_at:
@@ -244,13 +244,13 @@ class Supervisor:
                 self._give_up_reload(f"{child} {ended} before it served")
             return
         elif child.leaving:
-            return  # its slot is taken already
+            return  # its slot has another worker already
         if self._code is not None:
             return
         if not self._started and not child.ready:
             self._tries -= 1
             if not self._tries:
-                logger.error("%s %s: no worker can be started, the supervisor gives up", child, ended)
+                logger.error("%s %s: no worker could be started, the supervisor exits", child, ended)
                 self._stop(1)
                 return
         firm = child.ready and now - child.started >= FIRM_SECONDS
@@ -259,13 +259,13 @@ class Supervisor:
         logger.error("%s %s: it is replaced%s", child, ended, f" in {wait:.1f} s" if wait else "")
 
     def _wait(self, slot: _Slot, now: float) -> float:
-        """Start the slot's next worker when its wait is over."""
+        """Schedule the start of the slot's next worker; returns the wait in seconds."""
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (slot.failures - 1)) if slot.failures else 0.0
         slot.start_at = now + wait
         return wait
 
     def _spread(self) -> None:
-        """Let those that serve adopt the sockets of slots without a worker, and tell them how many they are."""
+        """Let serving workers adopt the sockets of empty slots, and tell them how many workers serve."""
         serving = [child for child in self._all if child.ready and not child.leaving]
         if self._code is not None:
             return
@@ -279,7 +279,7 @@ class Supervisor:
                 child.counted = len(serving)
                 child.say(COUNT, child.counted)
 
-    # Reloading: settings and code are read anew, a worker at a time.
+    # Reloading: workers are replaced one by one, and the new ones read settings and code again.
 
     def _begin_reload(self) -> None:
         if not self._started or self._reloading:
@@ -299,17 +299,17 @@ class Supervisor:
             return
         while self._reload:
             slot = self._slots[self._reload.popleft()]
-            if slot.worker is None:  # whoever comes there reads the settings anew by itself
+            if slot.worker is None:  # its next worker reads the new settings anyway
                 continue
             self._coming = self._start(slot.index, now)
             if self._coming is None:
                 slot.start_at = None
-                self._give_up_reload("the system gives no process")
+                self._give_up_reload("the system cannot create a process")
             return
         self._end_reload("reloaded")
 
     def _give_up_reload(self, why: str) -> None:
-        logger.error("%s: the reload is given up, and workers that are not reloaded go on as they were", why)
+        logger.error("%s: the reload is abandoned; workers not yet reloaded keep running", why)
         self._reload.clear()
         self._end_reload("")
 
@@ -325,7 +325,7 @@ class Supervisor:
         self._code = code
         notify("STOPPING=1")
         self._reload.clear()
-        # From now on each socket is its worker's alone, who takes what is queued and closes it for good.
+        # From now on only the worker holds its socket; it accepts what is queued and closes it.
         self._ports.close()
         now = time.monotonic()
         for child in self._all:

@@ -1,7 +1,7 @@
-"""A lifespan that is entered and left in one task of its own.
+"""Enters and leaves a lifespan in one task.
 
-Who enters it first is seldom who leaves it, and what people put into a lifespan (task groups, cancel scopes) has to end
-in the task it began in. It knows no application.
+The caller that enters is rarely the one that leaves, but task groups and cancel scopes in a lifespan must end in the
+task that began them. It knows no application.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Life:
-    """One passage through a context manager."""
+    """Holds one entered context manager."""
 
     def __init__(self, manager: AbstractAsyncContextManager[Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -33,7 +33,7 @@ class Life:
             self._entered.set_exception(wrong)
 
     async def enter(self) -> Mapping[str, Any]:
-        """The state it yields, for requests. Raises what the manager raises."""
+        """Returns the state that the manager yields, for requests. Raises what the manager raises."""
         try:
             return await self._entered
         except asyncio.CancelledError:
@@ -41,6 +41,6 @@ class Life:
             raise
 
     async def leave(self) -> None:
-        """Leave it. Raises what the manager raises."""
+        """Leave the manager. Raises what it raises."""
         self._over.set()
         await self._task

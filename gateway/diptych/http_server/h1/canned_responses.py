@@ -1,4 +1,4 @@
-"""What the listener says to a client before there is a request, as it stands on the wire of HTTP/1.1.
+"""The listener's HTTP/1.1 responses to clients whose request could not be read, as bytes.
 
 It knows no connection.
 """
@@ -20,25 +20,25 @@ class CannedResponses:
     """Whole responses, after each of which the connection is closed."""
 
     malformed: bytes
-    """The parser has given up."""
+    """The request cannot be parsed."""
     large: bytes
-    """The head, or what follows a body, is too large."""
+    """The head, or the trailer section, is too large."""
     late: bytes
     """The head took too long."""
     upgrade: bytes
-    """It wants a WebSocket, and is no handshake."""
+    """An invalid WebSocket handshake."""
     full: bytes
     """There are too many connections."""
     plain: bytes
-    """Plain text where TLS is spoken."""
+    """Plain HTTP on a TLS port."""
     grpc_only: bytes
-    """HTTP/1.x, or something else, on a port that serves gRPC alone."""
+    """HTTP/1.x, or something else, on a port that serves gRPC only."""
     grpc_plain: bytes
-    """Plain text on such a port, where it speaks TLS."""
+    """The same without TLS on a TLS port."""
 
     @classmethod
     def of(cls, errors: ErrorReplier) -> Self:
-        """In the gateway's error dialect."""
+        """Returns the responses in the gateway's error dialect."""
         return cls(
             malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
             large=_raw(

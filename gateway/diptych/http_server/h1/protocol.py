@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, and the first look at a connection: one that begins as HTTP/2 does is handed on.
+"""uvicorn's HTTP/1.1, with limits; connections that begin with the HTTP/2 preface are handed to `h2`.
 
 It knows no request.
 """
@@ -26,16 +26,16 @@ MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
 def http1(
     responses: CannedResponses, room: Room, lingering: set[LingeringClose], make_http2: MakeHttp2, *, secure: bool
 ) -> type[asyncio.Protocol]:
-    """The protocol of new connections; `secure` ones say with every request what the client has proven.
+    """Returns the protocol class of new connections; with `secure`, each request carries its client's TLS properties.
 
-    `lingering` is where those are kept that are told why they end.
+    `lingering` collects connections whose last response the client still has time to read.
     """
 
     class Protocol(HttpToolsProtocol):
         _begun: bytes | None = b""
         _served: RequestResponseCycle | None = None
         _deaf = False
-        _unread = 0  # bytes since the parser last had something whole: of a head, of trailers, of a chunk's extension
+        _unread = 0  # bytes since the parser last completed something: a head, trailers, or a chunk's extension
         _fault = responses.malformed
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -53,7 +53,7 @@ def http1(
                     self._hand_on(b"")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            # uvicorn tells the last request that it has read; one before it may be the one that is served.
+            # uvicorn notifies only the last request it has read, but an earlier one may be running.
             for cycle in (self._served, *(cycle for cycle, _ in self.pipeline)):
                 if cycle is not None and not cycle.response_complete:
                     cycle.disconnected = True
@@ -68,7 +68,7 @@ def http1(
             if self._begun is not None:
                 data = self._begun + data
                 if len(data) < len(PREFACE) and PREFACE.startswith(data):
-                    self._begun = data  # a POST begins with a P too
+                    self._begun = data  # may be the preface, or POST or PUT
                     return
                 self._begun = None
                 if data.startswith(PREFACE):
@@ -76,12 +76,12 @@ def http1(
                     return
             self._unread += len(data)
             super().data_received(data)
-            if self._unread > MAX_HEADER_BYTES:  # the parser keeps them, however many there are
+            if self._unread > MAX_HEADER_BYTES:  # the parser buffers them without a limit
                 self._fault = responses.large
                 self.send_400_response("")
 
         def on_headers_complete(self) -> None:
-            # A body may have come with the head: what came at once is added up only where it is much.
+            # `_unread` may include the body, so the head is measured only if it could be too large.
             if self._unread > MAX_HEADER_BYTES and _size(self.url, self.headers) > MAX_HEADER_BYTES:
                 self._fault = responses.large
                 raise ValueError("the head is too large")
@@ -105,7 +105,7 @@ def http1(
             super()._start_asgi_task(cycle, app)
 
         def handle_websocket_upgrade(self) -> None:
-            # Otherwise the library would refuse it, in words of its own and as plain text.
+            # The library would refuse an invalid handshake in plain text instead of the error dialect.
             if self.scope["method"] == "GET" and _opens_websocket(self.headers):
                 super().handle_websocket_upgrade()
             else:
@@ -116,9 +116,9 @@ def http1(
             self._unread = 0
             if served is None or served.response_complete:
                 self._leave(self._fault)
-            elif served.more_body:  # it is the body of what is served that is malformed
+            elif served.more_body:  # the body of the running request is malformed
                 self._leave(b"" if served.response_started else self._fault)
-            else:  # a request behind it: no words may come before, or within, the answer that is owed
+            else:  # a later, pipelined request: the running response must be completed first
                 self._deaf = True
                 self.pipeline.clear()
 
@@ -130,7 +130,7 @@ def http1(
         def look(self, now: float, timeouts: Timeouts) -> None:
             cycle, wait = self.cycle, self._wait
             if cycle is not None and not cycle.response_complete:
-                wait.over(_SERVED, now, timeouts.idle)  # how long that may be is for others to say
+                wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
             elif self._begun or self.scope is not (None if cycle is None else cycle.scope):
                 if wait.over(_PREFACE if self._begun else self.scope, now, timeouts.head):
                     self._leave(responses.late)
@@ -141,7 +141,7 @@ def http1(
             transport = self.transport
             if not transport.is_closing():
                 self._unset_keepalive_if_required()
-                self.connection_lost(ConnectionAbortedError())  # for whoever is still serving a request of it
+                self.connection_lost(ConnectionAbortedError())  # tells the running request that its client has left
                 transport.set_protocol(LingeringClose(transport, answer, lingering))
 
     class Secure(Protocol):
@@ -153,7 +153,7 @@ def http1(
 
 
 def _opens_websocket(headers: list[tuple[bytes, bytes]]) -> bool:
-    """RFC 6455, section 4.2.1: what a handshake has to have beside its upgrade."""
+    """Whether the headers are a valid handshake, apart from the upgrade itself (RFC 6455 section 4.2.1)."""
     keys = [value.strip() for name, value in headers if name == b"sec-websocket-key"]
     versions = [value.strip() for name, value in headers if name == b"sec-websocket-version"]
     try:

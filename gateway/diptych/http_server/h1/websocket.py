@@ -1,7 +1,7 @@
-"""uvicorn's WebSocket protocol, mended where a slow servicer or a client that stops reading would come to harm.
+"""uvicorn's WebSocket protocol, with fixes for slow servicers and for clients that stop reading.
 
-It knows no route. While an application is behind, uvicorn reads nothing, and so sees no pong; and a transport that is
-closed while its client does not read is never gone.
+It knows no route. While an application is behind, uvicorn reads nothing and so sees no pong; and a transport that is
+closed while its client does not read never ends.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-# How much is parsed at a time, in bytes: a whole read of the smallest frames would be forty thousand messages.
+# How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages.
 _SLICE = 4096
-# How long a pong that is late may still be under way, in seconds: a loop that was held up has not read it yet.
+# How many seconds a pong may be late: a loop that was blocked may not have read it yet.
 _LATE_SECONDS = 0.5
-# How long what is written last may take to leave, in seconds.
+# How many seconds the last write may take to be sent.
 _FLUSH_SECONDS = 1.0
 
 
@@ -35,20 +35,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort: asyncio.TimerHandle | None = None
 
     def hold(self, lost: Callable[[], None]) -> None:
-        """Let the connection live through the grace of a stop: whoever serves it closes it then.
+        """Keep the connection open during the grace period of a stop; the application closes it.
 
-        `lost` is called when it is gone, though messages wait before the disconnect that tells so.
+        `lost` is called when the connection is lost, even while unread messages are queued before the disconnect.
         """
         self._lost = lost
 
     def shutdown(self) -> None:
-        """Close it, as uvicorn asks at a stop, unless it is held."""
+        """Called by uvicorn at a stop: closes the connection, unless it is held."""
         if self.close_sent or self._lost is None:
             super().shutdown()
             self._end_soon()
 
     def end(self) -> None:
-        """Close it whatever is still unread: the stop is over."""
+        """Close the connection at the end of a stop, discarding unsent data."""
         if not self.transport.is_closing():
             self.transport.close()
         if self.transport.get_write_buffer_size():
@@ -88,7 +88,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._feed(rest)
 
     def handle_cont(self, event: Frame) -> None:
-        """One buffer for all fragments: uvicorn's list of them grows with every empty one, of which no size is kept."""
+        """Collects fragments in one buffer: uvicorn's list grows with empty fragments, which its size limit ignores."""
         pieces: list[Any] = self.frames
         if not isinstance(pieces[0], bytearray):
             pieces[0] = bytearray(pieces[0])
@@ -116,12 +116,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            self.handshake_complete = True  # by a refusal, which uvicorn would log as an error of the application's
+            self.handshake_complete = True  # by a refusal, which uvicorn would log as an error of the application
         if self.close_timer is not None:
-            # uvicorn would close, and wait for a client that does not read.
+            # uvicorn would wait for a client that does not read.
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
-            self._feed_rest()  # the client's own close may stand there
+            self._feed_rest()  # it may contain the client's close frame
 
     def send_keepalive_ping(self) -> None:
         self._late = False
@@ -129,8 +129,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         if self._stalled:
-            # The pong may stand behind messages that nobody has taken yet, or has taken only now. Another ping is sent
-            # all the same: where the client is gone, writing is what tells.
+            # The pong may be behind messages that the application has not received, or received only now. Another ping
+            # is sent anyway, since only a write shows that the client has left.
             self._stalled = self.read_paused
             self.pong_timer = None
             self.send_keepalive_ping()
@@ -148,6 +148,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def unwanted(record: logging.LogRecord) -> bool:
-    """Whether uvicorn says of a WebSocket what is for no log: its query, with its metadata, or a client's fault."""
+    """Whether a log record of uvicorn shows a WebSocket's query, which may hold metadata, or a client's error."""
     text = record.msg if isinstance(record.msg, str) else ""
     return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence", "connection open"))
