@@ -275,7 +275,13 @@ GRPC: list[tuple[str, dict[str, str], bytes, int, str]] = [
         13,
         "a message is not valid gzip, the encoding of the request",
     ),
-    ("GetDish", {"grpc-encoding": "gzip"}, envelope(1, gzip.compress(b"x", mtime=0)[:-1]), 13, "truncated gzip message"),
+    (
+        "GetDish",
+        {"grpc-encoding": "gzip"},
+        envelope(1, gzip.compress(b"x", mtime=0)[:-1]),
+        13,
+        "truncated gzip message",
+    ),
     ("GetDish", {}, envelope(0, b"\xff"), 3, "cannot parse the request as the method's request type"),
     ("GetDish", {}, b"\0\x7f\xff\xff\xff", 8, "the request is larger than 16777216 bytes"),
     (
