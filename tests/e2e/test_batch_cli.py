@@ -214,7 +214,7 @@ def test_a_list_is_streamed_and_a_repeated_request_creates_one_job(run: Run, tmp
     last = results(run, job)[-1]
     assert (last["itemIndex"], last["input"], last["metadata"]) == ("4999", "line 4999", {"n": "4999"})
     other = run("submit", "--from-file", str(listed), *options, "--name", "another", code=1)
-    assert "the request id belongs to" in other.stderr
+    assert "the request id was already used by a different request" in other.stderr
     assert run("cancel", job).stdout == "cancelled\n"
 
 

@@ -138,7 +138,7 @@ async def test_progress_arrives_by_events_and_not_by_polling(jobs: Jobs, batch: 
     await jobs.stands("streamed", "1 of 2")
     streams = await jobs.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
     await jobs.page.route("**/v1/jobs?*", lambda route: route.abort())  # the list can no longer be loaded
-    await expect(jobs.page.get_by_role("status")).to_contain_text("Trying again", timeout=PATIENT)
+    await expect(jobs.page.get_by_role("status")).to_contain_text("Retrying", timeout=PATIENT)
     await batch.CancelJob(pb.CancelJobRequest(job_id=job))
     await jobs.stands("streamed", "⊘ cancelled")
     assert all(one.startswith(jobs.page.url.removesuffix("/jobs")) for one in streams)
@@ -220,7 +220,7 @@ async def test_the_page_reports_a_lost_connection_and_resumes(jobs: Jobs, batch:
     await jobs.open()
     await jobs.stands("kept", "pending")
     await jobs.page.context.set_offline(True)
-    await expect(jobs.page.get_by_role("status")).to_contain_text("Trying again", timeout=PATIENT)
+    await expect(jobs.page.get_by_role("status")).to_contain_text("Retrying", timeout=PATIENT)
     await jobs.stands("kept", "pending")
     await jobs.page.context.set_offline(False)
     await expect(jobs.page.get_by_role("status")).to_have_text("", timeout=PATIENT)

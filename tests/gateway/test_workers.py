@@ -397,7 +397,7 @@ async def test_a_port_that_somebody_else_has_is_an_error(which: str) -> None:
         given = ["tests.gateway.crowd:create", "--workers", "2", f"--{which}-port", str(port), f"--{other}-port", "0"]
         async with asyncio.timeout(60), started(*given) as program:
             await program.said(
-                rf"diptych: cannot listen on 127\.0\.0\.1:{port}, set by http_host .*: Address already in use"
+                rf"diptych: cannot listen on 127\.0\.0\.1:{port}, set by {which}_host .*: Address already in use"
             )
             assert await program.process.wait() == 1
 

@@ -333,4 +333,4 @@ async def test_a_worker_without_settings_says_what_is_missing_in_one_line() -> N
     command = [sys.executable, "-m", "celery", "-A", "artificer_services.batch.celery_app", "report"]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "celery_app: services.batch needs a database_url and a broker_url where Celery is to work\n"
+    assert done.stderr == "celery_app: services.batch needs a database_url and a broker_url for Celery workers\n"

@@ -25,6 +25,6 @@ def test_the_program_before_starts_on_newer_tables(place: dict[str, Any], caplog
     store = open_store(settings, durable=True)
     try:
         assert store.job(job.id).total == 3
-        assert "batch_alembic_version is at 9999, which is newer than this program" in caplog.text
+        assert "batch_alembic_version is at revision 9999, which is newer than this program" in caplog.text
     finally:
         store.close()

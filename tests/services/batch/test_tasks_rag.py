@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -26,38 +28,48 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def library(folder: Path, **settings: object) -> Library:
-    return Library(RagSettings(folder=str(folder), **settings))  # type: ignore[arg-type]
+MakeLibrary = Callable[..., Library]
 
 
-def test_the_best_passage_comes_first(folder: Path) -> None:
+@pytest.fixture
+def library() -> Iterator[MakeLibrary]:
+    """Makes libraries of a folder, and closes them after the test."""
+    with ExitStack() as stack:
+
+        def made(folder: Path, **settings: object) -> Library:
+            return stack.enter_context(closing(Library(RagSettings(folder=str(folder), **settings))))  # type: ignore[arg-type]
+
+        yield made
+
+
+def test_the_best_passage_comes_first(folder: Path, library: MakeLibrary) -> None:
     found = library(folder).find("When is the BELL rung in fog?")
     assert found[0] == Passage("bell.txt", "The bell is rung twice when fog covers the entrance.")
     assert {passage.source for passage in found} <= {"bell.txt", "odd.txt", "cafe.txt"}  # no picture, nothing linked
 
 
-def test_accents_and_case_do_not_matter(folder: Path) -> None:
+def test_accents_and_case_do_not_matter(folder: Path, library: MakeLibrary) -> None:
     assert library(folder).find("cafe CAY")[0].source == "cafe.txt"
     assert library(folder).find("cafe\u0301")[0].source == "cafe.txt"
 
 
-def test_a_passage_names_its_file_as_seen_from_the_folder(folder: Path) -> None:
+def test_a_passage_names_its_file_as_seen_from_the_folder(folder: Path, library: MakeLibrary) -> None:
     assert library(folder).find("five crowns")[0].source == "rules/fees.md"
 
 
 @pytest.mark.parametrize(
     "text", ["", "?!", '" OR * NEAR(', "xyzzy", "AND", "source:bell.txt", "-- ; DROP TABLE passages"]
 )
-def test_any_text_may_be_looked_for(folder: Path, text: str) -> None:
+def test_any_text_may_be_looked_for(folder: Path, text: str, library: MakeLibrary) -> None:
     assert isinstance(library(folder).find(text), list)
 
 
-def test_a_whole_document_may_be_looked_for(folder: Path) -> None:
+def test_a_whole_document_may_be_looked_for(folder: Path, library: MakeLibrary) -> None:
     text = "fog " + " ".join(f"word{number}" for number in range(20_000))
     assert library(folder).find(text)[0].source == "bell.txt"
 
 
-def test_files_that_change_are_read_again(folder: Path) -> None:
+def test_files_that_change_are_read_again(folder: Path, library: MakeLibrary) -> None:
     shelf = library(folder, refresh_seconds=1e-9)
     assert shelf.find("lamps") == []
     (folder / "lamps.txt").write_text("Lamps are lit at four.")
@@ -69,7 +81,7 @@ def test_files_that_change_are_read_again(folder: Path) -> None:
     assert shelf.find("fog")
 
 
-def test_a_folder_that_is_missing_or_too_large_is_told(folder: Path) -> None:
+def test_a_folder_that_is_missing_or_too_large_is_told(folder: Path, library: MakeLibrary) -> None:
     with pytest.raises(TaskError, match=r"cannot read the server.s folder of passages: No such file"):
         library(folder / "gone").find("fog")
     with pytest.raises(TaskError, match="larger than 10 bytes"):

@@ -177,8 +177,8 @@ def test_ids_are_numbers_that_sort_as_text() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"broker": "postgres"}, "needs a database_url"),
-        ({"broker": "redis"}, "needs a redis_url"),
+        ({"broker": "postgres"}, "requires database_url"),
+        ({"broker": "redis"}, "requires redis_url"),
         ({"broker": "carrier-pigeon"}, "must be auto, memory, postgres or redis"),
         ({"database_url": "mysql://x"}, "postgresql://"),
         ({"queue_messages": 0}, "must be positive"),
