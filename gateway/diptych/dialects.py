@@ -23,7 +23,7 @@ _NUMBER: Json = {"type": "integer", "enum": _NUMBERS, "description": "The google
 _DETAILS: Json = {
     "type": "array",
     "items": {"$ref": "#/components/schemas/google.protobuf.Any"},
-    "description": "What is more to know, such as google.rpc.BadRequest or google.rpc.RetryInfo.",
+    "description": "Further details of the error, such as google.rpc.BadRequest or google.rpc.RetryInfo.",
 }
 
 
@@ -72,7 +72,7 @@ DIALECTS: Mapping[DialectName, Dialect] = {
         media="application/json",
         body=_google,
         schema=_object(
-            "An error, as AIP-193 has it.",
+            "An error in the form of AIP-193.",
             {"error": _object("", {"code": _HTTP, "message": _MESSAGE, "status": _NAME, "details": _DETAILS})},
         ),
     ),

@@ -202,7 +202,7 @@ def _add_health(
         "/readyz",
         tags=["Health"],
         summary="Whether the process takes calls.",
-        responses={503: {"description": "It takes none, or one of its checks fails."}},
+        responses={503: {"description": "The process takes no calls, or one of its checks fails."}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
         results = await readiness.look()
