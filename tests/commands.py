@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tests.waiting import PATIENCE
 
+ROOT = Path(__file__).parents[1]
+
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["diptych.cli", "artificer_services.cli", "artificer_services.app", "tests.kitchen"])
@@ -81,3 +83,22 @@ def _be(module: str, arguments: tuple[str, ...], folder: str, env: dict[str, str
         sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def diptych(
+    *arguments: str, folder: Path = ROOT, own_process: bool = False, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder` without the caller's settings, in a new interpreter if `own_process` is true."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DIPTYCH_")}
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
+    given = {**clean, "PYTHONPATH": paths, "NO_COLOR": "1", **env}
+    return (start if own_process else run)("diptych.cli", *arguments, folder=folder, env=given)
+
+
+def fails_in_one_line(done: subprocess.CompletedProcess[str], expected: str) -> None:
+    """Assert that the command failed and printed one line on standard error, which contains `expected`."""
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("diptych: ")
+    assert expected in done.stderr
