@@ -13,6 +13,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
+from tests.gateway.http2_client import Code, connected
 from tests.kitchen import Kitchen
 
 
@@ -61,6 +62,63 @@ async def test_a_disconnect_cancels_a_stream(serve: Serve, accept: str, sent: in
             await reader.readuntil(b'"number":"%d"' % number)
         writer.close()
         await kitchen.cancelled["k"].wait()
+        await only_this_task(before)
+
+
+class Unread(Kitchen):
+    """Reads no request, and waits for its client to leave."""
+
+    async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
+        return await self._unread()
+
+    async def Converse(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.TickResponse]:
+        yield await self._unread()
+
+    async def _unread(self) -> pb.TickResponse:
+        self.waiting["k"].set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled["k"].set()
+            raise
+        return pb.TickResponse()
+
+
+@pytest.mark.parametrize("path", ["/v1/sum", "/v1/converse"])
+async def test_a_disconnect_cancels_a_stream_of_which_requests_are_unread(serve: Serve, path: str) -> None:
+    kitchen = Unread()
+    async with serve(kitchen) as served, asyncio.timeout(10):
+        await served.http.get("/healthz")
+        before = asyncio.all_tasks()
+        _, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 999\r\n\r\n"
+        writer.write(head.encode() + b'{"number":1}\n')
+        await kitchen.waiting["k"].wait()
+        for _ in range(3):
+            writer.write(b'{"number":1}\n')
+            await writer.drain()
+        writer.close()
+        await kitchen.cancelled["k"].wait()
+        await only_this_task(before)
+
+
+@pytest.mark.parametrize("lines", [1, 16_000], ids=["one line", "more than is read ahead"])
+async def test_a_reset_cancels_a_stream_of_which_requests_are_unread(serve: Serve, lines: int) -> None:
+    kitchen = Unread()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        before = asyncio.all_tasks()
+        async with connected(served.gateway.http_port) as client:
+            kind = [("content-type", "application/x-ndjson")]
+            stream = client.request("/v1/sum", "POST", end=False, headers=kind)
+            await client.flush()
+            await kitchen.waiting["k"].wait()
+            body = b'{"number":1}\n' * lines
+            for start in range(0, len(body), 16384):
+                client.h2.send_data(stream, body[start : start + 16384])
+                await client.flush()
+            client.h2.reset_stream(stream, Code.CANCEL)
+            await client.flush()
+            await kitchen.cancelled["k"].wait()
         await only_this_task(before)
 
 

@@ -84,6 +84,26 @@ async def test_a_cancellation_reaches_the_servicer(serve: Serve, kind: str) -> N
         assert kitchen.left[kind] is None
 
 
+@pytest.mark.parametrize("kind", ["Sum", "Converse"])
+async def test_a_cancellation_reaches_a_servicer_that_has_not_read_its_requests(serve: Serve, kind: str) -> None:
+    sent = asyncio.Event()
+
+    async def one_message() -> AsyncIterator[pb.TickResponse]:
+        yield pb.TickResponse(number=1)
+        sent.set()
+        await asyncio.Event().wait()
+
+    kitchen = Endless()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        call = getattr(served.rpc, kind)(one_message())
+        code = asyncio.ensure_future(call.code())
+        await kitchen.waiting[kind].wait()
+        await sent.wait()
+        call.cancel()
+        await kitchen.cancelled[kind].wait()
+        assert await code is grpc.StatusCode.CANCELLED
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind: str) -> None:
     kitchen = Endless()

@@ -19,6 +19,7 @@ from .inbound import Inbound
 __all__ = [
     "AUTH",
     "CUT",
+    "ON_LEFT",
     "BodyPatience",
     "Disconnected",
     "Exchange",
@@ -38,6 +39,10 @@ __all__ = [
 
 CUT = "diptych.cut"
 """The scope key of the listener's function that closes the connection and leaves the response incomplete."""
+
+ON_LEFT = "diptych.on_left"
+"""The scope key of the listener's function that takes a callback for the client's disconnect, if the listener learns of
+it before the body is read."""
 
 AUTH = "diptych.auth"
 """The scope key of the connection's `auth_context()`, if the connection is encrypted."""
@@ -102,6 +107,10 @@ class Exchange:
             # empty write returns once the listener has the data before it.
             await self.write(b"")
             cut()
+
+    def inbound(self, *, gzip: bool = False) -> Inbound:
+        """Returns a reader of the request's body as it arrives."""
+        return Inbound(self.receive, self.scope.get(ON_LEFT), gzip=gzip)
 
     async def gone(self) -> None:
         """Returns when the client has disconnected; discards what it still sends."""

@@ -1,4 +1,4 @@
-"""Reads a request body piece by piece, for client streams, only as fast as its reader asks.
+"""Reads a request body piece by piece, for client streams, little further than its reader has read.
 
 It knows no message: it returns bytes as they arrive, or decompressed.
 """
@@ -6,28 +6,40 @@ It knows no message: it returns bytes as they arrive, or decompressed.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 from .body import Disconnected, Gunzip, Receive
 
+OnLeft = Callable[[Callable[[], None]], None]
+
+# Bytes held for a reader that does not read. ASGI reports a disconnect only behind the body, so a client that leaves is
+# noticed while it has sent less than this.
+_AHEAD_BYTES = 65536
 # Bytes decompressed per step, so that a decompression bomb is never held in memory.
 _STEP = 65536
 
 
 class Inbound:
-    """Reads a body one piece ahead of its reader, until `close`; nothing else may call `receive` meanwhile.
+    """Reads a body up to 64 KiB and a piece ahead of its reader, until `close`.
 
-    Over HTTP/1.1 a disconnect shows only after everything the client sent, so `gone` may return late if the client
-    sent more than was read.
+    Nothing else may call `receive` meanwhile.
+
+    `on_left` is the listener's function that takes a callback for the client's disconnect. Without it, `gone` returns
+    late if the client sent more than is read ahead.
     """
 
-    def __init__(self, receive: Receive, *, gzip: bool = False) -> None:
+    def __init__(self, receive: Receive, on_left: OnLeft | None = None, *, gzip: bool = False) -> None:
         self._receive = receive
         self._gunzip = Gunzip() if gzip else None
-        self._piece: bytes | None = None
+        self._pieces: deque[bytes] = deque()
+        self._held = 0
         self._ended = self._left = False
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pump = asyncio.ensure_future(self._run())
+        if on_left is not None:
+            on_left(self._leave)
 
     def close(self) -> None:
         """Stops reading."""
@@ -38,12 +50,17 @@ class Inbound:
         while (message := await self._receive())["type"] != "http.disconnect":
             if self._ended:
                 continue
-            self._piece = message.get("body", b"")
+            if body := message.get("body", b""):
+                self._pieces.append(body)
+                self._held += len(body)
             self._ended = not message.get("more_body")
-            self._taken.clear()
             self._filled.set()
-            if not self._ended:
+            while self._held >= _AHEAD_BYTES and not self._ended:
+                self._taken.clear()
                 await self._taken.wait()
+        self._leave()
+
+    def _leave(self) -> None:
         self._left = True
         self._filled.set()
         if not self._gone.done():
@@ -63,22 +80,22 @@ class Inbound:
                 if gunzip is not None:
                     gunzip.end()
                 return None
-            if gunzip is not None:
-                gunzip.feed(raw)
-            elif raw:
+            if gunzip is None:
                 return raw
+            gunzip.feed(raw)
 
     async def _raw(self) -> bytes | None:
-        await self._filled.wait()
-        if self._piece is not None:
-            piece, self._piece = self._piece, None
-            if not self._ended and not self._left:
-                self._filled.clear()
-            self._taken.set()
-            return piece
-        if self._ended:
-            return None
-        raise Disconnected
+        while not self._pieces:
+            if self._ended:
+                return None
+            if self._left:
+                raise Disconnected
+            self._filled.clear()
+            await self._filled.wait()
+        piece = self._pieces.popleft()
+        self._held -= len(piece)
+        self._taken.set()
+        return piece
 
     async def gone(self) -> None:
         """Returns when the client has disconnected."""

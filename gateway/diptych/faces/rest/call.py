@@ -63,7 +63,7 @@ class RestCall:
         headers, query = exchange.headers, exchange.scope["query_string"]
         self._parameters = endpoint.binder.parameters(query)
         gzip = coding_of(headers.get(b"content-encoding", b""))
-        inbound = self._inbound = Inbound(exchange.receive, gzip=gzip)
+        inbound = self._inbound = exchange.inbound(gzip=gzip)
         content_type = ContentType.of(headers.get(b"content-type"))
         limit, warnings = endpoint.body_limit, exchange.warnings
         return Elements(inbound, endpoint.binder, self._values, query, content_type, limit, warnings, call.record)

@@ -63,7 +63,7 @@ class EnvelopedCall:
         opener = self._opener = Opener(self._coding, entry.limit, wire.fault, read)
         # For a path in no table only the handler, found when the call opens, tells whether it takes a stream.
         if entry.client_streaming or (not entry.known and call.takes_stream):
-            self._inbound = Inbound(self._exchange.receive)
+            self._inbound = self._exchange.inbound()
             return Enveloped(self._inbound, opener, wire.quanta())
         opener.lease = call.lease
         return None

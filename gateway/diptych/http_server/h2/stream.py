@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Scope
 
-from ...exchange import CUT, StreamCut
+from ...exchange import CUT, ON_LEFT, StreamCut
 from . import frames, head
 from .connection import Connection
 from .frames import ErrorCode
@@ -37,6 +38,7 @@ class Stream:
         "_defaults",
         "_expects",
         "_gone",
+        "_left",
         "_length",
         "_loop",
         "_read_to_end",
@@ -78,6 +80,7 @@ class Stream:
         self._bodyless = request.method == "HEAD"
         self._chunks: list[bytes] = []
         self._read_to_end = self._gone = False
+        self._left: Callable[[], None] | None = None
         self._readers: list[asyncio.Future[None]] = []
         self._writers: list[asyncio.Future[None]] = []
         self._expects = _START
@@ -104,6 +107,8 @@ class Stream:
         """The client has given the request up, or is gone."""
         self._gone = True
         self._chunks.clear()
+        if self._left is not None:
+            self._left()
         _wake(self._readers)
         _wake(self._writers)
 
@@ -111,7 +116,7 @@ class Stream:
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Answer the request; whatever the application does, the stream ends."""
-        scope[CUT] = self.cut
+        scope[CUT], scope[ON_LEFT] = self.cut, self.on_left
         try:
             await app(scope, self.receive, self.send)
         except StreamCut:
@@ -128,6 +133,14 @@ class Stream:
         finally:
             # Else scope and stream hold one another, and the request waits for the garbage collector.
             scope.pop(CUT, None)
+            scope.pop(ON_LEFT, None)
+            self._left = None
+
+    def on_left(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the client has given the request up, whether or not its body is read."""
+        self._left = callback
+        if self._gone:
+            callback()
 
     def cut(self) -> None:
         """Leave the response incomplete: the client sees that it failed, and what is still sent goes nowhere."""
