@@ -12,7 +12,7 @@ import pytest
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
-from tests.gateway.http2_client import connected
+from tests.gateway.http2_client import connected, fields
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,3 +88,18 @@ async def test_the_limit_of_connections_bounds_both_ports_together(serve: Serve)
             assert (await third.event(ev.ConnectionTerminated)).additional_data == b"too many connections"
         async with httpx2.AsyncClient(verify=False, timeout=20) as fourth:
             assert (await fourth.get(f"http://127.0.0.1:{served.gateway.http_port}/readyz")).status_code == 503
+
+
+async def test_metadata_above_the_limit_fails_its_own_call_alone(shared: Served) -> None:
+    pairs = [("te", "trailers"), ("x-large", "v" * 100_000), ("content-type", "application/grpc")]
+    async with asyncio.timeout(20), connected(shared.gateway.grpc_port) as client:
+        begun = client.request(PATH, "POST", end=False, headers=[pairs[0], pairs[2]])
+        large = client.request(PATH, "POST", end=False, headers=pairs)
+        await client.flush()
+        assert (await client.response(large))[0][":status"] == "200"
+        refused = fields(await client.event(ev.TrailersReceived, large))
+        assert refused["grpc-status"] == "8"
+        assert refused["grpc-message"] == "the request's headers exceed 65536 bytes; send fewer or shorter ones"
+        await client.upload(begun, b"\0\0\0\0\0")
+        await client.response(begun)
+        assert fields(await client.event(ev.TrailersReceived, begun))["grpc-status"] == "0"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import json
 import struct
 import weakref
+from functools import partial
 from typing import Any
 
 import h2.events as ev
@@ -16,7 +18,18 @@ import pytest
 from diptych.http_server import Limits
 from diptych.http_server.h2 import Http2Protocol
 from diptych.http_server.h2 import limits as bounds
-from tests.gateway.http2_client import WINDOW, Client, Code, Setting, answer, connected, drain, frame, listening
+from tests.gateway.http2_client import (
+    WINDOW,
+    Client,
+    Code,
+    Setting,
+    answer,
+    connected,
+    drain,
+    fields,
+    frame,
+    listening,
+)
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 MIB = 1024 * 1024
@@ -401,7 +414,7 @@ FLOODS = [
     (lambda _: frame(8, 0, 0, struct.pack(">I", 1)), 20_000, "window updates"),
     (lambda n: frame(0, 0, 1) if n else frame(1, 4, 1, PLAIN), 20_000, "empty DATA (CVE-2019-9518)"),
     (lambda n: frame(9, 0, 1) if n else frame(1, 0, 1, PLAIN), 100, "empty CONTINUATION (CVE-2024-27316)"),
-    (lambda n: frame(9, 0, 1, bytes(16384)) if n else frame(1, 0, 1, PLAIN), 10, "large CONTINUATION"),
+    (lambda n: frame(9, 0, 1, bytes(16384)) if n else frame(1, 0, 1, PLAIN), 100, "large CONTINUATION"),
 ]
 
 
@@ -443,6 +456,49 @@ async def test_a_bomb_of_headers_is_answered_431() -> None:
             client.h2.clear_outbound_data_buffer()  # what h2 makes of it is not sent
             await client.raw(frame(1, 5, stream, block))
             assert (await client.response(stream))[0][":status"] == status
+
+
+@pytest.mark.parametrize("size", [70 * 1024, 200 * 1024, 1000 * 1024])
+@pytest.mark.parametrize("values", [1, 20], ids=["in one field", "in many"])
+async def test_a_head_above_the_limit_costs_its_own_stream_alone(size: int, values: int) -> None:
+    """Whatever the client indexed before, within and after it means what the client thinks."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, await drain(receive), headers=[pair for pair in scope["headers"] if pair[0] == b"x-seen"])
+
+    metadata = [(f"x-{number}", "v" * (size // values)) for number in range(values)]
+    async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
+        encode = client.h2.encoder.encode  # whose Huffman codes take time by the square of a value's length
+        client.h2.encoder.encode = partial(encode, huffman=False)  # type: ignore[method-assign]
+        sibling = client.request(method="POST", end=False, headers=[("x-seen", "before")])
+        for kind, status in (("text/plain", "431"), ("application/grpc", "200"), ("application/grpc-web", "431")):
+            headers = [*metadata, ("x-seen", kind), ("content-type", kind)]
+            stream = client.request(method="POST", headers=headers)
+            await client.flush()
+            head, body = await client.response(stream)
+            assert head[":status"] == status
+            trailers = [fields(event) for event in client.events if isinstance(event, ev.TrailersReceived)]
+            if kind == "application/grpc":
+                assert (body, trailers[-1]["grpc-status"]) == (b"", "8")
+                assert "65536 bytes" in trailers[-1]["grpc-message"]
+            else:
+                error = json.loads(body)["error"]
+                assert (error["code"], error["status"]) == (431, "RESOURCE_EXHAUSTED")
+                assert "65536 bytes" in error["message"]
+            assert (await client.get(headers=[("x-seen", kind)]))[0]["x-seen"] == kind
+        await client.upload(sibling, b"still here")
+        head, body = await client.response(sibling)
+        assert (head["x-seen"], body) == ("before", b"still here")
+        assert (await client.get(headers=[("x-seen", "before")]))[0]["x-seen"] == "before"
+
+
+async def test_trailers_above_the_limit_cost_their_own_stream_alone() -> None:
+    async with asyncio.timeout(20), listening(sized) as listener, connected(listener.port) as client:
+        stream = client.request(method="POST", end=False)
+        client.h2.send_headers(stream, [(f"x-{number}", "v" * 1000) for number in range(100)], end_stream=True)
+        await client.flush()
+        assert (await client.event(ev.StreamReset, stream)).error_code == Code.ENHANCE_YOUR_CALM
+        assert (await client.get())[1] == b"ok"
 
 
 async def test_byte_by_byte_is_slow_and_right() -> None:

@@ -30,7 +30,7 @@ from .drain import ConnectionDrain, Opening
 from .h1.canned_responses import CannedResponses
 from .h1.protocol import http1
 from .h1.websocket import WebSocketProtocol, unwanted
-from .h2 import Http2Protocol, Limits, http2_only
+from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, http2_only
 from .lingering_close import LingeringClose
 from .proxies import behind
 from .timeouts import Timeouts, look_after
@@ -77,15 +77,16 @@ class HttpListener:
         self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._room)
         self._app = app = behind(app, proxies) if proxies else app
+        apps = Apps(app, HeadTooLarge(errors))
         self._config = uvicorn.Config(
             self._front,
-            http=http2_only(app, http2, self._room, self._lingering, responses.grpc_only)
+            http=http2_only(apps, http2, self._room, self._lingering, responses.grpc_only)
             if grpc_only
             else http1(
                 responses,
                 self._room,
                 self._lingering,
-                lambda one: Http2Protocol(app, http2, one.server_state, one.app_state),
+                lambda one: Http2Protocol(apps, http2, one.server_state, one.app_state),
                 secure=tls is not None,
             ),
             ws=WebSocketProtocol,

@@ -11,6 +11,7 @@ from typing import Self
 
 from ...reply import ErrorReplier
 from ...status import Code, Status, Violation, invalid
+from ..h2 import HEAD_TOO_LARGE
 
 GRPC_ONLY = "this port serves gRPC over HTTP/2 only; REST, gRPC-Web and Connect are served on the HTTP port"
 
@@ -41,9 +42,7 @@ class CannedResponses:
         """Returns the responses in the gateway's error dialect."""
         return cls(
             malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
-            large=_raw(
-                errors, Status(code=Code.RESOURCE_EXHAUSTED, message="the request's head is too large", http=431)
-            ),
+            large=_raw(errors, HEAD_TOO_LARGE),
             late=_raw(
                 errors, Status(code=Code.DEADLINE_EXCEEDED, message="the request's head took too long", http=408)
             ),

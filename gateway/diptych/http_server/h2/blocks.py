@@ -1,7 +1,7 @@
-"""Field blocks: put together from their frames, decoded in order, and remembered with what they mean.
+"""Field blocks: joined from their frames, decoded in order, and cached with the heads that they stand for.
 
-A gRPC client sends the same block with every call of a method, so that reading it is one look-up, as long as HPACK's
-table stands still. It knows no stream.
+A gRPC client sends the same block with every call of a method. As long as HPACK's table does not change, reading it is
+one look-up. It knows no stream.
 """
 
 from __future__ import annotations
@@ -9,80 +9,113 @@ from __future__ import annotations
 from . import frames, head
 from .frames import ConnectionFault, ErrorCode, StreamFault
 from .head import Head
-from .hpack import Decoder, Field, HpackFault
-from .limits import MAX_CONTINUATIONS, MAX_HEADER_BYTES
+from .hpack import Decoder, Fields, HpackFault
+from .limits import MAX_BLOCK_BYTES, MAX_CONTINUATIONS, MAX_HEADER_BYTES
+from .oversized import Oversized
 
 _REMEMBERED, _REMEMBERED_BYTES = 256, 1024
+
+Block = bytes | Fields
+"""A complete block, or what is left of one that was too large to be kept."""
 
 
 class Blocks:
     """The reading end of one connection's field blocks."""
 
-    __slots__ = ("_decoder", "_ended", "_frames", "_heads", "_partial", "open_id")
+    __slots__ = ("_decoder", "_ended", "_frames", "_heads", "_oversized", "_partial", "_size", "open_id")
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._heads: dict[bytes, Head] = {}
+        self._heads: dict[Block, Head] = {}
         self._partial = bytearray()
-        self._frames, self._ended = 0, False
+        self._oversized: Oversized | None = None
+        self._size = self._frames = 0
+        self._ended = False
         self.open_id = 0
-        """The stream whose block is not complete, during which no other frame may come; 0 where there is none."""
+        """The stream whose block is incomplete, during which no other frame may come; 0 if there is none."""
 
     def first(self, flags: int, stream_id: int, payload: bytes) -> bytes | None:
-        """The block that begins with this HEADERS frame, where that is all of it."""
+        """Returns the block that begins with this HEADERS frame, or None if frames are to follow."""
         if flags & (frames.PADDED | frames.PRIORITISED):
             payload = frames.unpadded(flags, payload)
             if flags & frames.PRIORITISED:
                 if len(payload) < 5:
-                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a priority cut short")
+                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "incomplete priority in HEADERS")
                 payload = payload[5:]
         if flags & frames.END_HEADERS:
             return payload
         self.open_id, self._frames, self._ended = stream_id, 0, bool(flags & frames.END_STREAM)
         self._partial[:] = payload
+        self._size = len(payload)
         return None
 
-    def more(self, flags: int, payload: bytes) -> tuple[int, bytes, bool] | None:
-        """The block that this CONTINUATION completes: its stream, its bytes, and whether the request ends with it."""
+    def more(self, flags: int, payload: bytes) -> tuple[int, Block, bool] | None:
+        """Returns the block that this CONTINUATION completes: its stream, its bytes, and whether the request ends."""
         if not self.open_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
-        self._partial += payload
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         self._frames += 1
-        if self._frames > MAX_CONTINUATIONS or len(self._partial) > MAX_HEADER_BYTES:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a field block without end")
-        if not flags & frames.END_HEADERS:
-            return None
-        done = self.open_id, bytes(self._partial), self._ended
-        self.open_id = 0
-        self._partial.clear()
-        return done
+        self._size += len(payload)
+        if self._frames > MAX_CONTINUATIONS or self._size > MAX_BLOCK_BYTES:
+            limit = f"{MAX_BLOCK_BYTES} bytes or {MAX_CONTINUATIONS} CONTINUATION frames"
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"a field block of more than {limit}")
+        self._keep(payload)
+        return self._complete() if flags & frames.END_HEADERS else None
 
-    def decode(self, block: bytes) -> list[Field] | None:
-        """Its fields; None where they are too many. Every block has to come through here or `head`, in order."""
-        before = self._decoder.changes
+    def _keep(self, payload: bytes) -> None:
+        if self._size <= MAX_HEADER_BYTES:
+            self._partial += payload
+            return
+        if self._oversized is None:
+            self._oversized = Oversized(self._decoder)
+            payload = bytes(self._partial) + payload
+            self._partial.clear()
         try:
-            return self._decoder.decode(block, MAX_HEADER_BYTES)
+            self._oversized.feed(payload)
         except HpackFault as wrong:
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, str(wrong)) from None
-        finally:
-            if self._decoder.changes != before:
-                self._heads.clear()
 
-    def head(self, stream_id: int, block: bytes) -> Head:
-        """What it means as the head of a request. Raises StreamFault where it is malformed."""
+    def _complete(self) -> tuple[int, Block, bool]:
+        stream_id, self.open_id = self.open_id, 0
+        oversized, self._oversized = self._oversized, None
+        if oversized is not None:
+            if not oversized.complete:
+                raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "the block is incomplete")
+            self._heads.clear()  # the table may have changed
+            return stream_id, oversized.fields, self._ended
+        block = bytes(self._partial)
+        self._partial.clear()
+        return stream_id, block, self._ended
+
+    def decode(self, block: Block) -> Fields:
+        """Returns the fields of a block. Every block must be passed to this method or to `head`, in order."""
+        if isinstance(block, Fields):
+            return block
+        before = self._decoder.changes
+        fields = Fields(MAX_HEADER_BYTES)
+        try:
+            if self._decoder.decode(block, fields) < len(block):
+                raise HpackFault("the block is incomplete")
+        except HpackFault as wrong:
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, str(wrong)) from None
+        if self._decoder.changes != before:
+            self._heads.clear()
+        return fields
+
+    def head(self, stream_id: int, block: Block) -> Head:
+        """Returns the head of the request that begins with the block. Raises StreamFault if it is malformed."""
         found = self._heads.get(block)
         if found is not None:
             return found
         before = self._decoder.changes
         fields = self.decode(block)
-        if fields is None:
-            return head.TOO_LARGE
+        if fields.too_large:
+            return head.too_large(fields)
         try:
-            found = head.read(fields)
+            found = head.read(fields.kept)
         except head.Malformed as wrong:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(wrong)) from None
         # A block that changed the table means something else the next time.
-        if self._decoder.changes == before and len(block) <= _REMEMBERED_BYTES:
+        if isinstance(block, bytes) and self._decoder.changes == before and len(block) <= _REMEMBERED_BYTES:
             if len(self._heads) >= _REMEMBERED:
                 self._heads.clear()
             self._heads[block] = found

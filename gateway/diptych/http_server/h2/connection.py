@@ -6,7 +6,7 @@ It does no I/O: bytes are given to `receive`, and `out` is what has to be writte
 from __future__ import annotations
 
 from . import control, frames, head
-from .blocks import Blocks
+from .blocks import Block, Blocks
 from .frames import ConnectionFault, ErrorCode, Setting, StreamFault
 from .interfaces import Host, Incoming
 from .limits import (
@@ -159,7 +159,7 @@ class Connection:
         if done is not None:
             self._on_block(*done)
 
-    def _on_block(self, stream_id: int, block: bytes, ended: bool) -> None:
+    def _on_block(self, stream_id: int, block: Block, ended: bool) -> None:
         if stream_id <= self.last_id:
             self._on_trailers(stream_id, block, ended)
             return
@@ -175,7 +175,7 @@ class Connection:
         if ended:
             self._end(stream)
 
-    def _on_trailers(self, stream_id: int, block: bytes, ended: bool) -> None:
+    def _on_trailers(self, stream_id: int, block: Block, ended: bool) -> None:
         fields = self._blocks.decode(block)
         stream = self.streams.get(stream_id)
         if stream is None:
@@ -184,10 +184,12 @@ class Connection:
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
         if stream.remote_closed:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after the end")
-        if not ended or fields is None:
-            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers that are none")
+        if not ended:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers without END_STREAM")
+        if fields.too_large:  # gRPC clients read this code as RESOURCE_EXHAUSTED
+            raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, f"trailers above {MAX_HEADER_BYTES} bytes")
         try:
-            head.check_trailers(fields)
+            head.check_trailers(fields.kept)
         except head.Malformed as wrong:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(wrong)) from None
         self._end(stream)

@@ -1,4 +1,4 @@
-"""Fields to a request's head and a response's fields to bytes: what RFC 9113 section 8 allows, and nothing else.
+"""The head of a request from its fields, and the fields of a response as bytes, by the rules of RFC 9113 section 8.
 
 It knows no stream state.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from . import hpack
-from .hpack import Field
+from .hpack import Field, Fields
 
-# Section 8.2.2: these are about one HTTP/1.1 connection.
+# Section 8.2.2: these describe one HTTP/1.1 connection.
 CONNECTION_FIELDS = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
 _BAD_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9a-z]")  # a token (RFC 9110 section 5.6.2) in lower case
@@ -21,12 +21,12 @@ _BAD_PATH = re.compile(rb"[^\x21-\x7e]")
 
 
 class Malformed(Exception):
-    """A request that RFC 9113 section 8.1.1 calls malformed."""
+    """The request is malformed (RFC 9113 section 8.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request's head as ASGI has it, to be used by every request with the same field block."""
+    """A request's head in ASGI's terms, shared by all requests with the same field block."""
 
     method: str
     path: str
@@ -35,17 +35,27 @@ class Head:
     headers: tuple[Field, ...]
     content_length: int | None
     takes_trailers: bool
+    too_large: bool = False
+    """Whether the fields were above the limit: then only what the refusal depends on was kept."""
+
+
+def too_large(fields: Fields) -> Head:
+    """Returns the head of a request with more fields than are kept."""
+    known = dict(fields.kept) | fields.essential
+    headers = tuple((name, known[name]) for name in (b"content-type",) if name in known)
+    method = "HEAD" if known.get(b":method") == b"HEAD" else "GET"
+    return Head(method, "/", b"/", b"", headers, None, takes_trailers=False, too_large=True)
 
 
 def read(fields: list[Field]) -> Head:
-    """The head that a block of fields is. Raises Malformed."""
+    """Returns the head that a block's fields describe. Raises Malformed."""
     pseudo: dict[bytes, bytes] = {}
     headers: list[Field] = []
     cookies: list[bytes] = []
     for name, value in fields:
         if name[:1] == b":":
             if headers or cookies or name in pseudo or name not in _PSEUDO:
-                raise Malformed(f"{name!r} does not belong there")
+                raise Malformed(f"pseudo-header {name!r} is unknown, repeated, or after a header")
             pseudo[name] = value
             continue
         _check(name, value)
@@ -69,40 +79,40 @@ def read(fields: list[Field]) -> Head:
 
 
 def check_trailers(fields: list[Field]) -> None:
-    """Raises Malformed where a request's trailers have what they must not."""
+    """Raises Malformed if a request's trailers contain a field that trailers cannot have."""
     for name, value in fields:
         _check(name, value)
 
 
 def _check(name: bytes, value: bytes) -> None:
     if not name or _BAD_NAME.search(name):
-        raise Malformed(f"{name!r} is no field name")
+        raise Malformed(f"invalid field name {name!r}")
     if _BAD_VALUE.search(value):
-        raise Malformed(f"the value of {name!r} has what no value may have")
+        raise Malformed(f"the value of {name!r} has a character that values cannot have")
     if name in CONNECTION_FIELDS or (name == b"te" and value.lower() != b"trailers"):
-        raise Malformed(f"{name!r} is not of HTTP/2")
+        raise Malformed(f"HTTP/2 has no field {name!r}, or not with this value")
 
 
 def _method(pseudo: dict[bytes, bytes]) -> str:
     method = pseudo.get(b":method", b"")
     if not method or _BAD_NAME.search(method.lower()) or method == b"CONNECT":
-        raise Malformed("no method, or one that is not served")
+        raise Malformed("the method is missing, invalid or CONNECT")
     return method.decode("ascii")
 
 
 def _target(pseudo: dict[bytes, bytes]) -> bytes:
     target = pseudo.get(b":path", b"")
     if b":scheme" not in pseudo or _BAD_PATH.search(target):
-        raise Malformed("no scheme, or a path with what no path may have")
+        raise Malformed("the scheme is missing, or the path has a character that paths cannot have")
     if target[:1] != b"/" and not (target == b"*" and pseudo.get(b":method") == b"OPTIONS"):
-        raise Malformed("a path that does not begin with a slash")
+        raise Malformed("the path does not begin with a slash")
     return target
 
 
 def _with_host(headers: list[Field], authority: bytes | None) -> tuple[Field, ...]:
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
-        raise Malformed("two hosts")
+        raise Malformed(":authority and host differ, or host is repeated")
     if authority is None or hosts:
         return tuple(headers)
     _check(b"host", authority)
@@ -115,7 +125,7 @@ def _content_length(headers: list[Field]) -> int | None:
         return None
     length = found.pop()
     if found or not length.isdigit() or len(length) > 18:
-        raise Malformed("a length that is none")
+        raise Malformed("invalid content-length")
     return int(length)
 
 
@@ -126,7 +136,7 @@ _known: dict[Field, bytes] = {}
 
 
 def field_bytes(field: Field) -> bytes:
-    """A response's field in HPACK, empty where HTTP/2 has no such field. Raises ValueError."""
+    """Returns a response's field in HPACK; empty if HTTP/2 has no such field. Raises ValueError."""
     found = _known.get(field)
     return found if found is not None else _encoded(field)
 
@@ -134,7 +144,7 @@ def field_bytes(field: Field) -> bytes:
 def _encoded(field: Field) -> bytes:
     name, value = field[0].lower(), field[1].strip(b" \t")
     if not name or _BAD_NAME.search(name) or _BAD_VALUE.search(value):
-        raise ValueError(f"{field!r} is no header")
+        raise ValueError(f"invalid header {field!r}")
     coded = b"" if name in CONNECTION_FIELDS or name == b"te" else hpack.encode((name, value))
     if len(coded) <= 256:
         if len(_known) >= _REMEMBERED:
@@ -144,13 +154,9 @@ def _encoded(field: Field) -> bytes:
 
 
 def status_bytes(status: int) -> bytes:
-    """The `:status` field in HPACK."""
+    """Returns the `:status` field in HPACK."""
     found = _statuses.get(status)
     return found if found is not None else hpack.encode((b":status", b"%03d" % status))
 
 
 _statuses = {status: hpack.encode((b":status", b"%03d" % status)) for status in range(200, 600)}
-
-
-TOO_LARGE = Head("GET", "/", b"/", b"", (), None, takes_trailers=False)
-"""Stands for a request whose fields were above the limit and are not kept."""

@@ -22,8 +22,36 @@ _FIRST_DYNAMIC = len(_STATIC)
 _OVERHEAD = 32  # what an entry counts beside its bytes, section 4.1
 
 
+# RFC 7541 appendix B: no Huffman code is longer than 30 bits, so what is decoded of a longer string exceeds the table.
+_NEVER_FITS = TABLE_BYTES * 30 // 8
+LONGEST_PARTIAL = 2 * _NEVER_FITS + 64
+"""An incomplete field with more bytes than this has a string that never fits the table."""
+
+_ESSENTIAL = frozenset((b":method", b"content-type"))
+
+
 class HpackFault(Exception):
     """The block cannot be decoded; nor can any later one of the connection."""
+
+
+class Fields:
+    """The fields of one block while it is decoded.
+
+    They are kept up to `most` bytes together, as RFC 9113 section 6.5.2 counts them. Of those above it only the method
+    and the content type are kept, which determine how the request is refused.
+    """
+
+    __slots__ = ("essential", "kept", "most", "size")
+
+    def __init__(self, most: int) -> None:
+        self.most, self.size = most, 0
+        self.kept: list[Field] = []
+        self.essential: dict[bytes, bytes] = {}
+
+    @property
+    def too_large(self) -> bool:
+        """Whether fields were dropped."""
+        return self.size > self.most
 
 
 class Decoder:
@@ -37,46 +65,73 @@ class Decoder:
         self.changes = 0
         """Counts changes of the table: the same block means the same fields while it stands still."""
 
-    def decode(self, block: bytes, most: int) -> list[Field] | None:
-        """The fields of a block; None where they are above `most` bytes together. Raises HpackFault."""
-        try:
-            return self._decode(block, most)
-        except (IndexError, HPACKError) as wrong:
-            raise HpackFault(str(wrong) or "the block is cut short") from None
+    def decode(self, block: bytes, fields: Fields) -> int:
+        """Adds the complete fields at the beginning of `block` to `fields`; returns how many bytes they have.
 
-    def _decode(self, block: bytes, most: int) -> list[Field] | None:
-        fields: list[Field] = []
-        at, end, total = 0, len(block), 0
-        while at < end:
-            byte = block[at]
-            if byte & 0x80:
-                index, at = (byte & 0x7F, at + 1) if byte != 0xFF else _integer(block, at, 0x7F)
-                found = self._field(index)
-            elif byte & 0x60 == 0x20:
-                size, at = _integer(block, at, 0x1F)
-                self._resize(size, first=not total)
-                continue
-            else:
-                index, at = _integer(block, at, 0x3F if byte & 0x40 else 0x0F)
-                if index:
-                    name = self._field(index)[0]
+        The table is kept in step also while fields are dropped. Raises HpackFault.
+        """
+        at = start = 0
+        end, kept, size, most = len(block), fields.kept, fields.size, fields.most
+        try:
+            while at < end:
+                start = at
+                byte = block[at]
+                if byte & 0x80:
+                    index, at = (byte & 0x7F, at + 1) if byte != 0xFF else _integer(block, at, 0x7F)
+                    found = self._field(index)
+                elif byte & 0x60 == 0x20:
+                    limit, at = _integer(block, at, 0x1F)
+                    self._resize(limit, first=not size)
+                    continue
                 else:
-                    name, at = _string(block, at)
-                value, at = _string(block, at)
-                found = (name, value)
-                if byte & 0x40:
-                    self._add(found)
-            total += len(found[0]) + len(found[1]) + _OVERHEAD
-            if total <= most:  # above it the table is still kept in step, and the fields are dropped
-                fields.append(found)
-        return fields if total <= most else None
+                    index, at = _integer(block, at, 0x3F if byte & 0x40 else 0x0F)
+                    if index:
+                        name = self._field(index)[0]
+                    else:
+                        name, at = _string(block, at)
+                    value, at = _string(block, at)
+                    found = (name, value)
+                    if byte & 0x40:
+                        self._add(found)
+                size += len(found[0]) + len(found[1]) + _OVERHEAD
+                if size <= most:
+                    kept.append(found)
+                elif found[0] in _ESSENTIAL:
+                    fields.essential[found[0]] = found[1]
+        except IndexError:  # the last field is incomplete, and has changed nothing
+            at = start
+        except HPACKError as wrong:
+            raise HpackFault(str(wrong)) from None
+        fields.size = size
+        return at
+
+    def drop_long(self, partial: bytes, fields: Fields) -> tuple[bytes, int]:
+        """Drops a string that is too long for the table from an incomplete field of more than `LONGEST_PARTIAL` bytes.
+
+        Returns the bytes that stand for what has come of the field after it, and how many bytes of the string are
+        still to come.
+        """
+        byte, end = partial[0], len(partial)
+        index, at = _integer(partial, 0, 0x3F if byte & 0x40 else 0x0F)
+        fields.size += end
+        if byte & 0x40:  # section 4.4: an entry larger than the table empties it
+            self.changes += 1
+            self._entries.clear()
+            self._size = 0
+        if not index:
+            length, at = _integer(partial, at, 0x7F)
+            at += length
+            if length > _NEVER_FITS:  # the value follows, read as that of a field without a name
+                return b"\0\0" + partial[at:], max(0, at - end)
+        length, at = _integer(partial, at, 0x7F)
+        return b"", at + length - end
 
     def _field(self, index: int) -> Field:
         if 0 < index < _FIRST_DYNAMIC:
             return _STATIC[index]
-        if index:
-            return self._entries[index - _FIRST_DYNAMIC]
-        raise HpackFault("index 0")
+        if not _FIRST_DYNAMIC <= index < _FIRST_DYNAMIC + len(self._entries):
+            raise HpackFault(f"no field has index {index}")
+        return self._entries[index - _FIRST_DYNAMIC]
 
     def _add(self, field: Field) -> None:
         self.changes += 1
@@ -118,7 +173,7 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
     size, at = _integer(block, at, 0x7F)
     end = at + size
     if end > len(block):
-        raise HpackFault("the block is cut short")
+        raise IndexError("the string is incomplete")
     raw = block[at:end]
     return (_plain(raw) if coded else raw), end
 

@@ -13,8 +13,10 @@ MAX_FRAME_BYTES = 64 * 1024
 """The largest frame taken: four times the protocol's least, so that uploads take fewer turns."""
 MAX_HEADER_BYTES = 64 * 1024
 """The largest field block, on the wire and decoded, as the HTTP/1.1 parser has it."""
-MAX_CONTINUATIONS = 32
-"""Frames one field block may be cut into; an honest one of 64 KiB needs four (CVE-2024-27316)."""
+MAX_BLOCK_BYTES = 1024 * 1024
+"""The largest field block that is read to its end, to be refused; a larger one ends the connection."""
+MAX_CONTINUATIONS = MAX_BLOCK_BYTES // (16 * 1024)
+"""Frames that may continue a field block: those of the largest, in frames of HTTP/2's default size (CVE-2024-27316)."""
 STREAM_WINDOW_BYTES = 512 * 1024
 """What a client may send on one stream before the application has read any of it."""
 CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024

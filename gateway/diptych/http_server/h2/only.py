@@ -16,13 +16,13 @@ from ..lingering_close import LingeringClose
 from ..timeouts import Timeouts, Wait
 from .frames import PREFACE
 from .limits import Limits
-from .protocol import TOO_MANY, Http2Protocol
+from .protocol import TOO_MANY, Apps, Http2Protocol
 
 __all__ = ["http2_only"]
 
 
 def http2_only(
-    app: Any, limits: Limits, room: Room, lingering: set[LingeringClose], refusal: bytes
+    apps: Apps, limits: Limits, room: Room, lingering: set[LingeringClose], refusal: bytes
 ) -> type[asyncio.Protocol]:
     """The protocol of new connections, as uvicorn makes it.
 
@@ -62,7 +62,7 @@ def http2_only(
 
         def _hand_on(self, data: bytes) -> None:
             self._state.connections.discard(self)
-            protocol = Http2Protocol(app, limits, self._state, self._app_state)
+            protocol = Http2Protocol(apps, limits, self._state, self._app_state)
             self.transport.set_protocol(protocol)
             protocol.connection_made(self.transport)
             if data:

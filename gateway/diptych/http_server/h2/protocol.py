@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Any, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from ...exchange import AUTH
 from ..timeouts import Timeouts, Wait
-from . import frames, head
+from . import frames
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode
 from .head import Head
@@ -36,11 +37,20 @@ TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many 
 """What a client is told that is one too many; it may try elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """What answers requests."""
+
+    serve: ASGIApp
+    refuse: ASGIApp
+    """Answers the requests whose head is too large."""
+
+
 class Http2Protocol(asyncio.Protocol):
     """One connection. `state` is uvicorn's, `app_state` the lifespan's, for requests."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, state: ServerState, app_state: dict[str, Any]) -> None:
-        self._app, self._limits, self._state, self._app_state = app, limits, state, app_state
+    def __init__(self, apps: Apps, limits: Limits, state: ServerState, app_state: dict[str, Any]) -> None:
+        self._apps, self._limits, self._state, self._app_state = apps, limits, state, app_state
         self._loop = asyncio.get_running_loop()
         self._connection = Connection(limits, self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -136,7 +146,7 @@ class Http2Protocol(asyncio.Protocol):
         connection, defaults = self._connection, self._state.default_headers
         stream = Stream(connection, self._loop, stream_id, request, STREAM_WINDOW_BYTES, window, defaults)
         self._running += 1
-        app = self._app if request is not head.TOO_LARGE else _too_large
+        app = self._apps.serve if not request.too_large else self._apps.refuse
         stream.task = task = self._loop.create_task(self._serve(stream, app, scope))
         self._state.tasks.add(task)
         return stream
@@ -296,8 +306,3 @@ class Http2Protocol(asyncio.Protocol):
                 silence = limits.ping_seconds
             due = min(due, silence)
         self._timer = self._loop.call_later(max(due, 0.001), self._watch)
-
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 431, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
