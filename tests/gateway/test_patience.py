@@ -17,7 +17,7 @@ import pytest
 from h2.errors import ErrorCodes
 
 from diptych import Gateway, Settings
-from diptych.exchange import BodyPatience, read
+from diptych.exchange import BodyTimeouts, read
 from diptych.status import StatusError
 from tests.certificates import Authority, settings
 from tests.conftest import Serve
@@ -237,16 +237,16 @@ class Clocked:
 @pytest.mark.parametrize(
     ("patience", "pieces", "taken"),
     [
-        (BodyPatience(seconds=LONG, pace=0), [(0, 1), (0.01, 1)], True),
-        (BodyPatience(seconds=0.05, pace=0), [(0, 1), (LONG, 1)], False),
-        (BodyPatience(seconds=LONG, pace=1e-9), [(0.01, 1)] * 5, True),
+        (BodyTimeouts(seconds=LONG, pace=0), [(0, 1), (0.01, 1)], True),
+        (BodyTimeouts(seconds=0.05, pace=0), [(0, 1), (LONG, 1)], False),
+        (BodyTimeouts(seconds=LONG, pace=1e-9), [(0.01, 1)] * 5, True),
         # A piece each time in time, but all of them too few.
-        (BodyPatience(seconds=0.2, pace=1e9), [(0.02, 1)] * 100, False),
+        (BodyTimeouts(seconds=0.2, pace=1e9), [(0.02, 1)] * 100, False),
         # Many bytes buy time.
-        (BodyPatience(seconds=5, pace=100), [(0, 10_000), (0.01, 1)], True),
+        (BodyTimeouts(seconds=5, pace=100), [(0, 10_000), (0.01, 1)], True),
     ],
 )
-async def test_a_body_has_to_keep_a_pace(patience: BodyPatience, pieces: list[tuple[float, int]], taken: bool) -> None:
+async def test_a_body_has_to_keep_a_pace(patience: BodyTimeouts, pieces: list[tuple[float, int]], taken: bool) -> None:
     body = Clocked(*pieces)
     if taken:
         assert len(await read(body.receive, {}, 1_000_000, patience)) == sum(size for _, size in pieces)
@@ -261,7 +261,7 @@ async def test_a_body_has_to_keep_a_pace(patience: BodyPatience, pieces: list[tu
 
 async def test_who_cancels_a_slow_body_is_obeyed() -> None:
     body = Clocked((LONG, 1))
-    reading = asyncio.create_task(read(body.receive, {}, 10, BodyPatience(seconds=LONG)))
+    reading = asyncio.create_task(read(body.receive, {}, 10, BodyTimeouts(seconds=LONG)))
     await body.awaited.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):

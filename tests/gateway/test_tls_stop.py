@@ -102,13 +102,13 @@ def gone(connection: socket.socket) -> bool:
 async def shaking(gateway: Gateway) -> None:
     """Return once a handshake has begun."""
     http: Any = vars(gateway)["_listeners"]._http
-    await until_here(lambda: http._room.handshakes)
+    await until_here(lambda: http._admission.handshakes)
 
 
 async def ended(gateway: Gateway) -> None:
     """Return once none is under way."""
     http: Any = vars(gateway)["_listeners"]._http
-    await until_here(lambda: not http._room.handshakes)
+    await until_here(lambda: not http._admission.handshakes)
 
 
 async def closed(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.faces.rpc.coding import accepts, coding_named
-from diptych.faces.rpc.text import Quanta
+from diptych.faces.rpc.text import Base64Decoder
 from diptych.framing.envelope import COMPRESSED, HEAD, Envelopes, envelope
 from diptych.status import Code, StatusError
 
@@ -69,7 +69,7 @@ def test_an_end_within_an_envelope_is_refused(missing: int) -> None:
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(1, 9), min_size=1))
 def test_text_may_be_padded_anywhere_and_cut_anywhere(parts: list[bytes], sizes: list[int]) -> None:
-    quanta = Quanta()
+    quanta = Base64Decoder()
     text = b"".join(base64.b64encode(part) for part in parts)
     plain = b"".join(quanta.feed(piece) for piece in cut(text, sizes))
     quanta.end()
@@ -79,7 +79,7 @@ def test_text_may_be_padded_anywhere_and_cut_anywhere(parts: list[bytes], sizes:
 @pytest.mark.parametrize("text", [b"!!!!", b"A===", b"AA=A", b"AAA", b"AA\nA"])
 def test_text_that_is_no_base64_is_refused(text: bytes) -> None:
     def read() -> None:
-        quanta = Quanta()
+        quanta = Base64Decoder()
         quanta.feed(text)
         quanta.end()
 

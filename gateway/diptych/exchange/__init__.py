@@ -13,14 +13,14 @@ from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
-from .body_timeouts import BodyPatience, Pieces
+from .body_timeouts import BodyTimeouts, Pieces
 from .inbound import Inbound
 
 __all__ = [
     "AUTH",
     "CUT",
     "ON_LEFT",
-    "BodyPatience",
+    "BodyTimeouts",
     "Disconnected",
     "Exchange",
     "Gunzip",

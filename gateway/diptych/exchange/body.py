@@ -11,12 +11,12 @@ from typing import Any
 
 from ..origin import Lease
 from ..status import Code, Violation, error, invalid
-from .body_timeouts import BodyPatience, Pieces
+from .body_timeouts import BodyTimeouts, Pieces
 
 Receive = Callable[[], Awaitable[Any]]
 
 
-_PATIENCE = BodyPatience()
+_TIMEOUTS = BodyTimeouts()
 
 
 class Disconnected(Exception):
@@ -48,7 +48,7 @@ async def read(
     receive: Receive,
     headers: Mapping[bytes, bytes],
     limit: int,
-    patience: BodyPatience = _PATIENCE,
+    timeouts: BodyTimeouts = _TIMEOUTS,
     lease: Lease | None = None,
 ) -> bytes:
     """Reads the whole body and decompresses it; holds at most `limit` bytes, and counts them in `lease`.
@@ -70,7 +70,7 @@ async def read(
     except StopIteration as done:  # the body is here already, as nearly always: no timer needed
         message = done.value
     else:
-        pieces = Pieces(receive, patience)
+        pieces = Pieces(receive, timeouts)
         message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body arrives in one piece
@@ -79,7 +79,7 @@ async def read(
         if lease is not None:
             lease.take(len(body))
         return body
-    pieces = pieces or Pieces(receive, patience)
+    pieces = pieces or Pieces(receive, timeouts)
     sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
     while True:
         if message["type"] == "http.disconnect":

@@ -15,7 +15,7 @@ from ..status import Code, error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyPatience:
+class BodyTimeouts:
     """The timeouts, from the settings."""
 
     seconds: float = 30.0
@@ -27,10 +27,10 @@ class BodyPatience:
 class Pieces:
     """The ASGI messages of a body. Waiting for one raises DEADLINE_EXCEEDED with http 408 if it is late."""
 
-    __slots__ = ("_patience", "_receive", "_waited", "received")
+    __slots__ = ("_receive", "_timeouts", "_waited", "received")
 
-    def __init__(self, receive: Callable[[], Awaitable[Any]], patience: BodyPatience) -> None:
-        self._receive, self._patience, self._waited = receive, patience, 0.0
+    def __init__(self, receive: Callable[[], Awaitable[Any]], timeouts: BodyTimeouts) -> None:
+        self._receive, self._timeouts, self._waited = receive, timeouts, 0.0
         self.received = 0
         """Bytes received so far; the reader counts them here."""
 
@@ -67,7 +67,7 @@ class Pieces:
             timeout.stop()
 
     def _allowed(self) -> float:
-        seconds, pace = self._patience.seconds, self._patience.pace
+        seconds, pace = self._timeouts.seconds, self._timeouts.pace
         if not pace:
             return seconds
         return max(0.0, min(seconds, seconds + self.received / pace - self._waited))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from ..call import AnyCall, Calls, ClientGone, One, Source, before
-from ..exchange import BodyPatience, Disconnected, Scope, origin_of, raw_path
+from ..exchange import BodyTimeouts, Disconnected, Scope, origin_of, raw_path
 from ..metadata import Metadata
 from ..methods import Method
 from ..origin import Origin, ProtocolName
@@ -101,7 +101,7 @@ class Session:
         self.calls = calls
         self.stopping = False
         """True once a stop cancels running calls; each is then answered UNAVAILABLE."""
-        self.patience = BodyPatience(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
+        self.timeouts = BodyTimeouts(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
         self._max_seconds = settings.max_deadline_seconds
 
     async def serve(self, adapter: Adapter) -> None:

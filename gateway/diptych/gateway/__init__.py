@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ..auth import Authenticator, Dependency
-    from ..http_server import Faces, Life
+    from ..http_server import Faces, LifespanTask
     from ..methods import Handler, Method, MethodTable
     from ..readiness import Check, ServiceCheck
     from ..rules import Binding
@@ -89,7 +89,7 @@ class Gateway(grpc.aio.Server):
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
         self._telemetry = Telemetry(self.settings.telemetry, [*collectors, *filter(None, [self._readiness])])
         self._document: dict[str, Any] | None = None
-        self._life: Life | None = None
+        self._life: LifespanTask | None = None
         self._state: Mapping[str, Any] = {}
         self._entering = asyncio.Lock()
         self._entered = False
@@ -218,9 +218,9 @@ class Gateway(grpc.aio.Server):
             if not self._entered:
                 self._telemetry.start()
                 if self._lifespan is not None:
-                    from ..http_server import Life
+                    from ..http_server import LifespanTask
 
-                    life = Life(self._lifespan(self.app))
+                    life = LifespanTask(self._lifespan(self.app))
                     self._state = await life.enter()
                     self._life = life
                 self._entered = self._serving = True

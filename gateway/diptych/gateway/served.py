@@ -14,7 +14,7 @@ from ..auth import Auth
 from ..call import Calls
 from ..codec import Codec, JsonLimits
 from ..faces.rest import Transcoder
-from ..faces.rpc import Web
+from ..faces.rpc import RpcApp
 from ..faces.session import Session
 from ..faces.websocket import WebSockets
 from ..http_server import Faces
@@ -79,5 +79,5 @@ def _faces(calls: Calls, methods: MethodTable, bound: Sequence[tuple[Method, Bin
         settings=settings,
         served=lambda path: rest.fits(path) or path in calls.handlers,
     )
-    rpc = Web(session, codec, methods, settings, claimed=claimed)
+    rpc = RpcApp(session, codec, methods, settings, claimed=claimed)
     return Faces(session=session, errors=errors, rest=rest, rpc=rpc, websocket=websocket)

@@ -5,9 +5,9 @@ servicer.
 """
 
 from .app import Faces, make_app
-from .app.lifespan import Life
+from .app.lifespan import LifespanTask
 from .h2 import Limits
 from .listener import HttpListener
 from .timeouts import Timeouts
 
-__all__ = ["Faces", "HttpListener", "Life", "Limits", "Timeouts", "make_app"]
+__all__ = ["Faces", "HttpListener", "LifespanTask", "Limits", "Timeouts", "make_app"]

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
-from ..tls import Room
+from ..tls import Admission
 
 # How long a client has to close once it has been sent everything.
 _LINGER_SECONDS = 0.5
@@ -24,8 +24,8 @@ _TICK_SECONDS = 0.01
 class Opening:
     """Connections that are accepted but not yet known to a protocol, such as TLS handshakes under way."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         self._making: set[asyncio.Task[Any]] = set()
 
     def __bool__(self) -> bool:
@@ -38,7 +38,7 @@ class Opening:
         if making is not None:
             self._making.add(making)
             making.add_done_callback(self._making.discard)
-            making.add_done_callback(self._room.attempt())
+            making.add_done_callback(self._admission.attempt())
 
     def end(self) -> None:
         """Close them."""

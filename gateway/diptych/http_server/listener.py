@@ -25,7 +25,7 @@ from ..faces.websocket import HELD
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
-from ..tls import CertificateReloader, Material, Room
+from ..tls import Admission, CertificateReloader, Material
 from .drain import ConnectionDrain, Opening
 from .h1.canned_responses import CannedResponses
 from .h1.protocol import http1
@@ -73,18 +73,18 @@ class HttpListener:
         self._grpc_only = grpc_only
         self.counted: Sequence[HttpListener] = (self,)
         """The listeners that share the limit on connections."""
-        self._room = Room(self._is_full, responses.grpc_plain if grpc_only else responses.plain)
+        self._admission = Admission(self._is_full, responses.grpc_plain if grpc_only else responses.plain)
         self._lingering: set[LingeringClose] = set()
-        self._opening = Opening(self._room)
+        self._opening = Opening(self._admission)
         self._app = app = behind(app, proxies) if proxies else app
         apps = Apps(app, HeadTooLarge(errors))
         self._config = uvicorn.Config(
             self._front,
-            http=http2_only(apps, http2, self._room, self._lingering, responses.grpc_only)
+            http=http2_only(apps, http2, self._admission, self._lingering, responses.grpc_only)
             if grpc_only
             else http1(
                 responses,
-                self._room,
+                self._admission,
                 self._lingering,
                 lambda one: Http2Protocol(apps, http2, one.server_state, one.app_state),
                 secure=tls is not None,
@@ -196,7 +196,7 @@ class HttpListener:
         self._server.lifespan.state = dict(state)
         await self._listen(None if self._tls is None else self._tls.material)
         if self._tls is not None:
-            self._tls.tell(self._listen)
+            self._tls.subscribe(self._listen)
         self._ticking = asyncio.ensure_future(self._server.main_loop())
         self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._timeouts))
 
@@ -227,7 +227,7 @@ class HttpListener:
         options: dict[str, Any] = {}
         if material is not None:
             context = material.grpc_context if self._grpc_only else material.context
-            context.room = self._room
+            context.admission = self._admission
             options = {"ssl": context, "ssl_handshake_timeout": self._timeouts.handshake}
         # Each server has its own descriptor of the same socket, so that no connection is lost between two servers.
         loop = asyncio.get_running_loop()
@@ -255,7 +255,7 @@ class HttpListener:
 
     def open(self) -> int:
         """Returns the number of connections, handshakes included."""
-        return len(self._server.server_state.connections) + self._room.handshakes
+        return len(self._server.server_state.connections) + self._admission.handshakes
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
@@ -281,7 +281,7 @@ class HttpListener:
         began = loop.time()
         drain = ConnectionDrain(self._opening, state.connections, self._lingering)
         lingered = False
-        while state.connections or state.tasks or self._opening or (self._room.handshakes and not lingered):
+        while state.connections or state.tasks or self._opening or (self._admission.handshakes and not lingered):
             waited = loop.time() - began
             lingered = waited >= min(LINGER_SECONDS, grace)
             if lingered:

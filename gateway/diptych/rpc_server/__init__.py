@@ -20,7 +20,7 @@ from ..settings import Settings
 from ..tls import CertificateReloader
 from . import engines
 from .engines import EngineError, check
-from .wire import Wire
+from .wire import WireInterceptor
 
 __all__ = ["EngineError", "RpcListener", "check"]
 
@@ -47,7 +47,7 @@ class RpcListener:
         smaller = {path: limit for path in handlers if (limit := settings.body_limit(path)) < largest}
         engine = engines.engine(settings)
         proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
-        wire = Wire(smaller, calls, engine.context, secure=settings.tls is not None, proxies=proxies)
+        wire = WireInterceptor(smaller, calls, engine.context, secure=settings.tls is not None, proxies=proxies)
         # Without user interceptors and generic handlers, the result of the interceptor chain is known for each method
         # now, and calls skip the chain.
         fixed = len(calls.interceptors) == 1 and not generic
@@ -63,7 +63,7 @@ class RpcListener:
             for service, methods in _by_service(wire.known if fixed else handlers).items():
                 server.add_registered_method_handlers(service, methods)
             # With interceptors, `wire` sees calls of unknown methods itself.
-            server.add_generic_rpc_handlers([wire.nobody()] if fixed else generic)
+            server.add_generic_rpc_handlers([wire.unknown()] if fixed else generic)
             return server
 
         self._make, self._server = make, make()

@@ -63,7 +63,7 @@ def engine(settings: Settings) -> Engine:
     if settings.engine == "native":
         from . import native  # an extra, which need not be installed
 
-        return Engine(native.make, native.alike)
+        return Engine(native.make, native.grpcio_context)
     return Engine(lambda _, interceptors, options: grpc.aio.server(interceptors=interceptors, options=options))
 
 

@@ -11,7 +11,7 @@ from ..forwarded import Proxies
 from ..origin import peer_of
 
 
-class Behind:
+class ForwardedContext:
     """Wraps a context so that it has another peer."""
 
     __slots__ = ("_context", "_peer")
@@ -33,7 +33,7 @@ def behind(context: Any, proxies: Proxies) -> Any:
     if not told:
         return context
     found = proxies.client(_host(context.peer()), told)
-    return context if found is None else Behind(context, peer_of(found.host, found.port))
+    return context if found is None else ForwardedContext(context, peer_of(found.host, found.port))
 
 
 def _host(peer: str) -> str:

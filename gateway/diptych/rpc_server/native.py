@@ -28,7 +28,7 @@ SOON, LATE = 0.0005, 0.05
 LEAVE_SECONDS = 0.05
 
 
-class Server(pygrpc_native.aio.Server):
+class NativeServer(pygrpc_native.aio.Server):
     """pygrpc-native's server, except that slow readers block only their own streams, and a stop loses no answer."""
 
     async def stop(self, grace: float | None) -> None:
@@ -64,7 +64,7 @@ class Server(pygrpc_native.aio.Server):
         return bool(sent != pygrpc_native.STREAM_CLOSED)
 
 
-class Lookup(grpc.aio.ServerInterceptor):
+class HandlerLookup(grpc.aio.ServerInterceptor):
     """The innermost interceptor: finds the handler by the method in the call details, which interceptors may change."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
@@ -78,7 +78,7 @@ class Lookup(grpc.aio.ServerInterceptor):
         return self._handlers.get(handler_call_details.method) or await continuation(handler_call_details)
 
 
-class Whole(grpc.aio.ServerInterceptor):
+class CardinalityAdapter(grpc.aio.ServerInterceptor):
     """The outermost interceptor: lets interceptors return a streaming handler for a unary method.
 
     Both look the same on the wire, and grpcio accepts either; this engine does not.
@@ -101,15 +101,15 @@ class Whole(grpc.aio.ServerInterceptor):
             return handler
         behaviour: Any = behaviour_of(handler)
         if handler.request_streaming:
-            behaviour = _asked_once(behaviour)
+            behaviour = _with_one_request(behaviour)
         if streamed and not streams:
-            behaviour = _told_once(behaviour)
+            behaviour = _with_one_response(behaviour)
         make = grpc.unary_stream_rpc_method_handler if streamed and streams else grpc.unary_unary_rpc_method_handler
         made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
         return made
 
 
-def _asked_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+def _with_one_request(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     async def only(request: Any) -> AsyncIterator[Any]:
         yield request
 
@@ -128,7 +128,7 @@ def _asked_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     return stream
 
 
-def _told_once(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+def _with_one_response(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     async def answer(request: Any, context: Any) -> Any:
         async with aclosing(behaviour(request, context)) as messages:
             async for message in messages:
@@ -142,7 +142,7 @@ class AbortedTwice(grpc.aio.UsageError, grpc.aio.AbortError):
     """grpcio's error for a second abort, and the one that ends a call, so that the first abort's status is sent."""
 
 
-class Context:
+class NativeContext:
     """Wraps pygrpc-native's context so that it returns and raises what grpcio's does."""
 
     __slots__ = ("_aborted", "_context")
@@ -183,15 +183,16 @@ def _sendable(trailing_metadata: Any) -> tuple[Any, ...]:
     return tuple([pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] == DETAILS_KEY])
 
 
-def alike(context: Any) -> Any:
+def grpcio_context(context: Any) -> Any:
     """Returns a context that behaves as grpcio's does; grpcio's own, from the internal server, is returned as is."""
-    return Context(context) if isinstance(context, grpc.aio.ServicerContext) else context
+    return NativeContext(context) if isinstance(context, grpc.aio.ServicerContext) else context
 
 
 def make(
     handlers: Mapping[str, Handler], interceptors: Sequence[Any], options: Sequence[tuple[str, Any]]
 ) -> grpc.aio.Server:
     """Returns a server that behaves as grpcio's does."""
-    return Server(
-        interceptors=[Whole(handlers), *interceptors, Lookup(handlers)] if interceptors else [], options=options
+    return NativeServer(
+        interceptors=[CardinalityAdapter(handlers), *interceptors, HandlerLookup(handlers)] if interceptors else [],
+        options=options,
     )

@@ -23,8 +23,8 @@ from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code, StatusError
 from ..telemetry import Record, Recorder
-from .announce import Announcing
 from .forwarded import behind
+from .initial_metadata import InitialMetadataContext
 
 _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 1, 2, 4, 12
 # A client's deadline starts before the server's, so the client gives up a little earlier.
@@ -39,7 +39,7 @@ class _Refused:
     reason: str
 
 
-class Wire(grpc.aio.ServerInterceptor):
+class WireInterceptor(grpc.aio.ServerInterceptor):
     """The outermost interceptor. `limits` are bytes by `/{package.Service}/{Method}`; the rest have grpcio's limit.
 
     `context` wraps an engine's context so that it behaves as grpcio's; `secure` says that the port uses TLS; `proxies`
@@ -85,13 +85,13 @@ class Wire(grpc.aio.ServerInterceptor):
             handler, limit, self._guard, method, self._context, self._watch, self._proxies, secure=self._secure
         ).handler()
 
-    def nobody(self) -> grpc.GenericRpcHandler:
+    def unknown(self) -> grpc.GenericRpcHandler:
         """Returns the handler of unknown methods, which counts and logs them; it must be the last one."""
         refusing: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
-        return _Nobody(lambda path: self._edge(refusing, path))
+        return _UnknownMethods(lambda path: self._edge(refusing, path))
 
 
-class _Nobody(grpc.GenericRpcHandler):
+class _UnknownMethods(grpc.GenericRpcHandler):
     def __init__(self, make: Callable[[str], Handler]) -> None:
         self._make = make
 
@@ -134,7 +134,11 @@ class _Edge:
         return self._made(self._writing, self._show)  # grpcio serializes what is written to the context
 
     def _made(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
-        parse = None if self._deserialize is None else self._part if self._handler.request_streaming else self._parse
+        parse: Callable[[bytes], Any] | None = self._parse
+        if self._deserialize is None:
+            parse = None
+        elif self._handler.request_streaming:
+            parse = self._parse_streamed
         return with_behaviour(self._handler, behaviour, parse, serialize)
 
     def _parse(self, data: bytes) -> Any:
@@ -146,7 +150,7 @@ class _Edge:
         except Exception:
             return _Refused(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type")
 
-    def _part(self, data: bytes) -> Any:
+    def _parse_streamed(self, data: bytes) -> Any:
         """Parses one request of a stream, which a servicer may read by grpcio's own context."""
         found = self._parse(data)
         if type(found) is _Refused:
@@ -211,22 +215,22 @@ class _Edge:
         record = self._watch.begin(self._method, known)
         if self._watch.asks:
             record.met(context.invocation_metadata() or ())
-        return Announcing(context, known) if known.initial else context, known, record
+        return InitialMetadataContext(context, known) if known.initial else context, known, record
 
     async def _unary(self, request: Any, context: Any) -> Any:
         context, known, record = self._arrive(context)
         try:
             reply = await self._behaviour(await self._admit(request, context, known), context)
             printed = await self._print(reply, context)
-            if type(context) is Announcing:
-                await context.announce()
-            record.code = _said(context)
+            if type(context) is InitialMetadataContext:
+                await context.send_own()
+            record.code = _status_number(context)
             if not record.code:
                 record.messages_out += 1
                 record.bytes_out += len(printed)
             return printed
         except BaseException as wrong:
-            record.code = _blamed(wrong, context)
+            record.code = _number_of_exception(wrong, context)
             raise
         finally:
             known.over()
@@ -235,9 +239,9 @@ class _Edge:
         context, known, record = self._arrive(context)
         try:
             await self._behaviour(await self._admit(request, context, known), context)
-            record.code = _said(context)
+            record.code = _status_number(context)
         except BaseException as wrong:
-            record.code = _blamed(wrong, context)
+            record.code = _number_of_exception(wrong, context)
             raise
         finally:
             known.over()
@@ -248,14 +252,14 @@ class _Edge:
             async with aclosing(self._behaviour(await self._admit(request, context, known), context)) as messages:
                 async for message in messages:
                     printed = await self._print(message, context)
-                    if type(context) is Announcing:
-                        await context.announce()
+                    if type(context) is InitialMetadataContext:
+                        await context.send_own()
                     record.messages_out += 1
                     record.bytes_out += len(printed)
                     yield printed
-            record.code = _said(context)
+            record.code = _status_number(context)
         except BaseException as wrong:
-            record.code = _blamed(wrong, context)
+            record.code = _number_of_exception(wrong, context)
             raise
         finally:
             known.over()
@@ -275,16 +279,16 @@ def _note_out(size: int) -> None:
         known.record.bytes_out += size
 
 
-def _said(context: Any) -> int:
+def _status_number(context: Any) -> int:
     """Returns the number of the servicer's code."""
     number: int = code_of(context.code()).value[0]
     return number
 
 
-def _blamed(wrong: BaseException, context: Any) -> int:
+def _number_of_exception(wrong: BaseException, context: Any) -> int:
     """Returns the number of the code that the client receives after an exception."""
     if isinstance(wrong, grpc.aio.AbortError | grpc.aio.UsageError):
-        return _said(context)
+        return _status_number(context)
     if isinstance(wrong, Exception):
         return _UNKNOWN
     # grpcio cancels calls past their deadline and calls whose client left in the same way.

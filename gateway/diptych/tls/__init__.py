@@ -3,9 +3,9 @@
 It knows no listener.
 """
 
-from .context import Room
+from .context import Admission
 from .identity import AuthContext, auth_context
 from .material import Material
 from .reloader import CertificateReloader
 
-__all__ = ["AuthContext", "CertificateReloader", "Material", "Room", "auth_context"]
+__all__ = ["Admission", "AuthContext", "CertificateReloader", "Material", "auth_context"]

@@ -15,12 +15,12 @@ from typing import Any, Self
 from .identity import AuthContext, auth_context
 
 
-class Server(ssl.SSLObject):
+class ServerConnection(ssl.SSLObject):
     """The server's side of one connection."""
 
     requested_name: str | None = None
     """The server name in the client's hello (SNI)."""
-    room: Room | None = None
+    admission: Admission | None = None
     outgoing: ssl.MemoryBIO | None = None
     refused: ssl.SSLError | None = None
     """Why the handshake is refused; None if it is not."""
@@ -31,13 +31,13 @@ class Server(ssl.SSLObject):
         """The client's authenticated properties, once the handshake is complete."""
         return auth_context(self)
 
-    def begin(self, room: Room, outgoing: ssl.MemoryBIO) -> None:
+    def begin(self, admission: Admission, outgoing: ssl.MemoryBIO) -> None:
         """Count the handshake, or refuse it if there are too many connections."""
-        if room.is_full():
+        if admission.is_full():
             self.refused = ssl.SSLError("too many connections")
             return
-        self.room, self.outgoing, self._under_way = room, outgoing, True
-        room.handshakes += 1
+        self.admission, self.outgoing, self._under_way = admission, outgoing, True
+        admission.handshakes += 1
         begun = _BEGUN.get()
         if begun is not None:
             begun.append(weakref.ref(self))
@@ -52,10 +52,10 @@ class Server(ssl.SSLObject):
             raise
         except ssl.SSLError as wrong:
             self.end()
-            if self.outgoing is None or self.room is None:
+            if self.outgoing is None or self.admission is None:
                 raise
             if wrong.reason == "HTTP_REQUEST":
-                self.outgoing.write(self.room.plain_answer)
+                self.outgoing.write(self.admission.plain_answer)
             if not self.outgoing.pending:
                 raise
             # asyncio writes pending bytes (the alert) only if the handshake continues; then the client closes, or the
@@ -66,15 +66,15 @@ class Server(ssl.SSLObject):
 
     def end(self) -> None:
         """Stop counting the handshake."""
-        if self._under_way and self.room is not None:
+        if self._under_way and self.admission is not None:
             self._under_way = False
-            self.room.handshakes -= 1
+            self.admission.handshakes -= 1
 
     def __del__(self) -> None:
         self.end()  # timed out, or the client left
 
 
-class Room:
+class Admission:
     """State shared by a listener's connections. `plain_answer` is the response to plain HTTP on a TLS port."""
 
     def __init__(self, is_full: Callable[[], bool] = lambda: False, plain_answer: bytes = b"") -> None:
@@ -87,7 +87,7 @@ class Room:
 
         asyncio leaves a failed one to the garbage collector, which may take long.
         """
-        begun: list[weakref.ref[Server]] = []
+        begun: list[weakref.ref[ServerConnection]] = []
         _BEGUN.set(begun)
 
         def over(_: object) -> None:
@@ -99,27 +99,27 @@ class Room:
         return over
 
 
-_BEGUN: ContextVar[list[weakref.ref[Server]] | None] = ContextVar("begun", default=None)
+_BEGUN: ContextVar[list[weakref.ref[ServerConnection]] | None] = ContextVar("begun", default=None)
 
 
-class Context(ssl.SSLContext):
+class ServerContext(ssl.SSLContext):
     """The TLS context of a listener."""
 
-    room: Room
+    admission: Admission
 
     @classmethod
     def of(cls) -> Self:
         """Returns a context without a certificate."""
         made = cls(ssl.PROTOCOL_TLS_SERVER)
-        made.room = Room()
-        made.sslobject_class = Server
+        made.admission = Admission()
+        made.sslobject_class = ServerConnection
         made.sni_callback = _named
         return made
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any) -> Any:
         """Returns the server's side of a connection over the two buffers."""
         made = super().wrap_bio(incoming, outgoing, *arguments, **options)
-        made.begin(self.room, outgoing)  # type: ignore[attr-defined]
+        made.begin(self.admission, outgoing)  # type: ignore[attr-defined]
         return made
 
 

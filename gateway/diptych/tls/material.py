@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..settings import Settings
-from .context import Context
+from .context import ServerContext
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
@@ -26,10 +26,10 @@ class Material:
     certificate: bytes
     key: bytes
     client_ca: bytes | None
-    context: Context
+    context: ServerContext
     """For the HTTP port. Each reload has a new context, so that sessions of the old one cannot be resumed and clients
     must present a certificate to the new authorities."""
-    grpc_context: Context
+    grpc_context: ServerContext
     """For the gRPC port. It is separate, since a context counts the handshakes of one listener."""
     signature: Signature
 
@@ -83,8 +83,8 @@ def read(settings: Settings) -> Material:
     )
 
 
-def _context(settings: Settings, certificate: Path, key: Path, protocols: list[str]) -> Context:
-    made = Context.of()
+def _context(settings: Settings, certificate: Path, key: Path, protocols: list[str]) -> ServerContext:
+    made = ServerContext.of()
     made.minimum_version = _VERSIONS[settings.tls_minimum]
     made.verify_mode = _MODES[settings.tls_client_auth]
     made.set_alpn_protocols(protocols)
@@ -92,7 +92,7 @@ def _context(settings: Settings, certificate: Path, key: Path, protocols: list[s
     return made
 
 
-def _trust(context: Context, authorities: Path) -> bytes:
+def _trust(context: ServerContext, authorities: Path) -> bytes:
     try:
         known = authorities.read_bytes()
         context.load_verify_locations(cadata=known.decode("ascii"))

@@ -29,19 +29,19 @@ class CertificateReloader:
         self.material = read(settings)
         """The material of new connections."""
         self._seen: Signature | None = self.material.signature
-        self._told = ""
-        self._takers: list[Take] = []
+        self._reported = ""
+        self._subscribers: list[Take] = []
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, take: Take) -> None:
+    def subscribe(self, take: Take) -> None:
         """Call `take` with every new material."""
-        self._takers.append(take)
+        self._subscribers.append(take)
 
     def start(self) -> None:
         """Check the files from now on, every `tls_reload_seconds`."""
         if self._settings.tls_reload_seconds:
-            self._task = asyncio.ensure_future(self._watch(self._settings.tls_reload_seconds))
+            self._task = asyncio.ensure_future(self._poll(self._settings.tls_reload_seconds))
 
     async def stop(self) -> None:
         """Stop checking."""
@@ -51,7 +51,7 @@ class CertificateReloader:
                 await self._task
             self._task = None
 
-    async def _watch(self, seconds: float) -> None:
+    async def _poll(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
             await self.look()
@@ -64,16 +64,16 @@ class CertificateReloader:
                     return False
                 material = read(self._settings)
             except OSError as wrong:
-                self._complain(str(wrong))
+                self._report(str(wrong))
                 return False
-            self._seen, self._told, self.material = material.signature, "", material
+            self._seen, self._reported, self.material = material.signature, "", material
             logger.info("reloaded the certificate for new connections from %s", self._settings.tls_certificate)
-            for take in self._takers:
+            for take in self._subscribers:
                 await take(material)
             return True
 
-    def _complain(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         """Log an error once: later checks may find the same, and the files may be half written now."""
-        if what != self._told:
-            self._told = what
+        if what != self._reported:
+            self._reported = what
             logger.error("the certificate is not reloaded: %s", what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .lines import configure
+from .logs import configure
 from .plan import Plan
 from .supervisor import supervise
 

@@ -84,7 +84,7 @@ class Child:
             else:
                 self.channel.send(line)
 
-    def said(self) -> Sequence[str] | None:
+    def received(self) -> Sequence[str] | None:
         """Returns the complete lines received since the last call, or None at the end of the channel."""
         try:
             data = self.channel.recv(_LONGEST)
@@ -98,7 +98,7 @@ class Child:
         self._rest = rest[-_LONGEST:]
         return [line.decode("ascii", "replace") for line in lines]
 
-    def tell_to_end(self, word: str, now: float, seconds: float) -> None:
+    def ask_to_end(self, word: str, now: float, seconds: float) -> None:
         """Ask it to end within `seconds`."""
         if self.kill_at is not None:
             return
@@ -114,7 +114,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
-    def how_it_ended(self) -> str | None:
+    def exit_reason(self) -> str | None:
         """Describes how it ended; None while it runs."""
         code = self.process.poll()
         if code is None:

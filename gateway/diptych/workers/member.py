@@ -52,9 +52,9 @@ class Member:
 
     def __init__(self, gateway: Gateway, slot: Slot) -> None:
         self._gateway, self._slot = gateway, slot
-        self._http = _taken(slot.http)
-        self._grpc = None if slot.grpc is None else _taken(slot.grpc)
-        self._channel = _taken(slot.channel)
+        self._http = _socket_of(slot.http)
+        self._grpc = None if slot.grpc is None else _socket_of(slot.grpc)
+        self._channel = _socket_of(slot.channel)
         self._channel.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest = b""
@@ -77,7 +77,7 @@ class Member:
         """Both listeners accept."""
         self._gateway.worker_info = {"worker": self._slot.index, "ready": 1, "of": self._slot.workers}
         self._say(READY)
-        asyncio.get_running_loop().add_reader(self._channel, self._hear)
+        asyncio.get_running_loop().add_reader(self._channel, self._on_readable)
         self._beat()
 
     def _beat(self) -> None:
@@ -95,7 +95,7 @@ class Member:
         with contextlib.suppress(OSError):
             self._channel.send(f"{word}\n".encode())
 
-    def _hear(self) -> None:
+    def _on_readable(self) -> None:
         try:
             data, received, _, _ = socket.recv_fds(self._channel, 4096, _MAX_SLOTS)
             self._received += received
@@ -112,15 +112,15 @@ class Member:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             word, _, number = line.decode().partition(" ")
-            self._obey(word, int(number or 0))
+            self._handle(word, int(number or 0))
 
-    def _obey(self, word: str, number: int) -> None:
+    def _handle(self, word: str, number: int) -> None:
         if word == STOP:
             self._do(self._gateway.stop)
         elif word == LEAVE:
             self._do(self._gateway.hand_over)
         elif word == ADOPT:
-            sockets = [_taken(one) for one in self._received[:number]]
+            sockets = [_socket_of(one) for one in self._received[:number]]
             del self._received[:number]
             self._do(partial(self._adopt, sockets))
         elif word == COUNT:
@@ -144,7 +144,7 @@ class Member:
             logger.error("a request of the supervisor has failed", exc_info=task.exception())
 
 
-def _taken(number: int) -> socket.socket:
+def _socket_of(number: int) -> socket.socket:
     """Returns the socket of a descriptor, no longer inherited by child processes."""
     try:
         fits = stat.S_ISSOCK(os.fstat(number).st_mode)

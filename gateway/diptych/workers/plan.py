@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 WORKER_OPTION = "--as-worker"
 
 
-class _Json:
+class _JsonValue:
     """A dataclass that is written and read as one line of JSON."""
 
     def text(self) -> str:
@@ -30,7 +30,7 @@ class _Json:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(_Json):
+class Plan(_JsonValue):
     """The supervisor's configuration. `command` runs a worker, once its slot is appended. Unused ports are None."""
 
     command: list[str]
@@ -56,7 +56,7 @@ class Plan(_Json):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot(_Json):
+class Slot(_JsonValue):
     """A worker's configuration: its number, and its file descriptors and ports."""
 
     index: int

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .child import BEAT, COUNT, DRAINING, LEAVE, READY, STOP, Child
-from .lines import NAME
+from .logs import NAME
 from .notify import notify
 from .plan import Plan
 from .ports import Ports
@@ -82,7 +82,7 @@ class Supervisor:
         self._tries = START_TRIES
         self._started = False
         self._reload: deque[int] = deque()
-        self._coming: Child | None = None
+        self._replacement: Child | None = None
         self._reloading = self._reload_again = False
         self._code: int | None = None
         self._woken = woken
@@ -102,7 +102,7 @@ class Supervisor:
                     if key.fileobj is self._woken:
                         self._on_signals()
                     else:
-                        self._on_words(key.data)
+                        self._on_lines(key.data)
                 self._look()
         finally:
             for child in self._all:
@@ -127,19 +127,19 @@ class Supervisor:
             elif number == signal.SIGHUP and self._code is None:
                 self._begin_reload()
 
-    def _on_words(self, child: Child) -> None:
-        words = child.said()
-        if words is None:
+    def _on_lines(self, child: Child) -> None:
+        lines = child.received()
+        if lines is None:
             self._selector.unregister(child.channel)  # else readable forever; `_look` handles the end of the process
             return
-        if BEAT in words:
+        if BEAT in lines:
             child.heard = time.monotonic()
-        if READY in words and not child.ready:
+        if READY in lines and not child.ready:
             child.ready = True
             child.heard = time.monotonic()
             logger.info("%s serves", child)
             self._on_ready(child)
-        if DRAINING in words and not child.leaving:
+        if DRAINING in lines and not child.leaving:
             self._on_draining(child)
 
     def _on_draining(self, child: Child) -> None:
@@ -154,12 +154,12 @@ class Supervisor:
     def _on_ready(self, child: Child) -> None:
         if child.leaving:
             child.say(STOP)
-        elif child is self._coming:
-            self._coming = None
+        elif child is self._replacement:
+            self._replacement = None
             slot = self._slots[child.index]
             old, slot.worker = slot.worker, child
             if old is not None:
-                old.tell_to_end(LEAVE, time.monotonic(), self._plan.stop_seconds)
+                old.ask_to_end(LEAVE, time.monotonic(), self._plan.stop_seconds)
         elif not self._started:
             self._on_start(child)
 
@@ -185,7 +185,7 @@ class Supervisor:
     def _look(self) -> None:
         now = time.monotonic()
         for child in list(self._all):
-            ended = child.how_it_ended()
+            ended = child.exit_reason()
             if ended is not None:
                 self._forget(child)
                 self._on_end(child, ended, now)
@@ -196,8 +196,8 @@ class Supervisor:
                 if slot.start_at is not None and slot.start_at <= now:
                     slot.start_at = None
                     slot.worker = self._start(slot.index, now)
-            self._go_on_reloading(now)
-        self._spread()
+            self._continue_reload(now)
+        self._share_sockets()
 
     def _watch(self, child: Child, now: float) -> None:
         """Kill a worker that hangs, or that takes too long to start or to end."""
@@ -238,10 +238,10 @@ class Supervisor:
         slot = self._slots[child.index]
         if slot.worker is child:
             slot.worker = None
-        elif child is self._coming:
-            self._coming = None
+        elif child is self._replacement:
+            self._replacement = None
             if self._code is None:
-                self._give_up_reload(f"{child} {ended} before it served")
+                self._abandon_reload(f"{child} {ended} before it served")
             return
         elif child.leaving:
             return  # its slot has another worker already
@@ -264,7 +264,7 @@ class Supervisor:
         slot.start_at = now + wait
         return wait
 
-    def _spread(self) -> None:
+    def _share_sockets(self) -> None:
         """Let serving workers adopt the sockets of empty slots, and tell them how many workers serve."""
         serving = [child for child in self._all if child.ready and not child.leaving]
         if self._code is not None:
@@ -290,25 +290,25 @@ class Supervisor:
         self._reloading, self._reload_again = True, False
         self._reload.extend(range(self._plan.workers))
 
-    def _go_on_reloading(self, now: float) -> None:
+    def _continue_reload(self, now: float) -> None:
         if not self._reloading:
             if self._started and self._reload_again:
                 self._begin_reload()
             return
-        if self._coming is not None or any(child.leaving for child in self._all):
+        if self._replacement is not None or any(child.leaving for child in self._all):
             return
         while self._reload:
             slot = self._slots[self._reload.popleft()]
             if slot.worker is None:  # its next worker reads the new settings anyway
                 continue
-            self._coming = self._start(slot.index, now)
-            if self._coming is None:
+            self._replacement = self._start(slot.index, now)
+            if self._replacement is None:
                 slot.start_at = None
-                self._give_up_reload("the system cannot create a process")
+                self._abandon_reload("the system cannot create a process")
             return
         self._end_reload("reloaded")
 
-    def _give_up_reload(self, why: str) -> None:
+    def _abandon_reload(self, why: str) -> None:
         logger.error("%s: the reload is abandoned; workers not yet reloaded keep running", why)
         self._reload.clear()
         self._end_reload("")
@@ -329,4 +329,4 @@ class Supervisor:
         self._ports.close()
         now = time.monotonic()
         for child in self._all:
-            child.tell_to_end(STOP, now, self._plan.stop_seconds)
+            child.ask_to_end(STOP, now, self._plan.stop_seconds)

@@ -73,7 +73,7 @@ class RestCall:
         headers, receive = exchange.headers, exchange.receive
         body, content_type = b"", _NO_TYPE
         if binder.takes_body or b"content-length" in headers or b"transfer-encoding" in headers:
-            body = await read(receive, headers, self._endpoint.body_limit, self._session.patience, call.lease)
+            body = await read(receive, headers, self._endpoint.body_limit, self._session.timeouts, call.lease)
             call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
         query = exchange.scope["query_string"]

@@ -1,6 +1,6 @@
 """The RPC protocols of the HTTP port, chosen by content type: gRPC, gRPC-Web and Connect, for the same servicers.
 
-`Web` is the ASGI app, built at start-up. It knows no FastAPI and no listener; of REST it knows only which of its paths
+`RpcApp` is the ASGI app, built at start-up. It knows no FastAPI and no listener, and of REST only which of its paths
 have a REST route.
 """
 
@@ -26,12 +26,12 @@ from .enveloped import EnvelopedCall
 from .kinds import ACCEPT_POST, OWN_HEADERS, Kind, WireProtocol, kind_of
 from .wires import GrpcWire, WebTextWire, WebWire, Wire
 
-__all__ = ["Web"]
+__all__ = ["RpcApp"]
 
 _VERSION = b"connect-protocol-version"
 
 
-class Web:
+class RpcApp:
     """Serves every method at `/{package.Service}/{Method}`.
 
     `claimed` are the paths of that shape that have a REST route: a request that fits both goes to REST unless it names

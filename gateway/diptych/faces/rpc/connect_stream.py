@@ -77,7 +77,7 @@ class ConnectWire(Wire):
         self.coding = gzip
         return [(b"connect-content-encoding", gzip.name)]
 
-    def _squeezes(self, message: bytes) -> bool:
+    def _compresses(self, message: bytes) -> bool:
         return len(message) >= WORTH_BYTES
 
     async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:

@@ -94,7 +94,7 @@ class ConnectCall:
     async def _body(self, call: AnyCall) -> bytes:
         exchange, headers = self._exchange, self._exchange.headers
         coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
-        return await read(exchange.receive, headers, self._entry.limit, self._session.patience, call.lease)
+        return await read(exchange.receive, headers, self._entry.limit, self._session.timeouts, call.lease)
 
     def empty(self) -> Any:
         return b"" if self.method is None else self.method.request()

@@ -20,7 +20,7 @@ from ..session import Session
 from .coding import Coding
 from .entries import Entry, JsonCodec
 from .kinds import NAMES, Kind, WireProtocol
-from .requests import Enveloped, Opener, one
+from .requests import EnvelopeReader, EnvelopeSource, read_one
 from .wires import Wire
 
 __all__ = ["EnvelopedCall"]
@@ -60,12 +60,12 @@ class EnvelopedCall:
     async def source(self, call: AnyCall) -> Source | None:
         entry, wire = self._entry, self._wire
         read = self._parser(call.record) if self._kind.json else None
-        opener = self._opener = Opener(self._coding, entry.limit, wire.fault, read)
+        reader = self._reader = EnvelopeReader(self._coding, entry.limit, wire.fault, read)
         # For a path in no table only the handler, found when the call opens, tells whether it takes a stream.
         if entry.client_streaming or (not entry.known and call.takes_stream):
             self._inbound = self._exchange.inbound()
-            return Enveloped(self._inbound, opener, wire.quanta())
-        opener.lease = call.lease
+            return EnvelopeSource(self._inbound, reader, wire.decoder())
+        reader.lease = call.lease
         return None
 
     def _parser(self, record: Record) -> Callable[[bytes], Any]:
@@ -80,7 +80,7 @@ class EnvelopedCall:
         return read
 
     async def read(self, call: AnyCall) -> Any:
-        return await one(self._exchange.receive, self._opener, self._wire.quanta(), self._session.patience)
+        return await read_one(self._exchange.receive, self._reader, self._wire.decoder(), self._session.timeouts)
 
     def empty(self) -> Any:
         return b"" if self.method is None else self.method.request()

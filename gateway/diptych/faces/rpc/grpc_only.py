@@ -11,7 +11,7 @@ from ...exchange import Exchange, Receive, Scope, Send
 from ...reply import ErrorReplier
 from ...status import Code, Status
 from ..session import Session
-from . import Web
+from . import RpcApp
 from .kinds import WireProtocol, kind_of
 
 __all__ = ["GrpcOnly"]
@@ -22,7 +22,7 @@ _EXPECTED = "application/grpc, application/grpc+proto or application/grpc+json"
 class GrpcOnly:
     """Serves the methods of `web` over gRPC only; `errors` writes the responses to other requests."""
 
-    def __init__(self, web: Web, session: Session, errors: ErrorReplier) -> None:
+    def __init__(self, web: RpcApp, session: Session, errors: ErrorReplier) -> None:
         self._web, self._session, self._errors = web, session, errors
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

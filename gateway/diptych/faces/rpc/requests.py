@@ -9,17 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ...call import ClientGone
-from ...exchange import BodyPatience, Disconnected, Inbound, Pieces, Receive
+from ...exchange import BodyTimeouts, Disconnected, Inbound, Pieces, Receive
 from ...framing.envelope import COMPRESSED, HEAD, Envelopes
 from ...origin import Lease
 from ...status import Code, error
 from .coding import Coding
-from .text import Quanta
+from .text import Base64Decoder
 
-__all__ = ["Enveloped", "Opener", "one"]
+__all__ = ["EnvelopeReader", "EnvelopeSource", "read_one"]
 
 
-class Opener:
+class EnvelopeReader:
     """Turns the flags and data of an envelope into a message: decompresses and parses. `limit` is in bytes."""
 
     __slots__ = ("_coding", "_read", "fault", "lease", "limit")
@@ -41,38 +41,40 @@ class Opener:
         return data if self._read is None else self._read(data)
 
 
-async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience: BodyPatience) -> Any:
+async def read_one(
+    receive: Receive, reader: EnvelopeReader, decoder: Base64Decoder | None, timeouts: BodyTimeouts
+) -> Any:
     """Returns the request of a body that must hold exactly one.
 
     Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), DEADLINE_EXCEEDED for a body that arrives too
-    slowly, `Disconnected`, and what the opener's lease raises.
+    slowly, `Disconnected`, and what the reader's lease raises.
     """
-    lease, step, pieces = opener.lease, receive().__await__(), None
+    lease, step, pieces = reader.lease, receive().__await__(), None
     try:
         waiting = next(step)
     except StopIteration as done:  # the usual case: the body has arrived already, and no timer is needed
         message = done.value
     else:
-        pieces = Pieces(receive, patience)
+        pieces = Pieces(receive, timeouts)
         message = await pieces.late(step, waiting)
-    if not message.get("more_body") and quanta is None and message["type"] == "http.request":
+    if not message.get("more_body") and decoder is None and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) >= HEAD.size:
             flags, length = HEAD.unpack_from(body)
-            if length == len(body) - HEAD.size and length <= opener.limit and flags <= COMPRESSED:
+            if length == len(body) - HEAD.size and length <= reader.limit and flags <= COMPRESSED:
                 if lease is not None:
                     lease.take(length)
-                return opener(flags, body[HEAD.size :])
-    pieces = pieces or Pieces(receive, patience)
-    envelopes = Envelopes(opener.limit, opener.fault)
+                return reader(flags, body[HEAD.size :])
+    pieces = pieces or Pieces(receive, timeouts)
+    envelopes = Envelopes(reader.limit, reader.fault)
     found: tuple[int, bytes] | None = None
     head = HEAD.size  # the envelope's head does not count as memory of the message
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
         data: bytes = message.get("body", b"")
-        if quanta is not None:
-            data = quanta.feed(data)
+        if decoder is not None:
+            data = decoder.feed(data)
         if lease is not None:
             lease.take(max(0, len(data) - head))
             head = max(0, head - len(data))
@@ -85,22 +87,22 @@ async def one(receive: Receive, opener: Opener, quanta: Quanta | None, patience:
             break
         pieces.received += len(data)
         message = await pieces.next()
-    if quanta is not None:
-        quanta.end()
+    if decoder is not None:
+        decoder.end()
     envelopes.end()
     if found is None:
         raise error(Code.UNIMPLEMENTED, "expected one request message, got none")
-    return opener(*found)
+    return reader(*found)
 
 
-class Enveloped:
+class EnvelopeSource:
     """Reads a stream of requests as the body arrives."""
 
-    __slots__ = ("_ended", "_envelopes", "_inbound", "_opener", "_quanta")
+    __slots__ = ("_decoder", "_ended", "_envelopes", "_inbound", "_reader")
 
-    def __init__(self, inbound: Inbound, opener: Opener, quanta: Quanta | None) -> None:
-        self._inbound, self._opener, self._quanta = inbound, opener, quanta
-        self._envelopes = Envelopes(opener.limit, opener.fault)
+    def __init__(self, inbound: Inbound, reader: EnvelopeReader, decoder: Base64Decoder | None) -> None:
+        self._inbound, self._reader, self._decoder = inbound, reader, decoder
+        self._envelopes = Envelopes(reader.limit, reader.fault)
         self._ended = False
 
     async def __anext__(self) -> Any:
@@ -113,10 +115,10 @@ class Enveloped:
             except Disconnected:
                 raise ClientGone from None
             if piece is not None:
-                envelopes.feed(piece if self._quanta is None else self._quanta.feed(piece))
+                envelopes.feed(piece if self._decoder is None else self._decoder.feed(piece))
                 continue
             self._ended = True
-            if self._quanta is not None:
-                self._quanta.end()
+            if self._decoder is not None:
+                self._decoder.end()
             envelopes.end()
-        return self._opener(*found)
+        return self._reader(*found)

@@ -10,10 +10,10 @@ from base64 import b64encode
 
 from ...status import Violation, invalid
 
-__all__ = ["Quanta", "b64encode"]
+__all__ = ["Base64Decoder", "b64encode"]
 
 
-class Quanta:
+class Base64Decoder:
     """Decodes base64 as it arrives, by quanta of four characters (RFC 4648 section 4)."""
 
     __slots__ = ("_rest",)

@@ -21,7 +21,7 @@ from ...reply import Headers
 from ...status import Code, Status
 from .coding import COMPRESSIONS, Coding, coding_named
 from .kinds import Kind
-from .text import Quanta, b64encode
+from .text import Base64Decoder, b64encode
 
 __all__ = ["GrpcWire", "WebTextWire", "WebWire", "Wire", "rpc_headers"]
 
@@ -64,7 +64,7 @@ class Wire(ABC):
     def request_coding(self) -> Coding | None:
         """Returns the compression of the request's messages. Raises UNIMPLEMENTED for an unknown one."""
 
-    def quanta(self) -> Quanta | None:
+    def decoder(self) -> Base64Decoder | None:
         """Returns the base64 decoder of the request's body; None if the body is binary."""
         return None
 
@@ -72,7 +72,7 @@ class Wire(ABC):
     def _choose(self, call: AnyCall) -> Headers:
         """Choose `coding` for the answer; returns the headers that name it."""
 
-    def _squeezes(self, message: bytes) -> bool:
+    def _compresses(self, message: bytes) -> bool:
         """Whether a message is worth compressing."""
         return True
 
@@ -107,7 +107,7 @@ class Wire(ABC):
         await self._write(data, more=True)
 
     def _pack(self, message: bytes, *, plain: bool) -> bytes:
-        if self.coding is None or plain or not self._squeezes(message):
+        if self.coding is None or plain or not self._compresses(message):
             return HEAD.pack(0, len(message)) + message
         return envelope(COMPRESSED, self.coding.compress(message))
 
@@ -187,8 +187,8 @@ class WebTextWire(WebWire):
 
     __slots__ = ()
 
-    def quanta(self) -> Quanta:
-        return Quanta()
+    def decoder(self) -> Base64Decoder:
+        return Base64Decoder()
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await super()._write(b64encode(data), more=more)

@@ -22,7 +22,7 @@ from ..session import Session
 from . import handshake
 from .call import SocketCall
 from .connection import HELD, Socket
-from .door import VERB, Door, best, streams
+from .endpoint import VERB, SocketEndpoint, best, streams
 
 __all__ = ["HELD", "WebSockets"]
 
@@ -46,12 +46,14 @@ class WebSockets:
         self._session, self._errors, self._served = session, errors, served
         self._policy = HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny)
         self._origins = settings.cors_origins
-        self._routes: RouteTable[Door] = RouteTable()
+        self._routes: RouteTable[SocketEndpoint] = RouteTable()
         for method, binding in best(bindings):
-            door = Door.of(method, binding, codec, settings)
-            self._routes.add(Route(verb=VERB, template=binding.template, target=door))
+            endpoint = SocketEndpoint.of(method, binding, codec, settings)
+            self._routes.add(Route(verb=VERB, template=binding.template, target=endpoint))
         methods = [method for method in session.calls.methods if streams(method)]
-        self._named: Mapping[str, Door] = {method.path: Door.named(method, codec, settings) for method in methods}
+        self._named: Mapping[str, SocketEndpoint] = {
+            method.path: SocketEndpoint.named(method, codec, settings) for method in methods
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
@@ -68,11 +70,11 @@ class WebSockets:
             await self._session.serve(call)
 
     def _call(self, socket: Socket) -> SocketCall:
-        door, values = self._find(raw_path(socket.scope))
-        shake = handshake.read(socket.scope, self._origins)
-        return SocketCall(socket, door, values, shake, self._policy, self._errors)
+        endpoint, values = self._find(raw_path(socket.scope))
+        found = handshake.read(socket.scope, self._origins)
+        return SocketCall(socket, endpoint, values, found, self._policy, self._errors)
 
-    def _find(self, path: str) -> tuple[Door, tuple[str, ...]]:
+    def _find(self, path: str) -> tuple[SocketEndpoint, tuple[str, ...]]:
         named = self._named.get(path)
         if named is not None:
             return named, ()

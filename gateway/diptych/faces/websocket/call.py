@@ -32,10 +32,9 @@ from ...origin import INSECURE
 from ...reply import ErrorReplier
 from ...status import Code, Status, Violation, error, invalid
 from ..session import STOPPING
-from . import handshake
 from .connection import GOING_AWAY, NORMAL, TOO_BIG, Closing, Frames, Socket
-from .door import Door
-from .handshake import Handshake, RawPairs
+from .endpoint import SocketEndpoint
+from .handshake import Handshake, RawPairs, metadata_frame
 from .messages import Requests, binding_of, grouped
 
 CLOSE_BASE = 4000
@@ -60,20 +59,20 @@ class SocketCall:
     def __init__(
         self,
         socket: Socket,
-        door: Door,
+        endpoint: SocketEndpoint,
         values: tuple[str, ...],
-        shake: Handshake,
+        handshake: Handshake,
         policy: HeaderPolicy,
         errors: ErrorReplier,
     ) -> None:
-        self._socket, self._door, self._values, self._shake = socket, door, values, shake
+        self._socket, self._endpoint, self._values, self._handshake = socket, endpoint, values, handshake
         self._policy, self._errors = policy, errors
-        self._parameters = door.binder.parameters(shake.query)
+        self._parameters = endpoint.binder.parameters(handshake.query)
         self.origin = origin_of(socket.scope, "websocket")
-        if shake.anonymous:
+        if handshake.anonymous:
             self.origin.auth = INSECURE  # the browser presents its certificate for any page (see `handshake.trusted`)
-        self.method: Method = door.method
-        self.path = door.method.path
+        self.method: Method = endpoint.method
+        self.path = endpoint.method.path
         self.begun = False
         self._call: AnyCall | None = None
         self._frames: Frames | None = None
@@ -92,8 +91,8 @@ class SocketCall:
     # The request.
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        metadata = self._shake.metadata
-        if self._shake.told:
+        metadata = self._handshake.metadata
+        if self._handshake.in_frames:
             await self._accept()
             metadata = [*metadata, *await _first_frame(self._socket)]
         named = dict(metadata)
@@ -101,18 +100,18 @@ class SocketCall:
         return from_headers(metadata, self._policy), seconds
 
     async def source(self, call: AnyCall) -> Source | None:
-        self._call, door, shake = call, self._door, self._shake
+        self._call, endpoint, handshake = call, self._endpoint, self._handshake
         if call.needs_request:
             # Accepted only now, so that an error of an interceptor becomes the HTTP response to the handshake.
             await self._accept()
-        frames = self._frames = Frames(self._socket, proto=shake.proto, limit=door.limit, most=door.most)
-        bind = binding_of(door.method, door.binder, self._values, shake)
+        frames = self._frames = Frames(self._socket, proto=handshake.proto, limit=endpoint.limit, most=endpoint.most)
+        bind = binding_of(endpoint.method, endpoint.binder, self._values, handshake)
         self._requests = Requests(frames, bind, self._accept, call.record)
-        return self._requests if door.method.client_streaming else None
+        return self._requests if endpoint.method.client_streaming else None
 
     async def read(self, call: AnyCall) -> Message:
-        if self._door.most == 0:
-            return self._door.binder.bind(self._values, self._shake.query, b"", _NO_TYPE, []).request
+        if self._endpoint.most == 0:
+            return self._endpoint.binder.bind(self._values, self._handshake.query, b"", _NO_TYPE, []).request
         try:
             return await self._requests.__anext__()
         except StopAsyncIteration:
@@ -135,7 +134,7 @@ class SocketCall:
     async def _accept(self) -> None:
         if not self._socket.accepted:
             # Clients that receive metadata in frames get the call's own there.
-            await self._socket.accept(self._shake.subprotocol, to_headers(self.origin.initial))
+            await self._socket.accept(self._handshake.subprotocol, to_headers(self.origin.initial))
 
     async def unary(self, call: AnyCall, response: Message) -> None:
         await self.begin([response])
@@ -149,7 +148,7 @@ class SocketCall:
         if not self.begun:
             self.begun = True
             await self._accept()
-            if self._shake.told:
+            if self._handshake.in_frames:
                 await self._tell("metadata", () if self._call is None else self._call.initial_metadata)
         return True
 
@@ -159,8 +158,8 @@ class SocketCall:
                 await self._message(self._call, message)
 
     async def _message(self, call: AnyCall, message: Message) -> None:
-        proto = self._shake.proto
-        data = message.SerializeToString() if proto else self._door.replier.element(message, self._parameters)
+        proto = self._handshake.proto
+        data = message.SerializeToString() if proto else self._endpoint.replier.element(message, self._parameters)
         call.record.bytes_out += len(data)
         await (self._socket.binary if proto else self._socket.text)(data)
 
@@ -192,7 +191,7 @@ class SocketCall:
         await socket.close(code, f"{status.code.name}: {status.message}")
 
     async def _trailers(self) -> None:
-        if self._shake.told:
+        if self._handshake.in_frames:
             await self._tell("trailers", () if self._call is None else self._call.trailing_metadata)
 
     async def _tell(self, name: str, pairs: Sequence[Pair]) -> None:
@@ -209,4 +208,4 @@ async def _first_frame(socket: Socket) -> RawPairs:
         raise error(Code.DEADLINE_EXCEEDED, late) from None
     if message["type"] == "websocket.disconnect":
         raise ClientGone
-    return handshake.metadata_frame(message.get("text") or "")
+    return metadata_frame(message.get("text") or "")

@@ -39,7 +39,7 @@ class Handshake:
     subprotocol: str | None
     metadata: RawPairs
     query: bytes
-    told: bool
+    in_frames: bool
     """Whether both sides send metadata in text frames."""
     anonymous: bool = False
     """Whether the page is of an untrusted origin, so that credentials added by the browser are ignored."""
@@ -54,7 +54,7 @@ def read(scope: Scope, origins: Sequence[str]) -> Handshake:
     trust = trusted(headers, origins)
     if trust == "no":
         raise error(Code.PERMISSION_DENIED, "this origin is not allowed to open a WebSocket; see cors_origins")
-    query, pairs, told = parameters(scope["query_string"])
+    query, pairs, in_frames = parameters(scope["query_string"])
     own = [
         (name, value)
         for name, value in headers
@@ -66,7 +66,7 @@ def read(scope: Scope, origins: Sequence[str]) -> Handshake:
         subprotocol=subprotocol,
         metadata=[*own, *pairs],
         query=query,
-        told=told,
+        in_frames=in_frames,
         anonymous=trust == "anonymous",
     )
 
@@ -120,7 +120,7 @@ def parameters(query: bytes) -> tuple[bytes, RawPairs, bool]:
         return query, [], False
     rest: list[bytes] = []
     pairs: RawPairs = []
-    told = False
+    in_frames = False
     for part in query.split(b"&"):
         name, value = _pair(part)
         keyed = _KEYED.fullmatch(name)
@@ -130,10 +130,10 @@ def parameters(query: bytes) -> tuple[bytes, RawPairs, bool]:
         elif name == _PARAMETER:
             if value != "frame":
                 raise invalid(Violation(_PARAMETER, "expected frame, or $metadata[key]=value"))
-            told = True
+            in_frames = True
         else:
             rest.append(part)
-    return b"&".join(rest), pairs, told
+    return b"&".join(rest), pairs, in_frames
 
 
 def _pair(part: bytes) -> tuple[str, str]:

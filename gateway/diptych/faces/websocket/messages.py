@@ -28,10 +28,12 @@ def grouped(pairs: Sequence[Pair]) -> dict[str, str | list[str]]:
     return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
 
 
-def binding_of(method: Method, binder: Binder, values: tuple[str, ...], shake: Handshake) -> Callable[[bytes], Message]:
+def binding_of(
+    method: Method, binder: Binder, values: tuple[str, ...], handshake: Handshake
+) -> Callable[[bytes], Message]:
     """Returns a function from a frame to a request, into which path and query are bound too."""
-    query = shake.query
-    if not shake.proto:
+    query = handshake.query
+    if not handshake.proto:
         return lambda frame: binder.bind(values, query, frame, JSON, []).request
 
     def complete(frame: bytes) -> Message:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from ...exchange import StreamCut, raw_path
 from ...extras import MissingExtra, need
 from ...faces.rest import Transcoder
-from ...faces.rpc import Web
+from ...faces.rpc import RpcApp
 from ...faces.session import Session
 from ...faces.websocket import WebSockets
 from ...readiness import Readiness
@@ -40,7 +40,7 @@ class Faces(NamedTuple):
     session: Session
     errors: ErrorReplier
     rest: Transcoder
-    rpc: Web
+    rpc: RpcApp
     websocket: WebSockets
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 
-class Life:
+class LifespanTask:
     """Holds one entered context manager."""
 
     def __init__(self, manager: AbstractAsyncContextManager[Any]) -> None:

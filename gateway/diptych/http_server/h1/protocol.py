@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ...exchange import AUTH
-from ...tls import Room
+from ...tls import Admission
 from ..h2 import PREFACE, TOO_MANY, Http2Protocol
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
@@ -24,7 +24,12 @@ MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
 
 
 def http1(
-    responses: CannedResponses, room: Room, lingering: set[LingeringClose], make_http2: MakeHttp2, *, secure: bool
+    responses: CannedResponses,
+    admission: Admission,
+    lingering: set[LingeringClose],
+    make_http2: MakeHttp2,
+    *,
+    secure: bool,
 ) -> type[asyncio.Protocol]:
     """Returns the protocol class of new connections; with `secure`, each request carries its client's TLS properties.
 
@@ -41,7 +46,7 @@ def http1(
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             tls: Any = transport.get_extra_info("ssl_object")
             http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
-            if room.is_full():
+            if admission.is_full():
                 transport.set_protocol(LingeringClose(transport, TOO_MANY if http2 else responses.full, lingering))
                 return
             super().connection_made(transport)

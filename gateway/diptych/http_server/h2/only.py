@@ -11,7 +11,7 @@ from typing import Any, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from ...tls import Room
+from ...tls import Admission
 from ..lingering_close import LingeringClose
 from ..timeouts import Timeouts, Wait
 from .frames import PREFACE
@@ -22,7 +22,7 @@ __all__ = ["http2_only"]
 
 
 def http2_only(
-    apps: Apps, limits: Limits, room: Room, lingering: set[LingeringClose], refusal: bytes
+    apps: Apps, limits: Limits, admission: Admission, lingering: set[LingeringClose], refusal: bytes
 ) -> type[asyncio.Protocol]:
     """The protocol of new connections, as uvicorn makes it.
 
@@ -40,7 +40,7 @@ def http2_only(
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast(asyncio.Transport, transport)
-            if room.is_full():
+            if admission.is_full():
                 self.transport.set_protocol(LingeringClose(self.transport, TOO_MANY, lingering))
                 return
             self._state.connections.add(self)  # type: ignore[arg-type]

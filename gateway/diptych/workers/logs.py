@@ -15,7 +15,7 @@ def configure(form: Literal["auto", "json", "console"], level: str) -> None:
     """Write log lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
-    handler.setFormatter(_Json() if as_json else _Text())
+    handler.setFormatter(_JsonFormatter() if as_json else _TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
@@ -23,7 +23,7 @@ def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "timestamp": _time(record),
@@ -36,7 +36,7 @@ class _Json(logging.Formatter):
         return json.dumps(line)
 
 
-class _Text(logging.Formatter):
+class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} [{record.levelname.lower():<9}] {record.getMessage()} [{record.name}]"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -21,7 +21,7 @@ VERB = "GET"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class SocketEndpoint:
     """One path of one streaming method, which takes `most` messages; None for any number."""
 
     method: Method
@@ -31,7 +31,7 @@ class Door:
     limit: int
 
     @classmethod
-    def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Door:
+    def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> SocketEndpoint:
         """Resolve a binding; a client stream reads frames even if its binding has no body."""
         if method.client_streaming and not binding.takes_body:
             binding = replace(binding, whole_body=True)
@@ -44,7 +44,7 @@ class Door:
         )
 
     @classmethod
-    def named(cls, method: Method, codec: Codec, settings: Settings) -> Door:
+    def named(cls, method: Method, codec: Codec, settings: Settings) -> SocketEndpoint:
         """Returns the endpoint at `/{package.Service}/{Method}`."""
         path = template.parse(method.path)
         binding = Binding(method=method.descriptor, verb="POST", template=path, whole_body=True)

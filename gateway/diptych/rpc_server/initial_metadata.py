@@ -12,7 +12,7 @@ import grpc
 from ..origin import Origin
 
 
-class Announcing:
+class InitialMetadataContext:
     """Wraps a context so that `origin.initial` comes first in the initial metadata."""
 
     __slots__ = ("_context", "_origin", "_sent")
@@ -23,7 +23,7 @@ class Announcing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    async def announce(self) -> None:
+    async def send_own(self) -> None:
         """Send it, unless the servicer has sent initial metadata."""
         if not self._sent:
             self._sent = True
@@ -36,11 +36,11 @@ class Announcing:
         await self._context.send_initial_metadata((*self._origin.initial, *initial_metadata))
 
     async def write(self, message: Any) -> None:
-        await self.announce()
+        await self.send_own()
         await self._context.write(message)
 
     async def abort(self, code: Any, details: str = "", trailing_metadata: Any = ()) -> Any:
-        await self.announce()
+        await self.send_own()
         return await self._context.abort(code, details, trailing_metadata)
 
     async def abort_with_status(self, status: grpc.Status) -> Any:
