@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from diptych import Gateway, Settings
+from diptych.gateway.lifecycle import Lifecycle
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
 
@@ -124,10 +125,10 @@ def drained(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """An event that ends the drain of a stop: until a test sets it, the drain lasts, without a time-out."""
     over = asyncio.Event()
 
-    async def drain(_: Gateway) -> None:
+    async def drain(_: Lifecycle) -> None:
         await over.wait()
 
-    monkeypatch.setattr(Gateway, "_drain", drain)
+    monkeypatch.setattr(Lifecycle, "_drain", drain)
     return over
 
 

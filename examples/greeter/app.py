@@ -6,8 +6,8 @@ from diptych import Gateway, Settings
 
 class Greeter(greeter_pb2_grpc.GreeterServiceServicer):
     async def Greet(self, request, context):
-        if request.name == "nobody":
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is nobody to greet")
+        if request.name == "unknown":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no user has this name")
         return greeter_pb2.GreetResponse(text=f"{request.salutation or 'Hello'}, {request.name}!")
 
     async def Repeat(self, request, context):

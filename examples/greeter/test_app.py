@@ -11,8 +11,8 @@ def test_greet() -> None:
     assert answer.json() == {"text": "Good morning, Ada!"}
 
 
-def test_nobody_is_not_found() -> None:
+def test_unknown_name_is_not_found() -> None:
     with TestClient(create(Settings()).app) as client:
-        answer = client.get("/v1/greetings/nobody")
+        answer = client.get("/v1/greetings/unknown")
     assert answer.status_code == 404
     assert answer.json()["error"]["status"] == "NOT_FOUND"

@@ -400,7 +400,7 @@ async def test_ports_are_known_while_it_runs() -> None:
             getattr(gateway, name)
     async with gateway:
         assert gateway.http_port != gateway.grpc_port
-        with pytest.raises(RuntimeError, match="started already"):
+        with pytest.raises(RuntimeError, match="already started"):
             await gateway.start()
         waiting = asyncio.create_task(gateway.wait_for_termination())
         await gateway.stop(0)

@@ -18,6 +18,8 @@ from ..status import Code, error
 Gone = Callable[[], Awaitable[None]]
 """Returns when the client has disconnected."""
 
+# How long a stop waits for cancelled calls to clean up, before the resources that they use are closed.
+CLEAN_UP_SECONDS = 2.0
 DEADLINE_EXCEEDED = "Deadline Exceeded"  # gRPC core's message, so that all faces and engines agree
 
 

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from ..gateway import CLEAN_UP_SECONDS, Gateway
+from ..call.run import CLEAN_UP_SECONDS
+from ..gateway import Gateway
 from ..rpc_server import check
 from ..settings import Settings
 from ..workers.plan import WORKER_OPTION, Plan, Slot

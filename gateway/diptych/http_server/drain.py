@@ -29,7 +29,7 @@ class Opening:
         self._making: set[asyncio.Task[Any]] = set()
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Returns whether there are any."""
         return bool(self._making)
 
     def note(self) -> None:

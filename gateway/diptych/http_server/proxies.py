@@ -14,16 +14,16 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
     """Wraps an app so that `client` and `scheme` of its scopes come from the proxies' headers."""
     name = proxies.header.encode()
 
-    async def believing(scope: Scope, receive: Receive, send: Send) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and scope.get("client") is not None:
-            _believe(scope)
+            _apply(scope)
         await app(scope, receive, send)
 
-    def _believe(scope: Scope) -> None:
-        told = _values(scope, name)
-        if not told:
+    def _apply(scope: Scope) -> None:
+        values = _values(scope, name)
+        if not values:
             return
-        found = proxies.client(scope["client"][0], told, _values(scope, b"x-forwarded-proto"))
+        found = proxies.client(scope["client"][0], values, _values(scope, b"x-forwarded-proto"))
         if found is None:
             return
         scope["client"] = (found.host, found.port)
@@ -32,7 +32,7 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
             web = "https" if secure else "http"
             scope["scheme"] = ("wss" if secure else "ws") if scope["type"] == "websocket" else web
 
-    return believing
+    return wrapped
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -35,7 +35,7 @@ _ASSETS = "/docs/assets"
 
 
 class Faces(NamedTuple):
-    """What the application serves besides its own routes: one session, and the faces that share it."""
+    """What the application serves besides its own routes: one session, and the faces that use it."""
 
     session: Session
     errors: ErrorReplier
@@ -55,12 +55,12 @@ def make_app(
     page: Callable[..., Awaitable[Any]] | None = None,
     workers: Callable[[], Mapping[str, int] | None] = lambda: None,
 ) -> FastAPI:
-    """Makes the application. `faces` builds what it serves on the first call; `document` is the OpenAPI document.
+    """Returns the application. `faces` builds what it serves on the first call; `document` is the OpenAPI document.
 
-    `page` is the dependency that lets callers in to the documentation, where it is not public. `workers` is what
-    `/readyz` tells of the processes that serve beside this one.
+    `page` is the dependency that guards the documentation unless it is public. `workers` returns what `/readyz` reports
+    about the other worker processes.
     """
-    app = _Shell(
+    app = _Application(
         faces,
         settings,
         title=settings.title,
@@ -69,8 +69,8 @@ def make_app(
         openapi_url=None,
         redirect_slashes=False,  # a trailing slash is another path, and a redirect would cost every request a search
         lifespan=lifespan,
-        # FastAPI's own spans would name no route of ours, and to find that nobody wants them it asks the environment
-        # three times a request, which was a fifth of a small one.
+        # FastAPI's own spans know none of our routes, and it reads the environment three times per request to find that
+        # they are off, which was a fifth of a small request's time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     _add_health(app, ready, readiness, workers)
@@ -80,7 +80,7 @@ def make_app(
     return app
 
 
-class _Shell(FastAPI):
+class _Application(FastAPI):
     """FastAPI with the transcoder in its middleware stack: innermost of the user's, so that they see every request."""
 
     def __init__(self, faces: Callable[[], Awaitable[Faces]], settings: Settings, **options: Any) -> None:
@@ -92,18 +92,18 @@ class _Shell(FastAPI):
         if stack is None or self.root_path or scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
             return
-        scope["app"] = self  # all that FastAPI and Starlette do for a request, without their steps
+        scope["app"] = self  # all that FastAPI's and Starlette's __call__ do
         await stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Starlette's own hook, called once, with the first request."""
+        """Starlette's hook, called once, by the first request."""
         stack = self._stack()
-        # Outermost, so that errors are shown to pages too; not there at all where no page is let in.
+        # Outermost, so that pages can read errors too; omitted if no origin is allowed.
         return cross_origin(stack, self._settings) if self._settings.cors_origins else stack
 
     def _stack(self) -> ASGIApp:
         if not self.user_middleware:
-            # FastAPI's own three are for its own routes: a transcoded request passes by them.
+            # Transcoded requests bypass FastAPI's own three middlewares, which serve its routes only.
             return _Dispatch(super().build_middleware_stack(), self, self._faces)
         self.user_middleware.append(Middleware(_Dispatch, owner=self, faces=self._faces))
         try:
@@ -113,9 +113,10 @@ class _Shell(FastAPI):
 
 
 class _Dispatch:
-    """Users' routes first, then the RPC protocols, then the transcoder, which answers 404 too.
+    """Chooses the application of a request: users' routes, then the RPC protocols, then the transcoder, also for 404.
 
-    An RPC method's own path goes before those routes of users' that fit many paths: a page's fallback must not take it.
+    An RPC method's path comes before users' routes with parameters, so that the fallback route of a web app does not
+    hide it.
     """
 
     def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
@@ -153,7 +154,7 @@ class _Dispatch:
         await self(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A lifespan is the router's, and so is a WebSocket that a user's route takes."""
+        """Passes lifespans, and WebSockets that match a user's route, to the router."""
         if scope["type"] == "websocket":
             if self._faces is None:
                 self._faces = await self._build()
@@ -163,7 +164,7 @@ class _Dispatch:
         await self._router(scope, receive, send)
 
     def _sort(self) -> None:
-        """Tell routes that one look-up finds from those that have to be asked."""
+        """Separates routes that one look-up finds from those that must be matched one by one."""
         routes = self._owner.router.routes
         self._counted = len(routes)
         self._literal, self._others = {}, []
@@ -175,7 +176,7 @@ class _Dispatch:
                 self._others.append(route)
 
     def _is_users(self, scope: Scope, rest: Transcoder, *, known: bool) -> bool:
-        """Whether a user's route fits whole, or fits but for its method where nothing transcoded fits at all."""
+        """Whether a user's route matches, or matches except for its method while no transcoded route matches at all."""
         found = [match for match, _ in (route.matches(scope) for route in self._others) if match is not Match.NONE]
         if Match.FULL in found:
             return True
@@ -201,17 +202,17 @@ def _add_health(
     @app.get(
         "/readyz",
         tags=["Health"],
-        summary="Whether the process takes calls.",
-        responses={503: {"description": "The process takes no calls, or one of its checks fails."}},
+        summary="Whether the process accepts calls.",
+        responses={503: {"description": "The process accepts no calls, or one of its checks fails."}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
         results = await readiness.look()
         fit = ready() and all(results.values())
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
-        told = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
-        beside = workers()
-        return told if beside is None else {**told, "workers": beside}
+        body = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        others = workers()
+        return body if others is None else {**body, "workers": others}
 
 
 def _add_docs(
@@ -235,8 +236,8 @@ def _add_docs(
         shown = docs_page.page(document=f"{root}/openapi.json", assets=f"{root}{_ASSETS}", title=settings.title)
         return HTMLResponse(shown)
 
-    # The package's files are served from where it is installed: the page asks nobody outside for anything. A route a
-    # file, since a mount would have to be asked about every request.
+    # The page loads nothing from other hosts: its files are the installed package's. Each file has a route, since a
+    # mount would be matched with every request.
     directory = resources.files("fastapi_offline") / "static"
     for name in (docs_page.SCRIPT, docs_page.STYLE, docs_page.ICON):
         app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
@@ -276,7 +277,7 @@ def _add_errors(app: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
 
     async def unexpected(request: Request, error: Exception) -> Response:
         if isinstance(error, StreamCut):
-            return Response()  # it is never sent: the stream has begun
+            return Response()  # never sent, since the stream has begun
         built = await faces()
         status = built.session.calls.guard.status(error, f"{request.method} {request.url.path}")
         return _response(built.errors.reply(status))

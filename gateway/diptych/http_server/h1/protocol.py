@@ -55,7 +55,7 @@ def http1(
                 self._begun = None  # ALPN has decided
                 self._proven = tls.proven
                 if http2:
-                    self._hand_on(b"")
+                    self._switch_to_http2(b"")
 
         def connection_lost(self, exc: Exception | None) -> None:
             # uvicorn notifies only the last request it has read, but an earlier one may be running.
@@ -77,7 +77,7 @@ def http1(
                     return
                 self._begun = None
                 if data.startswith(PREFACE):
-                    self._hand_on(data)
+                    self._switch_to_http2(data)
                     return
             self._unread += len(data)
             super().data_received(data)
@@ -97,7 +97,7 @@ def http1(
             self._unread = 0
             super().on_body(body)
 
-        def _hand_on(self, data: bytes) -> None:
+        def _switch_to_http2(self, data: bytes) -> None:
             self.connections.discard(self)
             protocol = make_http2(self)
             self.transport.set_protocol(protocol)

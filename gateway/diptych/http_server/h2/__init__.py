@@ -1,6 +1,6 @@
-"""HTTP/2 on a connection that has chosen it: frames, HPACK, flow control, and ASGI at the top.
+"""HTTP/2 on one connection: frames, HPACK and flow control below, ASGI above.
 
-It knows no socket option and no route; which connections speak HTTP/2 is the listener's to find out.
+It knows no socket option and no route; the listener finds out which connections speak HTTP/2.
 """
 
 from .frames import PREFACE

@@ -1,6 +1,6 @@
 """The state of one HTTP/2 connection: frames in, frames out, windows, and what a peer may not do (RFC 9113).
 
-It does no I/O: bytes are given to `receive`, and `out` is what has to be written. It knows no ASGI.
+It does no I/O: `receive` parses bytes, and `out` has the frames to write. It knows no ASGI.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .limits import (
 )
 from .outgoing import QUEUE_BYTES
 
-_REMEMBERED_RESETS = 1024  # streams that this side reset, and on which frames may still be under way
+_REMEMBERED_RESETS = 1024  # streams that we have reset: their frames may still be under way
 
-# Frames that carry no work: what may come at once, and how many a second after that (CVE-2019-9512 to 9518).
+# Frames without work: how many may come at once, and how many per second after that (CVE-2019-9512 to 9518).
 _IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2000, 200
-# Honest peers answer what they are sent and announce what they send: each is worth that many frames without work.
+# Well-behaved peers acknowledge what they receive and announce what they send, so requests and DATA frames earn some.
 _EARNED_BY_REQUEST, _EARNED_BY_DATA = 4, 3
 
 
@@ -38,9 +38,9 @@ class Connection:
         self.send_window = frames.DEFAULT_WINDOW
         self.last_id = 0
         self.last_served: int | None = None
-        """Streams above it are refused; None before the final GOAWAY."""
+        """Streams above this id are refused; None before the final GOAWAY."""
         self.blocked: dict[int, Incoming] = {}
-        """Streams with bytes that wait for a window, the one to be served next first."""
+        """Streams with parked bytes, in the order in which they are served."""
         self.queued = 0
         """Bytes of DATA in `out`."""
         self.write_paused = False
@@ -50,7 +50,7 @@ class Connection:
         self._need = 0
         self._greeted = False
         self.initial_window = frames.DEFAULT_WINDOW
-        """What the peer takes on a new stream."""
+        """The peer's window of a new stream."""
         self._receive_window = CONNECTION_WINDOW_BYTES
         self._unread = 0
         self._resets = Budget(2 * most.max_streams, most.max_streams)  # CVE-2023-44487, CVE-2025-8671
@@ -58,7 +58,7 @@ class Connection:
         self._reset_here: dict[int, None] = {}
 
     def greet(self) -> None:
-        """Say what this side takes."""
+        """Sends our SETTINGS and the connection's window."""
         self.out.append(
             frames.settings(
                 {
@@ -75,15 +75,15 @@ class Connection:
 
     @property
     def amid_head(self) -> bool:
-        """Whether the peer has begun a request's fields and not come to their end."""
+        """Whether a request's fields have arrived only in part."""
         rest = self._rest
         partial = bool(rest) and (len(rest) < 4 or rest[3] in (frames.HEADERS, frames.CONTINUATION))
         return partial or bool(self._blocks.open_id)
 
     def receive(self, data: bytes) -> None:
-        """Take what came. Raises ConnectionFault, after which the connection is not to be used."""
+        """Parses received bytes. Raises ConnectionFault, after which the connection must not be used."""
         if self._rest:
-            # Joined once the frame is whole, so that a peer that sends byte by byte costs no copies.
+            # Copied only once the frame is whole, so that a peer that sends byte by byte is not expensive.
             self._rest += data
             if len(self._rest) < self._need:
                 return
@@ -95,7 +95,7 @@ class Connection:
             high, low, kind, flags, stream_id = unpack(data, at)
             stop = at + header + (high << 8 | low)
             if stop - at - header > MAX_FRAME_BYTES:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame above the largest that is taken")
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of more than {MAX_FRAME_BYTES} bytes")
             if stop > end:
                 self._keep(data, at, stop - at)
                 return
@@ -114,7 +114,7 @@ class Connection:
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         open_id = self._blocks.open_id
         if open_id and (kind != frames.CONTINUATION or stream_id != open_id):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame within a field block")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame between the frames of a field block")
         if not self._greeted:
             if kind != frames.SETTINGS or flags & frames.ACK:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
@@ -127,13 +127,13 @@ class Connection:
             self._on_continuation(flags, payload)
         else:
             if not self._idle_frames.spend():
-                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
-            take = control.TAKE.get(kind)
-            if take is not None:  # section 4.1: frames of unknown kinds are passed over
-                take(self, flags, stream_id, payload)
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without work")
+            handle = control.HANDLERS.get(kind)
+            if handle is not None:  # section 4.1: frames of unknown types are ignored
+                handle(self, flags, stream_id, payload)
 
     def _refuse(self, fault: StreamFault) -> None:
-        """Reset a stream that its client broke; each such reset costs the client what its own would."""
+        """Resets a stream for its client's fault; it counts like a reset by the client."""
         self.charge_reset()
         stream = self.streams.get(fault.stream_id)
         if stream is not None:
@@ -141,15 +141,15 @@ class Connection:
         self.reset(fault.stream_id, fault.code)
 
     def charge_reset(self) -> None:
-        """A stream was given up at the client's doing. Raises ConnectionFault where too many are."""
+        """Counts a stream that the client reset or broke. Raises ConnectionFault if there were too many."""
         if not self._resets.spend():
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams begun and given up")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams opened and reset")
 
     # Requests.
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not stream_id & 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream that is not a client's")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the id of a client's stream must be odd")
         block = self._blocks.first(flags, stream_id, payload)
         if block is not None:
             self._on_block(stream_id, block, bool(flags & frames.END_STREAM))
@@ -165,12 +165,12 @@ class Connection:
             return
         self.last_id = stream_id
         self._idle_frames.earn(_EARNED_BY_REQUEST)
-        found = self._blocks.head(stream_id, block)  # of a refused one too, so that HPACK's table stays in step
+        found = self._blocks.head(stream_id, block)  # of a refused stream too, to keep the HPACK table in sync
         if self.last_served is not None or len(self.streams) >= self._most.max_streams:
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "no more streams are taken")
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "the connection accepts no more streams")
         stream = self.host.begin(stream_id, found, self.initial_window)
         if stream is None:
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "no more requests are taken")
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "too many requests are running")
         self.streams[stream_id] = stream
         if ended:
             self._end(stream)
@@ -183,11 +183,11 @@ class Connection:
                 return
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
         if stream.remote_closed:
-            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after the end")
+            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM")
         if not ended:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers without END_STREAM")
         if fields.too_large:  # gRPC clients read this code as RESOURCE_EXHAUSTED
-            raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, f"trailers above {MAX_HEADER_BYTES} bytes")
+            raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, f"trailers of more than {MAX_HEADER_BYTES} bytes")
         try:
             head.check_trailers(fields.kept)
         except head.Malformed as wrong:
@@ -204,7 +204,7 @@ class Connection:
         size = len(payload)
         self._receive_window -= size
         if self._receive_window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA above the connection's window")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA exceeds the connection's window")
         if flags & frames.PADDED:
             payload = frames.unpadded(flags, payload)
         stream = self.streams.get(stream_id)
@@ -213,9 +213,9 @@ class Connection:
             return
         stream.window -= size
         if stream.window < 0:
-            raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "DATA above the stream's window")
+            raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "DATA exceeds the stream's window")
         if payload:
-            self._idle_frames.earn(_EARNED_BY_DATA)  # clients measure the line, with a PING, while they send
+            self._idle_frames.earn(_EARNED_BY_DATA)  # clients send PINGs during uploads, to measure the bandwidth
             self._unread += len(payload)
             stream.unread += len(payload)
             if stream.expected is not None:
@@ -224,26 +224,26 @@ class Connection:
                     raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "a body longer than its content-length")
             stream.on_data(payload)
         elif not flags & frames.END_STREAM and not self._idle_frames.spend():
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without work")
         if flags & frames.END_STREAM:
             self._end(stream)
         elif size > len(payload):
-            stream.uncredited += size - len(payload)  # padding, which nobody reads
+            stream.uncredited += size - len(payload)  # padding is never read by the application
         self._credit_connection()
 
     def _on_stray_data(self, stream_id: int) -> None:
         if not stream_id or not stream_id & 1 or stream_id > self.last_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was never begun")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream")
         self._credit_connection()
         if stream_id in self._reset_here:
             return
-        raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end")
+        raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after END_STREAM")
 
-    # Windows, inbound: a stream's is given back as its application reads, the connection's as long as the connection
-    # as a whole does not hold too much, so that a stream that nobody reads does not stop the others.
+    # Inbound windows. A stream's is credited as its application reads; the connection's at once, unless all streams
+    # together hold too much unread, so that one unread stream does not stop the others.
 
     def credit(self, stream: Incoming, read: int) -> None:
-        """The application has read so many bytes of the stream."""
+        """Counts `read` bytes of the stream as read, and credits the windows."""
         self._unread -= read
         stream.unread -= read
         stream.uncredited += read
@@ -261,30 +261,30 @@ class Connection:
             self._receive_window += owed
             self.written()
 
-    # Windows, outbound.
+    # Outbound windows.
 
     def pump(self) -> None:
-        """Send what the windows and the transport allow of what is parked, a frame a stream in turn."""
+        """Sends parked bytes as far as windows and transport allow, one frame per stream in turn."""
         blocked = self.blocked
         while blocked and self.send_window > 0 and self.queued <= QUEUE_BYTES and not self.write_paused:
             stream_id = next(iter(blocked))
             stream = blocked.pop(stream_id)
             if not stream.out.push(self):
-                continue  # its own window is closed: the peer's next update brings it back
+                continue  # its own window is closed, until the peer's WINDOW_UPDATE
             if stream.out.parked:
                 blocked[stream_id] = stream  # behind the others
             if stream.out.parked_bytes <= PARKED_BYTES:
-                stream.on_room()
+                stream.on_writable()
             if stream.out.finished:
                 self.finish(stream)
         self.written()
 
     def earn_data(self) -> None:
-        """A DATA frame was sent, which the peer answers."""
+        """Counts a DATA frame that was sent, since the peer answers it with WINDOW_UPDATE."""
         self._idle_frames.earn(_EARNED_BY_DATA)
 
     def sent(self, stream: Incoming) -> None:
-        """The stream has written something: finish it, or send what it parked as soon as may be."""
+        """Called after a stream has written: finishes it, or schedules its parked bytes."""
         if stream.out.finished:
             self.finish(stream)
         elif stream.out.parked and stream.id in self.streams:
@@ -293,7 +293,7 @@ class Connection:
         self.written()
 
     def unblock(self, stream: Incoming) -> None:
-        """The stream's window may have opened."""
+        """Sends the stream's parked bytes if its window allows it."""
         if stream.out.parked and stream.out.window > 0:
             self.blocked[stream.id] = stream
             self.pump()
@@ -301,32 +301,32 @@ class Connection:
     # Ends of streams.
 
     def finish(self, stream: Incoming) -> None:
-        """The response is out whole; what is left of the request is not wanted (RFC 9113 section 8.1)."""
+        """Removes a stream whose response is complete; the rest of the request is refused (RFC 9113 section 8.1)."""
         if not stream.remote_closed and stream.id in self.streams:
             self.reset(stream.id, ErrorCode.NO_ERROR)
         self._remove(stream)
 
     def abort(self, stream: Incoming, code: ErrorCode) -> None:
-        """End the stream as failed, behind everything that it has written."""
+        """Resets the stream after everything that it has written."""
         stream.remote_closed = True
-        self._pass_over(stream.id)
+        self._ignore(stream.id)
         if not stream.out.finished and stream.id in self.streams:
             stream.out.end(self, frames.reset(stream.id, code))
             self.sent(stream)
 
     def reset(self, stream_id: int, code: ErrorCode) -> None:
-        """Reset a stream; what its client had under way is passed over."""
+        """Resets a stream; frames of it that still arrive are ignored."""
         self.out.append(frames.reset(stream_id, code))
-        self._pass_over(stream_id)
+        self._ignore(stream_id)
         self.written()
 
-    def _pass_over(self, stream_id: int) -> None:
+    def _ignore(self, stream_id: int) -> None:
         self._reset_here[stream_id] = None
         if len(self._reset_here) > _REMEMBERED_RESETS:
             del self._reset_here[next(iter(self._reset_here))]
 
     def drop(self, stream: Incoming) -> None:
-        """The stream is over for its client."""
+        """Removes a stream that its client has reset."""
         self._remove(stream)
         stream.on_reset()
 

@@ -1,6 +1,6 @@
 """The frame layer of HTTP/2 (RFC 9113 sections 4, 6 and 7): numbers, and frames as bytes.
 
-It knows no connection: what a frame means is not decided here.
+It knows no connection and not what a frame means.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import struct
 from enum import IntEnum
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEAD = struct.Struct(">HBBBI")  # 24 bits of length are 16 and 8
+HEAD = struct.Struct(">HBBBI")  # the 24 bits of the length as 16 and 8
 HEAD_BYTES = 9
 SMALLEST_MAX_FRAME = 16384
 MAX_WINDOW = 2**31 - 1
@@ -54,7 +54,7 @@ class Setting(IntEnum):
 
 
 class ConnectionFault(Exception):
-    """The peer broke the connection: it is told in GOAWAY, and the connection ends."""
+    """A connection error (section 5.4.1): GOAWAY is sent, and the connection closed."""
 
     def __init__(self, code: ErrorCode, reason: str) -> None:
         super().__init__(f"{code.name}: {reason}")
@@ -62,7 +62,7 @@ class ConnectionFault(Exception):
 
 
 class StreamFault(Exception):
-    """The peer broke one stream: it is told in RST_STREAM, and the others go on."""
+    """A stream error (section 5.4.2): RST_STREAM is sent; other streams continue."""
 
     def __init__(self, stream_id: int, code: ErrorCode, reason: str) -> None:
         super().__init__(f"stream {stream_id}: {code.name}: {reason}")
@@ -70,18 +70,18 @@ class StreamFault(Exception):
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-    """One frame; `payload` has at most 2^24 - 1 bytes."""
+    """Returns one frame; `payload` has at most 2^24 - 1 bytes."""
     size = len(payload)
     return HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
 
 
 def data_head(size: int, flags: int, stream_id: int) -> bytes:
-    """The head of a DATA frame, whose payload is not copied."""
+    """Returns the head of a DATA frame, so that the payload need not be copied."""
     return HEAD.pack(size >> 8, size & 0xFF, DATA, flags, stream_id)
 
 
 def settings(values: dict[Setting, int]) -> bytes:
-    """SETTINGS with these values."""
+    """Returns a SETTINGS frame."""
     return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", name, value) for name, value in values.items()))
 
 
@@ -89,22 +89,22 @@ SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 
 
 def reset(stream_id: int, code: ErrorCode) -> bytes:
-    """RST_STREAM."""
+    """Returns a RST_STREAM frame."""
     return frame(RST_STREAM, 0, stream_id, code.to_bytes(4, "big"))
 
 
 def window_update(stream_id: int, increment: int) -> bytes:
-    """WINDOW_UPDATE; stream 0 is the connection."""
+    """Returns a WINDOW_UPDATE frame; stream 0 is the connection."""
     return frame(WINDOW_UPDATE, 0, stream_id, increment.to_bytes(4, "big"))
 
 
 def goaway(last_stream_id: int, code: ErrorCode, reason: str = "") -> bytes:
-    """GOAWAY; streams above `last_stream_id` were not served, and clients may send them elsewhere."""
+    """Returns a GOAWAY frame; streams above `last_stream_id` were not served, so clients may retry them elsewhere."""
     return frame(GOAWAY, 0, 0, struct.pack(">II", last_stream_id, code) + reason.encode())
 
 
 def header_frames(stream_id: int, block: bytes, flags: int, most: int) -> bytes:
-    """HEADERS, and CONTINUATION for what is above `most` bytes. `flags` is END_STREAM or 0."""
+    """Returns HEADERS, and CONTINUATION frames if `block` exceeds `most` bytes. `flags` is END_STREAM or 0."""
     if len(block) <= most:
         return frame(HEADERS, flags | END_HEADERS, stream_id, block)
     pieces = [block[start : start + most] for start in range(0, len(block), most)]
@@ -115,9 +115,9 @@ def header_frames(stream_id: int, block: bytes, flags: int, most: int) -> bytes:
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:
-    """The payload of DATA or HEADERS without its padding. Raises ConnectionFault."""
+    """Returns the payload of DATA or HEADERS without its padding. Raises ConnectionFault."""
     if not flags & PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding is longer than the frame")
     return payload[1 : len(payload) - payload[0]]

@@ -1,7 +1,7 @@
-"""HPACK (RFC 7541): field blocks to fields, with a dynamic table; and fields to field blocks, without one.
+"""HPACK (RFC 7541): decodes field blocks with a dynamic table, and encodes fields without one.
 
-Huffman codes and the static table are the hpack package's; its decoder is about four times slower than this one, and
-says not whether a block changed the table, which is what makes blocks worth remembering. It knows no request.
+Huffman codes and the static table are the hpack package's. Its decoder is about four times slower than this one, and
+does not report whether a block changed the table, without which blocks could not be cached. It knows no request.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hpack.table import HeaderTable
 Field = tuple[bytes, bytes]
 
 TABLE_BYTES = 4096
-"""The dynamic table's size, which is the protocol's default and never announced to be another."""
+"""The size of the dynamic table: the protocol's default, which our SETTINGS leave unchanged."""
 _STATIC: tuple[Field, ...] = ((b"", b""), *HeaderTable.STATIC_TABLE)
 _FIRST_DYNAMIC = len(_STATIC)
-_OVERHEAD = 32  # what an entry counts beside its bytes, section 4.1
+_OVERHEAD = 32  # of each entry, added to its bytes (section 4.1)
 
 
 # RFC 7541 appendix B: no Huffman code is longer than 30 bits, so what is decoded of a longer string exceeds the table.
@@ -31,7 +31,7 @@ _ESSENTIAL = frozenset((b":method", b"content-type"))
 
 
 class HpackFault(Exception):
-    """The block cannot be decoded; nor can any later one of the connection."""
+    """A block that cannot be decoded; neither can later ones of the connection."""
 
 
 class Fields:
@@ -55,7 +55,7 @@ class Fields:
 
 
 class Decoder:
-    """The reading end of one connection."""
+    """The decoder of one connection, with its dynamic table."""
 
     __slots__ = ("_entries", "_max", "_size", "changes")
 
@@ -63,7 +63,7 @@ class Decoder:
         self._entries: deque[Field] = deque()
         self._size, self._max = 0, TABLE_BYTES
         self.changes = 0
-        """Counts changes of the table: the same block means the same fields while it stands still."""
+        """The number of changes of the table; between changes, the same block decodes to the same fields."""
 
     def decode(self, block: bytes, fields: Fields) -> int:
         """Adds the complete fields at the beginning of `block` to `fields`; returns how many bytes they have.
@@ -141,7 +141,7 @@ class Decoder:
 
     def _resize(self, size: int, *, first: bool) -> None:
         if size > TABLE_BYTES or not first:
-            raise HpackFault("a table size that was not agreed upon, or not where it belongs")
+            raise HpackFault("a table size update that is too large or not at the start of the block")
         if size != self._max:
             self.changes += 1
             self._max = size
@@ -154,7 +154,7 @@ class Decoder:
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Section 5.1: what does not fit the first byte's `mask` goes on in bytes of 7 bits, the lowest first."""
+    """Decodes an integer (section 5.1): above the first byte's `mask`, groups of 7 bits follow, lowest first."""
     value = block[at] & mask
     at += 1
     if value < mask:
@@ -165,7 +165,7 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
         value += (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise HpackFault("an integer above every limit")
+    raise HpackFault("an integer of more than 28 bits")
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
@@ -184,12 +184,12 @@ def _short_plain(raw: bytes) -> bytes:
 
 
 def _plain(raw: bytes) -> bytes:
-    # Names and short values come again and again; long ones would only fill the memory.
+    # Names and short values recur; long ones would only fill the cache.
     return _short_plain(raw) if len(raw) <= 64 else bytes(decode_huffman(raw))
 
 
-# Writing. Without a dynamic table a field's bytes depend on nothing, so that they are remembered for all connections;
-# a response of ours has few fields, and costs some tens of bytes more.
+# Encoding. Without a dynamic table the bytes of a field are always the same, so they are cached for all connections.
+# Our responses have few fields, so this costs only some tens of bytes each.
 
 _NAMES: dict[bytes, int] = {}
 _WHOLE: dict[Field, int] = {}
@@ -199,7 +199,7 @@ for _index in range(_FIRST_DYNAMIC - 1, 0, -1):
 
 
 def encode(field: Field) -> bytes:
-    """One field's bytes; the name is lower case already."""
+    """Returns one field's bytes; the name must be lower case."""
     whole = _WHOLE.get(field)
     if whole is not None:
         return bytes((0x80 | whole,))

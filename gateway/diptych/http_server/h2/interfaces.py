@@ -1,4 +1,4 @@
-"""The interfaces of a connection: the requests above it, the I/O below it, and what control frames change in it.
+"""The interfaces of a connection: to the requests above it, the I/O below it, and the handlers of control frames.
 
 It holds no code.
 """
@@ -12,50 +12,50 @@ from .outgoing import Outgoing, Sender
 
 
 class Incoming(Protocol):
-    """What a connection needs of a request that is under way."""
+    """A running request, as its connection sees it."""
 
     id: int
     out: Outgoing
     window: int
-    """What the client may still send."""
+    """How many bytes the client may still send."""
     unread: int
     """Bytes of the body that the application has not read."""
     uncredited: int
-    """Bytes that it has read, or nobody needs to, and for which the client has no new window yet."""
+    """Bytes that are read or discarded, but not yet given back to the client by WINDOW_UPDATE."""
     expected: int | None
-    """What is missing of the content-length, where there is one."""
+    """How many bytes of the content-length are still to come; None without one."""
     remote_closed: bool
 
     def on_data(self, data: bytes) -> None:
-        """Keep a piece of the body."""
+        """Stores a piece of the body."""
 
     def on_end(self) -> None:
-        """The body is complete."""
+        """Called when the body is complete."""
 
     def on_reset(self) -> None:
-        """The request is over for its client: nothing more comes, and nothing more is sent."""
+        """Called when the client has reset the stream or left: nothing more is received or sent."""
 
     def cut(self) -> None:
-        """Leave the response incomplete."""
+        """Ends the stream and leaves the response incomplete."""
 
-    def on_room(self) -> None:
-        """Little enough is parked for more to be written."""
+    def on_writable(self) -> None:
+        """Called when little enough is parked to write more."""
 
 
 class Host(Protocol):
-    """What a connection needs of who does its I/O."""
+    """The I/O, as the connection sees it."""
 
     def begin(self, stream_id: int, head: Head, window: int) -> Incoming | None:
-        """Start a request; None refuses it."""
+        """Starts a request; returns None to refuse it."""
 
     def written(self) -> None:
-        """There is something in `out`."""
+        """Called when `out` has frames to write."""
 
     def on_pong(self, payload: bytes) -> None:
-        """A PING of this side was answered."""
+        """Called with the payload of a PING acknowledgement."""
 
     def on_empty(self) -> None:
-        """No stream is left."""
+        """Called when no stream is left."""
 
 
 class Controlled(Sender, Protocol):
@@ -68,16 +68,16 @@ class Controlled(Sender, Protocol):
     initial_window: int
 
     def pump(self) -> None:
-        """Send parked bytes as far as the windows allow."""
+        """Sends parked bytes as far as the windows allow."""
 
     def unblock(self, stream: Incoming) -> None:
-        """Send the stream's parked bytes, since its window may have opened."""
+        """Sends the stream's parked bytes if its window allows it."""
 
     def written(self) -> None:
-        """Tell the host that `out` has frames."""
+        """Tells the host that `out` has frames."""
 
     def charge_reset(self) -> None:
-        """Count a reset by the client. Raises ConnectionFault where there were too many."""
+        """Counts a stream that the client reset or broke. Raises ConnectionFault if there were too many."""
 
     def drop(self, stream: Incoming) -> None:
-        """Remove a stream that its client has reset."""
+        """Removes a stream that its client has reset."""

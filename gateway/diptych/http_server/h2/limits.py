@@ -1,4 +1,4 @@
-"""How much one HTTP/2 connection may ask of the server, and the budgets that floods run into.
+"""The limits of one HTTP/2 connection, and the budgets that stop floods.
 
 It knows no frame.
 """
@@ -10,35 +10,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_FRAME_BYTES = 64 * 1024
-"""The largest frame taken: four times the protocol's least, so that uploads take fewer turns."""
+"""The largest accepted frame: four times the minimum of RFC 9113, so that uploads need fewer turns of the loop."""
 MAX_HEADER_BYTES = 64 * 1024
-"""The largest field block, on the wire and decoded, as the HTTP/1.1 parser has it."""
+"""The largest field block, encoded and decoded; the HTTP/1.1 parser has the same limit."""
 MAX_BLOCK_BYTES = 1024 * 1024
 """The largest field block that is read to its end, to be refused; a larger one ends the connection."""
 MAX_CONTINUATIONS = MAX_BLOCK_BYTES // (16 * 1024)
 """Frames that may continue a field block: those of the largest, in frames of HTTP/2's default size (CVE-2024-27316)."""
 STREAM_WINDOW_BYTES = 512 * 1024
-"""What a client may send on one stream before the application has read any of it."""
+"""How much a client may send on one stream before the application reads any of it."""
 CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024
-"""What all streams of a connection may hold unread; a few stalled uploads do not stop their siblings."""
+"""How much all streams of a connection may hold unread, so that a few stalled uploads do not stop the others."""
 PARKED_BYTES = 64 * 1024
-"""Above this much unsent on a stream, the application waits in `send`."""
+"""With more than this unsent on a stream, the application waits in `send`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is a setting. Times are seconds."""
+    """Limits that are settings. Times are seconds."""
 
     max_streams: int = 1000
-    """Requests of one connection at once, running ones whose client has left included."""
+    """Concurrent requests of one connection, including running ones whose client has left."""
     idle_seconds: float = 75.0
     """How long a connection without a request is kept."""
     ping_seconds: float | None = None
-    """After how long a silence the peer is asked for a sign of life, and how long it has for it; None asks never."""
+    """How long a peer may be silent before it gets a PING, and how long it has to answer; None sends no PINGs."""
 
 
 class Budget:
-    """A number of events that comes back with time. Reads the clock only where it has run out."""
+    """A token bucket, which reads the clock only when it is empty."""
 
     __slots__ = ("_burst", "_clock", "_filled", "_left", "_per_second")
 
@@ -47,7 +47,7 @@ class Budget:
         self._left, self._filled = float(burst), clock()
 
     def spend(self) -> bool:
-        """Take one; false where none is left."""
+        """Takes one token; returns False if none is left."""
         self._left -= 1
         if self._left >= 0:
             return True
@@ -57,6 +57,6 @@ class Budget:
         return self._left >= 0
 
     def earn(self, events: int) -> None:
-        """Give some back, for work that honestly causes such events."""
+        """Adds tokens for work that legitimately causes such events."""
         left = self._left + events
-        self._left = left if left < self._burst else self._burst  # min() is a call, and this is on every request's way
+        self._left = left if left < self._burst else self._burst  # not min(): a call, on every request

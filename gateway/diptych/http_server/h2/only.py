@@ -1,6 +1,6 @@
-"""The first look at a connection of a port that speaks HTTP/2 alone: anything else gets one answer that says so.
+"""New connections of a port that speaks only HTTP/2: others get one response that says so, and are closed.
 
-It knows no request. The first look of a port that serves HTTP/1.1 too is in `h1.protocol`.
+It knows no request. For a port that serves HTTP/1.1 too, `h1.protocol` does the same.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["http2_only"]
 def http2_only(
     apps: Apps, limits: Limits, admission: Admission, lingering: set[LingeringClose], refusal: bytes
 ) -> type[asyncio.Protocol]:
-    """The protocol of new connections, as uvicorn makes it.
+    """Returns the protocol class of new connections, with the constructor that uvicorn expects.
 
-    `refusal` is the whole answer to a client that does not begin with HTTP/2's preface; `lingering` keeps connections
-    whose client is told why they end.
+    `refusal` is the whole response to a client that does not begin with HTTP/2's preface; `lingering` collects
+    connections whose last response the client still has time to read.
     """
 
     class Protocol(asyncio.Protocol):
@@ -46,7 +46,7 @@ def http2_only(
             self._state.connections.add(self)  # type: ignore[arg-type]
             tls: Any = transport.get_extra_info("ssl_object")
             if tls is not None and tls.selected_alpn_protocol() == "h2":
-                self._hand_on(b"")
+                self._switch_to_http2(b"")
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._state.connections.discard(self)
@@ -54,13 +54,13 @@ def http2_only(
         def data_received(self, data: bytes) -> None:
             data = self._begun + data
             if data.startswith(PREFACE):
-                self._hand_on(data)
+                self._switch_to_http2(data)
             elif PREFACE.startswith(data):
                 self._begun = data
             else:
                 self._refuse()
 
-        def _hand_on(self, data: bytes) -> None:
+        def _switch_to_http2(self, data: bytes) -> None:
             self._state.connections.discard(self)
             protocol = Http2Protocol(apps, limits, self._state, self._app_state)
             self.transport.set_protocol(protocol)
@@ -73,11 +73,11 @@ def http2_only(
             self.transport.set_protocol(LingeringClose(self.transport, refusal, lingering))
 
         def shutdown(self) -> None:
-            """Close: no stream has begun."""
+            """Closes the connection; it has no stream yet."""
             self.transport.close()
 
         def look(self, now: float, timeouts: Timeouts) -> None:
-            """Close it where the preface has taken too long."""
+            """Closes the connection if the preface takes too long."""
             if self._wait.over(self, now, timeouts.head):
                 self.transport.close()
 

@@ -1,4 +1,4 @@
-"""The outbound half of a stream: what its window allows goes out, the rest is parked until there is credit.
+"""The outbound half of a stream: it sends what the windows allow, and parks the rest.
 
 It knows no ASGI and does no I/O.
 """
@@ -11,11 +11,11 @@ from typing import Protocol
 from . import frames
 
 QUEUE_BYTES = 256 * 1024
-"""Above this much handed to the transport in one turn, the rest waits for the next."""
+"""How many bytes of DATA one turn of the loop hands to the transport; the rest waits for the next."""
 
 
 class Sender(Protocol):
-    """The connection as its streams send on it."""
+    """The connection, as its streams see it when they send."""
 
     out: list[bytes | memoryview]
     """Frames to write."""
@@ -25,11 +25,11 @@ class Sender(Protocol):
     """Bytes of DATA in `out`."""
 
     def earn_data(self) -> None:
-        """Count a DATA frame that was sent."""
+        """Counts a DATA frame that was sent."""
 
 
 class Outgoing:
-    """What is sent on one stream. `end` is called once, `write` not after it."""
+    """The data sent on one stream. `end` is called once, and `write` never after it."""
 
     __slots__ = ("_id", "_last", "finished", "parked", "parked_bytes", "window")
 
@@ -39,15 +39,15 @@ class Outgoing:
         self.parked_bytes = 0
         self._last: bytes | None = None
         self.finished = False
-        """Everything is out, the end included."""
+        """True once everything is sent, including the end of the stream."""
 
     @property
     def ended(self) -> bool:
-        """Whether the end is written, if not sent."""
+        """Whether the end is written, though it may still be parked."""
         return self._last is not None
 
     def write(self, connection: Sender, data: bytes, *, last: bool) -> None:
-        """Send a piece of the body as DATA; `last` ends the stream with it."""
+        """Sends a piece of the body as DATA; `last` ends the stream with it."""
         size = len(data)
         if last:
             self._last = b""
@@ -71,14 +71,14 @@ class Outgoing:
         self.parked_bytes += len(data)
 
     def end(self, connection: Sender, last: bytes) -> None:
-        """End the stream with these frames, behind everything parked."""
+        """Ends the stream with these frames, after everything parked."""
         self._last = last
         if not self.parked:
             connection.out.append(last)
             self.finished = True
 
     def push(self, connection: Sender) -> bool:
-        """Send one frame of what is parked, the end behind the last of it; whether it could."""
+        """Sends one frame of parked data, and the end after the last; returns False if a window prevents it."""
         parked = self.parked
         if isinstance(parked, tuple):
             return False

@@ -1,6 +1,6 @@
-"""The I/O of one HTTP/2 connection on asyncio: bytes, timers, tasks, and the ways it ends.
+"""The I/O of one HTTP/2 connection on asyncio: bytes, timers, tasks, and how it closes.
 
-It knows no frame's inside: those are the connection's.
+It does not parse frames; `connection` does.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .stream import Stream
 
 logger = logging.getLogger("diptych")
 
-# How long a peer that was told goodbye has to close: a socket closed with unread bytes would take the goodbye with it.
+# How long a peer has to close after the final GOAWAY: a socket closed with unread bytes is reset, and the GOAWAY lost.
 LINGER_SECONDS = 0.5
-# How long a peer that was told to begin no more streams has to answer that it has heard it.
+# How long a peer has to acknowledge the first GOAWAY of a drain.
 DRAIN_SECONDS = 2.0
 _DRAINING, _ALIVE = b"draining", b"alive?!?"
 _DRAIN_PING = frames.frame(frames.PING, 0, 0, _DRAINING)
 _PREFACE, _NOTHING = "preface", "nothing"
 
 TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many connections")
-"""What a client is told that is one too many; it may try elsewhere."""
+"""The response to a connection above the limit; its client may try elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Http2Protocol(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet."""
+        """Sends our SETTINGS."""
         self.transport = cast(asyncio.Transport, transport)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._base = {
@@ -83,10 +83,10 @@ class Http2Protocol(asyncio.Protocol):
             self._base[AUTH] = tls.proven
         self._connection.greet()
         self.written()
-        self._watch()
+        self._check_idle()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Parses received bytes."""
         if self._lingering:
             return
         self._heard = self._loop.time()
@@ -95,42 +95,42 @@ class Http2Protocol(asyncio.Protocol):
                 data = self._open(data)
             self._connection.receive(data)
         except ConnectionFault as fault:
-            self._part(fault.code, fault.reason)
+            self._close(fault.code, fault.reason)
 
     def _open(self, data: bytes) -> bytes:
         opening = (self._opening or b"") + data
         size = len(frames.PREFACE)
         if opening[:size] != frames.PREFACE[: len(opening)]:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin as HTTP/2")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin with the HTTP/2 preface")
         self._opening = opening if len(opening) < size else None
         return opening[size:]
 
     def eof_received(self) -> bool:
-        """The peer has nothing more to say, and gets no answer: HTTP/2 has no half-open connections."""
+        """Closes the connection: HTTP/2 has no half-open ones."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Every request is over for its client."""
+        """Ends every request, since its client has left."""
         self._state.connections.discard(self)
         self._lingering = True
         self._stop_timers()
         self._forget_streams()
 
     def pause_writing(self) -> None:
-        """The transport holds enough."""
+        """Called when the transport's buffer is full."""
         self._connection.write_paused = True
 
     def resume_writing(self) -> None:
-        """The transport takes more."""
+        """Called when the transport's buffer has room again."""
         self._connection.write_paused = False
         self._connection.pump()
         for stream in list(self._connection.streams.values()):
-            stream.on_room()
+            stream.on_writable()
 
     # What the connection calls.
 
     def begin(self, stream_id: int, request: Head, window: int) -> Stream | None:
-        """Start a request; refused while as many run as may, those included whose client has left them."""
+        """Starts a request; refuses it at the limit of running ones, which include those whose client has left."""
         if self._lingering or self._running >= self._limits.max_streams:
             return None
         scope: Scope = {
@@ -154,14 +154,14 @@ class Http2Protocol(asyncio.Protocol):
     async def _serve(self, stream: Stream, app: ASGIApp, scope: Scope) -> None:
         try:
             await stream.run(app, scope)
-        finally:  # a callback of the task would be one more turn of the loop
+        finally:  # a done callback would cost another turn of the loop
             self._running -= 1
             if stream.task is not None:
                 self._state.tasks.discard(stream.task)
                 stream.task = None
 
     def written(self) -> None:
-        """Write once for everything that is said in this turn of the loop."""
+        """Schedules one write for all frames of this turn of the loop."""
         if not self._flushing and not self._silent:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -179,10 +179,10 @@ class Http2Protocol(asyncio.Protocol):
             connection.pump()
 
     def on_pong(self, payload: bytes) -> None:
-        """The peer has read the GOAWAY before the PING; it is asked once more, until nothing new came in between.
+        """Ends the drain if no stream was opened since the last PING, else sends another.
 
-        Section 6.8 has one PING. gRPC's core, though, answers it ahead of the streams that it had begun before it
-        read the GOAWAY, and all of that may come in one piece.
+        Section 6.8 suggests one PING. gRPC's core, however, acknowledges it ahead of the streams that it opened before
+        it read the GOAWAY, and all of that may arrive in one piece.
         """
         if payload != _DRAINING or not self._draining or self._lingering:
             return
@@ -194,15 +194,15 @@ class Http2Protocol(asyncio.Protocol):
         self.written()
 
     def on_empty(self) -> None:
-        """No request is left: the end, where there shall be no more."""
+        """Called when no request is left: closes the connection if it accepts no more."""
         self._busy = self._loop.time()
         if self._connection.last_served is not None:
-            self._part(ErrorCode.NO_ERROR)
+            self._close(ErrorCode.NO_ERROR)
 
     # Ends.
 
     def drain(self) -> None:
-        """Ask the peer to begin no more streams, take those that are under way, and shut down once it has heard it."""
+        """Asks the peer to open no more streams, accepts them until it has acknowledged, and then shuts down."""
         if not self._draining and not self._lingering:
             self._draining = True
             self._connection.out.append(frames.goaway(frames.MAX_WINDOW, ErrorCode.NO_ERROR))
@@ -211,28 +211,28 @@ class Http2Protocol(asyncio.Protocol):
             self.written()
 
     def shutdown(self) -> None:
-        """Take no more streams, finish those that run, and close; streams refused may be sent elsewhere."""
+        """Refuses new streams, finishes running ones, and closes; clients may retry refused streams elsewhere."""
         connection = self._connection
         if self._lingering:
             return
         if not connection.streams:
-            self._part(ErrorCode.NO_ERROR)
+            self._close(ErrorCode.NO_ERROR)
         elif connection.last_served is None:
             connection.last_served = connection.last_id
             connection.out.append(frames.goaway(connection.last_id, ErrorCode.NO_ERROR))
             self.written()
 
     def end(self) -> None:
-        """Close now, telling clients of streams that are not complete."""
+        """Closes now, after resetting incomplete streams."""
         for stream in list(self._connection.streams.values()):
             stream.cut()
         if not self._lingering:
-            self._part(ErrorCode.NO_ERROR)
+            self._close(ErrorCode.NO_ERROR)
         if not self.transport.is_closing():
             self.transport.close()
 
-    def _part(self, code: ErrorCode, reason: str = "") -> None:
-        """Say goodbye, and close once the peer has, or some time after."""
+    def _close(self, code: ErrorCode, reason: str = "") -> None:
+        """Sends GOAWAY, and closes once the peer has closed, or after a time-out."""
         if self._lingering:
             return
         self._lingering = True
@@ -253,10 +253,10 @@ class Http2Protocol(asyncio.Protocol):
         except OSError:  # the peer has gone, which only the write shows
             self.transport.abort()
             return
-        self._timer = self._loop.call_later(LINGER_SECONDS, self._leave, code)
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._close_transport, code)
 
-    def _leave(self, code: ErrorCode) -> None:
-        """Close; a peer in good standing that reads slowly has until then to read what it is owed."""
+    def _close_transport(self, code: ErrorCode) -> None:
+        """Aborts the transport; without an error, a slow peer has the idle time-out to read its responses."""
         if code is ErrorCode.NO_ERROR and self.transport.get_write_buffer_size():
             self._timer = self._loop.call_later(self._limits.idle_seconds, self.transport.abort)
         else:
@@ -277,21 +277,21 @@ class Http2Protocol(asyncio.Protocol):
     # Time.
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Part with a peer that does not come to the end of the preface, or of a request's fields."""
+        """Closes the connection if the preface or the fields of a request take too long."""
         connection = self._connection
-        amid = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
-        what = amid if self._opening is None else _PREFACE
+        head_of = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
+        what = head_of if self._opening is None else _PREFACE
         if self._wait.over(what, now, timeouts.head) and what is not _NOTHING:
-            self._part(ErrorCode.ENHANCE_YOUR_CALM, "a head that takes too long")
+            self._close(ErrorCode.ENHANCE_YOUR_CALM, "the preface or the fields of a request took too long")
 
-    def _watch(self) -> None:
-        """Look after the connection, and again when something may be due."""
+    def _check_idle(self) -> None:
+        """Checks idle time and PINGs, and schedules the next check."""
         limits, now = self._limits, self._loop.time()
         if self._connection.streams:
             self._busy = now
         idle = limits.idle_seconds - (now - max(self._heard, self._busy))
         if idle <= 0:
-            self._part(ErrorCode.NO_ERROR)
+            self._close(ErrorCode.NO_ERROR)
             return
         due = idle
         if limits.ping_seconds is not None:
@@ -305,4 +305,4 @@ class Http2Protocol(asyncio.Protocol):
                 self.written()
                 silence = limits.ping_seconds
             due = min(due, silence)
-        self._timer = self._loop.call_later(max(due, 0.001), self._watch)
+        self._timer = self._loop.call_later(max(due, 0.001), self._check_idle)

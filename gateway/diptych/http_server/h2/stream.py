@@ -1,6 +1,6 @@
-"""One request of an HTTP/2 connection as ASGI has it: receive, send, and how it ends.
+"""One request of an HTTP/2 connection, as an ASGI call: receive, send, and its end.
 
-It knows no frame but by its connection.
+It parses no frames; `connection` does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.re
 
 
 class Stream:
-    """What the connection and the application each see of one request."""
+    """One request, as the connection and the application see it."""
 
     __slots__ = (
         "__weakref__",
@@ -74,7 +74,7 @@ class Stream:
         self.expected = request.content_length
         self.remote_closed = False
         self.task: asyncio.Task[None] | None = None
-        """What runs the application; who sets it takes it away in the end, since the two hold one another."""
+        """The task of the application; its creator sets it to None at the end, to break the reference cycle."""
         self._connection, self._loop, self._defaults = connection, loop, defaults
         self._takes_trailers = request.takes_trailers
         self._bodyless = request.method == "HEAD"
@@ -91,20 +91,20 @@ class Stream:
     # The connection's side.
 
     def on_data(self, data: bytes) -> None:
-        """Keep a piece of the body."""
+        """Stores a piece of the body."""
         self._chunks.append(data)
         _wake(self._readers)
 
     def on_end(self) -> None:
-        """The body is complete."""
+        """Called when the body is complete."""
         _wake(self._readers)
 
-    def on_room(self) -> None:
-        """Little enough is parked for more to be written."""
+    def on_writable(self) -> None:
+        """Called when little enough is parked to write more."""
         _wake(self._writers)
 
     def on_reset(self) -> None:
-        """The client has given the request up, or is gone."""
+        """Called when the client has reset the stream or left."""
         self._gone = True
         self._chunks.clear()
         if self._left is not None:
@@ -115,7 +115,7 @@ class Stream:
     # The application's side.
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Answer the request; whatever the application does, the stream ends."""
+        """Runs the application; the stream is ended in any case."""
         scope[CUT], scope[ON_LEFT] = self.cut, self.on_left
         try:
             await app(scope, self.receive, self.send)
@@ -131,19 +131,19 @@ class Stream:
                 logger.error("the application returned without completing its response")
                 await self._give_up()
         finally:
-            # Else scope and stream hold one another, and the request waits for the garbage collector.
+            # Breaks the reference cycle of scope and stream, which would otherwise live until a garbage collection.
             scope.pop(CUT, None)
             scope.pop(ON_LEFT, None)
             self._left = None
 
     def on_left(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the client has given the request up, whether or not its body is read."""
+        """Calls `callback` once the client has reset the stream or left, even while nothing reads the body."""
         self._left = callback
         if self._gone:
             callback()
 
     def cut(self) -> None:
-        """Leave the response incomplete: the client sees that it failed, and what is still sent goes nowhere."""
+        """Resets the stream, so that the client sees the response fail; later sends are discarded."""
         self._fail(ErrorCode.INTERNAL_ERROR)
 
     def _fail(self, code: ErrorCode) -> None:
@@ -159,7 +159,7 @@ class Stream:
         await self.send({"type": _BODY, "body": b"Internal Server Error"})
 
     async def receive(self) -> Message:
-        """The next piece of the body, or the disconnect; ASGI's `receive`."""
+        """ASGI's `receive`: returns the next piece of the body, or the disconnect."""
         while True:
             if self._gone or self.out.ended:
                 return {"type": "http.disconnect"}
@@ -174,7 +174,7 @@ class Stream:
         return {"type": "http.request", "body": body, "more_body": not self.remote_closed}
 
     async def send(self, message: Message) -> None:
-        """Write a piece of the response; waits while the client is behind. ASGI's `send`."""
+        """ASGI's `send`: writes a part of the response, after waiting for a slow client."""
         connection = self._connection
         while not self._gone and (self.out.parked_bytes > PARKED_BYTES or connection.write_paused):
             await self._wait(self._writers)
@@ -203,7 +203,7 @@ class Stream:
             if len(name) == 14 and name.lower() == b"content-length":
                 self._length = int(field[1])
             elif len(name) == 12 and name.lower() == b"content-type" and field[1].startswith(b"application/grpc"):
-                self._takes_trailers = True  # they are gRPC's status: no client of it can do without
+                self._takes_trailers = True  # they have gRPC's status, which every gRPC client needs
         if message.get("trailers", False):
             self._trails = True
         if status in (204, 304):
