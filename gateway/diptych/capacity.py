@@ -1,6 +1,6 @@
 """Default limits of connections and request bytes, derived from memory and file descriptors.
 
-It knows no call. The values are read once, when a gateway is made.
+It knows no call. The values are read once, when a gateway is constructed.
 """
 
 from __future__ import annotations

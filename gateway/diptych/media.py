@@ -64,14 +64,14 @@ REQUESTS = ", ".join(media for media, row in STREAMS.items() if row.request is n
 
 def contents(message: Schema, name: str, *, sent: bool) -> Schema:
     """Returns OpenAPI's content of a stream by media type; `sent` is True for a request body."""
-    made: Schema = {}
+    content: Schema = {}
     for media, row in STREAMS.items():
         text = row.request if sent else row.response
         if text is None:
             continue
         if row.item is None:
-            made[media] = {"schema": {"type": "array", "items": message}}
+            content[media] = {"schema": {"type": "array", "items": message}}
         else:
             about = text.format(name=name)
-            made[media] = {"schema": {"type": "string", "description": about}, "x-itemSchema": row.item(message)}
-    return made
+            content[media] = {"schema": {"type": "string", "description": about}, "x-itemSchema": row.item(message)}
+    return content

@@ -41,7 +41,7 @@ class Lease(Protocol):
 class Origin:
     """The origin of one call. `peer` has the form of grpcio's `context.peer()`, `auth` of its `context.auth_context()`.
 
-    `notes` hold what interceptors find out about the call, such as the principal; each uses a key of its own.
+    `notes` hold what interceptors find out about the call, such as the principal; each under its own key.
     `settled` is false while `peer` and `auth` are unknown: on the engines of `rpc_server`, until the behaviour runs.
     """
 
@@ -74,7 +74,7 @@ class Origin:
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     def over(self) -> None:
-        """Ends the call's record and releases its lease, whatever the outcome; the session calls it once."""
+        """Ends the call's record and releases its lease; the session calls it once, for every outcome."""
         if self.record is not None:
             self.record.end()
         lease = self.lease

@@ -1,6 +1,6 @@
 """Authentication and authorization: authenticators, what each method requires, and the interceptor that enforces it.
 
-The entry point is `Auth`, made once from settings and the user's own authenticators. It knows no protocol: credentials
+The entry point is `Auth`, built once from settings and the user's own authenticators. It knows no protocol: credentials
 are metadata, or what the transport has verified.
 """
 

@@ -59,5 +59,5 @@ class Certificates:
 
     def _is_borrowed(self, credentials: Credentials) -> bool:
         # CSRF: a browser sends its user's certificate with any page's requests, and with forms even without CORS.
-        told = {key: value for key, value in credentials.metadata if key in PAGE_HEADERS}
-        return told.get("sec-fetch-site") in ("cross-site", "same-site") and told.get("origin") not in self._origins
+        sent = {key: value for key, value in credentials.metadata if key in PAGE_HEADERS}
+        return sent.get("sec-fetch-site") in ("cross-site", "same-site") and sent.get("origin") not in self._origins

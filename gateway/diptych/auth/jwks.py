@@ -45,12 +45,12 @@ class KeySet:
     def __init__(self, data: bytes, allowed: Collection[str]) -> None:
         try:
             listed = orjson.loads(data)["keys"]
-            made = [one for item in listed if isinstance(item, dict) for one in _keys(item, allowed)]
+            usable = [one for item in listed if isinstance(item, dict) for one in _keys(item, allowed)]
         except (ValueError, TypeError, KeyError):
             raise KeySetError("the document is not a JSON Web Key Set") from None
-        if not made:
+        if not usable:
             raise KeySetError("the key set has no usable key")
-        self._keys: list[tuple[str | None, jwt.PyJWK]] = made
+        self._keys: list[tuple[str | None, jwt.PyJWK]] = usable
 
     def find(self, algorithm: str, key_id: str | None) -> list[jwt.PyJWK]:
         """Returns the keys that a token may be signed with: those of its `kid`, or all of its algorithm without one."""

@@ -89,8 +89,9 @@ class FormBinder:
         return path, self._json(path, kind)
 
     def _json(self, path: FieldPath, kind: Descriptor) -> Callable[[Message, FormPart], None]:
-        made = message_factory.GetMessageClass(kind)
-        decode, owner, name, repeated = self._codec.decoder(made), owner_of(path), path.leaf.name, path.leaf.is_repeated
+        message_type = message_factory.GetMessageClass(kind)
+        decode, owner = self._codec.decoder(message_type), owner_of(path)
+        name, repeated = path.leaf.name, path.leaf.is_repeated
 
         def put(message: Message, part: FormPart) -> None:
             value = decode(bytes(part.data), [])
@@ -100,8 +101,8 @@ class FormBinder:
         return put
 
     def _json_map(self, path: FieldPath) -> Callable[[Message, FormPart], None]:
-        made = message_factory.GetMessageClass(owner_message(path.leaf))
-        decode, owner = self._codec.field_decoder(made, path.leaf), owner_of(path)
+        message_type = message_factory.GetMessageClass(owner_message(path.leaf))
+        decode, owner = self._codec.field_decoder(message_type, path.leaf), owner_of(path)
         return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
 
 

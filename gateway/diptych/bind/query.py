@@ -1,6 +1,6 @@
 """Binds query parameters to fields.
 
-One `QueryBinder` per binding, made at start-up; it knows no HTTP beyond the raw query.
+One `QueryBinder` per binding, built at start-up; it knows no HTTP beyond the raw query.
 """
 
 from __future__ import annotations

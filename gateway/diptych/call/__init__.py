@@ -1,6 +1,6 @@
 """In-process calls: interceptors, context, deadline, cancellation, without a channel or a socket.
 
-`Calls` is the room's interface, made once from the table of methods. Other gRPC engines serve `Calls.handlers` behind
+`Calls` is the room's interface, built once from the table of methods. Other gRPC engines serve `Calls.handlers` behind
 `Calls.interceptors`, so that all faces run the same functions in the same order. `Calls.open` begins a call with
 protobuf messages, `Calls.open_wire` one with serialized messages, as the RPC protocols send them.
 """
@@ -76,13 +76,13 @@ class Calls:
         standard: Mapping[str, Handler] | None = None,
         debug: bool = False,
         max_seconds: float | None = None,
-        watch: Recorder | None = None,
+        recorder: Recorder | None = None,
         lend: Callable[[], Lease] | None = None,
     ) -> None:
         self.methods = methods
         self._lend = lend
         self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
-        self.watch = watch or Recorder.off()
+        self.recorder = recorder or Recorder.off()
         """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
@@ -93,7 +93,7 @@ class Calls:
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
         # Without user interceptors, the chain always returns the same handler for a method.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
-        self.watch.know(self.handlers)
+        self.recorder.know(self.handlers)
         self._chain = None if not interceptors else self._link()
 
     def _link(self) -> Chain:
@@ -139,8 +139,8 @@ class Calls:
         enter(origin)
         if self._lend is not None and path not in self._unlimited:
             origin.lease = self._lend()
-        if self.watch.make is not None and origin.record is not None:
-            origin.record.met(metadata)
+        if self.recorder.make is not None and origin.record is not None:
+            origin.record.on_metadata(metadata)
         return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:

@@ -44,12 +44,12 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, parse: Any = _SAME, s
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[bool(handler.request_streaming), bool(handler.response_streaming)]
-    made: Handler = make(
+    adapted: Handler = make(
         behaviour,
         handler.request_deserializer if parse is _SAME else parse,
         handler.response_serializer if show is _SAME else show,
     )
-    return made
+    return adapted
 
 
 def is_async(behaviour: Behaviour) -> bool:

@@ -90,9 +90,9 @@ class AnyCall(ABC):
         return requests
 
     def _received(self, request: Any) -> Any:
-        made = self._one(request)
+        message = self._one(request)
         self.record.messages_in += 1
-        return made
+        return message
 
     async def unary(self, request: Any, gone: Gone) -> Any:
         """Runs the call and returns its response; `request` is a message, or a `Source` if `takes_stream`.
@@ -181,15 +181,16 @@ class Call(AnyCall):
         return data if deserialize is None else deserialize(data)
 
     def given(self, response: Any) -> Message:
-        made = self.method.response
+        message_type = self.method.response
         serialize = self._handler.response_serializer
-        if isinstance(response, made) and (self._plain or serialize == self.method.handler.response_serializer):
+        if isinstance(response, message_type) and (self._plain or serialize == self.method.handler.response_serializer):
             return response
         try:
             # An interceptor's own serializer, or bytes without one: parse what gRPC would send.
-            return made.FromString(serialize(response) if serialize is not None else response)
+            return message_type.FromString(serialize(response) if serialize is not None else response)
         except Exception as broken:
-            wrong = TypeError(f"the servicer returned {type(response).__name__}, not {made.DESCRIPTOR.full_name}")
+            expected = message_type.DESCRIPTOR.full_name
+            wrong = TypeError(f"the servicer returned {type(response).__name__}, not {expected}")
             wrong.__cause__ = broken
             raise StatusError(self.shared.guard.status(wrong, self.path)) from None
 

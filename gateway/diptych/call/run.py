@@ -198,7 +198,7 @@ class Pipe:
         return self._readable
 
     def take(self) -> list[Any] | None:
-        """Returns all queued messages, or None at the end. Raises the failure once the messages before it are taken."""
+        """Returns all queued messages, or None at the end. The failure is raised after the messages before it."""
         messages = list(self._messages)
         self._messages.clear()
         self._writable.set()

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from ..gateway import Gateway
 from ..settings.errors import SettingError
-from ..workers.member import slot_settings
+from ..workers.worker import slot_settings
 from .application import gateway_of
 from .auth import app as auth_commands
 from .errors import CONFIGURATION

@@ -81,6 +81,6 @@ def slot_of(text: str) -> Slot:
 
 def serve(gateway: Gateway, slot: Slot) -> None:
     """Serves as one of several workers."""
-    from ..workers.member import Member
+    from ..workers.worker import Worker
 
-    Member(gateway, slot).run()
+    Worker(gateway, slot).run()

@@ -107,7 +107,7 @@ class Session:
     async def serve(self, adapter: Adapter) -> None:
         """Run one call from its first byte to its last."""
         origin = adapter.origin
-        record = self.calls.watch.begin(adapter.path, origin)
+        record = self.calls.recorder.begin(adapter.path, origin)
         call: AnyCall | None = None
         try:
             try:
@@ -176,7 +176,7 @@ class Session:
         """Counts and logs a request that matched no method; `status` is the HTTP status of its response."""
         peer = origin_of(scope, protocol).peer
         verb = scope.get("method", "GET")  # a WebSocket's handshake is a GET (RFC 6455 section 4.1)
-        self.calls.watch.unmatched(Unmatched(protocol, verb, raw_path(scope), status, peer))
+        self.calls.recorder.unmatched(Unmatched(protocol, verb, raw_path(scope), status, peer))
 
 
 def _read(adapter: Adapter, call: AnyCall) -> Awaitable[Any]:

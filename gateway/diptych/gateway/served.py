@@ -59,7 +59,7 @@ class Served:
             standard=self.standard.handlers,
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
-            watch=telemetry.watch,
+            recorder=telemetry.recorder,
             lend=limits.lend,
         )
         self.faces = _faces(calls, methods, bound, settings)

@@ -244,10 +244,10 @@ class HttpListener:
     def _connection(self) -> asyncio.Protocol:
         self._opening.note()
         server = self._server
-        made: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
+        protocol: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
             config=self._config, server_state=server.server_state, app_state=server.lifespan.state
         )
-        return made
+        return protocol
 
     def _is_full(self) -> bool:
         most = self._timeouts.connections

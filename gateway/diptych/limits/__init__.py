@@ -1,6 +1,6 @@
 """Limits: rates and concurrency by caller, address and method, and caps that shed load.
 
-The entry point is `Limiting`, made once from settings. It knows no protocol: it sees a call as its origin.
+The entry point is `Limiting`, built once from settings. It knows no protocol: it sees a call as its origin.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         return await continuation(details)
 
     async def _early(self, plan: MethodLimits, known: Origin) -> Status | None:
-        """Checks the rules that do not need the connection, and defers the others; slots are taken only then."""
+        """Checks the rules that do not need the connection, and defers the others and the slots."""
         late = [rule for rule in plan.rules if waits(rule.by, known)]
         early = [rule for rule in plan.rules if rule not in late]
         status = self._room(early, known, plan) or await self._count(early, known, plan)
@@ -119,10 +119,10 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         return status
 
     async def _late(self, plan: MethodLimits, known: Origin, late: Sequence[Rule]) -> Status | None:
-        # All slots again: other calls may have taken them since `_early`.
+        # All slots are checked again: other calls may have acquired them since `_early`.
         return self._entered(known, plan) or await self._count(late, known, plan)
 
-    # Checks slots without taking any: on grpcio's port a call whose behaviour never runs would not release them.
+    # Checks slots without acquiring any: on grpcio's port a call whose behaviour never runs would not release them.
     def _room(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
         for rule in rules:
             slots = rule.slots
@@ -149,7 +149,7 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         return None
 
     async def _count(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
-        told: list[str] = []
+        values: list[str] = []
         status: Status | None = None
         for rule in rules:
             if rule.window is None or rule.rate is None:
@@ -159,10 +159,10 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
             if isinstance(count, Status):
                 return count
             if self._headers:
-                told.append(limit(rule.name, count.left, count.seconds))
+                values.append(limit(rule.name, count.left, count.seconds))
             if not count.allowed:
                 status = beyond_rate(rule.name, *rule.rate, count.seconds)
                 break
-        if told:
-            known.initial = (*known.initial, (LIMIT, ", ".join(told)))
+        if values:
+            known.initial = (*known.initial, (LIMIT, ", ".join(values)))
         return status

@@ -1,6 +1,6 @@
 """The whole document: its paths, tags and components, and the names that must be unique in it.
 
-It knows no server: it is made from the bindings and the settings.
+It knows no server: it is built from the bindings and the settings.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def document(
         name = f"{label}_{binding.method.name}"
         used[name] = used.get(name, 0) + 1
         path = paths.unified(expand(binding, preserve_names=settings.preserve_names))
-        made = operation(
+        item = operation(
             method,
             binding,
             path,
@@ -70,10 +70,10 @@ def document(
             settings=settings,
             security=_security(security or {}, scopes(method.path)),
         )
-        paths.add(path, binding.verb, made)
+        paths.add(path, binding.verb, item)
     components = {**schemas.components, errors.NAME: errors.schema(settings.error_dialect)}
     components.setdefault("google.protobuf.Any", dict(SHARED["google.protobuf.Any"]))  # the errors' details
-    made = {
+    result: Json = {
         "openapi": "3.1.0",
         "info": {"title": settings.title, "version": settings.api_version or version("diptych"), "description": _ABOUT},
         "paths": paths.items,
@@ -84,8 +84,8 @@ def document(
         },
     }
     if security:
-        made["components"]["securitySchemes"] = {name: dict(scheme) for name, scheme in security.items()}
-    return made
+        result["components"]["securitySchemes"] = {name: dict(scheme) for name, scheme in security.items()}
+    return result
 
 
 def _security(schemes: Iterable[str], scopes: Sequence[str] | None) -> list[Json]:
@@ -105,15 +105,16 @@ class _Paths:
         text = self._by_shape.setdefault(path.shape, path.text)
         return path.named(parameters(text))
 
-    def add(self, path: Path, verb: str, made: Json) -> None:
+    def add(self, path: Path, verb: str, operation: Json) -> None:
         item = self.items.setdefault(path.text, {})
         key = verb.lower()
         if verb in _VERBS and key not in item:
-            item[key] = made
+            item[key] = operation
         else:
             # A custom verb, or templates that differ only in "*" and "**", which OpenAPI cannot distinguish.
             others = item.setdefault(_OTHERS, {})
-            others[verb if verb not in others and verb not in _VERBS else f"{verb} {made['operationId']}"] = made
+            name = verb if verb not in others and verb not in _VERBS else f"{verb} {operation['operationId']}"
+            others[name] = operation
 
 
 def _taken(bindings: Iterable[Binding]) -> list[Descriptor]:

@@ -47,15 +47,15 @@ class Examples:
             return self._one(message.fields_by_name["value"], bound, above)
         if has_own_form(message):
             return _OWN[message.full_name]
-        made = {}
+        example = {}
         for field in message.fields:
             if (field.name,) in bound or is_output_only(field) or message in above:
                 continue
             if is_required(field) or not field.has_presence:
                 name = field.name if self._settings.preserve_names else field.json_name
                 below = frozenset(path[1:] for path in bound if path[0] == field.name)
-                made[name] = self.field(field, below, (*above, message))
-        return made
+                example[name] = self.field(field, below, (*above, message))
+        return example
 
     def field(
         self, field: FieldDescriptor, bound: frozenset[tuple[str, ...]], above: tuple[Descriptor, ...] = ()

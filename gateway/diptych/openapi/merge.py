@@ -1,6 +1,6 @@
 """Merges the document of FastAPI's routes into the transcoded one; a user's route wins, as it does when served.
 
-It knows two documents, and not how they were made.
+It knows two documents, but not their origin.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ def _without_item_schemas(theirs: Json) -> None:
 
 def _add_paths(ours: Json, theirs: Json) -> None:
     by_shape = {shape(path): path for path in ours}
-    names = {made.get("operationId") for item in ours.values() for made in _operations(item).values()}
+    names = {operation.get("operationId") for item in ours.values() for operation in _operations(item).values()}
     for path, item in theirs.items():
-        for made in _operations(item).values():
-            name = made.get("operationId")
+        for operation in _operations(item).values():
+            name = operation.get("operationId")
             if name is not None and name in names:
-                made["operationId"] = _free(name, names)
-            names.add(made.get("operationId"))
+                operation["operationId"] = _free(name, names)
+            names.add(operation.get("operationId"))
         same = by_shape.get(shape(path))
         if same is not None and same != path:
             # OpenAPI forbids two paths that differ only in parameter names: ours get the user's names.
@@ -92,8 +92,8 @@ def _add_paths(ours: Json, theirs: Json) -> None:
 
 def _renamed(item: Json, before: str, after: str) -> Json:
     names = dict(zip(parameters(before), parameters(after), strict=True))
-    for made in _operations(item).values():
-        for parameter in made.get("parameters", ()):
+    for operation in _operations(item).values():
+        for parameter in operation.get("parameters", ()):
             if parameter.get("in") == "path":
                 parameter["name"] = names.get(parameter["name"], parameter["name"])
     return item

@@ -31,45 +31,45 @@ def operation(
     descriptor = binding.method
     comment = comments.named(descriptor.containing_service.file, descriptor.full_name)
     title = headline(comment, descriptor.name)
-    made: Json = {"operationId": name, "tags": [tag], "summary": title or descriptor.name}
+    item: Json = {"operationId": name, "tags": [tag], "summary": title or descriptor.name}
     described = description(comment, title)
     if described:
-        made["description"] = described
+        item["description"] = described
     bound = parameters.of_path(path, schemas) + parameters.of_query(binding, schemas)
     if bound:
-        made["parameters"] = bound
+        item["parameters"] = bound
     body = bodies.request_body(binding, schemas, name)
     if body is not None:
-        made["requestBody"] = body
+        item["requestBody"] = body
     success = _success(binding, schemas, comments, settings)
-    made["responses"] = {
+    item["responses"] = {
         "200": success,
         "2XX": {**success, "description": "The same response with another status that the servicer chose, such as 201"},
         **errors.refer(_errors(method, path, takes_body=body is not None, secured=bool(security))),
     }
     if security:
-        made["security"] = security
+        item["security"] = security
     if descriptor.GetOptions().deprecated or descriptor.containing_service.GetOptions().deprecated:
-        made["deprecated"] = True
-    made["x-diptych-grpc-method"] = method.path
+        item["deprecated"] = True
+    item["x-diptych-grpc-method"] = method.path
     streaming = _streaming(method)
     if streaming:
-        made["x-diptych-streaming"] = streaming
-    return made
+        item["x-diptych-streaming"] = streaming
+    return item
 
 
 def _success(binding: Binding, schemas: Schemas, comments: Comments, settings: Settings) -> Json:
     about = comments.of(binding.method.output_type) if binding.response_body is None else ""
-    made: Json = {"description": summary(about) or "A successful response"}
+    response: Json = {"description": summary(about) or "A successful response"}
     if settings.unknown_fields == "warn":
-        made["headers"] = {
+        response["headers"] = {
             "x-unknown-fields": {
                 "description": "The unknown fields of the request, which were ignored.",
                 "schema": {"type": "string"},
             }
         }
-    made["content"] = bodies.response_content(binding, schemas)
-    return made
+    response["content"] = bodies.response_content(binding, schemas)
+    return response
 
 
 def _errors(method: Method, path: Path, *, takes_body: bool, secured: bool) -> list[str]:

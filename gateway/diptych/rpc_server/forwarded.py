@@ -29,10 +29,10 @@ class ForwardedContext:
 def behind(context: Any, proxies: Proxies) -> Any:
     """Returns the context with the peer that trusted proxies name."""
     metadata = context.invocation_metadata() or ()
-    told = [value for key, value in metadata if key == proxies.header]
-    if not told:
+    values = [value for key, value in metadata if key == proxies.header]
+    if not values:
         return context
-    found = proxies.client(_host(context.peer()), told)
+    found = proxies.client(_host(context.peer()), values)
     return context if found is None else ForwardedContext(context, peer_of(found.host, found.port))
 
 

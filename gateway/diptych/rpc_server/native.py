@@ -105,8 +105,8 @@ class CardinalityAdapter(grpc.aio.ServerInterceptor):
         if streamed and not streams:
             behaviour = _with_one_response(behaviour)
         make = grpc.unary_stream_rpc_method_handler if streamed and streams else grpc.unary_unary_rpc_method_handler
-        made: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
-        return made
+        adapted: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+        return adapted
 
 
 def _with_one_request(behaviour: Callable[..., Any]) -> Callable[..., Any]:

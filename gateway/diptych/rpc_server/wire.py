@@ -57,7 +57,7 @@ class WireInterceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         self._proxies = proxies or None
         self._limits, self._guard, self._context, self._secure = dict(limits), calls.guard, context, secure
-        self._watch = calls.watch
+        self._recorder = calls.recorder
         self.known = {path: self._edge(handler, path) for path, handler in calls.guarded.items()}
         """The handlers of methods that no interceptor changes."""
         self._by_id = {id(handler): self.known[path] for path, handler in calls.guarded.items()}
@@ -72,9 +72,9 @@ class WireInterceptor(grpc.aio.ServerInterceptor):
         enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:
-            record = self._watch.begin(handler_call_details.method, known)
+            record = self._recorder.begin(handler_call_details.method, known)
             record.code = _UNIMPLEMENTED
-            record.met(tuple(handler_call_details.invocation_metadata or ()))
+            record.on_metadata(tuple(handler_call_details.invocation_metadata or ()))
             known.over()
             return None
         return self._by_id.get(id(handler)) or self._edge(handler, handler_call_details.method)
@@ -82,7 +82,7 @@ class WireInterceptor(grpc.aio.ServerInterceptor):
     def _edge(self, handler: Handler, method: str) -> Handler:
         limit = self._limits.get(method)
         return _Edge(
-            handler, limit, self._guard, method, self._context, self._watch, self._proxies, secure=self._secure
+            handler, limit, self._guard, method, self._context, self._recorder, self._proxies, secure=self._secure
         ).handler()
 
     def unknown(self) -> grpc.GenericRpcHandler:
@@ -113,13 +113,13 @@ class _Edge:
         guard: Guard,
         method: str,
         context: Callable[[Any], Any] | None,
-        watch: Recorder,
+        recorder: Recorder,
         proxies: Proxies | None,
         *,
         secure: bool,
     ) -> None:
         self._proxies = proxies
-        self._secure, self._watch = secure, watch
+        self._secure, self._recorder = secure, recorder
         self._handler, self._limit, self._guard, self._method = handler, limit, guard, method
         self._context = context
         self._behaviour = behaviour_of(handler)
@@ -128,12 +128,12 @@ class _Edge:
 
     def handler(self) -> Handler:
         if not self._handler.response_streaming:
-            return self._made(self._unary, None)
+            return self._wrapped(self._unary, None)
         if inspect.isasyncgenfunction(self._behaviour):
-            return self._made(self._stream, None)
-        return self._made(self._writing, self._show)  # grpcio serializes what is written to the context
+            return self._wrapped(self._stream, None)
+        return self._wrapped(self._writing, self._show)  # grpcio serializes what is written to the context
 
-    def _made(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
+    def _wrapped(self, behaviour: Callable[..., Any], serialize: Any) -> Handler:
         parse: Callable[[bytes], Any] | None = self._parse
         if self._deserialize is None:
             parse = None
@@ -212,9 +212,9 @@ class _Edge:
         known.peer, known.settled = context.peer(), True
         if self._secure:
             known.auth = context.auth_context()
-        record = self._watch.begin(self._method, known)
-        if self._watch.asks:
-            record.met(context.invocation_metadata() or ())
+        record = self._recorder.begin(self._method, known)
+        if self._recorder.needs_metadata:
+            record.on_metadata(context.invocation_metadata() or ())
         return InitialMetadataContext(context, known) if known.initial else context, known, record
 
     async def _unary(self, request: Any, context: Any) -> Any:

@@ -72,7 +72,7 @@ class DetailedRecord(Counted):
         self.request_id = self._origin.notes[NOTE] = request_id
         self._origin.initial = ((REQUEST_ID, request_id),)
 
-    def met(self, metadata: Metadata) -> None:
+    def on_metadata(self, metadata: Metadata) -> None:
         """Takes the call's metadata, before the interceptors run."""
         for key, value in metadata:
             if key == "user-agent":

@@ -33,13 +33,13 @@ class Exposition:
     """Everything on `/metrics`. `folder` is shared by several workers, of which this is `worker`."""
 
     def __init__(
-        self, watch: Recorder, runtime: Runtime, collectors: Iterable[Collector], folder: Path | None, worker: str
+        self, recorder: Recorder, runtime: Runtime, collectors: Iterable[Collector], folder: Path | None, worker: str
     ) -> None:
         registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        registry.register(Families(watch, runtime))
+        registry.register(Families(recorder, runtime))
         for collector in collectors:
             registry.register(_Guarded(collector))
         self.shared = None if folder is None else SharedMetrics(registry.collect, folder, worker)

@@ -1,6 +1,6 @@
 """One format for every log line of the process: the gateway's, grpcio's and the services'.
 
-Either a JSON object per line, or readable text. Only `cli` configures it: a gateway made in code leaves logging alone.
+Either a JSON object per line, or readable text. Only `cli` configures it: a gateway built in code leaves logging alone.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ CODED = ("grpc_type", "grpc_service", "grpc_method", "grpc_code", "protocol")
 class Families:
     """A collector of prometheus-client."""
 
-    def __init__(self, watch: Recorder, runtime: Runtime) -> None:
-        self._watch, self._runtime = watch, runtime
+    def __init__(self, recorder: Recorder, runtime: Runtime) -> None:
+        self._recorder, self._runtime = recorder, runtime
 
     def describe(self) -> Iterable[Metric]:
         """Returns nothing: a method has no series before its first call."""
@@ -30,11 +30,11 @@ class Families:
 
     def collect(self) -> Iterator[Metric]:
         """Yields every family."""
-        tallies = list(self._watch.tallies())
+        tallies = list(self._recorder.tallies())
         yield from _calls(tallies)
         yield from _messages(tallies)
         yield from _streams([tally for tally in tallies if tally.streams])
-        yield _unmatched(self._watch.missed)
+        yield _unmatched(self._recorder.missed)
         yield from _process(self._runtime)
 
 

@@ -31,7 +31,7 @@ class Record(Protocol):
     bytes_out: int
     """Bytes of the responses on the wire, without framing."""
 
-    def met(self, metadata: Metadata) -> None:
+    def on_metadata(self, metadata: Metadata) -> None:
         """Takes the call's metadata."""
 
     def caught(self, error: BaseException) -> None:
@@ -56,7 +56,7 @@ class Counted:
         self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = self.http_status = 0
         self._began = came or perf_counter()
 
-    def met(self, metadata: Metadata) -> None:
+    def on_metadata(self, metadata: Metadata) -> None:
         """Does nothing: counters need no metadata."""
 
     def caught(self, error: BaseException) -> None:
@@ -90,7 +90,7 @@ class Nothing:
 
     code = http_status = messages_in = messages_out = bytes_in = bytes_out = 0
 
-    def met(self, metadata: Metadata) -> None:
+    def on_metadata(self, metadata: Metadata) -> None:
         """Does nothing."""
 
     def caught(self, error: BaseException) -> None:

@@ -43,7 +43,7 @@ class Recorder:
         return cls(on=False)
 
     @property
-    def asks(self) -> bool:
+    def needs_metadata(self) -> bool:
         """Whether its records need the calls' metadata."""
         return self.make is not None
 

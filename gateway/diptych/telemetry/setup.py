@@ -35,16 +35,16 @@ class Telemetry:
         self._access = AccessLog() if access else None
         self._tracer: Tracer | None = None
         more = access or ids or settings.otlp_endpoint is not None
-        self.watch = Recorder(buckets=settings.buckets, on=settings.metrics or more)
+        self.recorder = Recorder(buckets=settings.buckets, on=settings.metrics or more)
         if more:
             self._ids = ids
-            self.watch.make = self._details().make
-        self.watch.line = None if self._access is None else self._access.line
+            self.recorder.make = self._details().make
+        self.recorder.line = None if self._access is None else self._access.line
         self.exposition: Exposition | None = None
         if settings.metrics:
             from .exposition import Exposition
 
-            self.exposition = Exposition(self.watch, self.runtime, collectors, settings.metrics_dir, settings.worker)
+            self.exposition = Exposition(self.recorder, self.runtime, collectors, settings.metrics_dir, settings.worker)
         self._port: MetricsPort | None = None
 
     def _details(self) -> Details:
@@ -68,7 +68,7 @@ class Telemetry:
         settings, exposition = self._settings, self.exposition
         if settings.otlp_endpoint is not None and self._tracer is None:
             self._tracer = _tracer(settings)
-            self.watch.make = self._details().make
+            self.recorder.make = self._details().make
         if exposition is None:
             return
         if exposition.shared is not None:
@@ -93,7 +93,7 @@ class Telemetry:
             self._access.flush()
         if self._tracer is not None:
             tracer, self._tracer = self._tracer, None
-            self.watch.make = self._details().make
+            self.recorder.make = self._details().make
             await asyncio.to_thread(tracer.stop)
 
     def listening(self, *, http: tuple[str, int], rpc: tuple[str, int] | None) -> None:

@@ -110,17 +110,17 @@ class ServerContext(ssl.SSLContext):
     @classmethod
     def of(cls) -> Self:
         """Returns a context without a certificate."""
-        made = cls(ssl.PROTOCOL_TLS_SERVER)
-        made.admission = Admission()
-        made.sslobject_class = ServerConnection
-        made.sni_callback = _named
-        return made
+        context = cls(ssl.PROTOCOL_TLS_SERVER)
+        context.admission = Admission()
+        context.sslobject_class = ServerConnection
+        context.sni_callback = _named
+        return context
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any) -> Any:
         """Returns the server's side of a connection over the two buffers."""
-        made = super().wrap_bio(incoming, outgoing, *arguments, **options)
-        made.begin(self.admission, outgoing)  # type: ignore[attr-defined]
-        return made
+        connection = super().wrap_bio(incoming, outgoing, *arguments, **options)
+        connection.begin(self.admission, outgoing)  # type: ignore[attr-defined]
+        return connection
 
 
 def _named(connection: Any, name: str | None, _: ssl.SSLContext) -> None:

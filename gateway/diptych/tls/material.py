@@ -84,12 +84,12 @@ def read(settings: Settings) -> Material:
 
 
 def _context(settings: Settings, certificate: Path, key: Path, protocols: list[str]) -> ServerContext:
-    made = ServerContext.of()
-    made.minimum_version = _VERSIONS[settings.tls_minimum]
-    made.verify_mode = _MODES[settings.tls_client_auth]
-    made.set_alpn_protocols(protocols)
-    made.load_cert_chain(certificate, key, password="")  # without one, OpenSSL would ask at the terminal
-    return made
+    context = ServerContext.of()
+    context.minimum_version = _VERSIONS[settings.tls_minimum]
+    context.verify_mode = _MODES[settings.tls_client_auth]
+    context.set_alpn_protocols(protocols)
+    context.load_cert_chain(certificate, key, password="")  # without one, OpenSSL would ask at the terminal
+    return context
 
 
 def _trust(context: ServerContext, authorities: Path) -> bytes:

@@ -17,5 +17,5 @@ def notify(word: str) -> None:
         return
     if word == "RELOADING=1":  # Type=notify-reload requires the time of the reload
         word += f"\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.sendto(word.encode(), "\0" + address[1:] if address[0] == "@" else address)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.sendto(word.encode(), "\0" + address[1:] if address[0] == "@" else address)

@@ -1,4 +1,4 @@
-"""The ports that workers share, bound by the supervisor as long as it runs.
+"""The ports that workers share, bound by the supervisor while it runs.
 
 HTTP, and gRPC by the builtin engine: a socket for each worker, in one SO_REUSEPORT group for each port, so that the
 kernel spreads connections evenly, and connections queued for a worker survive it. Metrics, and gRPC by other engines:
@@ -29,19 +29,19 @@ class Ports:
     @classmethod
     def bind(cls, plan: Plan) -> Ports:
         """Bind the ports of a plan."""
-        made = cls()
+        ports = cls()
         try:
-            made.http_port = _group(made.http, "http", plan.http_host, plan.http_port, plan.workers)
+            ports.http_port = _group(ports.http, "http", plan.http_host, plan.http_port, plan.workers)
             if plan.grpc_port is not None and plan.engine == "builtin":
-                made.grpc_port = _group(made.grpc, "grpc", plan.grpc_host, plan.grpc_port, plan.workers)
+                ports.grpc_port = _group(ports.grpc, "grpc", plan.grpc_host, plan.grpc_port, plan.workers)
             elif plan.grpc_port is not None:
-                made.grpc_port = made._keep("grpc", plan.grpc_host, plan.grpc_port)
+                ports.grpc_port = ports._keep("grpc", plan.grpc_host, plan.grpc_port)
             if plan.metrics_port is not None:
-                made.metrics_port = made._keep("telemetry.metrics", plan.metrics_host, plan.metrics_port)
+                ports.metrics_port = ports._keep("telemetry.metrics", plan.metrics_host, plan.metrics_port)
         except BaseException:
-            made.close()
+            ports.close()
             raise
-        return made
+        return ports
 
     def _keep(self, setting: str, host: str, port: int) -> int:
         # It never listens, so it gets no connections.
@@ -71,30 +71,30 @@ def _group(into: list[socket.socket], setting: str, host: str, port: int, number
 
 def _exclusive(setting: str, host: str, port: int) -> socket.socket:
     """Binds exclusively and then allows sharing: SO_REUSEPORT from the start would join another program's port."""
-    made, address = _made(host, port)
+    bound, address = _socket(host, port)
     try:
-        made.bind(address)
+        bound.bind(address)
     except OSError as error:
-        made.close()
+        bound.close()
         raise cannot_listen(setting, host, port, error) from None
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return made
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return bound
 
 
 def _shared(host: str, port: int) -> socket.socket:
-    made, address = _made(host, port)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound, address = _socket(host, port)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        made.bind(address)
+        bound.bind(address)
     except OSError:
-        made.close()
+        bound.close()
         raise
-    return made
+    return bound
 
 
-def _made(host: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
+def _socket(host: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return made, (str(address[0]), port)
+    new = socket.socket(family, socket.SOCK_STREAM)
+    new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return new, (str(address[0]), port)

@@ -143,7 +143,7 @@ class Supervisor:
             self._on_draining(child)
 
     def _on_draining(self, child: Child) -> None:
-        """Replace a worker that stops on a signal of its own; it has its grace period for running calls."""
+        """Replace a worker that stops because a signal was sent to it; running calls have its grace period."""
         now, slot = time.monotonic(), self._slots[child.index]
         logger.info("%s stops on a signal: it is replaced", child)
         child.leaving = True

@@ -1,6 +1,6 @@
 """The ASGI app of REST: finds the endpoint of a request and has the session serve it.
 
-It knows no FastAPI and no listener. Everything a request needs is in its route's `Endpoint`, made at start-up.
+It knows no FastAPI and no listener. Everything a request needs is in its route's `Endpoint`, built at start-up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Endpoint", "Transcoder"]
 class Transcoder:
     """Serves bindings over ASGI.
 
-    Raises `RuleError` where two bindings cannot be told apart.
+    Raises `RuleError` if two bindings match the same requests.
     """
 
     def __init__(

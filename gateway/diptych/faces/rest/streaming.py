@@ -37,8 +37,8 @@ _ID_TYPES = frozenset(
 class Messages:
     """Writes messages of one type in a framing."""
 
-    def __init__(self, framing: Framing, replier: Replier, parameters: Parameters, made: Descriptor) -> None:
-        self._framing, self._replier, self._parameters, self._made = framing, replier, parameters, made
+    def __init__(self, framing: Framing, replier: Replier, parameters: Parameters, descriptor: Descriptor) -> None:
+        self._framing, self._replier, self._parameters, self._descriptor = framing, replier, parameters, descriptor
         self.heartbeat = framing.heartbeat
         self.end = framing.end
         self.failure = framing.failure
@@ -46,9 +46,9 @@ class Messages:
 
     def name_ids(self, field: str) -> None:
         """Use a field of the messages as event id. Raises LookupError unless it is a string or an integer."""
-        found = self._made.fields_by_name.get(field)
+        found = self._descriptor.fields_by_name.get(field)
         if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
-            raise LookupError(f"{SSE_ID_FIELD}: {self._made.full_name} has no string or integer field {field!r}")
+            raise LookupError(f"{SSE_ID_FIELD}: {self._descriptor.full_name} has no string or integer field {field!r}")
         self._id_of = lambda message: str(getattr(message, field))
 
     def media(self, messages: Sequence[Message]) -> bytes:

@@ -117,7 +117,7 @@ class _Coders:
         self._decoders: dict[type[Message], Decoder] = {}
         self._encoders: dict[type[Message], Encoder] = {}
         self._decoder: Callable[[type[Message]], Decoder] = codec.decoder
-        self._encoder: Callable[[type[Message]], Encoder] = lambda made: codec.encoder(made, options)
+        self._encoder: Callable[[type[Message]], Encoder] = lambda message_type: codec.encoder(message_type, options)
 
     def json(self, method: Method) -> JsonCodec:
         """Returns the JSON codec of a method."""

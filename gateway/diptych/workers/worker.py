@@ -1,6 +1,6 @@
-"""A worker's side: gives the gateway its slot's sockets, sends heartbeats, and obeys the supervisor's requests.
+"""The worker process: gives the gateway its slot's sockets, sends heartbeats, and handles the supervisor's requests.
 
-A worker whose supervisor has died stops as on SIGTERM, since nothing else would end it.
+If the supervisor dies, the worker stops as on SIGTERM, since nothing else would end it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def slot_settings(settings: Settings, slot: Slot) -> Settings:
     )
 
 
-class Member:
+class Worker:
     """One worker. Raises ValueError if the slot's descriptors are not sockets, as when it is started by hand."""
 
     def __init__(self, gateway: Gateway, slot: Slot) -> None:
@@ -74,7 +74,7 @@ class Member:
                 shutil.rmtree(self._slot.metrics_dir, ignore_errors=True)
 
     def _begin(self) -> None:
-        """Both listeners accept."""
+        """Called once both listeners accept."""
         self._gateway.worker_info = {"worker": self._slot.index, "ready": 1, "of": self._slot.workers}
         self._say(READY)
         asyncio.get_running_loop().add_reader(self._channel, self._on_readable)
