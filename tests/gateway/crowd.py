@@ -18,7 +18,7 @@ listener.LINGER_SECONDS = 10  # a test may be held up for longer than idle clien
 
 
 class Crowded(Kitchen):
-    """Tells which process answers; asked for it, it hangs or ends that process."""
+    """Answers with its process id; on request it hangs or ends the process."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
         if request.dish_id == "hang":

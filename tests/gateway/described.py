@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class _Server:
-    """What grpcio's generated code registers with."""
+    """Collects what grpcio's generated code registers."""
 
     def __init__(self) -> None:
         self.table = MethodTable()

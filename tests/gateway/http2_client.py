@@ -1,4 +1,4 @@
-"""An HTTP/2 client that says what a test tells it to, and a listener over a plain ASGI app for it to talk to."""
+"""An HTTP/2 client that sends what a test scripts, and a listener over a plain ASGI app as its server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WINDOW = 2**31 - 1 - 65535
 
 @contextlib.asynccontextmanager
 async def listening(app: ASGIApp, *, stop: float = 0, **options: Any) -> AsyncIterator[HttpListener]:
-    """The app on any port; `stop` is the grace in the end, in seconds."""
+    """Serves the app on any port; `stop` is the grace at the end, in seconds."""
     listener = HttpListener(app, "127.0.0.1", 0, ErrorReplier(Codec([]), "google"), **options)
     await listener.start({})
     try:
@@ -40,7 +40,7 @@ async def listening(app: ASGIApp, *, stop: float = 0, **options: Any) -> AsyncIt
 
 
 class Client:
-    """One connection. Nothing is read and no credit given but where a test waits for something."""
+    """One connection. It reads, and credits windows, only while a test waits for something."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -52,7 +52,7 @@ class Client:
         self._rest = bytearray()
 
     async def greet(self, settings: dict[Setting, int] | None = None) -> None:
-        """Preface and settings, and the server's."""
+        """Exchanges preface and SETTINGS."""
         if settings:
             self.h2.local_settings = h2.settings.Settings(client=True, initial_values=settings)
         self.h2.initiate_connection()
@@ -60,24 +60,24 @@ class Client:
         await self.event(h2.events.SettingsAcknowledged)
 
     async def flush(self) -> None:
-        """Send what h2 has to say."""
+        """Sends what h2 has queued."""
         self.writer.write(self.h2.data_to_send())
         await self.writer.drain()
 
     async def raw(self, *frames: bytes) -> None:
-        """Send these bytes, whatever h2 thinks of them."""
+        """Sends these bytes, without h2."""
         self.writer.write(self.h2.data_to_send() + b"".join(frames))
         await self.writer.drain()
 
     def request(self, path: str = "/", method: str = "GET", *, end: bool = True, headers: Headers | None = None) -> int:
-        """Begin a request; sent with the next flush."""
+        """Begins a request; the next flush sends it."""
         stream: int = self.h2.get_next_available_stream_id()
         fixed = [(":method", method), (":scheme", "http"), (":authority", "test"), (":path", path)]
         self.h2.send_headers(stream, [*fixed, *(headers or [])], end_stream=end)
         return stream
 
     async def read(self) -> None:
-        """Take what the server sends next."""
+        """Reads once, and collects the events."""
         try:
             data = await self.reader.read(1 << 18)
         except ConnectionResetError:
@@ -95,7 +95,7 @@ class Client:
             await self.flush()
 
     def _take(self, data: bytes) -> list[h2.events.Event]:
-        """Frame by frame: h2 takes nothing more after a GOAWAY, where the streams that it names go on."""
+        """Parses frame by frame: after a GOAWAY, h2 ignores the rest of the data, though streams continue."""
         self._rest += data
         events: list[h2.events.Event] = []
         while len(self._rest) >= 9 and len(self._rest) >= (size := 9 + int.from_bytes(self._rest[:3], "big")):
@@ -110,14 +110,14 @@ class Client:
         self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
     async def until(self, found: Callable[[], Any]) -> None:
-        """Read until `found` says so. Raises EOFError where the connection ends before."""
+        """Reads until `found` is true. Raises EOFError if the connection ends before."""
         while not found():
             if self.closed:
                 raise EOFError("the server closed the connection")
             await self.read()
 
     async def event(self, kind: type[E], stream: int | None = None) -> E:
-        """The first event of a kind, on a stream where one is named."""
+        """Returns the first event of a type, of one stream if it is given."""
 
         def matching() -> list[E]:
             return [
@@ -135,7 +135,7 @@ class Client:
             await self.read()
 
     def body(self, stream: int) -> bytes:
-        """What came of a stream's body."""
+        """Returns the received part of a stream's body."""
         return b"".join(
             event.data or b""
             for event in self.events
@@ -143,23 +143,23 @@ class Client:
         )
 
     def has(self, stream: int, said: bytes) -> bool:
-        """Whether that came on a stream."""
+        """Returns whether such an event was received on a stream."""
         return said in self.body(stream)
 
     async def response(self, stream: int) -> tuple[dict[str, str], bytes]:
-        """A whole response: its headers, `:status` among them, and its body."""
+        """Returns a whole response: its headers, including `:status`, and its body."""
         await self.event(h2.events.StreamEnded, stream)
         got = await self.event(h2.events.ResponseReceived, stream)
         return fields(got), self.body(stream)
 
     async def get(self, path: str = "/", **more: Any) -> tuple[dict[str, str], bytes]:
-        """One request and its response."""
+        """Sends one request; returns its response."""
         stream = self.request(path, **more)
         await self.flush()
         return await self.response(stream)
 
     async def upload(self, stream: int, body: bytes) -> None:
-        """Send a body as fast as the server's windows allow."""
+        """Sends a body as fast as the server's windows allow."""
         at = 0
         while at < len(body):
             await self.until(lambda: self.h2.local_flow_control_window(stream) > 0)
@@ -180,7 +180,7 @@ def fields(event: Any) -> dict[str, str]:
 async def connected(
     port: int, settings: dict[Setting, int] | None = None, *, greet: bool = True, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Client]:
-    """A connection to a port of this machine, closed in the end."""
+    """Opens a connection to a local port, and closes it at the end."""
     name = "localhost" if tls else None
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
     client = Client(reader, writer)
@@ -195,7 +195,7 @@ async def connected(
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """A frame as bytes, right or wrong."""
+    """Returns a frame as bytes, valid or not."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 

@@ -14,5 +14,5 @@ def held(gateway: Gateway) -> tuple[int, int, int]:
 
 
 async def quiet(gateway: Gateway) -> None:
-    """Waits until nothing is held any more."""
+    """Waits until nothing is held."""
     await until_here(lambda: held(gateway) == (0, 0, 0))

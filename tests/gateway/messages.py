@@ -64,7 +64,7 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 
 
 def messages(made: descriptor.Descriptor, depth: int = 3) -> st.SearchStrategy[Message]:
-    """Messages of the type `made`, messages within them up to `depth` deep; of a oneof the last that is set stays."""
+    """Returns messages of the type `made`, nested up to `depth` levels; of a oneof, the last one set remains."""
     kind = message_factory.GetMessageClass(made)
     special = _SPECIAL.get(made.full_name)
     if special is not None:

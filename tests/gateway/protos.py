@@ -1,4 +1,4 @@
-"""Methods made at run time, in a pool of their own: the protos that must not start a gateway."""
+"""Methods created at run time, in a separate pool: protos with which a gateway must not start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "pantry/v1/pantry_service.proto"
 
 
 def method(rule: HttpRule | None, *, request: str = "kitchen.v1.EchoRequest", name: str = "Get") -> MethodDescriptor:
-    """A method `pantry.v1.PantryService.Get` with this annotation; it answers with an EchoRequest."""
+    """Returns a method `pantry.v1.PantryService.Get` with this annotation; it returns an EchoRequest."""
     file = descriptor_pb2.FileDescriptorProto(
         name=FILE, package="pantry.v1", syntax="proto3", dependency=[kitchen_service_pb2.DESCRIPTOR.name]
     )

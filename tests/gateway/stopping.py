@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, for tests that send it signals: `python -m tests.gateway.stopping SETTINGS MOST`.
+"""A gateway in a separate process, for tests that send it signals: `python -m tests.gateway.stopping SETTINGS MOST`.
 
 MOST is how many dishes are always being made; none where it is left out.
 """
@@ -24,7 +24,7 @@ from tests.kitchen import Kitchen
 
 
 class Slow(Kitchen):
-    """Has so many dishes always being made until the stop begins, each until others were begun, and counts them."""
+    """Keeps that many dishes in progress until the stop begins, and counts them."""
 
     begun = made = 0
 
@@ -47,7 +47,7 @@ class Slow(Kitchen):
         return await super().Wait(request, context)
 
     def stop(self) -> None:
-        """Let everything be made: the stop has begun."""
+        """Finishes every dish, since the stop has begun."""
         self._stopping = True
         self._let_go(0)
 
@@ -57,13 +57,13 @@ class Slow(Kitchen):
 
 
 def say(word: str) -> None:
-    """One line to whoever started this."""
+    """Writes one line for the parent process."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Serve on any ports, telling which, until a signal comes."""
+    """Serves on any ports, writes them to standard output, and stops on a signal."""
     listener.LINGER_SECONDS = 30  # a test may be held up for longer than idle clients are listened to
     settings = Settings(**{"http_port": 0, "grpc_port": 0, **json.loads(sys.argv[1])})
     slow = Slow(int(sys.argv[2]) if sys.argv[2:] else 0)

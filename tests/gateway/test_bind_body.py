@@ -1,4 +1,4 @@
-"""TRANSCODING.md section 2, the request body: what covers which field, raw bodies, limits, content types, masks."""
+"""TRANSCODING.md section 2, the request body: sources of fields, raw bodies, limits, content types, masks."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def test_the_raw_field_has_one_source(shared: Served) -> None:
     assert "already bound by the body" in violations(answer)["data"]
 
 
-async def test_json_is_json_there_too(shared: Served) -> None:
+async def test_json_is_parsed_for_a_raw_method_too(shared: Served) -> None:
     answer = await shared.http.post("/v1/blobs", json={"data": "AQI=", "title": "t", "dish": {"id": "3"}})
     assert answer.json()["size"] == "2"
     assert answer.json()["contentType"] == ""
@@ -210,7 +210,7 @@ async def test_http_body_in_and_out(shared: Served) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
-async def test_a_wrong_content_type_is_told_what_is_taken(shared: Served, content_type: str) -> None:
+async def test_a_wrong_content_type_is_refused_with_the_expected_one(shared: Served, content_type: str) -> None:
     headers = {"content-type": content_type} if content_type else {}
     answer = await shared.http.post("/v1/dishes/1:cook", content=b"{}", headers=headers)
     assert answer.status_code == 415
@@ -288,7 +288,7 @@ async def test_a_body_over_the_limit_is_413(serve: Serve) -> None:
             assert answer.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
 
 
-async def test_a_method_may_have_a_limit_of_its_own(serve: Serve) -> None:
+async def test_a_method_may_have_its_own_limit(serve: Serve) -> None:
     limits = {"/kitchen.v1.KitchenService/UploadBlob": 2000, "/kitchen.v1.KitchenService/CookDish": 10}
     async with serve(max_body_bytes=1000, method_max_body_bytes=limits) as served:
         plain = {"content-type": "a/b"}

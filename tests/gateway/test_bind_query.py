@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def echo(shared: Served, query: str) -> Json:
-    """The fields that `query` sets, as the echo tells them."""
+    """Returns the fields that `query` sets, from the echo."""
     answer = await shared.http.get(f"/v1/echo?{query}")
     assert answer.status_code == 200, answer.text
     body: Json = answer.json()
@@ -145,7 +145,7 @@ async def test_a_parameter_naming_a_path_field_is_refused(shared: Served, name: 
     assert "already bound by the path" in violation["description"]
 
 
-async def test_each_binding_has_a_split_of_its_own(shared: Served) -> None:
+async def test_each_binding_has_its_own_query_fields(shared: Served) -> None:
     # GET /v1/dishes/{dish_id} leaves `name` to the query; GET /v1/{name=...} leaves `dish_id`.
     assert (await shared.http.get("/v1/dishes/1?name=x")).json()["id"] == "1"
     assert (await shared.http.get("/v1/kitchens/a/dishes/b?dishId=7")).json()["id"] == "7"
@@ -162,7 +162,7 @@ async def test_a_parameter_naming_a_body_field_is_refused(shared: Served) -> Non
     assert answer.json()["id"] == "7"
 
 
-async def test_where_the_body_is_everything_no_parameter_is_a_field(shared: Served) -> None:
+async def test_with_a_whole_body_no_parameter_is_a_field(shared: Served) -> None:
     for body in ('{"portions":1}', "{}", ""):
         answer = await shared.http.post(
             "/v1/dishes/1:cook?portions=1", content=body, headers={"content-type": "application/json"}
@@ -186,7 +186,7 @@ async def test_unknown_parameters_can_be_served_with_a_warning(serve: Serve) -> 
         assert "x-unknown-fields" not in (await served.http.get("/v1/echo")).headers
 
 
-async def test_unknown_parameters_can_be_passed_over(serve: Serve) -> None:
+async def test_unknown_parameters_can_be_ignored(serve: Serve) -> None:
     async with serve(unknown_fields="ignore") as served:
         answer = await served.http.get("/v1/echo?nope=1&int32Value=2")
         assert answer.json()["int32Value"] == 2

@@ -50,7 +50,7 @@ class Both:
 
 
 class Curious(Kitchen):
-    """Asks its context everything and tells what it was told."""
+    """Answers with everything that its context returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Curious(Kitchen):
 
 
 @every_engine
-async def test_the_context_says_the_same_on_both_faces(serve: Serve) -> None:
+async def test_the_context_is_equal_on_both_faces(serve: Serve) -> None:
     kitchen = Curious()
     async with serve(kitchen) as served:
         rest = await served.http.get("/v1/dishes/1", headers={"X-Asked": "yes", "x-raw-bin": "AAE="})
@@ -106,7 +106,7 @@ async def test_the_context_says_the_same_on_both_faces(serve: Serve) -> None:
 
 
 class Odd(Kitchen):
-    """Uses its context in ways grpcio puts up with, or does not."""
+    """Uses its context in ways that grpcio tolerates, or does not."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Context) -> Any:
         match request.dish_id:
@@ -153,7 +153,9 @@ class Odd(Kitchen):
         ("read", grpc.StatusCode.INTERNAL, "internal error, id "),
     ],
 )
-async def test_odd_uses_end_alike(serve: Serve, dish: str, code: grpc.StatusCode, message: str) -> None:
+async def test_unusual_uses_of_the_context_end_alike(
+    serve: Serve, dish: str, code: grpc.StatusCode, message: str
+) -> None:
     async with serve(Odd()) as served:
         both = Both(served)
         _, body = await both.rest(dish)
@@ -228,7 +230,7 @@ async def test_plain_functions_run_in_threads(serve: Serve) -> None:
 
 
 class Made:
-    """Stands for a method."""
+    """Replaces a method by a callable object."""
 
     async def __call__(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
         return pb.Dish(id=f"{request.dish_id} by an object")
@@ -242,7 +244,7 @@ async def partly(how: str, request: pb.GetDishRequest, context: Context) -> pb.D
 @pytest.mark.parametrize(
     ("behaviour", "said"), [(Made(), "1 by an object"), (functools.partial(partly, "in part"), "1 in part")]
 )
-async def test_methods_that_are_no_functions_run_on_the_loop(serve: Serve, behaviour: Any, said: str) -> None:
+async def test_behaviours_that_are_not_functions_run_on_the_loop(serve: Serve, behaviour: Any, said: str) -> None:
     indirect = type("Indirect", (Kitchen,), {"GetDish": staticmethod(behaviour)})
     async with serve(indirect()) as served:
         both = Both(served)
@@ -253,7 +255,7 @@ async def test_methods_that_are_no_functions_run_on_the_loop(serve: Serve, behav
 
 
 @pytest.mark.parametrize("kitchen", [Kitchen, Plain, Writer])
-async def test_streams_of_every_make(serve: Serve, kitchen: type[Kitchen]) -> None:
+async def test_streaming_servicers_of_every_kind(serve: Serve, kitchen: type[Kitchen]) -> None:
     async with serve(kitchen()) as served:
         answer = await served.http.get("/v1/ticks?count=40")
         assert [tick["number"] for tick in answer.json()] == [str(number) for number in range(1, 41)]
@@ -284,7 +286,7 @@ order: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("order",
 
 
 class Note(grpc.aio.ServerInterceptor):
-    """Notes its name, and what it was told."""
+    """Notes its name and the call details."""
 
     def __init__(self, name: str, seen: list[Any]) -> None:
         self.name, self.seen = name, seen
@@ -318,7 +320,7 @@ async def test_both_faces_run_the_same_interceptors_in_order(serve: Serve) -> No
 
 
 class Auth(grpc.aio.ServerInterceptor):
-    """Refuses whoever has no token, with an abort handler of one of two makes."""
+    """Refuses callers without a token, with one of two kinds of abort handler."""
 
     def __init__(self, *, deserializer: bool) -> None:
         self._deserializer = pb.GetDishRequest.FromString if deserializer else None
@@ -434,7 +436,7 @@ class Bytes(grpc.aio.ServerInterceptor):
 
 
 class Redirect(grpc.aio.ServerInterceptor):
-    """Hands other details on."""
+    """Passes on other call details."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         method = handler_call_details.method.replace("GetDish", "Unbound")
@@ -470,7 +472,7 @@ async def test_an_interceptor_may_change_what_is_called(
 
 
 @every_engine
-async def test_a_broken_interceptor_is_internal_and_tells_nothing(serve: Serve) -> None:
+async def test_a_failing_interceptor_is_internal_without_details(serve: Serve) -> None:
     async with serve(interceptors=[Broken()]) as served:
         both = Both(served)
         status, body = await both.rest()
@@ -557,7 +559,7 @@ async def test_metadata_becomes_headers(serve: Serve) -> None:
 
 
 class Wrong(Kitchen):
-    """Answers what its methods cannot send."""
+    """Returns values of types that its methods cannot send."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Context) -> Any:
         return "secret"
@@ -567,7 +569,7 @@ class Wrong(Kitchen):
 
 
 @every_engine
-async def test_an_answer_of_another_type_is_internal_and_tells_nothing(serve: Serve) -> None:
+async def test_a_response_of_another_type_is_internal_without_details(serve: Serve) -> None:
     async with serve(Wrong()) as served:
         both = Both(served)
         status, body = await both.rest()
@@ -586,7 +588,7 @@ async def test_an_answer_of_another_type_is_internal_and_tells_nothing(serve: Se
 
 
 @every_engine
-async def test_grpc_requests_that_are_no_messages_or_too_large(serve: Serve) -> None:
+async def test_malformed_and_oversized_grpc_requests(serve: Serve) -> None:
     limits = {"/kitchen.v1.KitchenService/GetDish": 20, "/kitchen.v1.KitchenService/Sum": 20}
     async with serve(max_body_bytes=1000, method_max_body_bytes=limits) as served:
         raw: Any = served.channel.unary_unary("/kitchen.v1.KitchenService/GetDish")
@@ -604,7 +606,7 @@ async def test_grpc_requests_that_are_no_messages_or_too_large(serve: Serve) -> 
         assert (await served.rpc.ReplaceDish(pb.Dish(title="x" * 900))).title == "x" * 900
 
 
-async def test_what_cannot_be_sent_since_the_client_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_sending_to_a_client_that_has_left_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """grpcio raises InternalError from `abort` then; a second one would be a UsageError, logged with a traceback."""
 
     class Gone:

@@ -18,7 +18,7 @@ from tests.kitchen import Kitchen
 
 
 async def connect(served: Served, request: str, body: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A request on a connection of its own."""
+    """Sends a request on a new connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
     head = f"{request} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
@@ -85,7 +85,7 @@ class Unread(Kitchen):
 
 
 @pytest.mark.parametrize("path", ["/v1/sum", "/v1/converse"])
-async def test_a_disconnect_cancels_a_stream_of_which_requests_are_unread(serve: Serve, path: str) -> None:
+async def test_a_disconnect_cancels_a_stream_with_unread_requests(serve: Serve, path: str) -> None:
     kitchen = Unread()
     async with serve(kitchen) as served, asyncio.timeout(10):
         await served.http.get("/healthz")
@@ -103,7 +103,7 @@ async def test_a_disconnect_cancels_a_stream_of_which_requests_are_unread(serve:
 
 
 @pytest.mark.parametrize("lines", [1, 16_000], ids=["one line", "more than is read ahead"])
-async def test_a_reset_cancels_a_stream_of_which_requests_are_unread(serve: Serve, lines: int) -> None:
+async def test_a_reset_cancels_a_stream_with_unread_requests(serve: Serve, lines: int) -> None:
     kitchen = Unread()
     async with serve(kitchen) as served, asyncio.timeout(20):
         before = asyncio.all_tasks()
@@ -134,7 +134,7 @@ async def test_a_grpc_cancel_is_the_same(serve: Serve) -> None:
         assert await waiting is grpc.StatusCode.CANCELLED
 
 
-async def test_the_next_request_of_a_connection_is_no_disconnect(serve: Serve) -> None:
+async def test_a_pipelined_request_is_not_a_disconnect(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(10):
         reader, writer = await connect(served, "POST /v1/wait", b'{"key":"k"}')
@@ -148,7 +148,7 @@ async def test_the_next_request_of_a_connection_is_no_disconnect(serve: Serve) -
         writer.close()
 
 
-async def test_a_body_that_never_comes_ends_with_its_client(serve: Serve) -> None:
+async def test_a_missing_body_ends_with_its_client(serve: Serve) -> None:
     async with serve() as served, asyncio.timeout(10):
         await served.http.get("/healthz")
         before = asyncio.all_tasks()
@@ -160,7 +160,7 @@ async def test_a_body_that_never_comes_ends_with_its_client(serve: Serve) -> Non
 
 
 class Done(Kitchen):
-    """Tells when its call is over, and how."""
+    """Signals when and how its call ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ async def test_a_thread_learns_that_its_client_left(serve: Serve) -> None:
         await soon(kitchen.closed)
 
 
-async def test_a_threads_generator_is_closed(serve: Serve) -> None:
+async def test_a_generator_in_a_thread_is_closed(serve: Serve) -> None:
     kitchen = Threaded()
     async with serve(kitchen) as served, asyncio.timeout(20):
         reader, writer = await connect(served, "GET /v1/ticks")
@@ -240,7 +240,7 @@ async def test_no_thread_outlives_its_gateway(serve: Serve) -> None:
 
 
 class Swallow(Kitchen):
-    """Takes no notice of its cancellation and goes on."""
+    """Ignores its cancellation and continues."""
 
     def __init__(self) -> None:
         super().__init__()

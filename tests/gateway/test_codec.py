@@ -146,7 +146,7 @@ def test_takes(body: str, message: Message, _why: str, native: bool) -> None:
 
 
 @both
-def test_nan_is_taken(native: bool) -> None:
+def test_nan_is_accepted(native: bool) -> None:
     assert math.isnan(ECHO[native](b'{"doubleValue":"NaN"}', []).double_value)  # type: ignore[attr-defined]
 
 
@@ -411,7 +411,7 @@ def test_prints_compact_utf8(native: bool) -> None:
 
 
 @both
-def test_prints_short_floats_wherever_they_stand(native: bool) -> None:
+def test_prints_short_floats_everywhere(native: bool) -> None:
     made = kitchen.Ingredient(
         name='"grams":0.10000000149011612',
         grams=0.1,
@@ -446,7 +446,7 @@ def test_messages_with_a_form_of_their_own_stand_alone_too(message: Message, val
 
 
 def late_type() -> Any:
-    """A type that comes into the pool after the codec was made; its Any is known all the same."""
+    """A type that is added to the pool after the codec was built can still be used in an Any."""
     file = descriptor_pb2.FileDescriptorProto(name="late.proto", package="late", syntax="proto3")
     file.message_type.add(name="Late").field.add(name="a", number=1, type=5, label=1)
     pool = descriptor_pool.Default()
@@ -601,7 +601,7 @@ def test_both_codecs_agree_on_what_is_json(body: bytes) -> None:
 
 
 def same(one: Message, other: Message) -> bool:
-    """Equality under which one NaN is any other."""
+    """Equality in which any NaN equals any other."""
     return str(one) == str(other)
 
 

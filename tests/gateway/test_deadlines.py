@@ -1,4 +1,4 @@
-"""TRANSCODING.md section 5, deadlines: whoever named it, it is true on both faces, and the answer waits for nobody."""
+"""TRANSCODING.md section 5, deadlines: from any source, on both faces, answered on time even if the servicer hangs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = 0.15
 
 
 class Stubborn(Kitchen):
-    """Does not end when it is cancelled, until the test lets it."""
+    """Does not end when cancelled, until the test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ async def test_a_stream_that_is_late(serve: Serve, monkeypatch: pytest.MonkeyPat
 
 
 async def cut(served: Served, path: str, headers: dict[str, str]) -> str:
-    """What a stream says until it is cut."""
+    """Returns what a stream sends until it is cut."""
     pieces: list[str] = []
 
     async def read() -> None:

@@ -1,4 +1,4 @@
-"""Streams of JSON messages taken apart as they arrive: the same elements however the bytes are cut."""
+"""Streams of JSON messages, split as they arrive: the same elements for any chunk sizes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def split(splitter: Splitter, data: bytes, sizes: list[int]) -> list[Any]:
-    """What comes out when `data` is fed in pieces of these sizes, over and over."""
+    """Returns the elements when `data` is fed in pieces of these sizes, repeated."""
     found, at, turn = [], 0, 0
     while at < len(data):
         size = sizes[turn % len(sizes)]
@@ -33,13 +33,13 @@ def split(splitter: Splitter, data: bytes, sizes: list[int]) -> list[Any]:
 
 
 @given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans(), st.booleans())
-def test_an_array_comes_apart_however_it_is_cut(values: list[Any], sizes: list[int], plain: bool, wide: bool) -> None:
+def test_an_array_is_split_at_any_chunk_size(values: list[Any], sizes: list[int], plain: bool, wide: bool) -> None:
     text = json.dumps(values, ensure_ascii=plain, indent=2 if wide else None)
     assert split(ArraySplitter(LIMIT), b"\r\n " + text.encode("utf-8", "surrogatepass") + b" \n", sizes) == values
 
 
 @given(st.lists(VALUES, max_size=6), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans())
-def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[int], ended: bool) -> None:
+def test_lines_are_split_at_any_chunk_size(values: list[Any], sizes: list[int], ended: bool) -> None:
     lines = [json.dumps(value) for value in values]
     text = "\r\n\n".join(lines) + ("\n" if ended else "")
     assert split(LinesSplitter(LIMIT), text.encode(), sizes) == values
@@ -60,7 +60,7 @@ def test_lines_come_apart_however_they_are_cut(values: list[Any], sizes: list[in
     ],
 )
 @pytest.mark.parametrize("size", [1, 100])
-def test_a_broken_array_gives_what_came_before_and_says_what_is_wrong(
+def test_a_broken_array_gives_its_first_elements_and_an_error(
     text: bytes, elements: list[bytes], said: str, size: int
 ) -> None:
     splitter, found = ArraySplitter(LIMIT), []
@@ -81,14 +81,14 @@ def test_a_broken_array_gives_what_came_before_and_says_what_is_wrong(
 @pytest.mark.parametrize(
     ("text", "elements"), [(b'{"a": [1]}', [b'{"a": [1]}']), (b"", []), (b" \n", []), (b"[ ]", [])]
 )
-def test_one_value_is_the_only_element_and_nothing_is_none(text: bytes, elements: list[bytes]) -> None:
+def test_a_single_value_is_one_element_and_an_empty_body_none(text: bytes, elements: list[bytes]) -> None:
     splitter = ArraySplitter(LIMIT)
     assert [*splitter.feed(text), *splitter.end()] == elements
 
 
 @pytest.mark.parametrize(("made", "opening"), [(ArraySplitter, b"["), (LinesSplitter, b"")])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "endless"])
-def test_an_element_over_the_limit_is_refused_and_not_held(
+def test_an_element_over_the_limit_is_refused_and_not_buffered(
     made: Callable[[int], Splitter], opening: bytes, whole: bool
 ) -> None:
     splitter = made(100)
@@ -100,7 +100,7 @@ def test_an_element_over_the_limit_is_refused_and_not_held(
     assert (refused.value.status.code, refused.value.status.http_status) == (Code.RESOURCE_EXHAUSTED, 413)
 
 
-def test_a_long_string_of_escapes_is_looked_through_once() -> None:
+def test_a_long_string_of_escapes_is_scanned_once() -> None:
     element = b'"' + b'\\"[' * 50_000 + b'"'
     splitter, found = ArraySplitter(1_000_000), []
     data = b"[" + element + b",0]"

@@ -1,4 +1,4 @@
-"""TRANSCODING.md section 4: one table, one body for every error of the process, and nothing told beyond it."""
+"""TRANSCODING.md section 4: one table, one body for every error of the process, and no internals in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TABLE = {
 
 
 async def fail(served: Served, code: str, how: str = "", **more: Any) -> httpx2.Response:
-    """A failure as it is told."""
+    """A failure, as clients see it."""
     body = {"code": grpc.StatusCode[code].value[0], "message": "no soup", "how": how, **more}
     return await served.http.post("/v1/fail", json=body)
 
@@ -91,7 +91,7 @@ async def test_every_error_has_one_body(
     assert TABLE[error["status"]] // 100 == http // 100 or http == 405
 
 
-async def test_wrong_methods_are_told_the_right_ones(shared: Served) -> None:
+async def test_wrong_methods_get_the_allowed_ones(shared: Served) -> None:
     answer = await shared.http.put("/v1/dishes")
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     answer = await shared.http.options("/v1/dishes/1")
@@ -116,7 +116,9 @@ async def test_head_follows_get(shared: Served) -> None:
 
 @every_engine
 @pytest.mark.parametrize("how", ["raise"])
-async def test_an_unexpected_exception_is_an_id(shared: Served, how: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_exception_becomes_an_error_id(
+    shared: Served, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = await fail(shared, "OK", how)
     error = answer.json()["error"]
     assert (answer.status_code, error["status"]) == (500, "INTERNAL")
@@ -132,7 +134,7 @@ async def test_an_unexpected_exception_is_an_id(shared: Served, how: str, caplog
 
 
 @every_engine
-async def test_debug_tells(serve: Serve) -> None:
+async def test_debug_shows_the_exception(serve: Serve) -> None:
     async with serve(debug=True) as served:
         assert "RuntimeError: secret: no soup" in (await fail(served, "OK", "raise")).text
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -169,7 +171,7 @@ async def test_rich_details_arrive_on_both_faces(shared: Served) -> None:
 
 
 class Strange(Kitchen):
-    """Sends a detail nobody here knows, and a challenge."""
+    """Sends a detail of an unknown type, and a challenge."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
         if request.dish_id == "challenge":
@@ -180,7 +182,7 @@ class Strange(Kitchen):
         return pb.Dish()
 
 
-async def test_an_unknown_detail_is_passed_on_as_it_is(serve: Serve) -> None:
+async def test_an_unknown_detail_is_passed_on_unchanged(serve: Serve) -> None:
     async with serve(Strange()) as served:
         answer = await served.http.get("/v1/dishes/1")
         assert answer.json()["error"]["details"] == [{"@type": "type.googleapis.com/nobody.Knows", "value": "AAE="}]
@@ -224,7 +226,7 @@ async def test_the_problem_dialect(serve: Serve) -> None:
         assert (await served.http.post("/healthz")).json()["status"] == 405
 
 
-async def test_a_client_mistake_says_what_to_mend(shared: Served) -> None:
+async def test_a_client_error_names_its_faults(shared: Served) -> None:
     answer = await shared.http.post("/v1/echo", json={"int32Value": "x", "ingredients": [{"grams": []}]})
     [bad] = answer.json()["error"]["details"]
     assert bad["@type"] == "type.googleapis.com/" + error_details_pb2.BadRequest.DESCRIPTOR.full_name

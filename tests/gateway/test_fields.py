@@ -1,4 +1,4 @@
-"""Dotted paths to descriptors: what can be named, what cannot, and what is asked back."""
+"""Dotted paths to descriptors: valid paths, invalid ones, and suggestions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("path", "known", "name", "text"), UNKNOWN, ids=[row[0] or "empty" for row in UNKNOWN])
-def test_says_where_a_path_ends_and_why(path: str, known: str, name: str, text: str) -> None:
+def test_names_the_segment_that_does_not_resolve(path: str, known: str, name: str, text: str) -> None:
     with pytest.raises(UnknownField) as caught:
         resolve(ECHO, path)
     assert (caught.value.path, caught.value.name) == (known, name)
@@ -99,20 +99,20 @@ def test_kinds(name: str, is_list: bool, is_mapped: bool, scalar: bool) -> None:
     assert (is_repeated(field), is_map(field), is_scalar(field)) == (is_list, is_mapped, scalar)
 
 
-def test_a_map_s_entry_is_its_key_and_its_value() -> None:
+def test_a_map_entry_has_its_key_and_value() -> None:
     entry = map_entry(ECHO.fields_by_name["counts"])
     assert entry is not None
     assert [field.name for field in entry] == ["key", "value"]
     assert map_entry(ECHO.fields_by_name["ingredients"]) is None
 
 
-def test_every_field_is_there_by_both_names() -> None:
+def test_every_field_is_found_by_both_names() -> None:
     names = by_any_name(ECHO)
     for field in ECHO.fields:
         assert names[field.name] is names[field.json_name] is field
 
 
-def test_a_client_s_long_name_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_name_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert did_you_mean(ECHO, "int32Valu") == "; did you mean 'int32Value'?"
     monkeypatch.setattr("diptych.fields.get_close_matches", lambda *_, **__: pytest.fail("it was compared"))
     assert did_you_mean(ECHO, "int32Value" * 1_000_000) == ""

@@ -1,4 +1,4 @@
-"""The client's address behind proxies: whose word is taken, and where nobody's is."""
+"""The client's address behind proxies: which peers are trusted, and which are not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_rfc_7239(peer: str, told: list[str], client: tuple[str, int, str] | Non
 @pytest.mark.parametrize(
     ("schemes", "expected"), [([], ""), (["https"], "https"), (["http, HTTPS"], "https"), (["soup"], "")]
 )
-def test_the_nearest_proxy_says_the_scheme(schemes: list[str], expected: str) -> None:
+def test_the_nearest_proxy_sets_the_scheme(schemes: list[str], expected: str) -> None:
     found = Proxies(TRUSTED, "x-forwarded-for").client(PROXY, ["198.51.100.7"], schemes)
     assert found is not None
     assert found.scheme == expected
@@ -81,7 +81,7 @@ SPOOFED = {"x-forwarded-for": "198.51.100.7", "forwarded": "for=203.0.113.1", "x
 
 
 class Seeing(Kitchen):
-    """Keeps where its callers are."""
+    """Keeps its callers' addresses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Seeing(Kitchen):
 
 
 async def _call_all(served: Any) -> None:
-    """By every protocol of the HTTP port, and by gRPC where it is."""
+    """Calls by every protocol of the HTTP port, and by gRPC."""
     data = pb.GetDishRequest(dish_id="1").SerializeToString()
     path = "/kitchen.v1.KitchenService/GetDish"
     http: httpx2.AsyncClient = served.http
@@ -121,7 +121,7 @@ async def _call_all(served: Any) -> None:
 
 @every_engine
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)])
-async def test_a_stranger_says_what_it_likes(trusted: tuple[str, ...], serve: Serve) -> None:
+async def test_an_untrusted_peer_cannot_set_the_address(trusted: tuple[str, ...], serve: Serve) -> None:
     kitchen = Seeing()
     async with serve(kitchen, trusted_proxies=trusted) as served:
         await _call_all(served)
@@ -141,7 +141,7 @@ async def test_a_trusted_proxy_is_believed_by_every_protocol(header: str, client
 
 
 @every_engine
-async def test_plain_functions_are_told_too(serve: Serve) -> None:
+async def test_plain_functions_see_the_client_too(serve: Serve) -> None:
     class Plain(Kitchen):
         def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:  # type: ignore[override]
             return pb.Dish(id=context.peer())
@@ -161,6 +161,6 @@ async def test_users_routes_see_the_client_and_its_scheme(serve: Serve) -> None:
         assert (await served.http.get("/who", headers=SPOOFED)).json() == ["198.51.100.7", 0, "https"]
 
 
-def test_a_network_that_is_none_is_refused() -> None:
+def test_an_invalid_network_is_refused() -> None:
     with pytest.raises(ValueError, match="trusted_proxies"):
         Settings(trusted_proxies=("everybody",))  # type: ignore[arg-type]

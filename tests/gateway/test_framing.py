@@ -40,7 +40,7 @@ def test_the_client_chooses(accept: bytes | None, media: str) -> None:
 
 
 @pytest.mark.parametrize("accept", [b"image/png", b"application/json;q=0", b"text/html", b"*/*;q=0"])
-def test_what_nobody_can_send_is_406(accept: bytes) -> None:
+def test_unsupported_accept_headers_are_406(accept: bytes) -> None:
     with pytest.raises(StatusError) as refused:
         choose(accept)
     assert refused.value.status.http_status == 406
@@ -61,7 +61,7 @@ def test_an_array_is_json_only_when_complete() -> None:
     assert choose(None).end() == b"[]"
 
 
-def test_ndjson_is_a_message_a_line() -> None:
+def test_ndjson_has_one_message_per_line() -> None:
     framing = choose(b"application/x-ndjson")
     text = framing.messages(ELEMENTS[:2]) + framing.messages(ELEMENTS[2:]) + framing.end()
     assert [json.loads(line) for line in text.splitlines()] == [{"n": 1}, {"n": 2}, {"n": 3}]

@@ -1,4 +1,4 @@
-"""`Gateway`: registration, lifespan, the app without ports, users' routes beside transcoded ones, failures to start."""
+"""`Gateway`: registration, lifespan, the app without ports, users' routes, failures to start."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made(**more: Any) -> Gateway:
 
 
 def client(app: Any, **more: Any) -> httpx2.AsyncClient:
-    """A client of an ASGI app, with no port between."""
+    """Returns a client of an ASGI app, without a port."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app, **more), base_url="http://app")
 
 
@@ -48,7 +48,7 @@ def client(app: Any, **more: Any) -> httpx2.AsyncClient:
 
 
 class Half:
-    """Hands over one of the two registrations grpcio's generated code makes."""
+    """Performs one of the two registrations that grpcio's generated code makes."""
 
     def __init__(self, gateway: Gateway, *, generic: bool) -> None:
         self._gateway, self._generic = gateway, generic
@@ -77,7 +77,7 @@ async def test_either_registration_suffices(which: str, engine: str) -> None:
 
 
 @every_engine
-async def test_a_generic_handler_without_a_service_is_grpcs_only(engine: str) -> None:
+async def test_a_generic_handler_without_a_service_is_grpc_only(engine: str) -> None:
     class Everything(grpc.GenericRpcHandler):
         def service(self, handler_call_details: Any) -> Any:
             if handler_call_details.method != "/any.Service/Method":
@@ -165,7 +165,7 @@ async def test_the_lifespan_encloses_the_listeners() -> None:
         assert spans.events == ["enter", "leave"]
 
 
-async def test_the_first_request_enters_it_where_nobody_else_did() -> None:
+async def test_the_first_request_enters_the_lifespan() -> None:
     spans = Spans()
     gateway = made(lifespan=spans)
     async with client(gateway.app) as http:
@@ -176,7 +176,7 @@ async def test_the_first_request_enters_it_where_nobody_else_did() -> None:
     assert spans.events == ["enter", "leave"]
 
 
-async def test_asgis_own_lifespan_enters_and_leaves_it() -> None:
+async def test_the_asgi_lifespan_enters_and_leaves_it() -> None:
     spans = Spans()
     gateway = made(lifespan=spans)
     async with gateway.app.router.lifespan_context(gateway.app) as state:
@@ -298,7 +298,7 @@ async def test_users_middleware_sees_every_request() -> None:
     await gateway.stop(0)
 
 
-async def test_fastapis_errors_speak_the_dialect() -> None:
+async def test_fastapis_errors_have_the_dialect() -> None:
     gateway = made()
 
     def teapot() -> None:
@@ -339,7 +339,7 @@ async def test_fastapis_errors_speak_the_dialect() -> None:
     await gateway.stop(0)
 
 
-async def test_what_is_no_http_gets_the_json_error(served: Served) -> None:
+async def test_malformed_http_gets_the_json_error(served: Served) -> None:
     for junk in (
         b"NONSENSE\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
@@ -361,7 +361,7 @@ async def test_what_is_no_http_gets_the_json_error(served: Served) -> None:
 # Readiness and health.
 
 
-async def test_readiness_asks_its_checks() -> None:
+async def test_readiness_runs_its_checks() -> None:
     fit = {"database": True}
 
     def database() -> bool:
@@ -408,7 +408,7 @@ async def test_ports_are_known_while_it_runs() -> None:
 
 
 @pytest.mark.parametrize("face", ["http_port", "grpc_port"])
-async def test_a_taken_port_is_an_os_error(face: str) -> None:
+async def test_a_port_in_use_is_an_os_error(face: str) -> None:
     spans = Spans()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -420,7 +420,7 @@ async def test_a_taken_port_is_an_os_error(face: str) -> None:
 
 
 def proto(name: str, *rules: tuple[str, str, str]) -> tuple[str, dict[str, Any]]:
-    """A service with a method a rule (name, verb, path), and the handlers of it."""
+    """A service with one method per rule (name, verb, path), and its handlers."""
     file = descriptor_pb2.FileDescriptorProto(
         name=f"wrong/{name}.proto",
         package=f"wrong.{name}",
@@ -451,9 +451,7 @@ def proto(name: str, *rules: tuple[str, str, str]) -> tuple[str, dict[str, Any]]
         ("conflict", [("B", "get", "/v1/{a}"), ("A", "get", "/v1/*")], "same shape"),
     ],
 )
-async def test_a_wrong_contract_stops_the_start_and_says_where(
-    name: str, rules: list[tuple[str, str, str]], words: str
-) -> None:
+async def test_an_invalid_annotation_stops_the_start(name: str, rules: list[tuple[str, str, str]], words: str) -> None:
     gateway = Gateway(Settings(**ANY))
     gateway.add_registered_method_handlers(*proto(name, *rules))
     with pytest.raises(RuleError) as wrong:

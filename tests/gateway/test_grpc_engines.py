@@ -1,4 +1,4 @@
-"""What any client of gRPC may rely on, over every engine, with grpcio's own clients: kinds, metadata, sizes, errors."""
+"""What gRPC clients rely on, over every engine, with grpcio's own clients: kinds, metadata, sizes, errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def ticks(*numbers: int) -> AsyncIterator[pb.TickResponse]:
 
 
 def channel_to(served: Served, *options: tuple[str, Any], **more: Any) -> grpc.aio.Channel:
-    """A connection of its own."""
+    """Opens a new connection."""
     alone = [("grpc.use_local_subchannel_pool", 1), *options]
     return grpc.aio.insecure_channel(f"127.0.0.1:{served.gateway.grpc_port}", alone, **more)
 
@@ -253,7 +253,7 @@ async def test_the_limit_counts_what_was_compressed(serve: Serve) -> None:
 
 
 class Sees(grpc.aio.ServerInterceptor):
-    """Notes what it is shown."""
+    """Notes the call details."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []

@@ -27,7 +27,7 @@ ASKED: dict[str, tuple[Any]] = {"Wait": (pb.WaitRequest(key="k"),), "Tick": (pb.
 
 
 class Endless(Kitchen):
-    """Waits in each kind of call until it is cancelled, and notes what it knew of the call."""
+    """Waits in each kind of call until it is cancelled, and notes its context's state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class Endless(Kitchen):
 
 
 async def once() -> AsyncIterator[pb.TickResponse]:
-    """One message, and then nothing for as long as the call lasts."""
+    """Yields one message, and then nothing until the call ends."""
     yield pb.TickResponse(number=1)
     await asyncio.Event().wait()
 
 
 def begin(stub: Any, kind: str) -> Any:
-    """A call of that kind, which has sent a message."""
+    """Begins a call of that kind, which has sent a message."""
     return getattr(stub, kind)(*ASKED.get(kind, (once(),)))
 
 
@@ -142,7 +142,7 @@ async def test_a_deadline_is_known_and_ends_the_call(serve: Serve) -> None:
 
 
 class Firehose(Kitchen):
-    """Sends pieces of 64 KiB as fast as they are taken, and counts them by key."""
+    """Sends pieces of 64 KiB as fast as possible, and counts them by key."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ async def test_a_slow_reader_holds_its_servicer_back(serve: Serve) -> None:
         assert kitchen.sent["slow"] == COUNT
 
 
-async def test_a_hundred_slow_readers_delay_nobody(serve: Serve) -> None:
+async def test_a_hundred_slow_readers_delay_no_other_call(serve: Serve) -> None:
     kitchen = Firehose()
     async with serve(kitchen) as served, channel_to(served) as slow, asyncio.timeout(60):
         stub = pb_grpc.KitchenServiceStub(slow)
@@ -219,7 +219,7 @@ async def test_a_hundred_slow_readers_delay_nobody(serve: Serve) -> None:
 
 async def test_a_slow_servicer_holds_its_client_back(serve: Serve) -> None:
     class Sips(Kitchen):
-        """Reads one message, then nothing until it is let."""
+        """Reads one message, then nothing until it is released."""
 
         async def Collect(self, request_iterator: Any, context: Any) -> pb.UploadBlobResponse:
             size = 0

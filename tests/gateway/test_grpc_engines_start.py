@@ -1,4 +1,4 @@
-"""Choosing an engine: what is refused at the start, in one line that says what to do; and TLS."""
+"""Choosing an engine: settings refused at the start with a line that says what to do; and TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANY: dict[str, Any] = {"http_port": 0, "grpc_port": 0}
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Signs what the tests' servers show."""
+    """Signs the certificates of the tests' servers."""
     return trustme.CA()
 
 
@@ -66,12 +66,12 @@ async def test_a_bad_certificate_stops_the_start_and_is_named(
         await Gateway(Settings(**certified)).start()
 
 
-async def test_native_speaks_no_tls_and_says_what_to_do(certified: dict[str, Any]) -> None:
+async def test_native_refuses_tls_and_says_what_to_do(certified: dict[str, Any]) -> None:
     with pytest.raises(EngineError, match=r'cannot serve TLS: set grpc_engine to "builtin"'):
         await Gateway(Settings(**certified, grpc_engine="native")).start()
 
 
-async def test_an_engine_that_is_not_installed_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygrpc_native", None)  # as Python itself marks what cannot be imported
     with pytest.raises(MissingExtra, match=r'pip install "diptych\[native\]"') as refused:
         await Gateway(Settings(**ANY, grpc_engine="native")).start()

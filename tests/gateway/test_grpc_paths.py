@@ -1,4 +1,4 @@
-"""Paths that are no text: whoever asks for one ends no server, on every engine."""
+"""Paths that are not UTF-8: requests for them end no server, on every engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENDS = (h2.events.StreamEnded, h2.events.StreamReset, h2.events.ConnectionTermin
 
 
 async def ask(client: Client, path: bytes) -> None:
-    """Begin a call, and read until there is an answer of any kind."""
+    """Begins a call, and reads until there is a response of any kind."""
     fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
     client.h2.send_headers(1, [*fields, (b"content-type", b"application/grpc"), (b"te", b"trailers")], end_stream=True)
     await client.flush()
@@ -25,7 +25,7 @@ async def ask(client: Client, path: bytes) -> None:
 
 
 async def dish(served: Served) -> str:
-    """A dish of the server that is there again; the one that ends may still take calls along."""
+    """Returns a dish from the restarted server; the ending one may still fail calls."""
 
     async def asked() -> str:
         return (await served.rpc.GetDish(pb.GetDishRequest(dish_id="7"), wait_for_ready=True, timeout=60)).id
@@ -36,7 +36,7 @@ async def dish(served: Served) -> str:
 @every_engine
 @pytest.mark.parametrize("path", [b"/kitchen.v1.KitchenServ\xa9/GetDish", b"/\xff", b"/kitchen.v1.KitchenService/\xc3"])
 async def test_a_path_that_is_no_text_ends_no_server(path: bytes, serve: Serve) -> None:
-    """grpcio's server ends by itself then, with everybody's calls, and is started again."""
+    """grpcio's server then ends with all its calls, and is started again."""
     async with serve() as served:
         for _ in range(3):
             async with asyncio.timeout(60), connected(served.gateway.grpc_port) as client:
@@ -45,8 +45,8 @@ async def test_a_path_that_is_no_text_ends_no_server(path: bytes, serve: Serve) 
 
 
 @pytest.mark.parametrize("engine", ["grpcio"], indirect=True)
-async def test_a_stream_that_goes_on_does_not_keep_the_port_closed(serve: Serve) -> None:
-    """grpcio's server has closed its port by then, and would wait for its calls before it says that it has ended."""
+async def test_a_running_stream_does_not_keep_the_port_closed(serve: Serve) -> None:
+    """grpcio's server has then closed its port, and waits for its calls before it reports its end."""
     async with serve() as served:
         ticks = served.rpc.Tick(pb.TickRequest(count=2, key="k"))
         await served.kitchen.waiting["k"].wait()

@@ -53,7 +53,7 @@ async def test_another_method_is_not_allowed(shared: Served, method: str, path: 
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/v1/dishes/1", PATH])
-async def test_http_1_is_told_what_the_port_speaks(shared: Served, path: str) -> None:
+async def test_http_1_clients_get_an_explanation(shared: Served, path: str) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{shared.gateway.grpc_port}", timeout=20) as client:
         for answer in (await client.get(path), await client.post(path, content=bytes(100_000))):
             assert (answer.status_code, answer.headers["connection"]) == (505, "close")
@@ -71,7 +71,7 @@ async def test_a_preface_may_come_in_pieces(shared: Served) -> None:
     await writer.wait_closed()
 
 
-async def test_a_preface_that_does_not_come_to_its_end_is_cut(serve: Serve) -> None:
+async def test_an_incomplete_preface_times_out(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(header_seconds=0.05) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.grpc_port)
         writer.write(b"PRI * HTTP")
@@ -80,7 +80,7 @@ async def test_a_preface_that_does_not_come_to_its_end_is_cut(serve: Serve) -> N
         await writer.wait_closed()
 
 
-async def test_the_limit_of_connections_bounds_both_ports_together(serve: Serve) -> None:
+async def test_both_ports_share_the_limit_of_connections(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(max_connections=2) as served:
         await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))
         assert (await served.http.get("/readyz")).status_code == 200

@@ -86,7 +86,7 @@ async def test_an_unreachable_gateway_is_one_line_and_a_failure(command: Sequenc
 
 
 async def test_the_probe_imports_nothing_of_the_gateway() -> None:
-    """It runs every few seconds, and the gateway's imports would cost a second of a core."""
+    """Probes run every few seconds, and the gateway's imports would cost a second of a core."""
     source = "import sys, diptych.probe; print(sorted({'grpc', 'fastapi', 'pydantic'} & sys.modules.keys()))"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
     assert (await process.communicate())[0] == b"[]\n"

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire where clients break it: pipelines with something wrong in them, and queries that are no text."""
+"""HTTP/1.1 on the wire, with faulty clients: broken pipelines, and queries that are not text."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ BROKEN = b"\x00\x01 nonsense\r\n\r\n"
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a client takes to read why a connection ends, what it has sent meanwhile takes nothing from that."""
+    """A slow client can read the last response, even if unread data of it has arrived meanwhile."""
     monkeypatch.setattr("diptych.http_server.lingering_close._LINGER_SECONDS", 60)
 
 
 @asynccontextmanager
 async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A plain connection, closed in the end."""
+    """Opens a plain connection, and closes it at the end."""
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
         try:
@@ -41,7 +41,7 @@ async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 @pytest.mark.parametrize("behind", [BROKEN, NEXT + BROKEN], ids=["at once", "behind another"])
 async def test_a_broken_request_takes_nothing_from_the_answer_that_is_owed(serve: Serve, behind: bytes) -> None:
-    """Its own 400 would be taken for the answer to the request before it."""
+    """A 400 for it would be mistaken for the response to the previous request."""
     kitchen = Kitchen()
     async with serve(kitchen) as served, talking(served) as (reader, writer):
         writer.write(WAIT + behind)
@@ -64,7 +64,7 @@ async def test_a_broken_body_puts_no_words_into_an_answer_that_has_begun(serve: 
         assert b"HTTP" not in await reader.read()
 
 
-async def test_a_broken_body_is_told_so_and_logged_as_nobodys_fault(
+async def test_a_broken_body_is_refused_and_not_logged_as_an_error(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = b"POST /v1/echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n"
@@ -76,7 +76,7 @@ async def test_a_broken_body_is_told_so_and_logged_as_nobodys_fault(
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
-async def test_who_leaves_cancels_the_first_of_what_it_asked_for(serve: Serve) -> None:
+async def test_a_client_that_leaves_cancels_its_first_pipelined_request(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served:
         async with talking(served) as (_, writer):
@@ -110,7 +110,7 @@ LARGEST = 64 * 1024
     ids=["a header", "a trailer", "a chunk's extension", "behind another"],
 )
 async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, head: bytes) -> None:
-    """The parser keeps what has no end, and time alone would let a fast client send gigabytes."""
+    """The parser buffers an unfinished head, and the timeout alone would let a fast client send gigabytes."""
     async with serve() as served, talking(served) as (reader, writer):
         # Else the kernel takes as many megabytes as it likes, before the server has seen any of them.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
@@ -139,7 +139,7 @@ async def test_a_head_is_too_large_at_64_kib_also_where_it_comes_at_once(serve: 
                     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["status"] == "RESOURCE_EXHAUSTED"
 
 
-async def test_a_large_body_behind_a_small_head_is_none_of_it(serve: Serve) -> None:
+async def test_a_large_body_does_not_count_as_head(serve: Serve) -> None:
     body = b'{"stringValue":"%b"}' % (b"x" * 20 * LARGEST)
     head = b"POST /v1/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
     async with serve() as served, talking(served) as (reader, writer):
@@ -163,7 +163,7 @@ VERSION = b"sec-websocket-version: 13\r\n"
     ],
     ids=["no version", "another version", "no key", "no key's length", "two keys", "another verb"],
 )
-async def test_what_opens_no_websocket_is_told_what_does(serve: Serve, verb: bytes, fields: bytes) -> None:
+async def test_an_invalid_websocket_handshake_gets_an_explanation(serve: Serve, verb: bytes, fields: bytes) -> None:
     async with serve() as served, talking(served) as (reader, writer):
         writer.write(verb + b" /v1/ticks HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n")
         writer.write(fields + b"\r\n")

@@ -1,4 +1,4 @@
-"""HTTP/2 at the listener's door: requests, trailers, ends of streams and of connections, and what is malformed."""
+"""HTTP/2 on the wire: requests, trailers, ends of streams and connections, and malformed input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """What it was asked, as text."""
+    """Answers with the request, as text."""
     body = await drain(receive)
     said = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()} {len(body)}".encode()
     seen = [field for field in scope["headers"] if field[0] != b"content-length"]
@@ -41,7 +41,7 @@ async def test_a_request_and_its_response() -> None:
         assert "connection" not in head
 
 
-async def test_the_scope_says_what_it_is() -> None:
+async def test_the_scope_describes_the_request() -> None:
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -58,7 +58,7 @@ async def test_the_scope_says_what_it_is() -> None:
         assert CUT not in scope  # it is gone with the request, and with it the cycle it made
 
 
-async def test_curl_speaks_it_without_a_word_before() -> None:
+async def test_curl_speaks_http2_with_prior_knowledge() -> None:
     curl = shutil.which("curl")
     async with asyncio.timeout(30), listening(echo) as listener:
         url = f"http://127.0.0.1:{listener.port}/x"
@@ -89,7 +89,7 @@ async def test_a_preface_may_come_in_pieces(cut: int) -> None:
 
 
 @pytest.mark.parametrize("request_line", [b"POST /p", b"PUT /p", b"P", b"PRI /p", b"GET /p"])
-async def test_what_only_looks_like_it_is_http1(request_line: bytes) -> None:
+async def test_requests_that_resemble_the_preface_are_http1(request_line: bytes) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, scope["http_version"].encode(), headers=[(b"content-length", b"3")])
 
@@ -128,7 +128,7 @@ async def test_trailers(kind: Any, te: Any, sent: bool, body: bytes) -> None:
         assert trailers == ([{"grpc-status": "5", "grpc-message": "no"}] if sent else [])
 
 
-async def test_a_request_s_trailers_end_it() -> None:
+async def test_trailers_end_a_request() -> None:
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         stream = client.request(method="POST", end=False)
         client.h2.send_data(stream, b"abc")
@@ -137,7 +137,7 @@ async def test_a_request_s_trailers_end_it() -> None:
         assert (await client.response(stream))[1] == b"POST /? 3"
 
 
-async def test_a_head_larger_than_a_frame_goes_in_several() -> None:
+async def test_a_head_larger_than_a_frame_is_split() -> None:
     large = [(b"x-%d" % number, b"v" * 1000) for number in range(40)]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -151,7 +151,7 @@ async def test_a_head_larger_than_a_frame_goes_in_several() -> None:
         assert fields(await client.event(ev.TrailersReceived))["x-last"] == "1"
 
 
-async def test_a_request_s_head_may_go_in_several_too() -> None:
+async def test_a_requests_head_may_be_split_too() -> None:
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         head, _ = await client.get(headers=[(f"x-{number}", "v" * 1000) for number in range(40)])
         assert head["x-39"] == "v" * 1000
@@ -172,7 +172,7 @@ async def test_responses_without_a_body(method: str, status: int) -> None:
 
 
 class Waiting:
-    """Waits for the disconnect, and tells."""
+    """Waits for the disconnect, and signals it."""
 
     def __init__(self) -> None:
         self.begun, self.gone = asyncio.Event(), asyncio.Event()
@@ -188,7 +188,7 @@ class Waiting:
         self.gone.set()
 
 
-async def test_a_client_s_reset_is_a_disconnect_and_spares_the_others() -> None:
+async def test_a_reset_is_a_disconnect_of_its_stream_only() -> None:
     app = Waiting()
     async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
         stream = client.request("/wait", "POST", end=False)
@@ -213,7 +213,7 @@ async def test_a_lost_connection_is_a_disconnect(abruptly: bool) -> None:
         await app.gone.wait()
 
 
-async def test_who_answers_early_is_not_sent_the_rest() -> None:
+async def test_an_early_response_resets_the_upload() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, b"enough", 413)
 
@@ -366,7 +366,7 @@ async def test_the_first_frame_is_settings() -> None:
         assert (await client.event(ev.ConnectionTerminated)).error_code == Code.PROTOCOL_ERROR
 
 
-async def test_frames_of_unknown_kinds_are_passed_over() -> None:
+async def test_frames_of_unknown_types_are_ignored() -> None:
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         await client.raw(frame(0x42, 0xFF, 7, b"what"), frame(2, 0, 9, bytes(5)))
         assert (await client.get())[1] == b"GET /? 0"
@@ -394,7 +394,7 @@ class Held:
         await answer(send, b"done")
 
 
-async def test_a_stop_finishes_what_runs_and_refuses_what_is_new() -> None:
+async def test_a_stop_finishes_running_streams_and_refuses_new_ones() -> None:
     app = Held()
     async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
         stream = client.request()
@@ -420,7 +420,7 @@ def goaways(client: Client) -> list[Any]:
     return [event for event in client.events if isinstance(event, ev.ConnectionTerminated)]
 
 
-async def test_a_stop_serves_what_was_begun_before_the_client_heard_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_serves_streams_opened_before_the_client_saw_goaway(monkeypatch: pytest.MonkeyPatch) -> None:
     """As gRPC's core writes it: the answer to the PING first, then the streams that it began before it read GOAWAY."""
     monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 1000)  # it is the answer that counts
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
@@ -437,7 +437,7 @@ async def test_a_stop_serves_what_was_begun_before_the_client_heard_of_it(monkey
         await stopping
 
 
-async def test_a_client_that_never_hears_of_a_stop_does_not_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_ignores_goaway_does_not_delay_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 0.05)
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port):
         await listener.stop(1000)
@@ -452,7 +452,7 @@ async def test_an_idle_connection_is_closed_by_a_stop() -> None:
         await stopping
 
 
-async def test_after_the_grace_who_waits_is_told() -> None:
+async def test_after_the_grace_waiting_clients_get_a_reset() -> None:
     app = Waiting()
     async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
         stream = client.request("/wait")

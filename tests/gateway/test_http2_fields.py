@@ -1,4 +1,4 @@
-"""HPACK and heads by themselves: what hpack writes is read, what is written hpack reads, and budgets come back."""
+"""HPACK, heads and budgets as units; the hpack package is the reference in both directions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def decoded(decoder: Decoder, block: bytes, most: int = 1 << 30) -> Fields:
 
 
 @given(st.lists(st.tuples(FIELDS, st.booleans(), st.integers(0, 4096)), min_size=1, max_size=6))
-def test_what_hpack_writes_is_read(blocks: list[tuple[list[tuple[bytes, bytes]], bool, int]]) -> None:
+def test_decodes_what_the_hpack_package_encodes(blocks: list[tuple[list[tuple[bytes, bytes]], bool, int]]) -> None:
     encoder, decoder = hpack.Encoder(), Decoder()
     for fields, huffman, size in blocks:
         encoder.header_table_size = size  # which it tells in the next block
@@ -40,7 +40,7 @@ def test_what_hpack_writes_is_read(blocks: list[tuple[list[tuple[bytes, bytes]],
 
 
 @given(FIELDS)
-def test_what_is_written_hpack_reads(fields: list[tuple[bytes, bytes]]) -> None:
+def test_the_hpack_package_decodes_what_is_encoded(fields: list[tuple[bytes, bytes]]) -> None:
     decoder = hpack.Decoder(max_header_list_size=1 << 30)
     block = b"".join(map(encode, fields))
     assert [(name, value) for name, value in decoder.decode(block, raw=True)] == fields
@@ -48,7 +48,7 @@ def test_what_is_written_hpack_reads(fields: list[tuple[bytes, bytes]]) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_garbage_is_refused_or_read_but_never_breaks(block: bytes) -> None:
+def test_garbage_is_decoded_or_refused(block: bytes) -> None:
     blocks = Blocks()
     with contextlib.suppress(ConnectionFault, StreamFault):
         blocks.head(1, block)
@@ -59,7 +59,7 @@ def test_a_table_size_belongs_at_the_beginning() -> None:
         Decoder().decode(b"\x82\x20", Fields(1000))
 
 
-def test_what_is_above_the_limit_is_dropped_and_the_table_kept() -> None:
+def test_fields_above_the_limit_are_dropped_and_the_table_kept() -> None:
     encoder, decoder = hpack.Encoder(), Decoder()
     many = [(b"x-%d" % number, b"v" * 100) for number in range(30)]
     fields = decoded(decoder, encoder.encode([*many, (b"content-type", b"text/plain")]), 1000)
@@ -132,7 +132,7 @@ def test_an_oversized_block_that_cannot_be_decoded_ends_the_connection(more: byt
 GET = [(":method", "GET"), (":scheme", "http"), (":path", "/a"), (":authority", "x")]
 
 
-def test_a_block_is_remembered_while_the_table_stands_still() -> None:
+def test_a_block_is_cached_while_the_table_is_unchanged() -> None:
     encoder, blocks = hpack.Encoder(), Blocks()
     first, again = encoder.encode(GET), encoder.encode(GET)
     assert first != again  # the first filled the table
@@ -144,7 +144,7 @@ def test_a_block_is_remembered_while_the_table_stands_still() -> None:
     assert blocks.head(9, encoder.encode(GET)) == known
 
 
-def test_a_block_is_remembered_in_bounds() -> None:
+def test_the_cache_of_blocks_is_bounded() -> None:
     blocks = Blocks()
     for number in range(2000):
         value = b"%04d" % number
@@ -153,7 +153,7 @@ def test_a_block_is_remembered_in_bounds() -> None:
     assert len(blocks._heads) <= 256
 
 
-def test_response_fields_are_what_http2_has() -> None:
+def test_response_fields_are_valid_in_http2() -> None:
     decoder = Decoder()
     assert decoded(decoder, head.field_bytes((b"X-Upper", b" v "))).kept == [(b"x-upper", b"v")]
     assert decoded(decoder, head.status_bytes(200) + head.status_bytes(999)).kept == [
@@ -168,7 +168,7 @@ def test_response_fields_are_what_http2_has() -> None:
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=60)), max_size=6))
-def test_a_head_is_read_or_refused(fields: list[tuple[bytes, bytes]]) -> None:
+def test_a_head_is_parsed_or_refused(fields: list[tuple[bytes, bytes]]) -> None:
     try:
         found = head.read([(b":method", b"GET"), (b":scheme", b"http"), *fields])
     except head.Malformed:
@@ -176,7 +176,7 @@ def test_a_head_is_read_or_refused(fields: list[tuple[bytes, bytes]]) -> None:
     assert not any(name[:1] == b":" or b"\n" in value or b"\0" in value for name, value in found.headers)
 
 
-def test_a_budget_comes_back_with_time() -> None:
+def test_a_budget_refills_with_time() -> None:
     now = [0.0]
     budget = Budget(3, 2, clock=lambda: now[0])
     assert [budget.spend() for _ in range(4)] == [True, True, True, False]

@@ -38,12 +38,12 @@ CHUNK = bytes(range(256)) * 64  # 16 KiB
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a client takes to read why a connection ends, what it has sent meanwhile takes nothing from that."""
+    """A slow client can read the GOAWAY, even if unread data of it has arrived meanwhile."""
     monkeypatch.setattr("diptych.http_server.h2.protocol.LINGER_SECONDS", 60)
 
 
 async def sized(scope: Any, receive: Any, send: Any) -> None:
-    """Says how much came, and what it sums to; or just answers."""
+    """Answers with the size and the sum of the body, or at once."""
     body = await drain(receive)
     await answer(send, f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode() if body else b"ok")
 
@@ -56,7 +56,7 @@ def expected(body: bytes) -> bytes:
 
 
 class Pouring:
-    """Sends `total` bytes in chunks, and counts what it could hand over."""
+    """Sends `total` bytes in chunks, and counts the sent ones."""
 
     def __init__(self, total: int) -> None:
         self.total, self.handed = total, 0
@@ -72,7 +72,7 @@ class Pouring:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def test_who_gives_no_credit_is_waited_for_and_delays_nobody() -> None:
+async def test_a_closed_window_delays_only_its_own_stream() -> None:
     app = Pouring(8 * MIB)
     wide = {Setting.INITIAL_WINDOW_SIZE: 65535}
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port, wide) as client:
@@ -91,7 +91,7 @@ async def test_who_gives_no_credit_is_waited_for_and_delays_nobody() -> None:
         assert body == CHUNK * (app.total // len(CHUNK))
 
 
-async def test_who_reads_nothing_at_all_holds_no_memory() -> None:
+async def test_a_client_that_reads_nothing_holds_no_memory() -> None:
     app = Pouring(256 * MIB)
     wide = {Setting.INITIAL_WINDOW_SIZE: 2**31 - 1}
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port, wide) as client:
@@ -105,7 +105,7 @@ async def test_who_reads_nothing_at_all_holds_no_memory() -> None:
         assert app.handed < 32 * MIB
 
 
-async def test_streams_share_what_the_connection_may_send() -> None:
+async def test_streams_share_the_connections_window() -> None:
     app = Pouring(256 * 1024)
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port) as client:
         streams = [client.request("/pour") for _ in range(4)]
@@ -114,7 +114,7 @@ async def test_streams_share_what_the_connection_may_send() -> None:
             assert len((await client.response(stream))[1]) == app.total
 
 
-async def test_a_window_that_shrinks_below_nothing_opens_again() -> None:
+async def test_a_negative_window_opens_again() -> None:
     app = Pouring(MIB)
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port) as client:
         client.credits = False
@@ -133,7 +133,7 @@ async def test_a_window_that_shrinks_below_nothing_opens_again() -> None:
         assert len((await client.response(stream))[1]) == MIB
 
 
-async def test_one_large_message_goes_out_whole() -> None:
+async def test_one_large_message_is_sent_whole() -> None:
     large = CHUNK * 1024  # 16 MiB in one send
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -144,7 +144,7 @@ async def test_one_large_message_goes_out_whole() -> None:
         await client.event(ev.TrailersReceived)
 
 
-async def test_a_reset_frees_who_waits_to_write() -> None:
+async def test_a_reset_wakes_a_waiting_writer() -> None:
     ended = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -214,7 +214,7 @@ class Unread:
         await answer(send, b"read")
 
 
-async def test_credit_comes_as_the_application_reads() -> None:
+async def test_windows_are_credited_as_the_application_reads() -> None:
     app = Unread()
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port) as client:
         stream = client.request("/slow", "POST", end=False)
@@ -239,7 +239,7 @@ async def test_credit_comes_as_the_application_reads() -> None:
         assert (await client.response(stream))[1] == b"read"
 
 
-async def test_uploads_that_nobody_reads_are_bounded_together() -> None:
+async def test_unread_uploads_are_bounded_together() -> None:
     app = Unread()
     most = bounds.CONNECTION_WINDOW_BYTES
     async with asyncio.timeout(60), listening(app) as listener, connected(listener.port) as client:
@@ -262,7 +262,7 @@ async def test_uploads_that_nobody_reads_are_bounded_together() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["connection", "stream"])
-async def test_who_sends_above_the_window_is_stopped(whole: bool) -> None:
+async def test_data_above_the_window_is_refused(whole: bool) -> None:
     app = Unread()
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port) as client:
         streams = [client.request("/slow", "POST", end=False) for _ in range(33 if whole else 1)]
@@ -337,7 +337,7 @@ async def test_a_thousand_requests_at_once() -> None:
             assert (await client.response(stream))[1] == said
 
 
-async def test_above_the_limit_streams_are_refused_and_may_be_tried_again() -> None:
+async def test_streams_above_the_limit_are_refused_and_can_be_retried() -> None:
     may = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -382,7 +382,7 @@ async def test_requests_that_outlive_their_client_count() -> None:
         assert (await client.get())[1] == b"ok"
 
 
-async def test_cancelling_many_calls_in_a_row_is_no_attack() -> None:
+async def test_cancelling_many_calls_in_a_row_is_not_a_flood() -> None:
     async with asyncio.timeout(60), listening(sized) as listener, connected(listener.port) as client:
         for _ in range(15):
             for _ in range(100):
@@ -401,7 +401,7 @@ def rapid_reset(number: int) -> bytes:
 
 
 def made_to_reset(number: int) -> bytes:
-    """CVE-2025-8671: the server is made to reset, by an increment that is none."""
+    """CVE-2025-8671: an invalid increment makes the server reset the stream."""
     return frame(1, 4, 2 * number + 1, PLAIN) + frame(8, 0, 2 * number + 1, bytes(4))
 
 
@@ -419,7 +419,7 @@ FLOODS = [
 
 
 @pytest.mark.parametrize(("flood", "count", "_name"), FLOODS, ids=[row[2] for row in FLOODS])
-async def test_floods_end_the_connection_and_nobody_else_s(flood: Any, count: int, _name: str) -> None:
+async def test_floods_end_only_their_own_connection(flood: Any, count: int, _name: str) -> None:
     async with asyncio.timeout(60), listening(sized) as listener, connected(listener.port) as client:
         client.credits = False
         pouring = asyncio.create_task(pour(client, [flood(number) for number in range(count)]))
@@ -460,8 +460,8 @@ async def test_a_bomb_of_headers_is_answered_431() -> None:
 
 @pytest.mark.parametrize("size", [70 * 1024, 200 * 1024, 1000 * 1024])
 @pytest.mark.parametrize("values", [1, 20], ids=["in one field", "in many"])
-async def test_a_head_above_the_limit_costs_its_own_stream_alone(size: int, values: int) -> None:
-    """Whatever the client indexed before, within and after it means what the client thinks."""
+async def test_a_head_above_the_limit_affects_only_its_own_stream(size: int, values: int) -> None:
+    """The HPACK table stays in sync before, within and after it."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, await drain(receive), headers=[pair for pair in scope["headers"] if pair[0] == b"x-seen"])
@@ -492,7 +492,7 @@ async def test_a_head_above_the_limit_costs_its_own_stream_alone(size: int, valu
         assert (await client.get(headers=[("x-seen", "before")]))[0]["x-seen"] == "before"
 
 
-async def test_trailers_above_the_limit_cost_their_own_stream_alone() -> None:
+async def test_trailers_above_the_limit_affect_only_their_own_stream() -> None:
     async with asyncio.timeout(20), listening(sized) as listener, connected(listener.port) as client:
         stream = client.request(method="POST", end=False)
         client.h2.send_headers(stream, [(f"x-{number}", "v" * 1000) for number in range(100)], end_stream=True)
@@ -501,7 +501,7 @@ async def test_trailers_above_the_limit_cost_their_own_stream_alone() -> None:
         assert (await client.get())[1] == b"ok"
 
 
-async def test_byte_by_byte_is_slow_and_right() -> None:
+async def test_requests_sent_byte_by_byte_work() -> None:
     async with asyncio.timeout(30), listening(sized) as listener, connected(listener.port) as client:
         client.h2.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "x")])
         client.h2.send_data(1, b"hello", end_stream=True)
@@ -514,7 +514,7 @@ async def test_byte_by_byte_is_slow_and_right() -> None:
 # What is left behind.
 
 
-async def test_nothing_is_left_behind() -> None:
+async def test_no_stream_state_is_left_behind() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/wait":
             while (await receive())["type"] != "http.disconnect":

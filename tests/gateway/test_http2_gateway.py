@@ -48,7 +48,7 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_sent(serve: Serve)
         assert (await client.event(ev.StreamReset, stream)).error_code == Code.NO_ERROR
 
 
-async def test_event_streams_side_by_side(serve: Serve) -> None:
+async def test_concurrent_event_streams(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:
         accept = [("accept", "text/event-stream")]
@@ -63,7 +63,7 @@ async def test_event_streams_side_by_side(serve: Serve) -> None:
             assert (await client.response(stream))[1].endswith(b"event: end\ndata: {}\n\n")
 
 
-async def test_a_failed_stream_is_cut_and_its_siblings_live(serve: Serve) -> None:
+async def test_a_failed_stream_is_cut_and_the_others_continue(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:
         stream = client.request("/v1/ticks?count=3&key=k&failAfter=1", headers=[("accept", "application/x-ndjson")])
@@ -105,7 +105,7 @@ async def test_a_stop_lets_calls_finish(serve: Serve) -> None:
 
 
 class Certified:
-    """A certificate for localhost, in files, and who trusts it."""
+    """A certificate for localhost in files, and a client context that trusts it."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -125,7 +125,7 @@ class Certified:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes a gateway show it."""
+        """Returns the settings of a gateway that uses it."""
         return {"tls_certificate": self.certificate, "tls_key": self.key}
 
 
@@ -146,7 +146,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
 
 
 async def version(scope: Any, receive: Any, send: Any) -> None:
-    """Says what it was asked over."""
+    """Answers with the protocol of the request."""
     said = f"{scope['scheme']} {scope['http_version']}".encode()
     await answer(send, said, headers=[(b"content-length", b"%d" % len(said))])
 
@@ -208,7 +208,7 @@ async def test_both_faces_over_tls(certified: Certified, single: bool) -> None:
             assert dish.id == "7"
 
 
-async def test_a_certificate_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:
+async def test_an_invalid_certificate_stops_the_start(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pem"
     wrong.write_text("no certificate")
     for path in (wrong, tmp_path / "missing.pem"):
@@ -220,7 +220,7 @@ async def test_a_certificate_that_is_none_is_said_at_the_start(tmp_path: Path) -
 # One port.
 
 
-async def test_one_port_takes_every_version(serve: Serve) -> None:
+async def test_one_port_serves_every_version(serve: Serve) -> None:
     async with serve(single_port=True) as served, asyncio.timeout(20):
         port = served.gateway.http_port
         assert served.gateway.grpc_port == port

@@ -1,4 +1,4 @@
-"""What importing the library imports: each module only when it is used, and no library that serving does not need."""
+"""What importing the library imports: modules only when used, and no library that serving does not need."""
 
 from __future__ import annotations
 

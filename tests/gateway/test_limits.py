@@ -1,4 +1,4 @@
-"""How deep and how large a JSON text may be: the counts, told apart from what stands in strings.
+"""How deep and how large a JSON text may be: the counts, without the characters in strings.
 
 The tables hold the ways a text can look deeper than it is; Hypothesis compares with a reader of characters.
 """

@@ -1,4 +1,4 @@
-"""The wording of the errors that clients see: one row a message, over REST, gRPC, Connect and WebSocket.
+"""The wording of the errors that clients see: one row per message, over REST, gRPC, Connect and WebSocket.
 
 A message says what was wrong and what was expected; a change of wording changes a row here.
 """

@@ -49,7 +49,7 @@ def test_order_and_repetition_are_kept() -> None:
 
 
 @pytest.mark.parametrize("value", [b"!", b"A", b"AA=A", b"AAA=AAAA", b"-_8=", b"A Q=", b"\xff"])
-def test_a_binary_header_that_is_no_base64_is_the_clients_mistake(value: bytes) -> None:
+def test_an_invalid_binary_header_is_the_clients_error(value: bytes) -> None:
     with pytest.raises(StatusError, match="x-bin: expected base64"):
         from_headers([(b"x-bin", value)], ALL)
 
@@ -72,7 +72,7 @@ def test_a_policy_narrows_and_never_widens(allow: list[str] | None, deny: list[s
     assert [name for name, _ in from_headers(headers, policy)] == kept
 
 
-def test_names_a_client_makes_up_fill_no_memory() -> None:
+def test_invented_header_names_do_not_fill_memory() -> None:
     policy = HeaderPolicy()
     for number in range(10_000):
         assert from_headers([(b"x-%d" % number, b"1")], policy) == ((f"x-{number}", "1"),)
@@ -130,7 +130,7 @@ CHECKED = [
 
 
 @pytest.mark.parametrize(("pair", "expected"), CHECKED)
-def test_a_servicer_s_metadata_is_refused_where_grpc_refuses_it(
+def test_a_servicers_metadata_is_refused_as_by_grpc(
     pair: tuple[str, str | bytes], expected: tuple[str, str | bytes] | type[Exception]
 ) -> None:
     if isinstance(expected, tuple):
@@ -147,7 +147,7 @@ PAIRS = st.tuples(KEYS, st.from_regex(r"\A[!-~]([ -~]{0,6}[!-~])?\Z")) | st.tupl
 
 
 @given(st.lists(PAIRS, max_size=5))
-def test_what_goes_out_comes_in(pairs: list[tuple[str, str | bytes]]) -> None:
+def test_metadata_round_trips(pairs: list[tuple[str, str | bytes]]) -> None:
     assert from_headers(to_headers(check(pairs)), ALL) == tuple(pairs)
 
 
@@ -195,7 +195,7 @@ def test_the_deadline(
 
 
 @pytest.mark.parametrize("text", [b"", b"5", b"S", b"5s", b"-5S", b"5.5S", b"123456789S", b" 5S", b"5S ", b"5SS"])
-def test_a_grpc_timeout_that_cannot_be_read(text: bytes) -> None:
+def test_a_malformed_grpc_timeout(text: bytes) -> None:
     with pytest.raises(StatusError, match="grpc-timeout") as caught:
         timeout(text, None, None)
     assert caught.value.status.http_status == 400
@@ -204,7 +204,7 @@ def test_a_grpc_timeout_that_cannot_be_read(text: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"x", b"-1", b"+1", b"nan", b"inf", b"1e3", b"1_0", b" 1", b"1,5", b"5S", b"1" * 10, b".5", b"\xff"]
 )
-def test_a_server_timeout_that_cannot_be_read(text: bytes) -> None:
+def test_a_malformed_server_timeout(text: bytes) -> None:
     with pytest.raises(StatusError, match="x-server-timeout") as caught:
         timeout(None, text, None)
     assert caught.value.status.http_status == 400

@@ -1,4 +1,4 @@
-"""The table of registered methods: what grpcio's generated code hands over, once or twice."""
+"""The table of registered methods: what grpcio's generated code registers, once or twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERVICE = "kitchen.v1.KitchenService"
 
 
 class Server:
-    """What `add_XServicer_to_server` calls; each of its two calls can be left out, as older and newer code does."""
+    """Receives `add_XServicer_to_server`'s two calls; each can be left out, as older and newer code does."""
 
     def __init__(self, table: MethodTable, *, registered: bool = True, generic: bool = True) -> None:
         self._table, self._registered, self._generic = table, registered, generic

@@ -1,4 +1,4 @@
-"""Metrics of several workers: each serves those of all, ended ones keep their counters, and none counts twice."""
+"""Metrics of several workers: each serves those of all, counters survive their worker, and nothing is counted twice."""
 
 from __future__ import annotations
 

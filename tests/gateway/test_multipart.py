@@ -44,7 +44,7 @@ async def test_a_file_and_fields_beside_it(shared: Served) -> None:
     assert body["contentType"] == "application/pdf"
 
 
-async def test_bytes_that_are_no_file_are_base64(shared: Served) -> None:
+async def test_bytes_without_a_file_name_are_base64(shared: Served) -> None:
     assert (await upload(shared, [("data", (None, "AQID"))])).json()["size"] == "3"
     assert (await upload(shared, [("data", (None, b"AQID", "application/octet-stream"))])).json()["size"] == "4"
 
@@ -142,7 +142,7 @@ async def test_a_broken_form_is_refused(shared: Served, content_type: str, body:
     assert answer.status_code == (200 if not body else 400), answer.text
 
 
-async def test_a_form_is_under_the_body_limit_and_leaves_no_file(
+async def test_a_form_obeys_the_body_limit_and_leaves_no_file(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The document as a whole: what third-party validators say of it, and what it says of each kind of binding."""
+"""The document as a whole: third-party validators accept it, and it describes each kind of binding."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_paths_hold_no_slash_in_a_parameter(template: str, path: str) -> None:
 
 
 def test_paths_of_one_shape_are_one() -> None:
-    """OpenAPI holds /v1/dishes/{dishId} and /v1/dishes/{id} to be the same path."""
+    """For OpenAPI, /v1/dishes/{dishId} and /v1/dishes/{id} are the same path."""
     item = PATHS["/v1/dishes/{dishId}"]
     assert {"get", "put", "patch", "delete"} <= item.keys()
     assert parameters("/v1/dishes/{dishId}", "patch", "path")["dishId"]["x-diptych-field"] == "dish.id"
@@ -388,7 +388,7 @@ class Ingredient(BaseModel):
     name: str
 
 
-def test_fastapi_routes_stand_beside_and_win() -> None:
+def test_fastapi_routes_are_merged_and_take_precedence() -> None:
     app = FastAPI()
 
     @app.get("/v1/dishes/{id}", operation_id="KitchenService_GetDish")

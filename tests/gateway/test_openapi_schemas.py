@@ -1,4 +1,4 @@
-"""The schemas against the codec and the binder, both ways: what they give fits, and what fits they take."""
+"""The schemas against the codec and the binder, both ways: responses fit, and what fits is accepted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refer(name: str) -> Json:
     [{}, {"preserve_names": True}, {"enums_as_ints": True}, {"emit_defaults": False}, {"unknown_fields": "ignore"}],
     ids=str,
 )
-def test_what_goes_out_fits(codec: Codec, chosen: Json) -> None:
+def test_responses_fit_their_schemas(codec: Codec, chosen: Json) -> None:
     settings = Settings(**chosen)
     options = JsonOptions(
         emit_defaults=settings.emit_defaults,
@@ -86,7 +86,7 @@ def test_ocr_messages_fit_full_and_empty(descriptor: Descriptor) -> None:
     ],
     ids=["echo", "echo by the fallback", "put", "patch", "custom verb", "bytes", "ocr"],
 )
-def test_what_fits_is_taken_as_a_body(codec: Codec, path: str, verb: str, made: type[Message]) -> None:
+def test_bodies_that_fit_the_schema_are_accepted(codec: Codec, path: str, verb: str, made: type[Message]) -> None:
     decode = codec.decoder(made)
     document = only(_known_any(PLAIN), path, verb, "application/json")
     operation = schemathesis.openapi.from_dict(document)[path][verb.upper()]
@@ -100,7 +100,7 @@ def test_what_fits_is_taken_as_a_body(codec: Codec, path: str, verb: str, made: 
 
 
 def _known_any(made: Json) -> Json:
-    """The document with an Any of which the type is known, since which types are is no matter of a schema."""
+    """Returns the document with an Any of a known type: which types are known is not a matter of schemas."""
     known = {
         "type": "object",
         "properties": {"@type": {"const": "type.googleapis.com/kitchen.v1.CookDishRequest"}},
@@ -115,8 +115,8 @@ def _known_any(made: Json) -> Json:
     ("path", "field"),
     [("/v1/echo/list", "strings"), ("/v1/echo/map", "labels"), ("/v1/echo/scalar", "int64_value")],
 )
-def test_one_field_as_a_whole_body_both_ways(path: str, field: str) -> None:
-    """body and response_body: the schema of the request takes what is drawn, that of the response what comes back."""
+def test_a_field_as_the_whole_body_of_request_and_response(path: str, field: str) -> None:
+    """body and response_body: the request's schema accepts the drawn value, and the response's schema the answer."""
     descriptor = pb.EchoRequest.DESCRIPTOR.fields_by_name[field]
     decode = CODEC.field_decoder(pb.EchoRequest, descriptor)
     encode = CODEC.field_encoder(pb.EchoRequest, descriptor, JsonOptions())
@@ -134,7 +134,7 @@ def test_one_field_as_a_whole_body_both_ways(path: str, field: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/echo", "/v1/dishes", "/v1/inspect", "/v1/ticks"])
-def test_what_fits_is_taken_as_a_query(path: str) -> None:
+def test_queries_that_fit_the_schema_are_accepted(path: str) -> None:
     drawn = schemathesis.openapi.from_dict(only(PLAIN, path, "get"))[path]["GET"].as_strategy()
     method, binding = next(pair for pair in bound() if pair[1].verb == "GET" and pair[1].template.text == path)
     binder = Binder(method, binding, CODEC, Settings())
@@ -166,7 +166,7 @@ def _text(value: object) -> str:
 
 
 @pytest.mark.parametrize("limit", [1, 9, 10, 19, 100, 255, 1000, 2047, 90_210])
-def test_up_to_is_exact(limit: int) -> None:
+def test_upper_bounds_are_exact(limit: int) -> None:
     schema = validator(PLAIN, {"type": "string", "pattern": f"^(?:{up_to(limit)})$"})
     assert [number for number in range(limit + 300) if schema.is_valid(str(number))] == list(range(1, limit + 1))
     assert not schema.is_valid("01")
@@ -174,7 +174,7 @@ def test_up_to_is_exact(limit: int) -> None:
 
 @relaxed
 @given(number=st.integers(-(2**64), 2**65))
-def test_sixty_four_bits_are_exact(number: int) -> None:
+def test_64_bit_integers_are_exact(number: int) -> None:
     signed, unsigned = validator(PLAIN, refer("Int64")), validator(PLAIN, refer("UInt64"))
     assert signed.is_valid(str(number)) == (-(2**63) <= number < 2**63)
     assert unsigned.is_valid(str(number)) == (0 <= number < 2**64)

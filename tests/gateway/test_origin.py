@@ -1,4 +1,4 @@
-"""Where a call came from, as interceptors and servicers of every kind are told."""
+"""Where a call came from, as interceptors and servicers of every kind see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DISH = pb.GetDishRequest(dish_id="1").SerializeToString()
 
 
 class Seen(grpc.aio.ServerInterceptor):
-    """Keeps what interceptors are told."""
+    """Keeps the origins that interceptors see."""
 
     def __init__(self) -> None:
         self.origins: list[Origin | None] = []
@@ -29,7 +29,7 @@ class Seen(grpc.aio.ServerInterceptor):
 
 
 class Telling(Kitchen):
-    """A plain function's thread is told as well."""
+    """Reads the origin in a plain function's thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ async def _connect(http: httpx2.AsyncClient) -> str:
 
 
 @pytest.mark.parametrize(("protocol", "call"), [("rest", _rest), ("grpc-web", _web), ("connect", _connect)])
-async def test_each_protocol_of_the_http_port_says_its_name(serve: Serve, protocol: str, call: Any) -> None:
+async def test_each_protocol_of_the_http_port_has_its_name(serve: Serve, protocol: str, call: Any) -> None:
     seen, kitchen = Seen(), Telling()
     async with serve(kitchen, interceptors=[seen]) as served:
         peer = await call(served.http)
@@ -71,7 +71,7 @@ async def test_each_protocol_of_the_http_port_says_its_name(serve: Serve, protoc
 
 @every_engine
 @pytest.mark.parametrize("intercepted", [True, False])
-async def test_grpc_says_its_name(serve: Serve, intercepted: bool) -> None:
+async def test_grpc_has_its_name(serve: Serve, intercepted: bool) -> None:
     seen, kitchen = Seen(), Telling()
     async with serve(kitchen, interceptors=[seen] if intercepted else []) as served:
         peer = (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id
@@ -81,7 +81,7 @@ async def test_grpc_says_its_name(serve: Serve, intercepted: bool) -> None:
     assert seen.origins == ([told] if intercepted else [])
 
 
-async def test_a_websocket_says_its_name(serve: Serve) -> None:
+async def test_a_websocket_has_its_name(serve: Serve) -> None:
     seen = Seen()
     async with (
         serve(interceptors=[seen]) as served,

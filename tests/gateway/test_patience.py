@@ -1,4 +1,4 @@
-"""Clients that take too long, and more of them than may be: each is cut, told so, and costs the others nothing."""
+"""Slow clients, and too many of them: each is refused with a reason, without an effect on others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATH = "/kitchen.v1.KitchenService/GetDish"
 
 @asynccontextmanager
 async def plain(port: int, context: ssl.SSLContext | None = None) -> AsyncIterator[Any]:
-    """A connection where the wire itself matters: reader and writer."""
+    """A plain connection: reader and writer."""
     async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
         try:
@@ -60,7 +60,7 @@ def _error(raw: bytes) -> tuple[int, dict[str, Any]]:
     ],
     ids=["first byte", "no end", "a long header", "half a preface of HTTP/2"],
 )
-async def test_a_head_that_is_not_ended_is_answered_408(begun: bytes, serve: Serve) -> None:
+async def test_an_incomplete_head_is_answered_408(begun: bytes, serve: Serve) -> None:
     async with serve(header_seconds=SOON) as served, plain(served.gateway.http_port) as (reader, writer):
         writer.write(begun)
         status, error = _error(await reader.read())
@@ -80,7 +80,7 @@ async def test_a_second_head_has_its_own_time(serve: Serve) -> None:
         assert _error(await reader.read())[0] == 408
 
 
-async def test_a_drip_of_bytes_buys_no_time(serve: Serve) -> None:
+async def test_single_bytes_do_not_extend_the_timeout(serve: Serve) -> None:
     async with serve(header_seconds=SOON) as served, plain(served.gateway.http_port) as (reader, writer):
 
         async def drip() -> None:
@@ -97,7 +97,7 @@ async def test_a_drip_of_bytes_buys_no_time(serve: Serve) -> None:
             dripping.cancel()
 
 
-async def test_a_running_call_is_not_hurried(serve: Serve) -> None:
+async def test_a_running_call_is_not_timed_out(serve: Serve) -> None:
     async with serve(header_seconds=SOON, keep_alive_seconds=SOON) as served:
         one = asyncio.create_task(served.http.post("/v1/wait", json={"key": "k"}))
         await served.kitchen.waiting["k"].wait()
@@ -108,7 +108,7 @@ async def test_a_running_call_is_not_hurried(serve: Serve) -> None:
         assert (await one).status_code == 200
 
 
-async def test_http2_parts_with_a_client_that_does_not_end_a_head(serve: Serve) -> None:
+async def test_http2_closes_connections_with_an_incomplete_head(serve: Serve) -> None:
     async with serve(header_seconds=SOON) as served:
         async with asyncio.timeout(30), connected(served.gateway.http_port) as client:
             # HEADERS of stream 1 without END_HEADERS: a CONTINUATION has to follow.
@@ -123,7 +123,7 @@ async def test_http2_parts_with_a_client_that_does_not_end_a_head(serve: Serve) 
             await client.eof()
 
 
-async def test_http2_waits_for_a_preface_only_so_long(serve: Serve, tmp_path: Path) -> None:
+async def test_http2_times_out_without_a_preface(serve: Serve, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     gateway = Gateway(Settings(http_port=0, grpc_port=0, header_seconds=SOON, **settings(authority.shown())))
     async with gateway, plain(gateway.http_port, authority.trusting(None, "h2")) as (reader, writer):
@@ -154,7 +154,7 @@ async def test_a_silent_http2_connection_is_closed(serve: Serve) -> None:
         await client.eof()
 
 
-async def test_a_client_that_begins_no_handshake_is_cut(tmp_path: Path) -> None:
+async def test_a_client_without_a_handshake_times_out(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     gateway = Gateway(Settings(http_port=0, grpc_port=0, handshake_seconds=SOON, **settings(authority.shown())))
     async with gateway:
@@ -221,7 +221,7 @@ async def test_a_stream_of_requests_may_be_silent(serve: Serve) -> None:
 
 
 class Clocked:
-    """Pieces of a body that come after so many seconds of a loop whose time is this."""
+    """Pieces of a body that arrive after these seconds of a simulated loop time."""
 
     def __init__(self, *pieces: tuple[float, int]) -> None:
         self._pieces = list(pieces)
@@ -246,7 +246,9 @@ class Clocked:
         (BodyTimeouts(seconds=5, pace=100), [(0, 10_000), (0.01, 1)], True),
     ],
 )
-async def test_a_body_has_to_keep_a_pace(patience: BodyTimeouts, pieces: list[tuple[float, int]], taken: bool) -> None:
+async def test_a_body_must_keep_a_minimum_rate(
+    patience: BodyTimeouts, pieces: list[tuple[float, int]], taken: bool
+) -> None:
     body = Clocked(*pieces)
     if taken:
         assert len(await read(body.receive, {}, 1_000_000, patience)) == sum(size for _, size in pieces)
@@ -259,7 +261,7 @@ async def test_a_body_has_to_keep_a_pace(patience: BodyTimeouts, pieces: list[tu
     assert not task.cancelling()
 
 
-async def test_who_cancels_a_slow_body_is_obeyed() -> None:
+async def test_reading_a_slow_body_can_be_cancelled() -> None:
     body = Clocked((LONG, 1))
     reading = asyncio.create_task(read(body.receive, {}, 10, BodyTimeouts(seconds=LONG)))
     await body.awaited.wait()
@@ -271,7 +273,7 @@ async def test_who_cancels_a_slow_body_is_obeyed() -> None:
 # Too many.
 
 
-async def test_one_connection_too_many_is_told_503(serve: Serve) -> None:
+async def test_one_connection_too_many_gets_503(serve: Serve) -> None:
     async with serve(max_connections=2) as served:
         port = served.gateway.http_port
         async with plain(port) as (reader, writer), plain(port) as (second, second_writer):

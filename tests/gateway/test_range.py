@@ -1,4 +1,4 @@
-"""Downloads in part, and downloads the client has already: RFC 9110 sections 13 and 14, over a real server."""
+"""Range and conditional requests for downloads: RFC 9110 sections 13 and 14, over a real server."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SERVICE = _register()
 
 
 def handlers() -> dict[str, Any]:
-    """A download whose metadata is told by its name."""
+    """A download whose name chooses its metadata."""
     from google.protobuf import message_factory
 
     wrapped = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName("larder.v1.Wrapped"))
@@ -134,7 +134,7 @@ async def test_a_part(http: httpx2.AsyncClient, asked: str, first: int, last: in
         "bytes=0-" + "9" * 30,
     ],
 )
-async def test_what_is_no_one_range_is_passed_over(http: httpx2.AsyncClient, asked: str) -> None:
+async def test_anything_but_a_single_range_is_ignored(http: httpx2.AsyncClient, asked: str) -> None:
     answer = await http.get("/v1/larder/plain", headers={"range": asked})
     assert (answer.status_code, answer.content) == (200, WHOLE)
     assert answer.headers["accept-ranges"] == "bytes"
@@ -144,7 +144,7 @@ async def test_what_is_no_one_range_is_passed_over(http: httpx2.AsyncClient, ask
 @pytest.mark.parametrize(
     ("path", "asked", "size"), [("plain", "bytes=100-", 100), ("plain", "bytes=-0", 100), ("empty", "bytes=0-", 0)]
 )
-async def test_behind_the_end(http: httpx2.AsyncClient, path: str, asked: str, size: int) -> None:
+async def test_a_range_beyond_the_end(http: httpx2.AsyncClient, path: str, asked: str, size: int) -> None:
     answer = await http.get(f"/v1/larder/{path}", headers={"range": asked})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{size}"
@@ -164,7 +164,7 @@ async def test_behind_the_end(http: httpx2.AsyncClient, path: str, asked: str, s
         ("plain", DATE, 200),
     ],
 )
-async def test_a_part_of_what_it_was(http: httpx2.AsyncClient, path: str, condition: str, status: int) -> None:
+async def test_a_range_of_an_outdated_version(http: httpx2.AsyncClient, path: str, condition: str, status: int) -> None:
     answer = await http.get(f"/v1/larder/{path}", headers={"range": "bytes=1-2", "if-range": condition})
     assert answer.status_code == status
     assert answer.content == (WHOLE[1:3] if status == 206 else WHOLE)
@@ -185,7 +185,7 @@ async def test_a_part_of_what_it_was(http: httpx2.AsyncClient, path: str, condit
         ("tagged", {"if-none-match": ETAG, "range": "bytes=0-1"}, 304),  # 13.2.2: before the range
     ],
 )
-async def test_what_the_client_has_already(
+async def test_a_version_that_the_client_has_is_304(
     http: httpx2.AsyncClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     answer = await http.get(f"/v1/larder/{path}", headers=headers)
@@ -195,14 +195,14 @@ async def test_what_the_client_has_already(
         assert "content-type" not in answer.headers
 
 
-async def test_head_tells_the_same_without_the_bytes(http: httpx2.AsyncClient) -> None:
+async def test_head_has_the_same_headers_without_the_bytes(http: httpx2.AsyncClient) -> None:
     answer = await http.head("/v1/larder/tagged", headers={"range": "bytes=10-19"})
     assert (answer.status_code, answer.headers["content-length"], answer.content) == (206, "10", b"")
     assert answer.headers["content-range"] == "bytes 10-19/100"
     assert (await http.head("/v1/larder/plain")).headers["accept-ranges"] == "bytes"
 
 
-async def test_what_is_left_alone(http: httpx2.AsyncClient) -> None:
+async def test_responses_that_ignore_ranges(http: httpx2.AsyncClient) -> None:
     part = {"range": "bytes=0-1"}
     for path, status in (("cut", 206), ("created", 201)):
         answer = await http.get(f"/v1/larder/{path}", headers=part)

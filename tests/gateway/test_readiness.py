@@ -42,7 +42,7 @@ async def said(served: Served, service: str) -> int:
 
 
 @every_engine
-async def test_grpc_health_follows_the_checks_there_and_back(serve: Serve) -> None:
+async def test_grpc_health_follows_the_checks(serve: Serve) -> None:
     store = Store()
     async with serve(gateway={"readiness": {"store": store.ready}}, readiness=AT_ONCE) as served:
         assert [await said(served, name) for name in ("", KITCHEN)] == [SERVING, SERVING]
@@ -55,7 +55,7 @@ async def test_grpc_health_follows_the_checks_there_and_back(serve: Serve) -> No
 
 
 @every_engine
-async def test_who_watches_is_told(serve: Serve) -> None:
+async def test_watchers_are_notified(serve: Serve) -> None:
     store = Store()
     async with serve(gateway={"readiness": {"store": store.ready}}, readiness=AT_ONCE) as served:
         watch = health_of(served).Watch(health_pb2.HealthCheckRequest(service=KITCHEN))
@@ -74,7 +74,7 @@ async def test_who_watches_is_told(serve: Serve) -> None:
         watch.cancel()
 
 
-async def test_a_check_that_names_a_service_counts_for_it_and_for_the_whole(serve: Serve) -> None:
+async def test_a_services_check_counts_for_it_and_for_the_server(serve: Serve) -> None:
     store = Store()
     store.up = False
     checks = {"printer": ServiceCheck(store.ready, ("kitchen.v1.KitchenService",))}
@@ -89,7 +89,7 @@ async def test_a_check_that_names_a_service_counts_for_it_and_for_the_whole(serv
             pass
 
 
-async def test_each_service_by_its_own_checks() -> None:
+async def test_each_service_has_its_own_checks() -> None:
     checks = {"a": ServiceCheck(lambda: False, ("x.A",)), "b": ServiceCheck(lambda: True, ("x.B",))}
     readiness = Readiness({**checks, "all": lambda: True}, ReadinessSettings())
     results = await readiness.look()
@@ -103,7 +103,7 @@ async def test_each_service_by_its_own_checks() -> None:
     await readiness.stop()
 
 
-async def test_a_crowd_of_probes_asks_a_store_once(serve: Serve) -> None:
+async def test_concurrent_probes_share_one_check(serve: Serve) -> None:
     store = Store()
     once = {"keep_seconds": 600, "watch_seconds": 600}
     async with serve(gateway={"readiness": {"store": store.ready}}, readiness=once) as served:
@@ -113,7 +113,7 @@ async def test_a_crowd_of_probes_asks_a_store_once(serve: Serve) -> None:
     assert store.asked == 1
 
 
-async def test_checks_run_side_by_side_and_none_waits_beyond_its_time() -> None:
+async def test_checks_run_concurrently_and_time_out() -> None:
     both = asyncio.Barrier(2)
     asked = 0
 
@@ -135,7 +135,7 @@ async def test_checks_run_side_by_side_and_none_waits_beyond_its_time() -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_a_prober_that_leaves_takes_nobody_elses_answer_away() -> None:
+async def test_a_prober_that_leaves_does_not_cancel_a_shared_check() -> None:
     asked, answer = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
@@ -163,7 +163,7 @@ async def test_metrics_show_each_check(serve: Serve) -> None:
         assert 'diptych_ready{check="other"} 1.0' in shown
 
 
-async def test_a_stop_says_not_serving_whatever_the_checks_say(drained: asyncio.Event) -> None:
+async def test_a_stop_reports_not_serving_even_if_checks_pass(drained: asyncio.Event) -> None:
     gateway = Gateway(
         Settings(http_port=0, grpc_port=0, drain_seconds=1, readiness=ReadinessSettings(keep_seconds=0)),
         readiness={"fit": lambda: True},

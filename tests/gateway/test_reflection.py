@@ -1,4 +1,4 @@
-"""Health and reflection, asked by their standard clients, over every engine."""
+"""Health and reflection, called by their standard clients, over every engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ask = reflection_pb2.ServerReflectionRequest
 
 
 async def asked(served: Served, name: str, *questions: Ask) -> list[Any]:
-    """What reflection answers, by the service's name as v1 and v1alpha have it."""
+    """Returns reflection's answer, by the service's name in v1 and v1alpha."""
     ask: Any = served.channel.stream_stream(
         f"/{name}/ServerReflectionInfo",
         request_serializer=Ask.SerializeToString,
@@ -76,7 +76,7 @@ async def test_health_of_each_service_and_of_all(shared: Served) -> None:
     }
 
 
-async def test_a_watcher_is_told_once_and_again_when_it_changes(serve: Serve, drained: asyncio.Event) -> None:
+async def test_a_watcher_gets_the_status_and_its_changes(serve: Serve, drained: asyncio.Event) -> None:
     async with serve(drain_seconds=1) as served, asyncio.timeout(20):
         stub: Any = health_pb2_grpc.HealthStub(served.channel)
         known = stub.Watch(health_pb2.HealthCheckRequest(service=KITCHEN))
@@ -90,7 +90,7 @@ async def test_a_watcher_is_told_once_and_again_when_it_changes(serve: Serve, dr
 
 
 class Shut(grpc.aio.ServerInterceptor):
-    """Lets nobody in."""
+    """Refuses every call."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         async def refuse(request: Any, context: Any) -> None:
@@ -99,7 +99,7 @@ class Shut(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-async def test_interceptors_stand_before_health_too(serve: Serve) -> None:
+async def test_interceptors_run_before_health_too(serve: Serve) -> None:
     async with serve(interceptors=[Shut()]) as served:
         stub: Any = health_pb2_grpc.HealthStub(served.channel)
         with pytest.raises(grpc.aio.AioRpcError) as failed:

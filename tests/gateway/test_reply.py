@@ -18,7 +18,7 @@ from tests.conftest import Serve
 CODEC = Codec([])
 
 
-async def test_json_out_follows_the_mapping(serve: Serve) -> None:
+async def test_responses_follow_the_json_mapping(serve: Serve) -> None:
     async with serve() as served:
         body = (await served.http.get("/v1/dishes/1")).json()
         assert body["priceCents"] == "0"  # int64 is a string, and a zero without presence goes out
@@ -28,7 +28,7 @@ async def test_json_out_follows_the_mapping(serve: Serve) -> None:
         assert "createTime" not in body
 
 
-async def test_defaults_may_stay_out(serve: Serve) -> None:
+async def test_defaults_can_be_omitted(serve: Serve) -> None:
     async with serve(emit_defaults=False) as served:
         assert (await served.http.get("/v1/dishes/1")).json() == {"id": "1", "title": "Soup"}
 
@@ -57,7 +57,7 @@ async def test_enum_numbers_by_parameter(serve: Serve) -> None:
         ("\x7f", b"application/octet-stream"),
     ],
 )
-def test_a_media_type_cannot_break_the_message(text: str, expected: bytes) -> None:
+def test_an_invalid_media_type_cannot_break_the_response(text: str, expected: bytes) -> None:
     assert media_type(text) == expected
 
 
@@ -73,12 +73,12 @@ def test_a_media_type_cannot_break_the_message(text: str, expected: bytes) -> No
         ([("x-http-code", "")], 200),
     ],
 )
-def test_a_servicer_chooses_among_successes(pairs: list[tuple[str, str | bytes]], status: int) -> None:
+def test_a_servicer_chooses_the_status_of_a_success(pairs: list[tuple[str, str | bytes]], status: int) -> None:
     assert http_code(pairs, []) == status
     assert http_code([], pairs) == status
 
 
-def test_metadata_that_would_break_the_message_stays_out() -> None:
+def test_metadata_that_would_break_the_response_is_dropped() -> None:
     pairs = [("content-length", "1"), ("transfer-encoding", "x"), ("x-http-code", "201"), ("grpc-a", "b"), ("x-a", "b")]
     assert metadata_headers(pairs, [("x-b-bin", b"\x00")]) == [(b"x-a", b"b"), (b"grpc-trailer-x-b-bin", b"AA")]
 
@@ -136,7 +136,7 @@ def invalid_status() -> Status:
     return invalid(Violation("a.b", "wrong")).status
 
 
-def test_misses() -> None:
+def test_unmatched_requests() -> None:
     assert no_route("/x").http_status == 404
     missed = wrong_method("PUT", "/x", ["GET", "HEAD"])
     assert (missed.http_status, missed.headers) == (405, (("allow", "GET, HEAD"),))

@@ -1,4 +1,4 @@
-"""The route table: precedence by shape, raw matching, decoding, verbs, and what a miss says."""
+"""The route table: precedence by shape, raw matching, decoding, verbs, and misses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table(*texts: str) -> RouteTable[str]:
 
 
 def matched(routes: RouteTable[str], verb: str, path: str) -> tuple[str, ...] | None:
-    """The target and the values, or None where nothing matches."""
+    """Returns the target and the values, or None if nothing matches."""
     found = routes.match(verb, path)
     return (found.route.target, *found.values) if isinstance(found, Match) else None
 
@@ -64,7 +64,7 @@ def test_precedence_is_by_shape_and_never_by_order(
     assert matched(table(*routes[::turn]), "GET", path) == expected
 
 
-def test_another_method_is_looked_for_behind_a_better_shape() -> None:
+def test_a_method_is_found_behind_a_more_specific_shape() -> None:
     routes = table("GET /users/me", "POST /users/{id}")
     assert matched(routes, "POST", "/users/me") == ("POST /users/{id}", "me")
 
@@ -78,11 +78,11 @@ def test_a_trailing_slash_or_an_empty_segment_matches_nothing(path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["/a/", "/a//", "/a//b", "/a/b/", "/a/b//c"])
-def test_not_even_by_many_segments(path: str) -> None:
+def test_not_even_for_a_double_wildcard(path: str) -> None:
     assert table("GET /a/{x=**}").match("GET", path) == NoRoute()
 
 
-def test_many_segments_may_be_none() -> None:
+def test_a_double_wildcard_may_match_no_segment() -> None:
     assert matched(table("GET /a/{x=**}"), "GET", "/a") == ("GET /a/{x=**}", "")
     assert matched(table("GET /{x=**}"), "GET", "/") == ("GET /{x=**}", "")
     assert matched(table("GET /a/{x=**}/b"), "GET", "/a/b") == ("GET /a/{x=**}/b", "")
@@ -140,7 +140,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("template", "path", "field"), MALFORMED)
-def test_a_malformed_escape_or_what_is_not_utf8_is_the_clients_mistake(template: str, path: str, field: str) -> None:
+def test_a_malformed_escape_or_invalid_utf8_is_the_clients_error(template: str, path: str, field: str) -> None:
     with pytest.raises(StatusError) as caught:
         table(f"GET {template}").match("GET", path)
     assert caught.value.status.http_status == 400
@@ -203,7 +203,7 @@ def test_allowed_are_the_methods_of_every_shape_that_fits() -> None:
     assert routes.match("POST", "/a/b") == WrongMethod(("GET", "HEAD", "OPTIONS", "PURGE", "PUT"))
 
 
-def test_head_follows_get_unless_it_has_a_route_of_its_own() -> None:
+def test_head_follows_get_unless_it_has_its_own_route() -> None:
     for texts in (["GET /a", "HEAD /a"], ["HEAD /a", "GET /a"]):
         assert matched(table(*texts), "HEAD", "/a") == ("HEAD /a",)
         assert matched(table(*texts), "GET", "/a") == ("GET /a",)
@@ -229,7 +229,7 @@ CONFLICTS = [
 
 
 @pytest.mark.parametrize(("one", "other"), CONFLICTS)
-def test_two_of_one_method_and_shape_are_refused(one: str, other: str) -> None:
+def test_two_routes_of_the_same_method_and_shape_are_refused(one: str, other: str) -> None:
     routes = table(one)
     with pytest.raises(RouteConflict) as caught:
         routes.add(route(other))
@@ -251,7 +251,7 @@ def test_two_of_one_method_and_shape_are_refused(one: str, other: str) -> None:
         ("GET /a%2Fb", "GET /a/b"),
     ],
 )
-def test_shapes_that_can_be_told_apart_live_together(one: str, other: str) -> None:
+def test_distinguishable_shapes_coexist(one: str, other: str) -> None:
     assert [str(each) for each in table(one, other)] == [one, other]
 
 
@@ -280,7 +280,7 @@ PATHS = st.lists(st.sampled_from(["a", "b", "c", "a:v", "b:w", ""]), min_size=1,
 
 
 def fits(template: str, path: str) -> tuple[int, ...] | None:
-    """How specific each segment of a template is that fits the path, or None: the specification, read slowly."""
+    """Returns how specific each segment of a matching template is, or None: the specification, implemented naively."""
     parsed = parse(template)
     if parsed.verb is not None:
         head, colon, tail = path.rpartition(":")
@@ -308,7 +308,7 @@ def fits(template: str, path: str) -> tuple[int, ...] | None:
 
 
 @given(st.lists(TEMPLATES, max_size=8, unique_by=lambda text: parse(text).shape), PATHS, st.randoms())
-def test_agrees_with_a_reader_of_one_template_at_a_time(templates: list[str], path: str, order: random.Random) -> None:
+def test_agrees_with_matching_each_template_separately(templates: list[str], path: str, order: random.Random) -> None:
     order.shuffle(templates)
     ranked = [(rank, text) for text in templates if (rank := fits(text, path)) is not None]
     found = matched(table(*(f"GET {text}" for text in templates)), "GET", path)
@@ -316,7 +316,7 @@ def test_agrees_with_a_reader_of_one_template_at_a_time(templates: list[str], pa
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
-def test_every_text_comes_back_from_its_escaped_path(texts: list[str]) -> None:
+def test_every_text_round_trips_through_its_escaped_path(texts: list[str]) -> None:
     names = [f"x{index}" for index in range(len(texts))]
     template = "/v/" + "/".join("{" + name + "}" for name in names)
     path = "/v/" + "/".join(quote(text, safe="", errors="surrogatepass") for text in texts)
@@ -324,14 +324,14 @@ def test_every_text_comes_back_from_its_escaped_path(texts: list[str]) -> None:
 
 
 @given(st.lists(st.text(min_size=1), max_size=4))
-def test_many_segments_come_back_but_for_their_slashes(texts: list[str]) -> None:
+def test_a_double_wildcard_keeps_escaped_slashes(texts: list[str]) -> None:
     path = "/v" + "".join("/" + quote(text, safe="") for text in texts)
     expected = "/".join(text.replace("/", "%2F") for text in texts)
     assert matched(table("GET /v/{x=**}"), "GET", path) == ("GET /v/{x=**}", expected)
 
 
 @given(st.text(max_size=20).map(lambda text: text.encode().decode("latin-1")) | st.text("/%:aé*2F", max_size=12))
-def test_no_path_is_more_than_a_miss_or_a_clients_mistake(path: str) -> None:
+def test_every_path_is_a_match_a_miss_or_a_clients_error(path: str) -> None:
     routes = table("GET /a", "GET /a/{x}", "POST /a/{x}:v", "GET /{x=**}/b")
     with suppress(StatusError):
         assert isinstance(routes.match("GET", path), Match | NoRoute | WrongMethod)

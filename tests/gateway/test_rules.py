@@ -1,4 +1,4 @@
-"""What an annotation means for its method, and every annotation that must stop the start-up."""
+"""The meaning of annotations, and every annotation that must stop the start."""
 
 from __future__ import annotations
 

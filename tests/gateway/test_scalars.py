@@ -124,7 +124,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in REFUSED.items() for text in texts])
-def test_refuses_without_repeating_what_was_sent(name: str, text: str) -> None:
+def test_refuses_without_repeating_the_input(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|range") as caught:
         text_reader(ECHO.fields_by_name[name])(text)
     assert len(str(caught.value)) < 300
@@ -148,7 +148,7 @@ TEXTS = (
 
 
 def from_json(field: FieldDescriptor, value: object) -> Any:
-    """What the JSON codec makes of it, as one value; None where it refuses."""
+    """Returns how the JSON codec parses it, as one value; None if it refuses."""
     try:
         message = DECODE(orjson.dumps({field.json_name: [value] if field.is_repeated else value}), [])
     except StatusError:
@@ -158,7 +158,7 @@ def from_json(field: FieldDescriptor, value: object) -> Any:
 
 
 def alike(one: object, other: object) -> bool:
-    """Equality under which NaN is itself, and a float is as the field keeps it."""
+    """Equality in which NaN equals itself, and a float is rounded to its field's precision."""
     if isinstance(one, Message) and isinstance(other, Message):
         return str(one) == str(other)
     return one == other or str(one) == str(other)
@@ -177,7 +177,7 @@ def kept(field: FieldDescriptor, value: object) -> Any:
 
 
 @given(st.sampled_from(SCALARS), TEXTS)
-def test_text_is_read_as_its_json_form_is(field: FieldDescriptor, text: str) -> None:
+def test_text_is_parsed_as_its_json_form(field: FieldDescriptor, text: str) -> None:
     try:
         value = text_reader(field)(text)
     except ValueError:
@@ -192,7 +192,7 @@ def test_text_is_read_as_its_json_form_is(field: FieldDescriptor, text: str) -> 
 
 
 @given(st.data(), st.sampled_from(SCALARS))
-def test_what_json_prints_of_a_scalar_is_read_as_text(data: st.DataObject, field: FieldDescriptor) -> None:
+def test_the_json_form_of_a_scalar_is_parsed_as_text(data: st.DataObject, field: FieldDescriptor) -> None:
     text = data.draw(TEXTS)
     try:
         value = kept(field, text_reader(field)(text))

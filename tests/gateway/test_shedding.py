@@ -58,7 +58,7 @@ async def waiting(served: Served, key: str) -> asyncio.Task[Any]:
 
 
 @every_engine
-async def test_calls_beyond_the_cap_are_told_when_to_retry(serve: Serve) -> None:
+async def test_calls_beyond_the_cap_get_a_retry_delay(serve: Serve) -> None:
     async with serve(limits={"max_in_flight": 2, "retry_seconds": 3.0}) as served:
         calls = [await waiting(served, key) for key in ("a", "b")]
         assert held(served.gateway)[0] == 2
@@ -154,7 +154,7 @@ class Half:
 
 
 async def holds(served: Served, least: int) -> None:
-    """Waits until so many bytes are held."""
+    """Waits until that many bytes are held."""
     await until_here(lambda: held(served.gateway)[1] >= least)
 
 

@@ -1,4 +1,4 @@
-"""Event streams that a client comes back to: ids that the servicer chooses, and the last one it is told."""
+"""Resumable event streams: ids that the servicer chooses, and the last one that it receives."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ async def test_a_field_of_the_messages_is_the_events_id(serve: Serve) -> None:
         assert [event.get("id") for event in events(again.text)] == ["30", "40", None]
 
 
-async def test_a_text_that_is_no_id_is_none(serve: Serve) -> None:
+async def test_an_invalid_id_is_omitted(serve: Serve) -> None:
     async with serve(Resumable()) as served:
         answer = await served.http.get("/v1/ticks?count=2&key=text", headers=SSE)
         assert [list(event) for event in events(answer.text)] == [["event", "data"]] * 3
         assert json.loads(events(answer.text)[1]["data"])["text"] == "a\nb"
 
 
-async def test_other_forms_know_no_ids(serve: Serve) -> None:
+async def test_other_framings_have_no_ids(serve: Serve) -> None:
     async with serve(Resumable()) as served:
         for form in ("application/json", "application/x-ndjson"):
             answer = await served.http.get("/v1/ticks?count=1", headers={"accept": form})
@@ -57,13 +57,13 @@ async def test_other_forms_know_no_ids(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("field", ["nothing", "body"])
-async def test_a_field_that_cannot_be_an_id_is_the_servers_fault(serve: Serve, field: str) -> None:
+async def test_a_field_that_cannot_be_an_id_is_a_server_error(serve: Serve, field: str) -> None:
     async with serve(Resumable()) as served:
         answer = await served.http.get(f"/v1/ticks?count=1&key={field}", headers=SSE)
         assert (answer.status_code, answer.json()["error"]["status"]) == (500, "INTERNAL")
 
 
-async def test_numbers_begin_anew_where_the_servicer_names_no_field(served: Served) -> None:
+async def test_without_a_field_events_are_numbered_from_one(served: Served) -> None:
     answer = await served.http.get("/v1/ticks?count=2", headers={**SSE, "last-event-id": "7"})
     assert [event.get("id") for event in events(answer.text)] == ["1", "2", None]
 

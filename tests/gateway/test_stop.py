@@ -1,4 +1,4 @@
-"""Stopping in two stages: nothing that was accepted is dropped, what runs may finish, and who is cancelled is told."""
+"""Stopping in two stages: no accepted call is dropped, running ones may finish, and cancelled ones get a status."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def started(served: Served, kitchen: Kitchen, key: str) -> tuple[asyncio.T
 
 
 async def not_accepting(port: int) -> None:
-    """Returns when nobody listens there any more."""
+    """Returns when nothing listens there any more."""
 
     async def refused() -> bool:
         try:
@@ -75,7 +75,7 @@ async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
 # grpcio's own core now and then resets a connection it has not read to its end, an answer in it: once in 150 stops.
 @pytest.mark.parametrize("engine", ["builtin", "native"], indirect=True)
 @pytest.mark.parametrize("_", range(5))  # what comes last decides: a stop that loses answers loses them in one of four
-async def test_answers_that_are_given_together_in_a_stop_all_arrive(serve: Serve, _: int) -> None:
+async def test_responses_that_finish_together_in_a_stop_all_arrive(serve: Serve, _: int) -> None:
     kitchen = Kitchen()
     keys = [f"k{number}" for number in range(20)]
     async with serve(kitchen) as served, asyncio.timeout(20):
@@ -91,7 +91,7 @@ async def test_answers_that_are_given_together_in_a_stop_all_arrive(serve: Serve
 
 
 @every_engine
-async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None:
+async def test_after_the_grace_calls_are_cancelled_as_unavailable(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(20):
         rest, code = await started(served, kitchen, "k")
@@ -127,7 +127,7 @@ async def test_after_the_grace_they_are_cancelled_and_told(serve: Serve) -> None
 
 
 @every_engine
-async def test_a_service_that_is_told_ends_its_endless_streams(serve: Serve) -> None:
+async def test_on_stop_lets_a_service_end_its_endless_streams(serve: Serve) -> None:
     kitchen = Kitchen()
     told = asyncio.Event()
 
@@ -191,7 +191,7 @@ async def test_readiness_flips_first(serve: Serve, drained: asyncio.Event) -> No
         await stopping
 
 
-async def test_a_stop_drains_for_as_long_as_the_settings_say(serve: Serve) -> None:
+async def test_a_stop_drains_for_drain_seconds(serve: Serve) -> None:
     async with serve(drain_seconds=0.3) as served, asyncio.timeout(20):
         began = time.monotonic()
         await served.gateway.stop(0)
@@ -208,7 +208,7 @@ class Process:
         self.process, self.http_port, self.grpc_port = process, http_port, grpc_port
 
     async def line(self) -> str:
-        """What it says next."""
+        """Returns its next line."""
         assert self.process.stdout is not None
         return (await self.process.stdout.readline()).decode().strip()
 
@@ -247,7 +247,7 @@ async def keep_alive(port: int, tally: list[int], busy: asyncio.Event) -> None:
 
 
 async def fresh(port: int, tally: list[int]) -> None:
-    """A connection a request until none is taken."""
+    """Opens a connection per request until one is refused."""
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -267,7 +267,7 @@ async def fresh(port: int, tally: list[int]) -> None:
 
 
 async def over_grpc(port: int, tally: list[int], *, fresh_channels: bool) -> None:
-    """Calls until one is not taken.
+    """Calls until one is refused.
 
     grpcio's core cancels what it has read and not handed to Python yet when it shuts down; such a call never reached a
     servicer, which the servicer's own count proves.

@@ -70,7 +70,7 @@ async def test_each_message_leaves_at_once(serve: Serve, form: str) -> None:
 
 
 async def raw(served: Served, request: str) -> bytes:
-    """All a connection says, until it is closed by the server."""
+    """Returns all that a connection receives until the server closes it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
     writer.write(request.encode())
     async with asyncio.timeout(10):
@@ -112,7 +112,7 @@ async def test_a_failed_stream_is_cut(serve: Serve, form: str, end: str, middlew
 
 
 class Breaks(Kitchen):
-    """Raises, or sends what cannot be printed, in the middle."""
+    """Raises, or sends an unprintable message, in the middle."""
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[Any]:
         yield pb.TickResponse(number=1)
@@ -122,7 +122,7 @@ class Breaks(Kitchen):
 
 
 @pytest.mark.parametrize("key", ["raise", "print"])
-async def test_whatever_breaks_it_is_told_and_cut(serve: Serve, key: str) -> None:
+async def test_every_failure_is_reported_and_cuts_the_stream(serve: Serve, key: str) -> None:
     async with serve(Breaks()) as served:
         said = await raw(served, f"GET /v1/ticks?key={key} HTTP/1.1\r\nhost: x\r\naccept: {NDJSON}\r\n\r\n")
         assert b'"status":"INTERNAL"' in said
@@ -130,7 +130,7 @@ async def test_whatever_breaks_it_is_told_and_cut(serve: Serve, key: str) -> Non
         assert not said.endswith(b"0\r\n\r\n")
 
 
-async def test_http_1_0_cannot_take_a_cut_for_an_end(served: Served) -> None:
+async def test_http_1_0_clients_can_tell_a_cut_from_an_end(served: Served) -> None:
     said = await raw(served, "GET /v1/ticks?count=9&failAfter=3 HTTP/1.0\r\nhost: x\r\n\r\n")
     assert LAST.encode() in said
     assert not said.rstrip().endswith((b"]", b"0"))

@@ -1,4 +1,4 @@
-"""TRANSCODING.md section 6, streams from the client over REST: each message is handed on before the next is read."""
+"""TRANSCODING.md section 6, streams from the client over REST: each message is delivered before the next is read."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_a_body_without_a_type_is_json_and_one_object_is_one_message(serve
 
 
 @pytest.mark.parametrize("form", [ARRAY, NDJSON])
-async def test_gzip_comes_apart_too(served: Served, form: str) -> None:
+async def test_a_compressed_stream_is_split(served: Served, form: str) -> None:
     packed = gzip.compress(written(form, TICKS))
     sent = chunks(packed[:7], packed[7:])
     headers = {"content-type": form, "content-encoding": "gzip"}
@@ -86,7 +86,7 @@ async def test_gzip_comes_apart_too(served: Served, form: str) -> None:
 
 
 @pytest.mark.parametrize(("accept", "opening"), [(NDJSON, b""), (ARRAY, b"[")])
-async def test_both_ways_at_once_message_by_message(served: Served, accept: str, opening: bytes) -> None:
+async def test_both_directions_stream_at_once(served: Served, accept: str, opening: bytes) -> None:
     async with asyncio.timeout(10):
         talk = await Talk.begin(served, "/v1/converse", f"content-type: {NDJSON}", f"accept: {accept}")
         for number in range(1, 4):
@@ -125,9 +125,7 @@ async def test_a_field_of_the_path_is_in_every_message(served: Served) -> None:
         (NDJSON, b"\xff\n", ""),
     ],
 )
-async def test_what_is_no_message_is_refused_with_what_to_mend(
-    served: Served, form: str, body: bytes, said: str
-) -> None:
+async def test_an_invalid_message_is_refused_with_its_faults(served: Served, form: str, body: bytes, said: str) -> None:
     answer = await served.http.post("/v1/sum", content=body, headers={"content-type": form})
     assert answer.status_code == 400
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
@@ -146,7 +144,7 @@ async def test_a_bad_message_in_the_middle_cuts_an_answer_that_has_begun(served:
         await talk.close()
 
 
-async def test_a_message_has_the_limit_and_the_stream_has_none(serve: Serve) -> None:
+async def test_the_size_limit_is_per_message_not_per_stream(serve: Serve) -> None:
     async with serve(max_body_bytes=1000) as served:
         lines = [b'{"number": 1, "text": "%b"}\n' % (b"x" * 900) for _ in range(50)]
         answer = await served.http.post("/v1/sum", content=chunks(*lines), headers={"content-type": NDJSON})
@@ -159,7 +157,7 @@ async def test_a_message_has_the_limit_and_the_stream_has_none(serve: Serve) -> 
 
 
 @pytest.mark.parametrize("name", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
-async def test_another_content_type_is_refused_with_those_that_are_taken(served: Served, name: str) -> None:
+async def test_another_content_type_is_refused_with_the_supported_ones(served: Served, name: str) -> None:
     answer = await served.http.post("/v1/sum", content=b"x", headers={"content-type": name})
     assert (answer.status_code, answer.headers["accept"]) == (415, f"{ARRAY}, {NDJSON}")
 
@@ -188,7 +186,7 @@ async def test_bytes_in_and_bytes_out_without_an_added_byte(served: Served, name
 
 
 class Unread(Kitchen):
-    """Reads nothing until it is told to."""
+    """Reads nothing until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,7 +233,7 @@ async def test_a_client_that_leaves_cancels_the_servicer(serve: Serve) -> None:
         await kitchen.cancelled["collect"].wait()
 
 
-async def test_a_client_that_leaves_is_a_cancellation_for_whoever_waits_for_its_next_message(serve: Serve) -> None:
+async def test_a_client_that_leaves_cancels_the_read_of_its_next_message(serve: Serve) -> None:
     ended = asyncio.Event()
 
     class Listening(Kitchen):
@@ -257,7 +255,7 @@ async def test_a_client_that_leaves_is_a_cancellation_for_whoever_waits_for_its_
         await ended.wait()
 
 
-async def test_a_deadline_ends_a_stream_whose_client_says_nothing_more(served: Served) -> None:
+async def test_a_deadline_ends_a_stream_whose_client_is_silent(served: Served) -> None:
     async with asyncio.timeout(10):
         talk = await Talk.begin(served, "/v1/sum", f"content-type: {NDJSON}", "x-server-timeout: 0.2")
         await talk.say(b'{"number": 1}\n')
@@ -265,7 +263,7 @@ async def test_a_deadline_ends_a_stream_whose_client_says_nothing_more(served: S
         await talk.close()
 
 
-async def test_an_answer_before_the_end_of_the_request(serve: Serve) -> None:
+async def test_a_response_before_the_end_of_the_request(serve: Serve) -> None:
     class Hasty(Kitchen):
         async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
             async for tick in request_iterator:
@@ -315,7 +313,7 @@ async def test_servicers_of_every_kind_read_a_stream(serve: Serve, kitchen: type
 
 
 class Closed(grpc.aio.ServerInterceptor):
-    """Lets nobody in, by a unary handler, as interceptors commonly do."""
+    """Refuses every call by a unary handler, as interceptors commonly do."""
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         async def refuse(request: Any, context: Any) -> None:
@@ -346,7 +344,7 @@ class Doubling(grpc.aio.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(first, handler.request_deserializer, handler.response_serializer)
 
 
-async def test_an_interceptors_streaming_handler_is_given_a_stream_of_one(serve: Serve) -> None:
+async def test_an_interceptors_streaming_handler_gets_a_stream_of_one(serve: Serve) -> None:
     async with serve(interceptors=[Doubling()]) as served:
         assert (await served.http.get("/v1/dishes/7")).json()["id"] == "7"
         assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="7"))).id == "7"

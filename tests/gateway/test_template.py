@@ -1,4 +1,4 @@
-"""The path grammar of google/api/http.proto, in full: what it reads, what it refuses, and at which column."""
+"""The path grammar of google/api/http.proto, in full: what it accepts, what it refuses, and at which column."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def templates(draw: st.DrawFn) -> tuple[str, int, list[str]]:
 
 
 @given(templates())
-def test_reads_whatever_the_grammar_makes(made: tuple[str, int, list[str]]) -> None:
+def test_parses_everything_that_the_grammar_generates(made: tuple[str, int, list[str]]) -> None:
     text, segments, names = made
     template = parse(text)
     assert len(template.segments) == segments

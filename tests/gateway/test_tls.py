@@ -1,4 +1,4 @@
-"""TLS on every door: who the client has proven to be, who is let in, and certificates that change while calls run."""
+"""TLS on every port: client identities, refused clients, and certificates that change while calls run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OF_THE_HANDSHAKE = ("ssl_session_reused", "ssl_negotiated_key_exchange_group")
 
 
 class Asking(Kitchen):
-    """Keeps who its callers have proven to be."""
+    """Keeps its callers' certificates' identities."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ every_door = pytest.mark.parametrize("door", DOORS)
 
 
 async def _as_grpcio_says(client: Shown, authority: Authority, shown: Shown) -> dict[str, list[bytes]]:
-    """What grpcio's own server tells of it."""
+    """Returns what grpcio's own server reports."""
     told: dict[str, list[bytes]] = {}
 
     class Plain(Kitchen):
@@ -186,7 +186,7 @@ def _subjects(authority: Authority) -> dict[str, Shown]:
 @pytest.mark.parametrize(
     "kind", ["everything", "a chain", "no other name", "no name", "two SPIFFE ids", "no SPIFFE id"]
 )
-async def test_every_door_tells_what_grpcio_tells_of_a_client(kind: str, authority: Authority, shown: Shown) -> None:
+async def test_every_face_has_the_same_auth_context_as_grpcio(kind: str, authority: Authority, shown: Shown) -> None:
     client = _subjects(authority)[kind]
     expected = await _as_grpcio_says(client, authority, shown)
     assert expected["x509_pem_cert"]
@@ -208,7 +208,7 @@ async def test_every_door_tells_what_grpcio_tells_of_a_client(kind: str, authori
 
 
 @every_door
-async def test_a_client_without_a_certificate_proves_nothing(door: str, authority: Authority, shown: Shown) -> None:
+async def test_a_client_without_a_certificate_has_no_identity(door: str, authority: Authority, shown: Shown) -> None:
     call, also = DOORS[door]
     kitchen = Asking()
     async with running(kitchen, **settings(shown, **also)) as gateway:
@@ -234,7 +234,7 @@ def _client(certificate: str, authority: Authority, folder: Path) -> Shown | Non
 
 @every_door
 @pytest.mark.parametrize("certificate", ["none", "another authority's", "right"])
-async def test_where_a_certificate_is_required_nobody_gets_in_without_a_right_one(
+async def test_a_required_certificate_must_be_valid(
     door: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
 ) -> None:
     call, also = DOORS[door]
@@ -252,7 +252,7 @@ async def test_where_a_certificate_is_required_nobody_gets_in_without_a_right_on
 
 @pytest.mark.parametrize("door", [name for name in DOORS if name != "grpcio"])
 @pytest.mark.parametrize("certificate", ["none", "another authority's", "right"])
-async def test_an_optional_certificate_is_taken_where_it_is_right(
+async def test_an_optional_certificate_must_be_valid_if_sent(
     door: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
 ) -> None:
     call, also = DOORS[door]
@@ -279,7 +279,7 @@ async def test_an_optional_certificate_is_taken_where_it_is_right(
         ({"tls_minimum": "1.3"}, r'set tls_minimum to "1.2", or grpc_engine to "builtin"'),
     ],
 )
-async def test_what_grpcio_cannot_do_stops_the_start_and_says_what_to_do(
+async def test_settings_that_grpcio_does_not_support_stop_the_start(
     given: dict[str, Any], wrong: str, authority: Authority, shown: Shown
 ) -> None:
     with_authority = {"tls_client_ca": authority.file} if "tls_client_auth" in given else {}
@@ -295,13 +295,13 @@ async def test_what_grpcio_cannot_do_stops_the_start_and_says_what_to_do(
         {"tls_client_ca": "ca.pem", "tls_client_auth": "required", "tls_certificate": None, "tls_key": None},
     ],
 )
-def test_settings_that_ask_for_half_of_it_are_refused(given: dict[str, Any], shown: Shown) -> None:
+def test_incomplete_tls_settings_are_refused(given: dict[str, Any], shown: Shown) -> None:
     with pytest.raises(ValueError, match="tls_client_ca"):
         Settings(**{**settings(shown), **given})
 
 
 @pytest.mark.parametrize("text", ["", "soup", None])
-async def test_authorities_that_are_none_stop_the_start(text: str | None, shown: Shown, tmp_path: Path) -> None:
+async def test_invalid_authorities_stop_the_start(text: str | None, shown: Shown, tmp_path: Path) -> None:
     file = tmp_path / "authorities.pem"
     if text is not None:
         file.write_text(text)
@@ -321,7 +321,7 @@ async def _handshake(port: int, context: ssl.SSLContext) -> str | None:
 
 
 @pytest.mark.parametrize(("minimum", "version", "taken"), [("1.2", "TLSv1_2", True), ("1.3", "TLSv1_2", False)])
-async def test_the_least_version_is_kept(
+async def test_the_minimum_version_is_enforced(
     minimum: str, version: str, taken: bool, authority: Authority, shown: Shown
 ) -> None:
     context = authority.trusting()
@@ -337,7 +337,7 @@ async def test_the_least_version_is_kept(
 
 
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])
-async def test_old_tls_is_spoken_nowhere(port: str, authority: Authority, shown: Shown) -> None:
+async def test_no_port_supports_old_tls(port: str, authority: Authority, shown: Shown) -> None:
     context = authority.trusting()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -348,7 +348,7 @@ async def test_old_tls_is_spoken_nowhere(port: str, authority: Authority, shown:
             await _handshake(getattr(gateway, port), context)
 
 
-async def test_plain_http_is_told_that_this_is_tls(shown: Shown) -> None:
+async def test_plain_http_on_a_tls_port_gets_an_explanation(shown: Shown) -> None:
     async with (
         running(Kitchen(), **settings(shown)) as gateway,
         httpx2.AsyncClient(base_url=f"http://localhost:{gateway.http_port}", timeout=20) as client,
@@ -401,7 +401,7 @@ async def _shown_by(port: int, authority: Authority) -> int:
 
 
 @pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port"])
-async def test_a_new_certificate_reaches_new_connections_while_streams_go_on(
+async def test_new_connections_get_a_new_certificate_while_streams_continue(
     door: str, authority: Authority, tmp_path: Path
 ) -> None:
     mine = Authority(tmp_path)
@@ -433,7 +433,7 @@ async def test_a_new_certificate_reaches_new_connections_while_streams_go_on(
 
 
 class Told(logging.Handler):
-    """Says when the log says something."""
+    """Waits for lines of the log."""
 
     def __init__(self, what: str) -> None:
         super().__init__(logging.INFO)
@@ -460,7 +460,7 @@ async def test_files_that_change_are_noticed(tmp_path: Path, caplog: pytest.LogC
         log.removeHandler(told)
 
 
-async def test_sighup_takes_new_files_at_once(tmp_path: Path) -> None:
+async def test_sighup_loads_new_files_at_once(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     files, newer = authority.shown("old"), authority.shown("new")
     given = {key: str(value) for key, value in settings(files).items()} | {"tls_reload_seconds": 0}
@@ -486,7 +486,7 @@ async def test_sighup_takes_new_files_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["another's key", "half a certificate", "gone"])
-async def test_bad_new_files_are_told_and_change_nothing(
+async def test_invalid_new_files_are_logged_and_change_nothing(
     broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = Authority(tmp_path)
@@ -509,7 +509,7 @@ async def test_bad_new_files_are_told_and_change_nothing(
 
 
 @pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port", "rest", "websocket"])
-async def test_an_authority_that_is_trusted_no_more_lets_nobody_in(door: str, tmp_path: Path) -> None:
+async def test_a_removed_authority_is_no_longer_trusted(door: str, tmp_path: Path) -> None:
     call, also = DOORS[door]
     mine, next_one = Authority(tmp_path, "first"), Authority(tmp_path, "second")
     trusted = tmp_path / "trusted.pem"

@@ -1,4 +1,4 @@
-"""A stop under TLS: whoever is still shaking hands, or does not say goodbye, neither outlives it nor holds it up."""
+"""A stop under TLS: unfinished handshakes and clients that do not close neither outlive nor delay it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.waiting import until_here
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 HTTP1 = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 LONG = 90.0
-"""Seconds, as a grace: whoever waits for it to end is late for the test."""
+"""A grace in seconds that exceeds the test's own time limit."""
 
 Test = Callable[[Gateway, Authority], Awaitable[None]]
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -34,7 +34,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 
 
 def served(loop: str, folder: Path, test: Test) -> None:
-    """Run it on such a loop, which is closed after it: what still has a socket then is a warning."""
+    """Runs it on such a loop, which is closed afterwards: a leaked socket is then a warning."""
 
     async def run() -> None:
         authority = Authority(folder)
@@ -48,7 +48,7 @@ def served(loop: str, folder: Path, test: Test) -> None:
 
 
 class Client:
-    """One that takes its steps when it is told to; it reads nothing by itself."""
+    """A client that performs each step on request, and reads nothing by itself."""
 
     def __init__(self, port: int, authority: Authority, *protocols: str) -> None:
         self.plain = socket.create_connection(("127.0.0.1", port), timeout=40)
@@ -64,7 +64,7 @@ class Client:
         return self._outgoing.read()
 
     def go_on(self, step: Callable[[], Any]) -> Any:
-        """Take a step to its end, whatever has to be sent and read for it."""
+        """Performs a step completely, with all that it has to send and read."""
         while True:
             try:
                 found = step()
@@ -90,7 +90,7 @@ class Client:
 
 
 def gone(connection: socket.socket) -> bool:
-    """Whether the server has closed it, for whoever reads on."""
+    """Returns whether the server has closed it, reading to the end."""
     try:
         while connection.recv(65536):
             pass
@@ -100,25 +100,25 @@ def gone(connection: socket.socket) -> bool:
 
 
 async def shaking(gateway: Gateway) -> None:
-    """Return once a handshake has begun."""
-    http: Any = vars(gateway)["_listeners"]._http
+    """Returns once a handshake has begun."""
+    http: Any = vars(gateway)["_lifecycle"].listeners._http
     await until_here(lambda: http._admission.handshakes)
 
 
 async def ended(gateway: Gateway) -> None:
-    """Return once none is under way."""
-    http: Any = vars(gateway)["_listeners"]._http
+    """Returns once no handshake is under way."""
+    http: Any = vars(gateway)["_lifecycle"].listeners._http
     await until_here(lambda: not http._admission.handshakes)
 
 
 async def closed(gateway: Gateway) -> None:
-    """Return once nobody listens any more."""
-    http: Any = vars(gateway)["_listeners"]._http
+    """Returns once nothing listens any more."""
+    http: Any = vars(gateway)["_lifecycle"].listeners._http
     await until_here(lambda: http._socket.fileno() == -1)
 
 
 @pytest.mark.parametrize("part", ["nothing", "half a hello", "a hello"])
-async def test_a_handshake_that_does_not_end_is_cut(part: str, tmp_path: Path) -> None:
+async def test_an_unfinished_handshake_times_out(part: str, tmp_path: Path) -> None:
     async def test(gateway: Gateway, authority: Authority) -> None:
         client = Client(gateway.http_port, authority)
         hello = client.hello()
@@ -132,7 +132,7 @@ async def test_a_handshake_that_does_not_end_is_cut(part: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-async def test_a_handshake_is_let_come_to_its_end_and_what_follows_is_served(
+async def test_a_stop_finishes_a_handshake_and_serves_its_request(
     loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "LINGER_SECONDS", LONG)
@@ -158,7 +158,7 @@ async def test_a_handshake_is_let_come_to_its_end_and_what_follows_is_served(
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(("protocol", "words"), [("http/1.1", HTTP1), ("h2", HTTP2)], ids=["http1", "h2"])
-async def test_a_client_that_reads_no_goodbye_holds_up_no_stop(
+async def test_a_client_that_never_closes_does_not_delay_a_stop(
     protocol: str, words: bytes, loop: str, tmp_path: Path
 ) -> None:
     async def test(gateway: Gateway, authority: Authority) -> None:
@@ -173,7 +173,7 @@ async def test_a_client_that_reads_no_goodbye_holds_up_no_stop(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-async def test_handshakes_that_were_broken_off_take_nobodys_place(loop: str, tmp_path: Path) -> None:
+async def test_aborted_handshakes_do_not_count_as_connections(loop: str, tmp_path: Path) -> None:
     async def test(gateway: Gateway, authority: Authority) -> None:
         gc.disable()
         try:

@@ -17,7 +17,7 @@ from tests.kitchen import Kitchen
 
 
 class Clock:
-    """Time that passes when it is told to, in seconds."""
+    """A clock that a test advances, in seconds."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -73,7 +73,7 @@ def broken(clock: Clock, **more: Any) -> tuple[Upstream, Store]:
     return Upstream("the cellar", failures=3, rest_seconds=2, longest_seconds=8, clock=clock, **more), store
 
 
-async def test_what_fails_in_a_row_is_left_alone_and_comes_back_by_itself() -> None:
+async def test_consecutive_failures_open_the_circuit_until_it_recovers() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     await fail(upstream, store, 2)
@@ -92,7 +92,7 @@ async def test_what_fails_in_a_row_is_left_alone_and_comes_back_by_itself() -> N
     assert await upstream.call(store) == "bread"
 
 
-async def test_a_rest_grows_while_it_does_not_come_back() -> None:
+async def test_the_open_time_grows_with_each_failed_trial() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     await fail(upstream, store, 3)
@@ -110,7 +110,7 @@ async def test_a_rest_grows_while_it_does_not_come_back() -> None:
     await fail(upstream, store, 1)
 
 
-async def test_one_call_tries_while_the_others_are_refused() -> None:
+async def test_a_half_open_circuit_admits_one_call() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     await fail(upstream, store, 3)
@@ -123,7 +123,7 @@ async def test_one_call_tries_while_the_others_are_refused() -> None:
     assert await upstream.call(store) == "bread"
 
 
-async def test_a_call_that_tries_and_is_cancelled_leaves_the_trying_to_the_next() -> None:
+async def test_a_cancelled_trial_leaves_the_next_call_to_try() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     await fail(upstream, store, 3)
@@ -137,7 +137,7 @@ async def test_a_call_that_tries_and_is_cancelled_leaves_the_trying_to_the_next(
     assert await upstream.call(store) == "bread"
 
 
-async def test_a_call_that_began_before_neither_opens_nor_closes_it_again() -> None:
+async def test_calls_begun_before_a_change_do_not_affect_the_circuit() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     gate = store.answer = asyncio.Event()
@@ -150,7 +150,7 @@ async def test_a_call_that_began_before_neither_opens_nor_closes_it_again() -> N
     await refused(upstream, store)
 
 
-async def test_answers_that_are_no_fault_of_the_upstreams_open_nothing() -> None:
+async def test_client_errors_do_not_open_the_circuit() -> None:
     upstream = Upstream("the cellar", failures=1, failed=lambda error: not isinstance(error, KeyError))
 
     async def nothing_there() -> None:
@@ -162,7 +162,7 @@ async def test_answers_that_are_no_fault_of_the_upstreams_open_nothing() -> None
     assert not upstream.open
 
 
-async def test_more_than_so_many_at_once_are_refused() -> None:
+async def test_calls_beyond_the_bulkhead_are_refused() -> None:
     upstream, store = Upstream("the cellar", most=2), Store()
     store.answer = asyncio.Event()
     running = [await begun(upstream, store) for _ in range(2)]
@@ -173,7 +173,7 @@ async def test_more_than_so_many_at_once_are_refused() -> None:
 
 
 @every_engine
-async def test_a_servicer_that_lets_it_pass_tells_clients_when_to_come_again(serve: Serve) -> None:
+async def test_an_open_circuit_tells_clients_when_to_retry(serve: Serve) -> None:
     upstream, store = broken(Clock())
     await fail(upstream, store, 3)
 

@@ -1,4 +1,4 @@
-"""gRPC-Web and Connect at the door: bytes in, bytes out, over HTTP/1.1, and what pages of other origins may do."""
+"""gRPC-Web and Connect on the wire over HTTP/1.1, and what pages of other origins may do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEB, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"
 
 
 async def post(served: Served, method: str, body: Any, kind: str, **headers: str) -> httpx2.Response:
-    """One request by POST; header names have underscores for hyphens."""
+    """Sends one POST request; header names have underscores for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     path = method if "/" in method else SERVICE + method
     return await served.http.post(path, content=body, headers={"content-type": kind, **named})
@@ -91,7 +91,7 @@ async def test_broken_text_is_refused(served: Served, body: bytes, status: int) 
     assert lines.startswith(b"grpc-status: %d\r\n" % status)
 
 
-async def test_a_client_s_stream_over_grpc_web(served: Served) -> None:
+async def test_a_client_stream_over_grpc_web(served: Served) -> None:
     async def ticks() -> Any:
         for number in (1, 2, 3):
             data = envelope(0, pb.TickResponse(number=number).SerializeToString())
@@ -183,7 +183,7 @@ async def test_connect_refuses_by_its_own_table(
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_large_answers_are_compressed_for_who_takes_it(served: Served) -> None:
+async def test_large_responses_are_compressed_for_clients_that_accept_it(served: Served) -> None:
     for accepts, coded in (("gzip", "gzip"), ("identity", None)):
         answer = await post(served, "ListDishes", b'{"pageSize":50}', "application/json", accept_encoding=accepts)
         assert answer.headers.get("content-encoding") == coded
@@ -208,7 +208,7 @@ def in_query(data: bytes, **more: str) -> dict[str, str]:
     ],
     ids=["json", "base64", "proto", "gzip"],
 )
-async def test_what_has_no_side_effects_is_had_by_get(served: Served, query: dict[str, str]) -> None:
+async def test_methods_without_side_effects_can_be_called_by_get(served: Served, query: dict[str, str]) -> None:
     answer = await served.http.get(SERVICE + "GetDish", params=query)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == f"application/{query['encoding']}"
@@ -239,7 +239,7 @@ async def test_broken_queries_are_refused(serve: Serve, query: dict[str, str], s
     ("verb", "method", "allowed"),
     [("GET", "CreateDish", "POST"), ("DELETE", "CreateDish", "POST"), ("DELETE", "GetDish", "GET, POST")],
 )
-async def test_other_verbs_are_told_what_is_allowed(served: Served, verb: str, method: str, allowed: str) -> None:
+async def test_other_verbs_get_the_allowed_ones(served: Served, verb: str, method: str, allowed: str) -> None:
     answer = await served.http.request(verb, SERVICE + method, params={"encoding": "json", "message": "{}"})
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
@@ -326,7 +326,7 @@ async def test_a_client_that_leaves_cancels_the_servicer(serve: Serve, kind: str
 
 
 class Refusing(grpc.aio.ServerInterceptor):
-    """Lets nobody in who brings no key."""
+    """Refuses callers without a key."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         if "x-key" in dict(handler_call_details.invocation_metadata):
@@ -356,7 +356,7 @@ async def test_interceptors_refuse_before_the_body_is_read(serve: Serve) -> None
             writer.close()
 
 
-async def test_rest_keeps_json_where_it_has_a_route_of_that_shape(serve: Serve) -> None:
+async def test_json_goes_to_rest_if_it_has_a_route_of_that_shape(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(gateway={"unbound": "auto"}) as served:
         missing = b'{"dishId":"7","no":1}'
         rest = await post(served, "Unbound", missing, "application/json")
@@ -367,7 +367,7 @@ async def test_rest_keeps_json_where_it_has_a_route_of_that_shape(serve: Serve) 
         assert frames(web.content)[-1] == (0x80, b"grpc-status: 0\r\n")
 
 
-async def test_it_is_served_below_the_place_it_is_mounted_at(serve: Serve) -> None:
+async def test_it_is_served_below_its_mount_path(serve: Serve) -> None:
     async with asyncio.timeout(20), serve() as served:
         outer = FastAPI()
         outer.mount("/api", served.gateway.app)
@@ -401,7 +401,7 @@ async def test_pages_of_named_origins_may_call(serve: Serve) -> None:
         assert (missing.status_code, missing.headers["access-control-allow-origin"]) == (404, origin)
 
 
-async def test_no_origin_is_let_in_by_default(served: Served) -> None:
+async def test_no_origin_is_allowed_by_default(served: Served) -> None:
     answer = await post(served, "GetDish", b"{}", "application/json", origin="https://page.example")
     assert not [name for name in answer.headers if name.startswith("access-control")]
 

@@ -19,7 +19,7 @@ _KNOWN = (b"gzip", b"deflate")
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:
-    """The data in pieces of these sizes, over and over."""
+    """Yields the data in pieces of these sizes, repeated."""
     pieces: list[bytes] = []
     while data:
         size = sizes[len(pieces) % len(sizes)]
@@ -49,7 +49,7 @@ def test_a_declared_length_is_refused_before_a_byte_of_it_came() -> None:
 
 @pytest.mark.parametrize("flags", [0x02, 0x80, 0xFF])
 @pytest.mark.parametrize("fault", [Code.INTERNAL, Code.INVALID_ARGUMENT])
-def test_flags_nobody_defined_are_refused(flags: int, fault: Code) -> None:
+def test_undefined_flags_are_refused(flags: int, fault: Code) -> None:
     envelopes = Envelopes(100, fault)
     envelopes.feed(envelope(flags, b""))
     with pytest.raises(StatusError, match="flags 0x") as refused:
@@ -77,7 +77,7 @@ def test_text_may_be_padded_anywhere_and_cut_anywhere(parts: list[bytes], sizes:
 
 
 @pytest.mark.parametrize("text", [b"!!!!", b"A===", b"AA=A", b"AAA", b"AA\nA"])
-def test_text_that_is_no_base64_is_refused(text: bytes) -> None:
+def test_invalid_base64_is_refused(text: bytes) -> None:
     def read() -> None:
         quanta = Base64Decoder()
         quanta.feed(text)

@@ -1,4 +1,4 @@
-"""gRPC on the HTTP port: what hand-made frames and grpcio's client see, and that the port of its own says the same."""
+"""gRPC on the HTTP port: what raw frames and grpcio's client see, and that the gRPC port answers alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def call(
     return head, data, trailers[0] if trailers else {}
 
 
-async def test_a_unary_call_as_the_wire_has_it(serve: Serve) -> None:
+async def test_a_unary_call_on_the_wire(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(single_port=True) as served, connected(served.gateway.http_port) as client:
         head, data, trailers = await call(client, "GetDish", DISH)
         assert head[":status"] == "200"
@@ -107,7 +107,7 @@ async def test_broken_requests_have_a_clear_status(
         assert (await call(client, "GetDish", _GZIPPED, **{"grpc-encoding": "gzip"}))[2] == {"grpc-status": "0"}
 
 
-async def test_what_is_not_spoken_here_says_so(serve: Serve) -> None:
+async def test_unsupported_versions_and_types_are_refused(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(single_port=True) as served:
         answer = await served.http.post(SERVICE + "GetDish", content=DISH, headers={"content-type": "application/grpc"})
         assert answer.status_code == 505
@@ -159,7 +159,7 @@ def flags_of(data: bytes) -> list[int]:
     return found
 
 
-async def test_answers_are_compressed_where_servicer_and_client_agree(serve: Serve) -> None:
+async def test_responses_are_compressed_if_servicer_and_client_agree(serve: Serve) -> None:
     squeezing = serve(Squeezing(), single_port=True)
     async with asyncio.timeout(20), squeezing as served, connected(served.gateway.http_port) as client:
         accepts = {"grpc-accept-encoding": "identity, deflate, gzip"}
@@ -188,7 +188,7 @@ class Seen(Kitchen):
         return await super().GetDish(request, context)
 
 
-async def test_a_servicer_sees_the_metadata_grpcio_would_show_it() -> None:
+async def test_a_servicer_sees_the_same_metadata_as_with_grpcio() -> None:
     kitchen = Seen()
     metadata = (("x-a", "1"), ("x-a", "2"), ("x-b-bin", b"\0,\xff"), ("authorization", "Bearer x"))
     for settings in ({"single_port": True}, {"single_port": False}):
@@ -198,7 +198,7 @@ async def test_a_servicer_sees_the_metadata_grpcio_would_show_it() -> None:
     assert one == two
 
 
-async def test_a_stream_s_headers_come_when_the_servicer_sends_them(serve: Serve) -> None:
+async def test_a_streams_headers_are_sent_when_the_servicer_sends_them(serve: Serve) -> None:
     class Early(Kitchen):
         async def Tick(self, request: pb.TickRequest, context: Context) -> Any:
             await context.send_initial_metadata((("x-early", "1"),))
@@ -214,7 +214,7 @@ async def test_a_stream_s_headers_come_when_the_servicer_sends_them(serve: Serve
 
 
 @pytest.mark.parametrize("method", ["Wait", "Tick"])
-async def test_who_still_waits_when_the_server_stops_is_told(serve: Serve, method: str) -> None:
+async def test_calls_that_outlive_a_stop_are_unavailable(serve: Serve, method: str) -> None:
     kitchen = Kitchen()
     async with asyncio.timeout(20), serve(kitchen, single_port=True) as served:
         if method == "Wait":
@@ -243,7 +243,7 @@ async def test_a_deadline_is_answered_at_once_and_cancels(serve: Serve) -> None:
         await kitchen.cancelled["k"].wait()
 
 
-async def test_health_is_served_there_too(serve: Serve) -> None:
+async def test_health_is_served(serve: Serve) -> None:
     async with asyncio.timeout(20), serve(single_port=True) as served, connected(served.gateway.http_port) as client:
         _, data, _ = await call(client, "/grpc.health.v1.Health/Check", envelope(0, b""))
         assert data == envelope(0, b"\x08\x01")  # SERVING

@@ -1,4 +1,4 @@
-"""Streaming methods over WebSocket: a frame a message, half-close, and a close that tells how the call ended."""
+"""Streaming methods over WebSocket: one frame per message, half-close, and a close with the call's status."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_no_subprotocol_means_json(served: Served) -> None:
 
 
 @pytest.mark.parametrize("target", ["/v1/sum", f"{SERVICE}/Sum"])
-async def test_a_clients_stream_has_one_answer(served: Served, target: str) -> None:
+async def test_a_client_stream_has_one_response(served: Served, target: str) -> None:
     async with opened(served, target, PROTO) as socket:
         for tick in ticks(1, 2, 3):
             await socket.send(tick.SerializeToString())
@@ -104,7 +104,7 @@ async def test_a_clients_stream_has_one_answer(served: Served, target: str) -> N
         assert ([pb.TickResponse.FromString(frame).number for frame in frames], code) == ([6], 1000)  # type: ignore[arg-type]
 
 
-async def test_a_servers_stream_without_a_body_begins_at_once(served: Served) -> None:
+async def test_a_server_stream_without_a_body_begins_at_once(served: Served) -> None:
     async with opened(served, "/v1/ticks?count=3", JSON) as socket:
         frames, code, _ = await until_closed(socket)
         assert [json.loads(frame)["number"] for frame in frames] == ["1", "2", "3"]
@@ -112,7 +112,7 @@ async def test_a_servers_stream_without_a_body_begins_at_once(served: Served) ->
 
 
 @pytest.mark.parametrize("half_close", [True, False])
-async def test_a_servers_stream_with_a_body_takes_one_frame(served: Served, half_close: bool) -> None:
+async def test_a_server_stream_with_a_body_reads_one_frame(served: Served, half_close: bool) -> None:
     async with opened(served, f"{SERVICE}/Tick", JSON) as socket:
         await socket.send('{"count":2}')
         if half_close:
@@ -150,7 +150,7 @@ async def test_the_path_is_in_every_message(served: Served, protocol: str) -> No
 # How calls end.
 
 
-async def test_a_failed_call_tells_why_in_a_last_frame_and_the_close(served: Served) -> None:
+async def test_a_failed_call_sends_its_error_in_a_frame_and_the_close(served: Served) -> None:
     async with opened(served, "/v1/ticks?count=9&failAfter=2", PROTO) as socket:
         frames, code, reason = await until_closed(socket)
         assert len(frames) == 3
@@ -165,7 +165,7 @@ class Wordy(Kitchen):
             yield pb.TickResponse()
 
 
-async def test_the_closes_reason_is_cut_between_characters(serve: Serve) -> None:
+async def test_the_close_reason_is_cut_between_characters(serve: Serve) -> None:
     async with serve(Wordy()) as served, opened(served, "/v1/converse") as socket:
         await socket.send("{}")
         frames, code, reason = await until_closed(socket)
@@ -189,7 +189,7 @@ async def test_the_closes_reason_is_cut_between_characters(serve: Serve) -> None
         ("/v1/converse", PROTO, [b"\0" * 3000], 1009, ""),
     ],
 )
-async def test_what_no_client_may_send(
+async def test_invalid_frames_are_refused(
     serve: Serve, target: str, protocol: str, frames: list[str | bytes], code: int, words: str
 ) -> None:
     limits = {"max_body_bytes": 1000, "method_max_body_bytes": {f"{SERVICE}/Converse": 200}}
@@ -251,7 +251,7 @@ async def test_a_client_that_leaves_behind_unread_messages_cancels_the_servicer(
         assert kitchen.read == 1
 
 
-async def test_a_client_is_held_back_by_a_servicer_that_is_slow(serve: Serve) -> None:
+async def test_a_slow_servicer_makes_its_client_wait(serve: Serve) -> None:
     kitchen = Deaf()
     frame = pb.TickResponse(text="x" * 100_000).SerializeToString()
     async with (
@@ -275,7 +275,7 @@ class Pinged(ClientConnection):
     pings = 0
 
     def process_event(self, event: Any) -> None:
-        """What websockets calls for each frame."""
+        """Called by websockets for each frame."""
         if getattr(event, "opcode", None) is Opcode.PING:
             self.pings += 1
             if self.pings == 8:
@@ -297,7 +297,7 @@ async def test_idle_clients_are_pinged(serve: Serve) -> None:
         await socket.often.wait()
 
 
-async def test_a_client_that_answers_no_ping_is_gone(serve: Serve) -> None:
+async def test_a_client_that_answers_no_ping_is_disconnected(serve: Serve) -> None:
     class Mute(ClientConnection):
         def data_received(self, data: bytes) -> None:
             if self.response is None:
@@ -312,7 +312,7 @@ async def test_a_client_that_answers_no_ping_is_gone(serve: Serve) -> None:
         await kitchen.cancelled["k"].wait()
 
 
-async def test_a_slow_servicer_does_not_cost_the_connection(serve: Serve) -> None:
+async def test_a_slow_servicer_keeps_its_connection(serve: Serve) -> None:
     """Its client's pongs stand behind messages that it has not read yet."""
     kitchen = Deaf()
     async with (

@@ -1,4 +1,4 @@
-"""The handshake of a WebSocket: who is let in, at which paths, with which metadata; and the stop."""
+"""The handshake of a WebSocket: allowed origins, paths, metadata; and the stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.kitchen import Kitchen
 
 
 class Frank(Kitchen):
-    """Tells in a stream what metadata it was given, and sends some itself."""
+    """Streams the metadata that it received, and sends some itself."""
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> Any:
         metadata = {
@@ -71,7 +71,7 @@ async def test_metadata_by_header_query_and_frame(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("protocol", [JSON, PROTO])
-async def test_metadata_is_told_in_frames_to_who_asked_so(serve: Serve, protocol: str) -> None:
+async def test_metadata_is_sent_in_frames_on_request(serve: Serve, protocol: str) -> None:
     async with serve(Frank()) as served:
         for failing, middle, last in (("", 1, "3"), ("&failAfter=1", 2, "4")):
             target = f"/v1/ticks?count=1&%24metadata=frame{failing}"
@@ -96,7 +96,7 @@ async def test_metadata_is_told_in_frames_to_who_asked_so(serve: Serve, protocol
         (b"\x08\x01", "first frame"),
     ],
 )
-async def test_a_first_frame_that_is_no_metadata(served: Served, frame: str | bytes, words: str) -> None:
+async def test_an_invalid_metadata_frame_is_refused(served: Served, frame: str | bytes, words: str) -> None:
     async with opened(served, "/v1/converse?$metadata=frame") as socket:
         await socket.send(frame)
         frames, code, reason = await until_closed(socket)
@@ -105,7 +105,7 @@ async def test_a_first_frame_that_is_no_metadata(served: Served, frame: str | by
 
 
 @pytest.mark.parametrize("query", ["$metadata=yes", "$metadata[a]=%C3%B6", "$metadata[a-bin]=*", "x=1&$metadata[]=a"])
-async def test_a_query_whose_metadata_cannot_be_read(served: Served, query: str) -> None:
+async def test_malformed_metadata_in_the_query_is_refused(served: Served, query: str) -> None:
     assert (await refusal(served, f"/v1/converse?{query}"))[0] == 400
 
 
@@ -113,7 +113,7 @@ async def test_a_query_whose_metadata_cannot_be_read(served: Served, query: str)
 
 
 class Doorkeeper(grpc.aio.ServerInterceptor):
-    """Lets in who has the word; refuses in the ways interceptors do."""
+    """Accepts callers with a password; refuses others in the ways that interceptors do."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         metadata = dict(handler_call_details.invocation_metadata)
@@ -131,7 +131,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-async def test_an_interceptors_refusal_is_the_answer_to_the_handshake(serve: Serve) -> None:
+async def test_an_interceptors_refusal_answers_the_handshake(serve: Serve) -> None:
     async with serve(interceptors=[Doorkeeper()]) as served:
         for how in ("unary", "stream"):
             status, failed = await refusal(served, "/v1/converse", JSON, additional_headers={"x-how": how})
@@ -196,12 +196,12 @@ HERE = (b"host", b"api.example.com:8080")
         ("http://h", "h", ("*",), "yes"),
     ],
 )
-def test_whose_pages_may_come(origin: str | None, host: str, allowed: tuple[str, ...], trust: str) -> None:
+def test_origins_of_pages_are_checked(origin: str | None, host: str, allowed: tuple[str, ...], trust: str) -> None:
     headers = [(b"host", host.encode())] + ([(b"origin", origin.encode())] if origin else [])
     assert trusted(headers, allowed) == trust
 
 
-async def test_another_sites_page_is_refused_or_comes_without_cookies(serve: Serve) -> None:
+async def test_pages_of_other_sites_are_refused_or_lose_their_cookies(serve: Serve) -> None:
     headers = {"origin": "https://evil.example", "cookie": "session=1"}
     async with serve() as served:
         status, failed = await refusal(served, "/v1/converse", additional_headers=headers)
@@ -255,7 +255,7 @@ async def test_metadata_in_a_query_is_not_logged(serve: Serve, caplog: pytest.Lo
     assert "hush" not in caplog.text
 
 
-async def test_a_refusal_is_no_error_in_the_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_is_not_logged_as_an_error(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     async with serve() as served:
         await refusal(served, "/nowhere")
     assert caplog.records == []
@@ -271,7 +271,7 @@ async def test_peer_and_method_are_the_calls_own(serve: Serve) -> None:
 # The stop.
 
 
-async def test_streams_have_the_grace(serve: Serve) -> None:
+async def test_streams_may_finish_within_the_grace(serve: Serve) -> None:
     kitchen = Kitchen()
     async with serve(kitchen) as served, asyncio.timeout(30), opened(served, "/v1/ticks?count=2&key=k") as socket:
         await kitchen.waiting["k"].wait()
@@ -285,7 +285,7 @@ async def test_streams_have_the_grace(serve: Serve) -> None:
         await stopping
 
 
-async def test_streams_are_told_when_the_grace_is_over(serve: Serve) -> None:
+async def test_streams_are_closed_with_a_reason_after_the_grace(serve: Serve) -> None:
     async with (
         serve() as served,
         asyncio.timeout(30),
@@ -303,7 +303,7 @@ async def test_streams_are_told_when_the_grace_is_over(serve: Serve) -> None:
         await stopping
 
 
-async def test_a_client_that_does_not_read_holds_up_no_stop(serve: Serve) -> None:
+async def test_a_client_that_does_not_read_does_not_delay_a_stop(serve: Serve) -> None:
     class Endless(Kitchen):
         async def Tick(self, request: pb.TickRequest, context: Any) -> Any:
             try:

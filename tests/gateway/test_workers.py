@@ -31,7 +31,7 @@ _SERVES = re.compile(r"worker (\d) \(process (\d+)\) serves")
 
 
 class Program:
-    """The supervisor's process; everything that it and its workers write is read."""
+    """The supervisor's process, and everything that it and its workers log."""
 
     http_port = grpc_port = 0
 
@@ -52,7 +52,7 @@ class Program:
             self._more.notify_all()
 
     async def said(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
-        """The next place in what is written that fits, behind the last one that was asked for."""
+        """Waits for the next match in the log, after the previous one."""
         async with self._more:
             while True:
                 found = re.compile(pattern).search(self.written, self._read)
@@ -63,19 +63,19 @@ class Program:
                 await self._more.wait()
 
     def workers(self) -> dict[int, int]:
-        """The processes by their numbers: the last that were said to serve."""
+        """Returns the processes by worker number: the last ones reported as serving."""
         return {int(index): int(pid) for index, pid in _SERVES.findall(self.written)}
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     async def get(self, path: str) -> httpx2.Response:
-        """By a connection of its own."""
+        """Sends a request on a new connection."""
         async with httpx2.AsyncClient(verify=False, timeout=30) as client:
             return await client.get(f"http://127.0.0.1:{self.http_port}{path}")
 
     async def begun(self, method: str) -> None:
-        """Until a call of it has reached a worker."""
+        """Waits until a call of it has reached a worker."""
         pattern = re.compile(rf'^grpc_server_started_total\{{[^}}]*grpc_method="{method}"[^}}]*\}} [1-9]', re.MULTILINE)
 
         async def seen() -> bool:
@@ -84,7 +84,7 @@ class Program:
         await until_told(seen)
 
     async def get_by_all(self, path: str) -> dict[int, httpx2.Response]:
-        """Ask, by ever new connections, until each of the workers has answered; the answers by their processes."""
+        """Opens new connections until each worker has answered; returns the answers by process."""
         found: dict[int, httpx2.Response] = {}
         while len(found) < 2:
             async with httpx2.AsyncClient(verify=False, timeout=30) as client:
@@ -96,7 +96,7 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def started(*arguments: str, **environment: str) -> AsyncIterator[Program]:
-    """`diptych serve` with whatever arguments, ended at once where the test has not done that."""
+    """Runs `diptych serve` with these arguments, and kills it at the end unless the test has ended it."""
     command = [sys.executable, "-m", "diptych.cli", "serve", *arguments]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])
     env = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "error", **environment}
@@ -115,7 +115,7 @@ async def started(*arguments: str, **environment: str) -> AsyncIterator[Program]
 
 @contextlib.asynccontextmanager
 async def serving(*arguments: str, app: str = "create", workers: int = 2, **environment: str) -> AsyncIterator[Program]:
-    """Workers on any two ports, all of them ready."""
+    """Runs workers on any two ports; all of them are ready."""
     given = [f"tests.gateway.crowd:{app}", "--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
     given += ["--set", "telemetry.access_log=false"]
     async with asyncio.timeout(120), started(*given, *arguments, **environment) as program:
@@ -130,7 +130,7 @@ def flags(engine: str) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def load(*callers: Callable[[], Awaitable[None]]) -> AsyncIterator[Counter[str]]:
-    """Calls over and over while the block runs, what fails included: counts of both, by caller."""
+    """Calls repeatedly while the block runs; counts successes and failures by caller."""
     counts: Counter[str] = Counter()
     over = asyncio.Event()
 
@@ -156,7 +156,7 @@ def failed(counts: Counter[str]) -> list[str]:
 
 
 def callers_of(program: Program, client: httpx2.AsyncClient) -> tuple[Callable[[], Awaitable[None]], ...]:
-    """Two that call over HTTP: by connections that are kept, and by new ones."""
+    """Two HTTP callers: one with persistent connections, one with new ones."""
 
     async def kept() -> None:
         answer = await client.get(f"http://127.0.0.1:{program.http_port}/v1/dishes/7")
@@ -190,7 +190,7 @@ async def test_all_serve_on_the_same_two_ports(engine: str) -> None:
         assert await program.process.wait() == 0
 
 
-async def test_each_tells_the_metrics_of_all() -> None:
+async def test_each_worker_serves_the_metrics_of_all() -> None:
     pattern = re.compile(r'^grpc_server_started_total\{[^}]*grpc_method="GetDish"[^}]*\} (\S+)', re.MULTILINE)
 
     async def told(program: Program) -> list[float]:
@@ -222,7 +222,7 @@ async def test_all_count_a_rate_together_in_one_storage() -> None:
         await asyncio.to_thread(valkey.stop)
 
 
-async def test_a_killed_one_is_replaced_and_takes_only_its_own_calls_along() -> None:
+async def test_a_killed_worker_is_replaced_and_loses_only_its_own_calls() -> None:
     async with serving() as program:
         victim, other = program.workers()[0], program.workers()[1]
         async with contextlib.AsyncExitStack() as stack:
@@ -294,7 +294,7 @@ async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) ->
         assert not set(await program.get_by_all("/healthz")) & set(before.values())
 
 
-async def test_one_that_hangs_is_killed_and_replaced() -> None:
+async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
     async with serving("--set", "worker_hang_seconds=6") as program:  # who is only held up is not silent for so long
         with pytest.raises(httpx2.HTTPError):
             await program.get("/v1/dishes/hang")
@@ -303,7 +303,7 @@ async def test_one_that_hangs_is_killed_and_replaced() -> None:
         await program.get_by_all("/healthz")
 
 
-async def test_one_that_is_told_to_stop_by_somebody_else_is_replaced() -> None:
+async def test_a_worker_stopped_by_a_signal_is_replaced() -> None:
     async with serving() as program, httpx2.AsyncClient(verify=False, timeout=30) as client:
         victim = program.workers()[1]
         async with load(*callers_of(program, client)) as counts:
@@ -318,7 +318,7 @@ async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
     done = 0
 
     async def call(program: Program) -> None:
-        """One connection each, until none is taken any more."""
+        """Opens a connection per request until one is refused."""
         nonlocal done
         while True:
             try:
@@ -376,7 +376,7 @@ async def test_workers_end_when_their_supervisor_is_gone(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == []
 
 
-async def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
+async def test_workers_that_never_start_are_given_up(tmp_path: Path) -> None:
     cold = tmp_path / "cold"
     cold.touch()
     given = ["tests.gateway.crowd:unfit", "--workers", "2", "--http-port", "0", "--grpc-port", "0"]
@@ -387,7 +387,7 @@ async def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["http", "grpc"])
-async def test_a_port_that_somebody_else_has_is_an_error(which: str) -> None:
+async def test_a_port_in_use_is_an_error(which: str) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # who shares his port does not share it with us
         taken.bind(("127.0.0.1", 0))
@@ -402,7 +402,7 @@ async def test_a_port_that_somebody_else_has_is_an_error(which: str) -> None:
             assert await program.process.wait() == 1
 
 
-async def test_systemd_is_told(tmp_path: Path) -> None:
+async def test_systemd_is_notified(tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(address)

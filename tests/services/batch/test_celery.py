@@ -152,7 +152,7 @@ async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
     assert all(found == mains for found in seen)
 
 
-async def test_a_job_made_at_one_gateway_is_watched_and_paused_at_the_other(served: Served) -> None:
+async def test_a_job_of_one_gateway_is_watched_and_paused_at_another(served: Served) -> None:
     quick = [{"seconds": "0.05"}] * 28
     job_id = await served.start([*quick, *[LONG] * 4, *quick], concurrency=2)
     stream = aiter(served.other.StreamProgress(pb.StreamProgressRequest(job_id=job_id)))
@@ -175,7 +175,7 @@ async def test_a_job_made_at_one_gateway_is_watched_and_paused_at_the_other(serv
     await served.completed(job_id)
 
 
-async def test_workers_go_on_while_no_gateway_is_there(served: Served) -> None:
+async def test_workers_continue_without_a_gateway(served: Served) -> None:
     job_id = await served.start([{"seconds": "0.05"}] * 100, concurrency=2)
     await served.steps(job_id, 3)
     gateways = [served.cluster.members[name] for name in ("gateway-1", "gateway-2")]
@@ -188,7 +188,7 @@ async def test_workers_go_on_while_no_gateway_is_there(served: Served) -> None:
 
 
 @pytest.mark.parametrize("victim", ["worker", "child"])
-async def test_work_goes_on_when_a_worker_is_killed(served: Served, victim: str) -> None:
+async def test_work_continues_when_a_worker_is_killed(served: Served, victim: str) -> None:
     worker = served.cluster.members["worker-1"]
     job_id = await served.start([{**LONG, "times": "1"}] * 4 + [{"seconds": "0.2"}] * 20, concurrency=4)
     starts, pid = worker.starts, worker.pid
@@ -206,7 +206,7 @@ async def test_work_goes_on_when_a_worker_is_killed(served: Served, victim: str)
         await worker.ready()
 
 
-async def test_a_broker_that_comes_back_empty_is_told_again(served: Served) -> None:
+async def test_an_emptied_broker_gets_its_messages_again(served: Served) -> None:
     broker = served.cluster.members["valkey"]
     job_id = await served.start([{"seconds": "0.05", "do": "fail", "times": "1"}] * 30, concurrency=2)
     await served.steps(job_id, 1)
@@ -219,7 +219,7 @@ async def test_a_broker_that_comes_back_empty_is_told_again(served: Served) -> N
     await served.completed(await served.start([{}] * 5))
 
 
-async def test_what_does_not_stop_when_its_job_is_cancelled_costs_its_process_and_nothing_else(served: Served) -> None:
+async def test_a_task_that_ignores_cancellation_costs_only_its_process(served: Served) -> None:
     job_id = await served.start([{"seconds": "3600", "deaf": "true", "log": "1"}] * 2, concurrency=2)
 
     def asleep() -> set[str]:
@@ -235,7 +235,7 @@ async def test_what_does_not_stop_when_its_job_is_cancelled_costs_its_process_an
     await served.completed(await served.start([{}] * 5))
 
 
-async def test_celery_inspect_shows_what_is_done(served: Served) -> None:
+async def test_celery_inspect_shows_running_work(served: Served) -> None:
     job_id = await served.start([{"seconds": "60"}], concurrency=1)
     await until(lambda: served.store.workers())
     inspect = make_app(served.settings).control.inspect(timeout=30, limit=2)
@@ -253,7 +253,7 @@ async def test_celery_inspect_shows_what_is_done(served: Served) -> None:
     await until(lambda: not served.store.workers())
 
 
-async def test_work_goes_to_those_who_do_its_type(served: Served) -> None:
+async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
     job_id = await served.start([{}] * 6, types=("test.trial", "text.normalize"), concurrency=3)
     assert await served.steps(job_id, 6) == 6  # nobody does the second phase
     queue = queue_of(served.settings, "text.normalize")
@@ -287,7 +287,7 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-async def test_nudges_are_sent_once_for_each_place_and_never_block(folder: Path) -> None:
+async def test_nudges_are_sent_once_per_slot_and_never_block(folder: Path) -> None:
     port = free_port()
     settings = BatchSettings(
         engine="celery",
@@ -329,7 +329,7 @@ async def test_nudges_are_sent_once_for_each_place_and_never_block(folder: Path)
         await broker.stop()
 
 
-async def test_a_worker_without_settings_says_what_is_missing_in_one_line() -> None:
+async def test_a_worker_without_settings_names_the_missing_one() -> None:
     command = [sys.executable, "-m", "celery", "-A", "artificer_services.batch.celery_app", "report"]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

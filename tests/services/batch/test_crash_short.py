@@ -121,7 +121,7 @@ def _check(store: Store, job: Job, effects: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-async def test_nothing_is_lost_or_doubled_whoever_is_killed_and_whenever(place: dict[str, Any], tmp_path: Path) -> None:
+async def test_no_kill_loses_or_duplicates_a_result(place: dict[str, Any], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     settings: dict[str, Any] = {
         **place,

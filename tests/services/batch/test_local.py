@@ -68,7 +68,7 @@ def passing(effects: Path) -> Iterator[int]:
         os.close(pipe)
 
 
-async def test_a_job_is_done_by_all_workers_of_either_database(place: dict[str, Any], tmp_path: Path) -> None:
+async def test_all_workers_do_a_job_on_either_database(place: dict[str, Any], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     os.mkfifo(effects)
     settings = settings_for(place, tasks={"test.trial": {"effects": str(effects)}})
@@ -104,7 +104,7 @@ async def test_a_job_of_concurrency_one_has_one_worker(folder: dict[str, Any]) -
             await until(look)
 
 
-async def test_poison_fails_alone_and_the_others_are_done(folder: dict[str, Any]) -> None:
+async def test_a_poison_item_fails_alone(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, max_attempts=2)
     items = [item(str(number)) for number in range(40)]
     items[7] = item("7", do="crash")
@@ -119,7 +119,7 @@ async def test_poison_fails_alone_and_the_others_are_done(folder: dict[str, Any]
         assert found[20].output == "20"
 
 
-async def test_a_task_that_hangs_is_ended_and_its_worker_replaced(folder: dict[str, Any]) -> None:
+async def test_a_task_that_hangs_is_killed_and_its_worker_replaced(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, max_attempts=1, item_timeout_seconds=0.3)
     async with working(settings) as served:
         await ready(served)
@@ -132,7 +132,7 @@ async def test_a_task_that_hangs_is_ended_and_its_worker_replaced(folder: dict[s
         await ready(served)
 
 
-async def test_a_task_that_listens_costs_no_worker_when_it_takes_too_long(folder: dict[str, Any]) -> None:
+async def test_a_cooperative_task_that_times_out_costs_no_worker(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, max_attempts=1, item_timeout_seconds=0.2)
     async with working(settings) as served:
         await ready(served)
@@ -142,7 +142,7 @@ async def test_a_task_that_listens_costs_no_worker_when_it_takes_too_long(folder
         assert {worker.pid for worker in served.engine.workers} == before
 
 
-async def test_a_task_that_holds_the_interpreter_is_ended_with_its_lease(folder: dict[str, Any]) -> None:
+async def test_a_task_that_holds_the_gil_is_killed_when_its_lease_expires(folder: dict[str, Any]) -> None:
     # Attempts enough for a busy machine, on which others may lose so short a lease too.
     settings, _ = told(folder, max_attempts=100, lease_seconds=1.5, heartbeat_seconds=0.3)
     async with working(settings) as served:
@@ -153,7 +153,7 @@ async def test_a_task_that_holds_the_interpreter_is_ended_with_its_lease(folder:
         await ready(served)
 
 
-async def test_cancel_ends_a_worker_that_sleeps_in_a_library(folder: dict[str, Any]) -> None:
+async def test_cancel_kills_a_worker_that_blocks_in_a_library(folder: dict[str, Any]) -> None:
     settings, effects = told(folder)
     async with working(settings) as served:
         await ready(served)
@@ -207,7 +207,7 @@ def _stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-async def test_a_worker_without_a_sign_of_life_is_replaced_though_nobody_sweeps(folder: dict[str, Any]) -> None:
+async def test_a_worker_without_heartbeat_is_replaced_without_the_sweeper(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, workers=1, lease_seconds=0.8, heartbeat_seconds=0.2)
     store = open_store(settings, durable=True)
     engine = LocalEngine(store, settings)
@@ -224,7 +224,7 @@ async def test_a_worker_without_a_sign_of_life_is_replaced_though_nobody_sweeps(
         store.close()
 
 
-async def test_workers_are_replaced_when_they_have_done_enough(folder: dict[str, Any]) -> None:
+async def test_workers_are_replaced_after_their_maximum_of_items(folder: dict[str, Any]) -> None:
     settings, effects = told(folder, workers=1, worker_items=4)
     async with working(settings) as served:
         job = await served.run(10, checkpoint=3)
@@ -239,7 +239,7 @@ async def test_a_retry_does_not_wait_for_the_sweeper(folder: dict[str, Any]) -> 
         assert results(served.store, job.id)[0].state is ItemState.COMPLETED
 
 
-async def test_a_lost_nudge_costs_no_more_than_a_sweep(folder: dict[str, Any]) -> None:
+async def test_a_lost_nudge_delays_work_by_one_sweep(folder: dict[str, Any]) -> None:
     settings, _ = told(folder)
     async with working(settings) as served:
         await ready(served)
@@ -247,7 +247,7 @@ async def test_a_lost_nudge_costs_no_more_than_a_sweep(folder: dict[str, Any]) -
         assert (await ended(served.store, job.id)).state is JobState.COMPLETED
 
 
-async def test_a_stop_as_a_worker_ends_starts_no_worker_and_ends_too(folder: dict[str, Any]) -> None:
+async def test_a_stop_while_a_worker_ends_starts_no_other(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, workers=1)
     async with working(settings) as served:
         await ready(served)
@@ -259,7 +259,7 @@ async def test_a_stop_as_a_worker_ends_starts_no_worker_and_ends_too(folder: dic
         assert served.engine.workers == ()
 
 
-async def test_stopping_gives_back_what_does_not_end(folder: dict[str, Any]) -> None:
+async def test_stopping_releases_unfinished_items(folder: dict[str, Any]) -> None:
     settings, _ = told(folder, workers=1)
     store = open_store(settings, durable=True)
     engine = LocalEngine(store, settings, grace=0.2)
@@ -277,7 +277,7 @@ async def test_stopping_gives_back_what_does_not_end(folder: dict[str, Any]) -> 
     store.close()
 
 
-async def test_stopping_lets_a_short_item_end(folder: dict[str, Any]) -> None:
+async def test_stopping_lets_a_short_item_finish(folder: dict[str, Any]) -> None:
     settings, effects = told(folder, workers=1)
     os.mkfifo(effects)
     store = open_store(settings, durable=True)
@@ -336,7 +336,7 @@ async def gateway(settings: BatchSettings) -> AsyncIterator[tuple[asyncio.subpro
 
 
 @pytest.mark.parametrize("deed", [{"seconds": 3600, "deaf": True}, {"do": "freeze"}], ids=["sleeps", "holds the GIL"])
-async def test_workers_end_with_a_killed_gateway_and_the_next_one_goes_on_at_once(
+async def test_workers_end_with_a_killed_gateway_and_the_next_one_continues(
     folder: dict[str, Any], deed: dict[str, Any]
 ) -> None:
     settings, _ = told(folder, lease_seconds=3600.0, sweep_seconds=3600.0)
@@ -356,7 +356,7 @@ async def test_workers_end_with_a_killed_gateway_and_the_next_one_goes_on_at_onc
         store.close()
 
 
-async def test_an_engine_that_cannot_start_workers_says_so(
+async def test_an_engine_that_cannot_start_workers_logs_it(
     folder: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = told(folder, workers=1)

@@ -39,7 +39,7 @@ def test_an_empty_database_has_nothing(store: Store) -> None:
     assert store.overview() == nothing
 
 
-def test_jobs_and_items_are_counted_where_they_stand(store: Store) -> None:
+def test_jobs_and_items_are_counted_by_state(store: Store) -> None:
     make_job(store, 3, start=False)
     store.change(make_job(store, 2, start=False).id, Verb.CANCEL)
     job = make_job(store, 5, phase("one"))
@@ -59,7 +59,7 @@ def test_jobs_and_items_are_counted_where_they_stand(store: Store) -> None:
     assert (seen.completed, seen.failed, seen.held, seen.workers) == (1, 1, 0, 0)
 
 
-def test_work_that_nobody_is_at_grows_old(store: Store) -> None:
+def test_the_age_of_waiting_work_grows(store: Store) -> None:
     make_job(store, 1, start=False)  # waits for its owner, and for no worker
     assert store.overview().idle_seconds == 0.0
     make_job(store, 1)
@@ -68,7 +68,7 @@ def test_work_that_nobody_is_at_grows_old(store: Store) -> None:
     assert store.overview().idle_seconds > once > 0.0
 
 
-def test_an_item_that_waits_for_its_next_attempt_wants_nobody(patient: Store) -> None:
+def test_an_item_that_waits_for_a_retry_wants_no_worker(patient: Store) -> None:
     job = make_job(patient, 1)
     slot = patient.open_slot("somebody", job_id=job.id)
     assert slot is not None
@@ -78,7 +78,7 @@ def test_an_item_that_waits_for_its_next_attempt_wants_nobody(patient: Store) ->
     assert patient.overview().idle_seconds == 0.0
 
 
-def test_a_worker_whose_lease_is_over_is_none(patient: Store) -> None:
+def test_a_worker_with_an_expired_lease_is_not_counted(patient: Store) -> None:
     job = make_job(patient, 1)
     assert patient.open_slot("somebody", job_id=job.id) is not None
     while patient.overview().workers:
@@ -96,7 +96,7 @@ async def scraped(served: Served) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_a_scrape_shows_what_was_counted_and_counts_nothing_itself(tmp_path: Path) -> None:
+async def test_a_scrape_shows_the_last_counts_without_a_query(tmp_path: Path) -> None:
     async with serving({"data_dir": str(tmp_path)}, metrics_seconds=3600.0) as served:
         await served.service.metrics.look()
         assert (await scraped(served))["artificer_batch_jobs", "running"] == 0
@@ -112,7 +112,7 @@ async def test_a_scrape_shows_what_was_counted_and_counts_nothing_itself(tmp_pat
         assert ("artificer_batch_local_workers", "ready") not in seen  # this gateway works on nothing
 
 
-async def test_numbers_that_cannot_be_had_are_not_shown_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outdated_numbers_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving({"data_dir": str(tmp_path)}, metrics_seconds=3600.0) as served:
         await served.service.metrics.look()
         assert await scraped(served)

@@ -34,7 +34,7 @@ def test_a_process_that_was_killed_and_not_yet_reaped_is_gone() -> None:
         assert names.gone(name)
 
 
-def test_another_process_with_the_same_number_is_not_taken_for_it() -> None:
+def test_another_process_with_the_same_pid_is_not_mistaken_for_it() -> None:
     machine, _, process = names.own().rpartition("/")
     pid, _, started = process.partition(".")
     assert names.gone(f"{machine}/{pid}.{int(started) + 1}")

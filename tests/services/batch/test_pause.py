@@ -78,7 +78,7 @@ def store(settings: BatchSettings) -> Iterator[Store]:
         (0.004, 1000),  # half a second's, of which each lasts
     ],
 )
-def test_when_a_pause_is_answered_no_further_item_begins(
+def test_after_the_response_to_pause_no_item_begins(
     store: Store, settings: BatchSettings, moment: float, checkpoint: int
 ) -> None:
     counting = Counting(moment)

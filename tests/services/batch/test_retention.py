@@ -96,7 +96,7 @@ def listed(store: Store) -> set[str]:
     return {job.id for job in store.jobs(states=(), project_id="", after="", limit=100)}
 
 
-def test_nothing_of_a_job_that_ended_long_ago_is_left(store: Store, tables: Tables) -> None:
+def test_old_jobs_are_removed_completely(store: Store, tables: Tables) -> None:
     assert BatchSettings().keep_days == 0
     old = worked_on(store, MANY)
     tables.age(31, id=old.id)
@@ -108,7 +108,7 @@ def test_nothing_of_a_job_that_ended_long_ago_is_left(store: Store, tables: Tabl
     assert tables.count() == {}
 
 
-def test_every_other_job_stays_as_it_is(store: Store, tables: Tables) -> None:
+def test_other_jobs_are_kept(store: Store, tables: Tables) -> None:
     young, running, pending = worked_on(store), make_job(store, 3), make_job(store, 3, start=False)
     old = worked_on(store)
     tables.age(29, id=young.id)
@@ -123,7 +123,7 @@ def test_every_other_job_stays_as_it_is(store: Store, tables: Tables) -> None:
     assert len(store.logs(young.id, item=None, after=0, limit=10)) == 1
 
 
-def test_a_job_is_gone_at_once_and_its_rows_also_after_a_crash(
+def test_a_removed_job_is_gone_at_once_and_its_rows_after_a_crash(
     store: Store, tables: Tables, settings: BatchSettings
 ) -> None:
     old = worked_on(store, MANY)
@@ -142,7 +142,7 @@ def test_a_job_is_gone_at_once_and_its_rows_also_after_a_crash(
     assert tables.count() == {}
 
 
-def test_a_worker_that_is_still_at_a_job_keeps_it(store: Store, tables: Tables) -> None:
+def test_a_job_with_a_running_worker_is_kept(store: Store, tables: Tables) -> None:
     job = make_job(store, 2)
     slot = store.open_slot("w", job_id=job.id)
     assert slot is not None
@@ -155,9 +155,7 @@ def test_a_worker_that_is_still_at_a_job_keeps_it(store: Store, tables: Tables) 
     assert tables.count() == {}
 
 
-def test_gateways_that_remove_at_once_do_not_get_in_each_others_way(
-    store: Store, tables: Tables, settings: BatchSettings
-) -> None:
+def test_gateways_can_remove_concurrently(store: Store, tables: Tables, settings: BatchSettings) -> None:
     kept = make_job(store, 3)
     for job in [worked_on(store, MANY) for _ in range(4)]:
         tables.age(31, id=job.id)
@@ -181,7 +179,7 @@ def test_gateways_that_remove_at_once_do_not_get_in_each_others_way(
     assert states(store, kept.id) == [ItemState.PENDING] * 3
 
 
-def test_a_request_id_is_free_again(store: Store, tables: Tables) -> None:
+def test_a_request_id_can_be_reused(store: Store, tables: Tables) -> None:
     draft = JobDraft(
         name="n", project_id="p", phases=(phase("a"),), concurrency=1, checkpoint_frequency=1, request_id="r"
     )
@@ -234,7 +232,7 @@ def test_inputs_of_any_length_may_begin_like_a_blob(store: Store) -> None:
 
 
 @pytest.mark.parametrize("days", [0.0, 30.0])
-async def test_a_gateway_removes_what_is_old_if_it_is_told_to(
+async def test_a_gateway_removes_old_jobs_by_setting(
     place: dict[str, Any], store: Store, tables: Tables, days: float
 ) -> None:
     old, young = worked_on(store), worked_on(store)
@@ -250,6 +248,6 @@ async def test_a_gateway_removes_what_is_old_if_it_is_told_to(
 
 
 @pytest.mark.parametrize("days", [-1.0, 0.001])
-def test_days_that_make_no_sense_stop_the_start(days: float) -> None:
+def test_invalid_retention_stops_the_start(days: float) -> None:
     with pytest.raises(ValueError, match="keep_days must be"):
         BatchSettings(keep_days=days)

@@ -12,7 +12,7 @@ from artificer_services.batch.store import database
 from .helpers import make_job, open_store, settings_for
 
 
-def test_the_program_before_starts_on_newer_tables(place: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_previous_version_starts_on_newer_tables(place: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     settings = settings_for(place)
     store = open_store(settings, durable=True)
     job = make_job(store, 3)

@@ -101,7 +101,7 @@ def lines(store: Store, job: Job) -> list[tuple[int, str]]:
     return [(entry.line.level, entry.line.message) for entry in store.logs(job.id, item=None, after=0, limit=1000)]
 
 
-def test_each_phase_gets_the_output_of_the_one_before(store: Store, settings: BatchSettings) -> None:
+def test_each_phase_gets_the_output_of_the_previous_one(store: Store, settings: BatchSettings) -> None:
     seen: list[tuple[str, str, dict[str, str], str, str]] = []
 
     def louder(work: Work) -> Output:
@@ -152,7 +152,7 @@ def exits(_: Work) -> str:
         (lambda _: Output(text="", score=float("nan")), r"score nan is below 0\.8", 2),
     ],
 )
-def test_an_item_that_cannot_be_done_fails_alone_with_its_reason(
+def test_an_item_that_fails_does_not_affect_others(
     store: Store, place: dict[str, Any], do: Callable[[Work], Output | str], error: str, attempts: int
 ) -> None:
     settings = settings_for(place, max_attempts=2, max_output_bytes=1000)
@@ -169,7 +169,7 @@ def test_an_item_that_cannot_be_done_fails_alone_with_its_reason(
     assert re.fullmatch(error, bad.error)
 
 
-def test_what_a_failed_attempt_has_cost_is_counted(store: Store, settings: BatchSettings) -> None:
+def test_the_cost_of_a_failed_attempt_is_counted(store: Store, settings: BatchSettings) -> None:
     with worker(store, settings, rejects=rejects, fails=fails) as runner:
         spent = work_off(runner, store, make_job(store, 1, phase("a", "rejects")))
         paid = work_off(runner, store, make_job(store, 1, phase("a", "fails")))
@@ -189,13 +189,13 @@ def test_the_owner_of_a_job_sees_no_secrets_and_the_log_does(
     assert "swordfish" in caplog.text
 
 
-def test_a_score_that_is_good_enough_and_no_score_at_all_pass(store: Store, settings: BatchSettings) -> None:
+def test_a_sufficient_score_and_a_missing_one_pass(store: Store, settings: BatchSettings) -> None:
     with worker(store, settings, scores=lambda work: Output(text="", score=[0.8, None][work.index])) as runner:
         job = work_off(runner, store, make_job(store, 2, phase("a", "scores", min_score=0.8)))
     assert job.counts.completed == 2
 
 
-def test_an_item_is_tried_again_and_may_go_well_then(store: Store, settings: BatchSettings) -> None:
+def test_a_retried_item_may_succeed(store: Store, settings: BatchSettings) -> None:
     with worker(store, settings) as runner:
         job = work_off(runner, store, make_job(store, [item(do="fail", times=1, log=2)]))
     (result,) = results(store, job.id)
@@ -209,7 +209,7 @@ def test_an_item_is_tried_again_and_may_go_well_then(store: Store, settings: Bat
     ]
 
 
-def test_lines_that_no_database_takes_are_mended(store: Store, settings: BatchSettings) -> None:
+def test_log_lines_that_no_database_accepts_are_repaired(store: Store, settings: BatchSettings) -> None:
     def writes(work: Work) -> str:
         work.log(logging.INFO, "a\0b\ud800")
         work.log(logging.INFO, "long " * 10_000)
@@ -222,7 +222,7 @@ def test_lines_that_no_database_takes_are_mended(store: Store, settings: BatchSe
     assert len(long) < 20_000
 
 
-def test_a_task_may_write_more_lines_than_are_held(store: Store, settings: BatchSettings) -> None:
+def test_a_task_may_write_more_lines_than_are_buffered(store: Store, settings: BatchSettings) -> None:
     with worker(store, settings) as runner:
         job = work_off(runner, store, make_job(store, [item(log=1234)]))
     found = store.logs(job.id, item=0, after=0, limit=10_000)
@@ -268,7 +268,7 @@ class Watching:
 
 
 @pytest.mark.parametrize("frequency", [1, 7])
-def test_no_more_items_are_held_than_checkpoints_allow(store: Store, settings: BatchSettings, frequency: int) -> None:
+def test_items_held_are_bounded_by_checkpoints(store: Store, settings: BatchSettings, frequency: int) -> None:
     watching = Watching(store)
     with worker(watching, settings) as runner:
         job = work_off(runner, store, make_job(store, 100, checkpoint=frequency))
@@ -292,16 +292,14 @@ class Faltering(Watching):
         return claimed
 
 
-def test_a_database_that_is_away_now_and_then_costs_no_result_and_doubles_none(
-    store: Store, place: dict[str, Any]
-) -> None:
+def test_outages_of_the_database_lose_and_duplicate_no_result(store: Store, place: dict[str, Any]) -> None:
     settings = settings_for(place, max_attempts=1000)
     with worker(Faltering(store), settings) as runner:
         job = work_off(runner, store, make_job(store, 5, phase("a", score=1, tokens=1), phase("b", tokens=1)))
     assert (job.state, job.counts.completed, job.counts.steps, job.counts.tokens) == (JobState.COMPLETED, 5, 10, 10)
 
 
-def test_a_worker_whose_lease_was_taken_away_drops_what_it_has(store: Store, place: dict[str, Any]) -> None:
+def test_a_worker_without_its_lease_discards_its_results(store: Store, place: dict[str, Any]) -> None:
     settings = settings_for(place, max_attempts=2, heartbeat_seconds=0.2)
 
     def loses(work: Work) -> str:
@@ -363,7 +361,7 @@ class Looking(Watching):
         return found
 
 
-def test_cancel_tells_the_running_task_and_keeps_what_is_done(store: Store, settings: BatchSettings) -> None:
+def test_cancel_notifies_the_running_task_and_keeps_finished_items(store: Store, settings: BatchSettings) -> None:
     def cancels(work: Work) -> str:
         if work.index == 3:
             store.change(job.id, Verb.CANCEL)
@@ -392,7 +390,7 @@ def test_finished_items_are_stored_while_a_long_one_runs(store: Store, settings:
         assert work_off(runner, store, job).counts.completed == 10
 
 
-def test_an_item_that_takes_long_holds_up_no_others(store: Store, settings: BatchSettings) -> None:
+def test_a_long_item_does_not_delay_others(store: Store, settings: BatchSettings) -> None:
     def one_waits(work: Work) -> str:
         if work.index == 30:  # by then several are claimed at once
             wait_for(lambda: store.job(job.id).counts.completed == 99)
@@ -410,7 +408,7 @@ def test_an_item_that_takes_long_holds_up_no_others(store: Store, settings: Batc
         helper.join()
 
 
-def test_the_lines_of_a_long_item_come_while_it_runs(store: Store, settings: BatchSettings) -> None:
+def test_the_log_lines_of_a_long_item_are_stored_while_it_runs(store: Store, settings: BatchSettings) -> None:
     def tells(work: Work) -> str:
         work.log(logging.INFO, "on my way")
         wait_for(lambda: lines(store, job))
@@ -442,7 +440,7 @@ def test_a_long_item_keeps_its_lease(store: Store, place: dict[str, Any]) -> Non
     tables.dispose()
 
 
-def test_jobs_take_turns_at_one_worker(store: Store, place: dict[str, Any]) -> None:
+def test_jobs_share_one_worker_in_turns(store: Store, place: dict[str, Any]) -> None:
     settings = settings_for(place, slice_seconds=1e-6)  # less than any item takes
     order: list[str] = []
 
@@ -472,7 +470,7 @@ def test_a_worker_returns_after_its_slices_and_items(store: Store, place: dict[s
     assert not store.workers()
 
 
-def test_a_worker_does_only_the_task_types_it_is_asked_for(store: Store, settings: BatchSettings) -> None:
+def test_a_worker_does_only_its_task_types(store: Store, settings: BatchSettings) -> None:
     with worker(store, settings, a=lambda work: "a", b=lambda work: "b") as runner:
         job = make_job(store, 3, phase("first", "a"), phase("second", "b"))
         while runner.work_once(task_types=["a"]):

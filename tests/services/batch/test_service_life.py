@@ -26,7 +26,7 @@ def allow(postgres: Postgres, url: str, *, connections: bool) -> None:
         postgres.cut(url)
 
 
-async def test_a_database_that_is_away_is_told_and_survived(postgres: Postgres, tmp_path: Path) -> None:
+async def test_an_outage_of_the_database_is_reported_and_survived(postgres: Postgres, tmp_path: Path) -> None:
     url = await asyncio.to_thread(postgres.fresh)
     place = {"database_url": url, "data_dir": str(tmp_path), "sweep_seconds": 0.05}
     async with serving(place) as served:

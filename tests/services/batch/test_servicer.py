@@ -68,7 +68,7 @@ async def served(place: dict[str, Any]) -> AsyncIterator[Served]:
 # Making and finding jobs.
 
 
-async def test_a_job_is_given_as_it_was_made(served: Served) -> None:
+async def test_a_job_is_returned_as_created(served: Served) -> None:
     phases = [
         pb.Phase(name="read", task_type="test.trial", parameters={"log": "1"}),
         pb.Phase(
@@ -86,7 +86,7 @@ async def test_a_job_is_given_as_it_was_made(served: Served) -> None:
     assert read(await served.http.get(f"/v1/jobs/{made.id}"), pb.Job) == made
 
 
-async def test_rest_makes_the_same_job(served: Served) -> None:
+async def test_rest_creates_the_same_job(served: Served) -> None:
     body = {
         "name": "a job",
         "items": [{"input": "a", "metadata": {"k": "v"}}],
@@ -103,7 +103,7 @@ async def test_rest_makes_the_same_job(served: Served) -> None:
 
 
 @pytest.mark.parametrize("face", ["grpc", "rest"])
-async def test_asking_again_makes_one_job(served: Served, face: str) -> None:
+async def test_a_repeated_request_creates_one_job(served: Served, face: str) -> None:
     made = [await served.make(request_id="r1", project_id="p") for _ in range(2)]
     assert made[0].id == made[1].id
     if face == "grpc":
@@ -120,7 +120,7 @@ async def test_asking_again_makes_one_job(served: Served, face: str) -> None:
     assert (await served.make(project_id="p")).id != (await served.make(project_id="p")).id
 
 
-async def test_an_idempotency_key_stands_in_for_the_request_id(served: Served) -> None:
+async def test_an_idempotency_key_replaces_the_request_id(served: Served) -> None:
     body = {
         "name": "a job",
         "items": [{"input": f"item {number}"} for number in range(3)],
@@ -171,7 +171,7 @@ async def test_jobs_are_listed_by_state(served: Served) -> None:
         (pb.ListJobsRequest(project_id="a\0b"), "project_id"),
     ],
 )
-async def test_a_list_that_cannot_be_given_names_the_field(
+async def test_an_invalid_list_request_names_its_field(
     strict: Served, request_: pb.ListJobsRequest, field: str
 ) -> None:
     code, status = await refused(strict.stub.ListJobs(request_))
@@ -200,13 +200,13 @@ async def test_what_is_not_there_is_not_found(strict: Served, job_id: str) -> No
 
 
 @refusing
-async def test_a_call_that_names_no_job_says_so(strict: Served) -> None:
+async def test_a_call_without_a_job_id_is_invalid(strict: Served) -> None:
     code, status = await refused(strict.stub.GetJob(pb.GetJobRequest()))
     assert (code, fields_of(status)) == (INVALID, ["job_id"])
 
 
 @refusing
-async def test_task_types_say_what_they_do(strict: Served) -> None:
+async def test_task_types_have_descriptions(strict: Served) -> None:
     answer = read(await strict.http.get("/v1/taskTypes"), pb.ListTaskTypesResponse)
     found = {one.name: one for one in answer.task_types}
     assert {"test.trial", "ocr.extract", "text.normalize"} <= found.keys()
@@ -285,9 +285,7 @@ BAD = {
 
 @refusing
 @pytest.mark.parametrize(("fields", "faults"), BAD.values(), ids=BAD)
-async def test_a_job_that_cannot_be_made_names_every_field(
-    strict: Served, fields: dict[str, Any], faults: list[str]
-) -> None:
+async def test_an_invalid_job_names_every_field(strict: Served, fields: dict[str, Any], faults: list[str]) -> None:
     code, status = await refused(strict.make(1, **fields))
     assert (code, fields_of(status)) == (INVALID, faults)
 
@@ -307,7 +305,7 @@ async def test_a_path_outside_the_root_is_refused(strict: Served, path: str) -> 
 
 
 @refusing
-async def test_an_unknown_task_type_is_told_which_there_are(strict: Served) -> None:
+async def test_an_unknown_task_type_lists_the_known_ones(strict: Served) -> None:
     body = {"name": "a job", "phases": [{"name": "a", "taskType": "ocr.extrakt"}]}
     answer = await strict.http.post("/v1/jobs", json=body)
     assert answer.status_code == 400
@@ -334,7 +332,7 @@ async def test_two_million_items_of_json_are_refused(strict: Served) -> None:
 
 
 @refusing
-async def test_of_many_faults_the_first_are_told(strict: Served) -> None:
+async def test_of_many_faults_the_first_are_reported(strict: Served) -> None:
     _, status = await refused(strict.make(items=[pb.Item()] * 1000))
     assert (fields_of(status)[0], len(fields_of(status))) == ("items[0].input", 51)
 
@@ -351,7 +349,7 @@ async def test_verbs_change_a_job_and_may_be_repeated(served: Served) -> None:
     assert answer.json()["completeTime"]
 
 
-async def test_a_verb_that_is_not_allowed_says_which_are(served: Served) -> None:
+async def test_a_verb_that_is_not_allowed_names_the_allowed_ones(served: Served) -> None:
     job = await served.make()
     code, status = await refused(served.stub.PauseJob(pb.PauseJobRequest(job_id=job.id)))
     assert code is PRECONDITION
@@ -363,7 +361,7 @@ async def test_a_verb_that_is_not_allowed_says_which_are(served: Served) -> None
     assert (answer.status_code, answer.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
 
 
-async def test_a_job_that_has_ended_takes_nothing_more(served: Served) -> None:
+async def test_an_ended_job_accepts_no_items(served: Served) -> None:
     job = await served.started(1)
     await Worker(served.service.store).work(job.id)
     for verb in ("start", "pause", "resume", "cancel"):
@@ -417,7 +415,7 @@ async def test_pages_give_every_item_once(served: Served, size: int) -> None:
     assert (seen, pages) == (list(range(250)), -(-250 // min(size or 100, 1000)))
 
 
-async def test_a_page_of_large_outputs_stays_below_what_a_client_takes(served: Served) -> None:
+async def test_a_page_of_large_outputs_stays_below_a_clients_limit(served: Served) -> None:
     job = await served.started(6)
     await Worker(served.service.store).work(job.id, lambda one: done(one, output="é" * 500_000))
     seen, token = 0, ""

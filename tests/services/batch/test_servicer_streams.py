@@ -90,9 +90,7 @@ def progress_of(job: pb.Job | str) -> pb.StreamProgressRequest:
 # Progress.
 
 
-async def test_progress_begins_at_once_tells_changes_and_ends_with_the_last_state(
-    served: Served, worker: Worker
-) -> None:
+async def test_progress_starts_at_once_and_ends_with_the_last_state(served: Served, worker: Worker) -> None:
     phases = [pb.Phase(name=name, task_type="test.trial") for name in ("one", "two")]
     job = await served.make(2, phases=phases)
     stream = aiter(served.stub.StreamProgress(progress_of(job)))
@@ -119,7 +117,7 @@ async def test_progress_of_an_ended_job_is_one_message(served: Served, worker: W
     assert [line["status"] for line in lines] == ["JOB_STATUS_FAILED"]
 
 
-async def test_progress_comes_to_browsers_as_events(served: Served, worker: Worker) -> None:
+async def test_browsers_get_progress_as_events(served: Served, worker: Worker) -> None:
     job = await served.started(1)
     events = events_of(served.http, f"/v1/jobs/{job.id}/progress:stream")
     (first,) = await take(events, 1)
@@ -130,7 +128,7 @@ async def test_progress_comes_to_browsers_as_events(served: Served, worker: Work
     assert json.loads(rest[-2]["data"])["status"] == "JOB_STATUS_COMPLETED"
 
 
-async def test_progress_is_told_by_a_gateway_that_did_nothing_itself(place: dict[str, Any]) -> None:
+async def test_progress_is_served_by_a_gateway_without_workers(place: dict[str, Any]) -> None:
     async with serving(place) as one, serving(place) as other:
         job = await one.make(1)
         stream = aiter(other.stub.StreamProgress(progress_of(job)))
@@ -157,7 +155,7 @@ def indexes(results: Sequence[pb.Result]) -> list[int]:
     return [result.item_index for result in results]
 
 
-async def test_results_that_are_there_come_in_their_order(served: Served, worker: Worker) -> None:
+async def test_existing_results_arrive_in_order(served: Served, worker: Worker) -> None:
     job = await served.started(7)
     for one in reversed(await worker.take(job.id, 5)):
         await worker.put([broke(one) if one.index == 2 else done(one)])
@@ -168,7 +166,7 @@ async def test_results_that_are_there_come_in_their_order(served: Served, worker
 
 
 @pytest.mark.parametrize("frequency", [1, 7])
-async def test_followed_results_come_exactly_once(served: Served, frequency: int) -> None:
+async def test_followed_results_arrive_exactly_once(served: Served, frequency: int) -> None:
     job = await served.started(400)
     store = served.service.store
     early = Worker(store, "early")
@@ -192,7 +190,7 @@ async def test_followed_results_come_exactly_once(served: Served, frequency: int
     assert states[104] == pb.ITEM_STATUS_COMPLETED
 
 
-async def test_followed_results_end_with_those_that_were_cancelled(served: Served, worker: Worker) -> None:
+async def test_followed_results_end_with_the_cancelled_ones(served: Served, worker: Worker) -> None:
     job = await served.started(4)
     stream = aiter(served.stub.StreamResults(pb.StreamResultsRequest(job_id=job.id, follow=True)))
     (one,) = await worker.take(job.id)
@@ -243,7 +241,7 @@ async def test_logs_are_history_then_live_until_the_job_ends(served: Served, wor
     assert [entry.message for entry in await whole(served.stub.StreamLogs(of_item))] == ["second"]
 
 
-async def test_many_lines_come_whole(served: Served, worker: Worker) -> None:
+async def test_many_lines_arrive_complete(served: Served, worker: Worker) -> None:
     job = await served.started(1)
     (one,) = await worker.take(job.id)
     await worker.put([done(one)], *(line(str(number)) for number in range(1000)))
@@ -252,7 +250,7 @@ async def test_many_lines_come_whole(served: Served, worker: Worker) -> None:
     assert [text for text in found if text.isdigit()] == [str(number) for number in range(1000)]
 
 
-async def test_a_browser_goes_on_with_the_log_where_it_was(served: Served, worker: Worker) -> None:
+async def test_a_browser_resumes_the_log_at_its_last_event(served: Served, worker: Worker) -> None:
     job = await served.started(1)
     (one,) = await worker.take(job.id)
     await worker.put([done(one)], line("a"), line("b"), line("c"))
@@ -268,7 +266,7 @@ async def test_a_browser_goes_on_with_the_log_where_it_was(served: Served, worke
 
 
 @pytest.mark.parametrize("fields", [{"after": "7"}, {"after": "x" * 16}, {"item_index": -1}])
-async def test_a_log_that_cannot_be_given_names_the_field(served: Served, fields: dict[str, Any]) -> None:
+async def test_an_invalid_log_request_names_its_field(served: Served, fields: dict[str, Any]) -> None:
     job = await served.make()
     code, status = await refused(whole(served.stub.StreamLogs(pb.StreamLogsRequest(job_id=job.id, **fields))))
     assert (code, fields_of(status)) == (INVALID, list(fields))
@@ -288,7 +286,7 @@ def uploads(job_id: str, count: int, *, of: int = 1, first: int | None = None) -
 
 
 @pytest.mark.parametrize("of", [1, 3, 1500])
-async def test_items_are_stored_in_their_order(served: Served, of: int) -> None:
+async def test_items_are_stored_in_order(served: Served, of: int) -> None:
     job = await served.make(2)
     answer = await served.stub.UploadItems(iter(uploads(job.id, 3000, of=of)))
     assert (answer.stored_count, answer.duplicate_count, answer.job.total_items) == (3000, 0, 3002)
@@ -326,7 +324,7 @@ async def test_items_of_both_kinds_may_be_mixed(served: Served) -> None:
     assert [one.input[-1] for one in page.results] == ["0", "1", "2", "0", "1", "2", "3", "0"]
 
 
-async def test_the_first_item_that_is_refused_is_told_and_those_before_are_stored(served: Served) -> None:
+async def test_the_first_refused_item_is_reported_and_earlier_ones_are_stored(served: Served) -> None:
     job = await served.make(0)
     bad = [*uploads(job.id, 5), pb.UploadItemsRequest(items=[pb.Item(input="a"), pb.Item()])]
     code, status = await refused(served.stub.UploadItems(iter(bad)))
@@ -345,7 +343,7 @@ async def test_the_first_item_that_is_refused_is_told_and_those_before_are_store
         ([pb.UploadItemsRequest(), pb.UploadItemsRequest(job_id="another")], "job_id"),
     ],
 )
-async def test_an_upload_that_cannot_be_taken_names_the_field(
+async def test_an_invalid_upload_names_its_field(
     served: Served, requests: list[pb.UploadItemsRequest], field: str
 ) -> None:
     job = await served.make(0)
@@ -376,7 +374,7 @@ async def test_a_blob_is_stored_once(served: Served, size: int) -> None:
     assert b"".join(stored) == data
 
 
-async def test_a_blob_that_cannot_be_taken_is_refused(served: Served) -> None:
+async def test_an_invalid_blob_is_refused(served: Served) -> None:
     answer = await served.http.post("/v1/blobs", content=b"x" * 3_000_001)
     assert (answer.status_code, "3000000" in answer.text) == (400, True)
     answer = await served.http.post("/v1/blobs", content=b"x", headers={"content-type": "nonsense"})
@@ -430,7 +428,7 @@ async def test_a_command_that_is_refused_ends_no_conversation(served: Served) ->
     assert rest[-1].progress.status == pb.JOB_STATUS_CANCELLED or rest[-1].HasField("done")
 
 
-async def test_a_caller_that_ends_its_side_hears_of_its_commands(served: Served) -> None:
+async def test_after_half_closing_a_caller_gets_the_results_of_its_commands(served: Served) -> None:
     job = await served.make(1)
     requests = [
         pb.AttachRequest(job_id=job.id, command=pb.COMMAND_START),
@@ -442,7 +440,7 @@ async def test_a_caller_that_ends_its_side_hears_of_its_commands(served: Served)
     assert (await served.stub.GetJob(pb.GetJobRequest(job_id=job.id))).status == pb.JOB_STATUS_RUNNING
 
 
-async def test_attaching_to_an_ended_job_tells_so_and_ends(served: Served, worker: Worker) -> None:
+async def test_attaching_to_an_ended_job_reports_its_state_and_ends(served: Served, worker: Worker) -> None:
     job = await served.started(1)
     await worker.work(job.id)
     call = served.stub.Attach()
@@ -452,7 +450,7 @@ async def test_attaching_to_an_ended_job_tells_so_and_ends(served: Served, worke
     assert "the state is final" in refusal.refusal.reason
 
 
-async def test_attaching_to_nothing_is_refused(served: Served) -> None:
+async def test_attaching_to_a_missing_job_is_refused(served: Served) -> None:
     for request, code in (
         (pb.AttachRequest(), INVALID),
         (pb.AttachRequest(job_id="f" * 32), grpc.StatusCode.NOT_FOUND),
@@ -463,7 +461,7 @@ async def test_attaching_to_nothing_is_refused(served: Served) -> None:
     assert (await refused(whole(served.stub.Attach(iter([])))))[0] is INVALID
 
 
-async def test_a_page_talks_with_a_job_over_a_websocket(served: Served) -> None:
+async def test_a_page_attaches_to_a_job_over_a_websocket(served: Served) -> None:
     job = await served.make(1)
     address = f"ws://127.0.0.1:{served.gateway.http_port}/v1/jobs/{job.id}:attach"
     async with connect(address) as socket, asyncio.timeout(PATIENCE):
@@ -477,7 +475,7 @@ async def test_a_page_talks_with_a_job_over_a_websocket(served: Served) -> None:
 # What is left behind.
 
 
-async def test_callers_that_go_away_leave_nothing_behind(served: Served) -> None:
+async def test_callers_that_leave_leave_no_state_behind(served: Served) -> None:
     job = await served.started(1)
     call = served.stub.Attach()
     await call.write(pb.AttachRequest(job_id=job.id, include_logs=True))

@@ -30,7 +30,7 @@ def test_every_verb_in_every_state(state: JobState) -> None:
                 after(state, verb)
 
 
-def test_a_refusal_says_what_is_allowed() -> None:
+def test_a_refusal_names_the_allowed_verbs() -> None:
     with pytest.raises(
         IllegalTransition, match=r"cannot start a job that is PAUSED; allowed: resume, cancel"
     ) as refused:
@@ -40,7 +40,7 @@ def test_a_refusal_says_what_is_allowed() -> None:
         after(C, Verb.PAUSE)
 
 
-def test_a_verb_that_is_asked_again_leads_where_it_led() -> None:
+def test_a_repeated_verb_leads_to_the_same_state() -> None:
     for state, verbs in TRANSITIONS.items():
         for verb, to in verbs.items():
             assert TRANSITIONS[to].get(verb, to) is to, (state, verb)
@@ -55,6 +55,6 @@ def test_a_verb_that_is_asked_again_leads_where_it_led() -> None:
         (0, 0, 0, C),  # nothing was asked, and that is done
     ],
 )
-def test_what_a_job_is_when_its_items_have_ended(completed: int, failed: int, total: int, end: JobState | None) -> None:
+def test_the_final_state_of_a_job(completed: int, failed: int, total: int, end: JobState | None) -> None:
     assert end_of(completed, failed, total) is end
     assert end is None or end.ended

@@ -62,7 +62,7 @@ def mixed(store: Store) -> Job:
 # Jobs.
 
 
-def test_a_job_comes_back_as_it_was_made(store: Store) -> None:
+def test_a_job_is_read_as_created(store: Store) -> None:
     phases = (
         Phase(name="a", task_type="x", model="m", use_rag=True, min_score=0.5, validation=True, parameters={"k": "ü"}),
         Phase(name="b", task_type="y"),
@@ -77,7 +77,7 @@ def test_a_job_comes_back_as_it_was_made(store: Store) -> None:
     assert (job.started, job.ended) == (None, None)
 
 
-def test_a_job_that_starts_by_itself_runs_at_once(store: Store) -> None:
+def test_a_job_with_start_runs_at_once(store: Store) -> None:
     job, _ = store.create(draft(auto_start=True), drafts(1))
     assert (job.state, job.auto_start) == (JobState.RUNNING, True)
     assert job.started == job.created
@@ -85,7 +85,7 @@ def test_a_job_that_starts_by_itself_runs_at_once(store: Store) -> None:
         store.create(draft(auto_start=True), [])
 
 
-def test_the_same_request_makes_one_job(store: Store) -> None:
+def test_the_same_request_creates_one_job(store: Store) -> None:
     job, _ = store.create(draft("r", digest=b"1"), drafts(2))
     assert store.create(draft("r", digest=b"1"), drafts(2)) == (job, False)
     with pytest.raises(Conflict) as refused:
@@ -97,14 +97,14 @@ def test_the_same_request_makes_one_job(store: Store) -> None:
     assert len({one.id for one in (job, other, *without)}) == 4
 
 
-def test_a_hundred_thousand_items_are_made_in_one_go(store: Store) -> None:
+def test_a_hundred_thousand_items_are_created_at_once(store: Store) -> None:
     job, _ = store.create(draft(), drafts(100_000))
     assert store.job(job.id).total == 100_000
     (last,) = store.results(job.id, **{**ALL, "after": 99_998})
     assert (last.index, last.input, last.state) == (99_999, "item 99999", ItemState.PENDING)
 
 
-def test_an_item_that_no_database_takes_makes_no_job(store: Store) -> None:
+def test_an_item_that_no_database_accepts_creates_no_job(store: Store) -> None:
     with pytest.raises(Invalid, match=r"items\[1\].input: must not contain the character U"):
         store.create(draft("r"), [ItemDraft(input="good"), ItemDraft(input="a\0b")])
     assert store.jobs(states=(), project_id="", after="", limit=10) == []
@@ -162,7 +162,7 @@ def test_jobs_are_listed_newest_first_page_by_page(store: Store) -> None:
     assert {made.index(found) for found in store.find([made[1], made[4], "nope"])} == {1, 4}
 
 
-def test_verbs_change_a_job_and_say_when(store: Store) -> None:
+def test_verbs_change_a_job_and_set_its_times(store: Store) -> None:
     job = make_job(store, 1, start=False)
     with pytest.raises(IllegalTransition):
         store.change(job.id, Verb.PAUSE)
@@ -204,7 +204,7 @@ def test_counts_come_with_the_results_that_they_count(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_results_are_had_by_state(store: Store, cancelled: bool) -> None:
+def test_results_can_be_filtered_by_state(store: Store, cancelled: bool) -> None:
     job = mixed(store)
     expected = {
         ItemState.COMPLETED: [0],
@@ -239,7 +239,7 @@ def test_a_page_ends_at_its_count_or_its_bytes_and_has_one_item_at_least(store: 
     assert indexes(store, job, max_bytes=2400) == [0, 1]
 
 
-def test_what_has_finished_is_had_by_its_moment(store: Store) -> None:
+def test_finished_items_can_be_read_by_time(store: Store) -> None:
     job = make_job(store, 6)
     slot = store.open_slot("w", job_id=job.id)
     assert slot is not None
@@ -258,7 +258,7 @@ def test_what_has_finished_is_had_by_its_moment(store: Store) -> None:
 # Logs and blobs.
 
 
-def test_lines_come_back_in_their_order_for_a_job_or_an_item(store: Store) -> None:
+def test_log_lines_are_read_in_order_by_job_or_item(store: Store) -> None:
     job, other = make_job(store, 2), make_job(store, 2)
     lines = [
         LogLine(level=logging.INFO, message="für alle", time=1),
@@ -278,7 +278,7 @@ def test_lines_come_back_in_their_order_for_a_job_or_an_item(store: Store) -> No
 
 
 @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 5_000_000])
-def test_a_blob_comes_back_whole_and_is_kept_once(store: Store, size: int) -> None:
+def test_a_blob_is_read_whole_and_stored_once(store: Store, size: int) -> None:
     data = bytes(index * 7 % 251 for index in range(1000)) * (size // 1000 + 1)
     data = data[:size]
     cut = size // 3
@@ -290,7 +290,7 @@ def test_a_blob_comes_back_whole_and_is_kept_once(store: Store, size: int) -> No
     assert b"".join(pieces) == data
 
 
-def test_a_blob_whose_stream_breaks_is_not_there(store: Store) -> None:
+def test_a_blob_whose_stream_breaks_is_not_stored(store: Store) -> None:
     def broken() -> Iterator[bytes]:
         yield b"x" * 3_000_000
         raise ConnectionError
@@ -300,7 +300,7 @@ def test_a_blob_whose_stream_breaks_is_not_there(store: Store) -> None:
     assert store.put_blob("c/d", [b"x" * 3_000_000]).content_type == "c/d"
 
 
-def test_what_is_stored_outlives_its_connections(store: Store, place: dict[str, Any]) -> None:
+def test_stored_data_outlives_its_connections(store: Store, place: dict[str, Any]) -> None:
     job = mixed(store)
     store.close()
     again = open_store(settings_for(place), durable=False)

@@ -62,7 +62,7 @@ def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
     assert ScriptDirectory(str(database.MIGRATIONS.folder)).get_heads() == [database.MIGRATIONS.head]
 
 
-def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
+def test_migrations_can_be_reverted_on_every_database(bare_place: dict[str, Any]) -> None:
     settings = BatchSettings(**bare_place)
     open_store(settings, durable=True).close()
     engine = database.connect(settings, durable=True)
@@ -77,7 +77,7 @@ def test_everything_can_be_taken_down_again(bare_place: dict[str, Any]) -> None:
     engine.dispose()
 
 
-def test_a_migration_may_take_its_time_where_other_transactions_may_not(postgres: Postgres) -> None:
+def test_migrations_have_no_idle_timeout(postgres: Postgres) -> None:
     """A busy machine takes long from one statement to the next, and the server ends transactions that do nothing."""
     engine = database.connect(BatchSettings(database_url=postgres.fresh()), durable=True)
     told: list[str] = []
@@ -97,7 +97,7 @@ def test_a_migration_may_take_its_time_where_other_transactions_may_not(postgres
     engine.dispose()
 
 
-def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
+def test_the_folder_is_private_to_its_owner(tmp_path: Path) -> None:
     open_store(BatchSettings(data_dir=str(tmp_path / "deep" / "data")), durable=True).close()
     assert (tmp_path / "deep" / "data").stat().st_mode & 0o777 == 0o700
 
@@ -173,7 +173,7 @@ def _in_threads(*works: Callable[[], None]) -> list[BaseException]:
     return failures
 
 
-def test_once_a_pause_was_answered_no_item_is_begun(store: Store, place: dict[str, Any]) -> None:
+def test_no_item_is_claimed_after_the_response_to_pause(store: Store, place: dict[str, Any]) -> None:
     job = make_job(store, 100_000, concurrency=3)
     begun, answered = threading.Barrier(4), threading.Event()
     others = [open_store(settings_for(place), durable=False) for _ in range(3)]
@@ -209,7 +209,7 @@ def test_once_a_pause_was_answered_no_item_is_begun(store: Store, place: dict[st
         own.close()
 
 
-def test_whoever_opens_and_ends_slots_meanwhile_counts_stay_true(store: Store, place: dict[str, Any]) -> None:
+def test_counts_stay_right_while_slots_open_and_end(store: Store, place: dict[str, Any]) -> None:
     """Workers that lose their slots, sweeps, pauses and readers, all at once: nobody waits for another for ever."""
     jobs = [make_job(store, 60, concurrency=3) for _ in range(2)]
     over = threading.Event()
@@ -258,7 +258,7 @@ def test_whoever_opens_and_ends_slots_meanwhile_counts_stay_true(store: Store, p
         own.close()
 
 
-def test_the_same_request_from_several_at_once_makes_one_job(store: Store, place: dict[str, Any]) -> None:
+def test_the_same_concurrent_request_creates_one_job(store: Store, place: dict[str, Any]) -> None:
     others = [open_store(settings_for(place), durable=True) for _ in range(3)]
     made: list[tuple[str, bool]] = []
     template = make_job(store, 1)
@@ -288,14 +288,14 @@ def test_the_same_request_from_several_at_once_makes_one_job(store: Store, place
 # Absence.
 
 
-def test_a_database_that_is_not_there_is_unavailable() -> None:
+def test_an_unreachable_database_is_unavailable_to_jobs() -> None:
     settings = BatchSettings(database_url="postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(Unavailable):
         open_store(settings, durable=True)
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_connections_that_were_cut_are_made_anew(postgres: Postgres, durable: bool) -> None:
+def test_lost_connections_are_reopened(postgres: Postgres, durable: bool) -> None:
     url = postgres.fresh()
     store = open_store(settings_for({"database_url": url}), durable=durable)
     job = make_job(store, 2)
@@ -313,7 +313,7 @@ def test_connections_that_were_cut_are_made_anew(postgres: Postgres, durable: bo
     store.close()
 
 
-def test_a_transaction_that_is_cut_stores_nothing(postgres: Postgres) -> None:
+def test_an_interrupted_transaction_stores_nothing(postgres: Postgres) -> None:
     url = postgres.fresh()
     store = open_store(settings_for({"database_url": url}), durable=False)
     job = make_job(store, 2, start=False)
@@ -330,7 +330,7 @@ def test_a_transaction_that_is_cut_stores_nothing(postgres: Postgres) -> None:
     store.close()
 
 
-def test_leases_that_are_over_are_seen_while_a_stopped_process_keeps_the_lock(tmp_path: Path) -> None:
+def test_expired_leases_are_seen_while_a_stopped_process_holds_the_lock(tmp_path: Path) -> None:
     """Whoever is stopped in the middle of a transaction keeps SQLite's lock until somebody ends it."""
     short = {"lease_seconds": 0.003, "heartbeat_seconds": 0.001}
     store = open_store(settings_for({"data_dir": str(tmp_path)}, **short), durable=False)

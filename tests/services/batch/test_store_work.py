@@ -60,7 +60,7 @@ def states(store: Store, job: Job) -> str:
 # Claiming.
 
 
-def test_items_that_are_furthest_on_are_claimed_first(store: Store) -> None:
+def test_the_most_advanced_items_are_claimed_first(store: Store) -> None:
     job = make_job(store, [item("x", k="v"), item("y"), item("z")], phase("a"), phase("b"))
     slot = opened(store, job)
     first = store.claim(slot, 2)
@@ -73,7 +73,7 @@ def test_items_that_are_furthest_on_are_claimed_first(store: Store) -> None:
     assert (last.index, last.phase, last.outputs) == (0, 1, {"a": "0.0"})
 
 
-def test_a_worker_gets_only_what_its_task_types_can_do(store: Store) -> None:
+def test_a_worker_gets_only_items_of_its_task_types(store: Store) -> None:
     job = make_job(store, 2, phase("a", "one"), phase("b", "two"), phase("c", "one"))
     assert store.open_slot("w", task_types=["two", "three"]) is None
     ones = opened(store, job, types=["one"])
@@ -85,7 +85,7 @@ def test_a_worker_gets_only_what_its_task_types_can_do(store: Store) -> None:
     assert places(store.claim(ones, 5)) == [(0, 2, 1)]
 
 
-def test_slots_go_to_the_job_with_the_fewest_and_never_beyond_its_concurrency(store: Store) -> None:
+def test_slots_go_to_the_job_with_the_fewest_within_its_concurrency(store: Store) -> None:
     one, two = (make_job(store, 9, concurrency=number) for number in (1, 2))
     assert [opened(store, worker=str(number)).job_id for number in range(3)] == [one.id, two.id, two.id]
     assert store.open_slot("w") is None
@@ -111,7 +111,7 @@ def test_a_job_that_does_not_run_is_not_worked_on(store: Store) -> None:
     assert store.job(job.id).counts.completed == 1
 
 
-def test_what_was_not_begun_goes_back_as_it_was(store: Store) -> None:
+def test_unstarted_items_are_released_unchanged(store: Store) -> None:
     job = make_job(store, 3)
     slot = opened(store, job)
     claimed = store.claim(slot, 3)
@@ -120,7 +120,7 @@ def test_what_was_not_begun_goes_back_as_it_was(store: Store) -> None:
     assert places(store.claim(slot, 3)) == [(1, 0, 1), (2, 0, 1)]
 
 
-def test_workers_are_wanted_where_there_is_work_and_room(store: Store) -> None:
+def test_workers_are_wanted_for_jobs_with_work_and_free_slots(store: Store) -> None:
     job = make_job(store, 3, phase("a", "one"), phase("b", "two"), phase("c", "one"), concurrency=2)
     make_job(store, 3, start=False)
     slot = opened(store, job)
@@ -154,7 +154,7 @@ def test_the_last_slot_to_close_ends_the_job(store: Store) -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_job_of_which_nothing_went_well_has_failed(store: Store, paused: bool) -> None:
+def test_a_job_without_a_success_has_failed(store: Store, paused: bool) -> None:
     job = make_job(store, 2)
     slot = opened(store, job)
     outcomes = [Broke(index=one.index, phase=0, error="no", final=True) for one in store.claim(slot, 2)]
@@ -165,7 +165,7 @@ def test_a_job_of_which_nothing_went_well_has_failed(store: Store, paused: bool)
     assert store.job(job.id).counts.failed == 2
 
 
-def test_a_checkpoint_whose_answer_was_lost_counts_once(store: Store) -> None:
+def test_a_repeated_checkpoint_counts_once(store: Store) -> None:
     job = make_job(store, 3)
     slot = opened(store, job)
     outcomes: list[Outcome] = [*done(*store.claim(slot, 2)), Broke(index=2, phase=0, error="not held", tokens=9)]
@@ -190,7 +190,7 @@ def test_an_item_is_tried_again_after_a_while_and_then_fails(quick: Store) -> No
     assert quick.close_slot(slot) is JobState.FAILED
 
 
-def test_a_phase_that_went_well_forgives_the_attempts_before(quick: Store) -> None:
+def test_a_successful_phase_resets_the_attempts(quick: Store) -> None:
     job = make_job(quick, 1, phase("a"), phase("b"))
     slot = opened(quick, job)
     quick.claim(slot, 1)
@@ -201,7 +201,7 @@ def test_a_phase_that_went_well_forgives_the_attempts_before(quick: Store) -> No
     assert (result.error, result.attempts) == ("", 1)
 
 
-def test_it_is_known_when_the_next_attempt_is_due(store: Store) -> None:
+def test_the_time_of_the_next_attempt_is_known(store: Store) -> None:
     assert store.next_due() is None
     job = make_job(store, 2)
     slot = opened(store, job)
@@ -216,7 +216,7 @@ def test_it_is_known_when_the_next_attempt_is_due(store: Store) -> None:
     assert store.next_due() is None
 
 
-def test_texts_that_no_database_takes_are_mended(store: Store) -> None:
+def test_texts_that_no_database_accepts_are_repaired(store: Store) -> None:
     job = make_job(store, 2)
     slot = opened(store, job)
     store.claim(slot, 2)
@@ -232,7 +232,7 @@ def test_texts_that_no_database_takes_are_mended(store: Store) -> None:
 # Crashes.
 
 
-def test_a_slot_that_was_taken_away_stores_nothing(store: Store) -> None:
+def test_a_revoked_slot_stores_nothing(store: Store) -> None:
     job = make_job(store, 2)
     slot = opened(store, job)
     (mine,) = store.claim(slot, 1)
@@ -254,7 +254,7 @@ def test_a_slot_that_was_taken_away_stores_nothing(store: Store) -> None:
     assert (store.expire("w"), store.workers()) == ([], [])
 
 
-def test_an_item_that_its_worker_had_alone_has_used_up_an_attempt(quick: Store) -> None:
+def test_an_item_lost_alone_with_its_worker_uses_up_an_attempt(quick: Store) -> None:
     job = make_job(quick, 1)
     for attempt in (1, 2, 3):
         slot = wait_for(lambda: quick.open_slot("w", job_id=job.id))
@@ -268,7 +268,7 @@ def test_an_item_that_its_worker_had_alone_has_used_up_an_attempt(quick: Store) 
     assert [(line.message, line.worker, line.phase) for line in said] == [(CRASHED, "w", "one")] * 3
 
 
-def test_of_several_items_each_comes_alone_the_next_time(store: Store) -> None:
+def test_items_lost_together_are_retried_one_by_one(store: Store) -> None:
     job = make_job(store, 5)
     slot = opened(store, job)
     assert len(store.claim(slot, 3)) == 3
@@ -293,7 +293,7 @@ def test_of_several_items_each_comes_alone_the_next_time(store: Store) -> None:
     assert (results(store, job.id)[0].error, results(store, job.id)[0].attempts) == (CRASHED, 1)
 
 
-def test_items_of_a_cancelled_job_are_nobodys_fault(store: Store) -> None:
+def test_items_of_a_cancelled_job_have_no_error(store: Store) -> None:
     job = make_job(store, 1)
     slot = opened(store, job)
     store.claim(slot, 1)
@@ -304,7 +304,7 @@ def test_items_of_a_cancelled_job_are_nobodys_fault(store: Store) -> None:
     assert store.job(job.id).state is JobState.CANCELLED
 
 
-def test_what_a_slot_still_has_when_it_closes_goes_back_as_after_a_crash(store: Store) -> None:
+def test_a_closing_slot_releases_its_items_as_after_a_crash(store: Store) -> None:
     job = make_job(store, 1)
     slot = opened(store, job)
     store.claim(slot, 1)
@@ -313,7 +313,7 @@ def test_what_a_slot_still_has_when_it_closes_goes_back_as_after_a_crash(store: 
     assert (result.state, result.error) == (ItemState.PENDING, CRASHED)
 
 
-def test_a_lease_that_is_over_is_ended_and_one_that_is_renewed_is_not(store: Store, quick: Store) -> None:
+def test_expired_leases_end_and_renewed_ones_do_not(store: Store, quick: Store) -> None:
     """The two stores have one database; leases of the second are over at once."""
     job = make_job(store, 2)
     kept, late = opened(store, job, "kept"), opened(quick, job, "late")
@@ -332,7 +332,7 @@ def test_a_lease_that_is_over_is_ended_and_one_that_is_renewed_is_not(store: Sto
         quick.heartbeat(late)
 
 
-def test_no_slot_has_the_number_of_one_before(store: Store) -> None:
+def test_slot_numbers_are_not_reused(store: Store) -> None:
     job = make_job(store, 1)
     numbers = []
     for _ in range(3):

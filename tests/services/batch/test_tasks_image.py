@@ -45,7 +45,7 @@ def run(data: bytes, **parameters: str) -> tuple[Image.Image, ItemWork]:
 @pytest.mark.parametrize(
     ("angle", "dpi"), [(3, 150), (-3, 150), (3, 300), (0.7, 100), (-8.4, 100), (14, 100), (0, 100)]
 )
-def test_a_turned_page_comes_back_upright(angle: float, dpi: int) -> None:
+def test_a_rotated_page_is_set_upright(angle: float, dpi: int) -> None:
     image, work = run(samples.save(turned(page(dpi=dpi), angle), "PNG", dpi), steps="deskew")
     left = pixels.skew(np.asarray(image), 15)
     assert abs(left) <= 0.3
@@ -62,7 +62,7 @@ def test_white_on_black_is_set_upright_too() -> None:
     assert image.getpixel((2, 2)) == 0  # the corners that turning makes are of the paper's colour
 
 
-def test_no_corner_is_lost_by_turning() -> None:
+def test_rotation_loses_no_corner() -> None:
     marked = page().convert("L")
     for corner in ((0, 0), (marked.width - 12, 0), (0, marked.height - 12), (marked.width - 12, marked.height - 12)):
         marked.paste(0, (*corner, corner[0] + 12, corner[1] + 12))
@@ -73,19 +73,19 @@ def test_no_corner_is_lost_by_turning() -> None:
 
 
 @pytest.mark.parametrize("color", [0, 128, 255])
-def test_an_empty_page_stays_as_it_is(color: int) -> None:
+def test_an_empty_page_stays_unchanged(color: int) -> None:
     blank = Image.new("L", (400, 300), color)
     image, _ = run(samples.save(blank, "PNG"), steps="deskew,denoise")
     assert np.array_equal(np.asarray(image), np.asarray(blank))
 
 
-def test_a_single_pixel_is_a_picture() -> None:
+def test_a_single_pixel_is_accepted() -> None:
     image, _ = run(samples.save(Image.new("L", (1, 1), 255), "PNG"))
     assert image.size == (1, 1)
 
 
 @pytest.mark.parametrize(("how", "kind"), [("median", "specks"), ("means", "grain")])
-def test_noise_is_taken_out(how: str, kind: str) -> None:
+def test_noise_is_removed(how: str, kind: str) -> None:
     chance = np.random.default_rng(7)
     clean = np.asarray(page(dpi=200).convert("L").crop((0, 0, 800, 500))).astype(np.float64)
     if kind == "specks":
@@ -99,12 +99,12 @@ def test_noise_is_taken_out(how: str, kind: str) -> None:
     assert after < before / 2
 
 
-def test_black_and_white_is_all_there_is_after_binarise() -> None:
+def test_binarise_leaves_only_black_and_white() -> None:
     image, _ = run(samples.picture(samples.page_text(2)), steps="binarise")
     assert set(np.unique(np.asarray(image))) == {0, 255}
 
 
-def test_adaptive_reads_a_page_in_uneven_light() -> None:
+def test_adaptive_binarisation_handles_uneven_light() -> None:
     clean = np.asarray(page().convert("L")).astype(np.float64)
     ink = clean < 128
     light = np.linspace(0.25, 1.0, clean.shape[1])  # a shadow that falls from the left
@@ -151,7 +151,7 @@ def test_transparent_paper_is_white() -> None:
     assert (image.getpixel((5, 5)), image.getpixel((150, 85))) == (255, 0)
 
 
-def test_a_photograph_that_was_taken_sideways_is_set_upright() -> None:
+def test_the_orientation_of_a_photograph_is_respected() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown a quarter turn clockwise
     image, _ = run(samples.save(page().rotate(90, expand=True), "JPEG", exif=exif), steps="denoise")
@@ -177,12 +177,12 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected PNG"),  # Pillow would start a program
     ],
 )
-def test_what_is_no_whole_picture_is_refused(data: bytes, reason: str) -> None:
+def test_an_invalid_or_truncated_picture_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         run(data)
 
 
-def test_a_picture_of_several_frames_loses_none_silently() -> None:
+def test_a_picture_of_several_frames_is_refused() -> None:
     frames = [Image.new("L", (50, 50), value) for value in (0, 255)]
     for form in ("TIFF", "GIF"):
         data = samples.save(frames[0], form, save_all=True, append_images=frames[1:])
@@ -203,7 +203,7 @@ def test_a_picture_of_several_frames_loses_none_silently() -> None:
         ({"quality": "9"}, "parameters.quality"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, str], field: str) -> None:
+def test_invalid_parameters_are_refused(parameters: dict[str, str], field: str) -> None:
     [(found, _)] = create({}).check(phase("image.preprocess", **parameters))
     assert found == field
 

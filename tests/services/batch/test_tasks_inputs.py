@@ -95,7 +95,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED, ids=[text[:24] for text, _ in REFUSED])
-def test_what_can_never_be_read_is_told_when_asked_and_when_read(documents: Documents, text: str, reason: str) -> None:
+def test_unreadable_inputs_are_refused_early_and_late(documents: Documents, text: str, reason: str) -> None:
     said = documents.check(text)
     assert said is not None
     assert reason in said
@@ -110,13 +110,13 @@ def test_a_socket_is_not_a_file(root: Path, documents: Documents, monkeypatch: p
         assert "not a file" in (documents.check("sock") or "")
 
 
-def test_a_file_that_is_not_there_may_still_come(documents: Documents) -> None:
+def test_a_missing_file_is_retried(documents: Documents) -> None:
     assert documents.check("in/later.pdf") is None
     with pytest.raises(Rejected, match=r"there is no file 'in/later\.pdf'"):
         documents.read("in/later.pdf", no_blob)
 
 
-def test_without_a_root_no_path_is_taken_and_the_setting_is_named() -> None:
+def test_without_a_root_paths_are_refused_and_the_setting_named() -> None:
     said = check_input("a.pdf", BatchSettings())
     assert said is not None
     assert "services.batch.tasks.root" in said
@@ -129,7 +129,7 @@ def test_the_root_itself_may_be_a_symbolic_link(root: Path, tmp_path: Path) -> N
     assert Documents({"root": str(tmp_path / "alias")}).read("top.txt", no_blob)[0] == b"top"
 
 
-def test_what_is_swapped_for_a_link_after_the_check_is_refused_when_read(root: Path, documents: Documents) -> None:
+def test_a_file_replaced_by_a_link_after_the_check_is_refused(root: Path, documents: Documents) -> None:
     assert documents.check("in/deep/a file.txt") is None
     (root / "in").rename(root / "was")
     (root / "in").symlink_to(root / "was")
@@ -145,7 +145,7 @@ def test_every_form_has_the_same_limit(documents: Documents) -> None:
     assert "1,000 bytes" in (documents.check("data:;base64," + "A" * 100_000) or "")
 
 
-def test_a_blob_comes_with_its_type(documents: Documents) -> None:
+def test_a_blob_has_its_media_type(documents: Documents) -> None:
     assert documents.read(f"blob:{BLOB}", lambda blob_id: (blob_id.encode(), "image/png")) == (
         BLOB.encode(),
         "image/png",
@@ -178,7 +178,7 @@ def test_broken_base64_is_refused(documents: Documents, uri: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_what_goes_into_a_data_uri_comes_out(data: bytes) -> None:
+def test_data_uris_round_trip(data: bytes) -> None:
     uri = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
     assert Documents({}).read(uri, no_blob) == (data, "application/octet-stream")
 
@@ -189,7 +189,7 @@ def test_no_text_makes_the_check_fail(text: str) -> None:
     assert said is None or said
 
 
-def test_nothing_stays_open(root: Path, documents: Documents) -> None:
+def test_no_descriptor_stays_open(root: Path, documents: Documents) -> None:
     def opened() -> list[str]:
         """What of the test's folders is open; other descriptors come and go beside this test."""
         names = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
@@ -207,6 +207,6 @@ def test_nothing_stays_open(root: Path, documents: Documents) -> None:
 @pytest.mark.parametrize(
     "tasks", [{"root": 5}, {"max_document_bytes": "many"}, {"max_document_bytes": 0}, {"max_document_bytes": None}]
 )
-def test_settings_that_make_no_sense_are_refused(tasks: dict[str, object]) -> None:
+def test_invalid_input_settings_are_refused(tasks: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"services\.batch\.tasks\."):
         Documents(tasks)

@@ -64,7 +64,7 @@ def run(task: Generate, text: str = "Hello", *, work: ItemWork | None = None, **
     return task.run(work)
 
 
-def test_the_input_is_asked_and_the_answer_accounted_for(model: Model, make: Make) -> None:
+def test_the_input_is_sent_and_the_cost_recorded(model: Model, make: Make) -> None:
     model.then(completion("Good day.", prompt=1000, made=500))
     output = run(make())
     assert output == Output(text="Good day.", score=None, tokens=1500, cost=0.006)
@@ -73,7 +73,7 @@ def test_the_input_is_asked_and_the_answer_accounted_for(model: Model, make: Mak
     assert model.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
-def test_a_phase_says_what_is_asked(model: Model, make: Make) -> None:
+def test_a_phase_configures_the_request(model: Model, make: Make) -> None:
     work = ItemWork(
         input="the text",
         metadata={"tongue": "German"},
@@ -110,7 +110,7 @@ def test_an_endpoint_without_a_key_is_served(model: Model, make: Make) -> None:
     assert KEY not in model.headers[0]["authorization"]
 
 
-def test_the_environment_is_not_looked_at(model: Model, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_not_read(model: Model, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "https://of-the-environment.invalid")
     run(make())
@@ -146,7 +146,7 @@ MENDED: list[tuple[str, Act]] = [
 
 
 @pytest.mark.parametrize(("_what", "bad"), MENDED, ids=[what for what, _ in MENDED])
-def test_what_may_pass_is_asked_again(model: Model, make: Make, _what: str, bad: Act) -> None:
+def test_transient_errors_are_retried(model: Model, make: Make, _what: str, bad: Act) -> None:
     model.then(bad, bad, GOOD)
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     assert run(make(), work=work).text == "fine"
@@ -154,7 +154,7 @@ def test_what_may_pass_is_asked_again(model: Model, make: Make, _what: str, bad:
     assert [level for level, line in work.lines if "retrying in" in line] == [logging.WARNING] * 2
 
 
-def test_what_does_not_pass_fails_the_attempt(model: Model, make: Make) -> None:
+def test_persistent_errors_fail_the_attempt(model: Model, make: Make) -> None:
     task = make(retries=1)
     for count, (_, bad) in enumerate(MENDED, 1):
         model.then(bad, bad)
@@ -165,14 +165,14 @@ def test_what_does_not_pass_fails_the_attempt(model: Model, make: Make) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
-def test_what_is_the_callers_fault_is_never_asked_again(model: Model, make: Make, status: int) -> None:
+def test_client_errors_are_not_retried(model: Model, make: Make, status: int) -> None:
     model.then(refused(status, f"the key {KEY} or the context is too long"))
     with pytest.raises(Rejected, match=f"answered {status}: the key .* or the context is too long"):
         run(make())
     assert len(model.asked) == 1
 
 
-def test_a_refusal_is_final_and_paid_for(model: Model, make: Make) -> None:
+def test_a_refusal_is_final_and_its_cost_counted(model: Model, make: Make) -> None:
     model.then(completion(None, prompt=100, made=0, refusal="I cannot help with that."))
     with pytest.raises(Rejected, match="refused: I cannot help with that") as error:
         run(make())
@@ -182,7 +182,7 @@ def test_a_refusal_is_final_and_paid_for(model: Model, make: Make) -> None:
         run(make())
 
 
-def test_all_requests_of_an_item_are_paid_for(model: Model, make: Make) -> None:
+def test_all_requests_of_an_item_are_counted(model: Model, make: Make) -> None:
     model.then(completion("", prompt=100, made=0), completion("yes", prompt=100, made=10))
     output = run(make())
     assert (output.tokens, round(output.cost, 9)) == (210, 0.00048)
@@ -195,12 +195,12 @@ def test_all_requests_of_an_item_are_paid_for(model: Model, make: Make) -> None:
 @pytest.mark.parametrize(
     "usage", [None, {}, "many", {"prompt_tokens": -5}, {"prompt_tokens": "9", "total_tokens": True}]
 )
-def test_an_answer_with_odd_accounts_is_an_answer(model: Model, make: Make, usage: object) -> None:
+def test_an_answer_with_odd_usage_figures_is_accepted(model: Model, make: Make, usage: object) -> None:
     model.then(said({"choices": [{"message": {"content": "yes"}}], "usage": usage}))
     assert run(make()) == Output(text="yes")
 
 
-def test_a_server_that_hangs_is_left(model: Model, make: Make) -> None:
+def test_a_server_that_hangs_times_out(model: Model, make: Make) -> None:
     model.then(models.hang)
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     # A busy machine may not answer within so short a time either, and is asked until it does.
@@ -208,29 +208,27 @@ def test_a_server_that_hangs_is_left(model: Model, make: Make) -> None:
     assert "did not answer within 0.3 seconds" in work.lines[0][1]
 
 
-def test_a_server_that_drips_is_left(model: Model, make: Make) -> None:
+def test_a_server_that_sends_slowly_times_out(model: Model, make: Make) -> None:
     model.then(models.drip)
     with pytest.raises(TaskError, match=r"did not answer within 0\.3 seconds"):
         run(make(timeout=0.3, retries=0))
 
 
-def test_a_server_that_is_not_there_is_told(make: Make) -> None:
+def test_an_unreachable_server_is_reported(make: Make) -> None:
     with socket.socket() as bound:  # bound and not listening: nobody else gets the port
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(TaskError, match="connection to the endpoint failed: ConnectError"):
             run(make(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}/v1"))
 
 
-def test_an_answer_without_end_is_not_kept(model: Model, make: Make) -> None:
+def test_an_endless_answer_is_not_buffered(model: Model, make: Make) -> None:
     model.then(completion("x" * 5000))
     with pytest.raises(Rejected, match="larger than 4,096 bytes"):
         run(make(max_answer_bytes=4096))
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_an_endpoint_that_wants_more_patience_than_we_have_is_left_to_the_next_attempt(
-    model: Model, make: Make, form: str
-) -> None:
+def test_a_long_retry_after_is_left_to_the_next_attempt(model: Model, make: Make, form: str) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1))
     model.then(refused(429, retry_after="3600" if form == "seconds" else later), GOOD)
     with pytest.raises(TaskError, match="answered 429"):
@@ -252,7 +250,7 @@ def test_a_cancelled_job_waits_for_no_retry(model: Model, make: Make) -> None:
     assert len(model.asked) == 1
 
 
-def test_a_cancelled_job_waits_for_no_answer_that_drips(model: Model, make: Make) -> None:
+def test_a_cancelled_job_waits_for_no_slow_answer(model: Model, make: Make) -> None:
     model.then(models.drip)
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     timer = threading.Timer(0.2, work.cancelled.set)
@@ -280,14 +278,14 @@ def test_the_key_is_in_no_log_no_error_and_no_repr(model: Model, make: Make, cap
     assert KEY not in repr(task._settings)
 
 
-def test_an_answer_that_was_cut_off_is_told(model: Model, make: Make) -> None:
+def test_a_truncated_answer_is_reported(model: Model, make: Make) -> None:
     model.then(completion("It was a dark and", reason="length"))
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
     assert run(make(), work=work).text == "It was a dark and"
     assert [line for _, line in work.lines] == ["the answer is truncated: the model reached its token limit"]
 
 
-def test_json_that_was_asked_for_is_json(model: Model, make: Make) -> None:
+def test_requested_json_is_parsed(model: Model, make: Make) -> None:
     model.then(completion("Sure! {"), completion('{"a": 1}'))
     assert json.loads(run(make(), format="json").text) == {"a": 1}
     model.then(completion('{"a": ', reason="length"))
@@ -295,7 +293,7 @@ def test_json_that_was_asked_for_is_json(model: Model, make: Make) -> None:
         run(make(), format="json")
 
 
-def test_a_score_is_read_from_the_answer(model: Model, make: Make) -> None:
+def test_a_score_is_parsed_from_the_answer(model: Model, make: Make) -> None:
     model.then(completion('{"quality": {"score": 0.75}}'))
     assert run(make(), score="/quality/score", format="json").score == 0.75
     model.then(completion('{"quality": 3}', prompt=7, made=0))
@@ -313,7 +311,7 @@ def test_json_pointers_lead_to_scores(text: str, pointer: str, score: float) -> 
 
 
 @pytest.mark.parametrize("text", ["{}", '{"score": true}', '{"score": "1"}', '{"score": 1.5}', '{"score": NaN}', "no"])
-def test_what_is_no_score_is_told(text: str) -> None:
+def test_an_invalid_score_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match=r"it is|it has|is not a number"):
         score_of(text, "/score")
 
@@ -339,7 +337,7 @@ CHECKED: list[tuple[dict[str, Any], PhaseView, str, str]] = [
 
 
 @pytest.mark.parametrize(("settings", "view", "field", "reason"), CHECKED)
-def test_a_phase_that_cannot_work_is_refused_when_the_job_is_made(
+def test_an_invalid_phase_is_refused_at_creation(
     make: Make, settings: dict[str, Any], view: PhaseView, field: str, reason: str
 ) -> None:
     [(found, text)] = make(**settings).check(view)
@@ -347,7 +345,7 @@ def test_a_phase_that_cannot_work_is_refused_when_the_job_is_made(
     assert reason in text
 
 
-def test_a_prompt_that_grows_without_bound_is_stopped(model: Model, make: Make) -> None:
+def test_the_size_of_a_prompt_is_bounded(model: Model, make: Make) -> None:
     with pytest.raises(Rejected, match="more than 100 characters"):
         run(make(max_prompt_chars=100), "x" * 60, prompt="{{input}}{{input}}")
     assert not model.asked
@@ -381,7 +379,7 @@ def folder_of(tmp: Any, **texts: str) -> Iterator[str]:
     yield str(tmp)
 
 
-def test_passages_that_fit_go_before_the_prompt(model: Model, make: Make, tmp_path: Any) -> None:
+def test_matching_passages_precede_the_prompt(model: Model, make: Make, tmp_path: Any) -> None:
     with folder_of(
         tmp_path,
         harbour="The harbour fee is five crowns for a vessel.",

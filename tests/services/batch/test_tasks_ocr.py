@@ -53,7 +53,7 @@ def test_a_document_with_text_is_read_directly(task: Task, tmp_path: Path) -> No
     assert [message for _, message in work.lines] == ["2 pages, 0 of them by OCR"]
 
 
-def test_a_scan_is_read_by_ocr_and_paid_for(task: Task) -> None:
+def test_a_scan_is_read_by_ocr_and_its_cost_counted(task: Task) -> None:
     output = read(task, samples.mixed_pdf(samples.page_text(1), samples.page_text(2)))
     direct, scanned = output.text.split("\f")
     assert samples.words(direct) == samples.words(samples.page_text(1))
@@ -63,7 +63,7 @@ def test_a_scan_is_read_by_ocr_and_paid_for(task: Task) -> None:
     assert output.cost == 0.25
 
 
-def test_images_are_read_whatever_they_call_themselves(task: Task) -> None:
+def test_images_are_read_regardless_of_their_media_type(task: Task) -> None:
     output = read(task, samples.picture(samples.page_text(3)))
     assert samples.words(output.text) == samples.words(samples.page_text(3))
     assert output.score is not None
@@ -88,7 +88,7 @@ def test_a_blank_page_lowers_no_score(task: Task) -> None:
     assert read(task, samples.text_pdf("")).score == 1.0
 
 
-def test_a_password_comes_with_the_phase_or_with_the_item(task: Task) -> None:
+def test_the_phase_or_the_item_gives_a_password(task: Task) -> None:
     document = samples.encrypted_pdf(samples.page_text(1), "sesame")
     for metadata, parameters in (
         ({}, {"password": "sesame"}),
@@ -121,7 +121,7 @@ def test_a_broken_document_fails_at_once_with_its_reason(task: Task, data: bytes
         read(task, data)
 
 
-def test_a_reader_that_was_killed_is_replaced(tmp_path: Path) -> None:
+def test_a_killed_ocr_process_is_replaced(tmp_path: Path) -> None:
     task = create({})
     try:
         document = samples.scan_pdf(samples.page_text(1))
@@ -144,7 +144,7 @@ class Soon(threading.Event):
         return self.looks >= 3
 
 
-def test_a_cancelled_item_is_given_up_and_the_next_one_is_read(task: Task) -> None:
+def test_after_a_cancelled_item_the_next_one_is_read(task: Task) -> None:
     pages = [samples.page_text(number) for number in range(20)]
     work = ItemWork(input=uri(samples.scan_pdf(*pages)), phase=phase("ocr.extract"), cancelled=Soon())
     with pytest.raises(TaskError, match="cancelled") as error:
@@ -153,7 +153,7 @@ def test_a_cancelled_item_is_given_up_and_the_next_one_is_read(task: Task) -> No
     assert "harbour" in read(task, samples.scan_pdf(samples.page_text(1))).text
 
 
-def test_close_ends_the_process_that_reads() -> None:
+def test_close_ends_the_ocr_process() -> None:
     task = create({})
     read(task, samples.text_pdf(samples.page_text(1)))
     assert task._service is not None
@@ -166,7 +166,7 @@ def test_close_ends_the_process_that_reads() -> None:
     task.close()
 
 
-def test_a_task_that_read_nothing_starts_nothing() -> None:
+def test_an_unused_task_starts_no_process() -> None:
     task = create({})
     assert task.check(phase("ocr.extract")) == []
     task.close()

@@ -53,18 +53,18 @@ def test_accents_and_case_do_not_matter(folder: Path, library: MakeLibrary) -> N
     assert library(folder).find("cafe\u0301")[0].source == "cafe.txt"
 
 
-def test_a_passage_names_its_file_as_seen_from_the_folder(folder: Path, library: MakeLibrary) -> None:
+def test_a_passage_names_its_file_relative_to_the_folder(folder: Path, library: MakeLibrary) -> None:
     assert library(folder).find("five crowns")[0].source == "rules/fees.md"
 
 
 @pytest.mark.parametrize(
     "text", ["", "?!", '" OR * NEAR(', "xyzzy", "AND", "source:bell.txt", "-- ; DROP TABLE passages"]
 )
-def test_any_text_may_be_looked_for(folder: Path, text: str, library: MakeLibrary) -> None:
+def test_any_text_can_be_searched_for(folder: Path, text: str, library: MakeLibrary) -> None:
     assert isinstance(library(folder).find(text), list)
 
 
-def test_a_whole_document_may_be_looked_for(folder: Path, library: MakeLibrary) -> None:
+def test_a_whole_document_can_be_the_query(folder: Path, library: MakeLibrary) -> None:
     text = "fog " + " ".join(f"word{number}" for number in range(20_000))
     assert library(folder).find(text)[0].source == "bell.txt"
 
@@ -81,7 +81,7 @@ def test_files_that_change_are_read_again(folder: Path, library: MakeLibrary) ->
     assert shelf.find("fog")
 
 
-def test_a_folder_that_is_missing_or_too_large_is_told(folder: Path, library: MakeLibrary) -> None:
+def test_a_missing_or_too_large_folder_is_reported(folder: Path, library: MakeLibrary) -> None:
     with pytest.raises(TaskError, match=r"cannot read the server.s folder of passages: No such file"):
         library(folder / "gone").find("fog")
     with pytest.raises(TaskError, match="larger than 10 bytes"):
@@ -98,12 +98,12 @@ def test_a_folder_that_is_missing_or_too_large_is_told(folder: Path, library: Ma
         ("x" * 60, ["x" * 25, "x" * 25, "x" * 10]),
     ],
 )
-def test_texts_are_cut_where_they_part(text: str, passages: list[str]) -> None:
+def test_texts_are_split_at_separators(text: str, passages: list[str]) -> None:
     assert cut(text, 25) == passages
 
 
 @given(st.text(alphabet="ab .\n", max_size=200), st.integers(1, 40))
-def test_a_passage_is_never_too_long_and_no_letter_is_lost(text: str, size: int) -> None:
+def test_passages_are_bounded_and_lose_no_letter(text: str, size: int) -> None:
     passages = cut(text, size)
     assert all(0 < len(passage) <= size for passage in passages)
     assert "".join("".join(passages).split()) == "".join(text.split())

@@ -86,7 +86,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
         del sys.modules[module]
 
 
-def test_the_house_has_its_own() -> None:
+def test_the_service_has_built_in_task_types() -> None:
     tasks = registry.load(BatchSettings())
     assert list(tasks) == HOUSE
     assert all(task.name == name and task.description.endswith(".") for name, task in tasks.items())
@@ -96,7 +96,7 @@ def test_the_house_has_its_own() -> None:
         task.close()
 
 
-def test_the_trial_is_offered_only_where_it_is_wanted() -> None:
+def test_the_trial_task_is_registered_only_by_setting() -> None:
     assert "test.trial" in registry.load(BatchSettings(trial_tasks=True))
 
 
@@ -115,7 +115,7 @@ def test_a_gateway_loads_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_plugin_that_imports_nothing_of_the_house_works(install: object) -> None:
+def test_a_plugin_need_not_import_the_service(install: object) -> None:
     install("plug", "plug.shout = plug:shout")  # type: ignore[operator]
     task = registry.load(BatchSettings())["plug.shout"]
     assert (task.description, task.scored, task.takes, task.timeout) == ("Shouts.", False, "text", None)
@@ -147,7 +147,7 @@ def test_a_plugin_that_imports_nothing_of_the_house_works(install: object) -> No
         "plug.shout = plug:not_a_task",
     ],
 )
-def test_a_broken_plugin_is_told_and_left_out(install: object, point: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_plugin_is_logged_and_skipped(install: object, point: str, caplog: pytest.LogCaptureFixture) -> None:
     install("plug", point)  # type: ignore[operator]
     with caplog.at_level(logging.ERROR):
         assert list(registry.load(BatchSettings())) == HOUSE
@@ -156,13 +156,13 @@ def test_a_broken_plugin_is_told_and_left_out(install: object, point: str, caplo
     assert record.exc_info
 
 
-def test_a_name_twice_stops_the_start_and_tells_whose_it_is(install: object) -> None:
+def test_a_duplicate_name_stops_the_start_and_names_both(install: object) -> None:
     install("plug", "ocr.extract = plug:shout")  # type: ignore[operator]
     with pytest.raises(ValueError, match=r"duplicate task types: .*ocr\.extract = plug:shout"):
         registry.load(BatchSettings())
 
 
-def test_settings_of_a_plugin_that_it_refuses_stop_the_start(install: object) -> None:
+def test_invalid_settings_of_a_plugin_stop_the_start(install: object) -> None:
     install("plug", "plug.shout = plug:picky")  # type: ignore[operator]
     with pytest.raises(ValueError, match=r"plug\.shout: volume must be positive"):
         registry.load(BatchSettings())
@@ -185,12 +185,12 @@ def test_settings_of_a_plugin_that_it_refuses_stop_the_start(install: object) ->
         ({"root": 1}, r"services\.batch\.tasks\.root"),
     ],
 )
-def test_settings_that_make_no_sense_stop_the_start(tasks: dict[str, object], reason: str) -> None:
+def test_invalid_settings_stop_the_start(tasks: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         registry.load(BatchSettings(tasks=tasks))
 
 
-def test_a_setting_of_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_setting_of_an_unknown_task_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
     with caplog.at_level(logging.WARNING):
         registry.load(BatchSettings(tasks=known | {"ocr_extrakt": {}}))

@@ -43,7 +43,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("before", "options", "after", "_why"), CASES, ids=[case[3] for case in CASES])
-def test_text_is_put_in_order(before: str, options: dict[str, str], after: str, _why: str) -> None:
+def test_text_is_normalized(before: str, options: dict[str, str], after: str, _why: str) -> None:
     output = create_normalize({}).run(ItemWork(input=before, phase=phase("text.normalize", **options)))
     assert output.text == after
 
@@ -52,7 +52,7 @@ FORMS: list[Form] = ["NFC", "NFKC"]
 
 
 @given(st.text(alphabet=st.characters(), max_size=80), st.sampled_from(FORMS), st.sampled_from(["keep", "join"]))
-def test_what_is_in_order_stays_as_it_is(text: str, form: Form, lines: str) -> None:
+def test_normalized_text_stays_unchanged(text: str, form: Form, lines: str) -> None:
     once = normalize(text, form=form, lines=lines, hyphens="keep")
     assert normalize(once, form=form, lines=lines, hyphens="keep") == once
     assert unicodedata.is_normalized(form, once)
@@ -83,7 +83,7 @@ def test_the_score_tells_text_from_noise(text: str, low: float, high: float) -> 
 @pytest.mark.parametrize(
     "piece", [" ", "\t", "\n", " \n", "\f", "\u2029 ", "a-", "a-\n", "- ", "\ufb01", "e\u0301", "{{", "\\{{", "{{ "]
 )
-def test_no_text_takes_longer_than_its_length_lets_it(piece: str) -> None:
+def test_time_is_linear_in_the_length_of_the_text(piece: str) -> None:
     """Patterns that begin with a run need the square of its length: hours, for these."""
     text = "a" + piece * 300_000 + "z"
     assert normalize(text, lines="join").startswith("a")
@@ -91,14 +91,14 @@ def test_no_text_takes_longer_than_its_length_lets_it(piece: str) -> None:
         Template(text)
 
 
-def test_a_letter_that_is_buried_in_marks_fails_alone() -> None:
+def test_a_letter_with_too_many_marks_fails_alone() -> None:
     work = ItemWork(input="a" + "\u0301\u0323" * 1_000_000, phase=phase("text.normalize"))
     with pytest.raises(Rejected, match="more than 1000 combining marks"):
         create_normalize({}).run(work)
 
 
 @given(st.text(alphabet=st.characters(), max_size=80))
-def test_a_score_is_a_share(text: str) -> None:
+def test_a_score_is_a_fraction(text: str) -> None:
     assert 0 <= legibility(text) <= 1
 
 
@@ -144,7 +144,7 @@ def fill(template: str, work: ItemWork | None = None) -> str:
         ("{{\n input \n}}", "IN"),
     ],
 )
-def test_a_template_is_filled_in(template: str, text: str) -> None:
+def test_a_template_is_rendered(template: str, text: str) -> None:
     assert fill(template) == text
 
 
@@ -162,7 +162,7 @@ def test_a_template_is_filled_in(template: str, text: str) -> None:
         ("{{outputs.later}}", "names no earlier phase"),
     ],
 )
-def test_a_template_with_a_wrong_name_is_refused_when_the_job_is_made(template: str, reason: str) -> None:
+def test_a_template_with_an_unknown_name_is_refused_at_creation(template: str, reason: str) -> None:
     view = PhaseView(name="p", task_type="text.template", parameters={"template": template}, before=("read",))
     [(field, text)] = create_template({}).check(view)
     assert field == "parameters.template"
@@ -175,7 +175,7 @@ def test_a_phase_without_a_template_is_refused() -> None:
     ]
 
 
-def test_an_item_without_what_the_template_names_fails_alone() -> None:
+def test_an_item_without_a_value_of_the_template_fails_alone() -> None:
     work = ItemWork(input="", phase=phase("text.template", template="{{metadata.name}}"))
     with pytest.raises(Rejected, match=r"the template needs the metadata .name."):
         create_template({}).run(work)
@@ -184,7 +184,7 @@ def test_an_item_without_what_the_template_names_fails_alone() -> None:
         create_template({}).run(work)
 
 
-def test_a_template_that_grows_without_bound_is_stopped_before_it_is_put_together() -> None:
+def test_the_size_of_a_rendered_template_is_bounded() -> None:
     view = phase("text.template", template="{{input}}" * 20_000)  # of 160 gigabytes
     with pytest.raises(Rejected, match="more than 16,777,216 characters"):
         create_template({}).run(ItemWork(input="x" * 8_000_000, phase=view))
@@ -195,7 +195,7 @@ def test_a_template_that_grows_without_bound_is_stopped_before_it_is_put_togethe
 
 
 @given(st.text(max_size=40))
-def test_text_without_braces_is_a_template_of_itself(text: str) -> None:
+def test_text_without_braces_renders_unchanged(text: str) -> None:
     if "{{" not in text:
         assert Template(text).fill(ItemWork(phase=phase("text.template")), 1000) == text
 

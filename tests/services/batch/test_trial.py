@@ -17,6 +17,6 @@ from artificer_services.batch.tasks.trial import trial
         ({"seconds": "soon", "x": "1"}, ["parameters.seconds", "parameters.x"]),
     ],
 )
-def test_orders_that_cannot_be_followed_are_found(parameters: dict[str, str], fields: list[str]) -> None:
+def test_invalid_orders_are_found(parameters: dict[str, str], fields: list[str]) -> None:
     found = trial({}).check(PhaseView(name="a", task_type="test.trial", parameters=parameters))
     assert [field for field, _ in found] == fields

@@ -85,13 +85,13 @@ async def after(stream: AsyncGenerator[Job], count: int) -> Job:
     raise AssertionError("the stream has ended")
 
 
-async def test_all_watchers_share_one_look(jobs: Jobs, watch: JobWatch) -> None:
+async def test_all_watchers_share_one_query(jobs: Jobs, watch: JobWatch) -> None:
     async with watch.on("a"), watch.on("a"), watch.on("b"):
         await jobs.next_look()
         assert sorted(await jobs.next_look()) == ["a", "b"]
 
 
-async def test_nobody_looks_where_nobody_watches(jobs: Jobs, watch: JobWatch) -> None:
+async def test_jobs_without_watchers_are_not_queried(jobs: Jobs, watch: JobWatch) -> None:
     async with watch.on("a"):
         await jobs.next_look()
     # Others that are watched are its clock: several rounds go by.
@@ -103,7 +103,7 @@ async def test_nobody_looks_where_nobody_watches(jobs: Jobs, watch: JobWatch) ->
         await asyncio.gather(*looking, return_exceptions=True)  # with the last watcher it ends
 
 
-async def test_a_slow_watcher_is_given_the_newest_and_holds_nobody(jobs: Jobs, watch: JobWatch) -> None:
+async def test_a_slow_watcher_gets_the_newest_state_and_delays_no_other(jobs: Jobs, watch: JobWatch) -> None:
     async with aclosing(watch.progress("a")) as slow, aclosing(watch.progress("a")) as quick:
         assert (await anext(slow)).counts.completed == 0
         for count in (1, 2, 3):
@@ -112,7 +112,7 @@ async def test_a_slow_watcher_is_given_the_newest_and_holds_nobody(jobs: Jobs, w
         assert (await anext(slow)).counts.completed == 3
 
 
-async def test_messages_of_one_stream_keep_their_distance(
+async def test_messages_of_one_stream_have_a_minimum_interval(
     jobs: Jobs, watch: JobWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pace = 3600.0  # far more than a look takes; nobody really waits
@@ -136,7 +136,7 @@ async def test_messages_of_one_stream_keep_their_distance(
     assert all(0 < seconds <= pace for seconds in paced)
 
 
-async def test_an_ended_job_is_looked_at_no_more(jobs: Jobs, watch: JobWatch) -> None:
+async def test_an_ended_job_is_no_longer_queried(jobs: Jobs, watch: JobWatch) -> None:
     async with watch.on("a") as feed, watch.on("b"):
         jobs.complete("a", 9, JobState.COMPLETED)
         while not feed.ended:
@@ -147,7 +147,7 @@ async def test_an_ended_job_is_looked_at_no_more(jobs: Jobs, watch: JobWatch) ->
             assert [one.counts.completed async for one in late] == [9]
 
 
-async def test_a_job_that_nobody_works_on_is_looked_at_less_until_it_is_poked(jobs: Jobs, watch: JobWatch) -> None:
+async def test_an_idle_job_is_queried_less_often_until_it_is_poked(jobs: Jobs, watch: JobWatch) -> None:
     async with watch.on("a"), watch.on("idle"):
         while "idle" not in await jobs.next_look():
             pass
@@ -156,7 +156,7 @@ async def test_a_job_that_nobody_works_on_is_looked_at_less_until_it_is_poked(jo
         assert "idle" in await jobs.next_look()
 
 
-async def test_a_database_that_comes_back_ends_no_stream(jobs: Jobs, watch: JobWatch) -> None:
+async def test_a_short_outage_of_the_database_ends_no_stream(jobs: Jobs, watch: JobWatch) -> None:
     async with aclosing(watch.progress("a")) as stream:
         await anext(stream)
         jobs.error = Unavailable("the database is away")
@@ -167,7 +167,7 @@ async def test_a_database_that_comes_back_ends_no_stream(jobs: Jobs, watch: JobW
         assert (await after(stream, 1)).counts.completed == 1
 
 
-async def test_a_database_that_stays_away_ends_the_stream(
+async def test_a_long_outage_of_the_database_ends_the_stream(
     jobs: Jobs, watch: JobWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "_PATIENCE_SECONDS", 0.0)
@@ -181,7 +181,7 @@ async def test_a_database_that_stays_away_ends_the_stream(
         assert feed.job.id == "a"
 
 
-async def test_what_is_not_there_cannot_be_watched(watch: JobWatch) -> None:
+async def test_a_missing_job_cannot_be_watched(watch: JobWatch) -> None:
     with pytest.raises(NotFound):
         async with watch.on("none"):
             pass

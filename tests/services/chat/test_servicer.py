@@ -105,7 +105,7 @@ async def test_an_empty_channel_has_an_empty_page(served: Served) -> None:
     assert page == pb.ListMessagesResponse()
 
 
-async def test_a_page_without_a_size_has_fifty_and_none_has_more_than_a_thousand(served: Served) -> None:
+async def test_pages_have_fifty_messages_by_default_and_at_most_a_thousand(served: Served) -> None:
     await send(served.stub, "town", *[str(number) for number in range(1100)])
     for size, expected in ((0, 50), (7, 7), (5000, 1000)):
         page = await served.stub.ListMessages(pb.ListMessagesRequest(channel="town", page_size=size))

@@ -103,7 +103,7 @@ async def test_keys_and_tokens_are_sent_with_calls_of_every_kind(tmp_path: Path)
         assert job in (await artificer("status", **by_token)).out
 
 
-async def test_refused_callers_are_told_what_is_missing(tmp_path: Path) -> None:
+async def test_refused_callers_learn_what_is_missing(tmp_path: Path) -> None:
     async with serving(tmp_path) as address:
         nobody = await artificer("status", "--address", address)
         assert nobody.code == 1
