@@ -5,7 +5,7 @@ import { base64Encode } from "@bufbuild/protobuf/wire";
 import { KitchenService } from "../gen/kitchen/v1/kitchen_service_pb.js";
 import { only, streams } from "./driver.js";
 
-/** A client for the driver, by what makes a transport from options. */
+/** A client for the driver; the argument creates a transport from options. */
 export function connectClient(transport) {
   const client = createClient(KitchenService, transport);
   return async ({ method, metadata, timeoutMs, signal, requests, onAnswer }) => {
@@ -29,7 +29,7 @@ export function connectClient(transport) {
       outcome.code = error.code;
       outcome.name = Code[error.code];
       outcome.message = error.rawMessage;
-      // The client puts headers and trailers of a failed call together.
+      // The client merges the headers and trailers of a failed call.
       outcome.trailers = [...error.metadata];
       outcome.details = error.details.map((detail) => [detail.type, base64Encode(detail.value)]);
     }

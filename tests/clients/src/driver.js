@@ -5,7 +5,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { KitchenService } from "../gen/kitchen/v1/kitchen_service_pb.js";
 
-/** What one call is fed with: an async iterable that others push into. */
+/** The requests of one call: an async iterable with a method to add to it. */
 class Feed {
   #waiting = [];
   #items = [];
@@ -29,7 +29,7 @@ export class Driver {
   #calls = new Map();
   #clients = new Map();
 
-  /** `kinds` makes a client of each kind from its options; `emit` takes what happens. */
+  /** `kinds` creates a client of each kind from its options; `emit` receives the events. */
   constructor(kinds, emit) {
     this.kinds = kinds;
     this.emit = emit;
@@ -39,7 +39,7 @@ export class Driver {
   command(command) {
     if (command.op === "call") return this.#call(command);
     const call = this.#calls.get(command.id);
-    if (!call) return undefined; // the call has ended meanwhile
+    if (!call) return undefined; // the call has ended in the meantime
     if (command.op === "send") call.feed.push(fromBinary(call.method.input, base64Decode(command.message)));
     else if (command.op === "end") call.feed.push(null);
     else call.abort.abort();
@@ -68,13 +68,13 @@ export class Driver {
   }
 }
 
-/** The request of a call that takes one. */
+/** Returns the only request of a call. */
 export async function only(requests) {
   for await (const request of requests) return request;
   throw new Error("a unary call was given no request");
 }
 
-/** Whether a method has either kind of stream. */
+/** Returns whether a method streams in either direction. */
 export const streams = {
   requests: (method) => ["client_streaming", "bidi_streaming"].includes(method.methodKind),
   answers: (method) => ["server_streaming", "bidi_streaming"].includes(method.methodKind),

@@ -5,7 +5,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { KitchenService } from "../gen/kitchen/v1/kitchen_service_pb.js";
 import { only, streams } from "./driver.js";
 
-/** A client for the driver: `target` is host:port, `gzip` compresses what is sent. */
+/** A client for the driver: `target` is host:port, `gzip` compresses requests. */
 export function grpcClient({ target, gzip }) {
   const channel = gzip ? { "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip } : {};
   const client = new grpc.Client(target, grpc.credentials.createInsecure(), channel);
@@ -30,13 +30,13 @@ async function call(client, { method, metadata, timeoutMs, signal, requests, onA
     const stream = begin(client, method, [...form, ...(first ? [first] : []), sent, options], done);
     signal.addEventListener("abort", () => stream.cancel());
     stream.on("metadata", (found) => (outcome.headers = pairs(found)));
-    stream.on("error", () => {}); // the status tells
+    stream.on("error", () => {}); // the status event reports it
     if (streams.answers(method)) stream.on("data", onAnswer);
     stream.on("status", (status) => {
       outcome.code = status.code;
       outcome.message = status.code === 0 ? "" : status.details;
       outcome.trailers = pairs(status.metadata);
-      setImmediate(resolve); // behind the last answer
+      setImmediate(resolve); // after the last response
     });
     if (streams.requests(method)) feed(stream, requests);
   });

@@ -1,4 +1,4 @@
-"""Where jobs are kept: a database of each kind, with its tables and without."""
+"""Databases of jobs: one of each kind, with its tables and without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ["sqlite", "postgres"]
 
 @pytest.fixture(scope="session")
 def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database whose tables were made: to copy it takes a tenth of the time that making them does."""
+    """An SQLite database with its tables: copying it takes a tenth of the time of the migrations."""
     folder = tmp_path_factory.mktemp("migrated") / "data"
     open_store(settings_for({"data_dir": str(folder)}), durable=False).close()
     return folder
@@ -24,7 +24,7 @@ def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_url(postgres: Postgres) -> str:
-    """A PostgreSQL database whose tables were made, for copies."""
+    """A PostgreSQL database with its tables, as a template for copies."""
     url = postgres.fresh()
     open_store(settings_for({"database_url": url}), durable=False).close()
     return url
@@ -32,7 +32,7 @@ def migrated_url(postgres: Postgres) -> str:
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """What BatchSettings takes, for a database of each kind with empty tables."""
+    """Arguments of BatchSettings, for a database of each kind with empty tables."""
     data = tmp_path / "data"
     if request.param == "sqlite":
         shutil.copytree(request.getfixturevalue("migrated_folder"), data)

@@ -1,4 +1,4 @@
-"""The batch service behind a real gateway, with a client of each face; and a worker that a test moves by hand."""
+"""The batch service in a real gateway, with a client of each face; and a worker that a test drives step by step."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Served:
     gateway: Gateway
 
     async def make(self, count: int = 3, **fields: Any) -> pb.Job:
-        """A job with so many items."""
+        """Creates a job with that many items."""
         job: pb.Job = await self.stub.CreateJob(asked(count, **fields))
         return job
 
     async def started(self, count: int = 3, **fields: Any) -> pb.Job:
-        """A running job with so many items."""
+        """Creates a running job with that many items."""
         return await self.make(count, **{"options": pb.JobOptions(auto_start=True), **fields})
 
 
 @asynccontextmanager
 async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Served]:
-    """The service as an application puts it into a gateway; nobody works on its jobs unless the settings say so."""
+    """Runs the service in a gateway; it has no workers unless the settings say so."""
     service = BatchService(BatchSettings(**{"engine": "none", "trial_tasks": True, **place, **settings}))
     gateway = Settings.model_validate(
         {
@@ -61,7 +61,7 @@ async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Serve
     made = Gateway(gateway, lifespan=service.lifespan, readiness={"batch": service.ready}, collectors=[service.metrics])
     rpc.add_BatchServiceServicer_to_server(service.servicer, made)
     async with made, AsyncExitStack() as stack:
-        # Otherwise channels to one address share a connection, and so its flow control.
+        # Otherwise channels to one address share a connection and its flow control.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{made.grpc_port}", options=options)
         await stack.enter_async_context(channel)
@@ -72,27 +72,27 @@ async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Serve
 
 
 def asked(count: int = 3, **fields: Any) -> pb.CreateJobRequest:
-    """A request for a job with so many items, of one phase unless it says otherwise."""
+    """Returns a request for a job with that many items, of one phase by default."""
     items = [pb.Item(input=f"item {number}") for number in range(count)]
     phases = [pb.Phase(name="one", task_type="test.trial")]
     return pb.CreateJobRequest(**{"name": "a job", "items": items, "phases": phases, **fields})
 
 
 def read(answer: httpx2.Response, kind: type[M]) -> M:
-    """A good answer of the REST face as a message."""
+    """Returns a successful REST response as a message."""
     assert answer.status_code == 200, answer.text
     return json_format.Parse(answer.text, kind())
 
 
 class Worker:
-    """Works on jobs as a test tells it to, by the real store."""
+    """A worker that a test drives, on the real store."""
 
     def __init__(self, store: Store, name: str = "by hand") -> None:
         self._store, self.name = store, name
         self.slot: Slot | None = None
 
     async def take(self, job_id: str, want: int = 1) -> list[Claimed]:
-        """Claim items of a job; none where there is nothing to do."""
+        """Claims items of a job; none if there is no work."""
         if self.slot is None:
             self.slot = await asyncio.to_thread(self._store.open_slot, self.name, job_id=job_id)
             if self.slot is None:
@@ -100,18 +100,18 @@ class Worker:
         return await asyncio.to_thread(self._store.claim, self.slot, want)
 
     async def put(self, outcomes: Sequence[Done | Broke], *lines: LogLine) -> None:
-        """Store what became of items."""
+        """Stores outcomes of items."""
         assert self.slot is not None
         await asyncio.to_thread(self._store.checkpoint, self.slot, outcomes, lines)
 
     async def leave(self) -> None:
-        """End the hold on the job."""
+        """Closes the slot of the job."""
         slot, self.slot = self.slot, None
         if slot is not None:
             await asyncio.to_thread(self._store.close_slot, slot)
 
     async def work(self, job_id: str, make: Callable[[Claimed], Done | Broke] | None = None) -> int:
-        """Do every item that is ready, one after the other, and leave; how many phases of items that were."""
+        """Does every ready item, one after the other, and leaves; returns the number of phases."""
         count = 0
         while claimed := await self.take(job_id):
             await self.put([(make or done)(one) for one in claimed])
@@ -121,17 +121,17 @@ class Worker:
 
 
 def done(one: Claimed, **fields: Any) -> Done:
-    """An item that went well."""
+    """Returns the outcome of a successful item."""
     return Done(**{"index": one.index, "phase": one.phase, "output": f"did {one.input}", **fields})
 
 
 def broke(one: Claimed) -> Broke:
-    """An item that failed for good."""
+    """Returns the outcome of an item that failed finally."""
     return Broke(index=one.index, phase=one.phase, error="it cannot be done", final=True)
 
 
 async def refused(call: Any) -> tuple[grpc.StatusCode, status_pb2.Status]:
-    """The status of a call that must fail."""
+    """Returns the status of a call that must fail."""
     try:
         await call
     except grpc.aio.AioRpcError as error:
@@ -154,24 +154,24 @@ def unpacked(status: status_pb2.Status, kind: type[M]) -> Iterator[M]:
 
 
 def fields_of(status: status_pb2.Status) -> list[str]:
-    """The fields that an error is about."""
+    """Returns the fields that an error names."""
     return [one.field for bad in unpacked(status, error_details_pb2.BadRequest) for one in bad.field_violations]
 
 
 def facts_of(status: status_pb2.Status) -> dict[str, str]:
-    """What an error says to programs."""
+    """Returns the reason of an error's ErrorInfo."""
     (info,) = unpacked(status, error_details_pb2.ErrorInfo)
     return {"reason": info.reason, **info.metadata}
 
 
 def rest_fields(answer: httpx2.Response) -> list[str]:
-    """The fields that an error of the REST face is about."""
+    """Returns the fields that a REST error names."""
     details = answer.json()["error"]["details"]
     return [one.get("field", "") for detail in details for one in detail.get("fieldViolations", ())]
 
 
 async def until_ended(served: Served, job_id: str) -> pb.Job:
-    """A job once it has ended, as the progress stream tells it."""
+    """Returns a job once it has ended, from the progress stream."""
     async with asyncio.timeout(PATIENCE):
         async for _ in served.stub.StreamProgress(pb.StreamProgressRequest(job_id=job_id)):
             pass

@@ -1,4 +1,4 @@
-"""Jobs for tests, and workers for them: settings that do not wait long, and drafts in one line."""
+"""Jobs and workers for tests: settings with short waits, and drafts in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.waiting import until
 
 
 def settings_for(place: dict[str, Any], **more: Any) -> BatchSettings:
-    """Settings with which nothing waits long, for a database of the `place` fixture."""
+    """Returns settings with short waits, for a database of the `place` fixture."""
     quick: dict[str, Any] = {
         "workers": 2,
         "retry_first_seconds": 0.02,
@@ -32,14 +32,14 @@ def settings_for(place: dict[str, Any], **more: Any) -> BatchSettings:
 
 
 def phase(name: str = "one", task_type: str = "test.trial", **parameters: Any) -> Phase:
-    """A phase of test.trial that has these orders; `min_score` is its validation."""
+    """Returns a phase of test.trial with these orders; `min_score` is its validation."""
     least = parameters.pop("min_score", None)
     orders = {key.replace("__", "."): str(value) for key, value in parameters.items()}
     return Phase(name=name, task_type=task_type, validation=least is not None, min_score=least, parameters=orders)
 
 
 def item(text: str = "x", **orders: Any) -> ItemDraft:
-    """An item that brings orders of its own."""
+    """Returns an item with its own orders."""
     return ItemDraft(input=text, metadata={key.replace("__", "."): str(value) for key, value in orders.items()})
 
 
@@ -52,7 +52,7 @@ def make_job(
     start: bool = True,
     project: str = "",
 ) -> Job:
-    """Store a job, running unless it should not; so many items that are alike where a number is given."""
+    """Stores a job, running by default; a number means that many equal items."""
     drafts = [item(f"item {number}") for number in range(items)] if isinstance(items, int) else items
     draft = JobDraft(
         name="a job",
@@ -66,48 +66,48 @@ def make_job(
 
 
 def results(store: Store, job_id: str) -> list[Result]:
-    """All items of a job."""
+    """Returns all items of a job."""
     return store.results(job_id, states=(), after=-1, limit=1_000_000, max_bytes=1 << 30)
 
 
 def states(store: Store, job_id: str) -> list[ItemState]:
-    """What has become of every item of a job."""
+    """Returns the states of a job's items."""
     return [result.state for result in results(store, job_id)]
 
 
 async def ended(store: Store, job_id: str) -> Job:
-    """A job, once it has ended."""
+    """Returns a job once it has ended."""
     await until(lambda: store.job(job_id).state.ended)
     return store.job(job_id)
 
 
 @dataclass(frozen=True)
 class Served:
-    """A store and an engine at work."""
+    """A store and a running engine."""
 
     store: Store
     engine: LocalEngine
     settings: BatchSettings
 
     async def run(self, items: Sequence[ItemDraft] | int, *phases: Phase, **options: Any) -> Job:
-        """Make a job, and have it done."""
+        """Creates a job, and waits until it has ended."""
         job = await self.begin(items, *phases, **options)
         return await ended(self.store, job.id)
 
     async def begin(self, items: Sequence[ItemDraft] | int, *phases: Phase, **options: Any) -> Job:
-        """Make a job, and tell the workers of it."""
+        """Creates a job, and notifies the workers."""
         job = await asyncio.to_thread(make_job, self.store, items, *phases, **options)
         self.engine.nudge(job.id)
         return job
 
     async def begun(self, job_id: str) -> None:
-        """Wait until a worker has an item of a job."""
+        """Waits until a worker holds an item of a job."""
         await until(lambda: ItemState.RUNNING in states(self.store, job_id))
 
 
 @asynccontextmanager
 async def working(settings: BatchSettings) -> AsyncIterator[Served]:
-    """Workers on a database, and the service's sweeper beside them."""
+    """Runs workers on a database, and the service's sweeper."""
     store = await asyncio.to_thread(open_store, settings, durable=True)
     engine = LocalEngine(store, settings)
     jobs = Jobs(store, {}, settings, document=lambda _: None, nudge=engine.nudge)

@@ -1,4 +1,4 @@
-"""A server on a free port that speaks OpenAI's protocol, well or badly, as it is told request by request."""
+"""A server of OpenAI's protocol on a free port, which behaves well or badly as scripted per request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Act = Callable[["Handler"], None]
 
 @dataclass
 class Model:
-    """The server's side: what it shall do next (it answers well when it knows no better), and what it was asked."""
+    """The script of the server: its next responses (correct ones by default), and the received requests."""
 
     url: str = ""
     acts: deque[Act] = field(default_factory=deque)
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def completion(text: str | None, *, prompt: int = 10, made: int = 5, reason: str = "stop", **message: Any) -> Act:
-    """A whole, good answer."""
+    """Sends a complete, correct response."""
     answer = {
         "id": "c1",
         "object": "chat.completion",
@@ -84,13 +84,13 @@ def refused(status: int, message: str = "so it is", **headers: str) -> Act:
 
 
 def hang(handler: Handler) -> None:
-    """Say nothing until the test is over."""
+    """Sends nothing until the test is over."""
     handler.close_connection = True
     handler.model.let_go.wait(30)
 
 
 def drip(handler: Handler) -> None:
-    """Say a little again and again, so that no single read takes long, and never come to an end."""
+    """Sends a little repeatedly without an end, so that no single read takes long."""
     handler.close_connection = True
     handler.send_response(200)
     handler.send_header("content-type", "application/json")
@@ -103,7 +103,7 @@ def drip(handler: Handler) -> None:
 
 
 def cut(handler: Handler) -> None:
-    """Promise a long answer, send half of it and be gone."""
+    """Announces a long response, sends half of it, and closes."""
     handler.close_connection = True
     handler.send_response(200)
     handler.send_header("content-type", "application/json")
@@ -115,7 +115,7 @@ def cut(handler: Handler) -> None:
 
 
 def slam(handler: Handler) -> None:
-    """Be gone without a word."""
+    """Closes without a response."""
     handler.close_connection = True
     handler.connection.shutdown(socket.SHUT_RDWR)
 
@@ -124,7 +124,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False  # closing the server waits for its threads: none outlives its test
 
     def handle_error(self, *_: object) -> None:
-        """A client that leaves is no error."""
+        """A client that leaves is not an error."""
 
 
 @contextmanager

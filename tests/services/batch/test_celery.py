@@ -1,4 +1,4 @@
-"""Celery's workers on a real PostgreSQL and a real Valkey, behind two gateways: each a process of its own."""
+"""Celery's workers on a real PostgreSQL and a real Valkey, behind two gateways, all in separate processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @dataclass(frozen=True)
 class Served:
-    """A running cluster: what a test asks it through, and what it looks at behind."""
+    """A running cluster: its clients, and its internals."""
 
     cluster: Cluster
     one: rpc.BatchServiceAsyncStub
@@ -53,7 +53,7 @@ class Served:
     async def start(
         self, items: list[dict[str, str]], *, types: tuple[str, ...] = ("test.trial",), concurrency: int = 4
     ) -> str:
-        """A running job of items that bring these orders; its id."""
+        """Starts a job whose items have these orders; returns its id."""
         job: pb.Job = await self.one.CreateJob(
             pb.CreateJobRequest(
                 name="a job",
@@ -65,11 +65,11 @@ class Served:
         return job.id
 
     async def steps(self, job_id: str, least: int) -> int:
-        """Wait until so many phases of items are over; how many they are."""
+        """Waits until that many phases of items are done; returns their number."""
         return await until(lambda: (steps := self.store.job(job_id).counts.steps) >= least and steps)
 
     async def completed(self, job_id: str) -> pb.Job:
-        """The job, once it has ended, every item of it with one result."""
+        """Returns the job once it has ended, with one result for every item."""
         await until(lambda: self.store.job(job_id).state.ended)
         job, results = await asyncio.to_thread(read, self.store, job_id)
         assert {result.state for result in results} == {ItemState.COMPLETED}, results
@@ -92,7 +92,7 @@ async def channels(*addresses: str) -> AsyncIterator[list[rpc.BatchServiceAsyncS
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
-    """Two gateways and two workers of two processes each, who take work of test.trial alone."""
+    """Two gateways and two workers of two processes each, which do test.trial only."""
     with workspace() as folder:
         effects = folder / "effects"
         batch = {
@@ -120,7 +120,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 def parents(workers: list[str]) -> set[int]:
-    """The processes that workers are children of."""
+    """Returns the workers' parent processes."""
     found = set()
     for name in workers:
         pid = name.rpartition("/")[2].partition(".")[0]
@@ -147,7 +147,7 @@ async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
 
     await until(look)
     await served.completed(job_id)
-    # Two processes a worker: three at once are both workers'.
+    # Two processes per worker, so three at once belong to both.
     assert seen
     assert all(found == mains for found in seen)
 
@@ -223,7 +223,7 @@ async def test_a_task_that_ignores_cancellation_costs_only_its_process(served: S
     job_id = await served.start([{"seconds": "3600", "deaf": "true", "log": "1"}] * 2, concurrency=2)
 
     def asleep() -> set[str]:
-        """The workers that have written their line, after which they hear nothing."""
+        """Returns the workers that have written their line, after which they receive nothing."""
         return {entry.line.worker for entry in served.store.logs(job_id, item=None, after=0, limit=10)} - {""}
 
     await until(lambda: len(asleep()) == 2)
@@ -259,7 +259,7 @@ async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
     queue = queue_of(served.settings, "text.normalize")
     broker = Redis.from_url(served.settings.broker_url)
     try:
-        # Gateways and workers that look at the same moment may each fill what room there is.
+        # Gateways and workers that check at the same moment may each fill the free slots.
         await until(lambda: broker.llen(queue) >= 3)
         await served.completed(await served.start([{}] * 5))
         waiting = broker.llen(queue)
@@ -278,7 +278,7 @@ async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
         broker.close()
 
 
-# The engine alone, over a Valkey that comes and goes.
+# The engine alone, over a Valkey that is stopped and started.
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ async def test_nudges_are_sent_once_per_slot_and_never_block(folder: Path) -> No
             assert waiting("one") == 4
             redis.flushall()  # what a broker loses
             engine.wanted(backlog)
-            # What was being sent as they were lost may be a part; no more than all of it is there in the end.
+            # Messages in transit may be lost, but none is duplicated.
             await until(lambda: (waiting("one"), waiting("other")) == (4, 2))
         finally:
             redis.close()

@@ -42,7 +42,7 @@ asyncio.run(main())
 
 
 class Service:
-    """The service in a process of its own, started again after it was killed."""
+    """The service in a separate process, which is restarted after a kill."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
@@ -64,13 +64,13 @@ class Service:
 
 
 def _victim(store: Store, dice: random.Random) -> int | None:
-    """A worker that has a slot; None where none has."""
+    """Returns a worker that has a slot, or None."""
     working = store.workers()
     return int(dice.choice(working).rpartition("/")[2].partition(".")[0]) if working else None
 
 
 async def _crash(service: Service, store: Store, job: Job, dice: random.Random) -> None:
-    """Kill the service, or a worker, unless the job is through before one was found."""
+    """Kills the service or a worker, unless the job ends before one is found."""
     if dice.random() < 0.35:
         await service.kill()
         await service.start()
@@ -100,7 +100,7 @@ def _make(store: Store, dice: random.Random) -> Job:
 
 
 def _check(store: Store, job: Job, effects: Path) -> None:
-    """Nothing lost, nothing doubled, nothing stuck."""
+    """Checks that nothing is lost, duplicated or stuck."""
     found = results(store, job.id)
     assert [one.index for one in found] == list(range(ITEMS))
     for one in found:

@@ -1,4 +1,4 @@
-"""The local engine with real worker processes: what ends them, what that costs the job, and what is left behind."""
+"""The local engine with real worker processes: what ends them, what that costs the job, and what remains."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from .helpers import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> dict[str, Any]:
-    """An SQLite database, for tests of processes: which database it is makes no difference to them."""
+    """An SQLite database, for tests of processes, which do not depend on the database."""
     return {"data_dir": str(tmp_path / "data")}
 
 
 def told(place: dict[str, Any], **more: Any) -> tuple[BatchSettings, Path]:
-    """Settings, and the file in which test.trial notes what was done."""
+    """Returns settings, and the file in which test.trial records its effects."""
     effects = Path(place.get("data_dir", "/nowhere")).with_name("effects")
     return settings_for(place, tasks={"test.trial": {"effects": str(effects)}}, **more), effects
 
 
 def pids(effects: Path) -> list[int]:
-    """The process of every effect, in their order."""
+    """Returns the process of every effect, in order."""
     return [int(line.split()[2]) for line in effects.read_text().splitlines()] if effects.exists() else []
 
 
@@ -60,7 +60,7 @@ async def ready(served: Served) -> None:
 
 @contextmanager
 def passing(effects: Path) -> Iterator[int]:
-    """Where the file of effects is a pipe, no item gets past its effect but within this; what can be read there."""
+    """With a pipe as the file of effects, items pass their effect only inside this block; yields the readable end."""
     pipe = os.open(effects, os.O_RDWR)
     try:
         yield pipe
@@ -143,7 +143,7 @@ async def test_a_cooperative_task_that_times_out_costs_no_worker(folder: dict[st
 
 
 async def test_a_task_that_holds_the_gil_is_killed_when_its_lease_expires(folder: dict[str, Any]) -> None:
-    # Attempts enough for a busy machine, on which others may lose so short a lease too.
+    # Enough attempts for a busy machine, on which other items may lose such a short lease too.
     settings, _ = told(folder, max_attempts=100, lease_seconds=1.5, heartbeat_seconds=0.3)
     async with working(settings) as served:
         job = await served.run([item(do="freeze", times=1), item("1")])
@@ -319,7 +319,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def gateway(settings: BatchSettings) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[int]]]:
-    """A process with an engine in it, and the processes of its workers."""
+    """Starts a process with an engine; returns it and the processes of its workers."""
     import json
 
     process = await asyncio.create_subprocess_exec(

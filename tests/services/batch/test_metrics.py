@@ -1,4 +1,4 @@
-"""What operators see of jobs: the store's overview in both databases, and the metrics that a scrape reads of it."""
+"""The metrics of jobs: the store's overview in both databases, and what a scrape shows of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def store(place: dict[str, Any]) -> Iterator[Store]:
 
 @pytest.fixture
 def patient(place: dict[str, Any]) -> Iterator[Store]:
-    """Items that failed are tried again in a minute, and a lease is over at once."""
+    """Failed items are retried after a minute, and leases expire at once."""
     settings = settings_for(place, retry_first_seconds=60.0, lease_seconds=0.003, heartbeat_seconds=0.001)
     opened = open_store(settings, durable=False)
     yield opened

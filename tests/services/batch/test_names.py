@@ -1,4 +1,4 @@
-"""Names tell whether a worker is gone, and never take a stranger for a dead one."""
+"""Worker names show whether a worker has ended, and never mistake another process for it."""
 
 from __future__ import annotations
 

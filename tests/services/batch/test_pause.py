@@ -1,4 +1,4 @@
-"""Pauses over both databases: when one is answered no further item begins, however many a worker has claimed."""
+"""Pauses over both databases: after its response no item begins, even if a worker has claimed more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEMS = 20_000  # more than are begun while the test pauses the job twice
 
 
 class Counting:
-    """A task type that takes a moment, and tells how many items it has begun."""
+    """A task type that takes a moment, and counts the items that it has begun."""
 
     name = "counting"
     description = ""
@@ -57,7 +57,7 @@ class Counting:
 
 @pytest.fixture
 def settings(place: dict[str, Any]) -> BatchSettings:
-    # A worker looks at its job by itself so rarely that it can be no help here.
+    # Workers check their job too rarely by themselves to affect this test.
     return settings_for(place, poll_seconds=30.0, heartbeat_seconds=30.0, lease_seconds=90.0)
 
 

@@ -1,4 +1,4 @@
-"""What is removed and what stays, over both databases: jobs that ended long ago, and blobs that no job names."""
+"""Removal of old jobs, and of blobs that no job names, over both databases."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def store(settings: BatchSettings) -> Iterator[Store]:
 
 
 class Tables:
-    """The tables behind a store: what time it is there, and how many rows are left."""
+    """The tables of a store: their timestamps, and the number of their rows."""
 
     def __init__(self, settings: BatchSettings) -> None:
         self._engine = database.connect(settings, durable=False)
 
     def age(self, days: float, table: Any = schema.jobs, **row: Any) -> None:
-        """Let something have ended, or been uploaded, so long before it was."""
+        """Moves the time of an end or an upload into the past."""
         moment = table.c.ended if table is schema.jobs else table.c.created
         change = update(table).values({moment: moment - round(days * DAY * 1_000_000)})
         with self._engine.connect().execution_options(write=True) as connection, connection.begin():
             connection.execute(change.where(*(table.c[name] == value for name, value in row.items())))
 
     def count(self) -> dict[str, int]:
-        """How many rows there are, by table, where there are any."""
+        """Returns the number of rows by table, without empty ones."""
         with self._engine.connect() as connection:
             found = {
                 name: connection.scalar(select(func.count()).select_from(table)) or 0
@@ -73,7 +73,7 @@ def tables(settings: BatchSettings, store: Store) -> Iterator[Tables]:
 
 
 def worked_on(store: Store, count: int = 5, **options: Any) -> Job:
-    """A job that was cancelled when two of its items were through, with results and lines of its log."""
+    """A job that was cancelled after two items, with results and log lines."""
     job = make_job(store, count, phase("a"), **options)
     slot = store.open_slot("w", job_id=job.id)
     assert slot is not None
@@ -113,7 +113,7 @@ def test_other_jobs_are_kept(store: Store, tables: Tables) -> None:
     old = worked_on(store)
     tables.age(29, id=young.id)
     tables.age(31, id=old.id)
-    # Jobs that have not ended have no time of that, however old they are.
+    # Unfinished jobs have no end time, at any age.
     before = [(store.job(one.id), states(store, one.id)) for one in (young, running, pending)]
     purge(store)
     assert listed(store) == {young.id, running.id, pending.id}

@@ -1,4 +1,4 @@
-"""Going back to the version before: its program works on tables that a newer one has made, over both databases."""
+"""Rollback to the previous version: it works on the tables of a newer one, over both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop that works on jobs, here and over both databases: what becomes of an item, whatever its task does."""
+"""The worker's loop, in this process, over both databases: the outcome of an item for everything that a task can do."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def store(settings: BatchSettings) -> Iterator[Store]:
 
 @contextmanager
 def worker(store: Any, settings: BatchSettings, name: str = "worker", **tasks: Callable[[Work], Output | str]) -> Any:
-    """A runner that knows test.trial, and these functions as task types."""
+    """Returns a runner with test.trial, and these functions as task types."""
     known: dict[str, Task] = {NAME: trial(settings.tasks)}
     known |= {key: Told(key, do) for key, do in tasks.items()}
     runner = Runner(store, known, settings, name)
@@ -87,7 +87,7 @@ def worker(store: Any, settings: BatchSettings, name: str = "worker", **tasks: C
 
 
 def work_off(runner: Runner, store: Store, job: Job) -> Job:
-    """Work until a job has ended, waiting for items that are to be tried again."""
+    """Works until a job has ended, waiting for retries."""
 
     def look() -> bool:
         runner.work_once(job.id)
@@ -252,7 +252,7 @@ def test_blobs_are_read_and_saved(store: Store, settings: BatchSettings) -> None
 
 
 class Watching:
-    """A store that also tells what is asked of it."""
+    """A store that records its calls."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -278,7 +278,7 @@ def test_items_held_are_bounded_by_checkpoints(store: Store, settings: BatchSett
 
 
 class Faltering(Watching):
-    """A store whose database is away every other time, having done what it was asked or not."""
+    """A store whose database fails every other call, before or after the change."""
 
     calls = 0
 
@@ -346,7 +346,7 @@ def test_pause_lets_the_running_item_finish_and_begins_no_other(store: Store, se
 
 
 class Looking(Watching):
-    """A store that tells when somebody has seen that a job is paused, and looks again."""
+    """A store that signals when a paused job was seen, and read again."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)

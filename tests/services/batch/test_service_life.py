@@ -1,4 +1,4 @@
-"""The batch service as operators meet it: a database that goes away, a restart, two gateways, workers of its own."""
+"""The batch service in operation: an outage of its database, a restart, two gateways, its own workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .helpers import ItemState, states
 
 
 def allow(postgres: Postgres, url: str, *, connections: bool) -> None:
-    """Let a database be connected to, or end every connection and let no other begin."""
+    """Allows connections to a database, or ends all of them and refuses new ones."""
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     postgres.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {connections}")
     if not connections:
@@ -68,7 +68,7 @@ async def results(served: Served, job_id: str) -> list[pb.Result]:
 
 
 async def test_two_gateways_serve_the_same_jobs(place: dict[str, Any]) -> None:
-    """Each with workers of its own; whichever is asked, before or after, tells the same."""
+    """Each has its own workers, and both give the same answers."""
     async with serving(place, engine="local", workers=1) as one, serving(place, engine="local", workers=1) as two:
         phases = [pb.Phase(name=name, task_type="test.trial", parameters={"seconds": "0.01"}) for name in ("a", "b")]
         job = await one.started(40, phases=phases)

@@ -1,4 +1,4 @@
-"""BatchService through both faces, over SQLite and PostgreSQL: what it gives, and what it answers to mistakes."""
+"""BatchService through both faces, over SQLite and PostgreSQL: responses and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ONE = pb.Phase(name="one", task_type="test.trial")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a root for paths, what is outside of it, and two ways out."""
+    """A folder with a root for paths, a file outside of it, and two links that lead out."""
     made = tmp_path_factory.mktemp("strict")
     root = made / "root"
     root.mkdir()
@@ -47,10 +47,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def strict(folder: Path) -> AsyncIterator[Served]:
-    """A service over SQLite that only refuses, shared by the tests of that."""
+    """A service over SQLite, shared by tests whose requests are refused."""
     async with serving({"data_dir": str(folder)}, tasks={"root": str(folder / "root")}) as running:
         yield running
-        # Of what was refused nothing is there; jobs for items that were refused have none.
+        # Refused requests store nothing; jobs for refused items have no items.
         jobs = (await running.stub.ListJobs(pb.ListJobsRequest(page_size=1000))).jobs
         assert not [job for job in jobs if job.total_items]
 
@@ -60,12 +60,12 @@ refusing = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture
 async def served(place: dict[str, Any]) -> AsyncIterator[Served]:
-    """A service that nobody works for."""
+    """A service without workers."""
     async with serving(place) as running:
         yield running
 
 
-# Making and finding jobs.
+# Creating and finding jobs.
 
 
 async def test_a_job_is_returned_as_created(served: Served) -> None:
@@ -215,7 +215,7 @@ async def test_task_types_have_descriptions(strict: Served) -> None:
     assert all(one.description for one in found.values())
 
 
-# Requests that cannot be taken.
+# Invalid requests.
 
 BAD = {
     "no phases": ({"phases": []}, ["phases"]),

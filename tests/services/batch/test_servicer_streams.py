@@ -1,4 +1,4 @@
-"""The streams of BatchService through real servers: what is watched, followed, uploaded and talked with."""
+"""The streams of BatchService through real servers: progress, results, logs, uploads and attach."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 @pytest.fixture
 async def served(place: dict[str, Any]) -> AsyncIterator[Served]:
-    """A service that nobody works for."""
+    """A service without workers."""
     async with serving(place, max_blob_bytes=3_000_000, max_items=5000) as running:
         yield running
 
 
 @pytest.fixture
 def worker(served: Served) -> Worker:
-    """Somebody who works by hand."""
+    """A worker that the test drives."""
     return Worker(served.service.store)
 
 
@@ -472,7 +472,7 @@ async def test_a_page_attaches_to_a_job_over_a_websocket(served: Served) -> None
     assert (await until_ended(served, job.id)).status == pb.JOB_STATUS_CANCELLED
 
 
-# What is left behind.
+# Leaks.
 
 
 async def test_callers_that_leave_leave_no_state_behind(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""Hypothesis drives jobs through both faces, beside a model that knows what must come of it.
+"""Hypothesis drives jobs through both faces and compares them with a model.
 
 Whatever the order of people's commands and a worker's steps, its death included: a job is where the table of states
 says, every item is done once, and no count is ever another than the model's.
@@ -36,7 +36,7 @@ VERBS: dict[str, Any] = {
     "cancel": pb.CancelJobRequest,
 }
 
-# Written down once more, not taken from the service: what the table there says is what is tested.
+# Repeated here instead of imported: the service's table is what is tested.
 LEADS = {
     ("PENDING", "start"): "RUNNING",
     ("RUNNING", "start"): "RUNNING",
@@ -53,7 +53,7 @@ LEADS = {
 
 @dataclass
 class Model:
-    """What a job must be."""
+    """The expected state of a job."""
 
     id: str
     items: int
@@ -68,14 +68,14 @@ class Model:
         return {item for item, phase in self.done if phase == last}
 
     def settle(self) -> None:
-        """End where no item is left and nobody has the job any more."""
+        """Ends the job if no item is left and no worker holds it."""
         if self.state in ("RUNNING", "PAUSED") and len(self.completed) + len(self.failed) == self.items:
             self.state = "COMPLETED" if self.completed else "FAILED"
 
 
 @dataclass
 class Holding:
-    """A worker at work, and what it has."""
+    """A worker and the items that it holds."""
 
     worker: Worker
     job: Model
@@ -83,7 +83,7 @@ class Holding:
 
 
 class Running:
-    """A gateway over SQLite, on an event loop of its own; the examples share it, each with jobs of its own."""
+    """A gateway over SQLite, on a separate event loop; the examples share it, each with its own jobs."""
 
     def __init__(self) -> None:
         self.numbers = itertools.count()
@@ -93,7 +93,7 @@ class Running:
         self.served = self.run(self.open)
 
     async def open(self) -> Served:
-        # A worker that died costs an attempt, which no model should have to count.
+        # A dead worker costs an attempt, which the model does not count.
         place = {"data_dir": self.folder.name, "sweep_seconds": 3600.0, "max_attempts": 1_000_000}
         quick = {"retry_first_seconds": 0.001, "retry_longest_seconds": 0.001}
         return await self.stack.enter_async_context(serving(place, **quick))
@@ -113,7 +113,7 @@ class Running:
 
 
 class Machine(RuleBasedStateMachine):
-    """People and one worker; each step waits for its answer."""
+    """Callers and one worker; each step waits for its response."""
 
     running: ClassVar[Running]
     jobs = Bundle("jobs")
@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
         for model in self.models.values():
             self.check(model)
 
-    # What people do.
+    # Steps of callers.
 
     @initialize(target=jobs)
     def begin(self) -> str:
@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
         else:
             assert self.code_of(call) is grpc.StatusCode.FAILED_PRECONDITION
 
-    # Several at once, since it is their order that matters.
+    # Several at once, since their order matters.
     @rule(job_id=jobs, verbs=st.lists(st.tuples(st.sampled_from(sorted(VERBS)), st.booleans()), min_size=1, max_size=6))
     def change(self, job_id: str, verbs: list[tuple[str, bool]]) -> None:
         model = self.models[job_id]
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
             return error.code()
         raise AssertionError("the call went well")
 
-    # What a worker does.
+    # Steps of a worker.
 
     @rule(job_id=jobs, want=st.integers(1, 3))
     def take(self, job_id: str, want: int) -> None:
@@ -286,7 +286,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def finish(self, job_id: str) -> None:
-        """No job is stuck: whatever has happened to it, somebody who goes on brings it to its end."""
+        """No job is stuck: in every state, a worker that continues brings it to its end."""
         model = self.models[job_id]
         self.touched = job_id
         if model.state != "RUNNING" or self.holding is not None:
@@ -304,7 +304,7 @@ class Machine(RuleBasedStateMachine):
                 await worker.work(job_id, lambda one: done(one, output=f"{one.index}.{one.phase}"))
                 job = await self.served.stub.GetJob(pb.GetJobRequest(job_id=job_id))
 
-    # What must hold after every step.
+    # Invariants.
 
     @invariant()
     def the_job_is_as_the_model_says(self) -> None:
@@ -339,7 +339,7 @@ class TestJobs(Machine.TestCase):  # type: ignore[misc, valid-type] # made by Hy
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        # Steps go over the wire to a disk: to make a failing example shorter takes minutes.
+        # Steps go over the wire to a disk, so shrinking a failing example takes minutes.
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )
 

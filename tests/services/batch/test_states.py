@@ -1,4 +1,4 @@
-"""The table of transitions, read whole."""
+"""The whole table of transitions."""
 
 from __future__ import annotations
 

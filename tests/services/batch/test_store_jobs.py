@@ -1,4 +1,4 @@
-"""The store of jobs over SQLite and PostgreSQL: what people ask of it."""
+"""The store of jobs over SQLite and PostgreSQL: the methods for callers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def indexes(store: Store, job: Job, *states: ItemState, **bounds: Any) -> list[i
 
 
 def mixed(store: Store) -> Job:
-    """A running job of which item 0 is through, 1 has failed, 2 is held, 3 waits for another try, 4 was never begun."""
+    """A running job: item 0 is completed, 1 has failed, 2 is held, 3 waits for a retry, 4 is pending."""
     job = make_job(store, 5, phase("a"), phase("b"))
     slot = store.open_slot("w", job_id=job.id)
     assert slot is not None

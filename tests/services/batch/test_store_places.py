@@ -1,4 +1,4 @@
-"""The database under the store of jobs: its tables' history, several processes on it, and what its absence is."""
+"""The database under the store of jobs: migrations, concurrent processes, and outages."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_migrations_can_be_reverted_on_every_database(bare_place: dict[str, Any]
 
 
 def test_migrations_have_no_idle_timeout(postgres: Postgres) -> None:
-    """A busy machine takes long from one statement to the next, and the server ends transactions that do nothing."""
+    """On a busy machine, time passes between two statements, and the server ends idle transactions."""
     engine = database.connect(BatchSettings(database_url=postgres.fresh()), durable=True)
     told: list[str] = []
 
@@ -127,7 +127,7 @@ store.close()
 async def test_processes_that_start_at_once_share_the_work_and_do_nothing_twice(
     store: Store, place: dict[str, Any]
 ) -> None:
-    """Nor does one who reads the log meanwhile miss a line."""
+    """A concurrent reader of the log misses no line either."""
     job = make_job(store, 300, checkpoint=2)
     processes = [
         await asyncio.create_subprocess_exec(
@@ -210,7 +210,7 @@ def test_no_item_is_claimed_after_the_response_to_pause(store: Store, place: dic
 
 
 def test_counts_stay_right_while_slots_open_and_end(store: Store, place: dict[str, Any]) -> None:
-    """Workers that lose their slots, sweeps, pauses and readers, all at once: nobody waits for another for ever."""
+    """Lost slots, sweeps, pauses and readers, all at once, without a deadlock."""
     jobs = [make_job(store, 60, concurrency=3) for _ in range(2)]
     over = threading.Event()
     others = [open_store(settings_for(place), durable=False) for _ in range(3)]
@@ -285,7 +285,7 @@ def test_the_same_concurrent_request_creates_one_job(store: Store, place: dict[s
         own.close()
 
 
-# Absence.
+# Outages.
 
 
 def test_an_unreachable_database_is_unavailable_to_jobs() -> None:
@@ -331,7 +331,7 @@ def test_an_interrupted_transaction_stores_nothing(postgres: Postgres) -> None:
 
 
 def test_expired_leases_are_seen_while_a_stopped_process_holds_the_lock(tmp_path: Path) -> None:
-    """Whoever is stopped in the middle of a transaction keeps SQLite's lock until somebody ends it."""
+    """A process stopped in the middle of a transaction keeps SQLite's lock until it is killed."""
     short = {"lease_seconds": 0.003, "heartbeat_seconds": 0.001}
     store = open_store(settings_for({"data_dir": str(tmp_path)}, **short), durable=False)
     job = make_job(store, 1)

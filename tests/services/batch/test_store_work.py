@@ -1,4 +1,4 @@
-"""The store of jobs over SQLite and PostgreSQL: what workers ask of it, and what becomes of items when they crash."""
+"""The store of jobs over SQLite and PostgreSQL: the methods for workers, and what happens to items after a crash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def store(place: dict[str, Any]) -> Iterator[Store]:
 
 @pytest.fixture
 def quick(place: dict[str, Any]) -> Iterator[Store]:
-    """Leases that are over at once, attempts that come at once."""
+    """Leases that expire at once, and retries without delay."""
     short = {"lease_seconds": 0.003, "heartbeat_seconds": 0.001, "retry_first_seconds": 0.001, "max_attempts": 3}
     opened = open_store(settings_for(place, **short), durable=False)
     yield opened
@@ -53,7 +53,7 @@ def places(claimed: Sequence[Claimed]) -> list[tuple[int, int, int]]:
 
 
 def states(store: Store, job: Job) -> str:
-    """The first letters of what has become of the items."""
+    """Returns the first letters of the items' states."""
     return "".join(one.state.value[0] for one in results(store, job.id))
 
 
@@ -314,7 +314,7 @@ def test_a_closing_slot_releases_its_items_as_after_a_crash(store: Store) -> Non
 
 
 def test_expired_leases_end_and_renewed_ones_do_not(store: Store, quick: Store) -> None:
-    """The two stores have one database; leases of the second are over at once."""
+    """Both stores use one database; leases of the second expire at once."""
     job = make_job(store, 2)
     kept, late = opened(store, job, "kept"), opened(quick, job, "late")
     store.claim(kept, 1)

@@ -1,4 +1,4 @@
-"""image.preprocess on pages that were really drawn, turned and dirtied; and on what only says it is a picture."""
+"""image.preprocess on pages that were drawn, rotated and soiled; and on data that is not a picture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def turned(image: Image.Image, angle: float) -> Image.Image:
 
 
 def run(data: bytes, **parameters: str) -> tuple[Image.Image, ItemWork]:
-    """What comes out for the bytes of a picture, sent as a data URI."""
+    """Returns the output for the bytes of a picture, sent as a data URI."""
     work = ItemWork(
         input="data:application/octet-stream;base64," + base64.b64encode(data).decode(),
         phase=phase("image.preprocess", **parameters),
@@ -209,7 +209,7 @@ def test_invalid_parameters_are_refused(parameters: dict[str, str], field: str) 
 
 
 def test_the_same_page_makes_the_same_blob(tmp_path: Path) -> None:
-    """An attempt that is made twice stores nothing twice."""
+    """A repeated attempt stores nothing twice."""
     (tmp_path / "page.jpg").write_bytes(samples.picture(samples.page_text(4)))
     works = [
         ItemWork(input="page.jpg", settings={"root": str(tmp_path)}, phase=phase("image.preprocess")) for _ in range(2)

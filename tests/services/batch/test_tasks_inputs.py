@@ -1,4 +1,4 @@
-"""What inputs name: paths that stay below the root, data URIs, blobs; and everything that is refused."""
+"""Inputs: paths below the root, data URIs, blobs; and everything that is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def no_blob(blob_id: str) -> tuple[bytes, str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root with what people and attackers put there, and a secret beside it."""
+    """A root with files and with attacks, and a secret outside of it."""
     folder = tmp_path / "root"
     (folder / "in" / "deep").mkdir(parents=True)
     (folder / "in" / "deep" / "a file.txt").write_bytes(b"deep\xff")
@@ -191,7 +191,7 @@ def test_no_text_makes_the_check_fail(text: str) -> None:
 
 def test_no_descriptor_stays_open(root: Path, documents: Documents) -> None:
     def opened() -> list[str]:
-        """What of the test's folders is open; other descriptors come and go beside this test."""
+        """Returns open files of the test's folders; other descriptors change independently of this test."""
         names = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
         return sorted(name for name in names if Path(name).is_relative_to(root.parent.resolve()))
 

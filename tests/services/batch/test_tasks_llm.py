@@ -1,4 +1,4 @@
-"""llm.generate against a server that speaks the protocol for real, and often badly."""
+"""llm.generate against a real server of the protocol, which often misbehaves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Make = Callable[..., Generate]
 
 @pytest.fixture
 def make(model: Model) -> Iterator[Make]:
-    """Makes the task with the endpoint and quick retries; the arguments are settings."""
+    """Creates the task with the endpoint and quick retries; the arguments are settings."""
     made: list[Generate] = []
 
     def task(rag: dict[str, Any] | None = None, **settings: Any) -> Generate:
@@ -203,7 +203,7 @@ def test_an_answer_with_odd_usage_figures_is_accepted(model: Model, make: Make, 
 def test_a_server_that_hangs_times_out(model: Model, make: Make) -> None:
     model.then(models.hang)
     work = ItemWork(input="Hello", phase=phase("llm.generate"))
-    # A busy machine may not answer within so short a time either, and is asked until it does.
+    # A busy machine may not answer in such a short time either, so the request is repeated.
     assert run(make(timeout=0.3, retries=1000), work=work).text == "well"
     assert "did not answer within 0.3 seconds" in work.lines[0][1]
 

@@ -1,4 +1,4 @@
-"""ocr.extract with the real engine: documents that read well, documents that never will, a reader that dies."""
+"""ocr.extract with the real engine: readable documents, unreadable ones, and an OCR process that dies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRICES = {"ocr.extract": {"cost_per_page": 0.25, "max_page_pixels": 20_000_000}}
 
 @pytest.fixture(scope="module")
 def task() -> Iterator[Task]:
-    """The task as a worker has it; its reader is shared, as between the items of a job."""
+    """The task as in a worker; its OCR process is shared, as between the items of a job."""
     made = load(BatchSettings(tasks=PRICES))["ocr.extract"]
     yield made
     made.close()
@@ -135,7 +135,7 @@ def test_a_killed_ocr_process_is_replaced(tmp_path: Path) -> None:
 
 
 class Soon(threading.Event):
-    """Is set when it is looked at for the third time: by then the reader has begun, and is far from its end."""
+    """An event that is set at its third check: by then the OCR has begun, and is far from its end."""
 
     looks = 0
 

@@ -1,4 +1,4 @@
-"""Passages of the server's documents: found by what they are about, and found again when files change."""
+"""Passages of the server's documents: found by their content, also after files change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MakeLibrary = Callable[..., Library]
 
 @pytest.fixture
 def library() -> Iterator[MakeLibrary]:
-    """Makes libraries of a folder, and closes them after the test."""
+    """Creates libraries of a folder, and closes them after the test."""
     with ExitStack() as stack:
 
         def made(folder: Path, **settings: object) -> Library:

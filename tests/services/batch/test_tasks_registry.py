@@ -1,4 +1,4 @@
-"""Which task types there are: the house's own, those of plugins, and plugins that are broken."""
+"""The registry of task types: built-in ones, those of plugins, and broken plugins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOUSE = ["image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "t
 
 PLUGIN = '''
 class Refusal(Exception):
-    """Of a package that knows nothing of the house."""
+    """A task type of a package that does not import the service."""
 
     def __init__(self, message, final):
         super().__init__(message)
@@ -71,7 +71,7 @@ def picky(settings):
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    """Installs a package that offers task types, as pip would lay it out."""
+    """Installs a package with task types, laid out as by pip."""
 
     def package(module: str, *points: str, source: str = PLUGIN) -> None:
         (tmp_path / f"{module}.py").write_text(source)

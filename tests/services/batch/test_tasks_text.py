@@ -1,4 +1,4 @@
-"""text.normalize and text.template, as jobs meet them."""
+"""text.normalize and text.template, as jobs use them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_score_tells_text_from_noise(text: str, low: float, high: float) -> 
     "piece", [" ", "\t", "\n", " \n", "\f", "\u2029 ", "a-", "a-\n", "- ", "\ufb01", "e\u0301", "{{", "\\{{", "{{ "]
 )
 def test_time_is_linear_in_the_length_of_the_text(piece: str) -> None:
-    """Patterns that begin with a run need the square of its length: hours, for these."""
+    """Regular expressions that begin with a repetition take quadratic time: hours, for these."""
     text = "a" + piece * 300_000 + "z"
     assert normalize(text, lines="join").startswith("a")
     with suppress(ValueError):

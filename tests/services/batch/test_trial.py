@@ -1,4 +1,4 @@
-"""test.trial is told what to do by job, by item and by phase; what it cannot do is found before."""
+"""test.trial gets its orders from job, item and phase; invalid orders are found before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How jobs are watched, over a store that answers as a test tells it to."""
+"""Watching jobs, over a scripted store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def job(job_id: str, **fields: Any) -> Job:
 
 
 class Jobs:
-    """The jobs there are; every look at them is counted."""
+    """A store of these jobs that counts its queries."""
 
     def __init__(self, *jobs: Job) -> None:
         self.jobs = {one.id: one for one in jobs}
@@ -94,7 +94,7 @@ async def test_all_watchers_share_one_query(jobs: Jobs, watch: JobWatch) -> None
 async def test_jobs_without_watchers_are_not_queried(jobs: Jobs, watch: JobWatch) -> None:
     async with watch.on("a"):
         await jobs.next_look()
-    # Others that are watched are its clock: several rounds go by.
+    # Other watched jobs serve as its clock: several rounds pass.
     async with watch.on("b"):
         assert [await jobs.next_look() for _ in range(5)] == [["b"]] * 5
         looking = [task for task in asyncio.all_tasks() if task.get_name() == "batch-watch"]

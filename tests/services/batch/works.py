@@ -14,7 +14,7 @@ from artificer_services.batch.tasks.inputs import Documents
 
 @dataclass(kw_only=True)
 class ItemWork:
-    """One item in one phase. `settings` are the `tasks` settings, of which `root` is looked at."""
+    """One item in one phase. `settings` are the `tasks` settings, of which only `root` is used."""
 
     input: str = ""
     phase: PhaseView
@@ -47,6 +47,6 @@ class ItemWork:
 
 
 def phase(task_type: str, **given: Any) -> PhaseView:
-    """A phase; what is given beside `model`, `use_rag` and `before` are its parameters."""
+    """Returns a phase; arguments other than `model`, `use_rag` and `before` are its parameters."""
     fields = {name: given.pop(name) for name in ("model", "use_rag", "before") if name in given}
     return PhaseView(name="step", task_type=task_type, parameters=given, **fields)
