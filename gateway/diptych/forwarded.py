@@ -34,7 +34,7 @@ class Proxies:
         return bool(self._networks)
 
     def client(self, peer: str, values: Sequence[str], schemes: Sequence[str] = ()) -> Client | None:
-        """Returns the client behind the direct peer; None if it is the peer itself.
+        """Returns the client, as reported by the direct peer; None if it is the peer itself.
 
         `values` are the header's values in order, `schemes` those of `x-forwarded-proto`.
         """

@@ -45,16 +45,16 @@ class Origin:
     `settled` is false while `peer` and `auth` are unknown: on the engines of `rpc_server`, until the behaviour runs.
     """
 
-    # Class attributes where most calls keep the default: an instance is made for every call.
+    # Class attributes where most calls keep the default: an instance is created for every call.
     initial: tuple[tuple[str, str | bytes], ...] = ()
     """Initial metadata to send before the servicer's own; can be extended until the response begins."""
     route: tuple[str, str] | None = None
     """The verb and path template of the REST binding; None for other protocols."""
-    asked: str | None = None
+    unknown_path: str | None = None
     """The path of the call if it matches no registered method, else None."""
     record: Any = None
     """The telemetry record of the call."""
-    came: float | None = None
+    arrived: float | None = None
     """The time of arrival by `time.perf_counter`, if that is before the record begins."""
     lease: Lease | None = None
     """The limited resources that the call holds."""

@@ -1,4 +1,4 @@
-"""`protoc-gen-diptych`: a plugin of protoc and buf that writes a proto's comments beside its generated Python module.
+"""`protoc-gen-diptych`: a plugin of protoc and buf that writes a proto's comments next to its generated Python module.
 
 Descriptors in generated code carry no comments; `diptych.openapi` reads them from the files written here. The plugin
 needs protobuf alone and imports no other room.
@@ -40,7 +40,7 @@ def respond(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerato
 
 
 def comments_name(proto: str) -> str:
-    """Returns the path of a proto's comments: beside the module that protoc's Python generator writes for it."""
+    """Returns the path of a proto's comments: next to the module that protoc's Python generator writes for it."""
     return proto.removesuffix(".proto").replace("-", "_") + "_pb2.comments.json"
 
 

@@ -95,7 +95,7 @@ class Readiness:
     # Periodic checks, besides those on request.
 
     def start(self, tell: Callable[[Results], Awaitable[None]]) -> None:
-        """Starts to run the checks periodically, and to pass each result to `tell`."""
+        """Starts running the checks periodically, and passes each result to `tell`."""
         if self._checks:
             self._watcher = asyncio.get_running_loop().create_task(self._watch(tell))
 

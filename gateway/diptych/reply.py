@@ -169,7 +169,7 @@ class ErrorReplier:
         return self._dialect.body(status, [self._detail(detail) for detail in status.details])
 
     def element(self, status: Status) -> bytes:
-        """Encodes an error in a stream that has begun: always under `error`, to tell it from a message."""
+        """Encodes an error in a stream that has begun: always under `error`, to distinguish it from a message."""
         body = self.body(status)
         return orjson.dumps(body if "error" in body else {"error": body})
 

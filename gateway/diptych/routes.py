@@ -104,7 +104,7 @@ class _Leaf(Generic[T]):
 class _Node(Generic[T]):
     literals: dict[str, _Node[T]] = field(default_factory=dict)
     any: _Node[T] | None = None
-    # The literals that follow "**", and the leaves behind them by custom verb.
+    # The literals that follow "**", and the leaves after them by custom verb.
     rest: list[tuple[tuple[str, ...], dict[str | None, _Leaf[T]]]] = field(default_factory=list)
     leaves: dict[str | None, _Leaf[T]] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ def held(gateway: Gateway) -> tuple[int, int, int]:
     """Returns calls and bytes in flight, and the number of callers with concurrent calls."""
     limits = gateway.limits
     rules = [] if limits.table is None else limits.table.rules
-    return limits.caps.calls, limits.caps.bytes, sum(len(rule.slots.taken) for rule in rules if rule.slots)
+    return limits.caps.calls, limits.caps.bytes, sum(len(rule.slots.counts) for rule in rules if rule.slots)
 
 
 async def quiet(gateway: Gateway) -> None:

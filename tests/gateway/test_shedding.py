@@ -45,9 +45,9 @@ def test_a_lease_releases_its_resources_once() -> None:
     other.expect(40)
     for _ in range(2):
         lease.release()
-    assert (caps.calls, caps.bytes, slots.taken) == (1, 0, {"a": 1})
+    assert (caps.calls, caps.bytes, slots.counts) == (1, 0, {"a": 1})
     other.release()
-    assert (caps.calls, caps.bytes, slots.taken) == (0, 0, {})
+    assert (caps.calls, caps.bytes, slots.counts) == (0, 0, {})
 
 
 async def waiting(served: Served, key: str) -> asyncio.Task[Any]:

@@ -69,13 +69,13 @@ def later(find: Callable[[Any], Awaitable[Handler]]) -> Handler:
         handler = await find(context)
         behaviour = behaviour_of(handler)
         own = _Parsed(context, handler)
-        given = own.each(requests) if handler.request_streaming else await own.only(requests)
+        wrapped = own.each(requests) if handler.request_streaming else await own.only(requests)
         if handler.response_streaming and generates(behaviour):
-            async with aclosing(behaviour(given, own)) as messages:
+            async with aclosing(behaviour(wrapped, own)) as messages:
                 async for message in messages:
                     yield own.printed(message)
             return
-        answer = await behaviour(given, own)
+        answer = await behaviour(wrapped, own)
         if not handler.response_streaming and context.code() in (None, Code.OK, 0):
             yield own.printed(answer)
 

@@ -69,7 +69,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        """The request's headers by name, for those that stand once; `header` has lists whole."""
+        """The request's headers by name, with the last value of repeated ones; `header` joins them."""
         self.head = scope["method"] == "HEAD"
         self.begun = False
         self.status = 0

@@ -1,4 +1,4 @@
-"""Reads a request body piece by piece, for client streams, little further than its reader has read.
+"""Reads a request body piece by piece, for client streams, at most one piece ahead of its reader.
 
 It knows no message: it returns bytes as they arrive, or decompressed.
 """
@@ -13,8 +13,8 @@ from .body import Disconnected, Gunzip, Receive
 
 OnLeft = Callable[[Callable[[], None]], None]
 
-# Bytes held for a reader that does not read. ASGI reports a disconnect only behind the body, so a client that leaves is
-# noticed while it has sent less than this.
+# Bytes held for a reader that does not read. ASGI reports a disconnect only after the body, so a client that leaves is
+# noticed only while it has sent less than this.
 _AHEAD_BYTES = 65536
 # Bytes decompressed per step, so that a decompression bomb is never held in memory.
 _STEP = 65536
@@ -35,8 +35,8 @@ class Inbound:
         self._pieces: deque[bytes] = deque()
         self._held = 0
         self._ended = self._left = False
-        self._filled, self._taken = asyncio.Event(), asyncio.Event()
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._filled, self._consumed = asyncio.Event(), asyncio.Event()
+        self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pump = asyncio.ensure_future(self._run())
         if on_left is not None:
             on_left(self._leave)
@@ -44,7 +44,7 @@ class Inbound:
     def close(self) -> None:
         """Stops reading."""
         self._pump.cancel()
-        self._gone.cancel()
+        self._disconnected.cancel()
 
     async def _run(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":
@@ -56,15 +56,15 @@ class Inbound:
             self._ended = not message.get("more_body")
             self._filled.set()
             while self._held >= _AHEAD_BYTES and not self._ended:
-                self._taken.clear()
-                await self._taken.wait()
+                self._consumed.clear()
+                await self._consumed.wait()
         self._leave()
 
     def _leave(self) -> None:
         self._left = True
         self._filled.set()
-        if not self._gone.done():
-            self._gone.set_result(None)
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
 
     async def piece(self) -> bytes | None:
         """Returns the next piece, which is never empty, or None at the end.
@@ -94,9 +94,9 @@ class Inbound:
             await self._filled.wait()
         piece = self._pieces.popleft()
         self._held -= len(piece)
-        self._taken.set()
+        self._consumed.set()
         return piece
 
     async def gone(self) -> None:
         """Returns when the client has disconnected."""
-        await asyncio.shield(self._gone)
+        await asyncio.shield(self._disconnected)

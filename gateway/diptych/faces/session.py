@@ -60,7 +60,7 @@ class Adapter(Protocol):
 
     @property
     def http_status(self) -> int:
-        """The status of the HTTP response, or 0 while there is none or it carries no meaning."""
+        """The status of the HTTP response, or 0 if there is none or it has no meaning."""
 
     @property
     def fault(self) -> Status | None:

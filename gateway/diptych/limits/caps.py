@@ -38,24 +38,24 @@ class Slots:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.taken: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         """The number of calls of each key that has any."""
 
     def full(self, key: str) -> bool:
         """Whether the key's limit is reached."""
-        return self.taken.get(key, 0) >= self.most
+        return self.counts.get(key, 0) >= self.most
 
     def take(self, key: str) -> None:
         """Adds a call."""
-        self.taken[key] = self.taken.get(key, 0) + 1
+        self.counts[key] = self.counts.get(key, 0) + 1
 
     def give(self, key: str) -> None:
         """Removes a call, and the key with its last one, so that the table does not grow."""
-        left = self.taken[key] - 1
+        left = self.counts[key] - 1
         if left:
-            self.taken[key] = left
+            self.counts[key] = left
         else:
-            del self.taken[key]
+            del self.counts[key]
 
 
 class Lease:

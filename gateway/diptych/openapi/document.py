@@ -48,8 +48,8 @@ def document(
     schemas = Schemas(
         settings,
         comments,
-        taken=_taken(binding for _, binding in bindings),
-        given=_given(binding for _, binding in bindings),
+        requests=_request_types(binding for _, binding in bindings),
+        responses=_response_types(binding for _, binding in bindings),
     )
     labels = _labels(binding.method.containing_service for _, binding in bindings)
     paths = _Paths()
@@ -117,7 +117,7 @@ class _Paths:
             others[name] = operation
 
 
-def _taken(bindings: Iterable[Binding]) -> list[Descriptor]:
+def _request_types(bindings: Iterable[Binding]) -> list[Descriptor]:
     found: list[Descriptor | None] = []
     for binding in bindings:
         if binding.whole_body:
@@ -127,7 +127,7 @@ def _taken(bindings: Iterable[Binding]) -> list[Descriptor]:
     return [message for message in found if message is not None]
 
 
-def _given(bindings: Iterable[Binding]) -> list[Descriptor]:
+def _response_types(bindings: Iterable[Binding]) -> list[Descriptor]:
     found = [
         value_of(binding.response_body).message_type if binding.response_body else binding.method.output_type
         for binding in bindings

@@ -31,16 +31,16 @@ _NULL = "google.protobuf.NullValue"
 class Schemas:
     """Makes schemas, and collects the components they refer to in `components`.
 
-    `taken` and `given` are the top-level messages of requests and responses; those below both may need two components.
+    `requests` and `responses` are their top-level messages; those below both may need two components.
     """
 
     def __init__(
-        self, settings: Settings, comments: Comments, *, taken: Iterable[Descriptor], given: Iterable[Descriptor]
+        self, settings: Settings, comments: Comments, *, requests: Iterable[Descriptor], responses: Iterable[Descriptor]
     ) -> None:
         self._settings, self._comments = settings, comments
         self._closed = settings.unknown_fields == "strict"
-        self._taken, given_below = _below(taken), _below(given)
-        both = {name: message for name, message in self._taken.items() if name in given_below}
+        self._in_requests, in_responses = _below(requests), _below(responses)
+        both = {name: message for name, message in self._in_requests.items() if name in in_responses}
         self._split = self._different(both)
         self.components: dict[str, Json] = {}
         self.examples = Examples(settings)
@@ -101,7 +101,7 @@ class Schemas:
         required = [] if partial else [self.name(field) for field in fields if self._always(field, way)]
         if required:
             schema["required"] = required
-        if self._closed and message.full_name in self._taken:
+        if self._closed and message.full_name in self._in_requests:
             schema["additionalProperties"] = False
         refused: list[Json] = []
         for oneof in message.oneofs:

@@ -82,18 +82,18 @@ def bind(server: grpc.aio.Server, address: str, tls: CertificateReloader | None,
 
 
 def _credentials(tls: CertificateReloader, *, required: bool) -> grpc.ServerCredentials:
-    given = tls.material
+    current = tls.material
 
     def newer() -> Any:
         """Called by core before each handshake, in another thread; returns None for no change."""
-        nonlocal given
+        nonlocal current
         now = tls.material
-        if now is given:
+        if now is current:
             return None
-        given = now
+        current = now
         return _configuration(now)
 
-    return grpc.dynamic_ssl_server_credentials(_configuration(given), newer, required)
+    return grpc.dynamic_ssl_server_credentials(_configuration(current), newer, required)
 
 
 def _configuration(material: Material) -> Any:

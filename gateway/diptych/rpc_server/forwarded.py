@@ -1,4 +1,4 @@
-"""The client behind trusted proxies, on the gRPC port, where a proxy names it in metadata.
+"""The client behind trusted proxies on the gRPC port, from the metadata that a proxy sets.
 
 Of a call it knows only the context; the header's grammar is in `diptych.forwarded`.
 """

@@ -68,7 +68,7 @@ class WireInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         known = Origin(protocol="grpc", settled=False)
-        known.came = perf_counter()
+        known.arrived = perf_counter()
         enter(known)
         handler = await continuation(handler_call_details)
         if handler is None:

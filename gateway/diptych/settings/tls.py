@@ -14,7 +14,7 @@ class TlsSettings(SettingsTable):
     """TLS of both listeners."""
 
     tls_certificate: Path | None = None
-    """The certificate chain of both listeners, PEM; without it they speak plain text."""
+    """The certificate chain of both listeners, PEM; without it they use plain text."""
     tls_key: Path | None = None
     """The certificate's private key, PEM, without a passphrase."""
     tls_client_ca: Path | None = None

@@ -61,7 +61,7 @@ class DetailedRecord(Counted):
     __slots__ = ("_agent", "_details", "_origin", "_span", "request_id")
 
     def __init__(self, tally: Tally, origin: Origin, details: Details) -> None:
-        super().__init__(tally, origin.came)
+        super().__init__(tally, origin.arrived)
         self._details, self._origin = details, origin
         self._span: Span | None = None
         self._agent = self.request_id = ""
@@ -119,8 +119,8 @@ class DetailedRecord(Counted):
             "peer": origin.peer,
             "user_agent": self._agent,
         }
-        if origin.asked is not None:
-            line["path"] = origin.asked[:LONGEST_PATH]
+        if origin.unknown_path is not None:
+            line["path"] = origin.unknown_path[:LONGEST_PATH]
         if origin.route is not None:
             line["http_status"] = self.http_status
         if trace_id:

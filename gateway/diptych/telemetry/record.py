@@ -46,7 +46,7 @@ class Counted:
 
     __slots__ = ("_began", "bytes_in", "bytes_out", "code", "http_status", "messages_in", "messages_out", "tally")
 
-    def __init__(self, tally: Tally, came: float | None = None) -> None:
+    def __init__(self, tally: Tally, arrived: float | None = None) -> None:
         tally.started += 1
         if tally.streams:
             tally.running.add(self)
@@ -54,7 +54,7 @@ class Counted:
         """The counters, until the call ends."""
         self.code = CANCELLED
         self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = self.http_status = 0
-        self._began = came or perf_counter()
+        self._began = arrived or perf_counter()
 
     def on_metadata(self, metadata: Metadata) -> None:
         """Does nothing: counters need no metadata."""

@@ -63,8 +63,8 @@ class Recorder:
         except KeyError:
             tally = self.tally(path, protocol)
             if tally.labels.kind == UNKNOWN:
-                origin.asked = path
-        record = origin.record = Counted(tally, origin.came) if self.make is None else self.make(tally, origin)
+                origin.unknown_path = path
+        record = origin.record = Counted(tally, origin.arrived) if self.make is None else self.make(tally, origin)
         return record
 
     def tally(self, path: str, protocol: str) -> Tally:

@@ -1,4 +1,4 @@
-"""The supervisor: N slots with a worker each; dead workers are replaced, and a reload goes slot by slot.
+"""The supervisor: N slots with a worker each; dead workers are replaced, and a reload replaces them slot by slot.
 
 It knows processes, sockets and time, and no protocol: calls do not pass through it.
 """

@@ -45,7 +45,7 @@ def applied(reply: Reply, headers: Mapping[bytes, bytes]) -> Reply:
 
 
 def _unchanged(named: Mapping[bytes, bytes], headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the client's copy is current (section 13.2.2: `if-none-match` goes before `if-modified-since`)."""
+    """Whether the client's copy is current (section 13.2.2: `if-none-match` precedes `if-modified-since`)."""
     tags, etag = headers.get(b"if-none-match"), named.get(b"etag")
     if tags is not None:
         return etag is not None and (tags.strip() == b"*" or _weak(etag) in map(_weak, _TAG.findall(tags)))

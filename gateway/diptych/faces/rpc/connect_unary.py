@@ -140,5 +140,5 @@ class ConnectCall:
 
 
 def _plain(call: AnyCall) -> bool:
-    """Whether the servicer disabled compression, as it must for secrets beside input of the client (BREACH)."""
+    """Whether the servicer disabled compression, as it must for secrets next to input of the client (BREACH)."""
     return call.context.uncompressed_next or call.context.compression is grpc.Compression.NoCompression

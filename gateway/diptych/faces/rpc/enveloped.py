@@ -29,7 +29,7 @@ _MOMENT_SECONDS = 0.05
 
 
 class EnvelopedCall:
-    """A request for `entry`, whose answer goes out on `wire`."""
+    """A request for `entry`, whose response is written to `wire`."""
 
     # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
@@ -61,7 +61,7 @@ class EnvelopedCall:
         entry, wire = self._entry, self._wire
         read = self._parser(call.record) if self._kind.json else None
         reader = self._reader = EnvelopeReader(self._coding, entry.limit, wire.fault, read)
-        # For a path in no table only the handler, found when the call opens, tells whether it takes a stream.
+        # For an unregistered path, only the handler shows whether it streams; it is found when the call opens.
         if entry.client_streaming or (not entry.known and call.takes_stream):
             self._inbound = self._exchange.inbound()
             return EnvelopeSource(self._inbound, reader, wire.decoder())

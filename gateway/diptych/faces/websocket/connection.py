@@ -16,7 +16,7 @@ from ...reply import Headers, Reply
 from ...status import StatusError, Violation, invalid
 
 HELD = "diptych.held"
-"""The scope's key for the listener's function that lets a connection live through the grace of a stop.
+"""The scope's key for the listener's function that keeps a connection open during the grace period of a stop.
 
 It takes a function to call when the connection is lost.
 """

@@ -57,7 +57,7 @@ def streams(method: Method) -> bool:
 
 
 def best(bindings: Iterable[tuple[Method, Binding]]) -> Iterable[tuple[Method, Binding]]:
-    """Returns one streaming binding for each path shape, since a handshake has no verb that could tell them apart.
+    """Returns one streaming binding for each path shape, since a handshake has no verb to distinguish them.
 
     Bidirectional streams win over client streams, those over server streams, then GET over other verbs. The others can
     still be reached at `/{package.Service}/{Method}`.

@@ -57,7 +57,7 @@ class Http2Protocol(asyncio.Protocol):
         self._opening: bytes | None = b""
         self._running = 0
         self._flushing = self._lingering = self._draining = self._silent = False
-        self._heard = self._busy = self._asked = self._loop.time()
+        self._received_at = self._busy_at = self._pinged_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._drain_timer: asyncio.TimerHandle | None = None
         self._drained_id: int | None = None
@@ -89,7 +89,7 @@ class Http2Protocol(asyncio.Protocol):
         """Parses received bytes."""
         if self._lingering:
             return
-        self._heard = self._loop.time()
+        self._received_at = self._loop.time()
         try:
             if self._opening is not None:
                 data = self._open(data)
@@ -195,7 +195,7 @@ class Http2Protocol(asyncio.Protocol):
 
     def on_empty(self) -> None:
         """Called when no request is left: closes the connection if it accepts no more."""
-        self._busy = self._loop.time()
+        self._busy_at = self._loop.time()
         if self._connection.last_served is not None:
             self._close(ErrorCode.NO_ERROR)
 
@@ -288,19 +288,19 @@ class Http2Protocol(asyncio.Protocol):
         """Checks idle time and PINGs, and schedules the next check."""
         limits, now = self._limits, self._loop.time()
         if self._connection.streams:
-            self._busy = now
-        idle = limits.idle_seconds - (now - max(self._heard, self._busy))
+            self._busy_at = now
+        idle = limits.idle_seconds - (now - max(self._received_at, self._busy_at))
         if idle <= 0:
             self._close(ErrorCode.NO_ERROR)
             return
         due = idle
         if limits.ping_seconds is not None:
-            silence = limits.ping_seconds - (now - max(self._heard, self._asked))
+            silence = limits.ping_seconds - (now - max(self._received_at, self._pinged_at))
             if silence <= 0:
-                if self._asked > self._heard:
+                if self._pinged_at > self._received_at:
                     self.transport.abort()
                     return
-                self._asked = now
+                self._pinged_at = now
                 self._connection.out.append(frames.frame(frames.PING, 0, 0, _ALIVE))
                 self.written()
                 silence = limits.ping_seconds
