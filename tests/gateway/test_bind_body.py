@@ -24,7 +24,7 @@ def violations(answer: httpx2.Response) -> dict[str, str]:
     return {one.get("field", ""): one["description"] for one in details[0]["fieldViolations"]}
 
 
-# What a body may be bound to.
+# Targets of a body.
 
 
 async def test_the_whole_message(shared: Served) -> None:

@@ -35,7 +35,7 @@ async def refused(shared: Served, path: str) -> list[Json]:
 
 
 TAKEN = [
-    # what it shows, query, fields
+    # case, query, fields
     ("proto name", "int32_value=7", {"int32Value": 7}),
     ("JSON name", "int32Value=7", {"int32Value": 7}),
     ("json_name of its own", "spelledOtherwise=x", {"spelledOtherwise": "x"}),
@@ -127,7 +127,7 @@ async def test_every_wrong_parameter_is_named_at_once(shared: Served) -> None:
     assert [violation["field"] for violation in found] == ["int32Value", "nope", "boolValue"]
 
 
-# The path: each variable is its field's, in its type, and nobody else's.
+# The path: each variable sets only its own field, converted to its type.
 
 
 async def test_the_path_sets_nested_and_typed_fields(shared: Served) -> None:

@@ -399,7 +399,7 @@ async def test_an_interceptor_may_wrap_behaviours(serve: Serve) -> None:
         assert list((await both.grpc())[1].tags) == ["wrapped"]
         assert (await both.rest("missing"))[0] == 404
         assert (await both.grpc("missing"))[0] is grpc.StatusCode.NOT_FOUND
-        # An abort has told the client before the wrapper sees it.
+        # An abort has reached the client before the wrapper sees it.
         assert await until_here(lambda: len(wrap.codes) == 4)
         assert wrap.codes == [None, None, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.NOT_FOUND]
 

@@ -61,7 +61,7 @@ def any_of(text: str) -> kitchen.EchoRequest:
 
 NAN = math.nan
 TAKEN = [
-    # (body, message, why it is taken)
+    # (body, message, why it is accepted)
     ("{}", echo(), "nothing is a message"),
     (" \r\n\t{ } ", echo(), "JSON's white space"),
     ('{"int32Value":1}', echo(int32_value=1), "lowerCamelCase"),
@@ -328,7 +328,7 @@ def test_nesting(body: bytes, taken: bool, _why: str, native: bool) -> None:
 # JSON out.
 
 EMPTY = {
-    # What a field without presence prints where it is not set, by the kind of its value.
+    # The JSON of an unset field without presence, by the kind of its value.
     "floatValue": 0.0,
     "int32Value": 0,
     "int64Value": "0",
@@ -549,7 +549,7 @@ def test_a_field_s_body_sets_no_other_and_is_named(name: str, body: str, path: s
     assert [one.field for one in found] == [path]
 
 
-# What the tables forgot.
+# Generated cases.
 
 
 def outcome(native: bool, body: bytes) -> object:

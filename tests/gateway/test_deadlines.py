@@ -143,7 +143,7 @@ async def test_a_deadline_that_is_over_already(serve: Serve) -> None:
 async def test_a_stream_that_is_late(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     kitchen = Stubborn()
     loop, clock, seconds = asyncio.get_running_loop(), asyncio.get_running_loop().time, 10
-    # Time passes when a servicer has said all it has to say.
+    # The deadline passes after the servicer has sent everything.
     monkeypatch.setattr(loop, "time", lambda: clock() + seconds * len(kitchen.waiting))
     async with serve(kitchen) as served, asyncio.timeout(60):
         headers = {"x-server-timeout": str(seconds), "accept": "text/event-stream"}

@@ -111,7 +111,7 @@ async def test_head_follows_get(shared: Served) -> None:
     assert (head.status_code, head.content) == (404, b"")
 
 
-# What servicers did not expect.
+# Unexpected exceptions.
 
 
 @every_engine

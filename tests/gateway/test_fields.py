@@ -47,7 +47,7 @@ def test_resolves(message: object, path: str, names: tuple[str, ...], _why: str)
 
 
 UNKNOWN = [
-    # (path, what was understood, what was not, a part of the text)
+    # (path, the resolved part, the unresolved part, a part of the message)
     ("nope", "", "nope", "kitchen.v1.EchoRequest has no field 'nope'"),
     ("", "", "", "has no field ''"),
     ("int32Valeu", "", "int32Valeu", "did you mean 'int32Value'?"),

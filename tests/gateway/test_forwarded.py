@@ -21,7 +21,7 @@ from tests.kitchen import Kitchen
 TRUSTED = tuple(map(ip_network, ("10.0.0.0/8", "127.0.0.1", "2001:db8:1::/48")))
 PROXY, STRANGER = "127.0.0.1", "192.0.2.9"
 
-# The direct peer, the header's values, and the client; None is the peer itself.
+# The direct peer, the header's values, and the client; None means the peer itself.
 X_FORWARDED_FOR = [
     (PROXY, ["198.51.100.7"], ("198.51.100.7", 0), "one proxy"),
     (PROXY, ["198.51.100.7, 10.1.1.1"], ("198.51.100.7", 0), "two of them"),

@@ -256,7 +256,7 @@ async def test_users_routes_win(serve: Serve) -> None:
         assert (await http.post("/v1/dishes", json={"title": "x"})).status_code == 201
         assert (await http.put("/v1/dishes/1", json={"title": "x"})).json()["id"] == "1"
         assert (await http.post("/v1/dishes/1:cook", json={})).json()["dishId"] == "1"
-        # A path that is only users' says what it takes.
+        # A path with only users' routes names its allowed methods.
         assert (await http.post("/own/3")).json() == 3
         wrong = await http.get("/own/3")
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")

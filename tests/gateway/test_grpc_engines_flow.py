@@ -193,7 +193,7 @@ async def test_a_slow_reader_holds_its_servicer_back(serve: Serve) -> None:
         assert len((await stuck.read()).data) == 64 * 1024
         whole = pb_grpc.KitchenServiceStub(fast).Download(pb.TickRequest(count=COUNT, key="fast"))
         assert sum([1 async for _ in whole]) == COUNT
-        # While another had 64 MiB, this one was given what the windows and sockets between hold.
+        # While another call received 64 MiB, this one received only what windows and sockets hold.
         assert kitchen.sent["slow"] < COUNT / 4
         assert len(await rest(stuck)) == COUNT - 1
         assert kitchen.sent["slow"] == COUNT

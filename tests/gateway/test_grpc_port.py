@@ -1,4 +1,4 @@
-"""The gRPC port of the default engine serves gRPC and nothing else, and says so to everything else."""
+"""The gRPC port of the default engine serves only gRPC, and explains that to other clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONLY = "this port serves gRPC over HTTP/2 only; REST, gRPC-Web and Connect are s
 
 
 async def refused(served: Served, method: str, path: str, **headers: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """The head and the error of a request that is no gRPC."""
+    """Returns the head and the error for a request that is not gRPC."""
     async with asyncio.timeout(20), connected(served.gateway.grpc_port) as client:
         stream = client.request(path, method, headers=[(name.replace("_", "-"), headers[name]) for name in headers])
         await client.flush()

@@ -225,13 +225,13 @@ async def test_an_early_response_resets_the_upload() -> None:
         assert (head[":status"], body) == ("413", b"enough")
         reset = await client.event(ev.StreamReset, stream)
         assert reset.error_code == Code.NO_ERROR
-        # What was under way when the reset was written breaks nothing.
+        # Data in transit at the time of the reset does no harm.
         await client.raw(frame(0, 0, stream, b"x" * 100), frame(0, 1, stream, b"x"))
         assert (await client.get())[0][":status"] == "413"
 
 
 async def cut_short(scope: Any, receive: Any, send: Any) -> None:
-    """Fails within its response, in the way that the path names."""
+    """Fails during its response, in the way that the path names."""
     if scope["path"] == "/fine":
         await answer(send, b"fine")
         return
@@ -383,7 +383,7 @@ async def test_a_ping_is_answered() -> None:
 
 
 class Held:
-    """Answers when it may."""
+    """Answers once it is released."""
 
     def __init__(self) -> None:
         self.begun, self.may = asyncio.Event(), asyncio.Event()
@@ -401,7 +401,7 @@ async def test_a_stop_finishes_running_streams_and_refuses_new_ones() -> None:
         await client.flush()
         await app.begun.wait()
         stopping = asyncio.create_task(listener.stop(15))
-        # The first GOAWAY asks for no more; the second, after the client has read the first, says which were served.
+        # The first GOAWAY asks for no more streams; once the client has read it, the second names the last one.
         await client.until(lambda: len(goaways(client)) == 2)
         assert [(event.last_stream_id, event.error_code) for event in goaways(client)] == [
             (2**31 - 1, Code.NO_ERROR),
@@ -421,7 +421,7 @@ def goaways(client: Client) -> list[Any]:
 
 
 async def test_a_stop_serves_streams_opened_before_the_client_saw_goaway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As gRPC's core writes it: the answer to the PING first, then the streams that it began before it read GOAWAY."""
+    """As gRPC's core writes it: the PING acknowledgement first, then the streams opened before it read GOAWAY."""
     monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 1000)  # it is the answer that counts
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         stopping = asyncio.create_task(listener.stop(15))
@@ -465,7 +465,7 @@ async def test_after_the_grace_waiting_clients_get_a_reset() -> None:
 
 @pytest.fixture
 async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Puts the loop's clock ahead, so that no limit is as short as a busy machine may stand still."""
+    """Advances the loop's clock, so that real time-outs can be longer than pauses of a busy machine."""
     loop, ahead = asyncio.get_running_loop(), [0.0]
     real = loop.time
     monkeypatch.setattr(loop, "time", lambda: real() + sum(ahead))

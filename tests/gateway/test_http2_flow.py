@@ -1,4 +1,4 @@
-"""HTTP/2 under load and under attack: windows both ways, many streams, and floods that have to run into a wall."""
+"""HTTP/2 under load and under attack: windows both ways, many streams, and floods that must be stopped."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_client_that_reads_nothing_holds_no_memory() -> None:
         async with connected(listener.port) as other:
             for _ in range(300):
                 assert (await other.get())[1] == b"ok"
-        # What the kernels' buffers take is theirs; it is far from all of it.
+        # The kernels' buffers hold some of it, but far from all.
         assert app.handed < 32 * MIB
 
 
@@ -195,7 +195,7 @@ async def test_many_uploads_at_once_arrive_whole() -> None:
 
 
 class Unread:
-    """Reads a piece when it may; other paths answer at once."""
+    """Reads a piece whenever it is released; other paths answer at once."""
 
     def __init__(self) -> None:
         self.may = asyncio.Semaphore(0)
@@ -440,7 +440,7 @@ async def pour(client: Client, frames: list[bytes]) -> None:
 
 
 async def goaway(client: Client) -> int:
-    """The code in the GOAWAY that comes, read from the wire."""
+    """Returns the code of the next GOAWAY, read from the wire."""
     while True:
         head = await client.reader.readexactly(9)
         payload = await client.reader.readexactly(int.from_bytes(head[:3], "big"))
@@ -511,7 +511,7 @@ async def test_requests_sent_byte_by_byte_work() -> None:
         assert (await client.response(1))[1] == expected(b"hello")
 
 
-# What is left behind.
+# Leaks.
 
 
 async def test_no_stream_state_is_left_behind() -> None:

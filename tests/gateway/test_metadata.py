@@ -103,9 +103,9 @@ def test_metadata_become_headers(pair: tuple[str, str | bytes], headers: list[tu
     assert to_headers([pair], b"t-") == [(b"t-" + name, value) for name, value in headers]
 
 
-# What grpcio 1.85 itself does with each of these, tried against a server.
+# The behaviour of grpcio 1.85 itself, tried against a server.
 CHECKED = [
-    # (pair, what is kept or raised)
+    # (pair, the kept pair or the error)
     (("a", "b"), ("a", "b")),
     (("a_.-9", "b"), ("a_.-9", "b")),
     (("a", b"x"), ("a", "x")),

@@ -143,7 +143,7 @@ def test_queries_that_fit_the_schema_are_accepted(path: str) -> None:
     @given(case=drawn)
     def check(case: Any) -> None:
         query = case.as_transport_kwargs(base_url="http://test")["params"] or {}
-        # What only the description can say: at most one of each oneof.
+        # Only the description can say: at most one field of each oneof.
         for group in ({"choiceString", "choiceInt", "choiceIngredient"}, {"byHand", "byScale"}):
             told = {".".join(name.split(".")[: depth + 1]) for name in query for depth in range(name.count(".") + 1)}
             for prefix in ("", "ingredient.", "choiceIngredient.", "filter.contains."):

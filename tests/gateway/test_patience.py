@@ -175,7 +175,7 @@ async def test_a_body_that_stops_is_answered_408(content_type: bytes, serve: Ser
         head = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ncontent-length: 100\r\n\r\n{"
         writer.write(head % (path, content_type))
         if content_type.endswith(b"web+proto"):
-            # Its answer is 200 whatever becomes of a call, and the status stands in the body.
+            # Its response is always 200; the call's status is in the body.
             await reader.readuntil(b"grpc-status: 4\r\ngrpc-message: the request body arrived too slowly")
             return
         raw = await reader.read()

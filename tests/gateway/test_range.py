@@ -98,7 +98,7 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-# What a range means, with the section of RFC 9110 beside what is not plain.
+# The meaning of ranges, with the section of RFC 9110 for less obvious ones.
 RANGES = [
     ("bytes=0-0", 0, 0),
     ("bytes=10-19", 10, 19),

@@ -1,4 +1,4 @@
-"""Readiness as probes meet it: checks side by side, each within its time, by HTTP and by grpc.health.v1 alike."""
+"""Readiness as probes see it: concurrent checks with time-outs, the same by HTTP and by grpc.health.v1."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AT_ONCE = {"keep_seconds": 0, "watch_seconds": 0.01}
 
 
 class Store:
-    """Something a gateway depends on."""
+    """A dependency of a gateway."""
 
     def __init__(self) -> None:
         self.up = True

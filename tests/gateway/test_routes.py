@@ -183,7 +183,7 @@ def test_a_literal_may_have_an_escaped_colon() -> None:
 
 
 ALLOWED = [
-    # (method, path, what is allowed)
+    # (method, path, allowed methods)
     ("DELETE", "/users/7", ("GET", "HEAD", "OPTIONS")),
     ("GET", "/users:batch", ("OPTIONS", "POST")),
     ("DELETE", "/users/7:lock", ("GET", "HEAD", "OPTIONS", "POST")),
@@ -262,7 +262,7 @@ def test_every_shape_that_fits_is_shown_best_first() -> None:
     assert routes.shaped("nothing") == []
 
 
-# What the tables forgot: a table against a reader of one template at a time.
+# Generated cases: a table against matching each template separately.
 
 SEGMENTS = st.sampled_from(["a", "b", "*"])
 TEMPLATES = st.builds(

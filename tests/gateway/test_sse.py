@@ -17,7 +17,7 @@ SSE = {"accept": "text/event-stream"}
 
 
 class Resumable(Kitchen):
-    """Counts in steps of ten, from behind the number that the client saw last."""
+    """Counts in steps of ten, after the number that the client saw last."""
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
         last = dict(context.invocation_metadata()).get("last-event-id", "0")

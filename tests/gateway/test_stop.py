@@ -257,7 +257,7 @@ async def fresh(port: int, tally: list[int]) -> None:
         try:
             said = await reader.read()
         except ConnectionResetError:
-            # The kernel had completed the handshake and nobody had accepted yet: only a load balancer can spare that.
+            # The kernel completed the handshake, but the listener no longer accepts: a load balancer prevents that.
             said = b""
         writer.close()
         if not said:
@@ -310,7 +310,7 @@ async def test_sigterm_under_load_drops_nothing(engine: str) -> None:
                 others += 1
             gateway.process.send_signal(signal.SIGTERM)
         begun, made = map(int, (await gateway.line()).split())
-        # Each call that reached a servicer was finished there, and its client had the answer.
+        # Each call that reached a servicer was finished there, and its client got the response.
         assert begun == made == sum(map(len, tallies)) + others
         assert await gateway.line() == "returned"
         assert await gateway.process.wait() == 0

@@ -185,7 +185,7 @@ async def test_an_idle_event_stream_beats(serve: Serve) -> None:
         assert "id: 2" in rest
 
 
-# HttpBody goes out as its own bytes.
+# HttpBody is sent as its own bytes.
 
 
 class Mixed(Kitchen):
@@ -228,7 +228,7 @@ class Endless(Kitchen):
         timer = None
         try:
             while True:
-                # Nobody took a message for this long: the client is behind.
+                # No message was read for this long: the client is slower.
                 timer = loop.call_later(0.3, self.stalled.set)
                 yield pb.TickResponse(number=self.sent, text="x" * 10_000)
                 timer.cancel()

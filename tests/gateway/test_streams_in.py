@@ -47,7 +47,7 @@ class Talk:
         return cls(reader, writer)
 
     async def say(self, data: bytes) -> None:
-        """One chunk; nothing ends the body."""
+        """Sends one chunk; an empty one ends the body."""
         self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
         await self.writer.drain()
 
@@ -55,7 +55,7 @@ class Talk:
         return (await self.reader.readuntil(b"\r\n\r\n")).decode()
 
     async def heard(self) -> bytes:
-        """The next chunk of the answer; nothing at its end."""
+        """Returns the next chunk of the response; an empty one at its end."""
         size = int(await self.reader.readline(), 16)
         return (await self.reader.readexactly(size + 2))[:-2]
 
@@ -331,7 +331,7 @@ async def test_an_interceptor_refuses_before_the_body_is_read(serve: Serve, path
 
 
 class Doubling(grpc.aio.ServerInterceptor):
-    """Puts a streaming handler before a unary method."""
+    """Replaces a unary method by a streaming handler."""
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         handler = await continuation(details)

@@ -32,7 +32,7 @@ from tests.kitchen import Kitchen
 
 DISH = pb.GetDishRequest(dish_id="1").SerializeToString()
 PATH = "/kitchen.v1.KitchenService/GetDish"
-# What one of two equal connections may have and the other not; Python's TLS does not tell the second.
+# Properties in which two equal connections may differ; Python's TLS does not report the second.
 OF_THE_HANDSHAKE = ("ssl_session_reused", "ssl_negotiated_key_exchange_group")
 
 
@@ -88,9 +88,9 @@ async def running(kitchen: Kitchen, **given: Any) -> AsyncIterator[Gateway]:
         await gateway.stop(0)
 
 
-# Doors: each makes one call with the certificate, or none, and raises where it is not let in.
+# Faces: each makes one call with or without the certificate, and raises if it is refused.
 
-Door = Callable[[Gateway, Authority, Shown | None], Awaitable[None]]
+Face = Callable[[Gateway, Authority, Shown | None], Awaitable[None]]
 
 
 async def by_grpc(gateway: Gateway, authority: Authority, client: Shown | None) -> None:
@@ -132,7 +132,7 @@ async def by_websocket(gateway: Gateway, authority: Authority, client: Shown | N
         await websocket.recv()
 
 
-DOORS: dict[str, tuple[Door, dict[str, Any]]] = {
+FACES: dict[str, tuple[Face, dict[str, Any]]] = {
     "builtin": (by_grpc, {}),
     "grpcio": (by_grpc, {"grpc_engine": "grpcio"}),
     "single-port": (by_grpc, {"single_port": True}),
@@ -144,7 +144,7 @@ DOORS: dict[str, tuple[Door, dict[str, Any]]] = {
 }
 REFUSED = (grpc.aio.AioRpcError, httpx2.TransportError, InvalidHandshake, OSError)
 
-every_door = pytest.mark.parametrize("door", DOORS)
+every_face = pytest.mark.parametrize("face", FACES)
 
 
 # Identity.
@@ -195,21 +195,21 @@ async def test_every_face_has_the_same_auth_context_as_grpcio(kind: str, authori
     for chosen in ({}, {"grpc_engine": "grpcio"}, {"single_port": True}):
         kitchen = Asking()
         async with running(kitchen, **chosen, **given) as gateway:
-            for name, (door, also) in DOORS.items():
+            for name, (face, also) in FACES.items():
                 if also == chosen:
-                    await door(gateway, authority, client)
+                    await face(gateway, authority, client)
                     told[name] = kitchen.proven[-1]
         key = "x509_common_name" if kind == "no other name" else "x509_subject_alternative_name"
         assert set(map(str, kitchen.identities)) == {str((key, expected[key]))}
     for name, proven in told.items():
         if not name.startswith(("builtin", "grpcio", "single")) and "x509_pem_cert_chain" not in expected:
             proven.pop("x509_pem_cert_chain", None)  # Python's clients send the authority itself along
-    assert told == dict.fromkeys(DOORS, expected)
+    assert told == dict.fromkeys(FACES, expected)
 
 
-@every_door
-async def test_a_client_without_a_certificate_has_no_identity(door: str, authority: Authority, shown: Shown) -> None:
-    call, also = DOORS[door]
+@every_face
+async def test_a_client_without_a_certificate_has_no_identity(face: str, authority: Authority, shown: Shown) -> None:
+    call, also = FACES[face]
     kitchen = Asking()
     async with running(kitchen, **settings(shown, **also)) as gateway:
         await call(gateway, authority, authority.client("stranger"))  # nobody asks it for its own
@@ -223,7 +223,7 @@ async def test_a_client_without_a_certificate_has_no_identity(door: str, authori
     assert kitchen.identities == [(None, None)]
 
 
-# Who is let in.
+# Accepted and refused certificates.
 
 
 def _client(certificate: str, authority: Authority, folder: Path) -> Shown | None:
@@ -232,12 +232,12 @@ def _client(certificate: str, authority: Authority, folder: Path) -> Shown | Non
     return authority.client("right") if certificate == "right" else Authority(folder, "other").client("evil")
 
 
-@every_door
+@every_face
 @pytest.mark.parametrize("certificate", ["none", "another authority's", "right"])
 async def test_a_required_certificate_must_be_valid(
-    door: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
+    face: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
 ) -> None:
-    call, also = DOORS[door]
+    call, also = FACES[face]
     client = _client(certificate, authority, tmp_path)
     kitchen = Asking()
     given = settings(shown, tls_client_ca=authority.file, tls_client_auth="required", **also)
@@ -250,12 +250,12 @@ async def test_a_required_certificate_must_be_valid(
     assert len(kitchen.proven) == (certificate == "right")
 
 
-@pytest.mark.parametrize("door", [name for name in DOORS if name != "grpcio"])
+@pytest.mark.parametrize("face", [name for name in FACES if name != "grpcio"])
 @pytest.mark.parametrize("certificate", ["none", "another authority's", "right"])
 async def test_an_optional_certificate_must_be_valid_if_sent(
-    door: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
+    face: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
 ) -> None:
-    call, also = DOORS[door]
+    call, also = FACES[face]
     client = _client(certificate, authority, tmp_path)
     kitchen = Asking()
     given = settings(shown, tls_client_ca=authority.file, tls_client_auth="optional", **also)
@@ -360,10 +360,10 @@ async def test_plain_http_on_a_tls_port_gets_an_explanation(shown: Shown) -> Non
     assert violation["description"] == "this port speaks TLS: ask for https"
 
 
-@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port"])
-async def test_plain_grpc_is_refused(door: str, authority: Authority, shown: Shown) -> None:
+@pytest.mark.parametrize("face", ["builtin", "grpcio", "single-port"])
+async def test_plain_grpc_is_refused(face: str, authority: Authority, shown: Shown) -> None:
     kitchen = Asking()
-    async with running(kitchen, **settings(shown, **DOORS[door][1])) as gateway:
+    async with running(kitchen, **settings(shown, **FACES[face][1])) as gateway:
         async with grpc.aio.insecure_channel(f"localhost:{gateway.grpc_port}") as channel:
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(), timeout=20)
@@ -400,14 +400,14 @@ async def _shown_by(port: int, authority: Authority) -> int:
     return x509.load_der_x509_certificate(seen).serial_number
 
 
-@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port"])
+@pytest.mark.parametrize("face", ["builtin", "grpcio", "single-port"])
 async def test_new_connections_get_a_new_certificate_while_streams_continue(
-    door: str, authority: Authority, tmp_path: Path
+    face: str, authority: Authority, tmp_path: Path
 ) -> None:
     mine = Authority(tmp_path)
     files, newer = mine.shown("old"), mine.shown("new")
     kitchen = Kitchen()
-    async with running(kitchen, **settings(files, **DOORS[door][1], tls_reload_seconds=0)) as gateway:
+    async with running(kitchen, **settings(files, **FACES[face][1], tls_reload_seconds=0)) as gateway:
         ports = {gateway.http_port, gateway.grpc_port}
         async with (
             mine.channel(gateway.grpc_port) as channel,
@@ -508,9 +508,9 @@ async def test_invalid_new_files_are_logged_and_change_nothing(
         assert await _shown_by(gateway.http_port, authority) == _serial(newer.chain)
 
 
-@pytest.mark.parametrize("door", ["builtin", "grpcio", "single-port", "rest", "websocket"])
-async def test_a_removed_authority_is_no_longer_trusted(door: str, tmp_path: Path) -> None:
-    call, also = DOORS[door]
+@pytest.mark.parametrize("face", ["builtin", "grpcio", "single-port", "rest", "websocket"])
+async def test_a_removed_authority_is_no_longer_trusted(face: str, tmp_path: Path) -> None:
+    call, also = FACES[face]
     mine, next_one = Authority(tmp_path, "first"), Authority(tmp_path, "second")
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(mine.pem)

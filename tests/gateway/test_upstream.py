@@ -27,7 +27,7 @@ class Clock:
 
 
 class Store:
-    """Something outside: up, down, or slow."""
+    """An external service: up, down, or slow."""
 
     def __init__(self) -> None:
         self.up = True

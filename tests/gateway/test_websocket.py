@@ -263,7 +263,7 @@ async def test_a_slow_servicer_makes_its_client_wait(serve: Serve) -> None:
         await kitchen.waiting["deaf"].wait()
         assert not (await asyncio.wait({flooding}, timeout=1))[0]
         assert kitchen.read == 1
-        # Nothing of what it has sent is read any more, and that it is gone is noticed all the same.
+        # Its data is no longer read, but its disconnect is noticed.
         socket.transport.abort()
         await kitchen.cancelled["deaf"].wait()
         await asyncio.gather(flooding, return_exceptions=True)

@@ -212,7 +212,7 @@ async def test_pages_of_other_sites_are_refused_or_lose_their_cookies(serve: Ser
         assert (await told(served, "", **headers))["cookie"] == "session=1"
 
 
-# Beside other parts of the house.
+# Next to other parts of the application.
 
 
 async def test_users_websocket_routes_go_first(serve: Serve) -> None:

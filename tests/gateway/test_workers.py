@@ -262,7 +262,7 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
 @pytest.mark.parametrize("engine", ["builtin", "single-port"])
 async def test_a_reload_fails_no_grpc_call(engine: str) -> None:
     # A channel as people make it: with grpc.enable_retries = 0 grpcio itself fails calls that it holds unsent when a
-    # GOAWAY comes, whatever that says. That the worker refuses none is proven in test_http2.
+    # GOAWAY arrives, whatever id it names. test_http2 proves that the worker refuses none.
     async with (
         serving(*flags(engine)) as program,
         grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,

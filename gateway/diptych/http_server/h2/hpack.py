@@ -22,7 +22,7 @@ _FIRST_DYNAMIC = len(_STATIC)
 _OVERHEAD = 32  # of each entry, added to its bytes (section 4.1)
 
 
-# RFC 7541 appendix B: no Huffman code is longer than 30 bits, so what is decoded of a longer string exceeds the table.
+# RFC 7541 appendix B: no Huffman code is longer than 30 bits, so a longer string decodes to more than the table holds.
 _NEVER_FITS = TABLE_BYTES * 30 // 8
 LONGEST_PARTIAL = 2 * _NEVER_FITS + 64
 """An incomplete field with more bytes than this has a string that never fits the table."""

@@ -14,9 +14,9 @@ MAX_FRAME_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 64 * 1024
 """The largest field block, encoded and decoded; the HTTP/1.1 parser has the same limit."""
 MAX_BLOCK_BYTES = 1024 * 1024
-"""The largest field block that is read to its end, to be refused; a larger one ends the connection."""
+"""The largest field block that is refused on its own stream; a larger one ends the connection."""
 MAX_CONTINUATIONS = MAX_BLOCK_BYTES // (16 * 1024)
-"""Frames that may continue a field block: those of the largest, in frames of HTTP/2's default size (CVE-2024-27316)."""
+"""CONTINUATION frames of one field block: enough for the largest one in frames of the default size (CVE-2024-27316)."""
 STREAM_WINDOW_BYTES = 512 * 1024
 """How much a client may send on one stream before the application reads any of it."""
 CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024

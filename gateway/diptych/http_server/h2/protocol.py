@@ -39,11 +39,11 @@ TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many 
 
 @dataclass(frozen=True, slots=True)
 class Apps:
-    """What answers requests."""
+    """The applications of a connection."""
 
     serve: ASGIApp
     refuse: ASGIApp
-    """Answers the requests whose head is too large."""
+    """Responds to requests whose head is too large."""
 
 
 class Http2Protocol(asyncio.Protocol):
