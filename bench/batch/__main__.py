@@ -130,7 +130,7 @@ def _report(sizes: Sizes, workers: int) -> Iterator[str]:
     yield ""
     yield (
         "Over the task itself: what a worker spends on an item, less what the task alone takes in one process. Diptych"
-        " stores each item's state and result in SQLite before it goes on, and its client has heard of the end; Celery"
+        " stores each item's state and result in SQLite before it continues, and its client has seen the end; Celery"
         " keeps results in Valkey's memory and loses what a dead worker had; the others keep nothing."
     )
     yield from _large(found)

@@ -1,7 +1,7 @@
 """Builds a request message from a path, a query and a body; each field has a single source.
 
-`Binder` is the room's interface, built at start-up for one binding. It converts values from the wire to a message, or
-raises INVALID_ARGUMENT that names each invalid field; it knows neither routes nor calls.
+`Binder` is the interface, built at start-up for one binding. It converts values from the wire to a message, or raises
+INVALID_ARGUMENT that names each invalid field; it knows neither routes nor calls.
 """
 
 from __future__ import annotations

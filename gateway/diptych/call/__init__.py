@@ -1,6 +1,6 @@
 """In-process calls: interceptors, context, deadline, cancellation, without a channel or a socket.
 
-`Calls` is the room's interface, built once from the table of methods. Other gRPC engines serve `Calls.handlers` behind
+`Calls` is the interface, built once from the table of methods. Other gRPC engines serve `Calls.handlers` behind
 `Calls.interceptors`, so that all faces run the same functions in the same order. `Calls.open` begins a call with
 protobuf messages, `Calls.open_wire` one with serialized messages, as the RPC protocols send them.
 """

@@ -85,7 +85,7 @@ class FairQueue(Generic[T]):
 
     @property
     def running(self) -> int:
-        """The number of tasks that are taken and not done."""
+        """The number of running tasks."""
         return sum(document.running for document in self._documents.values())
 
     def __len__(self) -> int:

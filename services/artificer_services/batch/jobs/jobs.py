@@ -1,6 +1,6 @@
 """The use cases of jobs that have one request and one response.
 
-Calls the `Store` in threads of its own. Knows neither gRPC nor protos; streams are in `api`.
+Calls the `Store` in separate threads. Knows neither gRPC nor protos; streams are in `api`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from enum import StrEnum
 from .errors import IllegalTransition
 
 # A worker starts an item only if it has seen the job RUNNING within this many seconds, and a pause is answered after as
-# many: no item starts after the answer, and no item costs a query of its own.
+# many: no item starts after the response, and no item costs a separate query.
 SIGHT_SECONDS = 0.02
 
 

@@ -42,7 +42,7 @@ class Worker:
         self._pause = _FIRST_PAUSE
 
     def listen(self, lines: Any) -> None:
-        """Read the server's messages, in a thread of its own."""
+        """Read the server's messages, in a separate thread."""
         for text in lines:
             said = json.loads(text)
             if "ping" in said:
