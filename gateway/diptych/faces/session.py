@@ -34,13 +34,13 @@ class Writer(Protocol):
         """Seconds of silence after which `write` is called without messages; None for never."""
 
     async def begin(self, messages: Sequence[Any]) -> bool:
-        """Write the head; returns False where the head is the whole answer. `messages` are the first ones."""
+        """Writes the head; returns False if the head is the whole response. `messages` are the first ones."""
 
     async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
-        """Write the next messages. `plain` has the numbers, from 0, of messages that must not be compressed."""
+        """Writes the next messages. `plain` has the numbers, from 0, of messages that must not be compressed."""
 
     async def end(self) -> None:
-        """Write the end of a stream that succeeded."""
+        """Writes the end of a stream that succeeded."""
 
 
 class Adapter(Protocol):
@@ -85,13 +85,13 @@ class Adapter(Protocol):
         """Returns when the client has left."""
 
     async def unary(self, call: AnyCall, response: Any) -> None:
-        """Write the whole answer of one message."""
+        """Writes the whole response of one message."""
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
-        """Write the end of a call that failed, before or after the first byte; `call` is None if it was not opened."""
+        """Writes the end of a call that failed, before or after the first byte; `call` is None if it was not opened."""
 
     def close(self) -> None:
-        """Stop reading the request."""
+        """Stops reading the request."""
 
 
 class Session:
@@ -105,7 +105,7 @@ class Session:
         self._max_seconds = settings.max_deadline_seconds
 
     async def serve(self, adapter: Adapter) -> None:
-        """Run one call from its first byte to its last."""
+        """Runs one call from its first byte to its last."""
         origin = adapter.origin
         record = self.calls.recorder.begin(adapter.path, origin)
         call: AnyCall | None = None

@@ -114,12 +114,12 @@ class Gateway(grpc.aio.Server):
     # What grpcio's generated code calls. Either alone suffices; both are one registration.
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
-        """Register a service's handlers by method name. Raises `RegistrationError`."""
+        """Registers a service's handlers by method name. Raises `RegistrationError`."""
         self._refuse_late(service_name)
         self._methods.add_service(service_name, method_handlers)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        """Register generic handlers; one without a service name is served over gRPC only."""
+        """Registers generic handlers; one without a service name is served over gRPC only."""
         self._refuse_late("a generic handler")
         self._methods.add_generic(generic_rpc_handlers)
 
@@ -158,7 +158,7 @@ class Gateway(grpc.aio.Server):
         return self._methods
 
     def build(self) -> Faces:
-        """Resolve everything a request needs, once. Raises `RuleError` for an annotation that cannot be served."""
+        """Resolves everything a request needs, once. Raises `RuleError` for an annotation that cannot be served."""
         return self._lifecycle.build().faces
 
     def _make_served(self) -> Served:
@@ -203,16 +203,16 @@ class Gateway(grpc.aio.Server):
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Bind the ports and serve. Raises OSError if a port is in use, `RuleError` for a faulty annotation."""
+        """Binds the ports and serves. Raises OSError if a port is in use, `RuleError` for a faulty annotation."""
         await self._lifecycle.start(self.app, self._methods.generic)
 
     async def reload_certificates(self) -> bool:
-        """Check the certificate's files now, as SIGHUP does; returns whether new ones were loaded."""
+        """Checks the certificate's files now, as SIGHUP does; returns whether new ones were loaded."""
         listeners = self._lifecycle.listeners
         return listeners is not None and await listeners.reload_certificates()
 
     def share(self, http: socket.socket, rpc: socket.socket | None = None) -> None:
-        """Call before `start`: accept on bound sockets that other processes hold too.
+        """Makes `start` accept on bound sockets that other processes hold too.
 
         Without `rpc`, an engine that binds the gRPC port itself shares it by SO_REUSEPORT.
         """
@@ -221,7 +221,7 @@ class Gateway(grpc.aio.Server):
         self._lifecycle.shared = SharedSockets(http, rpc)
 
     async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket] = ()) -> None:
-        """Accept also on the sockets of workers that have ended, instead of those adopted before."""
+        """Accepts also on the sockets of workers that have ended, instead of those adopted before."""
         if self._lifecycle.listeners is not None:
             await self._lifecycle.listeners.adopt_sockets(http, rpc)
 
@@ -246,18 +246,18 @@ class Gateway(grpc.aio.Server):
         return self._telemetry.port
 
     async def stop(self, grace: float | None = None) -> None:
-        """Stop in two stages: refuse new calls, then, after `grace` seconds, cancel running ones.
+        """Stops in two stages: refuses new calls, then, after `grace` seconds, cancels running ones.
 
         Readiness is false from the first moment. `grace` None means the settings' `grace_seconds`.
         """
         await self._lifecycle.stop(grace)
 
     async def hand_over(self) -> None:
-        """Stop after another process has taken over: readiness stays true, and `drain_seconds` does not apply."""
+        """Stops after another process has taken over: readiness stays true, and `drain_seconds` does not apply."""
         await self._lifecycle.hand_over()
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109, grpc.aio.Server's own
-        """Wait for the stop, at most `timeout` seconds; returns whether the gateway still runs, as grpcio's does."""
+        """Waits for the stop, at most `timeout` seconds; returns whether the gateway still runs, as grpcio's does."""
         return await self._lifecycle.wait(timeout)
 
     async def __aenter__(self) -> Self:
@@ -270,7 +270,7 @@ class Gateway(grpc.aio.Server):
         await self.stop()
 
     def run(self, started: Callable[[], None] | None = None, stopping: Callable[[], None] | None = None) -> None:
-        """Serve until SIGTERM or SIGINT, then stop within the grace; a second signal exits at once.
+        """Serves until SIGTERM or SIGINT, then stops within the grace period; a second signal exits at once.
 
         `started` is called on the event loop once both faces are served, `stopping` when nothing new is accepted.
         """

@@ -62,7 +62,7 @@ class Listeners:
         return f"HTTP on {scheme}://{http}, gRPC on {rpc} ({self._settings.engine} engine)"
 
     async def start(self, state: Mapping[str, Any]) -> None:
-        """Bind and serve; `state` is the lifespan's, for requests. Raises OSError if a port is in use."""
+        """Binds and serves; `state` is the lifespan's, for requests. Raises OSError if a port is in use."""
         http, rpc = self._shared or (None, None)
         try:
             if isinstance(self._rpc, HttpListener):
@@ -96,22 +96,22 @@ class Listeners:
         return found
 
     async def adopt_sockets(self, http: Sequence[socket.socket], rpc: Sequence[socket.socket]) -> None:
-        """Accept on these sockets too, instead of those adopted before; the caller still owns them."""
+        """Accepts on these sockets too, instead of those adopted before; the caller still owns them."""
         await self._http.adopt_sockets(http)
         if isinstance(self._rpc, HttpListener):
             await self._rpc.adopt_sockets(rpc)
 
     async def reload_certificates(self) -> bool:
-        """Check the certificate's files now; returns whether new ones were loaded."""
+        """Checks the certificate's files now; returns whether new ones were loaded."""
         return self._tls is not None and await self._tls.look()
 
     async def stop_reloading(self) -> None:
-        """Stop checking the certificate's files."""
+        """Stops checking the certificate's files."""
         if self._tls is not None:
             await self._tls.stop()
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, let what runs finish within `grace` seconds, then cancel it."""
+        """Stops accepting, lets running requests finish within `grace` seconds, then cancels them."""
         with contextlib.ExitStack() as after:
             late = asyncio.get_running_loop().call_later(grace, setattr, self._session, "stopping", True)
             after.callback(late.cancel)

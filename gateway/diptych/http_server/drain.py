@@ -41,7 +41,7 @@ class Opening:
             making.add_done_callback(self._admission.attempt())
 
     def end(self) -> None:
-        """Close them."""
+        """Closes them."""
         for making in list(self._making):
             making.cancel()
 
@@ -55,7 +55,7 @@ class ConnectionDrain:
         self._since: dict[Any, float] = {}
 
     def look(self) -> None:
-        """Abort connections that have had their time to close and have received everything."""
+        """Aborts connections that have had their time to close and have received everything."""
         now = asyncio.get_running_loop().time()
         for connection in chain(*self._connections):
             if connection.transport.is_closing():
@@ -64,7 +64,7 @@ class ConnectionDrain:
                     connection.transport.abort()
 
     async def end(self) -> None:
-        """Close the rest; returns when the sockets are closed."""
+        """Closes the rest; returns when the sockets are closed."""
         self._opening.end()
         if not await self._gone(_LINGER_SECONDS):
             for connection in chain(*self._connections):

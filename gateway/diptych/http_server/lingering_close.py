@@ -30,7 +30,7 @@ class LingeringClose(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, transport.abort)
 
     def shutdown(self) -> None:
-        """Abort the connection."""
+        """Aborts the connection."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -181,7 +181,7 @@ class HttpListener:
         return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
 
     async def start(self, state: Mapping[str, Any], given: socket.socket | None = None) -> None:
-        """Bind and accept; `state` is the lifespan's, for requests. Raises OSError if the address is in use.
+        """Binds and accepts; `state` is the lifespan's, for requests. Raises OSError if the address is in use.
 
         `given` is a socket that is already bound.
         """
@@ -212,12 +212,12 @@ class HttpListener:
         return bound
 
     async def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept on these sockets too, instead of those adopted before; the caller still owns them."""
+        """Accepts on these sockets too, instead of those adopted before; the caller still owns them."""
         self._adopted = tuple(sockets)
         await self._listen(None if self._tls is None else self._tls.material)
 
     async def _listen(self, material: Material | None) -> None:
-        """Accept with this certificate. The previous servers close, but their connections stay open."""
+        """Accepts with this certificate. The previous servers close, but their connections stay open."""
         async with self._listening:
             await self._listen_anew(material)
 
@@ -258,7 +258,7 @@ class HttpListener:
         return len(self._server.server_state.connections) + self._admission.handshakes
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, let what runs finish within `grace` seconds, then cancel it.
+        """Stops accepting, lets running requests finish within `grace` seconds, then cancels them.
 
         An idle connection stays open for a moment, since a request may be on its way: it is answered with
         `connection: close`. HTTP/2 connections get GOAWAY, and handshakes as much time to complete. All sockets are

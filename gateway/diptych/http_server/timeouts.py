@@ -66,7 +66,7 @@ class Wait:
 
 
 async def look_after(connections: Callable[[], Iterable[object]], timeouts: Timeouts) -> None:
-    """Check all connections periodically, until cancelled."""
+    """Checks all connections periodically, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(timeouts.tick)

@@ -72,7 +72,7 @@ class RpcListener:
         self.port = 0
 
     async def start(self) -> None:
-        """Bind and serve. Raises OSError if the address is in use."""
+        """Binds and serves. Raises OSError if the address is in use."""
         try:
             self.port = self._bind(self._settings.grpc_port)
         except OSError:
@@ -89,7 +89,7 @@ class RpcListener:
         return engines.bind(self._server, address, self._tls, required=self._settings.tls_client_auth == "required")
 
     async def _mind(self) -> None:
-        """Restart the server if it ends by itself, as grpcio's does after a call whose path is not UTF-8."""
+        """Restarts the server if it ends by itself, as grpcio's does after a call whose path is not UTF-8."""
         while True:
             try:
                 while await self._server.wait_for_termination(_LOOK_SECONDS):
@@ -108,7 +108,7 @@ class RpcListener:
             await self._server.start()
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls, let running ones finish within `grace` seconds, then cancel them."""
+        """Refuses new calls, lets running ones finish within `grace` seconds, then cancels them."""
         if self._minding is not None:
             self._minding.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -117,7 +117,7 @@ class RpcListener:
 
 
 async def _ended(server: grpc.aio.Server, grace: float) -> None:
-    """Stop a server; one whose first stop fails is stopped again."""
+    """Stops a server; one whose first stop fails is stopped again."""
     try:
         await server.stop(grace)
     except Exception as error:

@@ -38,7 +38,7 @@ def check(settings: Settings) -> None:
 
 
 def _check_grpcio(settings: Settings) -> None:
-    """Reject settings that core supports but grpcio's Python API does not expose."""
+    """Rejects settings that core supports but grpcio's Python API does not expose."""
     if settings.tls_client_auth == "optional":
         raise EngineError(
             'grpc_engine "grpcio" cannot serve tls_client_auth "optional": set tls_client_auth to "required", or'
@@ -68,7 +68,7 @@ def engine(settings: Settings) -> Engine:
 
 
 def bind(server: grpc.aio.Server, address: str, tls: CertificateReloader | None, *, required: bool) -> int:
-    """Bind `server` to an address; returns the port. `required` rejects clients without a certificate.
+    """Binds `server` to an address; returns the port. `required` rejects clients without a certificate.
 
     Raises OSError if the port is in use.
     """

@@ -24,7 +24,7 @@ class InitialMetadataContext:
         return getattr(self._context, name)
 
     async def send_own(self) -> None:
-        """Send it, unless the servicer has sent initial metadata."""
+        """Sends it, unless the servicer has sent initial metadata."""
         if not self._sent:
             self._sent = True
             await self._context.send_initial_metadata(self._origin.initial)

@@ -32,7 +32,7 @@ class NativeServer(pygrpc_native.aio.Server):
     """pygrpc-native's server, except that slow readers block only their own streams, and a stop loses no answer."""
 
     async def stop(self, grace: float | None) -> None:
-        """Refuse new calls, let running ones finish within `grace` seconds, then cancel them."""
+        """Refuses new calls, lets running ones finish within `grace` seconds, then cancels them."""
         # The original closes all connections as soon as the last servicer returns: with twenty calls during a stop, a
         # quarter of the answers were lost.
         running = [call.task for call in self._calls.values() if call.task is not None]

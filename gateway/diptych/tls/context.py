@@ -32,7 +32,7 @@ class ServerConnection(ssl.SSLObject):
         return auth_context(self)
 
     def begin(self, admission: Admission, outgoing: ssl.MemoryBIO) -> None:
-        """Count the handshake, or refuse it if there are too many connections."""
+        """Counts the handshake, or refuses it if there are too many connections."""
         if admission.is_full():
             self.refused = ssl.SSLError("too many connections")
             return
@@ -65,7 +65,7 @@ class ServerConnection(ssl.SSLObject):
         self.end()
 
     def end(self) -> None:
-        """Stop counting the handshake."""
+        """Stops counting the handshake."""
         if self._under_way and self.admission is not None:
             self._under_way = False
             self.admission.handshakes -= 1
@@ -83,7 +83,7 @@ class Admission:
         """The number of handshakes under way."""
 
     def attempt(self) -> Callable[[object], None]:
-        """Begin a handshake in its own `contextvars` context; returns the callback for its end.
+        """Begins a handshake in its own `contextvars` context; returns the callback for its end.
 
         asyncio leaves a failed one to the garbage collector, which may take long.
         """

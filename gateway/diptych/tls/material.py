@@ -52,7 +52,7 @@ def signature(settings: Settings) -> Signature:
 
 
 def read(settings: Settings) -> Material:
-    """Read and check the files.
+    """Reads and checks the files.
 
     Raises OSError, naming the files, if one cannot be read or is not PEM, or if they do not belong together.
     """

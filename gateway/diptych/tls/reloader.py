@@ -35,16 +35,16 @@ class CertificateReloader:
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, take: Take) -> None:
-        """Call `take` with every new material."""
+        """Calls `take` with every new material."""
         self._subscribers.append(take)
 
     def start(self) -> None:
-        """Check the files from now on, every `tls_reload_seconds`."""
+        """Checks the files from now on, every `tls_reload_seconds`."""
         if self._settings.tls_reload_seconds:
             self._task = asyncio.ensure_future(self._poll(self._settings.tls_reload_seconds))
 
     async def stop(self) -> None:
-        """Stop checking."""
+        """Stops checking."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -57,7 +57,7 @@ class CertificateReloader:
             await self.look()
 
     async def look(self) -> bool:
-        """Load the files if they have changed; returns whether new, valid ones were loaded."""
+        """Loads the files if they have changed; returns whether new, valid ones were loaded."""
         async with self._looking:
             try:
                 if signature(self._settings) == self._seen:
@@ -73,7 +73,7 @@ class CertificateReloader:
             return True
 
     def _report(self, what: str) -> None:
-        """Log an error once: later checks may find the same, and the files may be half written now."""
+        """Logs an error once: later checks may find the same, and the files may be half written now."""
         if what != self._reported:
             self._reported = what
             logger.error("the certificate is not reloaded: %s", what)

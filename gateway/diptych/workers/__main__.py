@@ -10,7 +10,7 @@ from .supervisor import supervise
 
 
 def main() -> int:
-    """Supervise; reports ports in use in one line."""
+    """Supervises; reports ports in use in one line."""
     plan = Plan.read(sys.argv[1])
     configure(plan.log_format, plan.log_level)
     try:

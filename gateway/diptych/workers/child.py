@@ -26,7 +26,7 @@ class Child:
     """A worker process. `now` is the time of its start, in seconds of the monotonic clock."""
 
     def __init__(self, plan: Plan, ports: Ports, index: int, metrics_dir: str, now: float) -> None:
-        """Start it. Raises OSError if the system cannot create a process."""
+        """Starts it. Raises OSError if the system cannot create a process."""
         self.index = index
         self.ready = self.leaving = False
         self.adopted: set[int] = set()
@@ -70,12 +70,12 @@ class Child:
         return f"worker {self.index} (process {self.process.pid})"
 
     def say(self, word: str, number: int | None = None) -> None:
-        """Send a line; a worker that does not read is found to hang by its missing beats."""
+        """Sends a line; a worker that does not read is found to hang by its missing beats."""
         with contextlib.suppress(OSError):
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
 
     def adopt_sockets(self, sockets: Sequence[socket.socket]) -> None:
-        """Let it accept on the sockets of empty slots: those of HTTP first, then those of gRPC if there are any."""
+        """Lets it accept on the sockets of empty slots: those of HTTP first, then those of gRPC if there are any."""
         line = f"{ADOPT} {len(sockets)}\n".encode()
         with contextlib.suppress(OSError):
             if sockets:
@@ -99,7 +99,7 @@ class Child:
         return [line.decode("ascii", "replace") for line in lines]
 
     def ask_to_end(self, word: str, now: float, seconds: float) -> None:
-        """Ask it to end within `seconds`."""
+        """Asks it to end within `seconds`."""
         if self.kill_at is not None:
             return
         self.leaving = True
@@ -110,7 +110,7 @@ class Child:
             self.signal(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
-        """Send a signal."""
+        """Sends a signal."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 

@@ -12,7 +12,7 @@ NAME = "diptych.supervisor"
 
 
 def configure(form: Literal["auto", "json", "console"], level: str) -> None:
-    """Write log lines to standard error."""
+    """Writes log lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     handler.setFormatter(_JsonFormatter() if as_json else _TextFormatter())

@@ -11,7 +11,7 @@ VARIABLE = "NOTIFY_SOCKET"
 
 
 def notify(word: str) -> None:
-    """Send a state such as `READY=1`, if systemd asked for it."""
+    """Sends a state such as `READY=1`, if systemd asked for it."""
     address = os.environ.get(VARIABLE, "")
     if not address.startswith(("/", "@")):
         return

@@ -28,7 +28,7 @@ class Ports:
 
     @classmethod
     def bind(cls, plan: Plan) -> Ports:
-        """Bind the ports of a plan."""
+        """Binds the ports of a plan."""
         ports = cls()
         try:
             ports.http_port = _group(ports.http, "http", plan.http_host, plan.http_port, plan.workers)
@@ -55,13 +55,13 @@ class Ports:
         return (self.http[index], *self.grpc[index : index + 1])
 
     def close(self) -> None:
-        """Close all sockets."""
+        """Closes all sockets."""
         for one in (*self.http, *self.grpc, *self.kept):
             one.close()
 
 
 def _group(into: list[socket.socket], setting: str, host: str, port: int, number: int) -> int:
-    """Bind `number` sockets to one port; returns the port. Raises OSError if it is in use."""
+    """Binds `number` sockets to one port; returns the port. Raises OSError if it is in use."""
     first = _exclusive(setting, host, port)
     into.append(first)
     bound: int = first.getsockname()[1]

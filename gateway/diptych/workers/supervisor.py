@@ -46,7 +46,7 @@ class _Slot:
 
 
 def supervise(plan: Plan) -> int:
-    """Run the workers until SIGTERM or SIGINT; returns the exit code. Raises OSError if a port is in use."""
+    """Runs the workers until SIGTERM or SIGINT; returns the exit code. Raises OSError if a port is in use."""
     ports = Ports.bind(plan)
     own = plan.metrics_dir or tempfile.mkdtemp(prefix="diptych-")  # mode 0700
     try:
@@ -90,7 +90,7 @@ class Supervisor:
         self._selector.register(woken, selectors.EVENT_READ)
 
     def run(self) -> int:
-        """Supervise until a signal; returns the exit code."""
+        """Supervises until a signal; returns the exit code."""
         # The first worker starts alone: migrations do not run concurrently, and errors in the settings are reported
         # once.
         self._slots[0].start_at = time.monotonic()
@@ -143,7 +143,7 @@ class Supervisor:
             self._on_draining(child)
 
     def _on_draining(self, child: Child) -> None:
-        """Replace a worker that stops because a signal was sent to it; running calls have its grace period."""
+        """Replaces a worker that stops because a signal was sent to it; running calls have its grace period."""
         now, slot = time.monotonic(), self._slots[child.index]
         logger.info("%s stops on a signal: it is replaced", child)
         child.leaving = True
@@ -200,7 +200,7 @@ class Supervisor:
         self._share_sockets()
 
     def _watch(self, child: Child, now: float) -> None:
-        """Kill a worker that hangs, or that takes too long to start or to end."""
+        """Kills a worker that hangs, or that takes too long to start or to end."""
         plan = self._plan
         if child.kill_at is not None:
             if now >= child.kill_at:
@@ -259,13 +259,13 @@ class Supervisor:
         logger.error("%s %s: it is replaced%s", child, ended, f" in {wait:.1f} s" if wait else "")
 
     def _wait(self, slot: _Slot, now: float) -> float:
-        """Schedule the start of the slot's next worker; returns the wait in seconds."""
+        """Schedules the start of the slot's next worker; returns the wait in seconds."""
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (slot.failures - 1)) if slot.failures else 0.0
         slot.start_at = now + wait
         return wait
 
     def _share_sockets(self) -> None:
-        """Let serving workers adopt the sockets of empty slots, and tell them how many workers serve."""
+        """Lets serving workers adopt the sockets of empty slots, and tells them how many workers serve."""
         serving = [child for child in self._all if child.ready and not child.leaving]
         if self._code is not None:
             return

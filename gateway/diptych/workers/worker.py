@@ -63,7 +63,7 @@ class Worker:
         self._adopted: list[socket.socket] = []
 
     def run(self) -> None:
-        """Serve until the supervisor or a signal ends it."""
+        """Serves until the supervisor or a signal ends it."""
         self._gateway.share(self._http, self._grpc)
         try:
             self._gateway.run(started=self._begin, stopping=self._begin_shutdown)
@@ -85,7 +85,7 @@ class Worker:
         asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _begin_shutdown(self) -> None:
-        """Tell the supervisor, so that it gives this worker's sockets to others, and close adopted ones."""
+        """Tells the supervisor, so that it gives this worker's sockets to others, and closes adopted ones."""
         self._say(DRAINING)
         for one in self._adopted:
             one.close()

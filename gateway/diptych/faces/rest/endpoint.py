@@ -32,7 +32,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Endpoint:
-        """Resolve a binding. Raises `RuleError` where it cannot be served."""
+        """Resolves a binding. Raises `RuleError` if it cannot be served."""
         binder = Binder(method, binding, codec, settings)
         return cls(
             method=method,

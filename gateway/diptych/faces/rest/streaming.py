@@ -45,7 +45,7 @@ class Messages:
         self._id_of: Callable[[Message], str] | None = None
 
     def name_ids(self, field: str) -> None:
-        """Use a field of the messages as event id. Raises LookupError unless it is a string or an integer."""
+        """Uses a field of the messages as event id. Raises LookupError unless it is a string or an integer."""
         found = self._descriptor.fields_by_name.get(field)
         if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
             raise LookupError(f"{SSE_ID_FIELD}: {self._descriptor.full_name} has no string or integer field {field!r}")

@@ -111,7 +111,7 @@ class RpcApp:
         return self._enveloped(exchange, entry, kind, send)
 
     def grpc(self, exchange: Exchange, kind: Kind, send: Send) -> Awaitable[None]:
-        """Serve a gRPC request of a port that serves gRPC only."""
+        """Serves a gRPC request of a port that serves gRPC only."""
         return self._enveloped(exchange, self._entry(exchange.scope["path"]), kind, send)
 
     def _entry(self, path: str) -> Entry:

@@ -28,7 +28,7 @@ class QueryRequest(NamedTuple):
 
 
 def asked(query: bytes, limit: int) -> QueryRequest:
-    """Read a query; `limit` is the most bytes of its message, after decompression.
+    """Reads a query; `limit` is the most bytes of its message, after decompression.
 
     Raises INVALID_ARGUMENT for missing or malformed parameters (http 415 for an unknown encoding), UNIMPLEMENTED for an
     unknown compression and RESOURCE_EXHAUSTED above the limit.

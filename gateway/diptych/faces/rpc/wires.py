@@ -70,7 +70,7 @@ class Wire(ABC):
 
     @abstractmethod
     def _choose(self, call: AnyCall) -> Headers:
-        """Choose `coding` for the answer; returns the headers that name it."""
+        """Chooses `coding` for the answer; returns the headers that name it."""
 
     def _compresses(self, message: bytes) -> bool:
         """Whether a message is worth compressing."""
@@ -78,12 +78,12 @@ class Wire(ABC):
 
     @abstractmethod
     async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        """Write the last messages and the status, which is None for OK."""
+        """Writes the last messages and the status, which is None for OK."""
 
     # The same for all.
 
     async def begin(self, call: AnyCall) -> None:
-        """Write the head of the answer."""
+        """Writes the head of the response."""
         await self._start([*self._choose(call), *rpc_headers(call.initial_metadata)])
 
     async def _start(self, headers: Headers) -> None:
@@ -94,12 +94,12 @@ class Wire(ABC):
         await self._send({"type": _BODY, "body": data, "more_body": more})
 
     async def unary(self, call: AnyCall, message: bytes) -> None:
-        """Write the whole answer of one message."""
+        """Writes the whole response of one message."""
         await self.begin(call)
         await self._close(self._pack(message, plain=call.context.uncompressed_next), None, call.trailing_metadata)
 
     async def messages(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> None:
-        """Write messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
+        """Writes messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
         if self.coding is None:
             data = b"".join([HEAD.pack(0, len(message)) + message for message in messages])
         else:
@@ -112,11 +112,11 @@ class Wire(ABC):
         return envelope(COMPRESSED, self.coding.compress(message))
 
     async def end(self, call: AnyCall) -> None:
-        """Write the end of a stream that succeeded."""
+        """Writes the end of a stream that succeeded."""
         await self._close(b"", None, call.trailing_metadata)
 
     async def fail(self, status: Status, call: AnyCall | None, initial: Sequence[Pair] = ()) -> None:
-        """Write the end of a call that failed, before or after its first message, unless the end is written already.
+        """Writes the end of a call that failed, before or after its first message, unless the end is written already.
 
         `initial` is the initial metadata of a call that was not opened.
         """

@@ -57,7 +57,7 @@ class Socket:
         return bool((await self.receive())["type"] == "websocket.connect")
 
     async def accept(self, subprotocol: str | None, headers: Headers) -> None:
-        """Complete the handshake; from then on a stop gives the connection its grace period."""
+        """Completes the handshake; from then on a stop gives the connection its grace period."""
         self.accepted = True
         held = self.scope.get(HELD)
         if held is not None:
@@ -69,7 +69,7 @@ class Socket:
             self.on_lost()
 
     async def refuse(self, reply: Reply) -> None:
-        """Refuse the handshake with an HTTP response, or a bare 403 on servers without that ASGI extension."""
+        """Refuses the handshake with an HTTP response, or a bare 403 on servers without that ASGI extension."""
         self.closed, self.refused = True, reply.status
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self._send({"type": "websocket.close", "code": 1008})
@@ -79,15 +79,15 @@ class Socket:
         await self._send({"type": "websocket.http.response.body", "body": reply.body})
 
     async def text(self, data: bytes) -> None:
-        """Send a text frame; waits while the client is behind."""
+        """Sends a text frame; waits while the client is behind."""
         await self._send({"type": "websocket.send", "text": data.decode()})
 
     async def binary(self, data: bytes) -> None:
-        """Send a binary frame; waits while the client is behind."""
+        """Sends a binary frame; waits while the client is behind."""
         await self._send({"type": "websocket.send", "bytes": data})
 
     async def close(self, code: int, text: str = "") -> None:
-        """Close, once."""
+        """Closes the connection, once."""
         if not self.closed:
             self.closed = True
             await self._send({"type": "websocket.close", "code": code, "reason": reason(text)})
@@ -118,7 +118,7 @@ class Frames:
         self._pump = asyncio.ensure_future(self._run())
 
     def close(self) -> None:
-        """Stop receiving."""
+        """Stops receiving."""
         self._pump.cancel()
         self._socket.on_lost = None
         self.left.cancel()

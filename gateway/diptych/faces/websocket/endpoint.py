@@ -32,7 +32,7 @@ class SocketEndpoint:
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> SocketEndpoint:
-        """Resolve a binding; a client stream reads frames even if its binding has no body."""
+        """Resolves a binding; a client stream reads frames even if its binding has no body."""
         if method.client_streaming and not binding.takes_body:
             binding = replace(binding, whole_body=True)
         return cls(

@@ -46,7 +46,7 @@ class Handshake:
 
 
 def read(scope: Scope, origins: Sequence[str]) -> Handshake:
-    """Read a handshake; `origins` are allowed besides the server's own.
+    """Reads a handshake; `origins` are allowed besides the server's own.
 
     Raises PERMISSION_DENIED for a page of another origin, INVALID_ARGUMENT for a malformed or unsupported handshake.
     """

@@ -41,6 +41,6 @@ class LifespanTask:
             raise
 
     async def leave(self) -> None:
-        """Leave the manager. Raises what it raises."""
+        """Leaves the manager. Raises what it raises."""
         self._over.set()
         await self._task

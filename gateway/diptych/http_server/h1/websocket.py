@@ -35,7 +35,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort: asyncio.TimerHandle | None = None
 
     def hold(self, lost: Callable[[], None]) -> None:
-        """Keep the connection open during the grace period of a stop; the application closes it.
+        """Keeps the connection open during the grace period of a stop; the application closes it.
 
         `lost` is called when the connection is lost, even while unread messages are queued before the disconnect.
         """
@@ -48,7 +48,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._end_soon()
 
     def end(self) -> None:
-        """Close the connection at the end of a stop, discarding unsent data."""
+        """Closes the connection at the end of a stop, discarding unsent data."""
         if not self.transport.is_closing():
             self.transport.close()
         if self.transport.get_write_buffer_size():
