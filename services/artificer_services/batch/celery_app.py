@@ -52,7 +52,7 @@ class PoolProcess:
         threading.Thread(target=self._expire_dead, name="batch-expire-dead", daemon=True).start()
 
     def work(self, task_type: str) -> bool:
-        """Work on a job, then call workers to what is left; false if there was nothing to do."""
+        """Work on a job, then nudge workers for the rest; false if there was nothing to do."""
         store = self._open()
         if self._runner is None:
             self._runner = Runner(store, load(self._settings), self._settings, names.own())

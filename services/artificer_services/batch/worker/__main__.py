@@ -59,7 +59,7 @@ class Worker:
         self._nudges.put("")
 
     def serve(self) -> None:
-        """Work until it is told to stop or has run `worker_items` items."""
+        """Work until it is stopped or has run `worker_items` items."""
         wait: float | None = None
         while not self._done:
             wait = self._work(self._hear(wait))

@@ -152,12 +152,12 @@ class CeleryEngine:
         return {}
 
     async def start(self) -> None:
-        """Begin to send, first of all for what a crash has left."""
+        """Start sending, beginning with work that a crash has left."""
         self._ask = True
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread. Workers go on with what they have."""
+        """End the thread; workers finish the items that they hold."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -165,13 +165,13 @@ class CeleryEngine:
             await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
 
     def nudge(self, job_id: str) -> None:
-        """Have the backlog read and workers called."""
+        """Schedule a read of the backlog, after which workers are nudged."""
         with self._changed:
             self._ask = True
             self._changed.notify()
 
     def wanted(self, backlog: Sequence[Backlog]) -> None:
-        """Have workers called to this backlog."""
+        """Schedule nudges for this backlog."""
         with self._changed:
             self._found = backlog
             self._changed.notify()
