@@ -28,6 +28,7 @@ from tests.kitchen import Kitchen
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "/kitchen.v1.KitchenService"
+RATED = [{"rate": "1/day"}]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,10 @@ def test_rates_are_parsed(rate: str, calls: int, seconds: int) -> None:
         ({"rules": [{"rate": "1/second", "by": ["method", "method"]}]}, "twice"),
         ({"rules": [{"rate": "1/second", "by": "weather"}]}, "principal"),
         ({"rules": [{"rate": "1/second", "name": 'a"b'}]}, "invalid name; expected at most 63 letters"),
-        ({"storage_url": "memcached://127.0.0.1"}, "storage_url; expected one that begins with redis://"),
+        (
+            {"rules": RATED, "storage_url": "memcached://127.0.0.1"},
+            "storage_url; expected one that begins with redis://",
+        ),
     ],
 )
 def test_invalid_limits_are_refused(wrong: dict[str, Any], why: str) -> None:
@@ -66,10 +70,10 @@ def test_invalid_limits_are_refused(wrong: dict[str, Any], why: str) -> None:
 
 
 def test_errors_do_not_contain_the_storages_password() -> None:
-    settings = Settings(limits={"storage_url": "redis://:hunter2@127.0.0.1/0"})  # type: ignore[arg-type]
+    settings = Settings(limits={"rules": RATED, "storage_url": "redis://:hunter2@127.0.0.1/0"})  # type: ignore[arg-type]
     assert "hunter2" not in repr(settings)
     with pytest.raises(ValidationError) as wrong:
-        Settings(limits={"storage_url": "http://:hunter2@127.0.0.1"})  # type: ignore[arg-type]
+        Settings(limits={"rules": RATED, "storage_url": "http://:hunter2@127.0.0.1"})  # type: ignore[arg-type]
     assert "hunter2" not in str(wrong.value)
 
 

@@ -25,8 +25,7 @@ def test_lint_of_the_services_finds_nothing() -> None:
     [
         (
             ("lint", SERVICES, "--set", "services.ocr.wokers=1"),
-            "--set services.ocr.wokers: services.ocr.wokers: there is no such setting; did you mean"
-            " services.ocr.workers?",
+            "--set services.ocr.wokers: there is no such setting; did you mean services.ocr.workers?",
         ),
         (
             ("lint", SERVICES, "--set", "services.orc.workers=1"),

@@ -26,8 +26,10 @@ from pydantic_settings import (
 
 from ..settings import Settings
 from ..settings.errors import Fault, SettingError, unknown
+from ..settings.names import elsewhere
 from ..settings.services import ServiceTables
-from .sources import PREFIX, Sources, variables
+from ..settings.wording import described
+from .sources import PREFIX, Sources, names_itself, variables
 
 DEFAULT_FILE = Path("diptych.toml")
 
@@ -88,7 +90,7 @@ def settings_of(config: Path | None, flags: Mapping[str, Any], assignments: list
     else:
         faults = list(_unread(sources))
     if faults:
-        raise placed(SettingError(*faults), sources)
+        raise placed(SettingError(*dict.fromkeys(faults)), sources)
     settings = Settings(**{name: getattr(edge, name) for name in Settings.model_fields})
     return settings.model_copy(update={"services": ServiceTables(settings.services)})
 
@@ -110,7 +112,8 @@ def placed(error: SettingError, sources: Sources) -> LoadError:
     texts = []
     for setting, text in error.faults:
         place = sources.of(setting)
-        texts.append(f"{setting}: {text}" if place is None else f"{place}: {setting}: {text}")
+        names = (place,) if place is not None and names_itself(place, setting) else (place, setting)
+        texts.append(": ".join((*filter(None, names), text)))
     return LoadError("; ".join(texts))
 
 
@@ -135,10 +138,14 @@ def _fault(error: ErrorDetails) -> Fault:
     loc = error["loc"]
     # A location also names unions and validators, such as `function-before[_listed(), tuple[str, ...]]`.
     place = tuple(str(part) for part in loc if not (isinstance(part, str) and "[" in part))
+    if error["type"] == "no_effect":
+        place = (*place, error["ctx"]["setting"])
     setting = ".".join(place)
     if error["type"] == "extra_forbidden":
         return unknown(setting, _known(place[:-1]))
-    return Fault(setting or "settings", error["msg"].removeprefix("Value error, "))
+    if place[:1] == ("services",) and len(place) == 2 and elsewhere(setting):
+        return unknown(setting, ())  # a setting of the gateway below the heading [services]
+    return Fault(setting or "settings", described(error))
 
 
 def _known(table: tuple[str, ...]) -> Collection[str]:

@@ -26,6 +26,12 @@ def variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
             yield name, tuple(name[len(PREFIX) :].lower().split("__"))
 
 
+def names_itself(place: str, setting: str) -> bool:
+    """Whether the place is a flag or a variable that has the setting's own name."""
+    name = place.removeprefix("--set ").removeprefix("--").removeprefix(PREFIX)
+    return name.lower().replace("__", ".").replace("-", "_") == setting.lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where settings were given, in order of precedence."""

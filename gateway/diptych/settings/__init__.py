@@ -5,8 +5,9 @@ It reads no environment and no file; `cli` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,7 @@ from .auth import AuthSettings
 from .limits import LimitsSettings
 from .listening import Listed, ListeningSettings
 from .readiness import ReadinessSettings
+from .table import Need
 from .telemetry import TelemetrySettings
 from .tls import TlsSettings
 from .workers import WorkersSettings
@@ -22,9 +24,16 @@ DialectName = Literal["google", "status", "problem"]
 
 MIB = 1024 * 1024
 
+_ALL = frozenset(("", "0.0.0.0", "::"))
+
 
 class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """All settings of a gateway. Constructed in code, it reads no environment variable and no file."""
+
+    NEEDS: ClassVar[tuple[Need, ...]] = (
+        Need("cors_credentials", "cors_origins", "cors_origins"),
+        Need("cors_expose_headers", "cors_origins", "cors_origins"),
+    )
 
     http_host: str = "127.0.0.1"
     """Address the HTTP listener binds."""
@@ -120,7 +129,18 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     def _whole(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError("cors_credentials needs each origin listed in cors_origins, not '*'")
+        for (one, host, port), (other, beside, same) in combinations(self._listeners(), 2):
+            if port == same != 0 and (host == beside or not _ALL.isdisjoint((host, beside))):
+                either = ", or single_port = true to serve both on one port" if other == "grpc_port" else ""
+                raise ValueError(f"{one} and {other} are both {port}; set another port for one of them{either}")
         return self
+
+    def _listeners(self) -> Iterator[tuple[str, str, int]]:
+        yield "http_port", self.http_host, self.http_port
+        if not self.single_port:
+            yield "grpc_port", self.grpc_host, self.grpc_port
+        if self.telemetry.metrics and self.telemetry.metrics_port is not None:
+            yield "telemetry.metrics_port", self.telemetry.metrics_host, self.telemetry.metrics_port
 
     def body_limit(self, method: str) -> int:
         """Returns the largest request to `method`, in bytes; `method` is `/{package.Service}/{Method}`."""

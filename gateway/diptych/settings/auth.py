@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BeforeValidator, Field, SecretStr, model_validator
 
-from .table import SettingsTable
+from .table import Need, SettingsTable
 
 Algorithm = Literal[
     "HS256",
@@ -73,6 +73,8 @@ class ApiKey(SettingsTable):
 
 class JwtSettings(SettingsTable):
     """JSON Web Tokens of one issuer. For several issuers, give the gateway authenticators in code."""
+
+    NEEDS: ClassVar[tuple[Need, ...]] = (Need("jwks_ca", "jwks_url", "jwks_url"),)
 
     issuer: str = Field(min_length=1)
     """The `iss` claim that tokens must have."""

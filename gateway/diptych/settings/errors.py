@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from .names import elsewhere
+
 
 class Fault(NamedTuple):
     """One setting and what is wrong with it."""
@@ -29,6 +31,7 @@ class SettingError(ValueError):
 def unknown(setting: str, known: Iterable[str]) -> Fault:
     """Returns the fault of a setting that does not exist; `known` are the names that do, in the same table."""
     table, _, name = setting.rpartition(".")
-    close = get_close_matches(name, list(known), n=1)
+    close = [".".join(filter(None, (table, one))) for one in get_close_matches(name, list(known), n=1)]
+    meant = elsewhere(setting) or close
     text = "there is no such setting"
-    return Fault(setting, f"{text}; did you mean {'.'.join(filter(None, (table, close[0])))}?" if close else text)
+    return Fault(setting, f"{text}; did you mean {' or '.join(meant)}?" if meant else text)

@@ -6,12 +6,12 @@ It checks syntax only; whether a pattern names a method is checked when the gate
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from .auth import PATTERN, Patterns
-from .table import SettingsTable
+from .table import Need, SettingsTable
 
 By = Literal["principal", "address", "method"]
 
@@ -82,6 +82,12 @@ class LimitRule(SettingsTable):
 class LimitsSettings(SettingsTable):
     """Limits of calls over every protocol. Without rules and caps, nothing is limited or counted."""
 
+    NEEDS: ClassVar[tuple[Need, ...]] = (
+        Need("storage_url", "has_rates", "a rule with a rate in limits.rules"),
+        Need("strategy", "has_rates", "a rule with a rate in limits.rules"),
+        Need("storage_fail", "storage_url", "limits.storage_url"),
+    )
+
     rules: tuple[LimitRule, ...] = ()
     """Rate and concurrency limits, by caller, address and method."""
     wrong_credentials: str | None = None
@@ -114,6 +120,11 @@ class LimitsSettings(SettingsTable):
     served by grpcio or native, None counts nothing."""
     retry_seconds: float = Field(default=1.0, gt=0)
     """The delay that clients are told to wait after hitting `concurrent`, a cap, or an unreachable storage."""
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether a rule limits a rate."""
+        return any(rule.rate for rule in self.rules)
 
     @property
     def wrong(self) -> Rate | None:

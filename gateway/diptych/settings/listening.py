@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .table import SettingsTable
+from .table import Need, SettingsTable
 
 Network = IPv4Network | IPv6Network
 
@@ -23,6 +23,8 @@ Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 class ListeningSettings(SettingsTable):
     """Time-outs, limits and proxies of the listeners."""
+
+    NEEDS: ClassVar[tuple[Need, ...]] = (Need("proxy_header", "trusted_proxies", "trusted_proxies"),)
 
     handshake_seconds: float = Field(default=10.0, gt=0)
     """How long a client may take for its TLS handshake, on either port."""

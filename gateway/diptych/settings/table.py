@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Need(NamedTuple):
+    """A setting that has no effect without another one, although setting it asks for one.
+
+    Numbers that only tune the other one are not among these: a file may keep them while it is unset.
+    """
+
+    setting: str
+    attribute: str
+    """True in the table if the other one is set."""
+    what: str
+    """The other one, as the error names it."""
 
 
 class SettingsTable(BaseModel):
-    """Frozen settings; an unknown name is an error."""
+    """Frozen settings; an unknown name is an error, and so is a setting that has no effect."""
 
     # An error must not repeat the value, which may be a secret. `defer_build` leaves the validators, four fifths of
     # what importing the settings would cost, to the first gateway. The docstrings of fields are read by
     # codegen/settings_docs.py: pydantic would parse the source of every class at import.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+    NEEDS: ClassVar[tuple[Need, ...]] = ()
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        fields = type(self).model_fields
+        for need in (one for kind in type(self).__mro__ for one in vars(kind).get("NEEDS", ())):
+            if getattr(self, need.setting) != fields[need.setting].default and not getattr(self, need.attribute):
+                context = {"setting": need.setting, "what": need.what}
+                raise PydanticCustomError(
+                    "no_effect", "{setting} has no effect without {what}; set that too, or remove {setting}", context
+                )
+        return self

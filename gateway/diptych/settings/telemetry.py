@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .table import SettingsTable
+from .table import Need, SettingsTable
 
 # From the duration of a call in this process up to a client's patience. Prometheus' default buckets begin at 5 ms.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -15,6 +15,9 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 class TelemetrySettings(SettingsTable):
     """Metrics, logs and traces."""
+
+    # Not those of traces: OpenTelemetry's variables may set the endpoint later.
+    NEEDS: ClassVar[tuple[Need, ...]] = (Need("metrics_host", "metrics_port", "telemetry.metrics_port"),)
 
     metrics: bool = True
     """Counts calls, and serves `/metrics` on the HTTP port, or on `metrics_port` if that is set."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .table import SettingsTable
+from .table import Need, SettingsTable
 
 
 class TlsSettings(SettingsTable):
     """TLS of both listeners."""
+
+    NEEDS: ClassVar[tuple[Need, ...]] = (Need("tls_minimum", "tls_certificate", "tls_certificate"),)
 
     tls_certificate: Path | None = None
     """The certificate chain of both listeners, PEM; without it they use plain text."""

@@ -30,6 +30,7 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
     from pydantic import TypeAdapter, ValidationError
 
     from diptych.settings.errors import Fault, SettingError, unknown
+    from diptych.settings.wording import described
 
     known = [field.name for field in fields(kind)]
     if strange := sorted(values.keys() - set(known)):
@@ -39,7 +40,7 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         # Not `str(error)`: it repeats the values, which may be secrets.
-        faults = [Fault(".".join((place, *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
+        faults = [Fault(".".join((place, *map(str, fault["loc"]))), described(fault)) for fault in error.errors()]
         raise SettingError(*faults) from None
 
 
