@@ -39,10 +39,10 @@ class Families:
 
 
 def _calls(tallies: Sequence[Tally]) -> Iterator[Metric]:
-    started = CounterMetricFamily("grpc_server_started", "Calls that were begun.", labels=LABELS)
-    handled = CounterMetricFamily("grpc_server_handled", "Calls that are over, by their code.", labels=CODED)
-    seconds = HistogramMetricFamily("grpc_server_handling_seconds", "How long calls took, in seconds.", labels=LABELS)
-    in_flight = GaugeMetricFamily("diptych_calls_in_flight", "Calls that run now.", labels=LABELS)
+    started = CounterMetricFamily("grpc_server_started", "Calls started.", labels=LABELS)
+    handled = CounterMetricFamily("grpc_server_handled", "Calls completed, by code.", labels=CODED)
+    seconds = HistogramMetricFamily("grpc_server_handling_seconds", "Duration of calls in seconds.", labels=LABELS)
+    in_flight = GaugeMetricFamily("diptych_calls_in_flight", "Calls in progress.", labels=LABELS)
     for tally in tallies:
         started.add_metric(_values(tally), tally.started)
         kind, service, method, protocol = tally.labels
@@ -55,10 +55,10 @@ def _calls(tallies: Sequence[Tally]) -> Iterator[Metric]:
 
 
 def _messages(tallies: Sequence[Tally]) -> Iterator[Metric]:
-    received = CounterMetricFamily("grpc_server_msg_received", "Requests that came.", labels=LABELS)
-    sent = CounterMetricFamily("grpc_server_msg_sent", "Responses that went.", labels=LABELS)
-    read = CounterMetricFamily("diptych_request_bytes", "Bytes of requests, without their framing.", labels=LABELS)
-    written = CounterMetricFamily("diptych_response_bytes", "Bytes of responses, without their framing.", labels=LABELS)
+    received = CounterMetricFamily("grpc_server_msg_received", "Requests received.", labels=LABELS)
+    sent = CounterMetricFamily("grpc_server_msg_sent", "Responses sent.", labels=LABELS)
+    read = CounterMetricFamily("diptych_request_bytes", "Bytes of requests, without framing.", labels=LABELS)
+    written = CounterMetricFamily("diptych_response_bytes", "Bytes of responses, without framing.", labels=LABELS)
     for tally in tallies:
         for family, value in zip((received, sent, read, written), tally.moved(), strict=True):
             family.add_metric(_values(tally), value)
@@ -66,11 +66,9 @@ def _messages(tallies: Sequence[Tally]) -> Iterator[Metric]:
 
 
 def _streams(tallies: Sequence[Tally]) -> Iterator[Metric]:
-    requests = HistogramMetricFamily("diptych_stream_requests", "Requests of a stream that is over.", labels=LABELS)
-    responses = HistogramMetricFamily("diptych_stream_responses", "Responses of a stream that is over.", labels=LABELS)
-    lasted = HistogramMetricFamily(
-        "diptych_stream_duration_seconds", "How long streams lasted, in seconds.", labels=LABELS
-    )
+    requests = HistogramMetricFamily("diptych_stream_requests", "Requests per completed stream.", labels=LABELS)
+    responses = HistogramMetricFamily("diptych_stream_responses", "Responses per completed stream.", labels=LABELS)
+    lasted = HistogramMetricFamily("diptych_stream_duration_seconds", "Duration of streams in seconds.", labels=LABELS)
     for tally in tallies:
         _add(requests, tally.labels, tally.in_stream)
         _add(responses, tally.labels, tally.out_stream)
@@ -89,7 +87,7 @@ def _unmatched(missed: Mapping[int, int]) -> Metric:
 
 def _process(runtime: Runtime) -> Iterator[Metric]:
     connections = GaugeMetricFamily(
-        "diptych_connections", "Open connections of the HTTP port, by what they speak.", labels=("kind",)
+        "diptych_connections", "Open connections of the HTTP port, by protocol.", labels=("kind",)
     )
     for kind, count in runtime.connections().items():
         connections.add_metric([kind], count)
@@ -97,10 +95,10 @@ def _process(runtime: Runtime) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "diptych_executor_queue_depth", "Calls that wait for a thread of the pool.", value=runtime.queued()
     )
-    yield GaugeMetricFamily("diptych_executor_threads", "Threads the pool has at most.", value=runtime.threads)
+    yield GaugeMetricFamily("diptych_executor_threads", "Maximum number of threads in the pool.", value=runtime.threads)
     yield GaugeMetricFamily(
         "diptych_event_loop_lag_seconds",
-        "How much later than asked the event loop ran a timer, the most of the last ten seconds.",
+        "Largest delay of a timer on the event loop in the last ten seconds.",
         value=runtime.lag(),
     )
 

@@ -75,7 +75,7 @@ class BatchMetrics:
             )
             yield GaugeMetricFamily(
                 "artificer_batch_idle_seconds",
-                "How long the job that has waited longest has had work and no worker.",
+                "Longest time that a job with ready work has had no worker, in seconds.",
                 value=seen.idle_seconds,
             )
         if local := self._local():
