@@ -33,14 +33,14 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-class Talk:
+class ChunkedRequest:
     """A request over a plain connection, sent chunk by chunk while the answer is read."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def begin(cls, served: Served, path: str, *headers: str) -> Talk:
+    async def begin(cls, served: Served, path: str, *headers: str) -> ChunkedRequest:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port, limit=1 << 20)
         lines = [f"POST {path} HTTP/1.1", "host: x", "transfer-encoding: chunked", *headers, "", ""]
         writer.write("\r\n".join(lines).encode())
@@ -88,7 +88,7 @@ async def test_a_compressed_stream_is_split(served: Served, form: str) -> None:
 @pytest.mark.parametrize(("accept", "opening"), [(NDJSON, b""), (ARRAY, b"[")])
 async def test_both_directions_stream_at_once(served: Served, accept: str, opening: bytes) -> None:
     async with asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/converse", f"content-type: {NDJSON}", f"accept: {accept}")
+        talk = await ChunkedRequest.begin(served, "/v1/converse", f"content-type: {NDJSON}", f"accept: {accept}")
         for number in range(1, 4):
             await talk.say(b'{"number": %d}\n' % number)
             if number == 1:
@@ -134,7 +134,7 @@ async def test_an_invalid_message_is_refused_with_its_faults(served: Served, for
 
 async def test_a_bad_message_in_the_middle_cuts_an_answer_that_has_begun(served: Served) -> None:
     async with asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/converse", f"content-type: {NDJSON}", f"accept: {NDJSON}")
+        talk = await ChunkedRequest.begin(served, "/v1/converse", f"content-type: {NDJSON}", f"accept: {NDJSON}")
         await talk.say(b'{"number": 1}\n')
         await talk.head()
         assert json.loads(await talk.heard())["number"] == "1"
@@ -207,7 +207,7 @@ class Unread(Kitchen):
 async def test_a_servicer_that_does_not_read_holds_its_client_back(serve: Serve) -> None:
     kitchen = Unread()
     async with serve(kitchen) as served, asyncio.timeout(20):
-        talk = await Talk.begin(served, "/v1/collect", "content-type: a/b")
+        talk = await ChunkedRequest.begin(served, "/v1/collect", "content-type: a/b")
         sock = talk.writer.get_extra_info("socket")
         sent, piece = 0, bytes(1 << 16)
         # All of it fits into the kernel's buffers and a few pieces, or the client would never be held back.
@@ -227,7 +227,7 @@ async def test_a_servicer_that_does_not_read_holds_its_client_back(serve: Serve)
 async def test_a_client_that_leaves_cancels_the_servicer(serve: Serve) -> None:
     kitchen = Unread()
     async with serve(kitchen) as served, asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/collect", "content-type: a/b")
+        talk = await ChunkedRequest.begin(served, "/v1/collect", "content-type: a/b")
         await kitchen.waiting["collect"].wait()
         await talk.close()
         await kitchen.cancelled["collect"].wait()
@@ -248,7 +248,7 @@ async def test_a_client_that_leaves_cancels_the_read_of_its_next_message(serve: 
 
     kitchen = Listening()
     async with serve(kitchen) as served, asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/sum", f"content-type: {NDJSON}")
+        talk = await ChunkedRequest.begin(served, "/v1/sum", f"content-type: {NDJSON}")
         await talk.say(b'{"number": 1}\n')
         await kitchen.waiting["sum"].wait()
         await talk.close()
@@ -257,7 +257,7 @@ async def test_a_client_that_leaves_cancels_the_read_of_its_next_message(serve: 
 
 async def test_a_deadline_ends_a_stream_whose_client_is_silent(served: Served) -> None:
     async with asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/sum", f"content-type: {NDJSON}", "x-server-timeout: 0.2")
+        talk = await ChunkedRequest.begin(served, "/v1/sum", f"content-type: {NDJSON}", "x-server-timeout: 0.2")
         await talk.say(b'{"number": 1}\n')
         assert (await talk.head()).startswith("HTTP/1.1 504")
         await talk.close()
@@ -272,7 +272,7 @@ async def test_a_response_before_the_end_of_the_request(serve: Serve) -> None:
             return pb.TickResponse()
 
     async with serve(Hasty()) as served, asyncio.timeout(10):
-        talk = await Talk.begin(served, "/v1/sum", f"content-type: {NDJSON}")
+        talk = await ChunkedRequest.begin(served, "/v1/sum", f"content-type: {NDJSON}")
         await talk.say(b'{"number": 1}\n{"number": 2}\n')
         assert (await talk.head()).startswith("HTTP/1.1 400")
         assert "enough" in (await talk.reader.readuntil(b"}")).decode()
@@ -325,7 +325,7 @@ class Closed(grpc.aio.ServerInterceptor):
 @pytest.mark.parametrize("path", ["/v1/sum", "/v1/converse", "/v1/collect"])
 async def test_an_interceptor_refuses_before_the_body_is_read(serve: Serve, path: str) -> None:
     async with serve(interceptors=[Closed()]) as served, asyncio.timeout(10):
-        talk = await Talk.begin(served, path, f"content-type: {NDJSON}")
+        talk = await ChunkedRequest.begin(served, path, f"content-type: {NDJSON}")
         assert (await talk.head()).startswith("HTTP/1.1 403")  # nothing of the body was ever sent
         await talk.close()
 

@@ -112,7 +112,7 @@ async def test_malformed_metadata_in_the_query_is_refused(served: Served, query:
 # Refusals.
 
 
-class Doorkeeper(grpc.aio.ServerInterceptor):
+class PasswordInterceptor(grpc.aio.ServerInterceptor):
     """Accepts callers with a password; refuses others in the ways that interceptors do."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
@@ -132,7 +132,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
 
 
 async def test_an_interceptors_refusal_answers_the_handshake(serve: Serve) -> None:
-    async with serve(interceptors=[Doorkeeper()]) as served:
+    async with serve(interceptors=[PasswordInterceptor()]) as served:
         for how in ("unary", "stream"):
             status, failed = await refusal(served, "/v1/converse", JSON, additional_headers={"x-how": how})
             assert (status, failed["status"], failed["message"]) == (401, "UNAUTHENTICATED", "the word?")

@@ -19,7 +19,7 @@ from tests.parity.cases import Case
 from tests.parity.faces import Face, each
 from tests.parity.faces.grpc import GrpcFace
 from tests.parity.outcome import Outcome, method_of
-from tests.parity.registry import FACES, HAS_BROWSER, HAS_NODE, Door
+from tests.parity.registry import FACES, HAS_BROWSER, HAS_NODE, FaceSpec
 
 
 class Watched(Kitchen):
@@ -113,10 +113,10 @@ class Kitchens:
 
     def of(self, face: str) -> Served:
         """Returns the gateway that a face calls."""
-        door = FACES.get(face)
-        if door is None:
+        spec = FACES.get(face)
+        if spec is None:
             return self.cross_origin if face == "builtin" else self.two_ports
-        return self.cross_origin if door.driver == "page" else self.single_port if door.single_port else self.two_ports
+        return self.cross_origin if spec.driver == "page" else self.single_port if spec.single_port else self.two_ports
 
 
 def pytest_report_header() -> list[str]:
@@ -159,9 +159,9 @@ async def page(kitchens: Kitchens, tmp_path_factory: pytest.TempPathFactory) -> 
         yield driver
 
 
-def faces(which: Callable[[Door], bool] = lambda door: True) -> list[Any]:
+def faces(which: Callable[[FaceSpec], bool] = lambda spec: True) -> list[Any]:
     """Returns parameters for `any_face`: the gRPC port of grpcio and of the default engine, and `which`."""
-    taken = [name for name, door in FACES.items() if which(door)]
+    taken = [name for name, spec in FACES.items() if which(spec)]
     browsers = {name for name in taken if FACES[name].driver == "page"}
     return [
         pytest.param(name, marks=pytest.mark.browser if name in browsers else ())
@@ -177,8 +177,8 @@ def any_face(request: pytest.FixtureRequest, kitchens: Kitchens) -> Face:
         return kitchens.reference
     if name == "builtin":
         return GrpcFace(name, kitchens.of(name).channel)
-    door = FACES[name]
-    made = door.make(kitchens.of(name), request.getfixturevalue(door.driver) if door.driver else None)
+    spec = FACES[name]
+    made = spec.make(kitchens.of(name), request.getfixturevalue(spec.driver) if spec.driver else None)
     assert made.name == name
-    assert made.can(method_of("Converse"), duplex=True) == door.duplex
+    assert made.can(method_of("Converse"), duplex=True) == spec.duplex
     return made

@@ -30,7 +30,7 @@ Driven = Literal["", "node", "page"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class FaceSpec:
     """One face: its gateway, its driver, and how it is created from them."""
 
     make: Callable[[Served, Driver | None], Face]
@@ -44,19 +44,21 @@ class Door:
     """Whether it has unary calls."""
 
 
-def _own(make: Callable[[int], Face], *, single_port: bool = False, live: bool = True, duplex: bool = False) -> Door:
+def _own(
+    make: Callable[[int], Face], *, single_port: bool = False, live: bool = True, duplex: bool = False
+) -> FaceSpec:
     """Returns a face on the HTTP port that needs no driver."""
-    return Door(
+    return FaceSpec(
         make=lambda served, driver: make(served.gateway.http_port), single_port=single_port, live=live, duplex=duplex
     )
 
 
-def _socket(make: Callable[[int], Face]) -> Door:
+def _socket(make: Callable[[int], Face]) -> FaceSpec:
     """Returns a face that supports only streams."""
-    return Door(make=lambda served, driver: make(served.gateway.http_port), duplex=True, unary=False)
+    return FaceSpec(make=lambda served, driver: make(served.gateway.http_port), duplex=True, unary=False)
 
 
-def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False, **options: object) -> Door:
+def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False, **options: object) -> FaceSpec:
     """Returns a face of a third-party client; `kinds` as in `ClientFace`."""
 
     def make(served: Served, driver: Driver | None) -> Face:
@@ -66,7 +68,7 @@ def _driven(name: str, driver: Driven, kinds: str, *, single_port: bool = False,
             where = {"target": f"127.0.0.1:{served.gateway.grpc_port}"}
         return ClientFace(name, driver, {**where, **options}, kinds)
 
-    return Door(make=make, single_port=single_port, driver=driver, duplex="d" in kinds)
+    return FaceSpec(make=make, single_port=single_port, driver=driver, duplex="d" in kinds)
 
 
 _OWN = {
@@ -80,7 +82,7 @@ _OWN = {
     "rest-sse-h2": _own(lambda port: RestFace(Http2(port), "sse"), single_port=True, duplex=True),
 }
 _WEB = {
-    "grpc-single-port": Door(
+    "grpc-single-port": FaceSpec(
         make=lambda served, _: GrpcFace("grpc-single-port", served.channel), single_port=True, duplex=True
     ),
     "grpc-web-h1": _own(lambda port: GrpcWebFace(Http1(port), text=False)),
@@ -145,4 +147,10 @@ REQUIRED = os.environ.get("TESTS_CLIENTS") == "required"
 HAS_NODE = REQUIRED or all(map(shutil.which, ("node", "npm")))
 HAS_BROWSER = HAS_NODE and (find_chromium() is not None or os.environ.get("TESTS_BROWSER") == "required")
 
-FACES: dict[str, Door] = {**_OWN, **_WEB, **_PYTHON, **(_NODE if HAS_NODE else {}), **(_BROWSER if HAS_BROWSER else {})}
+FACES: dict[str, FaceSpec] = {
+    **_OWN,
+    **_WEB,
+    **_PYTHON,
+    **(_NODE if HAS_NODE else {}),
+    **(_BROWSER if HAS_BROWSER else {}),
+}

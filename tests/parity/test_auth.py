@@ -68,10 +68,10 @@ class Guarded:
         if name in own:
             served = own[name]
             return GrpcFace(name, served.channel), served
-        door = FACES[name]
-        pages = self.cross_origin if door.driver == "page" else self.two_ports
-        served = self.single_port if door.single_port else pages
-        return door.make(served, driver), served
+        spec = FACES[name]
+        pages = self.cross_origin if spec.driver == "page" else self.two_ports
+        served = self.single_port if spec.single_port else pages
+        return spec.make(served, driver), served
 
 
 @pytest.fixture(scope="session")
@@ -160,7 +160,7 @@ SHOWN = [
     if case.name in {"none", "bad-key", "key-of-nobody", "expired-token", "wrong-audience", "no-scope-token"}
     or case.code == "OK"
 ]
-OWN = [name for name, door in FACES.items() if not door.driver and not name.startswith("python-")]
+OWN = [name for name, spec in FACES.items() if not spec.driver and not name.startswith("python-")]
 OTHERS = [one for one in faces() if one.values[0] not in ("grpc", "builtin", *OWN)]
 
 

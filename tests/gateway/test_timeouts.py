@@ -235,7 +235,7 @@ class Clocked:
 
 
 @pytest.mark.parametrize(
-    ("patience", "pieces", "taken"),
+    ("timeouts", "pieces", "accepted"),
     [
         (BodyTimeouts(seconds=LONG, pace=0), [(0, 1), (0.01, 1)], True),
         (BodyTimeouts(seconds=0.05, pace=0), [(0, 1), (LONG, 1)], False),
@@ -247,14 +247,14 @@ class Clocked:
     ],
 )
 async def test_a_body_must_keep_a_minimum_rate(
-    patience: BodyTimeouts, pieces: list[tuple[float, int]], taken: bool
+    timeouts: BodyTimeouts, pieces: list[tuple[float, int]], accepted: bool
 ) -> None:
     body = Clocked(*pieces)
-    if taken:
-        assert len(await read(body.receive, {}, 1_000_000, patience)) == sum(size for _, size in pieces)
+    if accepted:
+        assert len(await read(body.receive, {}, 1_000_000, timeouts)) == sum(size for _, size in pieces)
         return
     with pytest.raises(StatusError) as late:
-        await read(body.receive, {}, 1_000_000, patience)
+        await read(body.receive, {}, 1_000_000, timeouts)
     assert late.value.status.http == 408
     task = asyncio.current_task()
     assert task is not None
