@@ -64,7 +64,7 @@ class Calls:
     """Opens calls; holds what all calls of a gateway share.
 
     `threads` runs `def` servicers; `max_seconds` is the longest time a call may take. `standard` are the handlers of
-    health and reflection, by `/{package.Service}/{Method}`. `lend` makes a call's lease, except for health checks.
+    health and reflection, by `/{package.Service}/{Method}`. `new_lease` makes a call's lease, except for health checks.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Calls:
         debug: bool = False,
         max_seconds: float | None = None,
         recorder: Recorder | None = None,
-        lend: Callable[[], Lease] | None = None,
+        new_lease: Callable[[], Lease] | None = None,
     ) -> None:
         self.methods = methods
-        self._lend = lend
+        self._new_lease = new_lease
         self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
         self.recorder = recorder or Recorder.off()
         """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
@@ -137,8 +137,8 @@ class Calls:
     def _enter(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
         """Sets the call's origin and lease; returns its deadline, in the loop's time."""
         enter(origin)
-        if self._lend is not None and path not in self._unlimited:
-            origin.lease = self._lend()
+        if self._new_lease is not None and path not in self._unlimited:
+            origin.lease = self._new_lease()
         if self.recorder.make is not None and origin.record is not None:
             origin.record.on_metadata(metadata)
         return None if seconds is None else asyncio.get_running_loop().time() + seconds

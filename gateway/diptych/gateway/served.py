@@ -60,7 +60,7 @@ class Served:
             debug=settings.debug,
             max_seconds=settings.max_deadline_seconds,
             recorder=telemetry.recorder,
-            lend=limits.lend,
+            new_lease=limits.new_lease,
         )
         self.faces = _faces(calls, methods, bound, settings)
 

@@ -63,7 +63,7 @@ class Limiting:
         return (Shed(self.caps, _streamed(handlers)),) if self._sheds else ()
 
     @property
-    def lend(self) -> Callable[[], Lease] | None:
+    def new_lease(self) -> Callable[[], Lease] | None:
         """Makes the lease of a call if no cap is set and only the default byte limit applies. An interceptor for that
         alone would cost every call more than the count.
         """

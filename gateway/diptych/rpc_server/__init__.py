@@ -68,7 +68,7 @@ class RpcListener:
 
         self._make, self._server = make, make()
         self._settings, self._tls = settings, tls
-        self._minding: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -82,13 +82,13 @@ class RpcListener:
                 await self._server.start()
             raise
         await self._server.start()
-        self._minding = asyncio.ensure_future(self._mind())
+        self._restarting = asyncio.ensure_future(self._restart_if_ended())
 
     def _bind(self, port: int) -> int:
         address = f"{_bracketed(self._settings.grpc_host)}:{port}"
         return engines.bind(self._server, address, self._tls, required=self._settings.tls_client_auth == "required")
 
-    async def _mind(self) -> None:
+    async def _restart_if_ended(self) -> None:
         """Restarts the server if it ends by itself, as grpcio's does after a call whose path is not UTF-8."""
         while True:
             try:
@@ -109,10 +109,10 @@ class RpcListener:
 
     async def stop(self, grace: float) -> None:
         """Refuses new calls, lets running ones finish within `grace` seconds, then cancels them."""
-        if self._minding is not None:
-            self._minding.cancel()
+        if self._restarting is not None:
+            self._restarting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._minding
+                await self._restarting
         await _ended(self._server, grace)
 
 

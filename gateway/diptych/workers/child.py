@@ -69,7 +69,7 @@ class Child:
     def __str__(self) -> str:
         return f"worker {self.index} (process {self.process.pid})"
 
-    def say(self, word: str, number: int | None = None) -> None:
+    def send(self, word: str, number: int | None = None) -> None:
         """Sends a line; a worker that does not read is found to hang by its missing beats."""
         with contextlib.suppress(OSError):
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
@@ -105,7 +105,7 @@ class Child:
         self.leaving = True
         self.kill_at = now + seconds
         if self.ready:
-            self.say(word)
+            self.send(word)
         else:  # it does not read the channel yet
             self.signal(signal.SIGTERM)
 

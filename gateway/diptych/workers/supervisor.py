@@ -153,7 +153,7 @@ class Supervisor:
 
     def _on_ready(self, child: Child) -> None:
         if child.leaving:
-            child.say(STOP)
+            child.send(STOP)
         elif child is self._replacement:
             self._replacement = None
             slot = self._slots[child.index]
@@ -277,7 +277,7 @@ class Supervisor:
                 child.adopt_sockets([one for port in zip(*of_each, strict=True) for one in port])
             if child.counted != len(serving):
                 child.counted = len(serving)
-                child.say(COUNT, child.counted)
+                child.send(COUNT, child.counted)
 
     # Reloading: workers are replaced one by one, and the new ones read settings and code again.
 

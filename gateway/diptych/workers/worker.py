@@ -76,22 +76,22 @@ class Worker:
     def _begin(self) -> None:
         """Called once both listeners accept."""
         self._gateway.worker_info = {"worker": self._slot.index, "ready": 1, "of": self._slot.workers}
-        self._say(READY)
+        self._send(READY)
         asyncio.get_running_loop().add_reader(self._channel, self._on_readable)
         self._beat()
 
     def _beat(self) -> None:
-        self._say(BEAT)
+        self._send(BEAT)
         asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _begin_shutdown(self) -> None:
         """Tells the supervisor, so that it gives this worker's sockets to others, and closes adopted ones."""
-        self._say(DRAINING)
+        self._send(DRAINING)
         for one in self._adopted:
             one.close()
         self._adopted = []
 
-    def _say(self, word: str) -> None:
+    def _send(self, word: str) -> None:
         with contextlib.suppress(OSError):
             self._channel.send(f"{word}\n".encode())
 

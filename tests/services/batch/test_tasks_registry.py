@@ -15,7 +15,7 @@ from artificer_services.batch.tasks.api import Rejected, TaskError
 
 from .works import ItemWork, phase
 
-HOUSE = ["image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template"]
+BUILT_IN = ["image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template"]
 
 PLUGIN = '''
 class Refusal(Exception):
@@ -88,7 +88,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
 def test_the_service_has_built_in_task_types() -> None:
     tasks = registry.load(BatchSettings())
-    assert list(tasks) == HOUSE
+    assert list(tasks) == BUILT_IN
     assert all(task.name == name and task.description.endswith(".") for name, task in tasks.items())
     assert {name for name, task in tasks.items() if task.takes == "document"} == {"image.preprocess", "ocr.extract"}
     assert {name for name, task in tasks.items() if task.scored} == {"llm.generate", "ocr.extract", "text.normalize"}
@@ -150,7 +150,7 @@ def test_a_plugin_need_not_import_the_service(install: object) -> None:
 def test_a_broken_plugin_is_logged_and_skipped(install: object, point: str, caplog: pytest.LogCaptureFixture) -> None:
     install("plug", point)  # type: ignore[operator]
     with caplog.at_level(logging.ERROR):
-        assert list(registry.load(BatchSettings())) == HOUSE
+        assert list(registry.load(BatchSettings())) == BUILT_IN
     [record] = caplog.records
     assert "plug.shout" in record.getMessage()
     assert record.exc_info
