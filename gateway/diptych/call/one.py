@@ -79,7 +79,7 @@ class AnyCall(ABC):
         """Converts a request to the handler's type."""
 
     @abstractmethod
-    def given(self, response: Any) -> Any:
+    def to_face(self, response: Any) -> Any:
         """Converts a response to the face's type. Raises `StatusError` if the servicer returned another type."""
 
     def _request(self, request: Any) -> Any:
@@ -116,9 +116,9 @@ class AnyCall(ABC):
             context.finish(cancelled=cancelled)
         if context.code() is not None and code_of(context.code()) is not Code.OK:
             raise StatusError(self.status())
-        given = self.given(response)
+        converted = self.to_face(response)
         self.record.messages_out += 1
-        return given
+        return converted
 
     def stream(self, request: Any) -> Stream:
         """Starts the call and returns its stream of responses; `request` is as in `unary`."""
@@ -180,7 +180,7 @@ class Call(AnyCall):
         data = request.SerializeToString() if isinstance(request, Message) else b""
         return data if deserialize is None else deserialize(data)
 
-    def given(self, response: Any) -> Message:
+    def to_face(self, response: Any) -> Message:
         message_type = self.method.response
         serialize = self._handler.response_serializer
         if isinstance(response, message_type) and (self._plain or serialize == self.method.handler.response_serializer):
@@ -231,7 +231,7 @@ class WireCall(AnyCall):
         except Exception:
             raise error(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type") from None
 
-    def given(self, response: Any) -> bytes:
+    def to_face(self, response: Any) -> bytes:
         serialize = self._handler.response_serializer
         try:
             printed: bytes = response if serialize is None else serialize(response)

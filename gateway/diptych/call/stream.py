@@ -29,7 +29,7 @@ class Running(Protocol):
 
     @property
     def shared(self) -> Environment: ...
-    def given(self, response: Any) -> Any: ...
+    def to_face(self, response: Any) -> Any: ...
     def status(self) -> Status: ...
 
 
@@ -110,7 +110,7 @@ class Stream:
         fit: list[Any] = []
         try:
             for message in messages:
-                fit.append(self._call.given(message))
+                fit.append(self._call.to_face(message))
                 record.messages_out += 1
         except StatusError as unfit:
             if not fit:

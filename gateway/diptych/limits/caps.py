@@ -6,7 +6,7 @@ It knows no rule and no caller.
 from __future__ import annotations
 
 from ..status import Status, StatusError
-from .statuses import busy, shown
+from .statuses import busy, for_http
 
 
 class Caps:
@@ -30,7 +30,7 @@ class Caps:
     def check(self, more: int) -> None:
         """Raises UNAVAILABLE if `more` bytes exceed the cap."""
         if self.most_bytes is not None and self.bytes + more > self.most_bytes:
-            raise StatusError(shown(self._too_large))
+            raise StatusError(for_http(self._too_large))
 
 
 class Slots:

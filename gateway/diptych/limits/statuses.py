@@ -71,7 +71,7 @@ def retry_after(status: Status) -> str:
     return str(math.ceil(int(status.headers[0][1]) / 1000))
 
 
-def shown(status: Status) -> Status:
+def for_http(status: Status) -> Status:
     """Returns the status with `retry-after` as its only header, for raising while a body is read over HTTP."""
     return replace(status, headers=((RETRY_AFTER, retry_after(status)),))
 

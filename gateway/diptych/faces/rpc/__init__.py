@@ -63,30 +63,29 @@ class RpcApp:
         self.entries: dict[str, Entry] = entries(session.calls, codec, methods, settings)
         """The served methods, by path."""
 
-    def takes(self, scope: Scope, path: str) -> bool:
+    def serves(self, scope: Scope, path: str) -> bool:
         """Whether this app serves a request for a path in `entries`; `path` is relative to the mount point."""
         if path not in self._claimed:
             return True
         if scope["method"] == "GET":
-            return b"connect=v1" in scope["query_string"].split(
-                b"&"
-            )  # compared as bytes, since unquoting would decode the message too
+            # Compared as bytes, since unquoting would decode the message too.
+            return b"connect=v1" in scope["query_string"].split(b"&")
         kind = _kind(scope)
         if scope["method"] != "POST" or kind is None:
             return False
-        return kind.protocol is not WireProtocol.CONNECT or not kind.json or _says_connect(scope)
+        return kind.protocol is not WireProtocol.CONNECT or not kind.json or _names_connect(scope)
 
-    def speaks(self, scope: Scope, path: str) -> bool:
+    def recognizes(self, scope: Scope, path: str) -> bool:
         """Whether a POST for an unknown path uses one of these protocols, so that this app writes the error."""
-        given, connect = None, False
+        content_type, connect = None, False
         for name, value in scope["headers"]:  # a single pass, since every REST POST comes through here
             if name == b"content-type":
-                given = given or value
+                content_type = content_type or value
             elif name == _VERSION:
                 connect = True
-        if given is None or (given == b"application/json" and not connect):
+        if content_type is None or (content_type == b"application/json" and not connect):
             return False
-        kind = kind_of(given)
+        kind = kind_of(content_type)
         if kind is None or (path.count("/") != 2 and kind.protocol is not WireProtocol.GRPC):
             return False
         return connect or kind.protocol is not WireProtocol.CONNECT
@@ -138,7 +137,7 @@ def _kind(scope: Scope) -> Kind | None:
     return None
 
 
-def _says_connect(scope: Scope) -> bool:
+def _names_connect(scope: Scope) -> bool:
     return any(name == _VERSION for name, _ in scope["headers"])
 
 

@@ -20,10 +20,10 @@ _EXPECTED = "application/grpc, application/grpc+proto or application/grpc+json"
 
 
 class GrpcOnly:
-    """Serves the methods of `web` over gRPC only; `errors` writes the responses to other requests."""
+    """Serves the methods of `rpc` over gRPC only; `errors` writes the responses to other requests."""
 
-    def __init__(self, web: RpcApp, session: Session, errors: ErrorReplier) -> None:
-        self._web, self._session, self._errors = web, session, errors
+    def __init__(self, rpc: RpcApp, session: Session, errors: ErrorReplier) -> None:
+        self._rpc, self._session, self._errors = rpc, session, errors
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         exchange = Exchange(scope, receive, send)
@@ -33,7 +33,7 @@ class GrpcOnly:
         kind = kind_of(given)
         if kind is None or kind.protocol is not WireProtocol.GRPC:
             return self._refuse(exchange, _wrong_type(given))
-        return self._web.grpc(exchange, kind, send)
+        return self._rpc.grpc(exchange, kind, send)
 
     async def _refuse(self, exchange: Exchange, status: Status) -> None:
         self._session.unmatched(exchange.scope, "grpc", status.http_status)

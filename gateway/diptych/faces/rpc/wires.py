@@ -37,7 +37,7 @@ def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
 
 
 class Wire(ABC):
-    """Writes one answer, from its head to its end. `headers` are the request's."""
+    """Writes one response in one wire protocol, from its head to its end. `headers` are the request's."""
 
     __slots__ = ("_headers", "_kind", "_send", "begun", "coding", "ended")
 

@@ -132,7 +132,7 @@ class _Dispatch:
         faces = self._faces
         if faces is None:
             return self._first(scope, receive, send)
-        web = faces.rpc
+        rpc = faces.rpc
         if len(self._owner.router.routes) != self._counted:
             self._sort()
         path = scope["path"] if not scope.get("root_path") else _below(scope)
@@ -141,12 +141,12 @@ class _Dispatch:
         app: ASGIApp
         if methods is not None and scope["method"] in methods:
             app = self._router
-        elif path in web.entries and web.takes(scope, path):
-            app = web
+        elif path in rpc.entries and rpc.serves(scope, path):
+            app = rpc
         elif (known or self._others) and self._is_users(scope, faces.rest, known=known):
             app = self._router
         else:
-            app = web if scope["method"] == "POST" and web.speaks(scope, path) else faces.rest
+            app = rpc if scope["method"] == "POST" and rpc.recognizes(scope, path) else faces.rest
         return app(scope, receive, send)
 
     async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
