@@ -1,6 +1,6 @@
 """The dialects of error bodies, one table: what is written for a status, and the schema that documents it.
 
-It knows no HTTP response; `reply` sends what this makes.
+It knows no HTTP response; `reply` sends the bodies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DETAILS: Json = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One form of error bodies. `body` makes it of a status and its details, which are JSON values already."""
+    """One form of error bodies. `body` builds it from a status and its details, which are JSON values already."""
 
     media: str
     body: Callable[[Status, list[Any]], Json]

@@ -33,11 +33,11 @@ class StreamMedia:
 
     aliases: tuple[str, ...] = ()
     request: str | None = None
-    """What OpenAPI says of it as a request body; None where a client cannot send it."""
+    """Its description in OpenAPI as a request body; None if clients cannot send it."""
     response: str = ""
-    """What OpenAPI says of it as a response."""
+    """Its description in OpenAPI as a response."""
     item: Callable[[Schema], Schema] | None = None
-    """The schema of one item, from the message's; None where the whole is a JSON array of messages."""
+    """The schema of one item, from the message's; None if the whole is a JSON array of messages."""
 
 
 STREAMS: Mapping[str, StreamMedia] = {
@@ -57,9 +57,9 @@ STREAMS: Mapping[str, StreamMedia] = {
 
 ALIASES: Mapping[str, str] = {alias: media for media, row in STREAMS.items() for alias in row.aliases}
 RESPONSES = ", ".join(STREAMS)
-"""What a client may accept, as a list for headers and messages."""
+"""The media types that a client may accept, as a list for headers and messages."""
 REQUESTS = ", ".join(media for media, row in STREAMS.items() if row.request is not None)
-"""What a client may send, as a list for headers and messages."""
+"""The media types that a client may send, as a list for headers and messages."""
 
 
 def contents(message: Schema, name: str, *, sent: bool) -> Schema:

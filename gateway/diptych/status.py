@@ -90,7 +90,7 @@ class Status:
 
 
 class StatusError(Exception):
-    """Carries a `Status` to the one place that turns it into a reply."""
+    """Carries a `Status` to the code that turns it into a reply."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(f"{status.code.name}: {status.message}")

@@ -53,11 +53,11 @@ class AuthenticatorChain:
         return await self._first(self._all, credentials)
 
     async def ask_early(self, credentials: Credentials) -> Principal | None:
-        """The same, by those authenticators that do not need the connection."""
+        """Does the same with the authenticators that do not need the connection."""
         return await self._first(self._early, credentials)
 
     async def ask_late(self, credentials: Credentials) -> Principal | None:
-        """The same by the others."""
+        """Does the same with the others."""
         return await self._first(self._late, credentials)
 
     async def _first(self, authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:

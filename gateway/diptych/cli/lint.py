@@ -91,7 +91,7 @@ def _is_literal(segment: Segment) -> bool:
 
 
 def _unbindable(method: Method, binding: Binding) -> Iterator[Finding]:
-    """Fields that only the query could carry, and that it cannot."""
+    """Fields that only the query could set, but cannot."""
     if binding.whole_body:
         return
     taken = [path for _, path in binding.variables]

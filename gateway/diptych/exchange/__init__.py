@@ -1,4 +1,4 @@
-"""One HTTP exchange over ASGI: read the body, send one response or stream, notice a client's disconnect.
+"""One HTTP exchange over ASGI: reads the body, sends one response or stream, notices a client's disconnect.
 
 It knows no message and no call. REST, gRPC-Web, Connect and gRPC all use it.
 """

@@ -44,7 +44,7 @@ class Writer(Protocol):
 
 
 class Adapter(Protocol):
-    """One call as its face reads and answers it."""
+    """One call, as its face reads and answers it."""
 
     @property
     def origin(self) -> Origin:
@@ -70,10 +70,10 @@ class Adapter(Protocol):
         """Returns the metadata and the seconds the call may take, at most `most`. Raises `StatusError`."""
 
     def streamed(self, call: AnyCall) -> Writer:
-        """Returns the writer of a streamed answer. Raises `StatusError` where the client accepts none."""
+        """Returns the writer of a streamed answer. Raises `StatusError` if the client accepts no stream."""
 
     async def source(self, call: AnyCall) -> Source | None:
-        """Returns the stream of requests, or None where the method takes one. Raises `StatusError`."""
+        """Returns the stream of requests, or None if the method takes a single one. Raises `StatusError`."""
 
     async def read(self, call: AnyCall) -> Any:
         """Returns the one request. Raises `StatusError`, `ClientGone` or `Disconnected`."""

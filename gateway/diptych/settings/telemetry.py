@@ -35,7 +35,7 @@ class TelemetrySettings(SettingsTable):
     log_format: Literal["auto", "json", "console"] = "auto"
     """Format of `diptych serve`'s log lines: JSON objects or readable text. `auto`: text on a terminal, else JSON."""
     access_log: bool | None = None
-    """Logs a line per call. None: on under `diptych serve`, off for a gateway made in code."""
+    """Logs a line per call. None: on under `diptych serve`, off for a gateway built in code."""
     request_ids: bool | None = None
     """Gives every call an id, the client's `x-request-id` if it sent one, and returns it. None: as `access_log`."""
 

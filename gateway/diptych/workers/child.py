@@ -70,7 +70,7 @@ class Child:
         return f"worker {self.index} (process {self.process.pid})"
 
     def send(self, word: str, number: int | None = None) -> None:
-        """Sends a line; a worker that does not read is found to hang by its missing beats."""
+        """Sends a line; a worker that does not read is detected by its missing heartbeats."""
         with contextlib.suppress(OSError):
             self.channel.send(f"{word}\n".encode() if number is None else f"{word} {number}\n".encode())
 

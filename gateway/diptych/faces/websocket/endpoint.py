@@ -16,7 +16,7 @@ from ...reply import Replier
 from ...rules import Binding
 from ...settings import Settings
 
-# A handshake is a GET (RFC 6455 section 4.1), even where the binding has another verb.
+# A handshake is a GET (RFC 6455 section 4.1), even if the binding has another verb.
 VERB = "GET"
 
 
