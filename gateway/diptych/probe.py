@@ -43,9 +43,13 @@ def ask(url: str, seconds: float = SECONDS) -> tuple[int, str]:
 
 def main(arguments: list[str]) -> int:
     """Prints the response; returns 0 if its status is 200, else 1."""
+    url = arguments[0] if arguments else READY
     try:
-        status, text = ask(arguments[0] if arguments else READY)
-    except (OSError, ValueError) as error:
+        status, text = ask(url)
+    except OSError as error:
+        sys.stderr.write(f"cannot reach {url}: {error.strerror or error}\n")
+        return 1
+    except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{text}\n")

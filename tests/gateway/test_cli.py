@@ -80,14 +80,23 @@ def test_lint_finds_unbindable_fields_and_unmapped_methods() -> None:
     done = diptych("lint", APP)
     assert done.returncode == 1
     assert "no request can set ingredients: it is a repeated message" in done.stdout
-    assert "warning: /kitchen.v1.KitchenService/Unbound: has no google.api.http annotation" in done.stdout
+    unbound = "has no google.api.http annotation: it is served over gRPC, gRPC-Web and Connect, but not over REST"
+    assert f"warning: /kitchen.v1.KitchenService/Unbound: {unbound}\n" in done.stdout
+    assert re.search(r"^\d+ errors, 1 warning$", done.stdout, re.MULTILINE)
+
+
+def test_without_arguments_the_help_is_all() -> None:
+    for command in ((), ("auth",)):
+        done = diptych(*command, own_process=True)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert "Usage:" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("serve", "nowhere:create"), "cannot import nowhere"),
-        (("serve", "tests.kitchen_app:nothing"), "has no nothing"),
+        (("serve", "nowhere:create"), "cannot import 'nowhere'"),
+        (("serve", "tests.kitchen_app:nothing"), "diptych: module 'tests.kitchen_app' has no attribute 'nothing'\n"),
         (("serve", "tests.kitchen_app"), "invalid application 'tests.kitchen_app'; expected module:factory"),
         (("serve",), "diptych: name the application: diptych serve module:factory\n"),
         (("explain", APP, "GET"), "name the application: diptych explain module:factory METHOD PATH"),
@@ -338,8 +347,8 @@ def helper(value):
     [
         (BROKEN, "broken:create failed: {file}:5: AttributeError: 'NoneType' object has no attribute 'nothing'"),
         ("import orjson\n\n\ndef create() -> int:\n    return orjson.loads('{')\n", "{file}:5: JSONDecodeError"),
-        ("import nowhere_at_all\n", "cannot import broken: {file}:1: ModuleNotFoundError: No module named"),
-        ("def create(:\n", "cannot import broken: {file}:1: SyntaxError"),
+        ("import nowhere_at_all\n", "cannot import 'broken': {file}:1: ModuleNotFoundError: No module named"),
+        ("def create(:\n", "cannot import 'broken': {file}:1: SyntaxError"),
         ("def create() -> int:\n    return 1\n", "broken:create returned int; expected a Gateway"),
     ],
 )

@@ -76,13 +76,34 @@ async def test_both_work_over_tls(serve: Serve, tmp_path: Path) -> None:
         assert await run(*asked, "--grpc", "--authority", str(tmp_path / "ca.pem")) == (0, "SERVING\n", "")
 
 
+CHOOSE = "; start the gateway, or set {0}_host and {0}_port to the address that it serves\n"
+
+
 @pytest.mark.parametrize(
-    "command", [("diptych.probe", "http://127.0.0.1:1/"), ("diptych.cli", "health", "--set", "http_port=1")]
+    ("command", "place", "advice"),
+    [
+        (("diptych.probe", "http://127.0.0.1:1/"), "http://127.0.0.1:1/", ""),
+        (("diptych.cli", "health", "--set", "http_port=1"), "http://127.0.0.1:1/readyz", CHOOSE.format("http")),
+        (
+            ("diptych.cli", "health", "--grpc", "--set", "grpc_port=1"),
+            "grpc.health.v1 at 127.0.0.1:1",
+            CHOOSE.format("grpc"),
+        ),
+        (
+            ("diptych.cli", "health", "--grpc", "--set", "http_port=1", "--set", "single_port=true"),
+            "grpc.health.v1 at 127.0.0.1:1",
+            CHOOSE.format("http"),
+        ),
+    ],
 )
-async def test_an_unreachable_gateway_is_one_line_and_a_failure(command: Sequence[str]) -> None:
+async def test_an_unreachable_gateway_is_one_line_and_a_failure(
+    command: Sequence[str], place: str, advice: str
+) -> None:
     code, output, errors = await run(*command)
     assert (code, output, errors.count("\n")) == (1, "", 1)
+    assert f"cannot reach {place}: " in errors
     assert "refused" in errors
+    assert errors.endswith(advice)
 
 
 async def test_the_probe_imports_nothing_of_the_gateway() -> None:

@@ -13,11 +13,13 @@ import openapi_spec_validator
 import orjson
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.rpc import error_details_pb2
 from pydantic import BaseModel
 
+from diptych import Gateway, Settings
 from diptych.codec import Codec
 from diptych.openapi import merge
 from diptych.openapi.comments import Comments, description, headline, summary
@@ -27,6 +29,8 @@ from diptych.rules import Binding
 from diptych.status import Code, Status, pack
 from diptych.template import parse
 from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.kitchen import Kitchen
 
 from .described import Json, described, validator
 
@@ -351,6 +355,20 @@ def test_every_operation_has_a_short_title() -> None:
 def test_the_version_is_the_packages_unless_it_is_set() -> None:
     assert PLAIN["info"]["version"] == version("diptych")
     assert described(api_version="3.1")["info"]["version"] == "3.1"
+
+
+@pytest.mark.parametrize(
+    ("given", "served", "title"),
+    [({}, True, "KitchenService"), ({}, False, "Diptych"), ({"title": "Soups"}, True, "Soups")],
+    ids=["of the only service", "without a service", "as set"],
+)
+def test_the_page_and_the_document_have_a_title(given: dict[str, Any], served: bool, title: str) -> None:
+    gateway = Gateway(settings=Settings(**given))
+    if served:
+        pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
+    with TestClient(gateway.app) as client:
+        assert client.get("/openapi.json").json()["info"]["title"] == title
+        assert f"<title>{title}</title>" in client.get("/docs").text
 
 
 def test_examples_fit_their_schemas_and_ask_for_nothing() -> None:

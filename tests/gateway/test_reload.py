@@ -58,7 +58,7 @@ async def test_code_generated_modules_and_settings_are_reloaded(tmp_path: Path) 
         generated.write_text("VALUE = 2\n")
         assert await value(process) == [2, "a"]
         app.write_text("def create(:\n")
-        assert f"diptych: cannot import app: {app}:1: SyntaxError" in await said(process, "diptych: cannot import")
+        assert f"diptych: cannot import 'app': {app}:1: SyntaxError" in await said(process, "diptych: cannot import")
         app.write_text(APP.replace("[VALUE", "[-VALUE"))
         assert await value(process) == [-2, "a"]
         settings.write_text("titel = 'b'\n")

@@ -228,9 +228,13 @@ def lint(
     for finding in findings:
         typer.echo(str(finding))
     errors = sum(finding.is_error for finding in findings)
-    typer.echo(f"{errors} errors, {len(findings) - errors} warnings")
+    typer.echo(f"{_counted(errors, 'error')}, {_counted(len(findings) - errors, 'warning')}")
     if errors or (strict and findings):
         raise typer.Exit(1)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command()
@@ -275,5 +279,6 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo("diptych: " + " ".join(message.split()), err=True)
+    if message:  # a command without arguments has printed its help instead
+        typer.echo("diptych: " + " ".join(message.split()), err=True)
     return code

@@ -56,11 +56,11 @@ def _found(target: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
-        raise LoadError(f"cannot import {module_name}: {_told(error)}") from error
+        raise LoadError(f"cannot import {module_name!r}: {_told(error)}") from error
     for part in attribute.split("."):
         found = getattr(found, part, None)
         if found is None:
-            raise LoadError(f"module {module_name} has no {attribute}")
+            raise LoadError(f"module {module_name!r} has no attribute {attribute!r}")
     return found
 
 

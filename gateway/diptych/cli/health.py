@@ -22,14 +22,18 @@ def health(settings: Settings, *, live: bool, seconds: float) -> tuple[bool, str
     """Returns whether /readyz (with `live`: /healthz) answers 200, and its text. Raises OSError."""
     scheme = "https" if settings.tls else "http"
     place = f"{scheme}://{_reachable(settings.http_host)}:{settings.http_port}/{'healthz' if live else 'readyz'}"
-    status, text = ask(place, seconds)
+    try:
+        status, text = ask(place, seconds)
+    except OSError as error:
+        raise _unreachable(place, str(error.strerror or error), "http") from None
     return status == 200, text
 
 
 def grpc_health(settings: Settings, service: str, *, seconds: float, authority: Path | None) -> tuple[bool, str]:
     """Returns whether grpc.health.v1 reports SERVING for a service ("": all), and the status. Raises OSError."""
-    port = settings.http_port if settings.single_port else settings.grpc_port
-    place = f"{_reachable(settings.http_host if settings.single_port else settings.grpc_host)}:{port}"
+    listener = "http" if settings.single_port else "grpc"
+    host, port = getattr(settings, f"{listener}_host"), getattr(settings, f"{listener}_port")
+    place = f"{_reachable(host)}:{port}"
     if settings.tls is None:
         channel = grpc.insecure_channel(place)
     else:
@@ -40,8 +44,15 @@ def grpc_health(settings: Settings, service: str, *, seconds: float, authority: 
             stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs lack the methods
             answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=seconds)
         except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                raise _unreachable(f"grpc.health.v1 at {place}", error.details() or "", listener) from None
             raise OSError(f"grpc.health.v1 at {place}: {error.code().name}: {error.details()}") from None
     return answer.status == _SERVING, health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+def _unreachable(place: str, why: str, listener: str) -> OSError:
+    names = f"{listener}_host and {listener}_port"
+    return OSError(f"cannot reach {place}: {why}; start the gateway, or set {names} to the address that it serves")
 
 
 def _reachable(host: str) -> str:

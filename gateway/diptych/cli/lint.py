@@ -38,7 +38,7 @@ def lint(gateway: Gateway) -> list[Finding]:
             findings.append(Finding(True, method.path, str(error)))
             continue
         if not own:
-            why = "has no google.api.http annotation: it is served over gRPC only"
+            why = "has no google.api.http annotation: it is served over gRPC, gRPC-Web and Connect, but not over REST"
             findings.append(Finding(False, method.path, why))
         bound.extend((method, binding) for binding in own)
     findings.extend(_overlaps(bound))

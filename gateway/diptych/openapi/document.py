@@ -75,7 +75,11 @@ def document(
     components.setdefault("google.protobuf.Any", dict(SHARED["google.protobuf.Any"]))  # the errors' details
     result: Json = {
         "openapi": "3.1.0",
-        "info": {"title": settings.title, "version": settings.api_version or version("diptych"), "description": _ABOUT},
+        "info": {
+            "title": settings.title or _title(labels),
+            "version": settings.api_version or version("diptych"),
+            "description": _ABOUT,
+        },
         "paths": paths.items,
         "tags": _tags(bindings, labels, comments),
         "components": {
@@ -133,6 +137,11 @@ def _response_types(bindings: Iterable[Binding]) -> list[Descriptor]:
         for binding in bindings
     ]
     return [message for message in found if message is not None]
+
+
+def _title(labels: Mapping[str, str]) -> str:
+    """Returns the name of the only service, or the product's for several services or none."""
+    return next(iter(labels.values())) if len(labels) == 1 else "Diptych"
 
 
 def _labels(services: Iterable[ServiceDescriptor]) -> dict[str, str]:

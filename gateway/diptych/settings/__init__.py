@@ -108,8 +108,9 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     """Serves grpc.reflection.v1."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe level that is logged."""
-    title: str = "Diptych"
-    """The API's title in the OpenAPI document."""
+    title: str = ""
+    """The API's title in /docs and in the OpenAPI document. Empty: the service's name if one service has REST routes,
+    else "Diptych"."""
     api_version: str = ""
     """The API's version in the OpenAPI document. Empty: the version of the `diptych` package."""
 

@@ -147,7 +147,9 @@ async def test_a_member_that_ignores_a_stop_is_killed_with_its_children(tmp_path
 async def test_a_cluster_that_cannot_start_leaves_nothing_behind() -> None:
     with workspace() as folder:
         cluster = Cluster(ClusterPlan(folder=folder / "cluster", app="no.such.module:create", http_port=0, grpc_port=0))
-        with pytest.raises(ClusterError, match=r"gateway ended with status 1:\ndiptych: cannot import no.such.module"):
+        with pytest.raises(
+            ClusterError, match=r"gateway ended with status 1:\ndiptych: cannot import 'no.such.module'"
+        ):
             async with cluster:
                 pass
         assert not cluster.members

@@ -63,7 +63,7 @@ def make_app(
     app = _Application(
         faces,
         settings,
-        title=settings.title,
+        title=settings.title or "Diptych",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -233,7 +233,9 @@ def _add_docs(
     @app.get("/docs", include_in_schema=False, dependencies=dependencies)
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
-        shown = docs_page.page(document=f"{root}/openapi.json", assets=f"{root}{_ASSETS}", title=settings.title)
+        shown = docs_page.page(
+            document=f"{root}/openapi.json", assets=f"{root}{_ASSETS}", title=document()["info"]["title"]
+        )
         return HTMLResponse(shown)
 
     # The page loads nothing from other hosts: its files are the installed package's. Each file has a route, since a
