@@ -14,7 +14,7 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc
 from tests.kitchen import Kitchen
 
-listener.LINGER_SECONDS = 10  # a test may be held up for longer than idle clients are listened to
+listener.LINGER_SECONDS = 10  # a delayed test must not lose its idle connections
 
 
 class Crowded(Kitchen):

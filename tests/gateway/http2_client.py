@@ -91,7 +91,7 @@ class Client:
             for event in events:
                 if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
                     self._credit(event)
-        with contextlib.suppress(ConnectionError):  # who has gone is owed nothing: the next read says so
+        with contextlib.suppress(ConnectionError):  # the peer may have left; the next read reports it
             await self.flush()
 
     def _take(self, data: bytes) -> list[h2.events.Event]:

@@ -87,7 +87,7 @@ async def test_a_parameter_sets_its_field(shared: Served, query: str, fields: Js
 
 
 REFUSED = [
-    # why, query, the field named, words of the reason
+    # case, query, the named field, words of the reason
     ("unknown", "intt32Value=1", "intt32Value", "did you mean 'int32Value'?"),
     ("unknown below", "ingredient.nam=1", "ingredient.nam", "did you mean 'name'?"),
     ("not a number", "int32Value=x", "int32Value", "an integer (int32)"),

@@ -165,7 +165,7 @@ async def test_unusual_uses_of_the_context_end_alike(
         assert "secret" not in details + str(body)
 
 
-# Servicers as people write them.
+# Kinds of servicers.
 
 
 class Plain(Kitchen):
@@ -357,7 +357,7 @@ async def test_an_interceptor_may_answer_by_itself(serve: Serve, deserializer: b
 async def test_an_unauthenticated_body_is_never_read(serve: Serve) -> None:
     async with serve(interceptors=[Auth(deserializer=False)]) as served, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
-        # The client waits for leave to send its body, and gets its answer instead.
+        # The client waits for 100 Continue before its body, and gets the response instead.
         head = b"POST /v1/blobs HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 16000000\r\n"
         writer.write(head + b"\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
@@ -440,7 +440,7 @@ class Redirect(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         method = handler_call_details.method.replace("GetDish", "Unbound")
-        # grpcio takes no other class than its own.
+        # grpcio accepts no other class than its own.
         return await continuation(type(handler_call_details)(method, handler_call_details.invocation_metadata))
 
 
@@ -551,7 +551,7 @@ async def test_metadata_becomes_headers(serve: Serve) -> None:
         assert answer.headers["grpc-trailer-x-trailer"] == "t"
         assert answer.headers["grpc-trailer-x-trailer-bin"] == "dA"
         assert "x-http-code" not in answer.headers
-        assert (await served.http.get("/v1/inspect?httpCode=500")).status_code == 200  # a success stays one
+        assert (await served.http.get("/v1/inspect?httpCode=500")).status_code == 200  # a success remains a success
         answer = await served.http.get("/v1/inspect?httpCode=204")
         assert (answer.status_code, answer.content) == (204, b"")
         call = served.rpc.Inspect(pb.InspectRequest(http_code=202))

@@ -66,7 +66,7 @@ def test_this_machine_has_memory_and_descriptors() -> None:
 async def test_the_default_byte_limit_applies_without_an_interceptor(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "memory", lambda: 0)  # so that it is one largest body
+    monkeypatch.setattr(capacity, "memory", lambda: 0)  # so the default is one largest body
     async with serve(max_body_bytes=1000, single_port=True) as served:
         first = asyncio.ensure_future(served.rpc.Wait(pb.WaitRequest(key="a" * 700)))
         await served.kitchen.waiting["a" * 700].wait()

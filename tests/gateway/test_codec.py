@@ -151,7 +151,7 @@ def test_nan_is_accepted(native: bool) -> None:
 
 
 REFUSED = [
-    # (body, the field that is named, why it is refused)
+    # (body, the named field, why it is refused)
     ('{"int32Value":1.5}', "int32Value", "not whole"),
     ('{"int32Value":2147483648}', "int32Value", "out of range"),
     ('{"uint32Value":-1}', "uint32Value", "out of range"),
@@ -299,7 +299,7 @@ def test_only_unknown_fields_pass(policy: Policy, native: bool) -> None:
     assert [one.field for one in refused(decode, b'{"courses":["NOPE"]}')] == ["courses[0]"]
 
 
-# Where a body nests too deep, and where it only looks so.
+# Bodies that nest too deep, and bodies that only seem to.
 DEEP = [
     (b'{"list":' + b"[" * 40 + b"]" * 40 + b"}", True, "as deep as protobuf reads a ListValue, or less"),
     (b'{"list":' + b"[" * 63 + b"]" * 63 + b"}", False, "two messages a level: more than protobuf reads"),
@@ -468,7 +468,7 @@ def test_an_any_of_a_type_the_codec_was_not_made_with(native: bool) -> None:
 # One field as the whole body.
 
 FIELDS = [
-    # (field, body, the message it makes)
+    # (field, body, the resulting message)
     ("strings", '["a","b"]', echo(strings=["a", "b"])),
     ("strings", "[]", echo()),
     ("ingredients", '[{"name":"a","grams":0.1,"parts":[]}]', echo(ingredients=[{"name": "a", "grams": 0.1}])),

@@ -77,7 +77,7 @@ async def test_the_deadline_is_a_504_at_once(serve: Serve, headers: dict[str, st
             )
             return kitchen.waiting["k"].is_set()
 
-        await until_told(asked)  # while a machine stalls, so short a deadline is over before the servicer is asked
+        await until_told(asked)  # on a busy machine, such a short deadline passes before the servicer runs
         await kitchen.cancelled["k"].wait()
         assert not kitchen.cleaned.is_set()
         kitchen.let_go.set()

@@ -57,7 +57,7 @@ async def test_each_code_has_its_status(shared: Served, code: str, http: int, ho
     assert answer.headers["content-type"] == "application/json"
     error = answer.json()["error"]
     assert (error["code"], error["status"], error["message"]) == (http, code, "no soup")
-    # The trailing metadata of a status given to abort_with_status is all there is, as in grpcio.
+    # Only the trailing metadata of the status passed to abort_with_status is sent, as in grpcio.
     assert answer.headers.get("grpc-trailer-x-kitchen") == (None if how == "status" else "closed")
 
 
@@ -97,7 +97,7 @@ async def test_wrong_methods_get_the_allowed_ones(shared: Served) -> None:
     answer = await shared.http.options("/v1/dishes/1")
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PURGE, PUT"
-    # No header and no parameter makes one method of another (CVE-2026-37236).
+    # No header or parameter overrides the HTTP method (CVE-2026-37236).
     for headers, query in [({"x-http-method-override": "DELETE"}, ""), ({}, "?$httpMethod=DELETE")]:
         answer = await shared.http.request("POST", f"/v1/dishes/1{query}", headers=headers)
         assert answer.status_code == 405

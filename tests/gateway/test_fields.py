@@ -77,7 +77,7 @@ def test_names_the_segment_that_does_not_resolve(path: str, known: str, name: st
 
 
 KINDS = [
-    # (field, list, map, scalar)
+    # (field, whether it is a list, a map, a scalar)
     ("string_value", False, False, True),
     ("course", False, False, True),
     ("strings", True, False, True),

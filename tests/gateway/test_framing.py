@@ -52,7 +52,7 @@ ELEMENTS = [b'{"n":1}', b'{"n":2}', b'{"n":3}']
 def test_an_array_is_json_only_when_complete() -> None:
     framing = choose(b"application/json")
     pieces = [framing.messages(ELEMENTS[:1]), framing.messages(ELEMENTS[1:])]
-    assert pieces[0] == b'[{"n":1}'  # nothing is held back
+    assert pieces[0] == b'[{"n":1}'  # nothing is buffered
     assert json.loads(b"".join(pieces) + framing.end()) == [{"n": 1}, {"n": 2}, {"n": 3}]
     failed = b"".join(pieces) + framing.failure(b'{"error":{}}')
     assert failed.endswith(b',\n{"error":{}}')

@@ -141,7 +141,7 @@ class Spans:
     @contextlib.asynccontextmanager
     async def __call__(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         self.events.append("enter")
-        async with anyio.create_task_group() as group:  # has to be left in the task it was entered in
+        async with anyio.create_task_group() as group:  # must be left in the task that entered it
             group.start_soon(anyio.sleep_forever)
             yield {"pool": "the pool"}
             group.cancel_scope.cancel()
@@ -252,7 +252,7 @@ async def test_users_routes_win(serve: Serve) -> None:
     async with client(gateway.app) as http:
         assert (await http.get("/v1/dishes")).json() == "users"
         assert (await http.get("/v1/dishes/1")).json() == "users 1"
-        # The same paths by other methods are transcoded still.
+        # Other methods of the same paths are still transcoded.
         assert (await http.post("/v1/dishes", json={"title": "x"})).status_code == 201
         assert (await http.put("/v1/dishes/1", json={"title": "x"})).json()["id"] == "1"
         assert (await http.post("/v1/dishes/1:cook", json={})).json()["dishId"] == "1"

@@ -224,8 +224,8 @@ async def test_garbage_is_the_clients_fault(shared: Served) -> None:
 @pytest.mark.parametrize("method", ["/kitchen.v1.KitchenService/Nowhere", "/no.Service/Method", "/x", "/a/b/c"])
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
 async def test_an_unknown_method_is_unimplemented(shared: Served, method: str, kind: str) -> None:
-    # A client that streams writes nothing here: grpc.aio takes a refusal that overtakes its message for an error of its
-    # own, INTERNAL, for every server.
+    # A streaming client writes nothing here: grpc.aio reports a refusal that overtakes its message as its own error,
+    # INTERNAL, with every server.
     call: Any = getattr(shared.channel, kind)(method)(*[b""] * kind.startswith("unary"))
     assert (await call.code(), await call.details()) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
 

@@ -133,7 +133,7 @@ async def test_a_deadline_is_known_and_ends_the_call(serve: Serve) -> None:
                 assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             return all(kitchen.waiting[kind].is_set() for kind in KINDS)
 
-        await until_told(asked)  # while a machine stalls, so short a deadline is over before a servicer is asked
+        await until_told(asked)  # on a busy machine, such a short deadline passes before a servicer runs
         for kind in KINDS:
             await kitchen.cancelled[kind].wait()
 
@@ -166,8 +166,8 @@ class Firehose(Kitchen):
                 self.sent["relay"] += 1
 
 
-COUNT = 1024  # 64 MiB a stream
-# A client whose window stays as it is: grpcio's own grows with how late answers come, which a busy machine sees to.
+COUNT = 1024  # 64 MiB per stream
+# A client with a constant window: grpcio's own grows with the latency of responses, as on a busy machine.
 SMALL_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 64 * 1024)]
 
 
@@ -248,7 +248,7 @@ async def test_a_slow_servicer_holds_its_client_back(serve: Serve) -> None:
             stub = pb_grpc.KitchenServiceStub(fast)
             for _ in range(COUNT // 4):
                 await stub.UploadBlob(pb.UploadBlobRequest(data=piece.data))
-        # While others were served, this one filled the windows between: in grpcio's server they grow to some 10 MiB.
+        # While others were served, this call filled its windows: in grpcio's server they grow to some 10 MiB.
         assert written < COUNT / 2
         kitchen.released["k"].set()
         await pouring
@@ -304,7 +304,7 @@ async def test_keepalive_pings_are_answered(serve: Serve) -> None:
 
 
 async def test_a_client_may_wait_for_the_server(serve: Serve, engine: str) -> None:
-    with socket.socket() as held:  # nobody listens on it, and nobody else is given its port
+    with socket.socket() as held:  # bound but not listening, so that no other program gets the port
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]

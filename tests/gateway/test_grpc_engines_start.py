@@ -72,7 +72,7 @@ async def test_native_refuses_tls_and_says_what_to_do(certified: dict[str, Any])
 
 
 async def test_a_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pygrpc_native", None)  # as Python itself marks what cannot be imported
+    monkeypatch.setitem(sys.modules, "pygrpc_native", None)  # as Python marks modules that cannot be imported
     with pytest.raises(MissingExtra, match=r'pip install "diptych\[native\]"') as refused:
         await Gateway(Settings(**ANY, grpc_engine="native")).start()
     assert "\n" not in str(refused.value)

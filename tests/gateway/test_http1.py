@@ -112,7 +112,7 @@ LARGEST = 64 * 1024
 async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, head: bytes) -> None:
     """The parser buffers an unfinished head, and the timeout alone would let a fast client send gigabytes."""
     async with serve() as served, talking(served) as (reader, writer):
-        # Else the kernel takes as many megabytes as it likes, before the server has seen any of them.
+        # Otherwise the kernel buffers megabytes before the server has read any of them.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
         writer.write(head)
         sent, answer = 0, asyncio.create_task(reader.read())
@@ -124,7 +124,7 @@ async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, he
         with suppress(ConnectionError):
             told = await answer
             assert told.rpartition(b"HTTP/1.1 ")[2].startswith(b"431 ")
-        assert sent < 100 * LARGEST  # what stands in both sockets is lost with them
+        assert sent < 100 * LARGEST  # data in both sockets' buffers is lost with them
 
 
 async def test_a_head_is_too_large_at_64_kib_also_where_it_comes_at_once(serve: Serve) -> None:

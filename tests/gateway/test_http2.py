@@ -55,14 +55,14 @@ async def test_the_scope_describes_the_request() -> None:
         assert scope["client"][0] == scope["server"][0] == "127.0.0.1"
         assert scope["server"][1] == listener.port
         assert "http.response.trailers" in scope["extensions"]
-        assert CUT not in scope  # it is gone with the request, and with it the cycle it made
+        assert CUT not in scope  # removed with the request, to break a reference cycle
 
 
 async def test_curl_speaks_http2_with_prior_knowledge() -> None:
     curl = shutil.which("curl")
     async with asyncio.timeout(30), listening(echo) as listener:
         url = f"http://127.0.0.1:{listener.port}/x"
-        if curl is None:  # then a client of HTTP/1.1 has to do
+        if curl is None:  # then use an HTTP/1.1 client
             reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
             writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             assert (await reader.read()).endswith(b"GET /x? 0")
@@ -82,7 +82,7 @@ async def test_a_preface_may_come_in_pieces(cut: int) -> None:
         opening = client.h2.data_to_send()
         client.writer.write(opening[:cut])
         await client.writer.drain()
-        async with connected(listener.port) as other:  # the first piece has been read by the time this is answered
+        async with connected(listener.port) as other:  # the first piece has been read once this is answered
             assert (await other.get())[1] == b"GET /? 0"
         client.writer.write(opening[cut:])
         assert (await client.get())[1] == b"GET /? 0"
@@ -100,7 +100,7 @@ async def test_requests_that_resemble_the_preface_are_http1(request_line: bytes)
         writer.write(b"OST /p" + rest if request_line == b"P" else rest)
         said = await reader.read()
         assert said.startswith(b"HTTP/1.1 ")
-        assert said.endswith(b"1.1") or b" 400 " in said  # PRI is no method of HTTP/1.1
+        assert said.endswith(b"1.1") or b" 400 " in said  # PRI is not an HTTP/1.1 method
         writer.close()
 
 
@@ -272,8 +272,8 @@ async def test_an_error_before_the_response_is_500(caplog: pytest.LogCaptureFixt
     assert len(caplog.records) == 2
 
 
-# What is malformed: a stream's fault resets the stream, a connection's ends it with GOAWAY, and neither is an error of
-# the server's.
+# Malformed input: a stream error resets the stream, a connection error ends it with GOAWAY; neither is logged as
+# an error of the server.
 
 BAD_REQUESTS = [
     ([(":method", "GET"), (":path", "/")], "no scheme"),
@@ -422,7 +422,7 @@ def goaways(client: Client) -> list[Any]:
 
 async def test_a_stop_serves_streams_opened_before_the_client_saw_goaway(monkeypatch: pytest.MonkeyPatch) -> None:
     """As gRPC's core writes it: the PING acknowledgement first, then the streams opened before it read GOAWAY."""
-    monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 1000)  # it is the answer that counts
+    monkeypatch.setattr("diptych.http_server.h2.protocol.DRAIN_SECONDS", 1000)  # its answer is what counts
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         stopping = asyncio.create_task(listener.stop(15))
         said = b""
@@ -491,7 +491,7 @@ async def test_a_running_request_is_not_idle(later: Callable[[float], None]) -> 
         async with connected(listener.port) as other:
             other.h2.ping(b"12345678")
             await other.flush()
-            await other.event(ev.PingAckReceived)  # all that it has to say has been heard
+            await other.event(ev.PingAckReceived)  # the client has read everything
             later(30)
             await other.eof()
         app.may.set()
@@ -516,7 +516,7 @@ async def test_a_dead_peer_is_found_by_ping(later: Callable[[float], None]) -> N
         )
         while not pinged.done():
             later(5)
-            await other.get()  # by its answer what was due is done
+            await other.get()  # once it is answered, due work is done
         await pinged
-        await app.gone.wait()  # the client reads nothing, and so answers no PING
+        await app.gone.wait()  # the client reads nothing, so it answers no PING
         assert (await living.get())[1] == b"GET /? 0"

@@ -35,7 +35,7 @@ def decoded(decoder: Decoder, block: bytes, most: int = 1 << 30) -> Fields:
 def test_decodes_what_the_hpack_package_encodes(blocks: list[tuple[list[tuple[bytes, bytes]], bool, int]]) -> None:
     encoder, decoder = hpack.Encoder(), Decoder()
     for fields, huffman, size in blocks:
-        encoder.header_table_size = size  # which it tells in the next block
+        encoder.header_table_size = size  # which the next block announces
         assert decoded(decoder, encoder.encode(fields, huffman=huffman)).kept == fields
 
 

@@ -77,7 +77,7 @@ async def test_a_closed_window_delays_only_its_own_stream() -> None:
     wide = {Setting.INITIAL_WINDOW_SIZE: 65535}
     async with asyncio.timeout(30), listening(app) as listener, connected(listener.port, wide) as client:
         client.credits = False
-        client.h2.increment_flow_control_window(WINDOW)  # the connection's is wide: it is the stream's that is full
+        client.h2.increment_flow_control_window(WINDOW)  # the connection's window is open; the stream's is exhausted
         stream = client.request("/pour")
         await client.flush()
         await client.until(lambda: len(client.body(stream)) == 65535)
@@ -222,7 +222,7 @@ async def test_windows_are_credited_as_the_application_reads() -> None:
         while (size := min(client.h2.local_flow_control_window(stream), len(CHUNK))) > 0:
             client.h2.send_data(stream, CHUNK[:size])
             await client.flush()
-        # The stream's window is used up, and the connection still serves others, with and without bodies.
+        # The stream's window is exhausted, but the connection still serves others, with and without bodies.
         for _ in range(20):
             assert (await client.get())[1] == b"ok"
         other = client.request("/", "POST", end=False)
@@ -253,7 +253,7 @@ async def test_unread_uploads_are_bounded_together() -> None:
                 await client.flush()
                 sent += size
         assert sent == most
-        for stream in streams:  # what was given up is not held against the others
+        for stream in streams:  # data of reset streams does not reduce the others' window
             client.h2.reset_stream(stream)
         stream = client.request(method="POST", end=False)
         await client.flush()
@@ -280,7 +280,7 @@ async def test_data_above_the_window_is_refused(whole: bool) -> None:
 async def test_padding_is_credited_too() -> None:
     async with asyncio.timeout(60), listening(sized) as listener, connected(listener.port) as client:
         stream = client.request(method="POST", end=False)
-        for _ in range(4000):  # a byte and 255 of padding at a time: a MiB of window for 4 kB
+        for _ in range(4000):  # one byte and 255 of padding per frame: a MiB of window for 4 kB
             await client.until(lambda: client.h2.local_flow_control_window(stream) > 300)
             client.h2.send_data(stream, b"x", pad_length=255)
             await client.flush()
@@ -299,7 +299,7 @@ async def test_twenty_thousand_requests_one_after_another() -> None:
         for number in range(20_000):
             stream = 2 * number + 1
             client.writer.write(frame(1, 5, stream, encoder.encode(fields)))
-            # h2 itself would take most of the time: the frames of these small responses come one by one.
+            # Parsing with h2 would take most of the time, so the frames of these small responses are read directly.
             assert await body_of(client, stream) == b"ok"
 
 
@@ -363,7 +363,7 @@ async def test_requests_that_outlive_their_client_count() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         begun.release()
-        await may.wait()  # and is deaf to the disconnect
+        await may.wait()  # and ignores the disconnect
         await answer(send, b"ok")
 
     few = Limits(max_streams=2)
@@ -377,7 +377,7 @@ async def test_requests_that_outlive_their_client_count() -> None:
         await client.flush()
         assert (await client.event(ev.StreamReset, refused)).error_code == Code.REFUSED_STREAM
         may.set()
-        async with connected(listener.port) as other:  # by its answer the two have ended
+        async with connected(listener.port) as other:  # once it is answered, the two have ended
             assert (await other.get())[1] == b"ok"
         assert (await client.get())[1] == b"ok"
 
@@ -392,7 +392,7 @@ async def test_cancelling_many_calls_in_a_row_is_not_a_flood() -> None:
 
 # Floods.
 
-PLAIN = b"\x82\x86\x84\x01\x04test"  # a GET, without a word for HPACK's table
+PLAIN = b"\x82\x86\x84\x01\x04test"  # a GET that adds nothing to HPACK's table
 
 
 def rapid_reset(number: int) -> bytes:
@@ -436,7 +436,7 @@ async def pour(client: Client, frames: list[bytes]) -> None:
             client.writer.write(b"".join(frames[start : start + 100]))
             await client.writer.drain()
     except ConnectionError:
-        pass  # the server has had enough
+        pass  # the server has closed the connection
 
 
 async def goaway(client: Client) -> int:
@@ -449,11 +449,11 @@ async def goaway(client: Client) -> int:
 
 
 async def test_a_bomb_of_headers_is_answered_431() -> None:
-    large = b"\x40\x01x" + b"\x7f\xa1\x1e" + b"v" * 4000  # goes into the table once
+    large = b"\x40\x01x" + b"\x7f\xa1\x1e" + b"v" * 4000  # added to the table once
     async with asyncio.timeout(20), listening(sized) as listener, connected(listener.port) as client:
         for block, status in ((PLAIN + large + b"\xbe" * 60_000, "431"), (PLAIN, "200")):
             stream = client.request()
-            client.h2.clear_outbound_data_buffer()  # what h2 makes of it is not sent
+            client.h2.clear_outbound_data_buffer()  # h2's own frames for it are not sent
             await client.raw(frame(1, 5, stream, block))
             assert (await client.response(stream))[0][":status"] == status
 
@@ -468,7 +468,7 @@ async def test_a_head_above_the_limit_affects_only_its_own_stream(size: int, val
 
     metadata = [(f"x-{number}", "v" * (size // values)) for number in range(values)]
     async with asyncio.timeout(20), listening(app) as listener, connected(listener.port) as client:
-        encode = client.h2.encoder.encode  # whose Huffman codes take time by the square of a value's length
+        encode = client.h2.encoder.encode  # whose Huffman coding takes quadratic time
         client.h2.encoder.encode = partial(encode, huffman=False)  # type: ignore[method-assign]
         sibling = client.request(method="POST", end=False, headers=[("x-seen", "before")])
         for kind, status in (("text/plain", "431"), ("application/grpc", "200"), ("application/grpc-web", "431")):
@@ -542,7 +542,7 @@ async def test_no_stream_state_is_left_behind() -> None:
                     client.writer.transport.abort()
         while left := asyncio.all_tasks() - standing:
             await asyncio.wait(left)
-        gc.collect()  # of connections: a request itself makes no cycle that outlives it
+        gc.collect()  # of connections: a request leaves no reference cycle
         assert not [one for one in kept if one() is not None]
     while left := asyncio.all_tasks() - before:
         await asyncio.wait(left)

@@ -161,7 +161,7 @@ def test_a_rate_is_used_up_and_resets(make: Callable[..., Any]) -> None:
     ]
     assert window.hit("b").allowed
     clock.now += window.hit("a").seconds + 1e-6
-    assert window.hit("a").allowed, "when it was told to come again, it is let in"
+    assert window.hit("a").allowed, "a call is allowed at the announced time"
 
 
 @given(

@@ -33,7 +33,7 @@ class Server:
 def add(table: MethodTable, **calls: bool) -> None:
     server: Any = Server(table, **calls)
     registers: Callable[..., None] = kitchen_grpc.add_KitchenServiceServicer_to_server
-    servicer: Any = kitchen_grpc.KitchenServiceServicer  # abstract to the stubs, which is nothing to the table
+    servicer: Any = kitchen_grpc.KitchenServiceServicer  # abstract in the stubs, which does not matter to the table
     registers(servicer(), server)
 
 

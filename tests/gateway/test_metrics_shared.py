@@ -97,7 +97,7 @@ async def test_counters_never_decrease_between_workers(serve: Serve, tmp_path: P
             await one.http.get("/v1/dishes/1")
             told.append((await _values(one.http))["grpc_server_started_total"])
         assert told == [1, 2, 3, 4, 5]
-        # The counters of this scrape are in the file by then, for the worker that serves the next one.
+        # By then the counters of this scrape are in the file, for the worker that serves the next one.
         written = (tmp_path / "shared" / f"0-{os.getpid()}.json").read_text()
         assert '"grpc_server_started_total"' in written
         await asyncio.to_thread(_end, other)

@@ -179,7 +179,7 @@ def test_the_kinds_of_query_parameters() -> None:
     assert found["counts"]["schema"]["propertyNames"]["pattern"].startswith("^(?:0|-?(?:")
     assert found["wrappedInt64"]["schema"] == {"$ref": "#/components/schemas/Int64"}
     assert "At most one of `choiceString`, `choiceInt`" in found["choiceInt"]["description"]
-    # A map of messages, a repeated message and free JSON have no place in a query.
+    # A map of messages, a repeated message and free JSON cannot be query parameters.
     assert not {"pantry", "ingredients", "struct", "value", "list", "any"} & found.keys()
 
 
@@ -208,7 +208,9 @@ def test_input_and_output_have_two_forms_where_they_differ() -> None:
 
 def test_unknown_fields_are_refused_only_where_the_server_refuses_them() -> None:
     assert SCHEMAS["kitchen.v1.Dish-Input"]["additionalProperties"] is False
-    assert "additionalProperties" not in SCHEMAS["artificer.ocr.v1.PDFMetadata"]  # a field may come without a break
+    assert (
+        "additionalProperties" not in SCHEMAS["artificer.ocr.v1.PDFMetadata"]
+    )  # a field may follow without a line break
     lenient = described(unknown_fields="warn")
     assert "additionalProperties" not in lenient["components"]["schemas"]["kitchen.v1.Dish-Input"]
     headers = lenient["paths"]["/v1/dishes"]["post"]["responses"]["200"]["headers"]
@@ -303,7 +305,7 @@ def test_comments_are_shown() -> None:
     get = PATHS["/v1/dishes/{dishId}"]["get"]
     assert get["summary"] == "Gets a dish by its id"
     assert get["description"].endswith("see GetSpecial.")
-    special = PATHS["/v1/dishes/special"]["get"]  # its one sentence is too long for a title
+    special = PATHS["/v1/dishes/special"]["get"]  # its only sentence is too long for a title
     assert special["summary"] == "Gets the special of the day"
     assert special["description"] == "Gets the special of the day, whose literal path wins over GetDish."
     assert SCHEMAS["kitchen.v1.Dish"]["description"] == "A dish on the menu."

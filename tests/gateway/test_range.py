@@ -125,8 +125,8 @@ async def test_a_part(http: httpx2.AsyncClient, asked: str, first: int, last: in
 @pytest.mark.parametrize(
     "asked",
     [
-        "bytes=0-1,5-6",  # 14.2: a server may send the whole to who asks for several
-        "bytes=9-1",  # 14.1.1: invalid, so passed over
+        "bytes=0-1,5-6",  # 14.2: a server may send the whole for several ranges
+        "bytes=9-1",  # 14.1.1: invalid, so ignored
         "bytes=-",
         "bytes=a-b",
         "lines=0-1",
@@ -157,7 +157,7 @@ async def test_a_range_beyond_the_end(http: httpx2.AsyncClient, path: str, asked
         ("tagged", ETAG, 206),
         ("tagged", '"v0"', 200),
         ("tagged", f"W/{ETAG}", 200),
-        ("weak", f"W/{ETAG}", 200),  # 13.1.5: only a strong tag holds for parts
+        ("weak", f"W/{ETAG}", 200),  # 13.1.5: only a strong tag is valid for ranges
         ("plain", ETAG, 200),
         ("tagged", DATE, 206),
         ("tagged", "Sat, 21 Nov 2026 10:00:01 GMT", 200),
@@ -181,7 +181,7 @@ async def test_a_range_of_an_outdated_version(http: httpx2.AsyncClient, path: st
         ("plain", {"if-none-match": ETAG}, 200),
         ("tagged", {"if-modified-since": DATE}, 304),
         ("tagged", {"if-modified-since": "Sat, 21 Nov 2026 09:59:59 GMT"}, 200),
-        ("tagged", {"if-none-match": '"v0"', "if-modified-since": DATE}, 200),  # 13.1.3: the tag goes before
+        ("tagged", {"if-none-match": '"v0"', "if-modified-since": DATE}, 200),  # 13.1.3: the tag takes precedence
         ("tagged", {"if-none-match": ETAG, "range": "bytes=0-1"}, 304),  # 13.2.2: before the range
     ],
 )

@@ -66,7 +66,7 @@ async def test_watchers_are_notified(serve: Serve) -> None:
                 heard.append((await watch.read()).status)
 
         async with asyncio.timeout(30):
-            await hear(SERVING)  # NOT_SERVING before, where it was not yet looked
+            await hear(SERVING)  # NOT_SERVING first, if the checks have not run yet
             store.up = False
             await hear(NOT_SERVING)
             store.up = True
@@ -80,7 +80,7 @@ async def test_a_services_check_counts_for_it_and_for_the_server(serve: Serve) -
     checks = {"printer": ServiceCheck(store.ready, ("kitchen.v1.KitchenService",))}
     async with serve(gateway={"readiness": checks}, readiness=AT_ONCE) as served:
         assert await said(served, KITCHEN) == NOT_SERVING
-        assert await said(served, "") == NOT_SERVING  # the whole is not fit
+        assert await said(served, "") == NOT_SERVING  # the server as a whole is not ready
         answer = await health_of(served).List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
         assert {name: one.status for name, one in answer.statuses.items()} == {"": NOT_SERVING, KITCHEN: NOT_SERVING}
     other = {"printer": ServiceCheck(store.ready, ("kitchen.v1.Other",))}
@@ -130,7 +130,7 @@ async def test_checks_run_concurrently_and_time_out() -> None:
     async with asyncio.timeout(30):
         assert await readiness.look() == {"one": True, "other": True, "hung": False}
         assert await readiness.look() == {"one": True, "other": True, "hung": False}
-        assert asked == 1  # a store that hangs is not asked again while it owes an answer
+        assert asked == 1  # a hanging store is not called again while a call is pending
         await readiness.stop()
     assert len(asyncio.all_tasks()) == 1
 

@@ -21,7 +21,7 @@ CODEC = Codec([])
 async def test_responses_follow_the_json_mapping(serve: Serve) -> None:
     async with serve() as served:
         body = (await served.http.get("/v1/dishes/1")).json()
-        assert body["priceCents"] == "0"  # int64 is a string, and a zero without presence goes out
+        assert body["priceCents"] == "0"  # int64 is a string, and a zero without presence is printed
         assert body["course"] == "COURSE_UNSPECIFIED"
         assert body["tags"] == []
         assert "rating" not in body  # presence
@@ -67,7 +67,7 @@ def test_an_invalid_media_type_cannot_break_the_response(text: str, expected: by
         ([], 200),
         ([("x-http-code", "201")], 201),
         ([("x-http-code", b"304")], 304),
-        ([("x-http-code", "404")], 200),  # a success stays one
+        ([("x-http-code", "404")], 200),  # a success remains a success
         ([("x-http-code", "099")], 200),
         ([("x-http-code", "abc")], 200),
         ([("x-http-code", "")], 200),
@@ -127,7 +127,7 @@ def test_the_same_error_in_each_dialect() -> None:
         "details": [detail],
     }
     dialects: tuple[DialectName, ...] = ("google", "status", "problem")
-    for dialect in dialects:  # inside a stream it is told apart from a message in all of them
+    for dialect in dialects:  # in a stream, all of them distinguish it from a message
         assert list(json.loads(ErrorReplier(CODEC, dialect).element(status))) == ["error"]
 
 

@@ -121,7 +121,7 @@ def test_an_escaped_slash_separates_nothing() -> None:
 
 
 MALFORMED = [
-    # (template, path, the field that is named)
+    # (template, path, the named field)
     ("/a/{x}", "/a/%", "x"),
     ("/a/{x}", "/a/%2", "x"),
     ("/a/{x}", "/a/%zz", "x"),

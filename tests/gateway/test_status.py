@@ -58,7 +58,7 @@ def test_the_table_is_complete() -> None:
 
 @pytest.mark.parametrize(("http", "code"), CODE_OF_HTTP.items())
 def test_an_http_error_has_a_code_of_the_same_blame(http: int, code: Code) -> None:
-    # UNIMPLEMENTED is 501 by the table, and the code gRPC's own mapping has for a method that is not there.
+    # UNIMPLEMENTED is 501 by the table, and gRPC's own code for an unknown method.
     assert HTTP_STATUS[code] // 100 == http // 100 or (http, code) in {
         (405, Code.UNIMPLEMENTED),
         (408, Code.DEADLINE_EXCEEDED),

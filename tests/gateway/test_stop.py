@@ -72,9 +72,11 @@ async def test_running_calls_finish_within_the_grace(serve: Serve) -> None:
         assert not kitchen.cancelled
 
 
-# grpcio's own core now and then resets a connection it has not read to its end, an answer in it: once in 150 stops.
+# grpcio's core sometimes resets a connection with unread data and loses a response: once in 150 stops.
 @pytest.mark.parametrize("engine", ["builtin", "native"], indirect=True)
-@pytest.mark.parametrize("_", range(5))  # what comes last decides: a stop that loses answers loses them in one of four
+@pytest.mark.parametrize(
+    "_", range(5)
+)  # the last attempt decides: a stop that loses responses does so one time in four
 async def test_responses_that_finish_together_in_a_stop_all_arrive(serve: Serve, _: int) -> None:
     kitchen = Kitchen()
     keys = [f"k{number}" for number in range(20)]
@@ -144,7 +146,9 @@ async def test_on_stop_lets_a_service_end_its_endless_streams(serve: Serve) -> N
         ticks: Any = served.rpc.Tick(pb.TickRequest(count=2, key="s"))
         assert (await ticks.read()).number == 1
         assert not told.is_set()
-        stopping = asyncio.create_task(served.gateway.stop(1000))  # without the word the stream would wait this long
+        stopping = asyncio.create_task(
+            served.gateway.stop(1000)
+        )  # without the callback the stream would wait this long
         assert (await ticks.read()).number == 2
         assert await ticks.code() is grpc.StatusCode.OK
         await asyncio.gather(stopping, ending)
@@ -183,7 +187,7 @@ async def test_readiness_flips_first(serve: Serve, drained: asyncio.Event) -> No
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         answer = await served.http.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
-        # Both faces still take calls while load balancers find out.
+        # Both faces still accept calls while load balancers notice.
         assert (await served.http.get("/v1/dishes/1")).status_code == 200
         assert (await served.rpc.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
         watch.cancel()
@@ -251,7 +255,7 @@ async def fresh(port: int, tally: list[int]) -> None:
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        except (ConnectionRefusedError, ConnectionResetError):  # the latter as below, where it comes at once
+        except (ConnectionRefusedError, ConnectionResetError):  # the latter as below, if it arrives at once
             return
         writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         try:
@@ -288,7 +292,7 @@ async def over_grpc(port: int, tally: list[int], *, fresh_channels: bool) -> Non
             tally.append(1)
 
 
-RUNNING = 6  # calls that SIGTERM finds; fewer than there are clients, since each is answered after later ones came
+RUNNING = 6  # calls running at SIGTERM; fewer than clients, since each is answered after later ones have arrived
 
 
 @every_engine

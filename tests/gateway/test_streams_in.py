@@ -140,7 +140,7 @@ async def test_a_bad_message_in_the_middle_cuts_an_answer_that_has_begun(served:
         assert json.loads(await talk.heard())["number"] == "1"
         await talk.say(b"garbage\n")
         assert json.loads(await talk.heard())["error"]["status"] == "INVALID_ARGUMENT"
-        assert await talk.reader.read() == b""  # no last chunk: it can never look complete
+        assert await talk.reader.read() == b""  # no last chunk, so it does not look complete
         await talk.close()
 
 
@@ -210,7 +210,7 @@ async def test_a_servicer_that_does_not_read_holds_its_client_back(serve: Serve)
         talk = await ChunkedRequest.begin(served, "/v1/collect", "content-type: a/b")
         sock = talk.writer.get_extra_info("socket")
         sent, piece = 0, bytes(1 << 16)
-        # All of it fits into the kernel's buffers and a few pieces, or the client would never be held back.
+        # Fills the kernel's buffers and a few pieces, until the client has to wait.
         while talk.writer.transport.get_write_buffer_size() == 0:
             talk.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             sent += len(piece)

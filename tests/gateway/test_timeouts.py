@@ -88,7 +88,7 @@ async def test_single_bytes_do_not_extend_the_timeout(serve: Serve) -> None:
             while True:
                 writer.write(b"a")
                 await writer.drain()
-                await asyncio.sleep(SOON / 20)  # the client's pace, which this is about
+                await asyncio.sleep(SOON / 20)  # the rate of the client
 
         dripping = asyncio.create_task(drip())
         try:
@@ -103,7 +103,7 @@ async def test_a_running_call_is_not_timed_out(serve: Serve) -> None:
         await served.kitchen.waiting["k"].wait()
         async with plain(served.gateway.http_port) as (reader, writer):
             writer.write(b"G")
-            await reader.read()  # as long as a late client lives, and longer than the settings say
+            await reader.read()  # longer than the time-out in the settings
         served.kitchen.released["k"].set()
         assert (await one).status_code == 200
 
@@ -111,13 +111,13 @@ async def test_a_running_call_is_not_timed_out(serve: Serve) -> None:
 async def test_http2_closes_connections_with_an_incomplete_head(serve: Serve) -> None:
     async with serve(header_seconds=SOON) as served:
         async with asyncio.timeout(30), connected(served.gateway.http_port) as client:
-            # HEADERS of stream 1 without END_HEADERS: a CONTINUATION has to follow.
+            # HEADERS of stream 1 without END_HEADERS: a CONTINUATION must follow.
             await client.raw(b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x82")
             ended = await client.event(ev.ConnectionTerminated)
             assert ended.error_code == ErrorCodes.ENHANCE_YOUR_CALM
             await client.eof()
         async with asyncio.timeout(30), connected(served.gateway.http_port) as client:
-            await client.raw(b"\x00\x00\x20\x01\x04\x00\x00\x00\x01\x82\x86")  # a frame cut short
+            await client.raw(b"\x00\x00\x20\x01\x04\x00\x00\x00\x01\x82\x86")  # a truncated frame
             ended = await client.event(ev.ConnectionTerminated)
             assert ended.error_code == ErrorCodes.ENHANCE_YOUR_CALM
             await client.eof()
@@ -214,7 +214,7 @@ async def test_a_stream_of_requests_may_be_silent(serve: Serve) -> None:
         call = asyncio.create_task(served.http.post(url, content=lines(), headers=headers))
         async with plain(served.gateway.http_port) as (reader, writer):
             writer.write(b"POST /v1/wait HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")
-            assert _error(await reader.read())[0] == 408  # it has waited as long as a body may
+            assert _error(await reader.read())[0] == 408  # the body's time-out has passed
         may.set()
         answer = await call
         assert answer.status_code == 200, answer.text
@@ -240,9 +240,9 @@ class Clocked:
         (BodyTimeouts(seconds=LONG, pace=0), [(0, 1), (0.01, 1)], True),
         (BodyTimeouts(seconds=0.05, pace=0), [(0, 1), (LONG, 1)], False),
         (BodyTimeouts(seconds=LONG, pace=1e-9), [(0.01, 1)] * 5, True),
-        # A piece each time in time, but all of them too few.
+        # Each piece is in time, but the rate is too low.
         (BodyTimeouts(seconds=0.2, pace=1e9), [(0.02, 1)] * 100, False),
-        # Many bytes buy time.
+        # Many bytes extend the time.
         (BodyTimeouts(seconds=5, pace=100), [(0, 10_000), (0.01, 1)], True),
     ],
 )

@@ -203,7 +203,7 @@ async def test_every_face_has_the_same_auth_context_as_grpcio(kind: str, authori
         assert set(map(str, kitchen.identities)) == {str((key, expected[key]))}
     for name, proven in told.items():
         if not name.startswith(("builtin", "grpcio", "single")) and "x509_pem_cert_chain" not in expected:
-            proven.pop("x509_pem_cert_chain", None)  # Python's clients send the authority itself along
+            proven.pop("x509_pem_cert_chain", None)  # Python's clients also send the authority's certificate
     assert told == dict.fromkeys(FACES, expected)
 
 
@@ -212,7 +212,7 @@ async def test_a_client_without_a_certificate_has_no_identity(face: str, authori
     call, also = FACES[face]
     kitchen = Asking()
     async with running(kitchen, **settings(shown, **also)) as gateway:
-        await call(gateway, authority, authority.client("stranger"))  # nobody asks it for its own
+        await call(gateway, authority, authority.client("stranger"))  # the server does not request a client certificate
     (proven,) = kitchen.proven
     assert proven == {
         "transport_security_type": [b"ssl"],
@@ -535,7 +535,7 @@ async def test_no_session_is_resumed_past_a_change_of_authorities(tmp_path: Path
         mine.shown(), tls_client_ca=trusted, tls_client_auth="required", tls_reload_seconds=0, single_port=True
     )
     context = mine.trusting(mine.client("before"))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose sessions are there as soon as the handshake is over
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose sessions are available right after the handshake
 
     def visit(port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
         with (

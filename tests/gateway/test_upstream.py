@@ -78,7 +78,7 @@ async def test_consecutive_failures_open_the_circuit_until_it_recovers() -> None
     upstream, store = broken(clock)
     await fail(upstream, store, 2)
     store.up = True
-    assert await upstream.call(store) == "bread"  # a row is broken by any answer
+    assert await upstream.call(store) == "bread"  # any answer ends a row of failures
     store.up = False
     await fail(upstream, store, 3)
     told = await refused(upstream, store)
@@ -96,16 +96,16 @@ async def test_the_open_time_grows_with_each_failed_trial() -> None:
     clock = Clock()
     upstream, store = broken(clock)
     await fail(upstream, store, 3)
-    for rest in (2, 4, 8, 8):  # each by a fifth shorter or longer
+    for rest in (2, 4, 8, 8):  # each a fifth shorter or longer
         clock.now += rest * 0.79
         await refused(upstream, store)
         clock.now += rest * 0.42
-        await fail(upstream, store, 1)  # the one that tries
+        await fail(upstream, store, 1)  # the probe
     store.up = True
     clock.now += 20
     assert await upstream.call(store) == "bread"
     store.up = False
-    await fail(upstream, store, 3)  # forgotten is how long the last rest was
+    await fail(upstream, store, 3)  # the length of the last rest is forgotten
     clock.now += 2.5
     await fail(upstream, store, 1)
 

@@ -153,7 +153,7 @@ async def test_a_connect_error_is_an_object(served: Served) -> None:
     [
         ("GetDish", "application/json", b"{", {}, 400, "invalid_argument"),
         ("GetDish", "application/json", b"", {}, 400, "invalid_argument"),
-        ("GetDish", "application/json", b'{"nope":1}', {}, 400, "invalid_argument"),  # as the settings have it: strict
+        ("GetDish", "application/json", b'{"nope":1}', {}, 400, "invalid_argument"),  # as in the settings: strict
         ("GetDish", "application/proto", b"\xff", {}, 400, "invalid_argument"),
         ("GetDish", "application/proto", bytes(1001), {}, 429, "resource_exhausted"),
         (
@@ -267,7 +267,7 @@ async def test_connect_s_envelopes_are_compressed_both_ways(served: Served) -> N
     answer = await post(served, "Converse", body, "application/connect+proto", **coded)
     assert answer.headers["connect-content-encoding"] == "gzip"
     (one, first), (other, second), (last, end) = frames(answer.content)
-    assert (one, other, last) == (1, 0, 2)  # what is small stays as it is
+    assert (one, other, last) == (1, 0, 2)  # small messages are not compressed
     assert (gzip.decompress(first), second, end) == (tick, b"", b"{}")
 
 
@@ -277,7 +277,7 @@ async def test_connect_s_envelopes_are_compressed_both_ways(served: Served) -> N
         (b"", {}, "unimplemented"),
         (envelope(0, b"{}") * 2, {}, "unimplemented"),
         (envelope(0, b"{}")[:-1], {}, "invalid_argument"),
-        (envelope(2, b"{}"), {}, "invalid_argument"),  # a client's stream has no end of its own
+        (envelope(2, b"{}"), {}, "invalid_argument"),  # a client stream has no end envelope
         (envelope(1, b"{}"), {}, "invalid_argument"),
         (HEAD.pack(0, 1001), {}, "resource_exhausted"),
         (envelope(0, b"{}"), {"connect_content_encoding": "br"}, "unimplemented"),

@@ -42,7 +42,7 @@ def test_envelopes_come_out_as_they_went_in_however_cut(messages: list[tuple[int
 def test_a_declared_length_is_refused_before_a_byte_of_it_came() -> None:
     envelopes = Envelopes(100)
     envelopes.feed(envelope(0, b"fits") + HEAD.pack(0, 101))
-    assert envelopes.next() == (0, b"fits")  # what came before it is served
+    assert envelopes.next() == (0, b"fits")  # earlier messages are delivered
     with pytest.raises(StatusError, match="RESOURCE_EXHAUSTED: the request is larger than 100 bytes"):
         envelopes.next()
 

@@ -163,7 +163,7 @@ async def test_an_interceptors_refusal_answers_the_handshake(serve: Serve) -> No
 )
 async def test_what_is_refused(served: Served, target: str, protocols: list[str], status: int, words: str) -> None:
     if not status:
-        async with opened(served, target) as socket:  # a field nobody knows is told where the browser can see it
+        async with opened(served, target) as socket:  # an unknown field is reported where the browser can see it
             frames, code, _ = await until_closed(socket)
             assert (code, json.loads(frames[0])["error"]["status"]) == (4003, "INVALID_ARGUMENT")
         return
@@ -177,7 +177,7 @@ HERE = (b"host", b"api.example.com:8080")
 @pytest.mark.parametrize(
     ("origin", "host", "allowed", "trust"),
     [
-        (None, "h", (), "yes"),  # no browser
+        (None, "h", (), "yes"),  # not a browser
         ("http://h", "h", (), "yes"),
         ("http://h:80", "h", (), "yes"),
         ("https://h", "h:443", (), "yes"),

@@ -108,7 +108,7 @@ async def started(*arguments: str, **environment: str) -> AsyncIterator[Program]
         if process.returncode is None:
             process.terminate()
             with contextlib.suppress(ProcessLookupError):
-                process.terminate()  # the second one ends workers too
+                process.terminate()  # the second signal kills workers too
         await process.wait()
         await program.reading
 
@@ -201,7 +201,7 @@ async def test_each_worker_serves_the_metrics_of_all() -> None:
         first = await told(program)
         second = await told(program)
         assert len(first) == len(second) == 2
-        assert min(second) > max(first)  # whichever is asked, it knows of the calls of both
+        assert min(second) > max(first)  # each knows the calls of both
 
 
 async def test_all_count_a_rate_together_in_one_storage() -> None:
@@ -236,7 +236,7 @@ async def test_a_killed_worker_is_replaced_and_loses_only_its_own_calls() -> Non
             os.kill(victim, signal.SIGKILL)
             with pytest.raises(httpx2.HTTPError):
                 await lost
-            # While it is away, new connections are the other's, also those that the kernel gives to the empty slot.
+            # While it is gone, the other accepts all new connections, also those that the kernel gives to the empty slot.
             for _ in range(20):
                 assert (await program.get("/v1/dishes/1")).status_code == 200
             assert (await clients[other].get("/v1/dishes/1")).json()["title"] == str(other)
@@ -261,8 +261,8 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ["builtin", "single-port"])
 async def test_a_reload_fails_no_grpc_call(engine: str) -> None:
-    # A channel as people make it: with grpc.enable_retries = 0 grpcio itself fails calls that it holds unsent when a
-    # GOAWAY arrives, whatever id it names. test_http2 proves that the worker refuses none.
+    # A channel with default options: with grpc.enable_retries = 0, grpcio itself fails unsent calls when a GOAWAY arrives,
+    # whatever id it names. test_http2 proves that the worker refuses none.
     async with (
         serving(*flags(engine)) as program,
         grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,
@@ -295,7 +295,7 @@ async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) ->
 
 
 async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
-    async with serving("--set", "worker_hang_seconds=6") as program:  # who is only held up is not silent for so long
+    async with serving("--set", "worker_hang_seconds=6") as program:  # a delayed worker is not silent for that long
         with pytest.raises(httpx2.HTTPError):
             await program.get("/v1/dishes/hang")
         await program.said(r"worker \d \(process \d+\) has been silent for 6 s: it is killed")
@@ -327,12 +327,12 @@ async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
                 refused.set()
                 return
             except ConnectionResetError:
-                continue  # as below, where it comes at once
+                continue  # as below, if it arrives at once
             writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             try:
                 said = await reader.read()
             except ConnectionResetError:
-                said = b""  # the kernel's handshake was complete, and nobody had accepted yet
+                said = b""  # the kernel's handshake was complete, but not yet accepted
             writer.close()
             if said:
                 assert said.startswith(b"HTTP/1.1 200 ")
@@ -371,7 +371,7 @@ async def test_workers_end_when_their_supervisor_is_gone(tmp_path: Path) -> None
     async with serving(TMPDIR=str(tmp_path)) as program:
         program.signal(signal.SIGKILL)
         await program.process.wait()
-        await program.reading  # the pipe that all of them write to is closed by the last
+        await program.reading  # the last one closes the pipe that all of them write to
         assert program.written.count("the supervisor has died: stopping") == 2
     assert os.listdir(tmp_path) == []
 
@@ -389,7 +389,9 @@ async def test_workers_that_never_start_are_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", ["http", "grpc"])
 async def test_a_port_in_use_is_an_error(which: str) -> None:
     with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # who shares his port does not share it with us
+        taken.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
+        )  # SO_REUSEPORT of another program does not let us share its port
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]

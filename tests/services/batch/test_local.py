@@ -348,7 +348,7 @@ async def test_workers_end_with_a_killed_gateway_and_the_next_one_continues(
             await until(lambda: states(store, job.id).count(ItemState.RUNNING) == 2)
             process.kill()
             await exited(*fds)
-        assert len(store.workers()) == 2, "nobody was left to give back what they had"
+        assert len(store.workers()) == 2, "no process was left to release their items"
         async with working(settings) as served:
             done = await ended(served.store, job.id)
         assert (done.state, done.counts.completed) == (JobState.COMPLETED, 3)

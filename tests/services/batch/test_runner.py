@@ -305,7 +305,7 @@ def test_a_worker_without_its_lease_discards_its_results(store: Store, place: di
     def loses(work: Work) -> str:
         if work.attempt == 1:
             store.expire("first")
-            assert work.cancelled.wait(30), "nobody told the task"
+            assert work.cancelled.wait(30), "the task was not notified"
             return "stale"
         return "fresh"
 
@@ -365,7 +365,7 @@ def test_cancel_notifies_the_running_task_and_keeps_finished_items(store: Store,
     def cancels(work: Work) -> str:
         if work.index == 3:
             store.change(job.id, Verb.CANCEL)
-            assert work.cancelled.wait(30), "nobody told the task"
+            assert work.cancelled.wait(30), "the task was not notified"
             raise TaskError("stopped on the way")
         return "done"
 
