@@ -13,7 +13,7 @@ from tests.e2e.conftest import ROOT, Served, find_chromium
 
 pytestmark = pytest.mark.browser
 
-# A browser in a closed network: nothing of its own goes out, and root has no sandbox.
+# The browser makes no requests of its own; as root it has no sandbox.
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -22,7 +22,7 @@ from tests.e2e.conftest import Served, find_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# A browser in a closed network: nothing of its own goes out, and root has no sandbox.
+# The browser makes no requests of its own; as root it has no sandbox.
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TRANSPORTS = ["websocket", "connect", "grpc-web"]
 PATIENT = 30_000  # milliseconds

@@ -236,7 +236,7 @@ async def test_a_killed_worker_is_replaced_and_loses_only_its_own_calls() -> Non
             os.kill(victim, signal.SIGKILL)
             with pytest.raises(httpx2.HTTPError):
                 await lost
-            # While it is gone, the other accepts all new connections, also those that the kernel gives to the empty slot.
+            # While it is gone, the other one accepts all new connections, also those for the empty slot.
             for _ in range(20):
                 assert (await program.get("/v1/dishes/1")).status_code == 200
             assert (await clients[other].get("/v1/dishes/1")).json()["title"] == str(other)
@@ -261,8 +261,8 @@ async def test_a_reload_under_load_fails_no_request(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ["builtin", "single-port"])
 async def test_a_reload_fails_no_grpc_call(engine: str) -> None:
-    # A channel with default options: with grpc.enable_retries = 0, grpcio itself fails unsent calls when a GOAWAY arrives,
-    # whatever id it names. test_http2 proves that the worker refuses none.
+    # A channel with default options: with grpc.enable_retries = 0, grpcio itself fails unsent calls after any GOAWAY.
+    # test_http2 proves that the worker refuses none.
     async with (
         serving(*flags(engine)) as program,
         grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,

@@ -55,7 +55,7 @@ async def serving(place: dict[str, Any], **settings: Any) -> AsyncIterator[Serve
             "http_port": 0,
             "grpc_port": 0,
             "method_max_body_bytes": service.body_limits,
-            "readiness": {"keep_seconds": 0},  # each probe is told how it is now
+            "readiness": {"keep_seconds": 0},  # every probe runs the checks
         }
     )
     made = Gateway(gateway, lifespan=service.lifespan, readiness={"batch": service.ready}, collectors=[service.metrics])

@@ -24,7 +24,7 @@ class Model:
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    let_go: threading.Event = field(default_factory=threading.Event)  # ends what hangs
+    let_go: threading.Event = field(default_factory=threading.Event)  # ends hanging requests
 
     def then(self, *acts: Act) -> None:
         self.acts.extend(acts)
@@ -121,7 +121,7 @@ def slam(handler: Handler) -> None:
 
 
 class Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing the server waits for its threads: none outlives its test
+    daemon_threads = False  # closing the server waits for its threads, so that none outlives its test
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves is not an error."""

@@ -129,11 +129,11 @@ def parents(workers: list[str]) -> set[int]:
     return found
 
 
-LONG = {"seconds": "4"}  # long enough that whoever looks on comes in time, on a busy machine too
+LONG = {"seconds": "4"}  # long enough for observers, on a busy machine too
 
 
 async def test_a_jobs_concurrency_holds_across_workers(served: Served) -> None:
-    await until(lambda: not served.store.workers())  # none that ends another test's job
+    await until(lambda: not served.store.workers())  # no kill that ends another test's job
     job_id = await served.start([LONG] * 3 + [{"seconds": "0.1"}] * 20, concurrency=3)
     mains = {served.cluster.members[name].pid for name in ("worker-1", "worker-2")}
     seen: list[set[int]] = []
@@ -199,7 +199,7 @@ async def test_work_continues_when_a_worker_is_killed(served: Served, victim: st
 
     child = int((await until(at_work))[0].rpartition("/")[2].partition(".")[0])
     os.kill(pid if victim == "worker" else child, signal.SIGKILL)
-    async with asyncio.timeout(35):  # what is promised, whatever the length of items
+    async with asyncio.timeout(35):  # the promised limit, for items of any length
         await served.completed(job_id)
     if victim == "worker":
         await until(lambda: worker.starts > starts)
@@ -243,7 +243,7 @@ async def test_celery_inspect_shows_running_work(served: Served) -> None:
     def answering() -> list[str]:
         return sorted(name.partition("@")[0] for name in inspect.ping() or {})
 
-    await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may just be back
+    await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may have just restarted
     asked = ("registered", "active", "active_queues")
     registered, active, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in asked]
     assert all(TASK in tasks for tasks in registered.values())
@@ -255,7 +255,7 @@ async def test_celery_inspect_shows_running_work(served: Served) -> None:
 
 async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
     job_id = await served.start([{}] * 6, types=("test.trial", "text.normalize"), concurrency=3)
-    assert await served.steps(job_id, 6) == 6  # nobody does the second phase
+    assert await served.steps(job_id, 6) == 6  # no worker does the second phase
     queue = queue_of(served.settings, "text.normalize")
     broker = Redis.from_url(served.settings.broker_url)
     try:
@@ -264,7 +264,7 @@ async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
         await served.completed(await served.start([{}] * 5))
         waiting = broker.llen(queue)
         await served.completed(await served.start([{}] * 5))
-        assert broker.llen(queue) == waiting  # they look again and again, and send no more where there is no room
+        assert broker.llen(queue) == waiting  # they check repeatedly, and send no more if no slot is free
         worker = Member(
             served.cluster.worker("worker-3", ["text.normalize"]), served.cluster.logs / "worker-3.log", lambda _: None
         )
@@ -303,7 +303,7 @@ async def test_nudges_are_sent_once_per_slot_and_never_block(folder: Path) -> No
     broker = Member(valkey(folder / "valkey", port, "secret"), folder / "log", lambda _: None)
     await engine.start()
     try:
-        engine.nudge("a")  # into the void
+        engine.nudge("a")  # to no worker
         assert not engine.healthy
         await broker.start()
         redis = Redis.from_url(settings.broker_url)
@@ -318,7 +318,7 @@ async def test_nudges_are_sent_once_per_slot_and_never_block(folder: Path) -> No
                 await asyncio.sleep(0)
             await until(lambda: engine.healthy and waiting("other") == 2)
             assert waiting("one") == 4
-            redis.flushall()  # what a broker loses
+            redis.flushall()  # messages that a broker loses
             engine.wanted(backlog)
             # Messages in transit may be lost, but none is duplicated.
             await until(lambda: (waiting("one"), waiting("other")) == (4, 2))

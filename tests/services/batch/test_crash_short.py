@@ -129,11 +129,11 @@ async def test_no_kill_loses_or_duplicates_a_result(place: dict[str, Any], tmp_p
         "trial_tasks": True,
         "tasks": {"test.trial": {"effects": str(effects)}},
         "retry_first_seconds": 0.05,
-        "max_attempts": 100,  # an item may be unlucky many times here
-        "lease_seconds": 600.0,  # nobody has to wait for a lease: the engine sees who is dead
+        "max_attempts": 100,  # an item may be hit by several kills
+        "lease_seconds": 600.0,  # no lease has to expire: the engine notices dead workers
         "sweep_seconds": 0.5,
     }
-    dice = random.Random(random.getrandbits(32))  # pytest tells the seed
+    dice = random.Random(random.getrandbits(32))  # pytest prints the seed
     store = open_store(BatchSettings(**settings), durable=True)
     service = Service(settings)
     await service.start()

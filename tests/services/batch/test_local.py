@@ -76,7 +76,7 @@ async def test_all_workers_do_a_job_on_either_database(place: dict[str, Any], tm
         await ready(served)
         assert served.engine.healthy
         job = await served.begin(20, phase("a"), phase("b"), checkpoint=3)
-        await until(lambda: states(served.store, job.id).count(ItemState.RUNNING) == 2)  # each waits with its first one
+        await until(lambda: states(served.store, job.id).count(ItemState.RUNNING) == 2)  # each waits at its first item
         with passing(effects) as pipe:
             job = await ended(served.store, job.id)
             lines = [line.split() for line in os.read(pipe, 1 << 16).decode().splitlines()]
@@ -186,7 +186,7 @@ async def test_a_stopped_worker_that_wakes_again_can_store_nothing(folder: dict[
         workers[1].nudge("")
         done = await ended(store, job.id)
         os.kill(workers[0].pid, signal.SIGCONT)
-        await until(lambda: len(pids(effects)) == 2)  # both did it, as no lease can keep a stopped process from
+        await until(lambda: len(pids(effects)) == 2)  # both did it: no lease can prevent a stopped process from that
         workers[0].stop()
         await workers[0].closed.wait()
         (result,) = results(store, job.id)
@@ -243,7 +243,7 @@ async def test_a_lost_nudge_delays_work_by_one_sweep(folder: dict[str, Any]) -> 
     settings, _ = told(folder)
     async with working(settings) as served:
         await ready(served)
-        job = make_job(served.store, 3)  # and nobody says so
+        job = make_job(served.store, 3)  # without a nudge
         assert (await ended(served.store, job.id)).state is JobState.COMPLETED
 
 
@@ -291,7 +291,7 @@ async def test_stopping_lets_a_short_item_finish(folder: dict[str, Any]) -> None
     await until_here(lambda: not engine.workers)
     worker.stop()
     worker.ping()
-    await until_here(lambda: worker.ping() == 0)  # it has answered, and so heard what was said before
+    await until_here(lambda: worker.ping() == 0)  # it has answered, so it has read the earlier messages
     with passing(effects):
         await stopping
     assert states(store, job.id) == [ItemState.COMPLETED, ItemState.PENDING]

@@ -52,15 +52,15 @@ def test_jobs_and_items_are_counted_by_state(store: Store) -> None:
     seen = store.overview()
     assert seen.jobs == {JobState.PENDING: 1, JobState.CANCELLED: 1, JobState.RUNNING: 1}
     assert (seen.completed, seen.failed, seen.held, seen.waiting) == (1, 1, 1, 2)
-    assert (seen.workers, seen.idle_seconds) == (1, 0.0)  # somebody is at it
+    assert (seen.workers, seen.idle_seconds) == (1, 0.0)  # a worker holds it
     store.give_back(slot, [2])
-    store.close_slot(slot)  # what it had counted is the job's from now on
+    store.close_slot(slot)  # its counts now belong to the job
     seen = store.overview()
     assert (seen.completed, seen.failed, seen.held, seen.workers) == (1, 1, 0, 0)
 
 
 def test_the_age_of_waiting_work_grows(store: Store) -> None:
-    make_job(store, 1, start=False)  # waits for its owner, and for no worker
+    make_job(store, 1, start=False)  # waits for its owner, not for a worker
     assert store.overview().idle_seconds == 0.0
     make_job(store, 1)
     once = store.overview().idle_seconds
@@ -109,7 +109,7 @@ async def test_a_scrape_shows_the_last_counts_without_a_query(tmp_path: Path) ->
         assert seen["artificer_batch_items", "waiting"] == 4
         assert seen["artificer_batch_workers", ""] == 0
         assert seen["artificer_batch_idle_seconds", ""] > 0
-        assert ("artificer_batch_local_workers", "ready") not in seen  # this gateway works on nothing
+        assert ("artificer_batch_local_workers", "ready") not in seen  # this gateway has no workers
 
 
 async def test_outdated_numbers_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from tests.waiting import wait_for
 
 from .helpers import make_job, open_store, phase, settings_for
 
-ITEMS = 20_000  # more than are begun while the test pauses the job twice
+ITEMS = 20_000  # more items than begin while the test pauses the job twice
 
 
 class Counting:
@@ -42,7 +42,7 @@ class Counting:
 
     def run(self, work: Work) -> Output:
         self.begun.append(work.index)
-        if len(self.begun) % (ITEMS // 4) == 0:  # who pauses may be slow, and finds items left all the same
+        if len(self.begun) % (ITEMS // 4) == 0:  # enough items to be left even if the pause is slow
             self.answered.wait()
         if self._moment:
             self._never.wait(self._moment)
@@ -75,7 +75,7 @@ def store(settings: BatchSettings) -> Iterator[Store]:
     [
         (0.0, 1),  # sixteen are claimed at once
         (0.0, 1000),  # hundreds are
-        (0.004, 1000),  # half a second's, of which each lasts
+        (0.004, 1000),  # half a second of items
     ],
 )
 def test_after_the_response_to_pause_no_item_begins(

@@ -22,7 +22,7 @@ from tests.waiting import until
 from .helpers import make_job, open_store, phase, settings_for, states
 
 DAY = 86_400.0
-MANY = 450  # items that go in three pieces
+MANY = 450  # items that are removed in three pieces
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_removed_job_is_gone_at_once_and_its_rows_after_a_crash(
     assert store.purge(30 * DAY)
     left = tables.count()
     assert 0 < left["batch_items"] < MANY
-    after = open_store(settings, durable=False)  # as a process that starts where another has died
+    after = open_store(settings, durable=False)  # like a process that starts after another has died
     try:
         purge(after)
     finally:
@@ -209,7 +209,7 @@ def test_a_blob_stays_while_a_job_names_it(store: Store, tables: Tables) -> None
         store.blob(blobs["unused"].id)
 
     tables.age(31, id=job.id)
-    purge(store)  # now nothing names them
+    purge(store)  # now nothing references them
     assert tables.count() == {"batch_blobs": 1, "batch_blob_pieces": 1}
     again = store.put_blob("text/plain", [b"input"])
     assert again.id == blobs["input"].id

@@ -143,7 +143,7 @@ def exits(_: Work) -> str:
         (rejects, r"it is no good", 1),
         (fails, r"not now", 2),
         (breaks, r"unexpected ValueError; see the server's log for fault [0-9a-f]{8}", 2),
-        (exits, r"unexpected SystemExit; .*", 2),  # libraries that were written as programs
+        (exits, r"unexpected SystemExit; .*", 2),  # libraries that call sys.exit
         (lambda _: "x" * 2000, r"the output is 2,000 bytes long; at most 1,000 are allowed", 1),
         (lambda _: "é" * 501, r"the output is 1,002 bytes long; at most 1,000 are allowed", 1),
         (lambda _: "a\0b", r"the output contains the character U\+0000, .*", 1),

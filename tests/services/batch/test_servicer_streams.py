@@ -315,7 +315,7 @@ async def test_items_of_both_kinds_may_be_mixed(served: Served) -> None:
     mixed = [
         *uploads(job.id, 3, of=3, first=0),
         *uploads("", 2),
-        *uploads("", 4, of=4, first=3),  # two of them are there
+        *uploads("", 4, of=4, first=3),  # two of them exist already
         *uploads("", 1),
     ]
     answer = await served.stub.UploadItems(iter(mixed))

@@ -100,7 +100,7 @@ class Running:
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
         async def whole() -> T:
-            return await work()  # begun on the loop: grpcio's calls look for a running one
+            return await work()  # created on the loop: grpcio's calls need a running one
 
         return self.loop.run_until_complete(whole())
 
@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
             request_id=f"r{next(self.numbers)}" if key else "",
         )
         job = self.create(request, rest=rest)
-        if key:  # asked for again, by the other face
+        if key:  # repeated over the other face
             assert self.create(request, rest=not rest).id == job.id
         model = Model(job.id, count, phases, state="RUNNING" if start and count else "PENDING")
         self.models[job.id] = model
@@ -313,7 +313,7 @@ class Machine(RuleBasedStateMachine):
 
     def check(self, model: Model) -> None:
         job = self.run(lambda: self.served.stub.GetJob(pb.GetJobRequest(job_id=model.id)))
-        if self.holding is None:  # a job whose last item is done ends with the last hold on it
+        if self.holding is None:  # a job whose last item is done ends with its last slot
             assert pb.JobStatus.Name(job.status) == f"JOB_STATUS_{model.state}"
         counts = (job.total_items, job.completed_items, job.failed_items)
         assert counts == (model.items, len(model.completed), len(model.failed))

@@ -50,9 +50,9 @@ def test_a_repeated_verb_leads_to_the_same_state() -> None:
     ("completed", "failed", "total", "end"),
     [
         (2, 1, 4, None),  # one has not ended
-        (3, 1, 4, C),  # one that went well makes a job that went well
+        (3, 1, 4, C),  # one success makes the job a success
         (0, 4, 4, F),
-        (0, 0, 0, C),  # nothing was asked, and that is done
+        (0, 0, 0, C),  # a job without items is complete
     ],
 )
 def test_the_final_state_of_a_job(completed: int, failed: int, total: int, end: JobState | None) -> None:

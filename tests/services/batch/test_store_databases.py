@@ -51,7 +51,7 @@ def store(place: dict[str, Any]) -> Iterator[Store]:
 
 def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
     settings = BatchSettings(**bare_place)
-    for _ in range(2):  # the second time nothing is left to do
+    for _ in range(2):  # the second call has nothing to do
         open_store(settings, durable=True).close()
     engine = database.connect(settings, durable=True)
     with engine.connect() as connection:
@@ -188,7 +188,7 @@ def test_no_item_is_claimed_after_the_response_to_pause(store: Store, place: dic
         claimed = own.claim(slot, 1)
         begun.wait(60)
         for count in itertools.count():
-            if count == 900:  # who pauses may be slow, and finds something left to do all the same
+            if count == 900:  # enough items to be left even if the pause is slow
                 answered.wait(60)
             if not claimed:
                 return
@@ -239,7 +239,7 @@ def test_counts_stay_right_while_slots_open_and_end(store: Store, place: dict[st
                 if number < 30:
                     store.expire(str(number % 3))
                 for job in jobs:
-                    with suppress(IllegalTransition):  # it has ended meanwhile
+                    with suppress(IllegalTransition):  # it has ended in the meantime
                         store.change(job.id, Verb.PAUSE)
                         store.change(job.id, Verb.RESUME)
         finally:
@@ -303,7 +303,7 @@ def test_lost_connections_are_reopened(postgres: Postgres, durable: bool) -> Non
     assert slot is not None
     for index in range(2):
         assert postgres.cut(url) > 0
-        if not durable:  # a gateway's store looks first
+        if not durable:  # a gateway's store checks first
             with pytest.raises(Unavailable, match="cannot be reached"):
                 store.ping()
         (mine,) = store.claim(slot, 1)

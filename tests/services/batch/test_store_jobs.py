@@ -199,7 +199,7 @@ def test_counts_come_with_the_results_that_they_count(store: Store) -> None:
     job = mixed(store)
     counts = store.job(job.id).counts
     assert (counts.completed, counts.failed, counts.tokens, counts.cost_micros) == (1, 1, 8, 7)
-    assert counts.steps == 4  # both phases of the one that is through, and both of the one that failed
+    assert counts.steps == 4  # both phases of the completed item, and both of the failed one
     assert store.job(job.id).current_phase == "a"
 
 
@@ -235,7 +235,7 @@ def test_a_page_ends_at_its_count_or_its_bytes_and_has_one_item_at_least(store: 
     assert slot is not None
     store.claim(slot, 5)
     store.checkpoint(slot, [Done(index=1, phase=0, output="y" * 1000)])
-    assert indexes(store, job, max_bytes=2200) == [0]  # the output is in a result twice
+    assert indexes(store, job, max_bytes=2200) == [0]  # a result contains the output twice
     assert indexes(store, job, max_bytes=2400) == [0, 1]
 
 
@@ -271,7 +271,7 @@ def test_log_lines_are_read_in_order_by_job_or_item(store: Store) -> None:
     store.log(job.id, [])
     found = store.logs(job.id, item=None, after=0, limit=10)
     assert [entry.line for entry in found[:2]] == lines[:2]
-    assert found[2].line.message == "a\ufffdb?"  # neither database takes the two
+    assert found[2].line.message == "a\ufffdb?"  # neither database accepts these two
     assert [entry.id for entry in found] == sorted(entry.id for entry in found)
     assert store.logs(job.id, item=None, after=found[0].id, limit=1) == found[1:2]
     assert store.logs(job.id, item=1, after=0, limit=10) == found[1:2]

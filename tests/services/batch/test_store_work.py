@@ -99,7 +99,7 @@ def test_a_job_that_does_not_run_is_not_worked_on(store: Store) -> None:
     (held,) = store.claim(slot, 1)
     store.change(job.id, Verb.PAUSE)
     assert store.heartbeat(slot) is JobState.PAUSED
-    assert store.checkpoint(slot, done(held), want=1) == []  # what ran when it was paused is kept
+    assert store.checkpoint(slot, done(held), want=1) == []  # items running at the pause are kept
     assert store.open_slot("v") is None
     assert store.backlog() == []
     store.change(job.id, Verb.RESUME)
@@ -132,7 +132,7 @@ def test_workers_are_wanted_for_jobs_with_work_and_free_slots(store: Store) -> N
     store.checkpoint(slot, done(*again))
     assert sorted((one.task_type, one.ready) for one in store.backlog()) == [("one", 1), ("two", 1)]
     opened(store, job, "v")
-    assert store.backlog() == []  # no room
+    assert store.backlog() == []  # no free slot
 
 
 # Outcomes.
@@ -273,15 +273,15 @@ def test_items_lost_together_are_retried_one_by_one(store: Store) -> None:
     slot = opened(store, job)
     assert len(store.claim(slot, 3)) == 3
     store.expire("w")
-    assert [(one.attempts, one.error) for one in results(store, job.id)[:3]] == [(0, "")] * 3  # nobody is to blame yet
+    assert [(one.attempts, one.error) for one in results(store, job.id)[:3]] == [(0, "")] * 3  # no item is blamed yet
     slot = opened(store, job)
     others = store.claim(slot, 5)
-    assert places(others) == [(3, 0, 1), (4, 0, 1)]  # those under suspicion come last
-    assert store.claim(slot, 5) == []  # and not beside another
+    assert places(others) == [(3, 0, 1), (4, 0, 1)]  # suspects come last
+    assert store.claim(slot, 5) == []  # and not together with another
     alone = store.checkpoint(slot, done(*others), want=5)
     assert places(alone) == [(0, 0, 1)]
     assert store.claim(slot, 5) == []
-    store.expire("w")  # now it is known whose fault it was
+    store.expire("w")  # now the faulty item is known
     slot = opened(store, job)
     alone = store.claim(slot, 5)
     assert places(alone) == [(1, 0, 1)]
@@ -320,7 +320,7 @@ def test_expired_leases_end_and_renewed_ones_do_not(store: Store, quick: Store) 
     store.claim(kept, 1)
     quick.claim(late, 1)
     wait_for(quick.overdue)
-    assert store.heartbeat(late) is JobState.RUNNING  # nobody had ended it yet
+    assert store.heartbeat(late) is JobState.RUNNING  # no sweep has ended it yet
     assert store.overdue() == store.sweep() == []
     quick.heartbeat(late)
     (over,) = wait_for(quick.overdue)

@@ -59,7 +59,7 @@ def test_white_on_black_is_set_upright_too() -> None:
     dark = Image.eval(turned(page(), 3), lambda value: 255 - value)
     image, _ = run(samples.save(dark, "PNG"), steps="deskew")
     assert abs(pixels.skew(np.asarray(image), 15)) <= 0.3
-    assert image.getpixel((2, 2)) == 0  # the corners that turning makes are of the paper's colour
+    assert image.getpixel((2, 2)) == 0  # the corners that rotation adds have the paper's colour
 
 
 def test_rotation_loses_no_corner() -> None:
@@ -107,7 +107,7 @@ def test_binarise_leaves_only_black_and_white() -> None:
 def test_adaptive_binarisation_handles_uneven_light() -> None:
     clean = np.asarray(page().convert("L")).astype(np.float64)
     ink = clean < 128
-    light = np.linspace(0.25, 1.0, clean.shape[1])  # a shadow that falls from the left
+    light = np.linspace(0.25, 1.0, clean.shape[1])  # a shadow from the left
     dim = samples.save(Image.fromarray((clean * light).astype(np.uint8)), "PNG")
 
     def wrong(how: str) -> float:

@@ -66,7 +66,7 @@ def test_a_file_below_the_root_is_read(documents: Documents, path: str, data: by
 REFUSED = [
     ("../secret.txt", "contains .."),
     ("in/../../secret.txt", "contains .."),
-    ("in/deep/../../top.txt", "contains .."),  # it would stay below the root, and is not needed for anything
+    ("in/deep/../../top.txt", "contains .."),  # it would stay below the root, but no input needs it
     ("..", "contains .."),
     ("/etc/passwd", "absolute path"),
     ("link.txt", "symbolic link"),

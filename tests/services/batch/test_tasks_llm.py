@@ -90,7 +90,7 @@ def test_a_phase_configures_the_request(model: Model, make: Make) -> None:
         ),
     )
     model.then(completion("{}"))
-    assert run(make(), work=work).cost == 0  # of a model that has no price
+    assert run(make(), work=work).cost == 0  # of a model without a price
     assert model.asked == [
         {
             "model": "large",
@@ -215,7 +215,7 @@ def test_a_server_that_sends_slowly_times_out(model: Model, make: Make) -> None:
 
 
 def test_an_unreachable_server_is_reported(make: Make) -> None:
-    with socket.socket() as bound:  # bound and not listening: nobody else gets the port
+    with socket.socket() as bound:  # bound but not listening, so that no other program gets the port
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(TaskError, match="connection to the endpoint failed: ConnectError"):
             run(make(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}/v1"))

@@ -161,8 +161,8 @@ def test_close_ends_the_ocr_process() -> None:
     task.close()
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
-    task.close()  # once more does no harm
-    read(task, samples.text_pdf(samples.page_text(1)))  # and it may be used again
+    task.close()  # closing again does no harm
+    read(task, samples.text_pdf(samples.page_text(1)))  # and it can be used again
     task.close()
 
 

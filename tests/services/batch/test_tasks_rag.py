@@ -45,7 +45,7 @@ def library() -> Iterator[MakeLibrary]:
 def test_the_best_passage_comes_first(folder: Path, library: MakeLibrary) -> None:
     found = library(folder).find("When is the BELL rung in fog?")
     assert found[0] == Passage("bell.txt", "The bell is rung twice when fog covers the entrance.")
-    assert {passage.source for passage in found} <= {"bell.txt", "odd.txt", "cafe.txt"}  # no picture, nothing linked
+    assert {passage.source for passage in found} <= {"bell.txt", "odd.txt", "cafe.txt"}  # no pictures, no links
 
 
 def test_accents_and_case_do_not_matter(folder: Path, library: MakeLibrary) -> None:

@@ -138,7 +138,7 @@ def fill(template: str, work: ItemWork | None = None) -> str:
         ("<{{input}}|{{ item_input }}>", "<IN|ITEM>"),
         ("{{metadata.name}}, {{metadata.a key. of any kind}}", "Ada, odd"),
         ("{{outputs.read}}{{outputs.phase two}}", "READTWO"),
-        ("{{metadata.tag}}", "{{input}}"),  # what is filled in is text
+        ("{{metadata.tag}}", "{{input}}"),  # inserted values are text
         (r"\{{input}}", "{{input}}"),
         ('{"a": {"b": {{input}}}}', '{"a": {"b": IN}}'),
         ("{{\n input \n}}", "IN"),

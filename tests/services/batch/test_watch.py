@@ -100,7 +100,7 @@ async def test_jobs_without_watchers_are_not_queried(jobs: Jobs, watch: JobWatch
         looking = [task for task in asyncio.all_tasks() if task.get_name() == "batch-watch"]
     assert looking
     async with asyncio.timeout(PATIENCE):
-        await asyncio.gather(*looking, return_exceptions=True)  # with the last watcher it ends
+        await asyncio.gather(*looking, return_exceptions=True)  # it ends with the last watcher
 
 
 async def test_a_slow_watcher_gets_the_newest_state_and_delays_no_other(jobs: Jobs, watch: JobWatch) -> None:
@@ -115,7 +115,7 @@ async def test_a_slow_watcher_gets_the_newest_state_and_delays_no_other(jobs: Jo
 async def test_messages_of_one_stream_have_a_minimum_interval(
     jobs: Jobs, watch: JobWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pace = 3600.0  # far more than a look takes; nobody really waits
+    pace = 3600.0  # far more than a query takes; the test does not wait for it
     waits: list[float] = []
     real = asyncio.sleep
 

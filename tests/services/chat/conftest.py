@@ -95,7 +95,7 @@ async def serving(**settings: Any) -> AsyncIterator[Served]:
     async with service.lifespan():
         await server.start()
         try:
-            # Otherwise channels to one address share a connection, and so its flow control.
+            # Otherwise channels to one address share a connection and its flow control.
             options = [("grpc.use_local_subchannel_pool", 1)]
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
                 yield Served(service, rpc.MessageServiceStub(channel))

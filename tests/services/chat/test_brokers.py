@@ -18,7 +18,7 @@ from tests.waiting import until_told
 
 from .conftest import Serve, Served, send
 
-# No sweep comes to help within a test, unless the test is about it.
+# No sweep runs within a test, except in tests of the sweep.
 NEVER = 10_000.0
 
 
@@ -79,7 +79,7 @@ async def test_concurrent_senders_see_the_same_order(serve: Serve, between: dict
 
 async def test_messages_sent_during_a_lost_connection_arrive_after_it(serve: Serve, postgres: Postgres) -> None:
     shared: dict[str, Any] = {"database_url": postgres.fresh(), "sweep_seconds": NEVER}
-    # The sender tells nobody: only the connection that is made anew can bring what it sent.
+    # The sender notifies no process: only the new connection can deliver the messages.
     async with serve(**shared, broker="memory") as silent, serve(**shared) as reader:
         await healthy(reader)
         _, stream = await listening(reader)

@@ -24,7 +24,7 @@ def test_migrations_and_models_agree(bare_place: dict[str, Any]) -> None:
     settings = ChatSettings(**bare_place)
     opened = database.connect(settings)
     opened.prepare()
-    opened.prepare()  # nothing is left to do
+    opened.prepare()  # nothing to do
     with opened.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert context.get_current_revision() == database.MIGRATIONS.head

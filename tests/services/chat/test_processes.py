@@ -99,7 +99,7 @@ async def test_two_processes_on_one_postgresql_deliver_to_each_other(postgres: P
             assert heard[0] == heard[1]
         async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             for process in (one, other):
-                assert await until_told(partial(_ready, client, process.http))  # it may have been asked too early
+                assert await until_told(partial(_ready, client, process.http))  # the first may be too early
                 page = await client.get(process.http + "/v1/channels/town/messages?include_user=true")
                 texts = [(message["user"]["id"], message["content"]) for message in page.json()["messages"]]
                 assert texts == [("ann", "from one"), ("bob", "from the other")]
@@ -140,7 +140,7 @@ async def test_a_process_that_is_killed_loses_nothing_it_acknowledged(place: dic
         await asyncio.gather(*talking)
     assert len(acknowledged) >= 100
     async with running(place) as second:
-        # Whoever is not sure sends again; whatever had been stored is not stored twice.
+        # Callers repeat unacknowledged messages; stored ones are not stored twice.
         unsure = [(name, number) for name in (f"p{n}" for n in range(8)) for number in range(5)]
         again = await second.stub.SendMessages(
             iter(
@@ -163,7 +163,7 @@ async def test_a_process_that_is_killed_loses_nothing_it_acknowledged(place: dic
         assert len(ids) == len(stored)  # everything once
         assert acknowledged.items() <= ids.items()
         assert [message.id for message in stored] == [f"{number:015d}" for number in range(1, len(stored) + 1)]
-        # And the channel goes on.
+        # The channel continues.
         answer = await send(second.stub, "town", "after")
         assert list(answer.ids) == [f"{len(stored) + 1:015d}"]
 

@@ -34,8 +34,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 PATIENCE = 60
 
 
-# In a process of its own, since PostgreSQL's programs are started as another user, which takes a fork, and a process in
-# which gRPC's threads run cannot fork safely.
+# In a separate process: PostgreSQL's programs start as another user, which needs a fork, and a process with gRPC's
+# threads cannot fork safely.
 _KEEPER = """
 import sys, warnings
 from pathlib import Path
@@ -162,7 +162,7 @@ async def test_postgresql_goes_away_and_comes_back(database: Database) -> None:
             refused = await chat.http.get("/v1/channels/town/messages")
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) >= 1
-        assert (await chat.http.get("/healthz")).status_code == 200  # a restart would mend nothing
+        assert (await chat.http.get("/healthz")).status_code == 200  # a restart would not help
 
         await asyncio.to_thread(database.start)
         await chat.hears(SERVING)
@@ -170,7 +170,7 @@ async def test_postgresql_goes_away_and_comes_back(database: Database) -> None:
         await send(chat.stub, "town", "after")
         listed = await chat.stub.ListMessages(pb.ListMessagesRequest(channel="town"))
         texts = [one.content for one in listed.messages]
-        # Whether the one in between was stored nobody could say; those that were acknowledged are there.
+        # The message in between may or may not be stored; acknowledged ones are.
         assert [text for text in texts if text != "meanwhile"] == ["before", "after"]
         assert await chat.metric("diptych_upstream_open") == 0
 
@@ -200,7 +200,7 @@ async def test_valkey_goes_away_and_comes_back(tmp_path: Path) -> None:
             await asyncio.to_thread(valkey.stop)
             await chat.hears(NOT_SERVING)
             assert (await chat.http.get("/readyz")).status_code == 503
-            # What is acknowledged is in the store; only other processes hear of it later.
+            # Acknowledged messages are stored; other processes only receive them later.
             sent = await send(chat.stub, "town", "meanwhile")
             assert sent.stored_count == 1
             valkey = start_valkey(port)

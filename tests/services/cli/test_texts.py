@@ -83,7 +83,7 @@ def test_files_are_found_in_folders_in_one_order_and_hidden_ones_are_not(tmp_pat
     for name in ("b.pdf", "a.pdf", "deep/c.pdf", ".git/config", ".hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    found = files_in([str(tmp_path), str(tmp_path / ".hidden")])  # one that is named is meant
+    found = files_in([str(tmp_path), str(tmp_path / ".hidden")])  # a named file is included
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a.pdf", "b.pdf", "deep/c.pdf", ".hidden"]
     with pytest.raises(Usage, match="neither a file nor a folder"):
         files_in([str(tmp_path / "missing")])
@@ -99,7 +99,7 @@ def test_lines_are_items(tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_bytes("one \r\n\nzwei ü\nlast".encode())
     lines = LineSource(str(listed), as_json=False)
-    for _ in range(2):  # it can be gone through again
+    for _ in range(2):  # it can be iterated again
         assert [item.input for item in lines.items()] == ["one ", "zwei ü", "last"]
 
 

@@ -71,7 +71,7 @@ def add_scan(document: Any, text: str, *, dpi: int = 150, form: str = "JPEG", ro
     size = A4 if rotation in (0, 180) else A4[::-1]
     page = document.new_page(width=size[0], height=size[1])
     page.insert_image(page.rect, stream=save(image.rotate(rotation, expand=True), form, dpi))
-    page.set_rotation(rotation)  # clockwise, where Pillow turns the other way
+    page.set_rotation(rotation)  # clockwise; Pillow rotates counter-clockwise
     return page
 
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 ONE = samples.page_text(1)
 LONG = samples.scan_pdf(*(samples.page_text(number) for number in range(1, 9)))
 SHORT = samples.scan_pdf(ONE)
-# Once a slow document's first page is there, a worker that is at work stays so while a test acts upon it.
+# Once the first page of a slow document has arrived, its worker stays busy for the rest of the test.
 SLOW = samples.slow_pdf(ONE)
 
 
@@ -61,7 +61,7 @@ async def test_a_killed_worker_fails_only_its_own_request() -> None:
 async def test_a_worker_that_dies_idle_costs_no_request() -> None:
     async with serve(OcrSettings(workers=1)) as (service, stub):
         (worker,) = service.pool.workers
-        os.kill(worker.pid, signal.SIGKILL)  # and at once, before the pool can have noticed:
+        os.kill(worker.pid, signal.SIGKILL)  # and at once, before the pool has noticed:
         answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         assert samples.words(answer.text) == samples.words(ONE)
 
@@ -108,12 +108,12 @@ async def test_a_long_document_does_not_starve_a_short_one() -> None:
 
         async def long() -> None:
             async for page in service.reader.pages(LONG, Choices()):
-                seen.append(page.number)  # counted while it goes on
+                seen.append(page.number)  # counted while it runs
 
         reading = asyncio.create_task(long())
         await until_here(lambda: seen == [1])
         assert samples.words(await read(service, SHORT)) == samples.words(ONE)
-        assert len(seen) <= 4  # of eight: a turn each for looking and for reading, and one that was under way
+        assert len(seen) <= 4  # of eight: one turn each for inspecting and reading, and one already running
         await reading
         assert seen == list(range(1, 9))
 
@@ -123,7 +123,7 @@ async def test_the_first_page_arrives_while_others_are_read() -> None:
     async with service.lifespan(), aclosing(service.reader.pages(SLOW, Choices())) as pages:
         assert (await anext(pages)).number == 1
         (worker,) = service.pool.workers
-        await until_here(lambda: worker.busy)  # at one that takes long
+        await until_here(lambda: worker.busy)  # at a slow page
 
 
 async def test_a_slow_consumer_slows_the_work_down() -> None:
@@ -131,7 +131,7 @@ async def test_a_slow_consumer_slows_the_work_down() -> None:
     data = samples.scan_pdf(*["x"] * 20)
     async with service.lifespan(), aclosing(service.reader.pages(data, Choices())) as pages:
         await anext(pages)
-        # Nothing is asked of the generator any more: what was begun ends, and no more begins.
+        # The generator is no longer read: running pages end, and no others begin.
         await until_here(lambda: not busy(service) and not len(service.pool._queue))
         (worker,) = service.pool.workers
         assert worker.tasks <= 8
@@ -183,7 +183,7 @@ async def test_documents_are_closed_in_the_workers() -> None:
             await read(service, SHORT)
         (worker,) = service.pool.workers
         assert not worker.seen
-        await service.reader.look(SHORT, Choices())  # a worker takes up frames in order: the four are closed by now
+        await service.reader.look(SHORT, Choices())  # a worker handles frames in order, so the four are closed by now
         assert documents(worker.pid) <= 1  # the last may just be closing
 
 
@@ -232,7 +232,7 @@ async def test_nothing_is_left_behind(engine: str) -> None:
         with pytest.raises(errors.BadDocument):
             await read(service, SHORT[:-60])
     for now, then in zip(left_behind(), before, strict=True):
-        assert not now - then  # what others left may have gone meanwhile
+        assert not now - then  # files of other processes may be gone in the meantime
 
 
 SERVER = """

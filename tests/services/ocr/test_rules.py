@@ -37,7 +37,7 @@ def sight(
     ("page", "threshold", "keep", "reason"),
     [
         (sight(2000), 100, False, Reason.TEXT_LAYER),
-        (sight(3), 100, False, Reason.TEXT_LAYER),  # nothing else is there to be read
+        (sight(3), 100, False, Reason.TEXT_LAYER),  # there is nothing else to read
         (sight(0), 100, False, Reason.BLANK),
         (sight(0, drawings=29), 100, False, Reason.BLANK),  # rules and boxes
         (sight(0, drawings=30), 100, False, Reason.VECTOR_TEXT),
@@ -93,7 +93,7 @@ def test_characters_are_counted(text: str, counts: tuple[int, int]) -> None:
         (300, 150, 150),
         (300, 600, 300),
         (300, 0, 300),
-        (None, 20, 72),  # a thumbnail stretched over a page: below this nothing can be read
+        (None, 20, 72),  # a thumbnail stretched over a page, unreadable below this
     ],
 )
 def test_the_resolution(asked: int | None, native: float, dpi: int) -> None:
@@ -109,7 +109,7 @@ def test_a_large_page_is_rendered_coarsely_and_refused_only_at_a_requested_resol
     with pytest.raises(TooLarge):
         check_page(2384, 9000, 1, 20_000_000)
     with pytest.raises(TooLarge):
-        check_page(1, 40_000, 1, 20_000_000)  # a strip that no picture format of Tesseract holds
+        check_page(1, 40_000, 1, 20_000_000)  # a strip too long for Tesseract's picture formats
 
 
 def test_padding_after_the_end_of_a_pdf_does_no_harm() -> None:

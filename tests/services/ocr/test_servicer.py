@@ -42,7 +42,7 @@ def reasons(reports: Any) -> list[str]:
     return [pb.PageReason.Name(report.reason).removeprefix("PAGE_REASON_") for report in reports]
 
 
-# What each kind of page is read as: document, text, method, reason a page.
+# How each kind of page is read: document, text, and method and reason per page.
 ONE, TWO = samples.page_text(1), samples.page_text(2)
 DOCUMENTS = {
     "born digital": (samples.text_pdf(ONE, TWO), f"{ONE} {TWO}", "direct", ["TEXT_LAYER", "TEXT_LAYER"]),
@@ -159,7 +159,7 @@ async def test_a_document_of_64_mib(stub: OCRServiceAsyncStub) -> None:
     ballast = b"%" + b"x" * (64 * 1024 * 1024 - len(small)) + b"\n"
     head, _, tail = small.partition(b"\n")
     with samples.pymupdf.open(stream=head + b"\n" + ballast + tail, filetype="pdf") as document:
-        assert document.is_repaired  # the offsets have moved: the parser must find its way through all of it
+        assert document.is_repaired  # the offsets have moved, so the parser must search the whole file
     answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=head + b"\n" + ballast + tail))
     assert samples.words(answer.text) == samples.words(ONE)
 
@@ -287,7 +287,7 @@ async def test_every_colour_mode_is_read(stub: OCRServiceAsyncStub, mode: str) -
     image = samples.line_image(LINE, "L" if mode.startswith("I") else mode if mode != "LA" else "RGBA")
     if mode.startswith("I"):
         image = image.convert("I").point(lambda value: value * 257).convert(mode)
-    if mode in ("RGBA", "LA"):  # black ink on nothing at all
+    if mode in ("RGBA", "LA"):  # black ink on transparency
         ink = samples.line_image(LINE, "L").point(lambda value: 255 - value)
         image = Image.new("RGBA", ink.size, (0, 0, 0, 0))
         image.putalpha(ink)
