@@ -78,7 +78,7 @@ def served(site: Path) -> Iterator[str]:
 
 
 @pytest.mark.browser
-def test_a_browser_searches_the_site_and_asks_no_other_host(served: str) -> None:
+def test_a_browser_searches_the_site_without_other_hosts(served: str) -> None:
     asked: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])

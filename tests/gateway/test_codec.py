@@ -280,7 +280,7 @@ def test_a_long_name_is_neither_compared_nor_repeated(native: bool) -> None:
     ("policy", "warnings"),
     [("warn", ["nope", "ingredient.nope", "ingredients[0].nope", "any.nope"]), ("ignore", [])],
 )
-def test_unknown_fields_pass_where_the_policy_lets_them(policy: Policy, warnings: list[str], native: bool) -> None:
+def test_unknown_fields_are_accepted_by_policy(policy: Policy, warnings: list[str], native: bool) -> None:
     body = (
         b'{"nope":{"a":[1]},"ingredient":{"nope":1,"grams":2},"ingredients":[{"nope":null}],'
         b'"any":{"@type":"x/kitchen.v1.Ingredient","nope":1}}'
@@ -293,7 +293,7 @@ def test_unknown_fields_pass_where_the_policy_lets_them(policy: Policy, warnings
 
 @both
 @pytest.mark.parametrize("policy", ["warn", "ignore"])
-def test_only_unknown_fields_pass(policy: Policy, native: bool) -> None:
+def test_only_unknown_fields_are_accepted(policy: Policy, native: bool) -> None:
     decode = decoder(EchoRequest, native=native, policy=policy)
     assert [one.field for one in refused(decode, b'{"nope":1,"course":"NOPE"}')] == ["course"]
     assert [one.field for one in refused(decode, b'{"courses":["NOPE"]}')] == ["courses[0]"]
@@ -389,7 +389,7 @@ def test_prints(message: Message, value: object, _why: str, native: bool) -> Non
 
 
 @both
-def test_prints_fields_without_presence_even_when_zero(native: bool) -> None:
+def test_prints_zeros_of_fields_without_presence(native: bool) -> None:
     value = printed(echo(), native=native)
     assert value.items() >= EMPTY.items()
     absent = {"ingredient", "timestamp", "wrappedBool", "maybeString", "choiceInt", "value", "any"}
@@ -398,7 +398,7 @@ def test_prints_fields_without_presence_even_when_zero(native: bool) -> None:
 
 
 @both
-def test_prints_by_proto_names_and_numbers_where_asked(native: bool) -> None:
+def test_prints_proto_names_and_numbers_by_option(native: bool) -> None:
     message = echo(renamed="a", course=2, ingredient={"by_hand": 1})
     options = {"preserve_names": True, "enums_as_ints": True, "emit_defaults": False}
     assert printed(message, native=native, **options) == {"renamed": "a", "course": 2, "ingredient": {"by_hand": 1}}
@@ -438,7 +438,7 @@ def test_prints_short_floats_everywhere(native: bool) -> None:
         (struct_pb2.ListValue(values=[struct_pb2.Value(number_value=1)]), [1]),
     ],
 )
-def test_messages_with_a_form_of_their_own_stand_alone_too(message: Message, value: object, native: bool) -> None:
+def test_messages_with_a_special_form_can_be_whole_bodies(message: Message, value: object, native: bool) -> None:
     codec = Codec([wrappers_pb2.DESCRIPTOR, struct_pb2.DESCRIPTOR], native=native)
     text = codec.encoder(type(message), JsonOptions())(message)
     assert orjson.loads(text) == value
@@ -458,7 +458,7 @@ def late_type() -> Any:
 
 
 @both
-def test_an_any_of_a_type_the_codec_was_not_made_with(native: bool) -> None:
+def test_an_any_of_a_type_added_after_the_codec_was_built(native: bool) -> None:
     message = echo(any=late_type())
     value = {"any": {"@type": "x/late.Late", "a": 5}}
     assert printed(message, native=native, emit_defaults=False) == value
@@ -502,7 +502,9 @@ FIELDS = [
 
 @both
 @pytest.mark.parametrize(("name", "body", "message"), FIELDS, ids=[f"{row[0]} {row[1]}" for row in FIELDS])
-def test_a_field_is_a_body_both_ways(name: str, body: str, message: Message | None, native: bool) -> None:
+def test_a_field_can_be_a_request_and_a_response_body(
+    name: str, body: str, message: Message | None, native: bool
+) -> None:
     field = EchoRequest.DESCRIPTOR.fields_by_name[name]
     made = CODECS[native].field_decoder(EchoRequest, field)(body.encode(), [])
     if message is not None:
@@ -519,7 +521,7 @@ def test_an_absent_message_prints_as_an_empty_one(native: bool) -> None:
 
 
 @both
-def test_options_hold_within_a_field(native: bool) -> None:
+def test_options_apply_within_a_field(native: bool) -> None:
     field = EchoRequest.DESCRIPTOR.fields_by_name["ingredients"]
     show = CODECS[native].field_encoder(EchoRequest, field, JsonOptions(emit_defaults=False, preserve_names=True))
     assert show(echo(ingredients=[{"by_hand": 1}, {}])) == b'[{"by_hand":1},{}]'
@@ -543,7 +545,7 @@ def test_options_hold_within_a_field(native: bool) -> None:
         ("int32_value", "x", "int32Value"),
     ],
 )
-def test_a_field_s_body_sets_no_other_and_is_named(name: str, body: str, path: str, native: bool) -> None:
+def test_a_fields_body_sets_only_that_field_and_errors_name_it(name: str, body: str, path: str, native: bool) -> None:
     field = EchoRequest.DESCRIPTOR.fields_by_name[name]
     found = refused(CODECS[native].field_decoder(EchoRequest, field), body.encode())
     assert [one.field for one in found] == [path]
@@ -607,7 +609,7 @@ def same(one: Message, other: Message) -> bool:
 
 @both
 @given(messages(EchoRequest.DESCRIPTOR), st.booleans(), st.booleans(), st.booleans())
-def test_what_is_printed_reads_back(native: bool, message: Message, emit: bool, names: bool, ints: bool) -> None:
+def test_printed_messages_parse_back(native: bool, message: Message, emit: bool, names: bool, ints: bool) -> None:
     options = JsonOptions(emit_defaults=emit, preserve_names=names, enums_as_ints=ints)
     text = CODECS[native].encoder(EchoRequest, options)(message)
     assert same(ECHO[not native](text, []), message)
@@ -627,7 +629,7 @@ def test_both_codecs_print_lists_the_same(message: Message, emit: bool) -> None:
 
 @both
 @given(st.sampled_from([*EchoRequest.DESCRIPTOR.fields]), st.data())
-def test_every_field_alone_reads_back(native: bool, field: FieldDescriptor, data: st.DataObject) -> None:
+def test_every_single_field_parses_back(native: bool, field: FieldDescriptor, data: st.DataObject) -> None:
     message = data.draw(messages(EchoRequest.DESCRIPTOR).map(lambda whole: only(whole, field.name)))
     text = CODECS[native].field_encoder(EchoRequest, field, JsonOptions())(message)
     made = CODECS[native].field_decoder(EchoRequest, field)(text, [])

@@ -85,7 +85,7 @@ async def test_the_deadline_is_a_504_at_once(serve: Serve, headers: dict[str, st
 
 
 @every_engine
-async def test_the_maximum_holds_on_grpc(serve: Serve) -> None:
+async def test_the_maximum_applies_on_grpc(serve: Serve) -> None:
     kitchen = Stubborn()
     async with serve(kitchen, max_deadline_seconds=SHORT) as served, asyncio.timeout(30):
 
@@ -121,7 +121,7 @@ async def test_a_grpc_deadline_cancels(serve: Serve) -> None:
 
 
 @every_engine
-async def test_time_remaining_is_true_on_both_faces(serve: Serve) -> None:
+async def test_time_remaining_is_right_on_both_faces(serve: Serve) -> None:
     async with serve() as served:
         assert "secondsLeft" not in (await served.http.get("/v1/inspect")).json()
         assert not (await served.rpc.Inspect(pb.InspectRequest())).HasField("seconds_left")
@@ -134,7 +134,7 @@ async def test_time_remaining_is_true_on_both_faces(serve: Serve) -> None:
             assert 10 < (await served.rpc.Inspect(pb.InspectRequest(), timeout=timeout)).seconds_left <= 20
 
 
-async def test_a_deadline_that_is_over_already(serve: Serve) -> None:
+async def test_an_expired_deadline(serve: Serve) -> None:
     async with serve() as served:
         answer = await served.http.get("/v1/inspect", headers={"grpc-timeout": "0n"})
         assert answer.status_code == 504
@@ -173,7 +173,7 @@ async def cut(served: Served, path: str, headers: dict[str, str]) -> str:
     return "".join(pieces)
 
 
-async def test_the_deadline_holds_while_the_body_comes(serve: Serve) -> None:
+async def test_the_deadline_applies_while_the_body_arrives(serve: Serve) -> None:
     async with serve() as served, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
         writer.write(b"POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n")
@@ -187,7 +187,7 @@ class Slow(grpc.aio.ServerInterceptor):
         await asyncio.Event().wait()
 
 
-async def test_the_deadline_holds_in_interceptors(serve: Serve) -> None:
+async def test_the_deadline_applies_in_interceptors(serve: Serve) -> None:
     async with serve(interceptors=[Slow()]) as served, asyncio.timeout(10):
         answer = await served.http.get("/v1/dishes/1", headers={"x-server-timeout": "0.15"})
         assert answer.status_code == 504

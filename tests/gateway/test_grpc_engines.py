@@ -111,7 +111,7 @@ async def test_a_servicer_may_write_and_read_by_its_context(serve: Serve) -> Non
 # Metadata.
 
 
-async def test_metadata_arrives_as_it_was_sent(serve: Serve) -> None:
+async def test_metadata_arrives_unchanged(serve: Serve) -> None:
     class Told(Kitchen):
         async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
             self.seen = [tuple(pair) for pair in context.invocation_metadata() if pair[0].startswith("x-")]
@@ -131,7 +131,7 @@ async def test_metadata_arrives_as_it_was_sent(serve: Serve) -> None:
         assert sorted(map(tuple, trailing)) == [("x-c", "4"), ("x-d-bin", bytes(range(256)))]
 
 
-async def test_initial_metadata_goes_out_before_the_first_message(serve: Serve) -> None:
+async def test_initial_metadata_is_sent_before_the_first_message(serve: Serve) -> None:
     class Announces(Kitchen):
         async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
             await context.send_initial_metadata((("x-first", "1"),))
@@ -203,7 +203,7 @@ async def test_the_limit_holds_for_every_kind(serve: Serve) -> None:
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_garbage_is_the_clients_fault(shared: Served) -> None:
+async def test_garbage_is_the_clients_error(shared: Served) -> None:
     channel: Any = shared.channel
     for call in (
         channel.unary_unary(f"{SERVICE}/GetDish")(b"\xff\xff"),
@@ -239,7 +239,7 @@ async def test_a_client_may_compress(shared: Served) -> None:
         assert (await stub.Collect(iter(pieces))).sha256 == hashlib.sha256(data * 3).hexdigest()
 
 
-async def test_the_limit_counts_what_was_compressed(serve: Serve) -> None:
+async def test_the_limit_counts_decompressed_bytes(serve: Serve) -> None:
     async with (
         serve(max_body_bytes=10_000) as served,
         channel_to(served, compression=grpc.Compression.Gzip) as channel,

@@ -105,7 +105,7 @@ async def test_a_cancellation_reaches_a_servicer_that_has_not_read_its_requests(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_connection_that_goes_takes_its_calls_with_it(serve: Serve, kind: str) -> None:
+async def test_a_lost_connection_cancels_its_calls(serve: Serve, kind: str) -> None:
     kitchen = Endless()
     async with serve(kitchen) as served, asyncio.timeout(20):
         async with channel_to(served) as channel:
@@ -181,7 +181,7 @@ async def _reads(call: Any) -> AsyncIterator[Any]:
         yield message
 
 
-async def test_a_slow_reader_holds_its_servicer_back(serve: Serve) -> None:
+async def test_a_slow_reader_makes_its_servicer_wait(serve: Serve) -> None:
     kitchen = Firehose()
     async with (
         serve(kitchen) as served,

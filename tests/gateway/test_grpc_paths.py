@@ -35,7 +35,7 @@ async def dish(served: Served) -> str:
 
 @every_engine
 @pytest.mark.parametrize("path", [b"/kitchen.v1.KitchenServ\xa9/GetDish", b"/\xff", b"/kitchen.v1.KitchenService/\xc3"])
-async def test_a_path_that_is_no_text_ends_no_server(path: bytes, serve: Serve) -> None:
+async def test_a_path_that_is_not_utf8_ends_no_server(path: bytes, serve: Serve) -> None:
     """grpcio's server then ends with all its calls, and is started again."""
     async with serve() as served:
         for _ in range(3):

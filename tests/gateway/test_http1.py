@@ -40,7 +40,7 @@ async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 
 @pytest.mark.parametrize("behind", [BROKEN, NEXT + BROKEN], ids=["at once", "behind another"])
-async def test_a_broken_request_takes_nothing_from_the_answer_that_is_owed(serve: Serve, behind: bytes) -> None:
+async def test_a_broken_pipelined_request_does_not_affect_the_pending_response(serve: Serve, behind: bytes) -> None:
     """A 400 for it would be mistaken for the response to the previous request."""
     kitchen = Kitchen()
     async with serve(kitchen) as served, talking(served) as (reader, writer):
@@ -54,7 +54,7 @@ async def test_a_broken_request_takes_nothing_from_the_answer_that_is_owed(serve
         assert not kitchen.cancelled["k"].is_set()
 
 
-async def test_a_broken_body_puts_no_words_into_an_answer_that_has_begun(serve: Serve) -> None:
+async def test_a_broken_body_adds_nothing_to_a_begun_response(serve: Serve) -> None:
     async with serve() as served, talking(served) as (reader, writer):
         head = b"POST /v1/converse HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
         writer.write(head + b"content-type: application/x-ndjson\r\naccept: application/x-ndjson\r\n\r\n")
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_cancels_its_first_pipelined_request(serve: S
 
 
 @pytest.mark.parametrize(("method", "status"), [("GetSpecial", 200), ("Unbound", 405)])
-async def test_a_connect_query_of_any_bytes_is_no_error_of_the_servers(serve: Serve, method: str, status: int) -> None:
+async def test_a_connect_query_of_any_bytes_causes_no_server_error(serve: Serve, method: str, status: int) -> None:
     """`Unbound` has one path for REST and for Connect, so that the query decides whose request it is."""
     async with serve(gateway={"unbound": "auto"}) as served:
         query = "connect=v1&encoding=proto&message=&x=%D0%7C"
@@ -109,7 +109,7 @@ LARGEST = 64 * 1024
     ],
     ids=["a header", "a trailer", "a chunk's extension", "behind another"],
 )
-async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, head: bytes) -> None:
+async def test_an_endless_head_is_refused_before_it_fills_memory(serve: Serve, head: bytes) -> None:
     """The parser buffers an unfinished head, and the timeout alone would let a fast client send gigabytes."""
     async with serve() as served, talking(served) as (reader, writer):
         # Otherwise the kernel buffers megabytes before the server has read any of them.
@@ -127,7 +127,7 @@ async def test_a_head_without_end_is_cut_before_it_costs_memory(serve: Serve, he
         assert sent < 100 * LARGEST  # data in both sockets' buffers is lost with them
 
 
-async def test_a_head_is_too_large_at_64_kib_also_where_it_comes_at_once(serve: Serve) -> None:
+async def test_a_head_above_64_kib_is_refused_even_in_one_piece(serve: Serve) -> None:
     async with serve() as served:
         for size, status in ((LARGEST - 1024, 200), (LARGEST, 431), (3 * LARGEST, 431)):
             async with talking(served) as (reader, writer):

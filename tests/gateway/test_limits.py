@@ -103,7 +103,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("body", "taken", "_why"), HOSTILE, ids=[row[2] for row in HOSTILE])
-def test_millions_of_brackets_and_quotes_are_read_once(body: bytes, taken: bool, _why: str) -> None:
+def test_millions_of_brackets_and_quotes_are_scanned_once(body: bytes, taken: bool, _why: str) -> None:
     """Quadratic scans of these would take hours."""
     if taken:
         JsonLimits().check(body)

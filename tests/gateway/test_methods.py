@@ -65,7 +65,7 @@ def test_a_method_knows_its_messages_and_streams(name: str, client: bool, server
         assert (method.request, method.response) == (kitchen.GetDishRequest, kitchen.Dish)
 
 
-def test_nothing_is_found_where_nothing_was_registered() -> None:
+def test_an_empty_table_finds_no_method() -> None:
     table = MethodTable()
     assert table.get(f"/{SERVICE}/GetDish") is None
     assert len(table) == 0
@@ -75,7 +75,7 @@ def handler() -> Handler:
     return grpc.unary_unary_rpc_method_handler(lambda request, context: kitchen.Dish())
 
 
-def test_the_same_handlers_once_more_change_nothing() -> None:
+def test_registering_the_same_handlers_again_changes_nothing() -> None:
     table, handlers = MethodTable(), {"GetDish": handler()}
     table.add_service(SERVICE, handlers)
     table.add_service(SERVICE, handlers)
@@ -90,7 +90,7 @@ def test_another_servicer_of_the_same_service_is_refused_and_changes_nothing() -
     assert [method.handler for method in table] == [first]
 
 
-def test_a_method_the_proto_does_not_have_is_refused() -> None:
+def test_a_method_that_is_not_in_the_proto_is_refused() -> None:
     with pytest.raises(RegistrationError, match=r"has no method 'Boil' in kitchen/v1/kitchen_service\.proto"):
         MethodTable().add_service(SERVICE, {"Boil": handler(), "GetDish": handler()})
 
@@ -102,7 +102,7 @@ def test_a_service_without_a_descriptor_is_refused() -> None:
         MethodTable().add_generic([grpc.method_handlers_generic_handler("no.such.Service", {})])
 
 
-def test_a_handler_that_names_no_service_is_for_grpc_alone() -> None:
+def test_a_handler_without_a_service_name_is_grpc_only() -> None:
     class Anything(grpc.GenericRpcHandler):
         def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
             return None

@@ -95,7 +95,7 @@ def test_operations_are_named_once_and_by_their_method() -> None:
     assert PATHS["/v1/echo"]["post"]["operationId"] == "KitchenService_Echo_2"
 
 
-def test_methods_without_an_annotation_are_there_when_they_are_served() -> None:
+def test_methods_without_an_annotation_are_documented_if_served() -> None:
     assert not any(path.startswith("/kitchen.v1.") for path in PATHS)
     made = described(unbound=True)["paths"]
     assert made["/kitchen.v1.KitchenService/Unbound"]["post"]["x-diptych-grpc-method"] == (
@@ -103,7 +103,7 @@ def test_methods_without_an_annotation_are_there_when_they_are_served() -> None:
     )
 
 
-def test_a_custom_kind_stands_beside_the_verbs() -> None:
+def test_custom_verbs_are_in_an_extension() -> None:
     purge = PATHS["/v1/dishes/{dishId}"]["x-additionalOperations"]["PURGE"]
     assert purge["operationId"] == "KitchenService_PurgeDish"
 
@@ -122,7 +122,7 @@ def test_a_custom_kind_stands_beside_the_verbs() -> None:
         ("/v1/caf%C3%A9", "/v1/caf%C3%A9"),
     ],
 )
-def test_paths_hold_no_slash_in_a_parameter(template: str, path: str) -> None:
+def test_path_parameters_contain_no_slash(template: str, path: str) -> None:
     parsed = parse(template)
     method = pb.DESCRIPTOR.services_by_name["KitchenService"].methods_by_name["ListDishes"]
 
@@ -147,7 +147,7 @@ def test_paths_of_one_shape_are_one() -> None:
     assert parameters("/v1/dishes/{dishId}", "put", "path")["dishId"]["x-diptych-field"] == "id"
 
 
-def test_a_query_parameter_for_each_leaf_that_nothing_else_binds() -> None:
+def test_each_unbound_leaf_is_a_query_parameter() -> None:
     assert set(parameters("/v1/dishes", "get", "query")) == {
         "pageSize",
         "pageToken",
@@ -183,7 +183,7 @@ def test_the_kinds_of_query_parameters() -> None:
     assert not {"pantry", "ingredients", "struct", "value", "list", "any"} & found.keys()
 
 
-def test_a_body_leaves_out_what_the_path_binds() -> None:
+def test_a_body_omits_the_paths_fields() -> None:
     cook = resolved(body("/v1/dishes/{dishId}:cook")["application/json"]["schema"])
     assert list(cook["properties"]) == ["portions"]
     replaced = resolved(body("/v1/dishes/{dishId}", "put")["application/json"]["schema"])
@@ -191,13 +191,13 @@ def test_a_body_leaves_out_what_the_path_binds() -> None:
     assert replaced["required"] == ["title"]
 
 
-def test_an_update_names_only_what_it_changes() -> None:
+def test_an_update_requires_no_field() -> None:
     updated = resolved(body("/v1/dishes/{dishId}", "patch")["application/json"]["schema"])
     assert "required" not in updated
     assert "id" not in updated["properties"]
 
 
-def test_input_and_output_have_two_forms_where_they_differ() -> None:
+def test_request_and_response_schemas_are_separate_if_they_differ() -> None:
     given, taken = SCHEMAS["kitchen.v1.Dish"], SCHEMAS["kitchen.v1.Dish-Input"]
     assert given["required"] == ["id", "title", "priceCents", "course", "tags", "ingredients", "labels", "oldTitle"]
     assert taken["required"] == ["title"]
@@ -206,7 +206,7 @@ def test_input_and_output_have_two_forms_where_they_differ() -> None:
     assert "kitchen.v1.GetFileResponse-Input" not in SCHEMAS
 
 
-def test_unknown_fields_are_refused_only_where_the_server_refuses_them() -> None:
+def test_schemas_refuse_unknown_fields_only_if_the_server_does() -> None:
     assert SCHEMAS["kitchen.v1.Dish-Input"]["additionalProperties"] is False
     assert (
         "additionalProperties" not in SCHEMAS["artificer.ocr.v1.PDFMetadata"]
@@ -217,7 +217,7 @@ def test_unknown_fields_are_refused_only_where_the_server_refuses_them() -> None
     assert "x-unknown-fields" in headers
 
 
-def test_a_oneof_takes_one() -> None:
+def test_a_oneof_accepts_one_field() -> None:
     schema = validator(PLAIN, {"$ref": "#/components/schemas/kitchen.v1.EchoRequest-Input"})
     assert schema.is_valid({"choiceInt": 1})
     assert not schema.is_valid({"choiceInt": 1, "choiceString": ""})
@@ -282,7 +282,7 @@ def test_response_body_is_the_field_alone() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["google", "status", "problem"])
-def test_errors_fit_in_every_dialect(dialect: Any) -> None:
+def test_errors_fit_their_schema_in_every_dialect(dialect: Any) -> None:
     made = described(error_dialect=dialect)
     detail = error_details_pb2.BadRequest(field_violations=[{"field": "a", "description": "b"}])
     replier = ErrorReplier(Codec([pb.DESCRIPTOR]), dialect)
@@ -373,7 +373,7 @@ def test_the_page_and_the_document_have_a_title(given: dict[str, Any], served: b
         assert f"<title>{title}</title>" in client.get("/docs").text
 
 
-def test_examples_fit_their_schemas_and_ask_for_nothing() -> None:
+def test_examples_fit_their_schemas_and_change_nothing() -> None:
     for operation in operations(PLAIN):
         content: Json = operation.get("requestBody", {}).get("content", {})
         if "example" in (media := content.get("application/json", {})):

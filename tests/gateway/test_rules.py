@@ -65,12 +65,12 @@ def test_binds(name: str, expected: list[tuple[str, str, list[str], str, str]], 
         (HttpRule(get="/v1/{spelledOtherwise}"), ["renamed"]),
     ],
 )
-def test_a_variable_is_any_scalar_by_either_name(rule: HttpRule, expected: list[str]) -> None:
+def test_a_variable_can_be_any_scalar_by_either_name(rule: HttpRule, expected: list[str]) -> None:
     (binding,) = bindings(method(rule))
     assert [str(path) for _, path in binding.variables] == expected
 
 
-def test_a_method_without_an_annotation_is_mapped_where_asked() -> None:
+def test_a_method_without_an_annotation_is_mapped_by_option() -> None:
     assert [told(binding) for binding in bindings(KITCHEN["Unbound"], unbound=True)] == [
         ("POST", "/kitchen.v1.KitchenService/Unbound", [], "*", "")
     ]
@@ -86,11 +86,11 @@ def test_a_method_without_an_annotation_is_mapped_where_asked() -> None:
         (HttpRule(delete="/a", body="*"), True),
     ],
 )
-def test_whether_a_body_means_anything(rule: HttpRule, takes: bool) -> None:
+def test_a_binding_reports_whether_it_reads_a_body(rule: HttpRule, takes: bool) -> None:
     assert bindings(method(rule))[0].takes_body is takes
 
 
-def test_a_custom_kind_is_a_method_in_capitals() -> None:
+def test_a_custom_kind_becomes_an_upper_case_verb() -> None:
     assert [bindings(method(custom(kind, "/a")))[0].verb for kind in ("HEAD", "report", "VERSION-CONTROL")] == [
         "HEAD",
         "REPORT",
@@ -161,7 +161,7 @@ def test_two_bindings_of_one_verb_and_shape_are_refused_naming_both() -> None:
     assert (caught.value.before.target, caught.value.route.target) == (one, other)
 
 
-def test_every_annotation_of_the_kitchen_stands_in_one_table() -> None:
+def test_every_annotation_of_the_kitchen_fits_into_one_table() -> None:
     table: RouteTable[str] = RouteTable()
     for each in KITCHEN.values():
         for binding in bindings(each, unbound=True):

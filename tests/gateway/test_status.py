@@ -57,7 +57,7 @@ def test_the_table_is_complete() -> None:
 
 
 @pytest.mark.parametrize(("http", "code"), CODE_OF_HTTP.items())
-def test_an_http_error_has_a_code_of_the_same_blame(http: int, code: Code) -> None:
+def test_an_http_error_has_a_code_of_the_same_class(http: int, code: Code) -> None:
     # UNIMPLEMENTED is 501 by the table, and gRPC's own code for an unknown method.
     assert HTTP_STATUS[code] // 100 == http // 100 or (http, code) in {
         (405, Code.UNIMPLEMENTED),
@@ -65,7 +65,7 @@ def test_an_http_error_has_a_code_of_the_same_blame(http: int, code: Code) -> No
     }
 
 
-def test_http_has_a_finer_code_where_it_is_given() -> None:
+def test_an_explicit_http_status_overrides_the_table() -> None:
     assert Status(code=Code.INVALID_ARGUMENT, http=415).http_status == 415
 
 

@@ -122,7 +122,7 @@ def test_refuses_at_the_column(text: str, column: int, reason: str) -> None:
         ("/a:b", "/a%3Ab", False),
     ],
 )
-def test_a_shape_is_what_paths_it_matches(one: str, other: str, same: bool) -> None:
+def test_templates_of_one_shape_match_the_same_paths(one: str, other: str, same: bool) -> None:
     assert (parse(one).shape == parse(other).shape) is same
 
 

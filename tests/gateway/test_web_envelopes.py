@@ -29,7 +29,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(st.lists(st.tuples(st.sampled_from((0, 1)), st.binary(max_size=40))), st.lists(st.integers(1, 9), min_size=1))
-def test_envelopes_come_out_as_they_went_in_however_cut(messages: list[tuple[int, bytes]], sizes: list[int]) -> None:
+def test_envelopes_round_trip_at_any_chunk_size(messages: list[tuple[int, bytes]], sizes: list[int]) -> None:
     envelopes, found = Envelopes(40), []
     for piece in cut(b"".join(envelope(*message) for message in messages), sizes):
         envelopes.feed(piece)
@@ -39,7 +39,7 @@ def test_envelopes_come_out_as_they_went_in_however_cut(messages: list[tuple[int
     assert found == messages
 
 
-def test_a_declared_length_is_refused_before_a_byte_of_it_came() -> None:
+def test_a_too_large_declared_length_is_refused_before_its_data() -> None:
     envelopes = Envelopes(100)
     envelopes.feed(envelope(0, b"fits") + HEAD.pack(0, 101))
     assert envelopes.next() == (0, b"fits")  # earlier messages are delivered
@@ -68,7 +68,7 @@ def test_an_end_within_an_envelope_is_refused(missing: int) -> None:
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(1, 9), min_size=1))
-def test_text_may_be_padded_anywhere_and_cut_anywhere(parts: list[bytes], sizes: list[int]) -> None:
+def test_base64_parts_may_be_padded_and_split_anywhere(parts: list[bytes], sizes: list[int]) -> None:
     quanta = Base64Decoder()
     text = b"".join(base64.b64encode(part) for part in parts)
     plain = b"".join(quanta.feed(piece) for piece in cut(text, sizes))
@@ -89,13 +89,13 @@ def test_invalid_base64_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize("name", _KNOWN)
 @pytest.mark.parametrize("data", [b"", b"a", bytes(range(256)) * 300])
-def test_what_is_compressed_comes_out_again(name: bytes, data: bytes) -> None:
+def test_compression_round_trips(name: bytes, data: bytes) -> None:
     coding = coding_named(name, _KNOWN, "x")
     assert coding is not None
     assert coding.decompress(coding.compress(data), len(data), Code.INTERNAL) == data
 
 
-def test_other_people_s_codings_are_read() -> None:
+def test_messages_of_other_compressors_are_decompressed() -> None:
     gzipped, deflated = (coding_named(name, _KNOWN, "x") for name in _KNOWN)
     assert gzipped is not None
     assert deflated is not None
@@ -135,11 +135,11 @@ def test_a_bomb_is_stopped_and_garbage_is_refused(data: bytes, code: Code) -> No
         (b"x-gzip2", False),
     ],
 )
-def test_what_a_client_accepts(header: bytes | None, accepted: bool) -> None:
+def test_accepted_codings_are_parsed(header: bytes | None, accepted: bool) -> None:
     assert accepts(header, b"gzip") is accepted
 
 
-def test_an_unknown_coding_is_unimplemented_and_says_what_is_known() -> None:
+def test_an_unknown_coding_is_unimplemented_and_names_the_known_ones() -> None:
     with pytest.raises(StatusError, match="UNIMPLEMENTED: unsupported message encoding 'br'") as refused:
         coding_named(b"br", _KNOWN, "grpc-accept-encoding")
     assert refused.value.status.headers == (("grpc-accept-encoding", "gzip, deflate, identity"),)

@@ -74,7 +74,7 @@ async def test_a_conversation_goes_both_ways_at_once(any_face: Face) -> None:
 
 
 @live
-async def test_at_the_deadline_client_and_servicer_learn_of_it(kitchens: Kitchens, any_face: Face) -> None:
+async def test_the_deadline_reaches_client_and_servicer(kitchens: Kitchens, any_face: Face) -> None:
     kitchen = kitchens.of(any_face.name).kitchen
 
     async def late(method: str) -> Outcome:
