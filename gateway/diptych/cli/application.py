@@ -29,25 +29,25 @@ def gateway_of(target: str, settings: Settings) -> Gateway:
 
     Raises `LoadError`, and `SettingError` for a table of `services` that the application does not read.
     """
-    factory = _found(target)
+    factory = _imported(target)
     if isinstance(factory, Gateway):
         raise LoadError(f"{target} is a Gateway; name a function that takes the settings and returns one")
     if not callable(factory):
         raise LoadError(f"{target} is not callable; name a function that takes the settings and returns a Gateway")
     try:
-        made = factory(settings) if inspect.signature(factory).parameters else factory()
+        gateway = factory(settings) if inspect.signature(factory).parameters else factory()
     except CONFIGURATION:
         raise
     except Exception as error:
-        raise LoadError(f"{target} failed: {_told(error)}") from error
-    if not isinstance(made, Gateway):
-        raise LoadError(f"{target} returned {type(made).__name__}; expected a Gateway")
+        raise LoadError(f"{target} failed: {_located(error)}") from error
+    if not isinstance(gateway, Gateway):
+        raise LoadError(f"{target} returned {type(gateway).__name__}; expected a Gateway")
     if isinstance(settings.services, ServiceTables):
         settings.services.check_read()
-    return made
+    return gateway
 
 
-def _found(target: str) -> Any:
+def _imported(target: str) -> Any:
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
         raise LoadError(f"invalid application {target!r}; expected module:factory")
@@ -56,7 +56,7 @@ def _found(target: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
-        raise LoadError(f"cannot import {module_name!r}: {_told(error)}") from error
+        raise LoadError(f"cannot import {module_name!r}: {_located(error)}") from error
     for part in attribute.split("."):
         found = getattr(found, part, None)
         if found is None:
@@ -64,7 +64,7 @@ def _found(target: str) -> Any:
     return found
 
 
-def _told(error: Exception) -> str:
+def _located(error: Exception) -> str:
     """Returns `file:line: type: message`, with the innermost line of the application's own code."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):

@@ -21,9 +21,9 @@ def observed(settings: Settings) -> Settings:
     }
     if telemetry.access_log is None:
         found["access_log"] = True
-    made = type(telemetry).model_validate({**telemetry.model_dump(), **found})
-    configure(made, settings.log_level)
-    return settings.model_copy(update={"telemetry": made})
+    completed = type(telemetry).model_validate({**telemetry.model_dump(), **found})
+    configure(completed, settings.log_level)
+    return settings.model_copy(update={"telemetry": completed})
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
