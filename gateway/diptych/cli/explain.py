@@ -136,5 +136,5 @@ def _why(route: Route[Endpoint], segments: list[str]) -> str:
         elif text != segment.literal:
             return f"segment {index + 1}: {text!r} is not {segment.literal!r}"
     if len(segments) > len(template.segments):
-        return f"the path goes on after segment {len(template.segments)}"
+        return f"the path continues after segment {len(template.segments)}"
     return "does not fit"

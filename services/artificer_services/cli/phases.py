@@ -42,10 +42,10 @@ def phases_of(
     return phases
 
 
-def _free_name(task_type: str, taken: list[pb.Phase]) -> str:
+def _free_name(task_type: str, others: list[pb.Phase]) -> str:
     base = name = task_type.rpartition(".")[2] or task_type
     number = 2
-    while any(phase.name == name for phase in taken):
+    while any(phase.name == name for phase in others):
         name, number = f"{base}-{number}", number + 1
     return name
 

@@ -131,7 +131,7 @@ def job_out(job: Job) -> pb.Job:
 
 
 def _phase_out(phase: Phase) -> pb.Phase:
-    made = pb.Phase(
+    message = pb.Phase(
         name=phase.name,
         task_type=phase.task_type,
         model=phase.model,
@@ -139,9 +139,9 @@ def _phase_out(phase: Phase) -> pb.Phase:
         parameters=phase.parameters,
     )
     if phase.validation:
-        made.validation.enabled = True
-        made.validation.min_score = phase.min_score or 0.0
-    return made
+        message.validation.enabled = True
+        message.validation.min_score = phase.min_score or 0.0
+    return message
 
 
 def progress_out(job: Job) -> pb.Progress:

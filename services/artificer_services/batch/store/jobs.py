@@ -100,7 +100,7 @@ class SqlJobs(SqlBase):
                 return known, False
             job_id = uuid.uuid4().hex
             (now,) = tx.one(_NOW, {})
-            made = tx.one(
+            created = tx.one(
                 _MADE[tx.name],
                 {
                     "new_id": job_id,
@@ -118,12 +118,12 @@ class SqlJobs(SqlBase):
                     "started_now": now if draft.auto_start else None,
                 },
             )
-            if made is None:  # another process has just created it, and this one waited for it
+            if created is None:  # another process has just created it, and this one waited for it
                 known = _known(tx, draft)
                 if known is None:
                     raise NotReady("the job of this request id is being created; try again")
                 return known, False
-            _add(tx, made[0], items, first=0)
+            _add(tx, created[0], items, first=0)
             return job_of(tx.one(_ONE, {"job_id": job_id})), True
 
     def add_items(self, job_id: str, items: Sequence[ItemDraft], *, first: int | None, limit: int) -> tuple[int, int]:

@@ -88,8 +88,8 @@ def adding(table: Any, *columns: str) -> Statement:
 
 def upsert(table: Any, dialect: str) -> Any:
     """Returns an insert with an ON CONFLICT clause to add."""
-    made: Insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
-    return made
+    statement: Insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
+    return statement
 
 
 class Now(ColumnElement[int]):

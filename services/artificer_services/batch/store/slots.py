@@ -195,8 +195,8 @@ class SqlSlots(SqlBase):
             (room,) = tx.one(_ROOM, {"job": job_key})
             if state != JobState.RUNNING or room <= 0:
                 return None
-            made: int = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})[0]
-            return made
+            slot_id: int = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})[0]
+            return slot_id
 
     def _end_if(self, one: Swept, *, overdue: bool = False) -> bool:
         with self._database.write() as tx:

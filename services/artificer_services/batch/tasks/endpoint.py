@@ -88,10 +88,10 @@ class Endpoint:
         try:
             body = self._send(request, work)
         except openai.APIStatusError as error:
-            said = f"the endpoint answered {error.status_code}{_error_text(error.body)}"
+            reason = f"the endpoint answered {error.status_code}{_error_text(error.body)}"
             if error.status_code < 500 and error.status_code not in _AGAIN:
-                raise Rejected(said) from None
-            raise _Failed(said, _retry_after(error.response.headers)) from None
+                raise Rejected(reason) from None
+            raise _Failed(reason, _retry_after(error.response.headers)) from None
         except (openai.APITimeoutError, httpx2.TimeoutException):
             raise _Failed(f"the endpoint did not answer within {self._settings.timeout:g} seconds") from None
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
@@ -114,14 +114,14 @@ class Endpoint:
                     raise _Failed("the job was cancelled")
         return bytes(body)
 
-    def _wait(self, attempt: int, asked: float | None) -> float | None:
+    def _wait(self, attempt: int, retry_after: float | None) -> float | None:
         """Returns the seconds until the next request; None if the endpoint asks for more than the settings allow."""
-        if asked is not None and asked > self._settings.retry_longest_seconds:
+        if retry_after is not None and retry_after > self._settings.retry_longest_seconds:
             return None
         first, longest = self._settings.retry_first_seconds, self._settings.retry_longest_seconds
         # Jitter, so that many workers that failed at once do not retry at once.
         backoff = min(longest, first * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
-        return max(backoff, asked or 0.0)
+        return max(backoff, retry_after or 0.0)
 
     def _safe(self, message: str) -> str:
         """Returns a message without the key, which endpoints may echo."""
@@ -139,10 +139,10 @@ class _Account:
     def add(self, usage: Any) -> None:
         if not isinstance(usage, dict):
             return
-        asked, made = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-        self.tokens += max(asked + made, _count(usage.get("total_tokens")))
+        prompt_tokens, completion_tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        self.tokens += max(prompt_tokens + completion_tokens, _count(usage.get("total_tokens")))
         if self._price is not None:
-            self.cost += (asked * self._price.input + made * self._price.output) / _MILLION
+            self.cost += (prompt_tokens * self._price.input + completion_tokens * self._price.output) / _MILLION
 
 
 def _content(answer: dict[str, Any], work: Work, account: _Account, *, as_json: bool) -> str:

@@ -87,7 +87,7 @@ class LoadedTask:
 
     def run(self, work: Work) -> Output:
         try:
-            made = self._task.run(work)
+            result = self._task.run(work)
         except TaskError:
             raise
         except Exception as error:
@@ -95,7 +95,7 @@ class LoadedTask:
             if converted is None:
                 raise
             raise converted from error
-        return made if isinstance(made, Output) else _output(made)
+        return result if isinstance(result, Output) else _output(result)
 
     def close(self) -> None:
         self._task.close()
@@ -110,13 +110,13 @@ def _task_error(error: Exception) -> TaskError | None:
     return (Rejected if final else TaskError)(message, tokens=tokens, cost=cost)
 
 
-def _output(made: Any) -> Output:
-    text = getattr(made, "text", made)
+def _output(result: Any) -> Output:
+    text = getattr(result, "text", result)
     if not isinstance(text, str):
-        raise TypeError(f"the task returned {type(made).__name__}; expected text")
+        raise TypeError(f"the task returned {type(result).__name__}; expected text")
     return Output(
         text=text,
-        score=getattr(made, "score", None),
-        tokens=getattr(made, "tokens", 0),
-        cost=getattr(made, "cost", 0.0),
+        score=getattr(result, "score", None),
+        tokens=getattr(result, "tokens", 0),
+        cost=getattr(result, "cost", 0.0),
     )

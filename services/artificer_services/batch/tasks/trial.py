@@ -95,17 +95,17 @@ def trial(settings: Mapping[str, Any]) -> Trial:
 
 
 def _orders(work: Work) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    orders: dict[str, Any] = {}
     if work.phase.parameters or work.metadata:
-        said.update(work.phase.parameters)
-        said.update(work.metadata)
+        orders.update(work.phase.parameters)
+        orders.update(work.metadata)
     if work.item_input.startswith("{"):
-        said.update(json.loads(work.item_input))
-    if not said:
-        return said
+        orders.update(json.loads(work.item_input))
+    if not orders:
+        return orders
     prefix = f"{work.phase.name}."
-    own = {name.removeprefix(prefix): value for name, value in said.items() if name.startswith(prefix)}
-    return {name: value for name, value in said.items() if "." not in name} | own
+    own = {name.removeprefix(prefix): value for name, value in orders.items() if name.startswith(prefix)}
+    return {name: value for name, value in orders.items() if "." not in name} | own
 
 
 def _wait(work: Work, seconds: float, *, deaf: bool) -> None:

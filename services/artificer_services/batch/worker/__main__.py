@@ -44,13 +44,13 @@ class Worker:
     def listen(self, lines: Any) -> None:
         """Read the server's messages, in a separate thread."""
         for text in lines:
-            said = json.loads(text)
-            if "ping" in said:
-                _say(self._sock, {"alive": True})
-            elif "stop" in said:
+            message = json.loads(text)
+            if "ping" in message:
+                _send(self._sock, {"alive": True})
+            elif "stop" in message:
                 self.stop()
             else:
-                self._nudges.put(said["nudge"])
+                self._nudges.put(message["nudge"])
         os._exit(0)  # the server is gone
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Worker:
         except queue.Empty:
             return ""
         # Acknowledged before the store is read: a later nudge needs another look, and gets one.
-        _say(self._sock, {"took": True})
+        _send(self._sock, {"took": True})
         return job_id
 
     def _work(self, job_id: str) -> float | None:
@@ -118,7 +118,7 @@ def main(life_fd: int) -> None:
     worker = Worker(runner, store, settings, sock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-    _say(sock, {"ready": runner.worker})
+    _send(sock, {"ready": runner.worker})
     threading.Thread(target=worker.listen, args=(lines,), name="batch-listener", daemon=True).start()
     worker.serve()
     runner.close()
@@ -128,8 +128,8 @@ def main(life_fd: int) -> None:
     os._exit(0)
 
 
-def _say(sock: socket.socket, said: dict[str, Any]) -> None:
-    sock.sendall(json.dumps(said).encode() + b"\n")
+def _send(sock: socket.socket, message: dict[str, Any]) -> None:
+    sock.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _take_over_stdin() -> socket.socket:

@@ -149,9 +149,9 @@ class SlotLease:
 
     def _take(self) -> tuple[Sequence[Outcome], Sequence[LogLine]]:
         with self._lists:
-            taken = self._outcomes, self._lines
+            unsent = self._outcomes, self._lines
             self._outcomes, self._lines = [], []
-        return taken
+        return unsent
 
     def _retry(self, transaction: Callable[[], T]) -> T:
         """Run a transaction until the database answers.

@@ -66,7 +66,7 @@ class WorkerProcess:
             self._again = job_id
         else:
             self._pending = True
-            self._say({"nudge": job_id})
+            self._send({"nudge": job_id})
 
     def _acknowledged(self) -> None:
         again, self._pending, self._again = self._again, False, None
@@ -77,12 +77,12 @@ class WorkerProcess:
         """Ping it; returns how many earlier pings it has not answered."""
         self._missed += 1
         if self._missed == 1:
-            self._say({"ping": True})
+            self._send({"ping": True})
         return self._missed - 1
 
     def stop(self) -> None:
         """Tell it to end after the current item."""
-        self._say({"stop": True})
+        self._send({"stop": True})
 
     def kill(self) -> None:
         """Kill the process group."""
@@ -91,13 +91,13 @@ class WorkerProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def _say(self, said: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(json.dumps(said, default=str).encode() + b"\n")
+            self._writer.write(json.dumps(message, default=str).encode() + b"\n")
 
     async def _handshake(self, setup: dict[str, Any]) -> None:
         reader, self._writer = await asyncio.open_unix_connection(sock=self._sock)
-        self._say(setup)
+        self._send(setup)
         line = await reader.readline()
         if not line:
             raise Ended(f"worker process {self.pid} ended during its start; see the log for the reason")
