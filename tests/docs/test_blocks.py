@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -15,6 +16,7 @@ from tests.docs.blocks import HOWS, KINDS, PAGES, ROOT, Page, read
 from tests.docs.running import WRITTEN, Run
 from tests.docs.terminal import Address, terminal
 from tests.e2e.conftest import find_chromium, serving
+from tests.waiting import wait_for
 
 PAGES_READ = [read(path) for path in PAGES]
 ENVIRONMENT = {
@@ -49,7 +51,14 @@ def greeter_server(greeter: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def services_server() -> Iterator[Address]:
     """The server that `make serve` runs."""
     with serving() as where:
+        wait_for(lambda: serves(where.http), passing=(httpx2.HTTPError,))
         yield Address(where.http.removeprefix("http://"), where.grpc)
+
+
+def serves(http: str) -> bool:
+    """Returns whether the readiness checks have passed once, as they have when a reader types the first command."""
+    answer = httpx2.post(f"{http}/grpc.health.v1.Health/Check", json={}, timeout=30)
+    return bool(answer.json() == {"status": "SERVING"})
 
 
 def script(code: str, address: Address) -> None:

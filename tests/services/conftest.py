@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ import pytest
 
 from tests.services.postgres import Postgres
 
+# Each database has some 300 files: on a disk, creating and deleting them takes longer than most tests.
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 8 * 1024**3  # several times what the databases of a whole run take
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL from pip, on a socket of its own."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+    with tempfile.TemporaryDirectory(dir=_MEMORY if memory else None) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the package's own making, where there is no XDG_RUNTIME_DIR
         os.chmod(folder, 0o755)  # as root it runs under another user
         import pgserver
