@@ -1,4 +1,4 @@
-"""Reads a request body piece by piece, for client streams, at most one piece ahead of its reader.
+"""Reads a request body piece by piece, for client streams, little further than its reader has read.
 
 It knows no message: it returns bytes as they arrive, or decompressed.
 """
