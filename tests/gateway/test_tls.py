@@ -373,7 +373,7 @@ async def test_plain_grpc_is_refused(face: str, authority: Authority, shown: Sho
 
 
 async def test_garbage_in_the_handshake_closes_the_connection(shown: Shown) -> None:
-    async with running(Kitchen(), **settings(shown)) as gateway:
+    async with running(Kitchen(), **settings(shown, handshake_seconds=0.5)) as gateway:
         with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=20) as plain:
             plain.setblocking(False)
             loop = asyncio.get_running_loop()
