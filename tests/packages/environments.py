@@ -49,7 +49,7 @@ class Environment:
 
     def install(self, *requirements: str | Path, dist: Path) -> None:
         """Installs the files in `dist`, and third-party packages in the versions of constraints.txt."""
-        # Compiled byte code would be used only once.
+        # Only what the programs import is compiled, when the first of them imports it.
         options = ("--quiet", "--no-compile", "--constraint", ROOT / "constraints.txt", "--find-links", dist)
         self.pip("install", *options, *requirements)
         self.pip("check")
@@ -57,7 +57,7 @@ class Environment:
     def run(self, program: str, *arguments: str | Path) -> str:
         """Runs a program of the environment by its name."""
         bin_ = self.top / "venv" / "bin"
-        env = {"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(self.top / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
+        env = {"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(self.top / "home")}
         return output(bin_ / program, *arguments, cwd=self.top / "home", env=env)
 
     def site_packages(self) -> Path:

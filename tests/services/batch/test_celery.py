@@ -244,10 +244,13 @@ async def test_celery_inspect_shows_running_work(served: Served) -> None:
         return sorted(name.partition("@")[0] for name in inspect.ping() or {})
 
     await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may have just restarted
-    asked = ("registered", "active", "active_queues")
-    registered, active, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in asked]
+
+    def running() -> list[Any]:
+        return [list(task["args"]) for tasks in (inspect.active() or {}).values() for task in tasks]
+
+    await until(lambda: [job_id, "test.trial"] in running())  # a worker may still end another test's job
+    registered, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in ("registered", "active_queues")]
     assert all(TASK in tasks for tasks in registered.values())
-    assert [job_id, "test.trial"] in [list(task["args"]) for tasks in active.values() for task in tasks]
     assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}
     await served.one.CancelJob(pb.CancelJobRequest(job_id=job_id))
     await until(lambda: not served.store.workers())
