@@ -25,7 +25,7 @@ from .described import Json, bound, described, only, validator
 from .messages import messages
 
 CODEC = Codec([pb.DESCRIPTOR, ocr.DESCRIPTOR])
-FALLBACK = Codec([pb.DESCRIPTOR, ocr.DESCRIPTOR], native=False)
+FALLBACK = Codec([pb.DESCRIPTOR, ocr.DESCRIPTOR], engine="fallback")
 PLAIN = described(unbound=True)
 # Messages with every kind of field are slow to draw, not wrong.
 relaxed = hypothesis_settings(

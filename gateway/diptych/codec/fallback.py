@@ -5,10 +5,10 @@ json_format is more lenient than the mapping (base64, timestamps, null), so it g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -35,13 +35,13 @@ def printer(options: JsonOptions) -> Callable[[Message], bytes]:
     """Returns a function from any message to compact JSON."""
 
     def show(message: Message) -> bytes:
-        return orjson.dumps(
-            json_format.MessageToDict(
-                message,
-                always_print_fields_with_no_presence=options.emit_defaults,
-                preserving_proto_field_name=options.preserve_names,
-                use_integers_for_enums=options.enums_as_ints,
-            )
+        value = json_format.MessageToDict(
+            message,
+            always_print_fields_with_no_presence=options.emit_defaults,
+            preserving_proto_field_name=options.preserve_names,
+            use_integers_for_enums=options.enums_as_ints,
         )
+        # Not orjson: the other engines write numbers as Python's repr does, such as 1e-05.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
     return show

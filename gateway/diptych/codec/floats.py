@@ -20,6 +20,16 @@ _LONG = re.compile(rb"-?\d[\d.]{8,}(?:e[+-]?\d+)?")
 # A possible long number; a match inside a string only costs time.
 _MAYBE_LONG = re.compile(rb'(?:\A|":|[\[,])-?\d[\d.]{8,}')
 _UNSURE = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue", "FloatValue"))
+_NUMBER_WRAPPERS = frozenset(f"google.protobuf.{name}Value" for name in ("Double", "Float", "Int32", "UInt32"))
+_NUMBERS = frozenset(
+    (
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_ENUM,  # a number that has no name
+        FieldDescriptor.CPPTYPE_FLOAT,
+        FieldDescriptor.CPPTYPE_DOUBLE,
+    )
+)
 
 Printer = Callable[[Message], bytes]
 
@@ -27,8 +37,8 @@ Printer = Callable[[Message], bytes]
 def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool) -> Printer:
     """Returns `show` with short floats. `names` means that fields are printed by their proto names.
 
-    Floats are found in the text by their fields' names. If names are ambiguous (a double has the same name, or a map or
-    a Struct may have such a key), a text with a possible long float is printed again by `slow`.
+    Floats are found in the text by their fields' names. If names are ambiguous (another field has the same name, or a
+    map of numbers or a Struct may have such a key), a text with a possible long float is printed again by `slow`.
     """
     every = list(fields(message))
     printed = {field: field.name if names else field.json_name for field in every}
@@ -39,7 +49,7 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
     called = {printed[field] for field in floats}
     # A map's values are under the client's keys.
     unsure = not _UNSURE.isdisjoint(below) or any(
-        (field.containing_type.GetOptions().map_entry and _is_fraction(field))
+        (field.containing_type.GetOptions().map_entry and field.number == 2 and _is_number(field))
         or (printed[field] in called and not _is_float(field))
         for field in every
         if field.containing_type is not None
@@ -64,9 +74,11 @@ def _is_float(field: FieldDescriptor) -> bool:
     return field.type == FieldDescriptor.TYPE_FLOAT
 
 
-def _is_fraction(field: FieldDescriptor) -> bool:
-    wrapped = field.message_type is not None and field.message_type.full_name == "google.protobuf.DoubleValue"
-    return wrapped or field.type in (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE)
+def _is_number(field: FieldDescriptor) -> bool:
+    """Returns whether JSON has a number for the field, without quotes."""
+    if field.message_type is not None:
+        return field.message_type.full_name in _NUMBER_WRAPPERS
+    return field.cpp_type in _NUMBERS
 
 
 def _member(found: re.Match[bytes]) -> bytes:
@@ -84,7 +96,7 @@ def _shortest(text: bytes) -> bytes:
         short = form % value
         try:
             if _SINGLE.unpack(_SINGLE.pack(float(short)))[0] == value:
-                return short.encode()
+                return repr(float(short)).encode()
         except OverflowError:  # the largest float, rounded up
             break
     return text

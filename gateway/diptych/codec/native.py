@@ -78,6 +78,7 @@ def _gather(file: FileDescriptor, into: dict[str, descriptor_pb2.FileDescriptorP
     for dependency in file.dependencies:
         _gather(dependency, into)
     proto = into[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
+    _reverse_aliases(proto.enum_type)
     for message in proto.message_type:
         _name(file.message_types_by_name[message.name], message)
 
@@ -86,5 +87,16 @@ def _name(message: Descriptor, proto: descriptor_pb2.DescriptorProto) -> None:
     """Adds the JSON names: protoc omits them from embedded descriptors, and protobuf-py would use "" instead."""
     for field in proto.field:
         field.json_name = message.fields_by_name[field.name].json_name
+    _reverse_aliases(proto.enum_type)
     for nested in proto.nested_type:
         _name(message.nested_types_by_name[nested.name], nested)
+
+
+def _reverse_aliases(enums: Iterable[descriptor_pb2.EnumDescriptorProto]) -> None:
+    """Reverses the names of each number: protobuf-py prints the last one, and JSON has the first declared."""
+    for enum in enums:
+        names: dict[int, list[str]] = {}
+        for value in enum.value:
+            names.setdefault(value.number, []).append(value.name)
+        for value in enum.value:
+            value.name = names[value.number].pop()

@@ -68,7 +68,7 @@ def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings
         else:
             found[path] = _entry(path, handler, None, settings)
     # They are called rarely, so they use the slower codec, which needs no preparation for each type.
-    others = _Coders(Codec((), policy=settings.unknown_fields, native=False), settings)
+    others = _Coders(Codec((), policy=settings.unknown_fields, engine="fallback"), settings)
     for path, (handler, described) in standard.items():
         found[path] = _entry(path, handler, others.json(_method(path, handler, described)), settings)
     return found

@@ -1,0 +1,49 @@
+"""JSON by `diptych_json`: from the wire bytes of a message and to them, with no objects between.
+
+It converts what it knows for certain, and gives everything else to the functions that it is made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from diptych_json import Table
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import EncodeError, Message
+
+from .options import JsonOptions
+from .wire_tables import Tables
+
+
+class WireJson:
+    """Prints the messages of some files and their imports."""
+
+    def __init__(self, files: Iterable[FileDescriptor]) -> None:
+        self._table, self._at = _table(tuple(files))
+
+    def printer(
+        self, made: type[Message], options: JsonOptions, slow: Callable[[Message], bytes]
+    ) -> Callable[[Message], bytes]:
+        """Returns a function from a message to compact JSON; `slow` prints what is not certain."""
+        show = self._table.printer(
+            self._at[made.DESCRIPTOR.full_name],
+            emit_defaults=options.emit_defaults,
+            preserve_names=options.preserve_names,
+            enums_as_ints=options.enums_as_ints,
+        ).print
+
+        def encode(message: Message) -> bytes:
+            try:
+                text = show(message.SerializeToString())
+            except EncodeError:  # a required field of proto2 is missing
+                text = None
+            return slow(message) if text is None else text
+
+        return encode
+
+
+@lru_cache(maxsize=8)
+def _table(files: tuple[FileDescriptor, ...]) -> tuple[Table, dict[str, int]]:
+    tables = Tables(files)
+    return Table(tables.messages, tables.enums), tables.at

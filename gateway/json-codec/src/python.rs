@@ -1,0 +1,66 @@
+//! The Python module: `Table`, made once at start-up, and the printers made from it.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::print::{Options, print};
+use crate::tables::{EnumSpec, MessageSpec, Table};
+
+#[pyclass(frozen, name = "Table", module = "diptych_json")]
+struct PyTable(Arc<Table>);
+
+#[pymethods]
+impl PyTable {
+    #[new]
+    fn new(messages: Vec<MessageSpec>, enums: Vec<EnumSpec>) -> PyResult<Self> {
+        Ok(PyTable(Arc::new(Table::new(messages, enums).map_err(PyValueError::new_err)?)))
+    }
+
+    /// Returns a printer of the message at `index`.
+    #[pyo3(signature = (index, *, emit_defaults, preserve_names, enums_as_ints))]
+    fn printer(
+        &self,
+        index: usize,
+        emit_defaults: bool,
+        preserve_names: bool,
+        enums_as_ints: bool,
+    ) -> PyResult<PyPrinter> {
+        let options = Options { emit_defaults, preserve_names, enums_as_ints };
+        Ok(PyPrinter { index: self.checked(index)?, table: Arc::clone(&self.0), options })
+    }
+}
+
+impl PyTable {
+    fn checked(&self, index: usize) -> PyResult<usize> {
+        let count = self.0.messages.len();
+        if index < count {
+            return Ok(index);
+        }
+        Err(PyValueError::new_err(format!("the table has {count} messages, and none at {index}")))
+    }
+}
+
+#[pyclass(frozen, name = "Printer", module = "diptych_json")]
+struct PyPrinter {
+    table: Arc<Table>,
+    index: usize,
+    options: Options,
+}
+
+#[pymethods]
+impl PyPrinter {
+    /// Returns the JSON of a serialized message, or None if it is not certain.
+    #[pyo3(signature = (wire, /))]
+    fn print<'py>(&self, py: Python<'py>, wire: &[u8]) -> Option<Bound<'py, PyBytes>> {
+        print(&self.table, self.index, wire, self.options).ok().map(|text| PyBytes::new(py, &text))
+    }
+}
+
+#[pymodule]
+fn diptych_json(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyTable>()?;
+    module.add_class::<PyPrinter>()
+}
