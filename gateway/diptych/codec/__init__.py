@@ -77,7 +77,8 @@ class Codec:
 
     def decoder(self, made: type[Message]) -> Decoder:
         """Returns a function that parses a body. It raises INVALID_ARGUMENT that names each invalid field."""
-        return self._decoder(made, "")
+        slow = self._decoder(made, "")
+        return slow if self._wire is None else self._wire.parser(made, self._limits, slow)
 
     def _decoder(self, made: type[Message], path: str) -> Decoder:
         check, second = self._limits.check, self._second_pass(made, path)
@@ -146,6 +147,11 @@ class Codec:
 
     def field_decoder(self, made: type[Message], field: FieldDescriptor) -> Decoder:
         """Returns a function that parses a body as the value of `field`, to a message with only that field set."""
+        slow, limits = self._field_decoder(made, field)
+        return slow if self._wire is None else self._wire.field_parser(made, field, limits, slow)
+
+    def _field_decoder(self, made: type[Message], field: FieldDescriptor) -> tuple[Decoder, JsonLimits]:
+        """Returns the decoder of the complete engines, and the limits it has for the body."""
         name, message_type = field.name, field.message_type
         if message_type is not None and not field.is_repeated and message_type.full_name not in _SPECIAL:
             inner = self._decoder(message_factory.GetMessageClass(message_type), field.json_name)
@@ -158,8 +164,8 @@ class Codec:
                     below.MergeFrom(inner(body, warnings))
                 return whole
 
-            return decode_message
-        check, decode = self._limits.check, self.decoder(made)
+            return decode_message, self._limits
+        check, decode = self._limits.check, self._decoder(made, "")
         opening = b'{"%s":' % field.json_name.encode()
 
         def decode_field(body: bytes, warnings: list[str]) -> Message:
@@ -167,7 +173,8 @@ class Codec:
             parse_json(body, field.json_name)  # before it is wrapped: a body must not close the object around it
             return decode(opening + body + b"}", warnings)
 
-        return decode_field
+        depth, elements = self._limits.depth - 1, self._limits.elements - 1  # the object around the body counts too
+        return decode_field, JsonLimits(depth=max(depth, 0), elements=max(elements, 0))
 
     def field_encoder(self, made: type[Message], field: FieldDescriptor, options: JsonOptions) -> Encoder:
         """Returns a function that prints one field of a message as a JSON value.

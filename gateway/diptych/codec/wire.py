@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from diptych_json import Table
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.message import EncodeError, Message
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
+from google.protobuf.message import DecodeError, EncodeError, Message
 
+from .limits import JsonLimits
 from .options import JsonOptions
 from .wire_tables import Tables
 
+Decoder = Callable[[bytes, list[str]], Message]
+
 
 class WireJson:
-    """Prints the messages of some files and their imports."""
+    """Parses and prints the messages of some files and their imports."""
 
     def __init__(self, files: Iterable[FileDescriptor]) -> None:
         self._table, self._at = _table(tuple(files))
@@ -41,6 +44,30 @@ class WireJson:
             return slow(message) if text is None else text
 
         return encode
+
+    def parser(self, made: type[Message], limits: JsonLimits, slow: Decoder) -> Decoder:
+        """Returns a function that parses a body; `slow` parses what is not certain, and refuses what is invalid."""
+        return self._parser(made, None, limits, slow)
+
+    def field_parser(self, made: type[Message], field: FieldDescriptor, limits: JsonLimits, slow: Decoder) -> Decoder:
+        """Returns the same for a body that is the value of a field, to a message with only that field."""
+        return self._parser(made, [one.number for one in made.DESCRIPTOR.fields].index(field.number), limits, slow)
+
+    def _parser(self, made: type[Message], field: int | None, limits: JsonLimits, slow: Decoder) -> Decoder:
+        index = self._at[made.DESCRIPTOR.full_name]
+        parse = self._table.parser(index, field=field, elements=limits.elements, depth=limits.depth).parse
+        from_bytes = made.FromString
+
+        def decode(body: bytes, warnings: list[str]) -> Message:
+            wire = parse(body)
+            if wire is None:
+                return slow(body, warnings)
+            try:
+                return from_bytes(wire)
+            except DecodeError:  # nested deeper than protobuf parses
+                return slow(body, warnings)
+
+        return decode
 
 
 @lru_cache(maxsize=8)

@@ -40,7 +40,8 @@ class Tables:
         at = {field.number: index for index, field in enumerate(message.fields)}
         names = [(name, at[field.number]) for name, field in by_any_name(message).items()]
         fields = [self._field(field) for field in message.fields]
-        return _FORMS.get(message.full_name, ""), message.is_extendable, fields, names
+        requires = any(field.is_required for field in message.fields)
+        return _FORMS.get(message.full_name, ""), message.is_extendable, requires, fields, names
 
     def _field(self, field: FieldDescriptor) -> FieldSpec:
         shape = "one" if not field.is_repeated else "list" if map_entry(field) is None else "map"

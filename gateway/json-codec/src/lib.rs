@@ -5,7 +5,10 @@
 
 #![deny(unsafe_code)]
 
+pub mod json;
 mod keys;
+pub mod parse;
+mod parse_known;
 pub mod print;
 mod print_known;
 pub mod tables;

@@ -1,4 +1,4 @@
-//! The Python module: `Table`, made once at start-up, and the printers made from it.
+//! The Python module: `Table`, made once at start-up, and the printers and parsers made from it.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::json::Limits;
+use crate::parse::parse;
 use crate::print::{Options, print};
 use crate::tables::{EnumSpec, MessageSpec, Table};
 
@@ -30,6 +32,13 @@ impl PyTable {
     ) -> PyResult<PyPrinter> {
         let options = Options { emit_defaults, preserve_names, enums_as_ints };
         Ok(PyPrinter { index: self.checked(index)?, table: Arc::clone(&self.0), options })
+    }
+
+    /// Returns a parser of the message at `index`, or of the value of its field at `field`.
+    #[pyo3(signature = (index, *, field, elements, depth))]
+    fn parser(&self, index: usize, field: Option<usize>, elements: usize, depth: usize) -> PyResult<PyParser> {
+        let limits = Limits { elements, depth };
+        Ok(PyParser { index: self.checked(index)?, table: Arc::clone(&self.0), field, limits })
     }
 }
 
@@ -59,8 +68,26 @@ impl PyPrinter {
     }
 }
 
+#[pyclass(frozen, name = "Parser", module = "diptych_json")]
+struct PyParser {
+    table: Arc<Table>,
+    index: usize,
+    field: Option<usize>,
+    limits: Limits,
+}
+
+#[pymethods]
+impl PyParser {
+    /// Returns the serialized message that a JSON text is, or None if it is not certain.
+    #[pyo3(signature = (body, /))]
+    fn parse<'py>(&self, py: Python<'py>, body: &[u8]) -> Option<Bound<'py, PyBytes>> {
+        parse(&self.table, self.index, self.field, body, self.limits).ok().map(|wire| PyBytes::new(py, &wire))
+    }
+}
+
 #[pymodule]
 fn diptych_json(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyTable>()?;
-    module.add_class::<PyPrinter>()
+    module.add_class::<PyPrinter>()?;
+    module.add_class::<PyParser>()
 }

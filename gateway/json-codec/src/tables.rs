@@ -103,8 +103,9 @@ impl Form {
 
 /// (number, JSON name, proto name, type, shape, presence, index of its message or enum, index of its oneof or -1)
 pub type FieldSpec = (u32, String, String, usize, String, bool, usize, i32);
-/// (form, whether it has extensions, fields in their declared order, names that JSON accepts → index of a field)
-pub type MessageSpec = (String, bool, Vec<FieldSpec>, Vec<(String, u16)>);
+/// (form, whether it has extensions, whether it has required fields, fields in their declared order, names that JSON
+/// accepts with their fields' indices)
+pub type MessageSpec = (String, bool, bool, Vec<FieldSpec>, Vec<(String, u16)>);
 /// (whether it is open, whether it is NullValue, values in their declared order)
 pub type EnumSpec = (bool, bool, Vec<(String, i32)>);
 
@@ -123,6 +124,7 @@ pub struct Field {
 pub struct Message {
     pub form: Form,
     pub extendable: bool,
+    pub requires: bool,
     pub fields: Vec<Field>,
     by_number: Vec<u16>,
     by_large_number: HashMap<u32, u16, Hashing>,
@@ -218,7 +220,7 @@ impl Message {
     }
 }
 
-fn message((form, extendable, fields, names): MessageSpec) -> Result<Message, String> {
+fn message((form, extendable, requires, fields, names): MessageSpec) -> Result<Message, String> {
     let fields = fields.into_iter().map(field).collect::<Result<Vec<_>, _>>()?;
     if fields.len() >= NO_FIELD as usize {
         return Err(format!("a message has {} fields; expected fewer than {NO_FIELD}", fields.len()));
@@ -236,7 +238,7 @@ fn message((form, extendable, fields, names): MessageSpec) -> Result<Message, St
         return Err("a name refers to no field".to_owned());
     }
     let by_name = names.into_iter().map(|(name, index)| (name.into_bytes(), index)).collect();
-    Ok(Message { form: Form::of(&form), extendable, fields, by_number, by_large_number, by_name })
+    Ok(Message { form: Form::of(&form), extendable, requires, fields, by_number, by_large_number, by_name })
 }
 
 fn field((number, json, proto, kind, shape, presence, below, oneof): FieldSpec) -> Result<Field, String> {
