@@ -7,12 +7,13 @@ OLDEST ?= $(shell codegen/pythons.sh | tail -n 1 | cut -d ' ' -f 2)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export CARGO_TARGET_DIR := $(CURDIR)/build/cargo
 # Python's container images often set this. The tests start hundreds of processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -22,6 +23,7 @@ help:
 	@echo 'make check      run all checks: format, lint, types, buf, generated code, documentation, tests'
 	@echo 'make crash      kill processes of the batch service at random moments, ROUNDS times (100), and check the results'
 	@echo 'make fuzz       send INPUTS inputs (100,000) over every protocol to the built program, and check what it still holds'
+	@echo 'make fuzz-codec  compare the JSON codecs over INPUTS random messages and bodies'
 	@echo 'make audit      check the installed packages against a database of known vulnerabilities'
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make docs       build the documentation into build/site'
@@ -47,6 +49,34 @@ $(VENV)/.bench: $(VENV)/.ready
 	$(INSTALL) --group dev --group bench $(EDITABLE)
 	@touch $@
 
+# The JSON codec in Rust. `diptych` works the same without it, only slower, so a machine without Rust is fine.
+CODEC := gateway/json-codec
+CARGO := $(shell command -v cargo)
+WITHOUT_CODEC = echo 'diptych uses its slower JSON codecs, since $(CODEC) $(1)'
+
+.PHONY: codec codec-check
+codec: $(VENV)/.ready
+ifeq ($(CARGO),)
+	@$(call WITHOUT_CODEC,needs cargo and there is none)
+else
+	@$(MAKE) --silent $(VENV)/.codec || $(call WITHOUT_CODEC,could not be built)
+endif
+
+$(VENV)/.codec: $(VENV)/.ready $(shell find $(CODEC) -type f)
+	rm -rf build/json-codec
+	python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/json-codec ./$(CODEC)
+	python -m pip install --quiet --no-deps --no-index --force-reinstall build/json-codec/*.whl
+	@touch $@
+
+codec-check: $(VENV)/.ready
+ifeq ($(CARGO),)
+	@$(call WITHOUT_CODEC,needs cargo and there is none)
+else
+	cd $(CODEC) && cargo fmt --check
+	cd $(CODEC) && cargo clippy --quiet --locked --all-targets -- --deny warnings
+	cd $(CODEC) && cargo test --quiet --locked --no-default-features
+endif
+
 build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py gateway/diptych/protoc_plugin.py
 	python codegen/lay.py --contracts
 	buf generate
@@ -59,11 +89,11 @@ generate:
 	python -m codegen.settings_docs
 	python -m codegen.cli_docs
 
-serve: build/.generated
+serve: build/.generated codec
 	exec diptych serve artificer_services.app:create
 
 # Ports and the like: make serve-cluster ARGS='--http-port 8081'.
-serve-cluster: build/.generated
+serve-cluster: build/.generated codec
 	exec python -m artificer_services.cluster $(ARGS)
 
 # The JavaScript clients of the tests. Without Node the tests skip them and say so.
@@ -75,13 +105,14 @@ clients: build/.generated
 TEST_PROCESSES ?= 3
 PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-test: build/.generated clients
+test: build/.generated codec clients
 	$(PYTEST) $(ARGS)
 
 # These need only `diptych` with its extras, and `artificer`.
 LIBRARY_TESTS := tests/gateway tests/parity tests/architecture
 
-test-oldest: build/.generated build/oldest/.ready
+test-oldest: build/.generated codec build/oldest/.ready
+	for wheel in build/json-codec/*.whl; do test ! -f "$$wheel" || build/oldest/bin/python -m pip install --quiet --no-deps --no-index --force-reinstall "$$wheel"; done
 	build/oldest/bin/$(PYTEST) $(LIBRARY_TESTS) $(ARGS)
 
 build/oldest/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml constraints.txt
@@ -97,8 +128,12 @@ crash: build/.generated
 
 INPUTS ?= 100000
 
-fuzz: build/.generated
+fuzz: build/.generated codec
 	PYTHONPATH=tests/gen python -m tests.fuzz --inputs $(INPUTS) $(ARGS)
+
+# Not part of `make fuzz`: ten million take hours.
+fuzz-codec: build/.generated codec
+	PYTHONPATH=tests/gen python -m tests.fuzz.codec --inputs $(INPUTS) $(ARGS)
 
 # Not part of `make check`: it needs the network, and its result changes with the database. --strict fails for a package that
 # the database does not know, since an unknown package is not known to be safe.
@@ -147,19 +182,19 @@ docs: $(VENV)/.ready
 check: lint fresh
 	@$(MAKE) --no-print-directory -j2 test static
 
-static: types proto docs
+static: types proto docs codec-check
 
 # Carries out the Dockerfile's steps without a container engine; downloads the image's packages.
 deploy-check: $(VENV)/.ready
 	python -m codegen.deploy_check
 
-bench: build/.generated $(VENV)/.bench
+bench: build/.generated codec $(VENV)/.bench
 	python -m bench
 
-bench-streams: build/.generated $(VENV)/.bench
+bench-streams: build/.generated codec $(VENV)/.bench
 	python -m bench.streams
 
-bench-production: build/.generated $(VENV)/.bench
+bench-production: build/.generated codec $(VENV)/.bench
 	python -m bench.production $(ARGS)
 
 bench-ocr: build/.generated $(VENV)/.bench

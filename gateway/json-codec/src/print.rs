@@ -94,8 +94,7 @@ impl<'t> Printer<'t> {
                 slot.start = if slot.found { slot.start } else { start };
                 slot.end = reader.at;
             } else {
-                let is_merged = slot.found && field.kind == Type::Message;
-                if is_merged || record.wire_type != field.kind.wire_type() {
+                if (slot.found && field.kind == Type::Message) || record.wire_type != field.kind.wire_type() {
                     return Err(Unsure);
                 }
                 if let Some(oneof) = field.oneof {
@@ -107,7 +106,8 @@ impl<'t> Printer<'t> {
                 }
                 (slot.bits, slot.start, slot.end) = (record.bits, record.start, record.end);
             }
-            slot.found = true;
+            // A default value of a field without presence is the same as none.
+            slot.found = field.presence || field.shape != Shape::One || record.bits != 0 || record.end > record.start;
         }
         Ok(())
     }
