@@ -90,24 +90,13 @@ impl<'t> Printer<'t> {
             };
             let field = &message.fields[index];
             let slot = &mut self.slots[base + index];
-            if field.shape != Shape::One {
+            if field.shape == Shape::One {
+                note_one(field, record, slot, &mut oneofs)?;
+            } else if !is_empty_pack(field, record) {
                 slot.start = if slot.found { slot.start } else { start };
                 slot.end = reader.at;
-            } else {
-                if (slot.found && field.kind == Type::Message) || record.wire_type != field.kind.wire_type() {
-                    return Err(Unsure);
-                }
-                if let Some(oneof) = field.oneof {
-                    let bit = 1_u64.checked_shl(oneof).ok_or(Unsure)?;
-                    if oneofs & bit != 0 {
-                        return Err(Unsure);
-                    }
-                    oneofs |= bit;
-                }
-                (slot.bits, slot.start, slot.end) = (record.bits, record.start, record.end);
+                slot.found = true;
             }
-            // A default value of a field without presence is the same as none.
-            slot.found = field.presence || field.shape != Shape::One || record.bits != 0 || record.end > record.start;
         }
         Ok(())
     }
@@ -233,6 +222,28 @@ impl<'t> Printer<'t> {
         }
         Ok(())
     }
+}
+
+fn note_one(field: &Field, record: Record, slot: &mut Slot, oneofs: &mut u64) -> Sure<()> {
+    let is_merged = slot.found && field.kind == Type::Message;
+    if is_merged || record.wire_type != field.kind.wire_type() {
+        return Err(Unsure);
+    }
+    if let Some(oneof) = field.oneof {
+        let bit = 1_u64.checked_shl(oneof).ok_or(Unsure)?;
+        if *oneofs & bit != 0 {
+            return Err(Unsure);
+        }
+        *oneofs |= bit;
+    }
+    // The default value of a field without presence is the same as none.
+    let found = field.presence || record.bits != 0 || record.end > record.start;
+    *slot = Slot { found, bits: record.bits, start: record.start, end: record.end };
+    Ok(())
+}
+
+fn is_empty_pack(field: &Field, record: Record) -> bool {
+    record.wire_type == DELIMITED && record.start == record.end && field.kind.wire_type() != DELIMITED
 }
 
 /// Returns the next record of a field; other fields may be between.
