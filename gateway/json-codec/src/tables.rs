@@ -135,6 +135,8 @@ pub struct Enum {
     pub open: bool,
     pub is_null: bool,
     quoted: HashMap<i32, Vec<u8>, Hashing>,
+    /// The same for small numbers.
+    small: Vec<Vec<u8>>,
     by_name: HashMap<Vec<u8>, i32, Hashing>,
 }
 
@@ -144,7 +146,7 @@ pub struct Table {
 }
 
 const NO_FIELD: u16 = u16::MAX;
-/// Fields with smaller numbers are found by indexing.
+/// Fields and values of enums with smaller numbers are found by indexing.
 const SMALL: u32 = 64;
 
 impl Message {
@@ -174,7 +176,10 @@ impl Enum {
     /// Returns the first declared name of a number, in quotes.
     #[inline]
     pub fn quoted(&self, number: i32) -> Option<&[u8]> {
-        self.quoted.get(&number).map(Vec::as_slice)
+        match usize::try_from(number).ok().and_then(|at| self.small.get(at)) {
+            Some(name) if !name.is_empty() => Some(name),
+            _ => self.quoted.get(&number).map(Vec::as_slice),
+        }
     }
 
     pub fn number(&self, name: &[u8]) -> Option<i32> {
@@ -274,8 +279,9 @@ fn enumeration((open, is_null, values): EnumSpec) -> Enum {
     for (name, number) in &values {
         quoted.entry(*number).or_insert_with(|| format!("\"{name}\"").into_bytes());
     }
+    let small = (0..SMALL as i32).map(|number| quoted.get(&number).cloned().unwrap_or_default()).collect();
     let by_name = values.into_iter().map(|(name, number)| (name.into_bytes(), number)).collect();
-    Enum { open, is_null, quoted, by_name }
+    Enum { open, is_null, quoted, small, by_name }
 }
 
 type Hashing = BuildHasherDefault<Fnv>;

@@ -17,16 +17,20 @@ pub fn put_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i64) -> Sure<()> {
     }
     let (year, month, day) = civil(seconds.div_euclid(DAY));
     let time = seconds.rem_euclid(DAY);
-    out.push(b'"');
-    put_two(out, year / 100);
-    for (mark, value) in [(None, year % 100), (Some(b'-'), month), (Some(b'-'), day), (Some(b'T'), time / 3600)] {
-        out.extend(mark);
-        put_two(out, value);
+    let mut text = *b"\"0000-00-00T00:00:00";
+    for (at, value) in [
+        (1, year / 100),
+        (3, year % 100),
+        (6, month),
+        (9, day),
+        (12, time / 3600),
+        (15, time / 60 % 60),
+        (18, time % 60),
+    ] {
+        text[at] += (value / 10) as u8;
+        text[at + 1] += (value % 10) as u8;
     }
-    for value in [time / 60 % 60, time % 60] {
-        out.push(b':');
-        put_two(out, value);
-    }
+    out.extend_from_slice(&text);
     put_nanos(out, nanos);
     out.extend_from_slice(b"Z\"");
     Ok(())
@@ -84,10 +88,6 @@ pub fn read_duration(text: &[u8]) -> Sure<(i64, i64)> {
         return Err(Unsure);
     }
     Ok((sign * seconds, sign * nanos))
-}
-
-fn put_two(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(&[b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
 }
 
 /// Writes no digits, three, six or nine.
