@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import cast
 
 from google.protobuf import struct_pb2
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
@@ -77,18 +77,12 @@ def same(one: Message, other: Message) -> bool:
     return str(one) == str(other)
 
 
-class Number(str):
-    """A number as it stands in the text."""
-
-
 def codec_of(message: Message, engine: Engine) -> Codec:
     return Codec([cast(FileDescriptor, message.DESCRIPTOR.file)], engine=engine)
 
 
-def printed(message: Message, engine: Engine, options: JsonOptions) -> Any:
-    """Returns the JSON of a message, with numbers as text: members have no order, but numbers must not differ."""
-    codec = codec_of(message, engine)
-    return json.loads(codec.encoder(type(message), options)(message), parse_float=Number, parse_int=Number)
+def printed(message: Message, engine: Engine, options: JsonOptions) -> bytes:
+    return codec_of(message, engine).encoder(type(message), options)(message)
 
 
 @each

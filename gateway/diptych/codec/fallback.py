@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from .options import JsonOptions
+from .order import in_order
 
 # json_format counts each level of a Struct three times; limits.py has checked the real depth before.
 _DEPTH = 400
@@ -41,7 +43,8 @@ def printer(options: JsonOptions) -> Callable[[Message], bytes]:
             preserving_proto_field_name=options.preserve_names,
             use_integers_for_enums=options.enums_as_ints,
         )
+        ordered = in_order(cast(Descriptor, message.DESCRIPTOR), value, names=options.preserve_names)
         # Not orjson: the other engines write numbers as Python's repr does, such as 1e-05.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
 
     return show
