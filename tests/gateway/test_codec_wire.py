@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -204,6 +205,10 @@ def test_protobuf_s_nesting_limit_is_an_error_of_the_client(levels: int) -> None
         except StatusError as error:
             answers.append(str(error))
     assert len(set(answers)) == 1
+
+
+def test_its_version_is_that_of_the_library() -> None:
+    assert version("diptych-json") == version("diptych")
 
 
 def test_a_table_is_checked_when_it_is_made() -> None:

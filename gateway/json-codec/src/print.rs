@@ -37,7 +37,8 @@ pub struct Printer<'t> {
 
 /// Returns the JSON of a message; `index` is its place in the table.
 pub fn print(table: &Table, index: usize, bytes: &[u8], options: Options) -> Sure<Vec<u8>> {
-    let out = Vec::with_capacity(bytes.len() * 4 + 256);
+    // JSON is three times as long as most messages; a large one is mostly strings or bytes.
+    let out = Vec::with_capacity(bytes.len() + (bytes.len() * 3).min(64 * 1024) + 256);
     let mut printer = Printer { table, options, out, slots: Vec::with_capacity(64) };
     printer.message(index, bytes, 0)?;
     Ok(printer.out)
