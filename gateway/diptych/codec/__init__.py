@@ -26,6 +26,7 @@ from .limits import JsonLimits
 from .options import DEFAULT, JsonOptions, Parameters
 from .reach import choosy, unfit
 from .scalars import Reader, json_name, text_reader
+from .text import parse_json
 
 if TYPE_CHECKING:
     from .native import NativeJson
@@ -253,22 +254,3 @@ def _native(files: Iterable[FileDescriptor]) -> NativeJson | None:
 def _descriptor(made: type[Message]) -> Descriptor:
     """Returns a message class's descriptor; the stubs type it differently on the class."""
     return cast(Descriptor, made.DESCRIPTOR)
-
-
-def parse_json(body: bytes, path: str = "") -> object:
-    """Parses a body to plain JSON values. Raises INVALID_ARGUMENT with line and column if it is not JSON.
-
-    `path` is the field whose value the body is.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise invalid(Violation(path, _explain(body, error))) from None
-
-
-def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
-    try:
-        str(body, "utf-8")  # orjson's own message for invalid UTF-8 names no position
-    except UnicodeDecodeError as wrong:
-        return f"the body is not valid UTF-8: invalid byte at offset {wrong.start}"
-    return f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"

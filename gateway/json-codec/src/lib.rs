@@ -7,10 +7,14 @@
 
 pub mod json;
 mod keys;
+mod kinds;
+mod numbers;
 pub mod parse;
 mod parse_known;
+mod parse_scalars;
 pub mod print;
 mod print_known;
+mod print_scalars;
 pub mod tables;
 mod text;
 mod times;

@@ -1,8 +1,9 @@
 //! Parses the JSON forms of the well-known types.
 
 use crate::keys::Keys;
+use crate::kinds::Form;
 use crate::parse::Parser;
-use crate::tables::{Form, Message};
+use crate::tables::Message;
 use crate::times::{read_duration, read_timestamp};
 use crate::wire::{DEEPEST, DELIMITED, FIXED64, Sure, Unsure, VARINT, begin, put_length, put_tag, put_varint};
 

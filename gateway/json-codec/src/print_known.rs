@@ -1,8 +1,9 @@
 //! Prints the well-known types, which have JSON forms of their own.
 
 use crate::keys::Keys;
+use crate::kinds::Form;
 use crate::print::Printer;
-use crate::tables::{Form, Message};
+use crate::tables::Message;
 use crate::text;
 use crate::times::{put_duration, put_timestamp};
 use crate::wire::{DELIMITED, FIXED64, Reader, Record, Sure, Unsure, VARINT};
