@@ -70,9 +70,7 @@ impl Message {
     /// Returns the index of the field with this name; `guess` is looked at first, since members often have an order.
     #[inline]
     pub fn named(&self, name: &[u8], guess: usize) -> Option<usize> {
-        if let Some(field) = self.fields.get(guess)
-            && field.name == name
-        {
+        if self.fields.get(guess).is_some_and(|field| field.name == name) {
             return Some(guess);
         }
         self.by_name.get(name).map(|index| *index as usize)
