@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,9 @@ async def _run(served: Served, started: Callable[[], None], certificates: bool) 
         loop.add_signal_handler(number, on_signal, number)
     if certificates:
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(served.reload_certificates())))
+    # What the start has created lives as long as the process, so collections need not look at it.
+    gc.collect()
+    gc.freeze()
     started()
     await served.wait_for_termination()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
+from functools import cache
+from typing import Literal
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -40,34 +42,45 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
     Floats are found in the text by their fields' names. If names are ambiguous (another field has the same name, or a
     map of numbers or a Struct may have such a key), a text with a possible long float is printed again by `slow`.
     """
-    every = list(fields(message))
-    printed = {field: field.name if names else field.json_name for field in every}
-    floats = [field for field in every if _is_float(field)]
-    below = {one.full_name for one in reachable(message)}
-    if not floats and "google.protobuf.Any" not in below:
+    members = _members(message, names=names)
+    if members is None:
         return show
-    called = {printed[field] for field in floats}
-    # A map's values are under the client's keys.
-    unsure = not _UNSURE.isdisjoint(below) or any(
-        (field.containing_type.GetOptions().map_entry and field.number == 2 and _is_number(field))
-        or (printed[field] in called and not _is_float(field))
-        for field in every
-        if field.containing_type is not None
-    )
-    if unsure:
+    if isinstance(members, str):
 
         def careful(made: Message) -> bytes:
             text = show(made)
             return slow(made) if _MAYBE_LONG.search(text) else text
 
         return careful
+    return lambda made: members.sub(_member, show(made))
+
+
+@cache
+def _members(message: Descriptor, *, names: bool) -> re.Pattern[bytes] | Literal["ambiguous"] | None:
+    """Returns a pattern of the members with a long float; None if there are no floats.
+
+    "ambiguous" means that names do not tell which members are floats.
+    """
+    every = list(fields(message))
+    printed = {field: field.name if names else field.json_name for field in every}
+    floats = [field for field in every if _is_float(field)]
+    below = {one.full_name for one in reachable(message)}
+    if not floats and "google.protobuf.Any" not in below:
+        return None
+    called = {printed[field] for field in floats}
+    # A map's values are under the client's keys.
+    if not _UNSURE.isdisjoint(below) or any(
+        (field.containing_type.GetOptions().map_entry and field.number == 2 and _is_number(field))
+        or (printed[field] in called and not _is_float(field))
+        for field in every
+        if field.containing_type is not None
+    ):
+        return "ambiguous"
     # Quotes inside JSON strings are escaped, so an unescaped "name": is always a member.
     alternatives = b"|".join(re.escape(name.encode()) for name in sorted(called))
-    each = (
-        b"(?:%s)" % alternatives if len(called) > 1 else alternatives
-    )  # a single literal prefix is searched at memchr speed
-    members = re.compile(rb'("%s":)(%s|\[[^\]]*\])' % (each, _LONG.pattern))
-    return lambda made: members.sub(_member, show(made))
+    # A single literal prefix is searched at memchr speed.
+    each = b"(?:%s)" % alternatives if len(called) > 1 else alternatives
+    return re.compile(rb'("%s":)(%s|\[[^\]]*\])' % (each, _LONG.pattern))
 
 
 def _is_float(field: FieldDescriptor) -> bool:
