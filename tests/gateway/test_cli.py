@@ -100,7 +100,10 @@ def test_without_arguments_the_help_is_all() -> None:
         (("serve", "tests.kitchen_app"), "invalid application 'tests.kitchen_app'; expected module:factory"),
         (("serve",), "diptych: name the application: diptych serve module:factory\n"),
         (("explain", APP, "GET"), "name the application: diptych explain module:factory METHOD PATH"),
-        (("serve", APP, "--http-port", "70000"), "diptych: --http-port: expected at most 65535, got 70000\n"),
+        (("serve", APP, "--http-port", "70000"), "diptych: --http-port: expected at most 65535, got '70000'\n"),
+        (("serve", APP, "--grpc-port", "abc"), "diptych: --grpc-port: expected a whole number, got 'abc'\n"),
+        (("serve", APP, "--workers", "2.5"), "diptych: --workers: expected a whole number, got '2.5'\n"),
+        (("serve", APP, "--grace-seconds", "soon"), "diptych: --grace-seconds: expected a number, got 'soon'\n"),
         (("serve", APP, "--set", "no_such=1"), "diptych: --set no_such: there is no such setting\n"),
         (
             ("lint", "tests.kitchen_app:create", "--set", "services.kitchen.stoves=1"),

@@ -107,14 +107,22 @@ def serve(
     target: Target = None,
     config: Config = None,
     http_host: Annotated[str | None, typer.Option(help="Address of the HTTP listener.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port of the HTTP listener; 0 means any.")] = None,
+    http_port: Annotated[
+        str | None, typer.Option(metavar="<int>", help="Port of the HTTP listener; 0 means any.")
+    ] = None,
     grpc_host: Annotated[str | None, typer.Option(help="Address of the gRPC listener.")] = None,
-    grpc_port: Annotated[int | None, typer.Option(help="Port of the gRPC listener; 0 means any.")] = None,
+    grpc_port: Annotated[
+        str | None, typer.Option(metavar="<int>", help="Port of the gRPC listener; 0 means any.")
+    ] = None,
     single_port: Annotated[
         bool | None, typer.Option("--single-port", help="Serve gRPC on the HTTP port, and open no other.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes on the same ports, under a supervisor.")] = None,
-    grace_seconds: Annotated[float | None, typer.Option(help="Seconds running calls may take to finish.")] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="<int>", help="Processes on the same ports, under a supervisor.")
+    ] = None,
+    grace_seconds: Annotated[
+        str | None, typer.Option(metavar="<float>", help="Seconds running calls may take to finish.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     debug: Annotated[
         bool,
@@ -136,6 +144,7 @@ def serve(
 
     Flags win over DIPTYCH_* variables, which win over the TOML file, which wins over the defaults.
     """
+    # Numbers are parsed with the settings, so that an error is worded like that of a variable or a file.
     given: dict[str, Any] = {
         "http_host": http_host,
         "http_port": http_port,
@@ -151,7 +160,7 @@ def serve(
     assignments = settings or []
     with _application("serve module:factory", target, config, assignments, flags) as name:
         if reload:  # before settings are read, so that fixing a broken file restarts the child
-            raise typer.Exit(serve_reloading(name, workers or 1))
+            raise typer.Exit(serve_reloading(name, workers))
         loaded = settings_of(config, flags, assignments)
         if as_worker is not None:
             slot = slot_of(as_worker)

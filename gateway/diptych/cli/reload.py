@@ -25,12 +25,12 @@ _STOP_SECONDS = 3.0
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
-def reload(target: str, workers: int) -> int:
+def reload(target: str, workers: str | None) -> int:
     """Serves until SIGTERM or SIGINT, and returns the exit code. Raises `LoadError` and `MissingExtra`.
 
     A child that fails has printed why; the next change starts a new one.
     """
-    if workers > 1:
+    if workers not in (None, "1"):
         raise LoadError(f"serve {OPTION} runs one process: set workers to 1, or reload workers with SIGHUP")
     need(f"serve {OPTION}", "watchfiles", "reload", "watchfiles")
     from watchfiles import PythonFilter, watch
