@@ -358,13 +358,13 @@ async def test_sending_to_a_client_that_has_left_is_not_an_error(caplog: pytest.
         async def abort(self, code: grpc.StatusCode, *_: Any) -> None:
             assert self.said is grpc.StatusCode.OK, "aborted twice"
             self.said = code
-            raise grpc.aio.InternalError("nobody is there")
+            raise grpc.aio.InternalError("the client has left")
 
     async def refuse(request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
 
     with ThreadPoolExecutor(1) as threads:
         guarded: Any = Guard(threads, Stragglers()).guarded(grpc.unary_unary_rpc_method_handler(refuse), "/a.B/C")
-        with pytest.raises(grpc.aio.InternalError, match="nobody is there"):
+        with pytest.raises(grpc.aio.InternalError, match="the client has left"):
             await guarded.unary_unary(None, Gone())
     assert not caplog.records

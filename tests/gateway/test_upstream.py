@@ -41,7 +41,7 @@ class Store:
         if self.answer is not None:
             await self.answer.wait()
         if not self.up:
-            raise ConnectionError("nobody is there")
+            raise ConnectionError("connection refused")
         return "bread"
 
 

@@ -85,7 +85,7 @@ async def test_workers_share_two_ports_and_a_reload_under_load_fails_no_call(eng
         await all_serve(program)
         before = program.workers()
         # A channel as people make it: with grpc.enable_retries = 0 grpcio itself fails calls that it holds unsent when
-        # a GOAWAY arrives, whatever id it names. test_http2 proves that the worker refuses none.
+        # a GOAWAY arrives, even those below the id in it. test_http2 proves that the worker refuses none.
         async with (
             httpx2.AsyncClient(verify=False, timeout=30) as client,
             grpc.aio.insecure_channel(f"127.0.0.1:{program.grpc_port}") as channel,

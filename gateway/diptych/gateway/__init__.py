@@ -39,7 +39,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 class Gateway(grpc.aio.Server):
     """One process that serves the same servicers over gRPC and REST.
 
-    It is accepted wherever grpcio's generated `add_XServicer_to_server(servicer, server)` expects a server.
+    Pass it as the server to grpcio's generated `add_XServicer_to_server(servicer, server)`.
 
     `interceptors` are plain `grpc.aio.ServerInterceptor`s; both faces run them in this order. `lifespan` is an async
     context manager as in FastAPI, entered before the first request of either face and left after the last.

@@ -46,7 +46,7 @@ class Feed:
         return self.last - len(self._newest) + 1
 
     def fits(self, messages: Sequence[Message]) -> bool:
-        """Whether these messages come next, and displace none that a reader without a backlog has not seen."""
+        """Returns whether the messages are the next ones and all fit into the feed, so that its readers miss none."""
         return (
             self.begun is None
             and self.catching is None
