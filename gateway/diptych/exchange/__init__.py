@@ -13,7 +13,7 @@ from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
-from .body_timeouts import BodyTimeouts, Pieces
+from .body_timeouts import BodyTimeouts, Pieces, steps_of
 from .inbound import Inbound
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "origin_of",
     "raw_path",
     "read",
+    "steps_of",
     "too_large",
 ]
 

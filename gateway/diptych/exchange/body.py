@@ -11,7 +11,7 @@ from typing import Any
 
 from ..origin import Lease
 from ..status import Code, Violation, error, invalid
-from .body_timeouts import BodyTimeouts, Pieces
+from .body_timeouts import BodyTimeouts, Pieces, steps_of
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -64,9 +64,9 @@ async def read(
         if lease is not None:
             lease.expect(int(declared))
     pieces: Pieces | None = None
-    step = receive().__await__()
+    step = steps_of(receive())
     try:
-        waiting = next(step)
+        waiting = step.send(None)
     except StopIteration as done:  # the body is here already, as nearly always: no timer needed
         message = done.value
     else:

@@ -6,9 +6,9 @@ It knows no message. Request streams may stay silent indefinitely and do not use
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from types import coroutine
+from types import CoroutineType, coroutine
 from typing import Any
 
 from ..status import Code, error
@@ -24,6 +24,18 @@ class BodyTimeouts:
     """The minimum average rate in bytes per second after that; 0 means none."""
 
 
+def steps_of(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
+    """Returns a coroutine that awaits what `receive` returned, to be run by `send` and `throw`.
+
+    ASGI allows any awaitable, and that of a server in C or Rust may be an iterator without these methods.
+    """
+    return awaitable if isinstance(awaitable, CoroutineType) else _awaiting(awaitable)
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
 class Pieces:
     """The ASGI messages of a body. Waiting for one raises DEADLINE_EXCEEDED with http 408 if it is late."""
 
@@ -36,15 +48,15 @@ class Pieces:
 
     async def next(self) -> Any:
         """Returns the next message."""
-        step = self._receive().__await__()
+        step = steps_of(self._receive())
         try:
-            waiting = next(step)
+            waiting = step.send(None)
         except StopIteration as done:
             return done.value
         return await self.late(step, waiting)
 
     @coroutine
-    def late(self, step: Generator[Any, Any, Any], waiting: Any) -> Generator[Any, Any, Any]:
+    def late(self, step: Coroutine[Any, Any, Any], waiting: Any) -> Generator[Any, Any, Any]:
         """Waits for a message: continues the coroutine `step`, which was started and has yielded `waiting`."""
         loop = asyncio.get_running_loop()
         began, timeout = loop.time(), _Timeout(loop, self._allowed())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...call import ClientGone
-from ...exchange import BodyTimeouts, Disconnected, Inbound, Pieces, Receive
+from ...exchange import BodyTimeouts, Disconnected, Inbound, Pieces, Receive, steps_of
 from ...framing.envelope import COMPRESSED, HEAD, Envelopes
 from ...origin import Lease
 from ...status import Code, error
@@ -49,9 +49,9 @@ async def read_one(
     Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), DEADLINE_EXCEEDED for a body that arrives too
     slowly, `Disconnected`, and what the reader's lease raises.
     """
-    lease, step, pieces = reader.lease, receive().__await__(), None
+    lease, step, pieces = reader.lease, steps_of(receive()), None
     try:
-        waiting = next(step)
+        waiting = step.send(None)
     except StopIteration as done:  # the usual case: the body has arrived already, and no timer is needed
         message = done.value
     else:
