@@ -29,7 +29,7 @@ help:
 	@echo 'make docs       build the documentation into build/site'
 	@echo 'make generate   generate code from the protos, and the pages of settings and commands'
 	@echo 'make deploy-check  carry out the steps of deploy/Dockerfile without a container engine'
-	@echo 'make bench      compare with other servers; writes bench/RESULTS.md'
+	@echo 'make bench      compare with other servers; writes bench/RESULTS.md; ARGS=--quick takes two minutes and writes nothing'
 	@echo 'make bench-streams  measure long streams and many clients; writes bench/STREAMS_RESULTS.md'
 	@echo 'make bench-production  measure many clients, floods, stops, reloads and crashes under load; writes bench/PRODUCTION_RESULTS.md'
 	@echo 'make bench-ocr  compare OCR with other programs; writes bench/OCR_RESULTS.md'
@@ -184,7 +184,7 @@ deploy-check: $(VENV)/.ready
 	python -m codegen.deploy_check
 
 bench: build/.generated codec $(VENV)/.bench
-	python -m bench
+	python -m bench $(ARGS)
 
 bench-streams: build/.generated codec $(VENV)/.bench
 	python -m bench.streams

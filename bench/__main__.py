@@ -37,8 +37,10 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    how = f"{load.CONNECTIONS} connections, median of {plan.rounds} rounds of {plan.seconds:g} s, servers taking turns"
-    text = report(measured, machine.describe(generator.name, cores), how)
+    how = f"{load.CONNECTIONS} connections, {plan.rounds} rounds of {plan.seconds:g} s, servers taking turns"
+    text = report(
+        measured, [*machine.describe(generator.name, cores), ("gRPC load", measured.rpc_client), ("How", how)]
+    )
     print(text)
     if not arguments.quick:
         RESULTS.write_text(text, encoding="utf-8")

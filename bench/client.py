@@ -17,6 +17,7 @@ import uvloop
 from bench.request import percentile
 
 _LENGTH = b"content-length: "
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
 
 
 def _whole(buffer: bytes) -> int:
-    """Returns the length of the response at the start of the buffer; 0 while its head is incomplete."""
+    """Returns the length of the response at the start of the buffer; 0 while it is not known."""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         return 0
@@ -66,7 +67,8 @@ def _whole(buffer: bytes) -> int:
     if at < 0:
         at = buffer[:end].lower().find(_LENGTH)
     if at < 0:
-        raise ValueError("a response without a length")
+        last = buffer.find(_LAST_CHUNK, end)
+        return 0 if last < 0 else last + len(_LAST_CHUNK)
     at += len(_LENGTH)
     return end + 4 + int(buffer[at : buffer.find(b"\r", at)])
 
@@ -87,7 +89,12 @@ async def main(port: int, seconds: float, connections: int, request: bytes) -> N
         transport.abort()
     if wrong or not done:
         raise SystemExit(f"{wrong} of {len(done)} responses were wrong: {failures[:1]}")
-    report = {"rate": len(done) / took, "p50": percentile(done, 0.5) * 1e3, "p99": percentile(done, 0.99) * 1e3}
+    report = {
+        "rate": len(done) / took,
+        "p50": percentile(done, 0.5) * 1e3,
+        "p99": percentile(done, 0.99) * 1e3,
+        "requests": len(done),
+    }
     print(json.dumps(report))
 
 

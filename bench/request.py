@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from google.protobuf import json_format
 
 from bench.records import NESTED, UPLOAD_BYTES
+from kitchen.v1 import kitchen_service_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +23,13 @@ class Request:
     content_type: str = ""
     body: bytes = b""
     accept: str = "*/*"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers."""
 
     def wire(self) -> bytes:
         """Returns the request as HTTP/1.1."""
         lines = [f"{self.verb} {self.path} HTTP/1.1", "host: bench", f"accept: {self.accept}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
             lines += [f"content-type: {self.content_type}", f"content-length: {len(self.body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + self.body
@@ -29,18 +37,64 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Requests per second, latencies in milliseconds, and the servers' CPU time per request in microseconds."""
+    """Requests per second, latencies in milliseconds, and the servers' CPU time per request in microseconds.
+
+    Of several rounds it holds the medians, and the least CPU time.
+    """
 
     rate: float
     p50: float
     p99: float
+    requests: int = 0
+    """How many were answered."""
     cpu: float = 0.0
+    cpu_least: float = 0.0
+
+    def used(self, seconds: float) -> Result:
+        """Returns the result of servers that used so much CPU time for all requests."""
+        each = seconds / self.requests * 1e6
+        return replace(self, cpu=each, cpu_least=each)
+
+
+def median(rounds: Sequence[Result]) -> Result:
+    """Returns the medians of several rounds, and the least CPU time."""
+
+    def middle(column: Callable[[Result], float]) -> float:
+        return statistics.median(map(column, rounds))
+
+    return Result(
+        rate=middle(lambda one: one.rate),
+        p50=middle(lambda one: one.p50),
+        p99=middle(lambda one: one.p99),
+        requests=sum(one.requests for one in rounds),
+        cpu=middle(lambda one: one.cpu),
+        cpu_least=min(one.cpu_least for one in rounds),
+    )
 
 
 GET = Request("GET", "/v1/dishes/dish-0")
 LIST = Request("GET", "/v1/dishes")
 POST = Request("POST", "/v1/dishes", "application/json", json.dumps(NESTED).encode())
 TICKS = Request("GET", "/v1/ticks", accept="application/x-ndjson")
+
+
+_SERVICE = "/kitchen.v1.KitchenService"
+_DISH = pb.CreateDishRequest(dish=json_format.ParseDict(NESTED, pb.Dish()))
+CONNECT_JSON = {
+    "get": Request("POST", f"{_SERVICE}/GetDish", "application/json", b'{"dishId":"dish-0"}'),
+    "post": Request("POST", f"{_SERVICE}/CreateDish", "application/json", json.dumps({"dish": NESTED}).encode()),
+}
+CONNECT_PROTO = {
+    "get": Request(
+        "POST", f"{_SERVICE}/GetDish", "application/proto", pb.GetDishRequest(dish_id="dish-0").SerializeToString()
+    ),
+    "post": Request("POST", f"{_SERVICE}/CreateDish", "application/proto", _DISH.SerializeToString()),
+}
+
+
+def ticks(count: int) -> Request:
+    """Returns the request of a stream of `count` messages, as NDJSON."""
+    return Request("GET", f"/v1/ticks?count={count}", accept="application/x-ndjson")
 
 
 def uploads() -> tuple[Request, Request]:

@@ -7,57 +7,82 @@ from __future__ import annotations
 
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
-import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from bench import ROOT, match
-from bench.envoy import envoy
-from bench.load import Generator, measure, measure_grpc
+from bench import ROOT, answers, match, peers, rpc_load
+from bench.load import Generator, measure
+from bench.peers import COPYING, DIPTYCH, FASTEST, PYDANTIC, Started
 from bench.process import Server, pin, server
-from bench.request import GET, LIST, POST, TICKS, Request, Result, uploads
-from bench.slow import Upload, first_byte, upload
+from bench.request import CONNECT_JSON, CONNECT_PROTO, GET, LIST, POST, TICKS, Request, Result, median, ticks, uploads
+from bench.slow import Upload, first_byte, stream, upload
 from bench.wide import path
 
-DIPTYCH, RAW, PYDANTIC, JSON_FORMAT = "Diptych", "raw ASGI", "FastAPI + Pydantic", "FastAPI + json_format"
-ENVOY, GRPC_AIO = "Envoy → grpc.aio", "grpc.aio"
-MODULES = {DIPTYCH: "gateway", RAW: "raw", PYDANTIC: "handwritten", JSON_FORMAT: "jsonformat"}
-UNARY = {"GET one": GET, "POST nested": POST, f"GET list of {100}": LIST}
-GRPC = {"get": "unary", "post": "nested", "list": "list of 100"}
+UNARY: dict[str, tuple[Request, tuple[str, ...]]] = {
+    "GET one": (GET, (DIPTYCH, *peers.FEATURES, *peers.CODECS, *peers.PEERS)),
+    "POST nested": (POST, (DIPTYCH, *peers.FEATURES, *peers.CODECS, *peers.PEERS)),
+    "GET list of 100": (LIST, (DIPTYCH, COPYING, *peers.CODECS, *peers.PEERS)),
+}
+"""The request of each scenario, and the servers that it compares."""
+CONNECT: dict[str, Request] = {
+    "Connect JSON, get": CONNECT_JSON["get"],
+    "Connect JSON, nested": CONNECT_JSON["post"],
+    "Connect protobuf, get": CONNECT_PROTO["get"],
+    "Connect protobuf, nested": CONNECT_PROTO["post"],
+}
+GRPC = {"gRPC get": "get", "gRPC nested": "post", "gRPC list of 100": "list"}
+"""The method of each scenario, as a key of `rpc_load.METHODS`."""
+LINES = "NDJSON stream, a message"
 RAW_UPLOAD, JSON_UPLOAD = "16 MiB raw", "16 MiB in JSON"
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The duration and number of rounds; the result is the median of `rounds`."""
+    """The duration in seconds and the number of rounds, of which the medians are reported."""
 
     seconds: float
     rounds: int
     streams: int
     uploads: int
+    messages: int
+    servers: frozenset[str] = frozenset(peers.STARTS)
+    scenarios: frozenset[str] = frozenset((*UNARY, *CONNECT, *GRPC))
 
 
-FULL = Plan(seconds=2, rounds=9, streams=60, uploads=3)
-QUICK = Plan(seconds=1, rounds=1, streams=20, uploads=1)
+FULL = Plan(seconds=2, rounds=9, streams=60, uploads=3, messages=100_000)
+# Everything that a budget needs, in less than two minutes.
+QUICK = Plan(
+    seconds=1,
+    rounds=1,
+    streams=20,
+    uploads=1,
+    messages=50_000,
+    servers=FULL.servers - {peers.NO_NATIVE, peers.PYDANTIC_GRANIAN, peers.JSON_FORMAT},
+    scenarios=FULL.scenarios - {"Connect protobuf, nested", "gRPC nested", "gRPC list of 100"},
+)
 
 
 @dataclass
 class Measured:
     """Everything that was measured, by scenario and server."""
 
-    http: dict[str, dict[str, Result]] = field(default_factory=dict)
-    grpc: dict[str, dict[str, Result]] = field(default_factory=dict)
+    load: dict[str, dict[str, Result]] = field(default_factory=dict)
+    """Unary calls over HTTP, Connect and gRPC, and messages of a stream."""
     routes: dict[int, Result] = field(default_factory=dict)
     match: dict[int, float] = field(default_factory=dict)
     uploads: dict[str, dict[str, Upload]] = field(default_factory=dict)
     streams: dict[str, Result] = field(default_factory=dict)
+    idle: dict[str, float] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    rpc_client: str = ""
 
 
 def run(plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: Say) -> Measured:
@@ -65,53 +90,79 @@ def run(plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: 
     servers_core, own_core = cores
     pin(own_core)
     measured = Measured()
-    with contextlib.ExitStack() as stack:
+    with Started(servers_core) as started:
         say("starting the servers")
-        every = [stack.enter_context(server(name, module, servers_core)) for name, module in MODULES.items()]
-        every.append(stack.enter_context(envoy(ENVOY, servers_core)))
-        plain = stack.enter_context(server(GRPC_AIO, "grpcaio", servers_core))
-        _check(every)
-        for name, request in UNARY.items():
-            say(name)
-            measured.http[name] = _rounds(every, plan, lambda one, r=request: measure(load, one, r, plan.seconds))  # type: ignore[misc]
-        measured.peaks = {one.name: one.peak() for one in every}
-        for method, name in GRPC.items():
-            say(f"gRPC {name}")
-            pair = [every[0], plain]
-            measured.grpc[name] = _rounds(pair, plan, lambda one, m=method: measure_grpc(one, m, plan.seconds))  # type: ignore[misc]
-        say("first byte of a stream")
-        measured.streams = _rounds(every, plan, lambda one: first_byte(one, TICKS, plan.streams))
-        for name, request in zip((RAW_UPLOAD, JSON_UPLOAD), uploads(), strict=True):
-            say(name)
-            measured.uploads[name] = {one.name: upload(one, request, plan.uploads) for one in every}
-    with contextlib.ExitStack() as stack:
-        say(f"{match.MANY:,} routes")
-        sizes = {
-            routes: stack.enter_context(server(str(routes), "gateway", servers_core, str(routes)))
-            for routes in (match.FEW, match.MANY)
-        }
-        found = _rounds(list(sizes.values()), plan, lambda one: measure(load, one, _wide(one), plan.seconds))
-        measured.routes = {routes: found[one.name] for routes, one in sizes.items()}
+        started.start(name for name in peers.STARTS if name in plan.servers)
+        measured.missing = started.missing
+        measured.idle = {name: one.memory() for name, one in started.running.items()}
+        _unary(measured, plan, load, started, say)
+        measured.peaks = {one.name: one.peak() for one in started.of((DIPTYCH, *peers.PEERS))}
+        _rpc(measured, plan, load, started, say)
+        _slow(measured, plan, started, say)
+    say(f"{match.MANY:,} routes")
+    measured.routes = _routes(plan, load, servers_core)
     measured.match = _match_alone(servers_core)
     return measured
+
+
+def _unary(measured: Measured, plan: Plan, load: Generator, started: Started, say: Say) -> None:
+    for name, (request, names) in _chosen(plan, UNARY):
+        servers = started.of(names)
+        answers.check(servers, request)
+        say(name)
+        measured.load[name] = _rounds(servers, plan, lambda one, r=request: measure(load, one, r, plan.seconds))  # type: ignore[misc]
+
+
+def _rpc(measured: Measured, plan: Plan, load: Generator, started: Started, say: Say) -> None:
+    for name, request in _chosen(plan, CONNECT):
+        servers = started.of((DIPTYCH, peers.CONNECT))
+        answers.check_connect(servers, request)
+        say(name)
+        measured.load[name] = _rounds(servers, plan, lambda one, r=request: measure(load, one, r, plan.seconds))  # type: ignore[misc]
+    measured.rpc_client, by_client = rpc_load.client()
+    servers = started.of(peers.RPC)
+    rpc_load.check(servers)
+    for name, method in _chosen(plan, GRPC):
+        say(name)
+        measured.load[name] = _rounds(servers, plan, lambda one, m=method: by_client(one, m, plan.seconds))  # type: ignore[misc]
+
+
+def _chosen(plan: Plan, scenarios: dict[str, T]) -> list[tuple[str, T]]:
+    return [(name, scenario) for name, scenario in scenarios.items() if name in plan.scenarios]
+
+
+def _slow(measured: Measured, plan: Plan, started: Started, say: Say) -> None:
+    say(LINES)
+    lines = started.of((DIPTYCH, *peers.CODECS, PYDANTIC, FASTEST))
+    measured.load[LINES] = _rounds(lines, plan, lambda one: stream(one, ticks(plan.messages), plan.messages))
+    say("first byte of a stream")
+    measured.streams = _rounds(started.of(peers.WHOLE), plan, lambda one: first_byte(one, TICKS, plan.streams))
+    for name, request in zip((RAW_UPLOAD, JSON_UPLOAD), uploads(), strict=True):
+        say(name)
+        measured.uploads[name] = {one.name: upload(one, request, plan.uploads) for one in started.of(peers.WHOLE)}
+
+
+def _routes(plan: Plan, load: Generator, core: int | None) -> dict[int, Result]:
+    with contextlib.ExitStack() as stack:
+        sizes = {
+            routes: stack.enter_context(server(str(routes), "gateway", core, "--routes", str(routes)))
+            for routes in (match.FEW, match.MANY)
+        }
+        found = _rounds(sizes.values(), plan, lambda one: measure(load, one, _wide(one), plan.seconds))
+        return {routes: found[one.name] for routes, one in sizes.items()}
 
 
 def _wide(one: Server) -> Request:
     return Request("GET", path(int(one.name) // 2))
 
 
-def _rounds(servers: list[Server], plan: Plan, once: Callable[[Server], Result]) -> dict[str, Result]:
-    """Returns the median of each server's rounds; the servers take turns."""
+def _rounds(servers: Iterable[Server], plan: Plan, once: Callable[[Server], Result]) -> dict[str, Result]:
+    """Returns the medians of each server's rounds; the servers take turns."""
     found: defaultdict[str, list[Result]] = defaultdict(list)
     for _ in range(plan.rounds):
         for one in servers:
             found[one.name].append(once(one))
-    return {name: _median(results) for name, results in found.items()}
-
-
-def _median(results: list[Result]) -> Result:
-    columns: Iterator[tuple[float, ...]] = zip(*((r.rate, r.p50, r.p99, r.cpu) for r in results), strict=True)
-    return Result(*map(statistics.median, columns))
+    return {name: median(results) for name, results in found.items()}
 
 
 def _match_alone(core: int | None) -> dict[int, float]:
@@ -120,21 +171,3 @@ def _match_alone(core: int | None) -> dict[int, float]:
     )
     found = json.loads(process.communicate()[0])
     return {int(routes): value for routes, value in found.items()}
-
-
-def _check(servers: list[Server]) -> None:
-    """Raises RuntimeError unless every server gives the same answers: otherwise they would not do the same work."""
-    for name, request in UNARY.items():
-        answers = {one.name: _ask(one, request) for one in servers}
-        for other, answer in answers.items():
-            if answer != answers[DIPTYCH]:
-                raise RuntimeError(f"{name}: {other} answers {answer!r}, Diptych {answers[DIPTYCH]!r}")
-
-
-def _ask(one: Server, request: Request) -> object:
-    headers = {"content-type": request.content_type} if request.body else {}
-    asked = urllib.request.Request(
-        f"http://127.0.0.1:{one.http}{request.path}", request.body or None, headers, method=request.verb
-    )
-    with urllib.request.urlopen(asked) as answer:
-        return json.load(answer)

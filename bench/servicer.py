@@ -30,6 +30,17 @@ def dish(record: Record) -> pb.Dish:
     )
 
 
+def fill(message: pb.Dish, record: Record) -> None:
+    """Sets the fields of a message that exists, such as one that a repeated field has added."""
+    message.id = record.id
+    message.title = record.title
+    message.price_cents = record.price_cents
+    message.course = record.course  # type: ignore[assignment]  # the store keeps the number
+    message.tags.extend(record.tags)
+    message.create_time.seconds = int(record.created.timestamp())
+    message.rating = record.rating
+
+
 class Kitchen(pb_grpc.KitchenServiceServicer):
     """Answers from the records."""
 
@@ -37,7 +48,10 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
         return dish(BY_ID[request.dish_id])
 
     async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
-        return pb.ListDishesResponse(dishes=[dish(record) for record in STORE])
+        response = pb.ListDishesResponse()
+        for record in STORE:
+            fill(response.dishes.add(), record)
+        return response
 
     async def CreateDish(self, request: pb.CreateDishRequest, context: Context) -> pb.Dish:
         request.dish.id = "new"
@@ -50,9 +64,20 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
         return httpbody_pb2.HttpBody(content_type="text/plain", data=b"%d" % len(request.body.data))
 
     async def Tick(self, request: pb.TickRequest, context: Context) -> AsyncIterator[pb.TickResponse]:
+        if request.count:
+            for number in range(request.count):
+                yield pb.TickResponse(number=number, text="tick")
+            return
         yield pb.TickResponse(number=1, text="tick")
         await asyncio.sleep(STREAM_PAUSE_SECONDS)
         yield pb.TickResponse(number=2, text="tick")
+
+
+class CopyingKitchen(Kitchen):
+    """Makes the messages of a list first: the response then holds copies of them."""
+
+    async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
+        return pb.ListDishesResponse(dishes=[dish(record) for record in STORE])
 
 
 def kitchen() -> Kitchen:

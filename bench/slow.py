@@ -1,6 +1,6 @@
-"""Measurements that a load generator cannot make: large uploads, and the first byte of a stream, over plain sockets.
+"""Measurements that a load generator cannot make, over plain sockets: large uploads, a stream and its first byte.
 
-It knows only as much HTTP/1.1 as these two need.
+It knows only as much HTTP/1.1 as these need.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bench.process import Server
 from bench.request import Request, Result, percentile
 
 UPLOADS_AT_ONCE = 4
+_LINE_END = b'"tick"}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +79,23 @@ def first_byte(server: Server, request: Request, times: int) -> Result:
                 if not first and b'"tick"' in answer:
                     first = time.perf_counter() - began
             took.append(first * 1e3)
-    return Result(1e3 / percentile(took, 0.5), percentile(took, 0.5), percentile(took, 0.99))
+    return Result(1e3 / percentile(took, 0.5), percentile(took, 0.5), percentile(took, 0.99), times)
+
+
+def stream(server: Server, request: Request, messages: int) -> Result:
+    """Reads one stream of so many messages, one a line; rates, CPU time and latencies are those of a message."""
+    before, began, received, data = server.cpu_seconds(), time.perf_counter(), 0, b""
+    with socket.create_connection(("127.0.0.1", server.http)) as connection:
+        connection.sendall(request.wire())
+        while not data.endswith(b"0\r\n\r\n"):
+            more = connection.recv(1 << 18)
+            if not more:
+                raise RuntimeError(f"the stream broke after {received} messages")
+            # The last bytes may be the start of the next mark.
+            data = data[-len(_LINE_END) + 1 :] + more
+            received += data.count(_LINE_END)
+    took = time.perf_counter() - began
+    if received != messages:
+        raise RuntimeError(f"{received} messages came instead of {messages}")
+    each = took / messages * 1e3
+    return Result(messages / took, each, each, messages).used(server.cpu_seconds() - before)

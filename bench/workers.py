@@ -12,21 +12,18 @@ import os
 import re
 import select
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from bench import ROOT
-from bench.engines import by_grpcio, by_h2load
 from bench.load import generator, measure
 from bench.machine import describe
+from bench.markdown import table
 from bench.process import START_SECONDS, STOP_SECONDS, Server
-from bench.report import table
-from bench.request import GET
+from bench.request import GET, Result, median
+from bench.rpc_load import by_grpcio, by_h2load
 
 RESULTS = ROOT / "bench" / "WORKERS_RESULTS.md"
 # The kernel distributes connections by a hash: with only a few, one worker may get all of them.
@@ -34,32 +31,11 @@ CONNECTIONS = 32
 _PORTS = rb"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)"
 _READY = (re.compile(_PORTS), re.compile(rb"workers are ready: " + _PORTS))
 
-# From a server's ports: the rate, and the CPU time per call in microseconds.
-Measure = Callable[[Server, float], tuple[float, float]]
-
-
-@dataclass
-class Crowd(Server):
-    """A supervisor and its workers, or a single process."""
-
-    pid: int = 0
-
-    def cpu_seconds(self) -> float:
-        """The CPU time of all processes."""
-        return _family_seconds(self.pid)
-
-
-def _family_seconds(pid: int) -> float:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ticks = 0
-    for one in (pid, *map(int, children)):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+Measure = Callable[[Server, float], Result]
 
 
 @contextlib.contextmanager
-def crowd(workers: int, *arguments: str) -> Iterator[Crowd]:
+def crowd(workers: int, *arguments: str) -> Iterator[Server]:
     """Runs `diptych serve` with `count` workers, all of them ready."""
     command = [sys.executable, "-m", "diptych.cli", "serve", "bench.servers.crowd:create", *arguments]
     command += ["--workers", str(workers), "--http-port", "0", "--grpc-port", "0"]
@@ -69,7 +45,7 @@ def crowd(workers: int, *arguments: str) -> Iterator[Crowd]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT, env=env)
     try:
         http, grpc = _ports(process, workers)
-        yield Crowd(f"{workers} workers", [], http=http, grpc=grpc, pid=process.pid)
+        yield Server(f"{workers} workers", [process], http=http, grpc=grpc)
     finally:
         process.terminate()
         try:
@@ -93,12 +69,11 @@ def _ports(process: subprocess.Popen[bytes], workers: int) -> tuple[int, int]:
     raise RuntimeError(f"{process.args!r} did not start: {said.decode()}")
 
 
-def _over_http(one: Server, seconds: float) -> tuple[float, float]:
-    found = measure(generator(), one, GET, seconds)
-    return found.rate, found.cpu
+def _over_http(one: Server, seconds: float) -> Result:
+    return measure(generator(), one, GET, seconds)
 
 
-def _over_grpc(one: Server, seconds: float) -> tuple[float, float]:
+def _over_grpc(one: Server, seconds: float) -> Result:
     if shutil.which("h2load"):
         return by_h2load(one, "get", seconds, CONNECTIONS)
     return by_grpcio(one, "get", seconds)  # one connection, and so one worker
@@ -116,17 +91,16 @@ def lines(counts: Sequence[int], seconds: float, rounds: int) -> Iterator[str]:
     """Yields the results as Markdown: every number of workers in turn, in several rounds."""
     rows = []
     for face, (arguments, one_run) in FACES.items():
-        found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
+        found: dict[int, list[Result]] = {count: [] for count in counts}
         with contextlib.ExitStack() as stack:
             running = {count: stack.enter_context(crowd(count, *arguments)) for count in counts}
             for _ in range(rounds):
                 for count, server in running.items():
                     found[count].append(one_run(server, seconds))
-        rates = {count: statistics.median(rate for rate, _ in found[count]) for count in counts}
-        for count in counts:
-            cpu = statistics.median(cpu for _, cpu in found[count])
-            of_one = rates[count] / rates[counts[0]]
-            rows.append([face, str(count), f"{rates[count]:,.0f}", f"{of_one:.2f}", f"{cpu:.0f}"])
+        medians = {count: median(results) for count, results in found.items()}
+        for count, one in medians.items():
+            of_one = one.rate / medians[counts[0]].rate
+            rows.append([face, str(count), f"{one.rate:,.0f}", f"{of_one:.2f}", f"{one.cpu:.0f}"])
     yield from table(["face, GET one", "workers", "calls/s", f"of {counts[0]}", "server us a call"], rows)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from bench import machine
 from bench.batch import ours, peers
 from bench.batch.work import NAP, NOTHING, OCR
+from bench.markdown import table
 from bench.ocr.corpus import scanned
-from bench.report import table
 
 RESULTS = Path(__file__).parents[1] / "BATCH_RESULTS.md"
 # Durable items per second, one transaction each.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from bench import ROOT, machine, workers
 from bench.load import generator
+from bench.markdown import table
 from bench.production import flood, idle, stops
-from bench.report import table
 
 RESULTS = ROOT / "bench" / "PRODUCTION_RESULTS.md"
 PARTS = ("idle", "flood", "stops", "kill", "workers")

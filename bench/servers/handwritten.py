@@ -123,8 +123,12 @@ async def store_body(name: str, request: Request) -> PlainTextResponse:
 
 
 @app.get("/v1/ticks")
-async def ticks() -> StreamingResponse:
+async def ticks(count: int = 0) -> StreamingResponse:
     async def lines() -> AsyncIterator[str]:
+        if count:
+            for number in range(count):
+                yield Tick(number=str(number), text="tick").model_dump_json() + "\n"
+            return
         yield Tick(number="1", text="tick").model_dump_json() + "\n"
         await asyncio.sleep(STREAM_PAUSE_SECONDS)
         yield Tick(number="2", text="tick").model_dump_json() + "\n"

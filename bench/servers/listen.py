@@ -11,9 +11,9 @@ import uvicorn
 HOST = "127.0.0.1"
 
 
-def announce(**ports: int) -> None:
-    """Prints the ports for the process that started this one."""
-    print(json.dumps(ports), flush=True)
+def announce(**about: Any) -> None:
+    """Prints the ports, `http` and `grpc`, for the process that started this one, and `headers` that requests need."""
+    print(json.dumps(about), flush=True)
 
 
 def serve(app: Any) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import engines, machine, process
-from bench.report import table
+from bench.markdown import table
 from bench.streams import clients, crowd
 from bench.streams.clients import Run
 
