@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,11 +17,39 @@ from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 
+_TICK_SECONDS = 0.001
+
+
+class _Held:
+    """Measures for how long the event loop serves nothing else, by a timer."""
+
+    def __init__(self) -> None:
+        self._loop, self._longest = asyncio.get_running_loop(), 0.0
+        self._again()
+
+    def _again(self) -> None:
+        self._due = time.perf_counter() + _TICK_SECONDS  # uvloop's own time has a resolution of one millisecond
+        self._loop.call_later(_TICK_SECONDS, self._on_time)
+
+    def _on_time(self) -> None:
+        self._longest = max(self._longest, time.perf_counter() - self._due)
+        self._again()
+
+    def longest(self) -> float:
+        """Returns the longest time since the last call, in milliseconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest * 1e3
+
 
 class Kitchen(pb_grpc.KitchenServiceServicer):
     """Streams of the requested length."""
 
+    def __init__(self) -> None:
+        self._held = _Held()
+
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+        if request.dish_id == "held":
+            return pb.Dish(rating=self._held.longest())
         return dish(BY_ID[request.dish_id])
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:

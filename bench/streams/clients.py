@@ -43,7 +43,8 @@ async def _answer(port: int, head: list[str], body: AsyncIterator[bytes], mark: 
         header = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in header.partition(b"\r\n")[0]:
             raise RuntimeError(f"{head[0]}: {header!r} {await reader.read(500)!r}")
-        return await _count(reader, mark)
+        length = header.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        return (await reader.readexactly(int(length))).count(mark) if length else await _count(reader, mark)
     finally:
         sending.cancel()
         writer.close()
@@ -91,14 +92,16 @@ def rest(accept: str) -> Run:
     return run
 
 
-def rest_in(media: str) -> Run:
-    """Sends a client stream over REST."""
+def rest_in(media: str, path: str = "converse") -> Run:
+    """Sends a client stream over REST; the answer is a stream too, or a sum."""
 
     async def run(port: int, count: int) -> int:
         array = media == "application/json"
         body = _repeated(_LINE, count, b"[", b",", b"]") if array else _repeated(_LINE + b"\n", count)
-        head = ["POST /v1/converse HTTP/1.1", f"content-type: {media}", "accept: application/x-ndjson"]
-        return await _answer(port, head, body, b'"tick"')
+        head = [f"POST /v1/{path} HTTP/1.1", f"content-type: {media}", "accept: application/x-ndjson"]
+        if path == "converse":
+            return await _answer(port, head, body, b'"tick"')
+        return count * await _answer(port, head, body, b'"number":"%d"' % count)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,15 @@ async def latency(port: int, calls: int) -> tuple[float, float]:
         took.append((time.perf_counter() - began) * 1e3)
     writer.close()
     return percentile(took, 0.5), percentile(took, 0.99)
+
+
+async def held(port: int) -> float:
+    """Returns for how many milliseconds at most the server's event loop served nothing else since the last call."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(b"GET /v1/dishes/held HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return float(json.loads(answer.partition(b"\r\n\r\n")[2])["rating"])
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 
-from .codec import Codec, JsonOptions, Parameters
+from .codec import Codec, JsonOptions, Parameters, StreamEncoder, printed_at_once
 from .dialects import DIALECTS
 from .fields import HTTP_BODY
 from .metadata import HTTP_CODE_KEY, Pair, to_headers
@@ -47,6 +47,7 @@ class Replier:
     def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
         self._raw = _raw(binding)
         self._encoders = {}
+        self._streams: dict[bool, StreamEncoder] = {}
         for ints in (False, True):
             options = JsonOptions(
                 emit_defaults=settings.emit_defaults,
@@ -57,6 +58,11 @@ class Replier:
                 codec.encoder(method.response, options)
                 if binding.response_body is None
                 else codec.field_encoder(method.response, binding.response_body, options)
+            )
+            self._streams[ints] = (
+                codec.stream_encoder(method.response, options)
+                if binding.response_body is None
+                else printed_at_once(self._encoders[ints])
             )
         self._plain = self._encoders[False]
 
@@ -94,9 +100,9 @@ class Replier:
             return Reply(status, [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")], b"")
         return Reply(status, headers, body)
 
-    def element(self, message: Message, parameters: Parameters) -> bytes:
-        """Encodes one message of a stream."""
-        return self._encoders[parameters.enums_as_ints](message)
+    def stream(self, parameters: Parameters) -> StreamEncoder:
+        """Returns the encoder of a streamed response."""
+        return self._streams[parameters.enums_as_ints]
 
 
 def _raw(binding: Binding) -> Callable[[Any], Any] | None:

@@ -109,6 +109,15 @@ def test_what_is_not_certain_is_printed_by_the_complete_engines(message: Message
         printed(message)
 
 
+@pytest.mark.parametrize("message", [*CERTAIN, echo(any={}), Old(pair={"a": 1}), Old(needs={})])
+def test_a_stream_prints_each_message_as_it_is_printed_alone(message: Message) -> None:
+    made, options = type(message), JsonOptions()
+    codec = Codec([made.DESCRIPTOR.file])  # type: ignore[list-item]
+    pack, print_all = codec.stream_encoder(made, options)
+    encode = codec.encoder(made, options)
+    assert print_all([pack(made()), pack(message), pack(made())]) == [encode(made()), encode(message), encode(made())]
+
+
 def test_an_extension_is_printed_by_the_complete_engines() -> None:
     message = Old()
     message.Extensions[EXTRA] = 5

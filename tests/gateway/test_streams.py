@@ -66,6 +66,62 @@ async def test_each_message_leaves_at_once(serve: Serve, form: str) -> None:
         writer.close()
 
 
+class Reuses(Kitchen):
+    """Sends one object again and again, as grpcio allows, since it serializes a message when it is sent."""
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        tick = pb.TickResponse()
+        for tick.number in range(1, request.count + 1):
+            yield tick
+
+
+class Rewrites(Kitchen):
+    """Does the same by `write`."""
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> None:  # type: ignore[override]  # as grpcio allows
+        tick = pb.TickResponse()
+        for tick.number in range(1, request.count + 1):
+            await context.write(tick)
+
+
+@every_engine
+@pytest.mark.parametrize("kitchen", [Reuses, Rewrites])
+async def test_a_message_is_sent_as_it_was_when_the_servicer_sent_it(serve: Serve, kitchen: type[Kitchen]) -> None:
+    async with serve(kitchen()) as served:
+        expected = list(range(1, 51))
+        assert [tick.number async for tick in served.rpc.Tick(pb.TickRequest(count=50))] == expected
+        for form in (ARRAY, NDJSON, SSE):
+            answer = await served.http.get("/v1/ticks?count=50", headers={"accept": form})
+            assert numbers(form, answer.text) == [str(number) for number in expected]
+
+
+class Busy(Kitchen):
+    """Streams without ever waiting, until a unary call has been answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.asked = asyncio.Event(), False
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+        self.asked = True
+        return pb.Dish(id=request.dish_id)
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        self.begun.set()
+        while not self.asked:
+            yield pb.TickResponse(number=1)
+
+
+@pytest.mark.parametrize("form", [ARRAY, NDJSON, SSE])
+async def test_a_servicer_that_never_waits_leaves_time_for_other_calls(serve: Serve, form: str) -> None:
+    kitchen = Busy()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        stream = asyncio.ensure_future(served.http.get("/v1/ticks", headers={"accept": form}))
+        await kitchen.begun.wait()
+        assert (await served.http.get("/v1/dishes/7")).json()["id"] == "7"
+        assert set(numbers(form, (await stream).text)) == {"1"}
+
+
 # Failures.
 
 

@@ -28,7 +28,7 @@ from .guard import Guard
 from .one import AnyCall, Call, WireCall
 from .requests import One, Requests, Source
 from .run import ClientGone, Gone, Stragglers, before
-from .stream import Stream
+from .stream import Pack, Stream
 
 __all__ = [
     "UNKNOWN_METHOD",
@@ -40,6 +40,7 @@ __all__ = [
     "Gone",
     "Guard",
     "One",
+    "Pack",
     "Requests",
     "Source",
     "Stream",

@@ -24,7 +24,7 @@ from .context import Context, code_of
 from .environment import Environment
 from .requests import Requests
 from .run import Gone, Inline, timed
-from .stream import Stream
+from .stream import Pack, Stream
 
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -74,6 +74,11 @@ class AnyCall(ABC):
         """Returns whether the response is a stream; a refusal of a streaming method may be a unary handler."""
         return bool(self._handler.response_streaming)
 
+    @property
+    def client_left(self) -> bool:
+        """Returns whether the servicer was told, while it waited for a request, that its client has left."""
+        return self._requests is not None and self._requests.left
+
     @abstractmethod
     def _one(self, request: Any) -> Any:
         """Converts a request to the handler's type."""
@@ -120,9 +125,17 @@ class AnyCall(ABC):
         self.record.messages_out += 1
         return converted
 
-    def stream(self, request: Any) -> Stream:
-        """Starts the call and returns its stream of responses; `request` is as in `unary`."""
-        return Stream(self, self._behaviour(self._request(request), self.context), self.deadline)
+    def stream(self, request: Any, pack: Pack | None) -> Stream:
+        """Starts the call and returns its stream of responses; `request` is as in `unary`.
+
+        `pack` serializes a message of the face's type; None if that is bytes already.
+        """
+        running = self._behaviour(self._request(request), self.context)
+        return Stream(self, running, self._packer(pack), self.deadline)
+
+    def _packer(self, pack: Pack | None) -> Pack:
+        to_face: Pack = self.to_face
+        return to_face if pack is None else lambda response: pack(to_face(response))
 
     def status(self) -> Status:
         """Returns the servicer's status, with its rich details."""
@@ -179,6 +192,14 @@ class Call(AnyCall):
         # An interceptor's own deserializer gets the serialized message, as from grpcio; without one, the handler does.
         data = request.SerializeToString() if isinstance(request, Message) else b""
         return data if deserialize is None else deserialize(data)
+
+    def _packer(self, pack: Pack | None) -> Pack:
+        to_face, expected = self.to_face, self.method.response
+        serialize = self._handler.response_serializer
+        if pack is None or not (self._plain or serialize == self.method.handler.response_serializer):
+            return super()._packer(pack)
+        # One function call less for every message than by `to_face`.
+        return lambda response: pack(response if type(response) is expected else to_face(response))
 
     def to_face(self, response: Any) -> Message:
         message_type = self.method.response

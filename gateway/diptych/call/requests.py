@@ -40,12 +40,14 @@ class One:
 class Requests:
     """The request iterator of a servicer."""
 
-    __slots__ = ("_convert", "_source", "fault")
+    __slots__ = ("_convert", "_source", "fault", "left")
 
     def __init__(self, source: Source, convert: Callable[[Any], Any]) -> None:
         self._source, self._convert = source, convert
         self.fault: Status | None = None
         """The status of the invalid request that ended the stream, as its face made it."""
+        self.left = False
+        """Whether the client disconnected before the end."""
 
     def __aiter__(self) -> Self:
         return self
@@ -57,6 +59,7 @@ class Requests:
             self.fault = unfit.status
             raise
         except ClientGone:
+            self.left = True
             raise asyncio.CancelledError from None  # as grpcio does while a servicer waits for a request
 
     async def read(self) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any
@@ -159,56 +158,3 @@ async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds:
             watch.cancel()
         if not task.done():
             stragglers.add(task)
-
-
-class Pipe:
-    """A bounded queue of messages from a servicer's task to the task that sends them."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._messages: deque[Any] = deque()
-        self._ended = False
-        self._failure: BaseException | None = None
-        self._readable = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-
-    async def put(self, message: Any) -> None:
-        """Adds a message; waits while the queue is full."""
-        while len(self._messages) >= self._size:
-            self._writable.clear()
-            await self._writable.wait()
-        self._messages.append(message)
-        self._readable.set()
-
-    def end(self, failure: BaseException | None = None) -> None:
-        """Ends the queue: the reader gets the remaining messages, then the failure. Later calls have no effect."""
-        if self._ended:
-            return
-        self._ended, self._failure = True, failure
-        self._readable.set()
-
-    def touch(self) -> None:
-        """Wakes the reader without a message, since the servicer sent its initial metadata."""
-        self._readable.set()
-
-    @property
-    def ready(self) -> asyncio.Event:
-        """Returns the event that is set while `take` has something to return."""
-        return self._readable
-
-    def take(self) -> list[Any] | None:
-        """Returns all queued messages, or None at the end. The failure is raised after the messages before it."""
-        messages = list(self._messages)
-        self._messages.clear()
-        self._writable.set()
-        if messages:
-            if not self._ended:
-                self._readable.clear()
-            return messages
-        if self._ended:
-            if self._failure is not None:
-                raise self._failure
-            return None
-        self._readable.clear()
-        return messages

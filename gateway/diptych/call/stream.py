@@ -6,6 +6,7 @@ It knows no protocol and no message type.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
@@ -14,10 +15,11 @@ from ..status import Code, Status, StatusError, error
 from ..telemetry import Record
 from .context import Context, code_of
 from .environment import Environment
-from .run import DEADLINE_EXCEEDED, ClientGone, Pipe
+from .pipe import Pipe
+from .run import DEADLINE_EXCEEDED, ClientGone
 
-# How far a servicer may run ahead of a client that reads slowly, in messages.
-AHEAD = 16
+Pack = Callable[[Any], bytes]
+"""Serializes a response, in the form in which its face sends it or the form that it is made from."""
 
 
 class Running(Protocol):
@@ -29,20 +31,24 @@ class Running(Protocol):
 
     @property
     def shared(self) -> Environment: ...
-    def to_face(self, response: Any) -> Any: ...
+    @property
+    def client_left(self) -> bool: ...
     def status(self) -> Status: ...
 
 
 class Stream:
-    """Responses as they arrive. A task runs the servicer; `close` cancels it, and must always be called."""
+    """Responses as they arrive. A task runs the servicer; `close` cancels it, and must always be called.
 
-    def __init__(self, call: Running, running: Any, deadline: float | None) -> None:
-        self._call = call
-        self._pipe = Pipe(AHEAD)
-        self._unfit: StatusError | None = None
+    A response is packed at once, as grpcio serializes it: the servicer may change and send the same object again.
+    """
+
+    def __init__(self, call: Running, running: Any, pack: Pack, deadline: float | None) -> None:
+        self._call, self._pack = call, pack
+        self._pipe = Pipe()
         self.uncompressed: set[int] = set()
         """The indexes of the messages that the servicer wants sent uncompressed."""
         self._put_so_far = 0
+        self._gone: asyncio.Future[Any] | None = None
         call.context.attach(self._put, self._pipe.touch)
         self._task = asyncio.ensure_future(self._run(running))
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
@@ -59,16 +65,17 @@ class Stream:
             if hasattr(running, "__aiter__"):
                 try:
                     async for message in running:
-                        await self._put(message)
+                        if not self._queued(message):
+                            await pipe.room()
                 finally:
                     await running.aclose()  # its `finally` must run now, not at garbage collection
             else:
                 await running
         except (grpc.aio.AbortError, grpc.aio.UsageError):
-            pipe.end(StatusError(call.status()))
+            pipe.end(ClientGone() if call.client_left else StatusError(call.status()))
         except asyncio.CancelledError:
             cancelled = True
-            pipe.end(error(Code.CANCELLED, "the call was cancelled"))
+            pipe.end(ClientGone() if call.client_left else error(Code.CANCELLED, "the call was cancelled"))
         except BaseException as wrong:
             pipe.end(StatusError(call.shared.guard.status(wrong, call.path)))
         else:
@@ -78,46 +85,45 @@ class Stream:
             call.context.finish(cancelled=cancelled)
 
     async def _put(self, message: Any) -> None:
+        if not self._queued(message):
+            await self._pipe.room()
+
+    def _queued(self, message: Any) -> bool:
+        """Queues a message; returns False if the servicer must wait for room before the next."""
         context = self._call.context
         if context.uncompressed_next:
             context.uncompressed_next = False
             self.uncompressed.add(self._put_so_far)
         self._put_so_far += 1
-        await self._pipe.put(message)
+        try:
+            packed = self._pack(message)
+        except Exception as wrong:
+            known = isinstance(wrong, StatusError)
+            self._pipe.end(wrong if known else StatusError(self._call.shared.guard.status(wrong, self._call.path)))
+            raise asyncio.CancelledError from None  # the stream is over, and the session cancels the servicer
+        return self._pipe.put(packed)
 
-    async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[Any] | None:
+    async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[bytes] | None:
         """Returns the messages since the last call; an empty list after `idle` seconds or if metadata was sent.
 
         Returns None at the end. Raises `StatusError` for a failure or a missed deadline, `ClientGone` for a disconnect.
+        `gone` is the same in every call.
         """
         pipe = self._pipe
-        if not pipe.ready.is_set():
-            waiting: asyncio.Future[Any] = asyncio.ensure_future(pipe.ready.wait())
-            try:
-                await asyncio.wait({waiting, gone}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                waiting.cancel()
+        if self._gone is None:
+            self._gone = gone
+            gone.add_done_callback(self._on_gone)
+        if not gone.done():
+            await pipe.readable(idle)
         if gone.done():
             raise ClientGone
-        if not pipe.ready.is_set():
-            return []
-        if self._unfit is not None:
-            raise self._unfit
         messages = pipe.take()
-        record = self._call.record
-        if messages is None:
-            return None
-        fit: list[Any] = []
-        try:
-            for message in messages:
-                fit.append(self._call.to_face(message))
-                record.messages_out += 1
-        except StatusError as unfit:
-            if not fit:
-                raise
-            self._unfit = unfit  # raised after the messages before it
-            pipe.touch()
-        return fit
+        if messages:
+            self._call.record.messages_out += len(messages)
+        return messages
+
+    def _on_gone(self, gone: asyncio.Future[Any]) -> None:
+        self._pipe.touch()
 
     def close(self) -> None:
         """Cancels the servicer if it is still running, without waiting for its clean-up."""

@@ -23,7 +23,7 @@ from . import fallback
 from .diagnose import diagnose
 from .floats import shortened
 from .limits import JsonLimits
-from .options import DEFAULT, JsonOptions, Parameters
+from .options import DEFAULT, JsonOptions, Parameters, StreamEncoder, printed_at_once
 from .reach import choosy, unfit
 from .scalars import Reader, json_name, text_reader
 from .text import parse_json
@@ -43,7 +43,9 @@ __all__ = [
     "Parameters",
     "Policy",
     "Reader",
+    "StreamEncoder",
     "parse_json",
+    "printed_at_once",
     "text_reader",
 ]
 
@@ -131,6 +133,11 @@ class Codec:
         """Returns a function that prints a message as compact UTF-8 JSON."""
         slow = self._slow_encoder(made, options)
         return slow if self._wire is None else self._wire.printer(made, options, slow)
+
+    def stream_encoder(self, made: type[Message], options: JsonOptions) -> StreamEncoder:
+        """Returns what prints the messages of a stream as `encoder` does."""
+        slow = self._slow_encoder(made, options)
+        return printed_at_once(slow) if self._wire is None else self._wire.stream_encoder(made, options, slow)
 
     def _slow_encoder(self, made: type[Message], options: JsonOptions) -> Encoder:
         slow = fallback.printer(options)

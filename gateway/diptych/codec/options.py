@@ -1,8 +1,12 @@
-"""Options for writing JSON; values, so that printers can be made once per combination."""
+"""Options for writing JSON, as values, so that printers can be made once per combination; the encoder of a stream."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +27,21 @@ class Parameters:
 
 
 DEFAULT = Parameters()
+
+
+class StreamEncoder(NamedTuple):
+    """Prints the messages of a stream in two steps, so that many are printed by one call."""
+
+    pack: Callable[[Message], bytes]
+    """Serializes a message as the servicer sends it."""
+    print_all: Callable[[list[bytes]], list[bytes]]
+    """Prints packed messages as compact UTF-8 JSON."""
+
+
+def printed_at_once(encode: Callable[[Message], bytes]) -> StreamEncoder:
+    """Returns a stream encoder that prints each message by `encode` as the servicer sends it."""
+    return StreamEncoder(encode, _itself)
+
+
+def _itself(packed: list[bytes]) -> list[bytes]:
+    return packed

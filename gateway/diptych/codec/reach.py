@@ -43,6 +43,13 @@ def fields(message: Descriptor) -> Iterator[FieldDescriptor]:
 
 
 @cache
+def may_lack_fields(message: Descriptor) -> bool:
+    """Returns whether a message may lack a required field, and so be impossible to serialize."""
+    # An extension may have required fields too.
+    return any(one.is_extendable for one in reachable(message)) or any(field.is_required for field in fields(message))
+
+
+@cache
 def unfit(message: Descriptor) -> Callable[[bytes], bool]:
     """Returns a function that finds whether the native parser is too lenient for a body.
 

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import cast
 
-from diptych_json import Table
+from diptych_json import Printer, Table
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from .limits import JsonLimits
-from .options import JsonOptions
+from .options import JsonOptions, StreamEncoder, printed_at_once
+from .reach import may_lack_fields
 from .wire_tables import Tables
+
+if not hasattr(Printer, "print_all"):  # an older one is left out, as if it were not installed
+    raise ImportError("diptych_json is older than this diptych; install the same version of both")
 
 Decoder = Callable[[bytes, list[str]], Message]
 
@@ -29,12 +34,7 @@ class WireJson:
         self, made: type[Message], options: JsonOptions, slow: Callable[[Message], bytes]
     ) -> Callable[[Message], bytes]:
         """Returns a function from a message to compact JSON; `slow` prints what is not certain."""
-        show = self._table.printer(
-            self._at[made.DESCRIPTOR.full_name],
-            emit_defaults=options.emit_defaults,
-            preserve_names=options.preserve_names,
-            enums_as_ints=options.enums_as_ints,
-        ).print
+        show = self._printer(made, options).print
 
         def encode(message: Message) -> bytes:
             try:
@@ -44,6 +44,32 @@ class WireJson:
             return slow(message) if text is None else text
 
         return encode
+
+    def _printer(self, made: type[Message], options: JsonOptions) -> Printer:
+        return self._table.printer(
+            self._at[made.DESCRIPTOR.full_name],
+            emit_defaults=options.emit_defaults,
+            preserve_names=options.preserve_names,
+            enums_as_ints=options.enums_as_ints,
+        )
+
+    def stream_encoder(
+        self, made: type[Message], options: JsonOptions, slow: Callable[[Message], bytes]
+    ) -> StreamEncoder:
+        """Returns the same for the messages of a stream."""
+        if may_lack_fields(made.DESCRIPTOR):
+            return printed_at_once(self.printer(made, options, slow))
+        show, from_bytes = self._printer(made, options).print_all, made.FromString
+
+        def print_all(packed: list[bytes]) -> list[bytes]:
+            texts = show(packed)
+            if None in texts:
+                texts = [
+                    slow(from_bytes(wire)) if text is None else text for wire, text in zip(packed, texts, strict=True)
+                ]
+            return cast(list[bytes], texts)
+
+        return StreamEncoder(made.SerializeToString, print_all)
 
     def parser(self, made: type[Message], limits: JsonLimits, slow: Decoder) -> Decoder:
         """Returns a function that parses a body; `slow` parses what is not certain, and refuses what is invalid."""

@@ -7,10 +7,10 @@ wire: an `Adapter` reads one request and writes its answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from ..call import AnyCall, Calls, ClientGone, One, Source, before
+from ..call import AnyCall, Calls, ClientGone, One, Pack, Source, before
 from ..exchange import BodyTimeouts, Disconnected, Scope, origin_of, raw_path
 from ..metadata import Metadata
 from ..methods import Method
@@ -33,11 +33,15 @@ class Writer(Protocol):
     def idle(self) -> float | None:
         """Seconds of silence after which `write` is called without messages; None for never."""
 
-    async def begin(self, messages: Sequence[Any]) -> bool:
-        """Writes the head; returns False if the head is the whole response. `messages` are the first ones."""
+    @property
+    def pack(self) -> Pack | None:
+        """Serializes a response as soon as the servicer sends it; None if the face exchanges bytes."""
 
-    async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
-        """Writes the next messages. `plain` has the numbers, from 0, of messages that must not be compressed."""
+    async def begin(self) -> bool:
+        """Writes the head; returns False if the head is the whole response."""
+
+    async def write(self, messages: list[bytes], plain: set[int]) -> None:
+        """Writes the next packed messages. `plain` has the numbers, from 0, of those that must not be compressed."""
 
     async def end(self) -> None:
         """Writes the end of a stream that succeeded."""
@@ -140,7 +144,7 @@ class Session:
 
     async def _stream(self, adapter: Adapter, call: AnyCall) -> None:
         writer = adapter.streamed(call)  # before the request is read: a client that accepts no stream costs no body
-        stream = call.stream(await _read(adapter, call))
+        stream = call.stream(await _read(adapter, call), writer.pack)
         gone = asyncio.ensure_future(adapter.gone())
         try:
             while True:
@@ -148,7 +152,7 @@ class Session:
                 if not writer.begun:
                     if messages == [] and not call.context.initial_metadata_sent:
                         continue
-                    if not await writer.begin(messages or ()):
+                    if not await writer.begin():
                         call.record.code = 0
                         return
                 if messages is None:

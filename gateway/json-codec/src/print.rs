@@ -37,14 +37,26 @@ pub struct Printer<'t> {
 
 /// Returns the JSON of a message; `index` is its place in the table.
 pub fn print(table: &Table, index: usize, bytes: &[u8], options: Options) -> Sure<Vec<u8>> {
-    // JSON is three times as long as most messages; a large one is mostly strings or bytes.
-    let out = Vec::with_capacity(bytes.len() + (bytes.len() * 3).min(64 * 1024) + 256);
-    let mut printer = Printer { table, options, out, slots: Vec::with_capacity(64) };
-    printer.message(index, bytes, 0)?;
+    let mut printer = Printer::new(table, options);
+    printer.print(index, bytes)?;
     Ok(printer.out)
 }
 
 impl<'t> Printer<'t> {
+    pub fn new(table: &'t Table, options: Options) -> Self {
+        Printer { table, options, out: Vec::new(), slots: Vec::with_capacity(64) }
+    }
+
+    /// Returns the JSON of one message; the next call overwrites it.
+    pub fn print(&mut self, index: usize, bytes: &[u8]) -> Sure<&[u8]> {
+        self.out.clear();
+        self.slots.clear();
+        // JSON is three times as long as most messages; a large one is mostly strings or bytes.
+        self.out.reserve(bytes.len() + (bytes.len() * 3).min(64 * 1024) + 256);
+        self.message(index, bytes, 0)?;
+        Ok(&self.out)
+    }
+
     /// Prints a message nested in `depth` others.
     pub(crate) fn message(&mut self, index: usize, bytes: &[u8], depth: u32) -> Sure<()> {
         if depth >= DEEPEST {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::json::Limits;
 use crate::parse::parse;
-use crate::print::{Options, print};
+use crate::print::{Options, Printer, print};
 use crate::tables::{EnumSpec, MessageSpec, Table};
 
 #[pyclass(frozen, name = "Table", module = "diptych_json")]
@@ -65,6 +65,18 @@ impl PyPrinter {
     #[pyo3(signature = (wire, /))]
     fn print<'py>(&self, py: Python<'py>, wire: &[u8]) -> Option<Bound<'py, PyBytes>> {
         print(&self.table, self.index, wire, self.options).ok().map(|text| PyBytes::new(py, &text))
+    }
+
+    /// Returns what `print` returns for each of the messages; a call for each would cost more than their printing.
+    #[pyo3(signature = (wires, /))]
+    fn print_all<'py>(&self, wires: &Bound<'py, PyList>) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+        let mut printer = Printer::new(&self.table, self.options);
+        let mut texts = Vec::with_capacity(wires.len());
+        for wire in wires {
+            let text = printer.print(self.index, wire.cast::<PyBytes>()?.as_bytes());
+            texts.push(text.ok().map(|text| PyBytes::new(wires.py(), text)));
+        }
+        Ok(texts)
     }
 }
 

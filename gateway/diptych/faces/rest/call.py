@@ -103,7 +103,7 @@ class RestCall:
         framing = choose(exchange.header(b"accept"))
         query = exchange.scope["query_string"]
         parameters = self._endpoint.binder.parameters(query) if call.needs_request else DEFAULT
-        messages = Messages(framing, replier, parameters, self.method.descriptor.output_type)
+        messages = Messages(framing, replier.stream(parameters), call, self.method.descriptor.output_type)
         self._streaming = Streaming(exchange, call, messages, heartbeat)
         return self._streaming
 

@@ -5,17 +5,19 @@ It knows no framing and no route: a `Framing`, or the raw bytes of HttpBody mess
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ...call import AnyCall
-from ...codec import Parameters
+from ...call import AnyCall, Pack
+from ...codec import StreamEncoder
 from ...exchange import Exchange
 from ...framing import Framing
-from ...reply import Headers, Replier, http_code, media_type, metadata_headers
+from ...media import SSE
+from ...reply import Headers, http_code, media_type, metadata_headers
 
 # Caches must not store a stream, and nginx must not buffer it (X-Accel-Buffering).
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -37,29 +39,50 @@ _ID_TYPES = frozenset(
 class Messages:
     """Writes messages of one type in a framing."""
 
-    def __init__(self, framing: Framing, replier: Replier, parameters: Parameters, descriptor: Descriptor) -> None:
-        self._framing, self._replier, self._parameters, self._descriptor = framing, replier, parameters, descriptor
+    def __init__(self, framing: Framing, encoder: StreamEncoder, call: AnyCall, descriptor: Descriptor) -> None:
+        self._framing, self._call, self._descriptor = framing, call, descriptor
+        self._encode, self._print_all = encoder
         self.heartbeat = framing.heartbeat
         self.end = framing.end
         self.failure = framing.failure
+        self._looked_up = False
+        self._ids: deque[str] = deque()
         self._id_of: Callable[[Message], str] | None = None
 
-    def name_ids(self, field: str) -> None:
-        """Uses a field of the messages as event id. Raises LookupError unless it is a string or an integer."""
+    @property
+    def pack(self) -> Pack:
+        """Serializes a message."""
+        return self._pack_event if self._framing.media == SSE else self._encode
+
+    def _pack_event(self, message: Message) -> bytes:
+        if not self._looked_up:
+            self.find_ids()
+        if self._id_of is not None:
+            self._ids.append(self._id_of(message))
+        return self._encode(message)
+
+    def find_ids(self) -> None:
+        """Finds the field whose values are the events' ids. Raises LookupError unless it is a string or an integer."""
+        self._looked_up = True
+        named = [str(value) for name, value in self._call.initial_metadata if name == SSE_ID_FIELD]
+        if not named:
+            return
+        field = named[-1]
         found = self._descriptor.fields_by_name.get(field)
         if found is None or found.is_repeated or found.cpp_type not in _ID_TYPES:
             raise LookupError(f"{SSE_ID_FIELD}: {self._descriptor.full_name} has no string or integer field {field!r}")
-        self._id_of = lambda message: str(getattr(message, field))
+        if self._framing.media == SSE:
+            self._id_of = lambda message: str(getattr(message, field))
 
-    def media(self, messages: Sequence[Message]) -> bytes:
+    @property
+    def media(self) -> bytes:
         """The stream's content type."""
         return self._framing.media.encode()
 
-    def write(self, messages: Sequence[Message]) -> bytes:
+    def write(self, packed: list[bytes]) -> bytes:
         """The next messages."""
-        element, parameters = self._replier.element, self._parameters
-        ids = None if self._id_of is None else [self._id_of(message) for message in messages]
-        return self._framing.messages([element(message, parameters) for message in messages], ids)
+        ids = None if self._id_of is None else [self._ids.popleft() for _ in packed]
+        return self._framing.messages(self._print_all(packed), ids)
 
 
 class Bytes:
@@ -69,14 +92,24 @@ class Bytes:
 
     def __init__(self, body_of: Callable[[Any], Any]) -> None:
         self._body_of = body_of
+        self._media: bytes | None = None
 
-    def media(self, messages: Sequence[Message]) -> bytes:
+    def pack(self, message: Message) -> bytes:
+        """The message's bytes."""
+        body = self._body_of(message)
+        if self._media is None:
+            self._media = media_type(body.content_type)
+        data: bytes = body.data
+        return data
+
+    @property
+    def media(self) -> bytes:
         """The first message's content type."""
-        return media_type(self._body_of(messages[0]).content_type if messages else "")
+        return self._media or media_type("")
 
-    def write(self, messages: Sequence[Message]) -> bytes:
+    def write(self, packed: list[bytes]) -> bytes:
         """The next bytes."""
-        return b"".join([self._body_of(message).data for message in messages])
+        return b"".join(packed)
 
     def end(self) -> bytes:
         """Nothing is added."""
@@ -102,20 +135,22 @@ class Streaming:
     def idle(self) -> float | None:
         return self._heartbeat if self._exchange.begun else None
 
-    async def begin(self, messages: Sequence[Message]) -> bool:
+    @property
+    def pack(self) -> Pack:
+        return self.form.pack
+
+    async def begin(self) -> bool:
         exchange, form, initial = self._exchange, self.form, self._call.initial_metadata
-        named = [value for name, value in initial if name == SSE_ID_FIELD]
-        if named:
-            initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
-            if isinstance(form, Messages):
-                form.name_ids(str(named[-1]))
-        headers = [(b"content-type", form.media(messages)), *_LIVE, *metadata_headers(initial, ())]
+        if isinstance(form, Messages):
+            form.find_ids()
+        initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
+        headers = [(b"content-type", form.media), *_LIVE, *metadata_headers(initial, ())]
         await exchange.begin(http_code(initial, ()), headers)
         if exchange.head:
             await exchange.write(b"", more=False)
         return not exchange.head
 
-    async def write(self, messages: Sequence[Message], plain: set[int]) -> None:
+    async def write(self, messages: list[bytes], plain: set[int]) -> None:
         data = self.form.write(messages) if messages else self.form.heartbeat
         self._call.record.bytes_out += len(data)
         await self._exchange.write(data)

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from ...call import Calls
-from ...codec import Codec, Decoder, Encoder, JsonOptions
+from ...codec import Codec, Decoder, Encoder, JsonOptions, StreamEncoder
 from ...methods import Handler, Method, MethodTable
 from ...settings import Settings
 
@@ -28,6 +28,7 @@ class JsonCodec(NamedTuple):
     method: Method
     decode: Decoder
     encode: Encoder
+    stream: StreamEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +119,11 @@ class _Coders:
         self._encoders: dict[type[Message], Encoder] = {}
         self._decoder: Callable[[type[Message]], Decoder] = codec.decoder
         self._encoder: Callable[[type[Message]], Encoder] = lambda message_type: codec.encoder(message_type, options)
+        self._stream: Callable[[type[Message]], StreamEncoder] = lambda made: codec.stream_encoder(made, options)
 
     def json(self, method: Method) -> JsonCodec:
         """Returns the JSON codec of a method."""
         decode = self._decoders.get(method.request) or self._decoder(method.request)
         encode = self._encoders.get(method.response) or self._encoder(method.response)
         self._decoders[method.request], self._encoders[method.response] = decode, encode
-        return JsonCodec(method, decode, encode)
+        return JsonCodec(method, decode, encode, self._stream(method.response))

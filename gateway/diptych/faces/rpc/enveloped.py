@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ...call import UNKNOWN_METHOD, AnyCall, Source
+from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
 from ...exchange import Exchange, Inbound, origin_of
 from ...metadata import HeaderPolicy, Metadata, from_headers
 from ...methods import Method
@@ -117,17 +117,23 @@ class _Writer:
     def begun(self) -> bool:
         return self._wire.begun
 
-    async def begin(self, messages: Sequence[Any]) -> bool:
+    @property
+    def pack(self) -> Pack | None:
+        return None if self._json is None else self._json.stream.pack
+
+    async def begin(self) -> bool:
         await self._wire.begin(self._call)
         return True
 
-    async def write(self, messages: Sequence[Any], plain: set[int]) -> None:
+    async def write(self, messages: list[bytes], plain: set[int]) -> None:
         if not messages:
             return  # the servicer sent initial metadata before any message
         if self._json is not None:
-            messages = [_printed(self._json, message, self._call) for message in messages]
+            messages = self._json.stream.print_all(messages)
+            self._call.record.bytes_out += sum(map(len, messages))
         await self._wire.messages(messages, self._written, plain)
-        plain.difference_update(range(self._written, self._written + len(messages)))
+        if plain:
+            plain.difference_update(range(self._written, self._written + len(messages)))
         self._written += len(messages)
 
     async def end(self) -> None:

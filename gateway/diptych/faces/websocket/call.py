@@ -15,7 +15,8 @@ import orjson
 from google.protobuf.message import Message
 
 from ...bind import ContentType
-from ...call import AnyCall, ClientGone, Source
+from ...call import AnyCall, ClientGone, Pack, Source
+from ...codec import printed_at_once
 from ...exchange import origin_of
 from ...metadata import (
     SERVER_TIMEOUT_HEADER,
@@ -67,7 +68,12 @@ class SocketCall:
     ) -> None:
         self._socket, self._endpoint, self._values, self._handshake = socket, endpoint, values, handshake
         self._policy, self._errors = policy, errors
-        self._parameters = endpoint.binder.parameters(handshake.query)
+        parameters = endpoint.binder.parameters(handshake.query)
+        self._encoder = (
+            printed_at_once(endpoint.method.response.SerializeToString)
+            if handshake.proto
+            else endpoint.replier.stream(parameters)
+        )
         self.origin = origin_of(socket.scope, "websocket")
         if handshake.anonymous:
             self.origin.auth = INSECURE  # the browser presents its certificate for any page (see `handshake.trusted`)
@@ -137,14 +143,19 @@ class SocketCall:
             await self._socket.accept(self._handshake.subprotocol, to_headers(self.origin.initial))
 
     async def unary(self, call: AnyCall, response: Message) -> None:
-        await self.begin([response])
-        await self._message(call, response)
+        await self.begin()
+        pack, print_all = self._encoder
+        await self._send(call, print_all([pack(response)]))
         await self.end()
 
     def streamed(self, call: AnyCall) -> SocketCall:
         return self
 
-    async def begin(self, messages: Sequence[Message]) -> bool:
+    @property
+    def pack(self) -> Pack:
+        return self._encoder.pack
+
+    async def begin(self) -> bool:
         if not self.begun:
             self.begun = True
             await self._accept()
@@ -152,16 +163,15 @@ class SocketCall:
                 await self._tell("metadata", () if self._call is None else self._call.initial_metadata)
         return True
 
-    async def write(self, messages: Sequence[Message], plain: set[int]) -> None:
+    async def write(self, messages: list[bytes], plain: set[int]) -> None:
         if self._call is not None:
-            for message in messages:
-                await self._message(self._call, message)
+            await self._send(self._call, self._encoder.print_all(messages))
 
-    async def _message(self, call: AnyCall, message: Message) -> None:
-        proto = self._handshake.proto
-        data = message.SerializeToString() if proto else self._endpoint.replier.element(message, self._parameters)
-        call.record.bytes_out += len(data)
-        await (self._socket.binary if proto else self._socket.text)(data)
+    async def _send(self, call: AnyCall, messages: list[bytes]) -> None:
+        send = self._socket.binary if self._handshake.proto else self._socket.text
+        for data in messages:
+            call.record.bytes_out += len(data)
+            await send(data)
 
     async def end(self) -> None:
         await self._trailers()
@@ -184,7 +194,7 @@ class SocketCall:
             metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
             await socket.refuse(self._errors.reply(status, *metadata))
             return
-        await self.begin(())
+        await self.begin()
         await socket.text(self._errors.element(status))
         await self._trailers()
         code = GOING_AWAY if status is STOPPING else CLOSE_BASE + status.number

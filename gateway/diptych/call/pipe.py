@@ -1,0 +1,91 @@
+"""The queue between the task that runs a servicer and the task that sends its messages.
+
+It knows no message and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+# How far a servicer may run ahead of its client. A message that is larger is the only one in the queue.
+AHEAD_BYTES = 65536
+# How long a servicer that never waits may keep the event loop, after the first of the queued messages. A reader and a
+# write per message cost thirty times what a small message does, so they serve as many as this allows.
+TURN_SECONDS = 200e-6
+
+
+class Pipe:
+    """A bounded queue of serialized messages, with one task that puts and one that takes."""
+
+    __slots__ = ("_bytes", "_ended", "_failure", "_loop", "_messages", "_reader", "_turn_ends", "_woken", "_writer")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._messages: list[bytes] = []
+        self._bytes = 0
+        self._turn_ends = 0.0
+        self._ended = self._woken = False
+        self._failure: BaseException | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+
+    def put(self, message: bytes) -> bool:
+        """Adds a message; returns False if the caller must wait for `room` before it puts another."""
+        messages = self._messages
+        if not messages:
+            self._turn_ends = perf_counter() + TURN_SECONDS
+            self.touch()
+        messages.append(message)
+        self._bytes += len(message)
+        return self._bytes < AHEAD_BYTES and perf_counter() < self._turn_ends
+
+    async def room(self) -> None:
+        """Returns once the queued messages have been taken."""
+        while self._messages:
+            self._writer = self._loop.create_future()
+            await self._writer
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """Ends the queue: the reader gets the remaining messages, then the failure. Later calls have no effect."""
+        if not self._ended:
+            self._ended, self._failure = True, failure
+            self.touch()
+
+    def touch(self) -> None:
+        """Wakes the reader, with or without a message."""
+        self._woken = True
+        _wake(self._reader)
+
+    async def readable(self, seconds: float | None) -> None:
+        """Returns once `take` has something to return, the reader was woken by `touch`, or after `seconds`."""
+        if self._woken:
+            return
+        reader = self._reader = self._loop.create_future()
+        timer = None if seconds is None else self._loop.call_later(seconds, _wake, reader)
+        try:
+            await reader
+        finally:
+            self._reader = None
+            if timer is not None:
+                timer.cancel()
+
+    def take(self) -> list[bytes] | None:
+        """Returns all queued messages, or None at the end. The failure is raised after the messages before it."""
+        messages = self._messages
+        if messages:
+            self._messages, self._bytes = [], 0
+            self._woken = self._ended
+            _wake(self._writer)
+            return messages
+        if self._ended:
+            if self._failure is not None:
+                raise self._failure
+            return None
+        self._woken = False
+        return []
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
