@@ -46,6 +46,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         "_flush",
         "_initial",
         "_initial_sent",
+        "_leave_uncompressed",
         "_loop",
         "_metadata",
         "_origin",
@@ -74,6 +75,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._write: Write | None = None
         self._read: Callable[[], Any] | None = None
         self._flush: Callable[[], None] | None = None
+        self._leave_uncompressed: Callable[[], None] | None = None
 
     # Read by the servicer.
 
@@ -161,6 +163,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def disable_next_message_compression(self) -> None:
         """Sends the next message uncompressed, as in grpcio."""
         self.uncompressed_next = True
+        if self._leave_uncompressed is not None:
+            self._leave_uncompressed()
 
     async def read(self) -> Any:
         if self._read is None:
@@ -184,9 +188,12 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         """Returns whether the servicer sent its initial metadata explicitly, which begins the response."""
         return self._initial_sent
 
-    def attach(self, write: Write, flush: Callable[[], None]) -> None:
-        """Sets the callbacks of a streaming servicer: `write` sends a message, `flush` follows its initial metadata."""
-        self._write, self._flush = write, flush
+    def attach(self, write: Write, flush: Callable[[], None], leave_uncompressed: Callable[[], None]) -> None:
+        """Sets the callbacks of a streaming servicer.
+
+        `write` sends a message, `flush` follows its initial metadata, `leave_uncompressed` concerns the next message.
+        """
+        self._write, self._flush, self._leave_uncompressed = write, flush, leave_uncompressed
 
     def attach_requests(self, read: Callable[[], Any]) -> None:
         """Sets the function that `read()` gets the client's messages from."""

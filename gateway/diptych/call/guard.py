@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -26,6 +26,22 @@ from .run import DEADLINE_EXCEEDED, Stragglers, timed
 logger = logging.getLogger("diptych.call")
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class GuardedStream(NamedTuple):
+    """The parts of a guarded behaviour that generates messages.
+
+    Who iterates the messages may do without the guard's own generator around theirs, which costs as much as to
+    serialize a small message, and then awaits `raised` with the context and what they raise.
+    """
+
+    behaviour: Behaviour
+    raised: Callable[[Any, BaseException], Awaitable[None]]
+
+
+def parts_of(behaviour: Behaviour) -> GuardedStream | None:
+    """Returns the parts of a guarded behaviour that generates messages; None for any other behaviour."""
+    return getattr(behaviour, "parts", None)
 
 
 class Guard(grpc.aio.ServerInterceptor):
@@ -82,22 +98,28 @@ class Guard(grpc.aio.ServerInterceptor):
         return unary
 
     def _stream(self, behaviour: Behaviour, method: str) -> Behaviour:
+        async def raised(context: Any, error: BaseException) -> None:
+            if isinstance(error, grpc.aio.AbortError):
+                await self._aborted(context, error, method)
+            elif isinstance(error, Exception):
+                await self._fail(context, error, method)
+            elif _is_cancelled(context):
+                raise error
+            else:
+                await context.abort(Code.CANCELLED, "the call was cancelled by the server")
+
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
             messages = behaviour(request, context)
             try:
                 async for message in messages:
                     yield message
-            except grpc.aio.AbortError as error:
-                await self._aborted(context, error, method)
-            except asyncio.CancelledError:
-                if _is_cancelled(context):
-                    raise
-                await context.abort(Code.CANCELLED, "the call was cancelled by the server")
-            except Exception as error:
-                await self._fail(context, error, method)
+            except (Exception, asyncio.CancelledError) as error:
+                await raised(context, error)
             finally:
                 await messages.aclose()
 
+        # A function, since grpcio recognizes no other asynchronous generator.
+        stream.parts = GuardedStream(behaviour, raised)  # type: ignore[attr-defined]  # for `parts_of`
         return stream
 
     async def _aborted(self, context: Any, error: grpc.aio.AbortError, method: str) -> Any:

@@ -22,9 +22,10 @@ from ..telemetry import NOTHING, Record
 from .adapt import behaviour_of
 from .context import Context, code_of
 from .environment import Environment
+from .guard import parts_of
 from .requests import Requests
 from .run import Gone, Inline, timed
-from .stream import Pack, Stream
+from .stream import Pack, Packing, Stream
 
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -130,12 +131,15 @@ class AnyCall(ABC):
 
         `pack` serializes a message of the face's type; None if that is bytes already.
         """
-        running = self._behaviour(self._request(request), self.context)
-        return Stream(self, running, self._packer(pack), self.deadline)
+        argument, context, parts = self._request(request), self.context, parts_of(self._behaviour)
+        packing = self._packing(pack)
+        if parts is None:
+            return Stream(self, self._behaviour(argument, context), packing, self.deadline)
+        return Stream(self, parts.behaviour(argument, context), packing, self.deadline, parts.raised)
 
-    def _packer(self, pack: Pack | None) -> Pack:
+    def _packing(self, pack: Pack | None) -> Packing:
         to_face: Pack = self.to_face
-        return to_face if pack is None else lambda response: pack(to_face(response))
+        return Packing(None, to_face, to_face if pack is None else lambda response: pack(to_face(response)))
 
     def status(self) -> Status:
         """Returns the servicer's status, with its rich details."""
@@ -193,13 +197,12 @@ class Call(AnyCall):
         data = request.SerializeToString() if isinstance(request, Message) else b""
         return data if deserialize is None else deserialize(data)
 
-    def _packer(self, pack: Pack | None) -> Pack:
-        to_face, expected = self.to_face, self.method.response
+    def _packing(self, pack: Pack | None) -> Packing:
+        general = super()._packing(pack)
         serialize = self._handler.response_serializer
         if pack is None or not (self._plain or serialize == self.method.handler.response_serializer):
-            return super()._packer(pack)
-        # One function call less for every message than by `to_face`.
-        return lambda response: pack(response if type(response) is expected else to_face(response))
+            return general
+        return Packing(self.method.response, pack, general.convert)
 
     def to_face(self, response: Any) -> Message:
         message_type = self.method.response

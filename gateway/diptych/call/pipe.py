@@ -18,17 +18,33 @@ TURN_SECONDS = 200e-6
 class Pipe:
     """A bounded queue of serialized messages, with one task that puts and one that takes."""
 
-    __slots__ = ("_bytes", "_ended", "_failure", "_loop", "_messages", "_reader", "_turn_ends", "_woken", "_writer")
+    __slots__ = (
+        "_bytes",
+        "_ended",
+        "_failure",
+        "_loop",
+        "_messages",
+        "_reader",
+        "_taken",
+        "_turn_ends",
+        "_woken",
+        "_writer",
+    )
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._messages: list[bytes] = []
-        self._bytes = 0
+        self._bytes = self._taken = 0
         self._turn_ends = 0.0
         self._ended = self._woken = False
         self._failure: BaseException | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many messages have been put so far."""
+        return self._taken + len(self._messages)
 
     def put(self, message: bytes) -> bool:
         """Adds a message; returns False if the caller must wait for `room` before it puts another."""
@@ -74,6 +90,7 @@ class Pipe:
         """Returns all queued messages, or None at the end. The failure is raised after the messages before it."""
         messages = self._messages
         if messages:
+            self._taken += len(messages)
             self._messages, self._bytes = [], 0
             self._woken = self._ended
             _wake(self._writer)

@@ -6,8 +6,8 @@ It knows no protocol and no message type.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 
@@ -20,6 +20,18 @@ from .run import DEADLINE_EXCEEDED, ClientGone
 
 Pack = Callable[[Any], bytes]
 """Serializes a response, in the form in which its face sends it or the form that it is made from."""
+
+
+class Packing(NamedTuple):
+    """How responses are serialized: those of the type `exact` by `pack`, all others by `convert`."""
+
+    exact: type | None
+    pack: Pack
+    convert: Pack
+
+
+class _Refused(Exception):
+    """A message cannot be sent, so that the stream has ended."""
 
 
 class Running(Protocol):
@@ -42,14 +54,20 @@ class Stream:
     A response is packed at once, as grpcio serializes it: the servicer may change and send the same object again.
     """
 
-    def __init__(self, call: Running, running: Any, pack: Pack, deadline: float | None) -> None:
-        self._call, self._pack = call, pack
+    def __init__(
+        self,
+        call: Running,
+        running: Any,
+        packing: Packing,
+        deadline: float | None,
+        raised: Callable[[Any, BaseException], Awaitable[None]] | None = None,
+    ) -> None:
+        self._call, self._packing, self._raised = call, packing, raised
         self._pipe = Pipe()
         self.uncompressed: set[int] = set()
         """The indexes of the messages that the servicer wants sent uncompressed."""
-        self._put_so_far = 0
         self._gone: asyncio.Future[Any] | None = None
-        call.context.attach(self._put, self._pipe.touch)
+        call.context.attach(self._write, self._pipe.touch, self._leave_uncompressed)
         self._task = asyncio.ensure_future(self._run(running))
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._late)
 
@@ -63,14 +81,11 @@ class Stream:
         cancelled = False
         try:
             if hasattr(running, "__aiter__"):
-                try:
-                    async for message in running:
-                        if not self._queued(message):
-                            await pipe.room()
-                finally:
-                    await running.aclose()  # its `finally` must run now, not at garbage collection
+                await self._iterate(running)
             else:
                 await running
+        except _Refused:
+            cancelled = True
         except (grpc.aio.AbortError, grpc.aio.UsageError):
             pipe.end(ClientGone() if call.client_left else StatusError(call.status()))
         except asyncio.CancelledError:
@@ -84,24 +99,42 @@ class Stream:
         finally:
             call.context.finish(cancelled=cancelled)
 
-    async def _put(self, message: Any) -> None:
-        if not self._queued(message):
+    async def _iterate(self, messages: Any) -> None:
+        # This loop is most of what a small message costs: hence the local names, and no function of our own but `put`.
+        (exact, pack, convert), put = self._packing, self._pipe.put
+        try:
+            async for message in messages:
+                try:
+                    packed = pack(message) if type(message) is exact else convert(message)
+                except Exception as wrong:
+                    raise self._refuse(wrong) from None
+                if not put(packed):
+                    await self._pipe.room()
+        except (Exception, asyncio.CancelledError) as wrong:
+            if self._raised is None or isinstance(wrong, _Refused):
+                raise
+            await self._raised(self._call.context, wrong)
+        finally:
+            await messages.aclose()  # its `finally` must run now, not at garbage collection
+
+    async def _write(self, message: Any) -> None:
+        exact, pack, convert = self._packing
+        try:
+            packed = pack(message) if type(message) is exact else convert(message)
+        except Exception as wrong:
+            self._refuse(wrong)
+            raise asyncio.CancelledError from None  # as the session cancels the servicer, since the stream has ended
+        if not self._pipe.put(packed):
             await self._pipe.room()
 
-    def _queued(self, message: Any) -> bool:
-        """Queues a message; returns False if the servicer must wait for room before the next."""
-        context = self._call.context
-        if context.uncompressed_next:
-            context.uncompressed_next = False
-            self.uncompressed.add(self._put_so_far)
-        self._put_so_far += 1
-        try:
-            packed = self._pack(message)
-        except Exception as wrong:
-            known = isinstance(wrong, StatusError)
-            self._pipe.end(wrong if known else StatusError(self._call.shared.guard.status(wrong, self._call.path)))
-            raise asyncio.CancelledError from None  # the stream is over, and the session cancels the servicer
-        return self._pipe.put(packed)
+    def _refuse(self, wrong: Exception) -> _Refused:
+        """Ends the stream because of a message that cannot be sent."""
+        known = isinstance(wrong, StatusError)
+        self._pipe.end(wrong if known else StatusError(self._call.shared.guard.status(wrong, self._call.path)))
+        return _Refused()
+
+    def _leave_uncompressed(self) -> None:
+        self.uncompressed.add(self._pipe.count)
 
     async def next(self, gone: asyncio.Future[Any], idle: float | None = None) -> list[bytes] | None:
         """Returns the messages since the last call; an empty list after `idle` seconds or if metadata was sent.
