@@ -17,6 +17,8 @@ import httpx2
 import hypothesis
 import pytest
 import pytest_asyncio
+from starlette.responses import Response
+from starlette.routing import Host
 
 from diptych import Gateway, Settings
 from diptych.gateway.lifecycle import Lifecycle
@@ -68,6 +70,16 @@ every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 """Marks a gRPC test: it runs over each engine, which `serve`, `served` and `shared` then use."""
 
 
+WAYS = ("whole", "asgi")
+"""How the HTTP port serves unary calls: without ASGI if the request has arrived whole, or always over ASGI."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs the tests of a module with `BOTH_WAYS = True` in both of them."""
+    if "way" in metafunc.fixturenames and getattr(metafunc.module, "BOTH_WAYS", False):
+        metafunc.parametrize("way", WAYS, indirect=True)
+
+
 @dataclass(frozen=True)
 class Served:
     """A running gateway with clients for a test."""
@@ -87,12 +99,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @asynccontextmanager
-async def serving(kitchen: Any = None, *, interceptors: Any = (), gateway: Any = None, **settings: Any) -> Any:
+async def serving(
+    kitchen: Any = None, *, interceptors: Any = (), gateway: Any = None, way: str = "whole", **settings: Any
+) -> Any:
     """Runs a gateway on free ports. `kitchen` is the servicer, `gateway` holds further arguments of `Gateway`."""
     servicer = kitchen if kitchen is not None else Kitchen()
     ports = {"http_port": 0, "grpc_port": 0}
     made = Gateway(Settings(**{**ports, **settings}), interceptors, **(gateway or {}))
     pb_grpc.add_KitchenServiceServicer_to_server(servicer, made)
+    if way == "asgi":  # a user's route that could match any path sends every request there
+        made.app.router.routes.append(Host("elsewhere.invalid", app=Response()))
     async with made:
         base = f"http://127.0.0.1:{made.http_port}"
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{made.grpc_port}")
@@ -108,9 +124,15 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def serve(engine: str) -> Serve:
+def way(request: pytest.FixtureRequest) -> str:
+    """The way in which the HTTP port serves unary calls in this test."""
+    return str(getattr(request, "param", "whole"))
+
+
+@pytest.fixture
+def serve(engine: str, way: str) -> Serve:
     """Starts a gateway for one test: `async with serve(**settings) as served`."""
-    return partial(serving, **ENGINES[engine])
+    return partial(serving, way=way, **ENGINES[engine])
 
 
 @pytest.fixture
@@ -132,24 +154,24 @@ def drained(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return over
 
 
-Running = Callable[[str], Awaitable[Served]]
+Running = Callable[[str, str], Awaitable[Served]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gateways() -> AsyncIterator[Running]:
-    """Starts a gateway per requested engine, once per session."""
-    running: dict[str, Served] = {}
+    """Starts a gateway per requested engine and way, once per session."""
+    running: dict[tuple[str, str], Served] = {}
     async with AsyncExitStack() as stack:
 
-        async def of(engine: str) -> Served:
-            if engine not in running:
-                running[engine] = await stack.enter_async_context(serving(**ENGINES[engine]))
-            return running[engine]
+        async def of(engine: str, way: str) -> Served:
+            if (engine, way) not in running:
+                running[engine, way] = await stack.enter_async_context(serving(way=way, **ENGINES[engine]))
+            return running[engine, way]
 
         yield of
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shared(gateways: Running, engine: str) -> Served:
+async def shared(gateways: Running, engine: str, way: str) -> Served:
     """A shared gateway for tests that do not change it; they run on the session's loop."""
-    return await gateways(engine)
+    return await gateways(engine, way)

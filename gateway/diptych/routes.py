@@ -158,9 +158,10 @@ class RouteTable(Generic[T]):
         """
         if not path.isascii():
             path = _escape(path)
-        raw = _split(path)
+        raw = plain = path.split("/") if len(path) > 1 and path[0] == "/" else _split(path)
         escaped = "%" in path
-        plain = [unquote(segment) if "%" in segment else segment for segment in raw] if escaped else raw
+        if escaped:
+            plain = [unquote(segment) if "%" in segment else segment for segment in raw]
         last = raw[-1]
         if ":" in last and (custom := self._custom(last)) is not None:
             head = last[: last.rindex(":")]

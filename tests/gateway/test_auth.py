@@ -19,6 +19,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 REFLECTION: Any = reflection_pb2.ServerReflectionRequest
 SERVICE = "/kitchen.v1.KitchenService"
 CHEF, GUEST = new_key("chef"), new_key("guest")

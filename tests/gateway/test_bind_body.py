@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import Serve, Served
 
+BOTH_WAYS = True
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 JSON = {"content-type": "application/json"}

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Serve, Served
 
+BOTH_WAYS = True
+
 Json = dict[str, Any]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -15,6 +15,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 Context = Any
 
 

@@ -20,6 +20,8 @@ from tests.gateway.test_call import Both, Context, ticks
 from tests.kitchen import Kitchen
 from tests.waiting import until_here
 
+BOTH_WAYS = True
+
 # Interceptors. Each is run on both faces.
 
 order: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("order", default=())

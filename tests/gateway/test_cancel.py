@@ -16,6 +16,8 @@ from tests.conftest import Serve, Served, every_engine
 from tests.gateway.http2_client import Code, connected
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 
 async def connect(served: Served, request: str, body: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Sends a request on a new connection."""

@@ -48,8 +48,16 @@ def test_openapi_is_printed_or_written(tmp_path: Path) -> None:
         (
             ("GET", "/v1/dishes/7"),
             0,
-            ["matched    GET /v1/dishes/{dish_id}", "path       dish_id = '7'", '{"dishId": "7"}', "lost"],
+            [
+                "matched    GET /v1/dishes/{dish_id}",
+                "path       dish_id = '7'",
+                '{"dishId": "7"}',
+                "lost",
+                "plain      yes",
+            ],
         ),
+        (("GET", "/v1/ticks"), 0, ["plain      no, the method streams"]),
+        (("GET", "/v1/dishes/special"), 0, ["plain      yes"]),
         (
             ("GET", "/v1/dishes/special"),
             0,

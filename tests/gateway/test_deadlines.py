@@ -17,6 +17,8 @@ from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 
+BOTH_WAYS = True
+
 SHORT = 0.15
 
 

@@ -16,6 +16,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # google/rpc/code.proto, "HTTP Mapping".

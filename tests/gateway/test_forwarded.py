@@ -18,6 +18,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 TRUSTED = tuple(map(ip_network, ("10.0.0.0/8", "127.0.0.1", "2001:db8:1::/48")))
 PROXY, STRANGER = "127.0.0.1", "192.0.2.9"
 

@@ -14,6 +14,8 @@ import pytest
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 pytestmark = pytest.mark.usefixtures("unhurried")
 WAIT = b'POST /v1/wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{"key":"k"}'
 NEXT = b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -26,6 +26,8 @@ from tests.commands import run
 from tests.conftest import Serve
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 ROOT = Path(__file__).parents[2]
 SERVICE = "/kitchen.v1.KitchenService"
 RATED = [{"rate": "1/day"}]

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from diptych.codec import JsonLimits
 from diptych.status import StatusError
 
+BOTH_WAYS = True
+
 
 @pytest.mark.parametrize(
     ("text", "deep", "why"),

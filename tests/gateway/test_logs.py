@@ -23,6 +23,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.waiting import PATIENCE
 
+BOTH_WAYS = True
+
 ROOT = Path(__file__).parents[2]
 _SAYS = re.compile(r"HTTP on http://127\.0\.0\.1:(\d+), gRPC on 127\.0\.0\.1:(\d+)")
 # The kitchen, whose soup logs by each of the usual interfaces.

@@ -20,6 +20,8 @@ from tests.gateway.http2_client import connected, fields
 from tests.gateway.rest_messages import BODIES, GRPC_TYPES, HEADERS, TARGETS
 from tests.gateway.test_websocket import JSON, PROTO, SERVICE, opened, refusal, until_closed
 
+BOTH_WAYS = True
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GRPC: list[tuple[str, dict[str, str], bytes, int, str]] = [

@@ -21,6 +21,8 @@ from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 
+BOTH_WAYS = True
+
 
 async def _text(http: httpx2.AsyncClient, accept: str = "") -> str:
     answer = await http.get("/metrics", headers={"accept": accept})

@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import Serve, Served
 
+BOTH_WAYS = True
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BLOB = bytes(range(256)) * 400

@@ -14,6 +14,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 _DISH = pb.GetDishRequest(dish_id="1").SerializeToString()
 
 

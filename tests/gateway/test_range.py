@@ -15,6 +15,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
 
+BOTH_WAYS = True
+
 WHOLE = bytes(range(100))
 ETAG, DATE = '"v1"', "Sat, 21 Nov 2026 10:00:00 GMT"
 

@@ -26,6 +26,8 @@ from tests.conftest import Serve, Served, every_engine
 from tests.gateway.limiting import held, quiet
 from tests.waiting import PATIENCE, until_here
 
+BOTH_WAYS = True
+
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 

@@ -23,6 +23,8 @@ from tests.conftest import ENGINES, Serve, Served, every_engine
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 
+BOTH_WAYS = True
+
 
 async def started(served: Served, kitchen: Kitchen, key: str) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
     """A waiting call on each face."""

@@ -23,6 +23,8 @@ from tests.certificates import Authority, settings
 from tests.conftest import Serve
 from tests.gateway.http2_client import connected
 
+BOTH_WAYS = True
+
 SOON = 0.2
 LONG = 60.0
 PATH = "/kitchen.v1.KitchenService/GetDish"

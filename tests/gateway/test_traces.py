@@ -24,6 +24,8 @@ from tests.kitchen import Kitchen
 from tests.parity.faces import each
 from tests.parity.registry import FACES
 
+BOTH_WAYS = True
+
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID, PARENT_ID = bytes.fromhex(PARENT.split("-")[1]), bytes.fromhex(PARENT.split("-")[2])
 

@@ -19,6 +19,8 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
 from tests.kitchen import Context, Kitchen
 
+BOTH_WAYS = True
+
 SERVICE = "/kitchen.v1.KitchenService/"
 DISH = pb.GetDishRequest(dish_id="7").SerializeToString()
 WEB, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"

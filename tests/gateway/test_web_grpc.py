@@ -191,8 +191,8 @@ class Seen(Kitchen):
 async def test_a_servicer_sees_the_same_metadata_as_with_grpcio() -> None:
     kitchen = Seen()
     metadata = (("x-a", "1"), ("x-a", "2"), ("x-b-bin", b"\0,\xff"), ("authorization", "Bearer x"))
-    for settings in ({"single_port": True}, {"single_port": False}):
-        async with asyncio.timeout(20), serving(kitchen, **settings) as served:
+    for single_port in (True, False):
+        async with asyncio.timeout(20), serving(kitchen, single_port=single_port) as served:
             await served.rpc.GetDish(pb.GetDishRequest(dish_id="7"), metadata=metadata, timeout=10)
     one, two = kitchen.seen
     assert one == two

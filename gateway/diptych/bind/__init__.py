@@ -58,6 +58,7 @@ class Binder:
         self._message_class = method.request
         descriptor = binding.method.input_type
         self._variables = [_Variable(path, binding) for _, path in binding.variables]
+        self._setters = tuple(one.put for one in self._variables)
         self._body = _framed_body(method, binding, codec) if framed else _body_of(method, binding, codec, settings)
         bound = [(path, "path") for _, path in binding.variables]
         if binding.body is not None:
@@ -86,8 +87,8 @@ class Binder:
         else:
             parameters = DEFAULT
         if values:
-            for variable, text in zip(self._variables, values, strict=True):
-                variable.put(request, text)
+            for put, text in zip(self._setters, values, strict=True):
+                put(request, text)
         if has_body:
             self._body.finish(request, content_type, body)
         if self._mask is not None and body and content_type.is_json:
@@ -126,14 +127,18 @@ class Binder:
 class _Variable:
     """One path variable; if the body sets the field too, the values must be equal."""
 
-    __slots__ = ("_in_body", "_owner", "_path", "_put", "_read")
+    __slots__ = ("_in_body", "_owner", "_path", "_put", "_read", "put")
 
     def __init__(self, path: FieldPath, binding: Binding) -> None:
         self._path, self._read, self._owner = path, text_reader(path.leaf), owner_of(path)
         self._put: Setter = setter(path, self._read)
         self._in_body = binding.whole_body or path.fields[0] == binding.body
+        # Any text is a string, so nothing can be wrong.
+        direct = path.leaf.type == FieldDescriptor.TYPE_STRING and not path.leaf.is_repeated and not self._in_body
+        self.put: Setter = self._put if direct else self._checked
+        """Sets the field. Raises INVALID_ARGUMENT."""
 
-    def put(self, request: Message, text: str) -> None:
+    def _checked(self, request: Message, text: str) -> None:
         self._set(request, text, may_be_set=self._in_body)
 
     def agree(self, request: Message, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from ..codec import Reader, text_reader
@@ -36,8 +37,10 @@ def setter(path: FieldPath, read: Reader) -> Setter:
     if leaf.is_repeated:
         return lambda message, text: getattr(owner(message), name).append(read(text))
     is_message = leaf.message_type is not None
-    if len(path.fields) == 1 and oneof is None and not is_message:
-        return lambda message, text: setattr(message, name, read(text))  # the fast path: nearly every path variable
+    if len(path.fields) == 1 and oneof is None and not is_message:  # nearly every path variable
+        if leaf.type == FieldDescriptor.TYPE_STRING:
+            return lambda message, text: setattr(message, name, text)
+        return lambda message, text: setattr(message, name, read(text))
 
     def put(message: Message, text: str) -> None:
         value = read(text)

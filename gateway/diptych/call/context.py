@@ -6,7 +6,7 @@ It stores what the servicer sets (code, metadata) and returns what it asks for (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import grpc
@@ -35,47 +35,24 @@ def code_of(code: Code | int | None) -> Code:
 class Context(grpc.aio.ServicerContext[Any, Any]):
     """`grpc.aio.ServicerContext` for an in-process call; it raises the same errors as grpcio's."""
 
-    __slots__ = (
-        "_aborted",
-        "_callbacks",
-        "_cancelled",
-        "_code",
-        "_deadline",
-        "_details",
-        "_done",
-        "_flush",
-        "_initial",
-        "_initial_sent",
-        "_leave_uncompressed",
-        "_loop",
-        "_metadata",
-        "_origin",
-        "_read",
-        "_trailing",
-        "_write",
-        "compression",
-        "uncompressed_next",
-    )
+    # Defaults are class attributes, since an instance is created for every call and few calls change them.
+    _code: Code | int | None = None
+    _details = ""
+    _initial: Metadata = ()
+    _trailing: Metadata = ()
+    _initial_sent = _aborted = _done = _cancelled = False
+    _callbacks: list[Callable[[Any], None]] | None = None
+    _write: Write | None = None
+    _read: Callable[[], Any] | None = None
+    _flush: Callable[[], None] | None = None
+    _leave_uncompressed: Callable[[], None] | None = None
+    compression: grpc.Compression | None = None
+    uncompressed_next = False
 
     def __init__(
         self, metadata: Metadata, origin: Origin, deadline: float | None, loop: asyncio.AbstractEventLoop | None
     ) -> None:
         self._metadata, self._origin, self._deadline, self._loop = metadata, origin, deadline, loop
-        self._code: Code | int | None = None
-        self._details = ""
-        self._initial: Metadata = ()
-        self._initial_sent = False
-        self._trailing: Metadata = ()
-        self._callbacks: list[Callable[[Any], None]] = []
-        self.compression: grpc.Compression | None = None
-        self.uncompressed_next = False
-        self._aborted = False
-        self._done = False
-        self._cancelled = False
-        self._write: Write | None = None
-        self._read: Callable[[], Any] | None = None
-        self._flush: Callable[[], None] | None = None
-        self._leave_uncompressed: Callable[[], None] | None = None
 
     # Read by the servicer.
 
@@ -111,6 +88,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         if self._done:
             asyncio.get_running_loop().call_soon(callback, self)
+        elif self._callbacks is None:
+            self._callbacks = [callback]
         else:
             self._callbacks.append(callback)
 
@@ -204,8 +183,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         if self._done:
             return
         self._done, self._cancelled = True, cancelled
-        callbacks: Sequence[Callable[[Any], None]] = self._callbacks
-        for callback in callbacks:
+        for callback in self._callbacks or ():
             callback(self)
 
 

@@ -110,7 +110,12 @@ class AnyCall(ABC):
         cancelled = True
         try:
             if self.deadline is None:
-                response = await Inline(coroutine, gone)
+                try:
+                    waiting = coroutine.send(None)
+                except StopIteration as done:  # most finish without waiting
+                    response = done.value
+                else:
+                    response = await Inline(coroutine, waiting, gone)
             else:
                 left = self.deadline - asyncio.get_running_loop().time()
                 response = await timed(coroutine, gone, left, self.shared.stragglers)
@@ -120,7 +125,8 @@ class AnyCall(ABC):
             raise StatusError(self.status()) from None
         finally:
             context.finish(cancelled=cancelled)
-        if context.code() is not None and code_of(context.code()) is not Code.OK:
+        code = context.code()
+        if code is not None and code_of(code) is not Code.OK:
             raise StatusError(self.status())
         converted = self.to_face(response)
         self.record.messages_out += 1

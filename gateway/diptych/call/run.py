@@ -27,19 +27,15 @@ class ClientGone(Exception):
 
 
 class Inline:
-    """Awaits a coroutine in the current task; once it has suspended, the client's disconnect cancels it."""
+    """Awaits a coroutine, which has yielded `waiting`, in the current task; the client's disconnect cancels it."""
 
-    __slots__ = ("_coroutine", "_gone")
+    __slots__ = ("_coroutine", "_gone", "_waiting")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], gone: Gone) -> None:
-        self._coroutine, self._gone = coroutine, gone
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waiting: Any, gone: Gone) -> None:
+        self._coroutine, self._waiting, self._gone = coroutine, waiting, gone
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine = self._coroutine
-        try:
-            waiting = coroutine.send(None)
-        except StopIteration as done:
-            return done.value
+        coroutine, waiting = self._coroutine, self._waiting
         watch = _DisconnectWatch(self._gone)
         try:
             while True:

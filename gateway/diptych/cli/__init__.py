@@ -218,7 +218,11 @@ def explain(
     Exits 1 if the request would be refused.
     """
     gateway = _gateway("explain module:factory METHOD PATH", target if path else None, config, settings)
-    answer = explain_request(gateway.build().rest.routes, method, path, (data or "").encode())
+    from ..http_server import WholeDispatch  # imported here, since no other command needs FastAPI that early
+
+    faces = gateway.build()
+    door = WholeDispatch(gateway.app, faces, gateway.settings)
+    answer = explain_request(faces.rest.routes, door.obstacle, method, path, (data or "").encode())
     typer.echo(answer.text)
     if not answer.served:
         raise typer.Exit(1)

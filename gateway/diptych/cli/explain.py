@@ -5,8 +5,9 @@ It uses the same route table and binder as a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from google.protobuf import json_format
 
@@ -28,8 +29,13 @@ class Answer:
     served: bool
 
 
-def explain(table: RouteTable[Endpoint], verb: str, target: str, body: bytes) -> Answer:
-    """Explains `verb` on `target`, a raw path with its query, and a JSON body."""
+def explain(
+    table: RouteTable[Endpoint], obstacle: Callable[[str], str | None], verb: str, target: str, body: bytes
+) -> Answer:
+    """Explains `verb` on `target`, a raw path with its query, and a JSON body.
+
+    `obstacle` says why requests for a decoded path go through ASGI, or returns None.
+    """
     verb = verb.upper()
     path, _, query = target.partition("?")
     lines = [f"{verb} {target}"]
@@ -42,6 +48,7 @@ def explain(table: RouteTable[Endpoint], verb: str, target: str, body: bytes) ->
     if isinstance(match, Match):
         winner = match.route
         served = _matched(lines, match, query, body)
+        lines.append(f"plain      {_plain(winner.target, obstacle(unquote(path)))}")
     elif isinstance(match, NoRoute):
         lines.append("404        no template has the shape of this path")
     else:
@@ -72,6 +79,12 @@ def _matched(lines: list[str], match: Match[Endpoint], query: str, body: bytes) 
     request = json_format.MessageToJson(bound.request, indent=None, ensure_ascii=False)
     lines.append(f"request    {bound.request.DESCRIPTOR.full_name} {request}")
     return True
+
+
+def _plain(endpoint: Endpoint, obstacle: str | None) -> str:
+    if not endpoint.plain:
+        return "no, the method streams"
+    return "yes, over HTTP/1.1 the call needs no ASGI" if obstacle is None else f"no, {obstacle}"
 
 
 def _losers(

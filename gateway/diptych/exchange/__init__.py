@@ -12,9 +12,10 @@ from urllib.parse import quote
 from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
-from .body import Disconnected, Gunzip, Receive, coding_of, read, too_large
+from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, too_large
 from .body_timeouts import BodyTimeouts, Pieces, steps_of
 from .inbound import Inbound
+from .whole import Door, Serve, WholeRequest
 
 __all__ = [
     "AUTH",
@@ -22,6 +23,7 @@ __all__ = [
     "ON_LEFT",
     "BodyTimeouts",
     "Disconnected",
+    "Door",
     "Exchange",
     "Gunzip",
     "Inbound",
@@ -29,8 +31,11 @@ __all__ = [
     "Receive",
     "Scope",
     "Send",
+    "Serve",
     "StreamCut",
+    "WholeRequest",
     "coding_of",
+    "counted",
     "origin_of",
     "raw_path",
     "read",

@@ -74,11 +74,7 @@ async def read(
         message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body arrives in one piece
-        if len(body) > limit:
-            raise too_large(limit)
-        if lease is not None:
-            lease.take(len(body))
-        return body
+        return counted(body, limit, lease)
     pieces = pieces or Pieces(receive, timeouts)
     sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
     while True:
@@ -90,6 +86,15 @@ async def read(
         if not message.get("more_body"):
             return sink.end()
         message = await pieces.next()
+
+
+def counted(body: bytes, limit: int, lease: Lease | None) -> bytes:
+    """Returns a body that has arrived whole. Raises RESOURCE_EXHAUSTED (413), and what `lease` raises."""
+    if len(body) > limit:
+        raise too_large(limit)
+    if lease is not None:
+        lease.take(len(body))
+    return body
 
 
 class _Plain:

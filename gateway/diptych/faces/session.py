@@ -98,6 +98,33 @@ class Adapter(Protocol):
         """Stops reading the request."""
 
 
+class WholeAdapter(Protocol):
+    """One unary call whose request has arrived whole, as its face reads and answers it without waiting.
+
+    Its members are those of `Adapter`; `request` is its `read`, and `answer` its `unary`.
+    """
+
+    origin: Origin
+    path: str
+    method: Method
+    http_status: int
+
+    @property
+    def fault(self) -> Status | None: ...
+
+    def opening(self, most: float | None) -> tuple[Metadata, float | None]: ...
+
+    def request(self, call: AnyCall) -> Any: ...
+
+    def empty(self) -> Any: ...
+
+    def gone(self) -> Awaitable[None]: ...
+
+    def answer(self, call: AnyCall, response: Any) -> None: ...
+
+    def fail(self, status: Status, call: AnyCall | None) -> None: ...
+
+
 class Session:
     """Runs the calls of every face of one gateway."""
 
@@ -133,6 +160,30 @@ class Session:
             record.http_status = adapter.http_status
             origin.over()
 
+    async def serve_whole(self, adapter: WholeAdapter) -> None:
+        """Runs one unary call whose request has arrived whole."""
+        origin, calls = adapter.origin, self.calls
+        record = calls.recorder.begin(adapter.path, origin)
+        call: AnyCall | None = None
+        try:
+            metadata, seconds = adapter.opening(self._max_seconds)
+            if calls.plain:
+                call = calls.open_plain(adapter.method, metadata, origin, seconds)
+            else:
+                call = await calls.open(adapter.method, metadata, origin, seconds)
+            request = adapter.request(call) if call.needs_request else adapter.empty()
+            response = await call.unary(One(request) if call.takes_stream else request, adapter.gone)
+            record.code = 0
+            adapter.answer(call, response)
+        except BaseException as wrong:
+            status = self._blame(wrong, adapter)
+            if status is not None:
+                record.code = status.number
+                adapter.fail(status, call)
+        finally:
+            record.http_status = adapter.http_status
+            origin.over()
+
     async def _open(self, adapter: Adapter, origin: Origin) -> AnyCall:
         metadata, seconds = await adapter.opening(self._max_seconds)
         calls, method = self.calls, adapter.method
@@ -164,7 +215,7 @@ class Session:
             gone.cancel()
             stream.close()
 
-    def _blame(self, wrong: BaseException, adapter: Adapter) -> Status | None:
+    def _blame(self, wrong: BaseException, adapter: Adapter | WholeAdapter) -> Status | None:
         """Returns the status to send for an exception, None if it has left; re-raises other `BaseException`s."""
         if isinstance(wrong, ClientGone | Disconnected):
             return adapter.fault

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import grpc
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from ..auth import Auth
 from ..call.run import CLEAN_UP_SECONDS
@@ -119,7 +119,7 @@ class Lifecycle:
 
     # Starting.
 
-    async def start(self, app: ASGIApp, generic: Iterable[grpc.GenericRpcHandler]) -> None:
+    async def start(self, app: FastAPI, generic: Iterable[grpc.GenericRpcHandler]) -> None:
         """Binds the ports and serves. Raises as `Gateway.start`."""
         if self.listeners is not None:
             raise RuntimeError("the gateway is already started")

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import grpc
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from ..faces.rpc.grpc_only import GrpcOnly
-from ..http_server import Faces, HttpListener
+from ..http_server import Faces, HttpListener, WholeDispatch
 from ..rpc_server import RpcListener
 from ..settings import Settings
 from ..tls import CertificateReloader
@@ -36,7 +36,7 @@ class Listeners:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: FastAPI,
         faces: Faces,
         generic: Iterable[grpc.GenericRpcHandler],
         settings: Settings,
@@ -45,7 +45,7 @@ class Listeners:
     ) -> None:
         self._settings, self._session, self._shared = settings, faces.session, shared
         self._tls = tls
-        self._http = HttpListener.of(app, settings, faces.errors, tls)
+        self._http = HttpListener.of(app, settings, faces.errors, tls, WholeDispatch(app, faces, settings))
         self._rpc: HttpListener | RpcListener | None = None
         if settings.engine == "builtin":
             if not settings.single_port:

@@ -1,7 +1,7 @@
-"""The listener: uvicorn, started and stopped by the gateway so that no accepted request is dropped.
+"""The listener: one bound port, opened and stopped by the gateway so that no accepted request is dropped.
 
-A connection that begins with the HTTP/2 preface, or negotiates h2 by ALPN, is handed to `h2`. It knows no route, and
-handles no signals.
+A connection that begins with HTTP/2's preface, or negotiates h2 by ALPN, is handed to `h2`; others speak HTTP/1.1. It
+knows no route, and handles no signals.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..addresses import cannot_listen
-from ..exchange import AUTH, CUT, StreamCut
+from ..exchange import AUTH, CUT, Door, StreamCut
 from ..faces.websocket import HELD
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
@@ -28,11 +26,12 @@ from ..settings import Settings
 from ..tls import Admission, CertificateReloader, Material
 from .drain import ConnectionDrain, Opening
 from .h1.canned_responses import CannedResponses
-from .h1.protocol import http1
+from .h1.protocol import Http1, Http1Protocol
 from .h1.websocket import WebSocketProtocol, unwanted
 from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, http2_only
 from .lingering_close import LingeringClose
-from .proxies import behind
+from .proxies import behind, door_behind
+from .state import ListenerState
 from .timeouts import Timeouts, look_after
 
 # How long a stop keeps idle connections open: a request may be on its way on any of them.
@@ -65,9 +64,10 @@ class HttpListener:
         proxies: Proxies | None = None,
         largest: int = 16 * 1024 * 1024,
         ping_seconds: float = 20.0,
+        door: Door | None = None,
     ) -> None:
         self._host, self._asked_port = host, port
-        self._draining = False
+        self._state = ListenerState()
         self._tls, self._timeouts = tls, timeouts
         responses = CannedResponses.of(errors)
         self._grpc_only = grpc_only
@@ -77,18 +77,10 @@ class HttpListener:
         self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._admission)
         self._app = app = behind(app, proxies) if proxies else app
-        apps = Apps(app, HeadTooLarge(errors))
-        self._config = uvicorn.Config(
-            self._front,
-            http=http2_only(apps, http2, self._admission, self._lingering, responses.grpc_only)
-            if grpc_only
-            else http1(
-                responses,
-                self._admission,
-                self._lingering,
-                lambda one: Http2Protocol(apps, http2, one.server_state, one.app_state),
-                secure=tls is not None,
-            ),
+        if door is not None and proxies:
+            door = door_behind(door, proxies)
+        self._websockets = uvicorn.Config(
+            self._websocket,
             ws=WebSocketProtocol,
             ws_max_size=largest,
             ws_ping_interval=ping_seconds,
@@ -100,21 +92,41 @@ class HttpListener:
             access_log=False,
             server_header=False,
             proxy_headers=False,  # `Proxies` handles them, by the setting trusted_proxies
-            timeout_keep_alive=math.ceil(timeouts.idle),
-            backlog=_BACKLOG,
         )
-        self._server = uvicorn.Server(self._config)
-        self._server.servers = []
-        self._ticking: asyncio.Task[None] | None = None
+        apps = Apps(app, HeadTooLarge(errors))
+        make_http2 = partial(Http2Protocol, apps, http2, self._state)
+        self._make: Callable[[], asyncio.Protocol]
+        if grpc_only:
+            self._make = http2_only(make_http2, self._state, self._admission, self._lingering, responses.grpc_only)
+        else:
+            shared = Http1(
+                app=app,
+                door=door,
+                state=self._state,
+                responses=responses,
+                admission=self._admission,
+                lingering=self._lingering,
+                make_http2=make_http2,
+                make_websocket=self._make_websocket,
+            )
+            self._make = partial(Http1Protocol, shared)
+        self._servers: list[asyncio.Server] = []
         self._looking: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
         self._adopted: tuple[socket.socket, ...] = ()
         self._listening = asyncio.Lock()
 
     @classmethod
-    def of(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
+    def of(
+        cls,
+        app: ASGIApp,
+        settings: Settings,
+        errors: ErrorReplier,
+        tls: CertificateReloader | None,
+        door: Door | None = None,
+    ) -> Self:
         """Returns the listener of the HTTP port."""
-        return cls._of(app, settings.http_host, settings.http_port, errors, settings, tls)
+        return cls._of(app, settings.http_host, settings.http_port, errors, settings, tls, door=door)
 
     @classmethod
     def of_grpc(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
@@ -132,6 +144,7 @@ class HttpListener:
         tls: CertificateReloader | None,
         *,
         grpc_only: bool = False,
+        door: Door | None = None,
     ) -> Self:
         return cls(
             app,
@@ -149,21 +162,24 @@ class HttpListener:
             proxies=Proxies(settings.trusted_proxies, settings.proxy_header),
             largest=settings.largest_body,
             ping_seconds=settings.websocket_ping_seconds,
+            door=door,
         )
 
-    async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = send.__self__  # type: ignore[attr-defined]
-        scope[CUT] = partial(_cut, connection)
-        if scope["type"] == "websocket":
-            scope[HELD] = connection.hold
-            if self._tls is not None:
-                scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
-        try:  # suppress() makes an object a request
-            await self._app(scope, receive, _closing(send) if self._draining else send)
+    def _make_websocket(self) -> asyncio.Protocol:
+        state: Any = self._state  # has what the protocol uses of uvicorn's own
+        return WebSocketProtocol(config=self._websockets, server_state=state, app_state=self._state.lifespan)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = send.__self__  # type: ignore[attr-defined]  # ASGI has no other way to the connection
+        scope[CUT], scope[HELD] = connection.transport.close, connection.hold
+        if self._tls is not None:
+            scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
+        try:
+            await self._app(scope, receive, send)
         except StreamCut:
             pass
         finally:
-            # Breaks the reference cycle of scope and request, which would otherwise live until a garbage collection.
+            # Breaks the reference cycle of scope and connection, which would otherwise live until a garbage collection.
             scope.pop(CUT, None)
             scope.pop(HELD, None)
 
@@ -177,7 +193,7 @@ class HttpListener:
 
     def connections(self) -> Mapping[str, int]:
         """Returns the number of open connections by protocol."""
-        kinds = [_kind(one) for one in list(self._server.server_state.connections)]
+        kinds = [_kind(one) for one in list(self._state.connections)]
         return {kind: kinds.count(kind) for kind in ("http/1.1", "h2", "websocket")}
 
     async def start(self, state: Mapping[str, Any], given: socket.socket | None = None) -> None:
@@ -185,20 +201,18 @@ class HttpListener:
 
         `given` is a socket that is already bound.
         """
-        self._config.load()
+        self._websockets.load()
         bound = given or self._bound()
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         bound.setblocking(False)
         self._socket = bound
-        logging.getLogger("uvicorn.error").addFilter(_cut_on_purpose)
-        self._server.lifespan = self._config.lifespan_class(self._config)
-        self._server.lifespan.state = dict(state)
+        logging.getLogger("uvicorn.error").addFilter(_wanted)
+        self._state.lifespan = dict(state)
         await self._listen(None if self._tls is None else self._tls.material)
         if self._tls is not None:
             self._tls.subscribe(self._listen)
-        self._ticking = asyncio.ensure_future(self._server.main_loop())
-        self._looking = asyncio.ensure_future(look_after(self._server.server_state.connections.copy, self._timeouts))
+        self._looking = asyncio.ensure_future(look_after(self._state.connections.copy, self._timeouts))
 
     def _bound(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
@@ -222,7 +236,7 @@ class HttpListener:
             await self._listen_anew(material)
 
     async def _listen_anew(self, material: Material | None) -> None:
-        if self._socket is None or self._draining:
+        if self._socket is None or self._state.draining:
             return
         options: dict[str, Any] = {}
         if material is not None:
@@ -236,18 +250,14 @@ class HttpListener:
             for one in (self._socket, *self._adopted)
         ]
         before = listening  # if the stop has begun meanwhile, the new ones close
-        if not self._draining:
-            before, self._server.servers = self._server.servers, listening
+        if not self._state.draining:
+            before, self._servers = self._servers, listening
         for one in before:
             one.close()
 
     def _connection(self) -> asyncio.Protocol:
         self._opening.note()
-        server = self._server
-        protocol: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
-            config=self._config, server_state=server.server_state, app_state=server.lifespan.state
-        )
-        return protocol
+        return self._make()
 
     def _is_full(self) -> bool:
         most = self._timeouts.connections
@@ -255,7 +265,7 @@ class HttpListener:
 
     def open(self) -> int:
         """Returns the number of connections, handshakes included."""
-        return len(self._server.server_state.connections) + self._admission.handshakes
+        return len(self._state.connections) + self._admission.handshakes
 
     async def stop(self, grace: float) -> None:
         """Stops accepting, lets running requests finish within `grace` seconds, then cancels them.
@@ -264,20 +274,19 @@ class HttpListener:
         `connection: close`. HTTP/2 connections get GOAWAY, and handshakes as much time to complete. All sockets are
         closed when it returns.
         """
-        server, loop = self._server, asyncio.get_running_loop()
-        self._draining = True
-        if self._ticking is None:
+        loop, state = asyncio.get_running_loop(), self._state
+        state.draining = True
+        if self._looking is None:
             if self._socket is not None:  # bound, but starting failed later
                 self._socket.close()
             return
         # Accept what the kernel has queued before the listening socket closes.
         for _ in range(3):
             await asyncio.sleep(0)
-        for listening in server.servers:
+        for listening in self._servers:
             listening.close()
         if self._socket is not None:
             self._socket.close()
-        state = server.server_state
         began = loop.time()
         drain = ConnectionDrain(self._opening, state.connections, self._lingering)
         lingered = False
@@ -298,16 +307,13 @@ class HttpListener:
             await asyncio.sleep(_TICK_SECONDS)
         await self._cancel()
         await drain.end()
-        server.should_exit = True
-        for task in (self._ticking, self._looking):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        self._ticking = self._looking = None
+        self._looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._looking
+        self._looking = None
 
     async def _cancel(self) -> None:
-        state = self._server.server_state
+        state = self._state
         tasks = set(state.tasks)
         for task in tasks:
             task.cancel()
@@ -324,11 +330,6 @@ class HttpListener:
                 connection.transport.close()
 
 
-def _cut(cycle: RequestResponseCycle) -> None:
-    cycle.disconnected = True  # discards what middleware still sends
-    cycle.transport.close()
-
-
 def _http2_of(connections: Iterable[object]) -> list[Http2Protocol]:
     return [one for one in connections if isinstance(one, Http2Protocol)]
 
@@ -339,20 +340,9 @@ def _kind(connection: object) -> str:
     return "websocket" if isinstance(connection, WebSocketProtocol) else "http/1.1"
 
 
-def _is_busy(connection: Any) -> bool:
-    cycle = getattr(connection, "cycle", None)
-    return cycle is not None and not cycle.response_complete
+def _is_busy(connection: object) -> bool:
+    return isinstance(connection, Http1Protocol) and connection.busy
 
 
-def _closing(send: Send) -> Send:
-    async def close(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        await send(message)
-
-    return close
-
-
-def _cut_on_purpose(record: logging.LogRecord) -> bool:
-    """False for uvicorn's message about a response left incomplete, which is how a failed stream ends."""
-    return not unwanted(record) and record.msg != "ASGI callable returned without completing response."
+def _wanted(record: logging.LogRecord) -> bool:
+    return not unwanted(record)

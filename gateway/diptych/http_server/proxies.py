@@ -5,9 +5,13 @@ It knows no header's grammar, which is in `forwarded`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..exchange import Door, Serve, WholeRequest
 from ..forwarded import Proxies
+from ..origin import peer_of
 
 
 def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
@@ -20,10 +24,11 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
         await app(scope, receive, send)
 
     def _apply(scope: Scope) -> None:
-        values = _values(scope, name)
+        headers = scope["headers"]
+        values = _values(headers, name)
         if not values:
             return
-        found = proxies.client(scope["client"][0], values, _values(scope, b"x-forwarded-proto"))
+        found = proxies.client(scope["client"][0], values, _values(headers, b"x-forwarded-proto"))
         if found is None:
             return
         scope["client"] = (found.host, found.port)
@@ -35,5 +40,20 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
     return wrapped
 
 
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+def door_behind(door: Door, proxies: Proxies) -> Door:
+    """Wraps a door in the same way, so that `peer` of its requests comes from the proxies' headers."""
+    name = proxies.header.encode()
+
+    def behind_proxies(request: WholeRequest) -> Serve | None:
+        if name in request.fields and request.host is not None:
+            headers = request.headers
+            found = proxies.client(request.host, _values(headers, name), _values(headers, b"x-forwarded-proto"))
+            if found is not None:
+                request.peer = peer_of(found.host, found.port)
+        return door(request)
+
+    return behind_proxies
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in headers if key == name]

@@ -6,9 +6,10 @@ It knows no FastAPI and no listener. Everything a request needs is in its route'
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from functools import partial
 
 from ...codec import Codec
-from ...exchange import Exchange, Receive, Scope, Send, raw_path
+from ...exchange import Exchange, Receive, Scope, Send, Serve, WholeRequest, raw_path
 from ...metadata import HeaderPolicy
 from ...methods import Method
 from ...reply import ErrorReplier, Reply, no_route, wrong_method
@@ -17,7 +18,7 @@ from ...rules import Binding, RuleError
 from ...settings import Settings
 from ...status import StatusError
 from ..session import Session
-from .call import RestCall
+from .call import RestCall, WholeRestCall
 from .endpoint import Endpoint, Options
 
 __all__ = ["Endpoint", "Transcoder"]
@@ -63,6 +64,20 @@ class Transcoder:
             call = RestCall(exchange, match.route.target, match.values, self._session, self._options)
             return self._session.serve(call)
         return self._unmatched(exchange, self._miss(match, scope["method"], path))
+
+    def door(self, request: WholeRequest) -> Serve | None:
+        """Returns what serves a request of a plain endpoint without ASGI, or None for any other request."""
+        try:
+            match = self.routes.match(request.verb, request.path)
+        except StatusError:
+            return None
+        if not isinstance(match, Match):
+            return None
+        endpoint = match.route.target
+        if not endpoint.plain or b"content-encoding" in request.fields:
+            return None
+        call = WholeRestCall(request, endpoint, match.values, self._options)
+        return partial(self._session.serve_whole, call)
 
     async def _unmatched(self, exchange: Exchange, reply: Reply) -> None:
         self._session.unmatched(exchange.scope, "rest", reply.status)

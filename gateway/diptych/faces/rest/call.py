@@ -1,22 +1,25 @@
 """One REST call: the request bound from path, query and body, and the answer as one response or as a stream.
 
-It knows no route table, and nothing of the call's life: the session reads and writes through it.
+`RestCall` reads and writes piece by piece over ASGI, `WholeRestCall` has a request that arrived whole. They know no
+route table, and nothing of the call's life: the session reads and writes through them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
 from ...bind import ContentType
 from ...call import AnyCall, Source
 from ...codec import DEFAULT
-from ...exchange import Exchange, Inbound, StreamCut, coding_of, origin_of, read
+from ...exchange import Exchange, Inbound, StreamCut, WholeRequest, coding_of, counted, origin_of, read
 from ...framing import choose
 from ...metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, Metadata, from_headers, timeout
 from ...methods import Method
+from ...origin import Origin
+from ...reply import Reply
 from ...status import Status
 from ..session import Session
 from . import ranges
@@ -24,15 +27,96 @@ from .endpoint import Endpoint, Options
 from .requests import Elements
 from .streaming import Bytes, Messages, Streaming
 
+Headers: TypeAlias = "list[tuple[bytes, bytes]]"
+Fields: TypeAlias = "Mapping[bytes, bytes]"
+
 _NO_TYPE = ContentType("", "")
 
 
-class RestCall:
-    """A request that matched an endpoint; `values` are those of the template's variables."""
+class _Steps:
+    """What both kinds of calls do. `values` are those of the template's variables."""
 
     # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
+    origin: Origin
+    method: Method
+    _endpoint: Endpoint
+    _values: tuple[str, ...]
+    _options: Options
     _parameters = DEFAULT
+
+    def _opening(self, headers: Headers, fields: Fields, most: float | None) -> tuple[Metadata, float | None]:
+        if TIMEOUT_HEADER in fields or SERVER_TIMEOUT_HEADER in fields:
+            most = timeout(fields.get(TIMEOUT_HEADER), fields.get(SERVER_TIMEOUT_HEADER), most)
+        return from_headers(headers, self._options.policy), most
+
+    def _bind(self, query: bytes, body: bytes, content_type: ContentType, warnings: list[str]) -> Message:
+        request, self._parameters = self._endpoint.binder.bind(self._values, query, body, content_type, warnings)
+        return request
+
+    def _reply(self, call: AnyCall, response: Message, verb: str, fields: Fields, warnings: list[str]) -> Reply:
+        replier = self._endpoint.replier
+        reply = replier.unary(response, self._parameters, call.initial_metadata, call.trailing_metadata, warnings)
+        if replier.raw is not None and verb in ("GET", "HEAD"):
+            reply = ranges.applied(reply, fields)
+        call.record.bytes_out += len(reply.body)
+        return reply
+
+    def _failure(self, status: Status, call: AnyCall | None) -> Reply:
+        metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
+        return self._options.errors.reply(status, *metadata)
+
+    def empty(self) -> Message:
+        return self.method.request()
+
+
+class WholeRestCall(_Steps):
+    """A unary call whose request has arrived whole."""
+
+    http_status = 0
+
+    def __init__(self, request: WholeRequest, endpoint: Endpoint, values: tuple[str, ...], options: Options) -> None:
+        self._request, self._endpoint, self._values, self._options = request, endpoint, values, options
+        origin = self.origin = Origin("rest", request.peer)
+        if request.auth is not None:
+            origin.auth = request.auth
+        origin.route = endpoint.route
+        self.method = endpoint.method
+        self.path = endpoint.method.path
+        self._warnings: list[str] = []
+
+    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        request = self._request
+        return self._opening(request.headers, request.fields, most)
+
+    def request(self, call: AnyCall) -> Message:
+        request, content_type = self._request, _NO_TYPE
+        body = counted(request.body, self._endpoint.body_limit, call.lease)
+        if body or self._endpoint.binder.takes_body:
+            call.record.bytes_in += len(body)
+            content_type = ContentType.of(request.fields.get(b"content-type"))
+        return self._bind(request.query, body, content_type, self._warnings)
+
+    def gone(self) -> Awaitable[None]:
+        return self._request.gone()
+
+    def answer(self, call: AnyCall, response: Message) -> None:
+        request = self._request
+        reply = self._reply(call, response, request.verb, request.fields, self._warnings)
+        self.http_status = reply.status
+        request.answer(reply)
+
+    def fail(self, status: Status, call: AnyCall | None) -> None:
+        request = self._request
+        if not request.begun:
+            reply = self._failure(status, call)
+            self.http_status = reply.status
+            request.answer(reply)
+
+
+class RestCall(_Steps):
+    """A request that matched an endpoint."""
+
     _inbound: Inbound | None = None
     _streaming: Streaming | None = None
 
@@ -43,7 +127,7 @@ class RestCall:
         self._session, self._options = session, options
         self.origin = origin_of(exchange.scope, "rest")
         self.origin.route = endpoint.route
-        self.method: Method = endpoint.method
+        self.method = endpoint.method
         self.path = endpoint.method.path
 
     @property
@@ -51,10 +135,8 @@ class RestCall:
         return self._exchange.status
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        headers = self._exchange.headers
-        if TIMEOUT_HEADER in headers or SERVER_TIMEOUT_HEADER in headers:
-            most = timeout(headers.get(TIMEOUT_HEADER), headers.get(SERVER_TIMEOUT_HEADER), most)
-        return from_headers(self._exchange.scope["headers"], self._options.policy), most
+        exchange = self._exchange
+        return self._opening(exchange.scope["headers"], exchange.headers, most)
 
     async def source(self, call: AnyCall) -> Source | None:
         endpoint, exchange = self._endpoint, self._exchange
@@ -76,24 +158,14 @@ class RestCall:
             body = await read(receive, headers, self._endpoint.body_limit, self._session.timeouts, call.lease)
             call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
-        query = exchange.scope["query_string"]
-        request, self._parameters = binder.bind(self._values, query, body, content_type, exchange.warnings)
-        return request
-
-    def empty(self) -> Message:
-        return self.method.request()
+        return self._bind(exchange.scope["query_string"], body, content_type, exchange.warnings)
 
     def gone(self) -> Awaitable[None]:
         return (self._inbound or self._exchange).gone()
 
     async def unary(self, call: AnyCall, response: Message) -> None:
-        exchange, replier = self._exchange, self._endpoint.replier
-        initial, trailing = call.initial_metadata, call.trailing_metadata
-        reply = replier.unary(response, self._parameters, initial, trailing, exchange.warnings)
-        if replier.raw is not None and exchange.scope["method"] in ("GET", "HEAD"):
-            reply = ranges.applied(reply, exchange.headers)
-        call.record.bytes_out += len(reply.body)
-        await exchange.reply(reply)
+        exchange = self._exchange
+        await exchange.reply(self._reply(call, response, exchange.scope["method"], exchange.headers, exchange.warnings))
 
     def streamed(self, call: AnyCall) -> Streaming:
         replier, exchange, heartbeat = self._endpoint.replier, self._exchange, self._options.heartbeat
@@ -108,12 +180,11 @@ class RestCall:
         return self._streaming
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
-        exchange, errors = self._exchange, self._options.errors
+        exchange = self._exchange
         if not exchange.begun:
-            metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
-            await exchange.reply(errors.reply(status, *metadata))
+            await exchange.reply(self._failure(status, call))
         elif self._streaming is not None:
-            await exchange.cut(self._streaming.form.failure(errors.element(status)))
+            await exchange.cut(self._streaming.form.failure(self._options.errors.element(status)))
             raise StreamCut(status) from None
 
     def close(self) -> None:

@@ -29,6 +29,8 @@ class Endpoint:
     """Whether the body is a stream of requests. Without a body, a client stream is one request, from path and query."""
     route: tuple[str, str]
     """Verb and template, as telemetry names them."""
+    plain: bool
+    """Whether it takes one message and returns one, so that our HTTP/1.1 can serve it without ASGI."""
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Endpoint:
@@ -42,6 +44,7 @@ class Endpoint:
             body_limit=settings.body_limit(method.path),
             streams_in=method.client_streaming and binder.takes_body,
             route=(binding.verb, binding.template.text),
+            plain=not method.client_streaming and not method.server_streaming,
         )
 
 

@@ -26,9 +26,10 @@ from .enveloped import EnvelopedCall
 from .kinds import ACCEPT_POST, OWN_HEADERS, Kind, WireProtocol, kind_of
 from .wires import GrpcWire, WebTextWire, WebWire, Wire
 
-__all__ = ["RpcApp"]
+__all__ = ["VERSION", "RpcApp"]
 
-_VERSION = b"connect-protocol-version"
+VERSION = b"connect-protocol-version"
+"""The header that names Connect's version."""
 
 
 class RpcApp:
@@ -75,14 +76,11 @@ class RpcApp:
             return False
         return kind.protocol is not WireProtocol.CONNECT or not kind.json or _names_connect(scope)
 
-    def recognizes(self, scope: Scope, path: str) -> bool:
-        """Whether a POST for an unknown path uses one of these protocols, so that this app writes the error."""
-        content_type, connect = None, False
-        for name, value in scope["headers"]:  # a single pass, since every REST POST comes through here
-            if name == b"content-type":
-                content_type = content_type or value
-            elif name == _VERSION:
-                connect = True
+    def recognizes(self, path: str, content_type: bytes | None, *, connect: bool) -> bool:
+        """Whether a POST for an unknown path uses one of these protocols, so that this app writes the error.
+
+        `connect` is whether it names Connect's version.
+        """
         if content_type is None or (content_type == b"application/json" and not connect):
             return False
         kind = kind_of(content_type)
@@ -138,7 +136,7 @@ def _kind(scope: Scope) -> Kind | None:
 
 
 def _names_connect(scope: Scope) -> bool:
-    return any(name == _VERSION for name, _ in scope["headers"])
+    return any(name == VERSION for name, _ in scope["headers"])
 
 
 def _fits(kind: Kind, entry: Entry) -> bool:

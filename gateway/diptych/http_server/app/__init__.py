@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from fastapi import Depends, FastAPI, Request
@@ -15,33 +15,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from ...exchange import StreamCut, raw_path
+from ...exchange import StreamCut
 from ...extras import MissingExtra, need
-from ...faces.rest import Transcoder
-from ...faces.rpc import RpcApp
-from ...faces.session import Session
-from ...faces.websocket import WebSockets
 from ...readiness import Readiness
-from ...reply import ErrorReplier, Reply
+from ...reply import Reply
 from ...settings import Settings
 from ...status import CODE_OF_HTTP, Code, Status, StatusError, Violation, invalid
 from . import docs_page
 from .cors import cross_origin
+from .dispatch import Dispatch
+from .faces import Faces
 
 _ASSETS = "/docs/assets"
-
-
-class Faces(NamedTuple):
-    """What the application serves besides its own routes: one session, and the faces that use it."""
-
-    session: Session
-    errors: ErrorReplier
-    rest: Transcoder
-    rpc: RpcApp
-    websocket: WebSockets
 
 
 def make_app(
@@ -104,89 +91,12 @@ class _Application(FastAPI):
     def _stack(self) -> ASGIApp:
         if not self.user_middleware:
             # Transcoded requests bypass FastAPI's own three middlewares, which serve its routes only.
-            return _Dispatch(super().build_middleware_stack(), self, self._faces)
-        self.user_middleware.append(Middleware(_Dispatch, owner=self, faces=self._faces))
+            return Dispatch(super().build_middleware_stack(), self, self._faces)
+        self.user_middleware.append(Middleware(Dispatch, owner=self, faces=self._faces))
         try:
             return super().build_middleware_stack()
         finally:
             self.user_middleware.pop()
-
-
-class _Dispatch:
-    """Chooses the application of a request: users' routes, then the RPC protocols, then the transcoder, also for 404.
-
-    An RPC method's path comes before users' routes with parameters, so that the fallback route of a web app does not
-    hide it.
-    """
-
-    def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
-        self._router, self._owner, self._build = app, owner, faces
-        self._faces: Faces | None = None
-        self._counted = -1
-        self._literal: dict[str, frozenset[str]] = {}
-        self._others: list[BaseRoute] = []
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] != "http":
-            return self._other(scope, receive, send)
-        faces = self._faces
-        if faces is None:
-            return self._first(scope, receive, send)
-        rpc = faces.rpc
-        if len(self._owner.router.routes) != self._counted:
-            self._sort()
-        path = scope["path"] if not scope.get("root_path") else _below(scope)
-        methods = self._literal.get(path)
-        known = methods is not None
-        app: ASGIApp
-        if methods is not None and scope["method"] in methods:
-            app = self._router
-        elif path in rpc.entries and rpc.serves(scope, path):
-            app = rpc
-        elif (known or self._others) and self._is_users(scope, faces.rest, known=known):
-            app = self._router
-        else:
-            app = rpc if scope["method"] == "POST" and rpc.recognizes(scope, path) else faces.rest
-        return app(scope, receive, send)
-
-    async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._faces = await self._build()
-        await self(scope, receive, send)
-
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes lifespans, and WebSockets that match a user's route, to the router."""
-        if scope["type"] == "websocket":
-            if self._faces is None:
-                self._faces = await self._build()
-            if not any(route.matches(scope)[0] is Match.FULL for route in self._owner.router.routes):
-                await self._faces.websocket(scope, receive, send)
-                return
-        await self._router(scope, receive, send)
-
-    def _sort(self) -> None:
-        """Separates routes that one look-up finds from those that must be matched one by one."""
-        routes = self._owner.router.routes
-        self._counted = len(routes)
-        self._literal, self._others = {}, []
-        for route in routes:
-            if isinstance(route, Route) and "{" not in route.path and route.methods:
-                before = self._literal.get(route.path, frozenset())
-                self._literal[route.path] = before | route.methods
-            else:
-                self._others.append(route)
-
-    def _is_users(self, scope: Scope, rest: Transcoder, *, known: bool) -> bool:
-        """Whether a user's route matches, or matches except for its method while no transcoded route matches at all."""
-        found = [match for match, _ in (route.matches(scope) for route in self._others) if match is not Match.NONE]
-        if Match.FULL in found:
-            return True
-        return (known or bool(found)) and not rest.fits(raw_path(scope))
-
-
-def _below(scope: Scope) -> str:
-    path: str = scope["path"]
-    root: str = scope["root_path"]
-    return path[len(root) :] if path.startswith(root + "/") else path
 
 
 def _add_health(

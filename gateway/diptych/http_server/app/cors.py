@@ -23,7 +23,7 @@ _EXPOSED = (
 _MAX_AGE_SECONDS = 7200  # the longest that Chromium caches a preflight response
 
 
-def cross_origin(app: ASGIApp, settings: Settings) -> ASGIApp:
+def cross_origin(app: ASGIApp, settings: Settings) -> CORSMiddleware:
     """Wraps an application so that it answers preflight requests and adds CORS headers to responses."""
     return CORSMiddleware(
         app,

@@ -1,1 +1,1 @@
-"""HTTP/1.1 and its WebSockets: uvicorn's protocols, with guards against slow and malformed clients."""
+"""HTTP/1.1 over llhttp, and uvicorn's WebSocket protocol, with guards against slow and malformed clients."""

@@ -1,174 +1,377 @@
-"""uvicorn's HTTP/1.1, with limits; connections that begin with the HTTP/2 preface are handed to `h2`.
+"""One HTTP/1.1 connection: llhttp's events become requests, served one at a time in the order in which they came.
 
-It knows no request.
+A request that its door serves, and that arrives in one piece, is a `WholeRequest`; any other is an `AsgiRequest`. A
+connection that begins with HTTP/2's preface is handed to `h2`, a WebSocket's handshake to `websocket`. It knows no
+route.
 """
 
 from __future__ import annotations
 
 import asyncio
-import binascii
-from collections.abc import Callable
-from typing import Any
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from starlette.types import ASGIApp
 
-from ...exchange import AUTH
+from ...exchange import AUTH, Door
+from ...origin import peer_of
 from ...tls import Admission
-from ..h2 import PREFACE, TOO_MANY, Http2Protocol
+from ..h2 import PREFACE, TOO_MANY
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
+from ..scope import connection_scope
+from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
+from .asgi_request import AsgiRequest
 from .canned_responses import CannedResponses
+from .head import BadHead, Fields, opens_websocket, size_of, target_of
+from .whole_request import WholeRequest
 
-MakeHttp2 = Callable[[HttpToolsProtocol], Http2Protocol]
+logger = logging.getLogger("diptych")
+
+Request: TypeAlias = AsgiRequest | WholeRequest
+
+_SERVED, _PREFACE = "served", "preface"
+_VERBS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
-def http1(
-    responses: CannedResponses,
-    admission: Admission,
-    lingering: set[LingeringClose],
-    make_http2: MakeHttp2,
-    *,
-    secure: bool,
-) -> type[asyncio.Protocol]:
-    """Returns the protocol class of new connections; with `secure`, each request carries its client's TLS properties.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http1:
+    """What all connections of a listener share. `lingering` collects those whose last response is still being read."""
 
-    `lingering` collects connections whose last response the client still has time to read.
-    """
+    app: ASGIApp
+    door: Door | None
+    state: ListenerState
+    responses: CannedResponses
+    admission: Admission
+    lingering: set[LingeringClose]
+    make_http2: Callable[[], asyncio.Protocol]
+    make_websocket: Callable[[], asyncio.Protocol]
 
-    class Protocol(HttpToolsProtocol):
-        _begun: bytes | None = b""
-        _served: RequestResponseCycle | None = None
-        _deaf = False
-        _unread = 0  # bytes since the parser last completed something: a head, trailers, or a chunk's extension
-        _fault = responses.malformed
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            tls: Any = transport.get_extra_info("ssl_object")
-            http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
-            if admission.is_full():
-                transport.set_protocol(LingeringClose(transport, TOO_MANY if http2 else responses.full, lingering))
+class Http1Protocol(asyncio.Protocol):
+    """One connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: Http1) -> None:
+        self._shared, self.state = shared, shared.state
+        self._loop = asyncio.get_running_loop()
+        self._parser: Any = self._new_parser()  # None once the connection is lost or handed over
+        self._begun: bytes | None = b""  # what may become HTTP/2's preface; None once that is known
+        self._unread = 0  # bytes since the parser last completed something: a head, trailers, or a chunk's extension
+        self._target = b""
+        self._fields: Fields = []
+        self._amid_head = False
+        self._websocket: bytes | None = None  # the head of a handshake
+        self._receiving: Request | None = None
+        self._running: Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._deaf = False  # a malformed request came behind the one that is served
+        self._fault = shared.responses.malformed
+        self._wait = Wait()
+        self.write_paused = self._read_paused = False
+        self._writers: list[asyncio.Future[None]] = []
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # Data behind a request with `connection: close` is no error of that request.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuses the connection if there are too many; otherwise reads, by HTTP/2 if TLS has negotiated it."""
+        self.transport = cast(asyncio.Transport, transport)
+        tls: Any = transport.get_extra_info("ssl_object")
+        http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        shared = self._shared
+        if shared.admission.is_full():
+            answer = TOO_MANY if http2 else shared.responses.full
+            self.transport.set_protocol(LingeringClose(self.transport, answer, shared.lingering))
+            return
+        self.state.connections.add(self)
+        self._scope = connection_scope(transport, "1.1")
+        client = self._scope["client"]
+        self.host = None if client is None else client[0]
+        self.peer = "unknown:" if client is None else peer_of(*client)
+        self.auth: Mapping[str, Sequence[bytes]] | None = self._scope.get(AUTH)
+        if tls is not None:
+            self._begun = None  # ALPN has decided
+            if http2:
+                self._hand_over(shared.make_http2(), b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tells every request that its client has left."""
+        self.state.connections.discard(self)
+        for request in (self._running, self._receiving, *self._waiting):
+            if request is not None and not request.complete:
+                request.on_left()
+        self._waiting.clear()
+        self._running = self._receiving = None
+        self._parser = None  # breaks a reference cycle
+        self.write_paused = False
+        self._wake()
+
+    def data_received(self, data: bytes) -> None:
+        """Parses received bytes."""
+        if self._deaf:
+            return
+        if self._begun is not None:
+            data = self._begun + data
+            if len(data) < len(PREFACE) and PREFACE.startswith(data):
+                self._begun = data  # may be the preface, or POST or PUT
                 return
-            super().connection_made(transport)
-            self._wait = Wait()
-            if tls is not None:
-                self._begun = None  # ALPN has decided
-                self._proven = tls.proven
-                if http2:
-                    self._switch_to_http2(b"")
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            # uvicorn notifies only the last request it has read, but an earlier one may be running.
-            for cycle in (self._served, *(cycle for cycle, _ in self.pipeline)):
-                if cycle is not None and not cycle.response_complete:
-                    cycle.disconnected = True
-                    cycle.waiting_for_100_continue = False
-                    cycle.message_event.set()
-            self.pipeline.clear()
-            super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            if self._deaf:
+            self._begun = None
+            if data.startswith(PREFACE):
+                self._hand_over(self._shared.make_http2(), data)
                 return
-            if self._begun is not None:
-                data = self._begun + data
-                if len(data) < len(PREFACE) and PREFACE.startswith(data):
-                    self._begun = data  # may be the preface, or POST or PUT
-                    return
-                self._begun = None
-                if data.startswith(PREFACE):
-                    self._switch_to_http2(data)
-                    return
-            self._unread += len(data)
-            super().data_received(data)
-            if self._unread > MAX_HEADER_BYTES:  # the parser buffers them without a limit
-                self._fault = responses.large
-                self.send_400_response("")
+        self._unread += len(data)
+        try:
+            self._parser.feed_data(data)
+        except Exception as stopped:
+            self._parsing_stopped(stopped, data)
+        if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
+            self._fault = self._shared.responses.large
+            self._refuse()
+        pending = self._receiving
+        if isinstance(pending, WholeRequest):
+            self._receiving = self._through_asgi(pending)
 
-        def on_headers_complete(self) -> None:
-            # `_unread` may include the body, so the head is measured only if it could be too large.
-            if self._unread > MAX_HEADER_BYTES and _size(self.url, self.headers) > MAX_HEADER_BYTES:
-                self._fault = responses.large
-                raise ValueError("the head is too large")
-            self._unread = 0
-            super().on_headers_complete()
+    def _parsing_stopped(self, why: Exception, data: bytes) -> None:
+        if isinstance(why, httptools.HttpParserUpgrade):
+            self._upgrade(data[why.args[0] :])
+            return
+        if not isinstance(why, httptools.HttpParserError):
+            raise why
+        if isinstance(why, httptools.HttpParserCallbackError) and not isinstance(why.__context__, BadHead):
+            logger.error("parsing a request failed", exc_info=why)
+        self._refuse()
 
-        def on_body(self, body: bytes) -> None:
-            self._unread = 0
-            super().on_body(body)
+    def pause_writing(self) -> None:
+        """Called when the transport's buffer is full."""
+        self.write_paused = True
 
-        def _switch_to_http2(self, data: bytes) -> None:
-            self.connections.discard(self)
-            protocol = make_http2(self)
-            self.transport.set_protocol(protocol)
-            protocol.connection_made(self.transport)
-            if data:
-                protocol.data_received(data)
+    def resume_writing(self) -> None:
+        """Called when the transport's buffer has room again."""
+        self.write_paused = False
+        self._wake()
+        if self._running is None:
+            self._next()
 
-        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-            self._served = cycle
-            super()._start_asgi_task(cycle, app)
+    # What the parser calls.
 
-        def handle_websocket_upgrade(self) -> None:
-            # The library would refuse an invalid handshake in plain text instead of the error dialect.
-            if self.scope["method"] == "GET" and _opens_websocket(self.headers):
-                super().handle_websocket_upgrade()
+    def on_message_begin(self) -> None:
+        self._target, self._fields, self._amid_head = b"", [], True
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        target, headers, parser = self._target, self._fields, self._parser
+        self._fields, self._amid_head = [], False
+        # `_unread` may include the body, so the head is measured only if it could be too large.
+        if self._unread > MAX_HEADER_BYTES and size_of(target, headers) > MAX_HEADER_BYTES:
+            self._fault = self._shared.responses.large
+            raise BadHead
+        self._unread = 0
+        path, query = target_of(target)
+        method = parser.get_method()
+        verb = _VERBS.get(method) or method.decode("ascii")
+        fields = dict(headers)
+        expects = b"expect" in fields and fields[b"expect"].lower() == b"100-continue"
+        version = parser.get_http_version()
+        keep_alive = version == "1.1" and parser.should_keep_alive()
+        if b"upgrade" in fields and parser.should_upgrade() and fields[b"upgrade"].lower() == b"websocket":
+            if self._running is not None or not opens_websocket(verb, headers):
+                self._fault = self._shared.responses.upgrade
+                raise BadHead
+            head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+            self._websocket = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, head)
+            return
+        door = self._shared.door
+        if door is not None and not expects and version == "1.1":
+            whole = WholeRequest(self, verb, path, query, headers, fields, keep_alive)
+            serve = door(whole)
+            if serve is not None:
+                whole.serve = serve
+                self._receiving = whole
+                return
+        self._receiving = self._asgi(verb, path, query, headers, version, expects, keep_alive)
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        if self._receiving is not None:
+            self._receiving.on_body(body)
+
+    def on_message_complete(self) -> None:
+        request, self._receiving = self._receiving, None
+        if request is not None:
+            request.on_end()
+            if isinstance(request, WholeRequest):
+                self._admit(request)
+
+    # Requests.
+
+    def _asgi(
+        self, verb: str, path: str, query: bytes, headers: Fields, version: str, expects: bool, keep_alive: bool
+    ) -> AsgiRequest:
+        scope = {
+            **self._scope,
+            "http_version": version,
+            "method": verb,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": path.encode("ascii"),
+            "query_string": query,
+            "headers": headers,
+            "state": self.state.lifespan.copy(),
+        }
+        request = AsgiRequest(self, scope, expects_continue=expects, keep_alive=keep_alive)
+        self._admit(request)
+        return request
+
+    def _through_asgi(self, whole: WholeRequest) -> AsgiRequest:
+        """Returns the same request for ASGI, since its body arrives in pieces."""
+        request = self._asgi(whole.verb, whole.path, whole.query, list(whole.headers), "1.1", False, whole.keep_alive)
+        if body := whole.received_so_far():
+            request.on_body(body)
+        return request
+
+    def _admit(self, request: Request) -> None:
+        if self._running is None and not self.write_paused:
+            self._start(request)
+        else:
+            self._waiting.append(request)
+            self.pause_reading()
+
+    def _start(self, request: Request) -> None:
+        self._running = request
+        tasks = self.state.tasks
+        if isinstance(request, WholeRequest):
+            task = request.task = self._loop.create_task(request.run())
+        else:
+            task = self._loop.create_task(request.run(self._shared.app))
+            task.add_done_callback(tasks.discard)
+        tasks.add(task)
+
+    def _next(self) -> None:
+        self.resume_reading()
+        if self._waiting:
+            self._start(self._waiting.popleft())
+
+    def finished(self, request: Request) -> None:
+        """Called when the response of the running request is complete."""
+        if self._running is not request:
+            return  # the connection was lost, or left to the client
+        self._running = None
+        if self._deaf:
+            self._leave(b"")
+        elif not request.keep_alive:
+            # Closing a socket with unread data would reset it, and the client might lose the response.
+            if request.received:
+                self._close()
             else:
-                self._leave(responses.upgrade)
-
-        def send_400_response(self, msg: str) -> None:
-            served = self._served
-            self._unread = 0
-            if served is None or served.response_complete:
-                self._leave(self._fault)
-            elif served.more_body:  # the body of the running request is malformed
-                self._leave(b"" if served.response_started else self._fault)
-            else:  # a later, pipelined request: the running response must be completed first
-                self._deaf = True
-                self.pipeline.clear()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self._deaf:
                 self._leave(b"")
+        elif not self.write_paused:
+            self._next()
 
-        def look(self, now: float, timeouts: Timeouts) -> None:
-            cycle, wait = self.cycle, self._wait
-            if cycle is not None and not cycle.response_complete:
-                wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
-            elif self._begun or self.scope is not (None if cycle is None else cycle.scope):
-                if wait.over(_PREFACE if self._begun else self.scope, now, timeouts.head):
-                    self._leave(responses.late)
-            elif wait.over(cycle or _FRESH, now, timeouts.idle):
-                self.transport.close()
+    def _upgrade(self, rest: bytes) -> None:
+        head, self._websocket = self._websocket, None
+        if head is not None:
+            self._hand_over(self._shared.make_websocket(), head)
+        elif self._parser is not None:
+            # The client offers another protocol, which a server may ignore (RFC 9110 section 7.8).
+            self._parser = self._new_parser()
+            if rest:
+                self.data_received(rest)
 
-        def _leave(self, answer: bytes) -> None:
-            transport = self.transport
-            if not transport.is_closing():
-                self._unset_keepalive_if_required()
-                self.connection_lost(ConnectionAbortedError())  # tells the running request that its client has left
-                transport.set_protocol(LingeringClose(transport, answer, lingering))
+    def _hand_over(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        self.state.connections.discard(self)
+        self._parser = None
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        if data:
+            protocol.data_received(data)
 
-    class Secure(Protocol):
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self.scope[AUTH] = self._proven  # type: ignore[literal-required]
+    # Flow control.
 
-    return Secure if secure else Protocol
+    def pause_reading(self) -> None:
+        """Stops reading, since enough is held."""
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
 
+    def resume_reading(self) -> None:
+        """Reads again, which also notices a client that leaves."""
+        if self._read_paused:
+            self._read_paused = False
+            self.transport.resume_reading()
 
-def _opens_websocket(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the headers are a valid handshake, apart from the upgrade itself (RFC 6455 section 4.2.1)."""
-    keys = [value.strip() for name, value in headers if name == b"sec-websocket-key"]
-    versions = [value.strip() for name, value in headers if name == b"sec-websocket-version"]
-    try:
-        return versions == [b"13"] and len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == 16
-    except binascii.Error:
-        return False
+    async def writable(self) -> None:
+        """Returns once the client has read enough of what was written, or has left."""
+        while self.write_paused:
+            writer: asyncio.Future[None] = self._loop.create_future()
+            self._writers.append(writer)
+            await writer
 
+    def _wake(self) -> None:
+        for writer in self._writers:
+            if not writer.done():
+                writer.set_result(None)
+        self._writers.clear()
 
-def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+    # Ends.
 
+    def _refuse(self) -> None:
+        """Answers a malformed request, unless that could be mistaken for the response to an earlier one."""
+        running = self._running
+        self._unread = 0
+        if running is None:
+            self._leave(self._fault)
+        elif running is self._receiving:
+            self._leave(b"" if running.begun else self._fault)
+        else:
+            self._deaf = True
+            self._waiting.clear()
 
-_SERVED, _PREFACE, _FRESH = "served", "preface", "fresh"
+    def _leave(self, answer: bytes) -> None:
+        """Sends a last response, and gives the client time to read it."""
+        transport = self.transport
+        if not transport.is_closing():
+            self.connection_lost(None)
+            transport.set_protocol(LingeringClose(transport, answer, self._shared.lingering))
+
+    def _close(self) -> None:
+        self.transport.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being served."""
+        return self._running is not None
+
+    def shutdown(self) -> None:
+        """Closes the connection, after the running response if there is one."""
+        if self._running is None:
+            self._close()
+        else:
+            self._running.keep_alive = False
+
+    def look(self, now: float, timeouts: Timeouts) -> None:
+        """Ends a client that is late with a head, or idle for too long."""
+        wait = self._wait
+        if self._running is not None:
+            wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
+        elif self._begun or self._amid_head:
+            if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
+                self._leave(self._shared.responses.late)
+        elif wait.over(self._fields, now, timeouts.idle):
+            self._close()

@@ -6,25 +6,27 @@ It knows no request. For a port that serves HTTP/1.1 too, `h1.protocol` does the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
-
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from ...tls import Admission
 from ..lingering_close import LingeringClose
+from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
 from .frames import PREFACE
-from .limits import Limits
-from .protocol import TOO_MANY, Apps, Http2Protocol
+from .protocol import TOO_MANY
 
 __all__ = ["http2_only"]
 
 
 def http2_only(
-    apps: Apps, limits: Limits, admission: Admission, lingering: set[LingeringClose], refusal: bytes
+    make: Callable[[], asyncio.Protocol],
+    state: ListenerState,
+    admission: Admission,
+    lingering: set[LingeringClose],
+    refusal: bytes,
 ) -> type[asyncio.Protocol]:
-    """Returns the protocol class of new connections, with the constructor that uvicorn expects.
+    """Returns the protocol class of new connections; `make` makes the one of HTTP/2.
 
     `refusal` is the whole response to a client that does not begin with HTTP/2's preface; `lingering` collects
     connections whose last response the client still has time to read.
@@ -34,8 +36,7 @@ def http2_only(
         transport: asyncio.Transport
         _begun = b""
 
-        def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
-            self._state, self._app_state = server_state, app_state
+        def __init__(self) -> None:
             self._wait = Wait()
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,13 +44,13 @@ def http2_only(
             if admission.is_full():
                 self.transport.set_protocol(LingeringClose(self.transport, TOO_MANY, lingering))
                 return
-            self._state.connections.add(self)  # type: ignore[arg-type]
+            state.connections.add(self)
             tls: Any = transport.get_extra_info("ssl_object")
             if tls is not None and tls.selected_alpn_protocol() == "h2":
                 self._switch_to_http2(b"")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._state.connections.discard(self)
+            state.connections.discard(self)
 
         def data_received(self, data: bytes) -> None:
             data = self._begun + data
@@ -61,15 +62,15 @@ def http2_only(
                 self._refuse()
 
         def _switch_to_http2(self, data: bytes) -> None:
-            self._state.connections.discard(self)
-            protocol = Http2Protocol(apps, limits, self._state, self._app_state)
+            state.connections.discard(self)
+            protocol = make()
             self.transport.set_protocol(protocol)
             protocol.connection_made(self.transport)
             if data:
                 protocol.data_received(data)
 
         def _refuse(self) -> None:
-            self._state.connections.discard(self)
+            state.connections.discard(self)
             self.transport.set_protocol(LingeringClose(self.transport, refusal, lingering))
 
         def shutdown(self) -> None:

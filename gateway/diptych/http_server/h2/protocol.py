@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
-from uvicorn.server import ServerState
 
-from ...exchange import AUTH
+from ..scope import connection_scope
+from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
 from . import frames
 from .connection import Connection
@@ -47,10 +46,10 @@ class Apps:
 
 
 class Http2Protocol(asyncio.Protocol):
-    """One connection. `state` is uvicorn's, `app_state` the lifespan's, for requests."""
+    """One connection."""
 
-    def __init__(self, apps: Apps, limits: Limits, state: ServerState, app_state: dict[str, Any]) -> None:
-        self._apps, self._limits, self._state, self._app_state = apps, limits, state, app_state
+    def __init__(self, apps: Apps, limits: Limits, state: ListenerState) -> None:
+        self._apps, self._limits, self._state = apps, limits, state
         self._loop = asyncio.get_running_loop()
         self._connection = Connection(limits, self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -68,19 +67,8 @@ class Http2Protocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Sends our SETTINGS."""
         self.transport = cast(asyncio.Transport, transport)
-        self._state.connections.add(self)  # type: ignore[arg-type]
-        self._base = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "2",
-            "server": get_local_addr(self.transport),
-            "client": get_remote_addr(self.transport),
-            "scheme": "https" if is_ssl(self.transport) else "http",
-            "root_path": "",
-        }
-        tls: Any = self.transport.get_extra_info("ssl_object")
-        if tls is not None:
-            self._base[AUTH] = tls.proven
+        self._state.connections.add(self)
+        self._base = connection_scope(self.transport, "2")
         self._connection.greet()
         self.written()
         self._check_idle()
@@ -140,7 +128,7 @@ class Http2Protocol(asyncio.Protocol):
             "raw_path": request.raw_path,
             "query_string": request.query,
             "headers": list(request.headers),
-            "state": self._app_state.copy(),
+            "state": self._state.lifespan.copy(),
             "extensions": {"http.response.trailers": {}},
         }
         connection, defaults = self._connection, self._state.default_headers

@@ -1,0 +1,47 @@
+"""A request that has arrived whole, and the one response to it: what a listener offers instead of an ASGI scope.
+
+It knows no message and no call. A listener asks its `Door` for each request; for those that it returns nothing for, the
+listener makes an ASGI scope as for any other application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from ..reply import Headers, Reply
+
+
+class WholeRequest(Protocol):
+    """One request. Its body is empty until it has arrived, which is after the door was asked."""
+
+    verb: str
+    path: str
+    """Percent-encoded, as the client sent it."""
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    """In the client's order; names are in lower case."""
+    fields: Mapping[bytes, bytes]
+    """The headers by name, with the last value of repeated ones."""
+    body: bytes
+    host: str | None
+    """The host of the peer of the connection; None if that is unknown."""
+    peer: str
+    """The client's address in the form of grpcio's `context.peer()`."""
+    auth: Mapping[str, Sequence[bytes]] | None
+    """The connection's `auth_context()`; None without TLS."""
+    added: Headers
+    """Headers that the response gets besides its own."""
+    begun: bool
+    """Whether the response is written."""
+
+    def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
+        """Writes the whole response, unless the client has left. Only HTTP/2 has trailers."""
+
+    async def gone(self) -> None:
+        """Returns when the client has left."""
+
+
+Serve: TypeAlias = "Callable[[], Coroutine[Any, Any, None]]"
+Door: TypeAlias = "Callable[[WholeRequest], Serve | None]"
+"""Returns what serves the request once its body has arrived, or None if it has to go through ASGI."""

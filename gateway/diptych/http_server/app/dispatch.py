@@ -1,0 +1,144 @@
+"""Chooses what serves a request of the application, over ASGI or, if it has arrived whole, without.
+
+It knows no listener.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...exchange import Serve, WholeRequest, raw_path
+from ...faces.rest import Transcoder
+from ...faces.rpc import VERSION, RpcApp
+from ...settings import Settings
+from .cors import cross_origin
+from .faces import Faces
+from .user_routes import UserRoutes
+
+
+class Dispatch:
+    """The innermost ASGI app: users' routes, then the RPC protocols, then the transcoder, also for 404.
+
+    An RPC method's path comes before users' routes with parameters, so that the fallback route of a web app does not
+    hide it.
+    """
+
+    def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
+        self._router, self._build = app, faces
+        self._faces: Faces | None = None
+        self._users = UserRoutes(owner)
+        self._routes = owner.router
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self._other(scope, receive, send)
+        faces = self._faces
+        if faces is None:
+            return self._first(scope, receive, send)
+        rpc, users = faces.rpc, self._users
+        path = scope["path"] if not scope.get("root_path") else _below(scope)
+        verbs = users.verbs(path)
+        app: ASGIApp
+        if verbs is not None and scope["method"] in verbs:
+            app = self._router
+        elif path in rpc.entries and rpc.serves(scope, path):
+            app = rpc
+        elif self._is_users(scope, faces.rest, known=verbs is not None):
+            app = self._router
+        else:
+            app = rpc if scope["method"] == "POST" and _is_rpc(rpc, scope["headers"], path) else faces.rest
+        return app(scope, receive, send)
+
+    async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._faces = await self._build()
+        await self(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes lifespans, and WebSockets that match a user's route, to the router."""
+        if scope["type"] == "websocket":
+            if self._faces is None:
+                self._faces = await self._build()
+            if not any(route.matches(scope)[0] is Match.FULL for route in self._routes.routes):
+                await self._faces.websocket(scope, receive, send)
+                return
+        await self._router(scope, receive, send)
+
+    def _is_users(self, scope: Scope, rest: Transcoder, *, known: bool) -> bool:
+        """Whether a user's route matches, or matches except for its method while no transcoded route matches at all."""
+        found = self._users.matches(scope)
+        if Match.FULL in found:
+            return True
+        return (known or bool(found)) and not rest.fits(raw_path(scope))
+
+
+class WholeDispatch:
+    """A `Door`: the same choice for requests that have arrived whole, made without ASGI.
+
+    It returns nothing for those that users' middleware or routes may see, and for all that its faces do not serve so.
+    """
+
+    def __init__(self, app: FastAPI, faces: Faces, settings: Settings) -> None:
+        self._app, self._faces = app, faces
+        self._users = UserRoutes(app)
+        self._cors = cross_origin(app, settings) if settings.cors_origins else None
+
+    def __call__(self, request: WholeRequest) -> Serve | None:
+        path, fields, rpc = request.path, request.fields, self._faces.rpc
+        if "%" in path:
+            path = unquote(path)
+        if self.obstacle(path) is not None:
+            return None
+        if request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields):
+            return None
+        if self._cors is not None and b"origin" in fields:
+            request.added = _cross_origin_headers(self._cors, request)
+        return self._faces.rest.door(request)
+
+    def obstacle(self, path: str) -> str | None:
+        """Says what makes every request for a decoded path go through ASGI; None if nothing does."""
+        app = self._app
+        if app.user_middleware:
+            return "the application has middleware"
+        if app.root_path:
+            return "the application has a root_path"
+        if path in self._faces.rpc.entries:
+            return "the path is that of an RPC method"
+        return "the application has a route that could match the path" if self._users.may_match(path) else None
+
+
+def _is_rpc(rpc: RpcApp, headers: list[tuple[bytes, bytes]], path: str) -> bool:
+    content_type, connect = None, False
+    for name, value in headers:  # a single pass, since every REST POST over ASGI comes through here
+        if name == b"content-type":
+            content_type = content_type or value
+        elif name == VERSION:
+            connect = True
+    return rpc.recognizes(path, content_type, connect=connect)
+
+
+def _cross_origin_headers(cors: CORSMiddleware, request: WholeRequest) -> list[tuple[bytes, bytes]]:
+    """Returns what the middleware adds to a response, which depends on nothing but the request."""
+    message: Message = {"type": "http.response.start", "headers": []}
+    adding = cors.send(message, _nowhere, Headers(raw=request.headers))
+    with contextlib.suppress(StopIteration):
+        adding.send(None)
+    added: list[tuple[bytes, bytes]] = message["headers"]
+    return added
+
+
+async def _nowhere(_: Message) -> None:
+    return
+
+
+def _below(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope["root_path"]
+    return path[len(root) :] if path.startswith(root + "/") else path
