@@ -114,6 +114,8 @@ class Listener:
 
     def __init__(self, gateway: Any, ledger: Ledger) -> None:
         self.gateway, self.ledger = gateway, ledger
+        self.reset = False
+        """Whether the last exchange ended with a reset instead of an orderly close, by which answers may be lost."""
 
     @property
     def executed(self) -> list[str]:
@@ -135,12 +137,25 @@ class Listener:
 
     async def exchange(self, *pieces: bytes, methods: Iterable[str] = ()) -> list[Answer]:
         """Sends these pieces and returns all answers until the server closes; raises TimeoutError if it does not."""
-        async with self.connected() as (reader, writer):
+        self.reset = False
+        received = bytearray()
+
+        async def receive(reader: asyncio.StreamReader) -> None:
+            try:
+                while data := await reader.read(65536):
+                    received.extend(data)
+            except ConnectionError:
+                self.reset = True
+
+        async with self.connected() as (reader, writer), asyncio.TaskGroup() as group:
+            group.create_task(receive(reader))
             with suppress(ConnectionError):  # it may close before it has read everything
                 for piece in pieces:
                     writer.write(piece)
                     await writer.drain()
-            return answers(await reader.read(), methods)
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)  # the gateway is on this loop, and has read the piece alone
+        return answers(bytes(received), methods)
 
     async def judged(self, request: bytes, outcome: str, executed: str = ECHOED, methods: Iterable[str] = ()) -> None:
         """Sends the request with another one behind it, and checks what becomes of both."""
@@ -148,6 +163,7 @@ class Listener:
         statuses = [answer.status for answer in found]
         told = f"{statuses} for {request[:200]!r}, executed {self.executed}"
         assert "hidden" not in self.executed, told
+        assert not self.reset, told
         if outcome != REFUSED and statuses == [200, 200]:
             assert self.executed == [executed, "last"], told
             return
