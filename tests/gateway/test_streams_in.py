@@ -224,6 +224,32 @@ async def test_a_servicer_that_does_not_read_holds_its_client_back(serve: Serve)
         await talk.close()
 
 
+class Eager(Kitchen):
+    """Reads without ever waiting, and counts how often the event loop served something else meanwhile."""
+
+    async def Sum(self, request_iterator: Any, context: Any) -> pb.TickResponse:
+        messages = 0
+        turns: list[int] = []
+
+        async def others() -> None:
+            while True:
+                turns.append(messages)
+                await asyncio.sleep(0)
+
+        serving = asyncio.ensure_future(others())
+        async for _ in request_iterator:
+            messages += 1
+        serving.cancel()
+        return pb.TickResponse(number=messages, text=str(len(turns)))
+
+
+async def test_a_servicer_that_only_reads_leaves_time_for_other_calls(serve: Serve) -> None:
+    async with serve(Eager()) as served, asyncio.timeout(20):
+        answer = await served.http.post("/v1/sum", content=b"{}\n" * 20_000, headers={"content-type": NDJSON})
+        assert answer.json()["number"] == "20000"
+        assert int(answer.json()["text"]) > 10
+
+
 async def test_a_client_that_leaves_cancels_the_servicer(serve: Serve) -> None:
     kitchen = Unread()
     async with serve(kitchen) as served, asyncio.timeout(10):

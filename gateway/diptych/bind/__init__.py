@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ..codec import DEFAULT, Codec, Parameters, parse_json, text_reader
+from ..codec import DEFAULT, Codec, Decoder, Parameters, parse_json, text_reader
 from ..fields import (
     FIELD_MASK,
     HTTP_BODY,
@@ -34,9 +34,6 @@ __all__ = ["JSON", "Binder", "Bound", "ContentType", "raw_field"]
 
 MULTIPART = "multipart/form-data"
 _COVERED = "query parameters are not allowed; the body sets every field of this method"
-
-BodyReader = Callable[[Message, bytes, list[str]], None]
-"""Sets a message's fields from a JSON body; appends unknown fields to the list."""
 
 
 class Bound(NamedTuple):
@@ -94,6 +91,16 @@ class Binder:
         if self._mask is not None and body and content_type.is_json:
             self._fill_mask(request, body)
         return Bound(request, parameters)
+
+    def elements(
+        self, values: tuple[str, ...], query: bytes, content_type: ContentType, warnings: list[str]
+    ) -> Callable[[bytes], Message]:
+        """Returns a function that builds the requests of a stream, each from its body, as `bind` does."""
+        decode = self._body.decode
+        # Most streams bind only JSON bodies, whose decoder returns the request.
+        if decode is None or query or values or self._mask is not None or content_type.text != JSON.text:
+            return lambda body: self.bind(values, query, body, content_type, warnings).request
+        return lambda body: decode(body, warnings)
 
     def complete(self, values: tuple[str, ...], query: bytes, message: Message, warnings: list[str]) -> Message:
         """Adds the fields of the path and the query to a message that arrived as protobuf.
@@ -168,6 +175,7 @@ class _Variable:
 class _NoBody:
     """A binding without a body."""
 
+    decode: Decoder | None = None
     raw_field: FieldDescriptor | None = None
 
     def takes_raw(self, content_type: ContentType) -> bool:
@@ -191,7 +199,7 @@ class _Body:
     def __init__(
         self,
         *,
-        json: BodyReader | None,
+        decode: Decoder | None,
         raw: Callable[[Message, bytes, ContentType], None] | None,
         form: FormBinder | None,
         form_owner: Callable[[Message], Message],
@@ -199,11 +207,11 @@ class _Body:
         raw_field: FieldDescriptor | None = None,
         content_type_field: str | None = None,
     ) -> None:
-        self._json, self._raw, self._form, self._form_owner = json, raw, form, form_owner
+        self.decode, self._raw, self._form, self._form_owner = decode, raw, form, form_owner
         self._covers, self.raw_field, self._content_type_field = covers, raw_field, content_type_field
 
     def takes_raw(self, content_type: ContentType) -> bool:
-        if self._raw is None or self._json is None:
+        if self._raw is None or self.decode is None:
             return self._raw is not None
         return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
 
@@ -211,10 +219,10 @@ class _Body:
         """Sets the body's fields; returns whether that leaves no field for the query."""
         if not body and not content_type.media:
             return self._covers and self._raw is None
-        if self._json is not None and content_type.is_json:
+        if self.decode is not None and content_type.is_json:
             if body:
                 self._utf8(content_type)
-                self._json(request, body, warnings)
+                request.MergeFrom(self.decode(body, warnings))
             return self._covers
         if self._form is not None and content_type.media == MULTIPART:
             if body:
@@ -241,7 +249,7 @@ class _Body:
             raise error(Code.INVALID_ARGUMENT, f"unsupported charset {charset!r}; expected utf-8 (RFC 8259)", http=415)
 
     def _unsupported(self, content_type: ContentType) -> Exception:
-        supported = [name for name, has in (("application/json", self._json), (MULTIPART, self._form)) if has]
+        supported = [name for name, has in (("application/json", self.decode), (MULTIPART, self._form)) if has]
         sent = f"unsupported content type {content_type.media!r}" if content_type.media else "missing content type"
         return error(
             Code.INVALID_ARGUMENT,
@@ -276,11 +284,11 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
     policy = settings.unknown_fields
     if binding.whole_body:
         if message.full_name == HTTP_BODY:
-            return _Body(json=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
+            return _Body(decode=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
         decode = codec.decoder(method.request)
         raw = raw_field(message)
         return _Body(
-            json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+            decode=decode,
             raw=None if raw is None else _raw_reader(raw),
             form=FormBinder(message, codec, policy),
             form_owner=_itself,
@@ -292,13 +300,13 @@ def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings)
         return _NoBody()
     single = not field.is_repeated
     if single and field.message_type is not None and field.message_type.full_name == HTTP_BODY:
-        return _Body(json=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
+        return _Body(decode=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
     decode = codec.field_decoder(method.request, field)
     below = _with_fields(field)
     form = None if below is None else FormBinder(below, codec, policy)
     name = field.name
     return _Body(
-        json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+        decode=decode,
         raw=_raw_reader(field) if single and _is_raw(field) else None,
         form=form,
         form_owner=lambda request: getattr(request, name),
@@ -313,7 +321,7 @@ def _framed_body(method: Method, binding: Binding, codec: Codec) -> _NoBody | _B
     field = binding.body
     decode = codec.decoder(method.request) if field is None else codec.field_decoder(method.request, field)
     return _Body(
-        json=lambda request, body, warnings: request.MergeFrom(decode(body, warnings)),
+        decode=decode,
         raw=None,
         form=None,
         form_owner=_itself,

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Protocol, Self
 
 import grpc
 
 from ..status import Status, StatusError
+from .pipe import TURN_SECONDS
 from .run import ClientGone
 
 
 class Source(Protocol):
     """Returns requests as they arrive, one at a time, as fast as the servicer reads them."""
+
+    def take(self) -> Any:
+        """Returns the next request if it has arrived, None if it has not. Raises `StatusError` for an invalid one."""
 
     async def __anext__(self) -> Any:
         """Returns the next request; raises StopAsyncIteration at the end.
@@ -31,6 +36,9 @@ class One:
     def __init__(self, request: Any) -> None:
         self._request = [request]
 
+    def take(self) -> Any:
+        return self._request.pop() if self._request else None
+
     async def __anext__(self) -> Any:
         if not self._request:
             raise StopAsyncIteration
@@ -38,12 +46,17 @@ class One:
 
 
 class Requests:
-    """The request iterator of a servicer."""
+    """The request iterator of a servicer.
 
-    __slots__ = ("_convert", "_source", "fault", "left")
+    Many small requests arrive at once, and a servicer that only reads them never waits. So it gives way to other calls
+    every `TURN_SECONDS`.
+    """
+
+    __slots__ = ("_convert", "_source", "_take", "_turn_ends", "fault", "left")
 
     def __init__(self, source: Source, convert: Callable[[Any], Any]) -> None:
-        self._source, self._convert = source, convert
+        self._source, self._convert, self._take = source, convert, source.take
+        self._turn_ends = 0.0
         self.fault: Status | None = None
         """The status of the invalid request that ended the stream, as its face made it."""
         self.left = False
@@ -54,7 +67,11 @@ class Requests:
 
     async def __anext__(self) -> Any:
         try:
-            return self._convert(await self._source.__anext__())
+            if perf_counter() > self._turn_ends:
+                await asyncio.sleep(0)
+                self._turn_ends = perf_counter() + TURN_SECONDS
+            request = self._take()
+            return self._convert(await self._source.__anext__() if request is None else request)
         except StatusError as unfit:
             self.fault = unfit.status
             raise

@@ -6,7 +6,6 @@ It knows no route and no call. The body is read only as fast as the servicer ask
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from google.protobuf.message import Message
 
@@ -40,9 +39,10 @@ class Elements:
         self._splitter, bound_as = _splitter(binder, content_type, limit)
         self._waiting: deque[bytes] = deque()
         self._ended = False
-        self._bind: Callable[[bytes], Message] = lambda element: (
-            binder.bind(values, query, element, bound_as, warnings).request
-        )
+        self._bind = binder.elements(values, query, bound_as, warnings)
+
+    def take(self) -> Message | None:
+        return self._bind(self._waiting.popleft()) if self._waiting else None
 
     async def __anext__(self) -> Message:
         try:

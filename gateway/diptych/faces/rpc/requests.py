@@ -105,6 +105,10 @@ class EnvelopeSource:
         self._envelopes = Envelopes(reader.limit, reader.fault)
         self._ended = False
 
+    def take(self) -> Any:
+        found = self._envelopes.next()
+        return None if found is None else self._reader(*found)
+
     async def __anext__(self) -> Any:
         envelopes = self._envelopes
         while (found := envelopes.next()) is None:

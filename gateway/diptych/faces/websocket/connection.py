@@ -160,13 +160,19 @@ class Frames:
         self._bytes += len(frame)
         return None
 
+    def held(self) -> bytes | None:
+        """Returns the next message if it has arrived and the client is still there, else None."""
+        if not self._held or self.left.done():
+            return None
+        frame = self._held.popleft()
+        self._bytes -= len(frame)
+        self._room.set()
+        return frame
+
     async def next(self) -> bytes | None:
         """Returns the next message, or None after the last. Raises `ClientGone`."""
         while not self.left.done():
-            if self._held:
-                frame = self._held.popleft()
-                self._bytes -= len(frame)
-                self._room.set()
+            if (frame := self.held()) is not None:
                 return frame
             if self._half_closed:
                 return None

@@ -34,7 +34,7 @@ def binding_of(
     """Returns a function from a frame to a request, into which path and query are bound too."""
     query = handshake.query
     if not handshake.proto:
-        return lambda frame: binder.bind(values, query, frame, JSON, []).request
+        return binder.elements(values, query, JSON, [])
 
     def complete(frame: bytes) -> Message:
         try:
@@ -48,17 +48,27 @@ def binding_of(
 
 
 class Requests:
-    """The stream of requests: frames, bound one by one. `begin` is awaited before each read, to accept the socket."""
+    """The stream of requests: frames, bound one by one. `begin` is awaited before the first, to accept the socket."""
 
     def __init__(
         self, frames: Frames, bind: Callable[[bytes], Message], begin: Callable[[], Awaitable[None]], record: Record
     ) -> None:
         self._frames, self._bind, self._begin, self._record = frames, bind, begin, record
+        self._begun = False
+
+    def take(self) -> Message | None:
+        frame = self._frames.held() if self._begun else None
+        return None if frame is None else self._bound(frame)
 
     async def __anext__(self) -> Message:
-        await self._begin()
+        if not self._begun:
+            await self._begin()
+            self._begun = True
         frame = await self._frames.next()
         if frame is None:
             raise StopAsyncIteration
+        return self._bound(frame)
+
+    def _bound(self, frame: bytes) -> Message:
         self._record.bytes_in += len(frame)
         return self._bind(frame)
