@@ -26,9 +26,10 @@ from .context import Context, Metadatum
 from .environment import Environment
 from .guard import Guard
 from .one import AnyCall, Call, WireCall
+from .pipe import Pack
 from .requests import One, Requests, Source
 from .run import ClientGone, Gone, Stragglers, before
-from .stream import Pack, Stream
+from .stream import Stream
 
 __all__ = [
     "UNKNOWN_METHOD",

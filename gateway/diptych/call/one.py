@@ -23,9 +23,10 @@ from .adapt import behaviour_of
 from .context import Context, code_of
 from .environment import Environment
 from .guard import parts_of
+from .pipe import Pack, Packing
 from .requests import Requests
 from .run import Gone, Inline, timed
-from .stream import Pack, Packing, Stream
+from .stream import Stream
 
 DETAILS_KEY = "grpc-status-details-bin"
 

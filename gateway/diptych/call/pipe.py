@@ -1,18 +1,40 @@
 """The queue between the task that runs a servicer and the task that sends its messages.
 
-It knows no message and no call.
+It knows no call, and a message only as what `Packing` serializes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable, Callable
 from time import perf_counter
+from typing import Any, NamedTuple
 
 # How far a servicer may run ahead of its client. A message that is larger is the only one in the queue.
 AHEAD_BYTES = 65536
 # How long a servicer that never waits may keep the event loop, after the first of the queued messages. A reader and a
 # write per message cost thirty times what a small message does, so they serve as many as this allows.
 TURN_SECONDS = 200e-6
+
+
+Pack = Callable[[Any], bytes]
+"""Serializes a response, in the form in which its face sends it or the form that it is made from."""
+
+
+class Packing(NamedTuple):
+    """How responses are serialized: those of the type `exact` by `pack`, all others by `convert`."""
+
+    exact: type | None
+    pack: Pack
+    convert: Pack
+
+
+class Unsendable(Exception):
+    """A message could not be serialized; `why` is the error."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class Pipe:
@@ -46,17 +68,42 @@ class Pipe:
         """How many messages have been put so far."""
         return self._taken + len(self._messages)
 
-    def put(self, message: bytes) -> bool:
-        """Adds a message; returns False if the caller must wait for `room` before it puts another."""
-        messages = self._messages
-        if not messages:
-            self._turn_ends = perf_counter() + TURN_SECONDS
-            self.touch()
-        messages.append(message)
-        self._bytes += len(message)
-        return self._bytes < AHEAD_BYTES and perf_counter() < self._turn_ends
+    async def put_all(self, messages: AsyncIterable[Any], packing: Packing) -> None:
+        """Serializes and queues messages; waits while the queue is full. Raises `Unsendable`."""
+        # This loop is most of what a small message costs, hence the local names.
+        (exact, pack, convert), clock = packing, perf_counter
+        async for message in messages:
+            try:
+                packed = pack(message) if type(message) is exact else convert(message)
+            except Exception as why:
+                raise Unsendable(why) from None
+            queue = self._messages
+            if not queue:
+                self._begin()
+            queue.append(packed)
+            self._bytes += len(packed)
+            if self._bytes >= AHEAD_BYTES or clock() >= self._turn_ends:
+                await self._room()
 
-    async def room(self) -> None:
+    async def put(self, message: Any, packing: Packing) -> None:
+        """Does the same with one message."""
+        exact, pack, convert = packing
+        try:
+            packed = pack(message) if type(message) is exact else convert(message)
+        except Exception as why:
+            raise Unsendable(why) from None
+        if not self._messages:
+            self._begin()
+        self._messages.append(packed)
+        self._bytes += len(packed)
+        if self._bytes >= AHEAD_BYTES or perf_counter() >= self._turn_ends:
+            await self._room()
+
+    def _begin(self) -> None:
+        self._turn_ends = perf_counter() + TURN_SECONDS
+        self.touch()
+
+    async def _room(self) -> None:
         """Returns once the queued messages have been taken."""
         while self._messages:
             self._writer = self._loop.create_future()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import grpc
 
@@ -15,23 +15,8 @@ from ..status import Code, Status, StatusError, error
 from ..telemetry import Record
 from .context import Context, code_of
 from .environment import Environment
-from .pipe import Pipe
+from .pipe import Packing, Pipe, Unsendable
 from .run import DEADLINE_EXCEEDED, ClientGone
-
-Pack = Callable[[Any], bytes]
-"""Serializes a response, in the form in which its face sends it or the form that it is made from."""
-
-
-class Packing(NamedTuple):
-    """How responses are serialized: those of the type `exact` by `pack`, all others by `convert`."""
-
-    exact: type | None
-    pack: Pack
-    convert: Pack
-
-
-class _Refused(Exception):
-    """A message cannot be sent, so that the stream has ended."""
 
 
 class Running(Protocol):
@@ -84,8 +69,9 @@ class Stream:
                 await self._iterate(running)
             else:
                 await running
-        except _Refused:
+        except Unsendable as unsendable:
             cancelled = True
+            pipe.end(self._refusal(unsendable.why))
         except (grpc.aio.AbortError, grpc.aio.UsageError):
             pipe.end(ClientGone() if call.client_left else StatusError(call.status()))
         except asyncio.CancelledError:
@@ -100,38 +86,28 @@ class Stream:
             call.context.finish(cancelled=cancelled)
 
     async def _iterate(self, messages: Any) -> None:
-        # This loop is most of what a small message costs: hence the local names, and no function of our own but `put`.
-        (exact, pack, convert), put = self._packing, self._pipe.put
         try:
-            async for message in messages:
-                try:
-                    packed = pack(message) if type(message) is exact else convert(message)
-                except Exception as wrong:
-                    raise self._refuse(wrong) from None
-                if not put(packed):
-                    await self._pipe.room()
+            await self._pipe.put_all(messages, self._packing)
+        except Unsendable:
+            raise
         except (Exception, asyncio.CancelledError) as wrong:
-            if self._raised is None or isinstance(wrong, _Refused):
+            if self._raised is None:
                 raise
             await self._raised(self._call.context, wrong)
         finally:
             await messages.aclose()  # its `finally` must run now, not at garbage collection
 
     async def _write(self, message: Any) -> None:
-        exact, pack, convert = self._packing
         try:
-            packed = pack(message) if type(message) is exact else convert(message)
-        except Exception as wrong:
-            self._refuse(wrong)
+            await self._pipe.put(message, self._packing)
+        except Unsendable as unsendable:
+            self._pipe.end(self._refusal(unsendable.why))
             raise asyncio.CancelledError from None  # as the session cancels the servicer, since the stream has ended
-        if not self._pipe.put(packed):
-            await self._pipe.room()
 
-    def _refuse(self, wrong: Exception) -> _Refused:
-        """Ends the stream because of a message that cannot be sent."""
-        known = isinstance(wrong, StatusError)
-        self._pipe.end(wrong if known else StatusError(self._call.shared.guard.status(wrong, self._call.path)))
-        return _Refused()
+    def _refusal(self, why: Exception) -> StatusError:
+        return (
+            why if isinstance(why, StatusError) else StatusError(self._call.shared.guard.status(why, self._call.path))
+        )
 
     def _leave_uncompressed(self) -> None:
         self.uncompressed.add(self._pipe.count)

@@ -73,15 +73,12 @@ class EventsWriter:
         self._id = 0
 
     def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
-        out = bytearray()
         if ids is None:
-            for element in elements:
-                self._id += 1
-                out += b"id: %d\nevent: message\ndata: %b\n\n" % (self._id, element)
-        else:
-            for element, name in zip(elements, ids, strict=True):
-                out += b"%bevent: message\ndata: %b\n\n" % (_id_line(name), element)
-        return bytes(out)
+            first = self._id + 1
+            self._id += len(elements)
+            return b"".join([b"id: %d\nevent: message\ndata: %b\n\n" % event for event in enumerate(elements, first)])
+        events = zip(map(_id_line, ids), elements, strict=True)
+        return b"".join([b"%bevent: message\ndata: %b\n\n" % event for event in events])
 
     def end(self) -> bytes:
         return b"event: end\ndata: {}\n\n"

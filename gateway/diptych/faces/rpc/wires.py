@@ -101,7 +101,8 @@ class Wire(ABC):
     async def messages(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> None:
         """Writes messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
         if self.coding is None:
-            data = b"".join([HEAD.pack(0, len(message)) + message for message in messages])
+            head = HEAD.pack  # a local name, since this is half of what a small message costs here
+            data = b"".join([head(0, len(message)) + message for message in messages])
         else:
             data = b"".join([self._pack(one, plain=at in plain) for at, one in enumerate(messages, first)])
         await self._write(data, more=True)
