@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from diptych import Gateway, Settings
 from diptych.faces.session import Session
+from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
@@ -227,3 +228,31 @@ async def test_pipelined_requests_are_answered_in_order(serve: Serve, taken: lis
     assert answer.index(b'"id":"19"') < answer.index(b'"number":"1"') < answer.index(b'"stringValue":"a"')
     assert answer.index(b'"stringValue":"a"') < answer.index(b'"id":"20"')
     assert len(taken) == 41
+
+
+class Streaming(grpc.aio.ServerInterceptor):
+    """Puts a stream of so many dishes in the place of the unary method."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        handler = await continuation(details)
+
+        async def dishes(request: Any, context: Any) -> Any:
+            for _ in range(self._count):
+                yield pb.Dish(id="streamed")
+
+        return grpc.unary_stream_rpc_method_handler(dishes, handler.request_deserializer, handler.response_serializer)
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "said"), [(1, 200, "streamed"), (0, 500, "got none"), (2, 500, "a stream")]
+)
+async def test_a_stream_in_the_place_of_one_response(
+    serve: Serve, taken: list[str], count: int, status: int, said: str
+) -> None:
+    async with serve(interceptors=[Streaming(count)]) as served:
+        answer = await served.http.get("/v1/dishes/7")
+        assert (answer.status_code, said in answer.text) == (status, True)
+    assert len(taken) == 1

@@ -150,11 +150,11 @@ class Calls:
 
         Raises `StatusError`: UNIMPLEMENTED for an unknown path.
         """
+        if self._chain is None and path in self.guarded:
+            return self.open_plain_wire(path, metadata, origin, seconds)
         deadline = self._enter(path, metadata, origin, seconds)
         if self._chain is not None:
             handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
-        elif path in self.guarded:
-            handler = self.guarded[path]
         else:
             found = self._undescribed(_Details(path, tuple([Metadatum(*pair) for pair in metadata])))
             if found is None:
@@ -162,6 +162,11 @@ class Calls:
             handler = self.guard.guarded(found, path)
         registered = path in self.handlers
         return WireCall(self.shared, path, handler, metadata, origin, deadline, registered=registered)
+
+    def open_plain_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
+        """Opens a call of serialized messages synchronously; only for `plain`, and a path in `handlers`."""
+        deadline = self._enter(path, metadata, origin, seconds)
+        return WireCall(self.shared, path, self.guarded[path], metadata, origin, deadline, registered=True)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

@@ -16,7 +16,7 @@ from ..metadata import Metadata
 from ..methods import Method
 from ..origin import Origin, ProtocolName
 from ..settings import Settings
-from ..status import Code, Status, StatusError
+from ..status import Code, Status, StatusError, error
 from ..telemetry import Unmatched
 
 STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
@@ -106,8 +106,10 @@ class WholeAdapter(Protocol):
 
     origin: Origin
     path: str
-    method: Method
     http_status: int
+
+    @property
+    def method(self) -> Method | None: ...
 
     @property
     def fault(self) -> Status | None: ...
@@ -167,12 +169,19 @@ class Session:
         call: AnyCall | None = None
         try:
             metadata, seconds = adapter.opening(self._max_seconds)
-            if calls.plain:
-                call = calls.open_plain(adapter.method, metadata, origin, seconds)
+            method = adapter.method
+            if not calls.plain:
+                call = await self._intercepted(adapter, metadata, seconds)
+            elif method is None:
+                call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
             else:
-                call = await calls.open(adapter.method, metadata, origin, seconds)
+                call = calls.open_plain(method, metadata, origin, seconds)
             request = adapter.request(call) if call.needs_request else adapter.empty()
-            response = await call.unary(One(request) if call.takes_stream else request, adapter.gone)
+            argument = One(request) if call.takes_stream else request
+            if call.streams:
+                response = await _only(call, argument, adapter)
+            else:
+                response = await call.unary(argument, adapter.gone)
             record.code = 0
             adapter.answer(call, response)
         except BaseException as wrong:
@@ -187,11 +196,15 @@ class Session:
     async def _open(self, adapter: Adapter, origin: Origin) -> AnyCall:
         metadata, seconds = await adapter.opening(self._max_seconds)
         calls, method = self.calls, adapter.method
-        if method is None:
-            return await calls.open_wire(adapter.path, metadata, origin, seconds)
-        if calls.plain:
+        if method is not None and calls.plain:
             return calls.open_plain(method, metadata, origin, seconds)
-        return await calls.open(method, metadata, origin, seconds)
+        return await self._intercepted(adapter, metadata, seconds)
+
+    async def _intercepted(self, adapter: Adapter | WholeAdapter, metadata: Metadata, seconds: float | None) -> AnyCall:
+        method, origin = adapter.method, adapter.origin
+        if method is None:
+            return await self.calls.open_wire(adapter.path, metadata, origin, seconds)
+        return await self.calls.open(method, metadata, origin, seconds)
 
     async def _stream(self, adapter: Adapter, call: AnyCall) -> None:
         writer = adapter.streamed(call)  # before the request is read: a client that accepts no stream costs no body
@@ -259,3 +272,22 @@ async def _given(adapter: Adapter, call: AnyCall) -> Any:
         )  # an interceptor may replace a client-streaming handler by one that takes a single message
     except StopAsyncIteration:
         return adapter.empty()
+
+
+async def _only(call: AnyCall, argument: Any, adapter: WholeAdapter) -> Any:
+    """Returns the one message of a stream, which only an interceptor can have put in the place of a unary method."""
+    method = adapter.method
+    stream = call.stream(argument, None if method is None else method.response.SerializeToString)
+    gone = asyncio.ensure_future(adapter.gone())
+    found: list[bytes] = []
+    try:
+        while (messages := await stream.next(gone)) is not None:
+            found += messages
+            if len(found) > 1:
+                raise error(Code.INTERNAL, "expected one response message, got a stream")
+    finally:
+        gone.cancel()
+        stream.close()
+    if not found:
+        raise error(Code.INTERNAL, "expected one response message, got none")
+    return found[0] if method is None else method.response.FromString(found[0])
