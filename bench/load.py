@@ -31,6 +31,10 @@ class Generator(Protocol):
     def run(self, port: int, request: Request, seconds: float, connections: int = CONNECTIONS) -> Result: ...
 
 
+# A busy machine can keep the generator, or a server whose pages the kernel has dropped, from running in a short run.
+_TRIES = 3
+
+
 class Wrk:
     """https://github.com/wg/wrk, one thread."""
 
@@ -44,11 +48,14 @@ class Wrk:
             # wrk accepts whole seconds only, written as "2s".
             command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
             command += ["--timeout", "30s", "-s", str(script), f"http://127.0.0.1:{port}{request.path}"]
-            text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        rate = float(_find(r"Requests/sec:\s+([\d.]+)", text))
-        if "Non-2xx" in text or "Socket errors" in text or not rate:
+            for _ in range(_TRIES):
+                text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                requests = int(_find(r"(\d+) requests in ", text))
+                if requests:
+                    break
+        if "Non-2xx" in text or "Socket errors" in text or not requests:
             raise RuntimeError(f"{request.verb} {request.path}: {text}")
-        requests = int(_find(r"(\d+) requests in ", text))
+        rate = float(_find(r"Requests/sec:\s+([\d.]+)", text))
         return Result(rate, _latency("50", text), _latency("99", text), requests)
 
 

@@ -1,21 +1,25 @@
-"""The time of a match alone, without a request: microseconds among few routes and among many.
+"""The time of a match alone, without a request: microseconds by the number of routes.
 
-Run as a separate process on the servers' core: `python -m bench.match` prints them as JSON. Every table matches the
-same number of different paths, spread over all its routes, so that no size has warmer caches than another.
+Run as a separate process on the servers' core: `python -m bench.match SIZE...` prints them as JSON. Every table matches
+the same number of paths, spread over all its routes, so that no size has warmer caches than another.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import timeit
+from collections.abc import Iterable
 
+from bench import ROOT
+from bench.process import pin
 from bench.wide import path, template
 from diptych.routes import Match, Route, RouteTable
 from diptych.template import parse
 
 FEW, MANY = 10, 10_000
-_LOOPS, _REPEATS = 300, 15
+_PATHS, _LOOPS, _REPEATS = 10, 300, 15
 
 
 def table(routes: int) -> RouteTable[int]:
@@ -24,13 +28,21 @@ def table(routes: int) -> RouteTable[int]:
     return RouteTable(made)
 
 
-def main(repeats: int) -> None:
-    best = dict.fromkeys((FEW, MANY), float("inf"))
+def apart(sizes: Iterable[int], core: int | None) -> dict[int, float]:
+    """Returns the microseconds of a match among each number of routes, measured by a process on `core`."""
+    command = [sys.executable, "-m", "bench.match", *map(str, sizes)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, preexec_fn=lambda: pin(core))
+    return {int(routes): value for routes, value in json.loads(done.stdout).items()}
+
+
+def main(sizes: Iterable[int]) -> None:
+    best = dict.fromkeys(sizes, float("inf"))
     tables = {routes: table(routes) for routes in best}
-    asked = {routes: [path(number) for number in range(routes - 1, -1, -routes // FEW)] for routes in best}
+    # Ten paths, the same one several times if there are fewer routes.
+    asked = {routes: [path(at * routes // _PATHS) for at in range(_PATHS)] for routes in best}
     for routes, paths in asked.items():
         assert all(isinstance(tables[routes].match("GET", one), Match) for one in paths)
-    for _ in range(repeats):
+    for _ in range(_REPEATS):
         for routes, paths in asked.items():
             match = tables[routes].match
             took = timeit.timeit(lambda: [match("GET", one) for one in paths], number=_LOOPS)  # noqa: B023
@@ -39,4 +51,4 @@ def main(repeats: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else _REPEATS)
+    main([int(size) for size in sys.argv[1:]] or (FEW, MANY))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -40,6 +41,19 @@ def pin(core: int | None) -> None:
 
 class Unavailable(Exception):
     """A server that cannot be measured on this machine; the message says what is missing."""
+
+
+def unpin() -> None:
+    """Lets this process, and those it starts, run on every core again."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
+def more_files(count: int) -> None:
+    """Lets this process, and those it starts, open so many files, or as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard) if hard > 0 else count, hard))
 
 
 @dataclass

@@ -97,9 +97,9 @@ def ticks(count: int) -> Request:
     return Request("GET", f"/v1/ticks?count={count}", accept="application/x-ndjson")
 
 
-def uploads() -> tuple[Request, Request]:
-    """Returns requests that upload the same bytes raw and as base64 in JSON."""
-    data = bytes(range(256)) * (UPLOAD_BYTES // 256)
+def uploads(size: int = UPLOAD_BYTES) -> tuple[Request, Request]:
+    """Returns requests that upload the same `size` bytes raw and as base64 in JSON."""
+    data = (bytes(range(256)) * (size // 256 + 1))[:size]
     blob = b'{"data":"%s","contentType":"application/octet-stream"}' % base64.b64encode(data)
     return (
         Request("PUT", "/v1/stored/blob", "application/octet-stream", data),

@@ -6,15 +6,12 @@ It starts the servers, checks that they answer alike, and returns medians; it pr
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bench import ROOT, answers, match, peers, rpc_load
+from bench import answers, match, peers, rpc_load
 from bench.load import Generator, measure
 from bench.peers import COPYING, DIPTYCH, FASTEST, PYDANTIC, Started
 from bench.process import Server, pin, server
@@ -101,7 +98,7 @@ def run(plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: 
         _slow(measured, plan, started, say)
     say(f"{match.MANY:,} routes")
     measured.routes = _routes(plan, load, servers_core)
-    measured.match = _match_alone(servers_core)
+    measured.match = match.apart((match.FEW, match.MANY), servers_core)
     return measured
 
 
@@ -163,11 +160,3 @@ def _rounds(servers: Iterable[Server], plan: Plan, once: Callable[[Server], Resu
         for one in servers:
             found[one.name].append(once(one))
     return {name: median(results) for name, results in found.items()}
-
-
-def _match_alone(core: int | None) -> dict[int, float]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.match"], stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=lambda: pin(core)
-    )
-    found = json.loads(process.communicate()[0])
-    return {int(routes): value for routes, value in found.items()}

@@ -6,12 +6,11 @@ Each has made one call; the idle clients answer pings, as live clients do.
 from __future__ import annotations
 
 import asyncio
-import resource
 import struct
 from typing import ClassVar, cast
 
 from bench.load import generator
-from bench.process import Server
+from bench.process import Server, more_files
 from bench.production.calls import HOST
 from bench.production.program import Program, serving
 from bench.request import GET, Result
@@ -135,9 +134,7 @@ async def _load(program: Program) -> Result:
 
 async def measure() -> tuple[list[Row], list[Row]]:
     """Measures calls alone and with the idle connections, and the cost of each kind of connection."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < sum(CROWD.values()) + 500:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # servers inherit this
+    more_files(sum(CROWD.values()) + 500)
     async with serving("--single-port", "--set", "keep_alive_seconds=3600") as program:
         await _load(program)  # warm up
         alone = await _load(program)

@@ -46,7 +46,6 @@ def build(given: argparse.Namespace, key: str) -> Gateway:
             "http_port": 0,
             "grpc_port": 0,
             "max_body_bytes": BODY_LIMIT,
-            "max_connections": given.connections,
             "grpc_engine": given.engine,
             "single_port": given.single_port,
             "telemetry": {"access_log": given.access_log},
@@ -87,7 +86,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--access-log", action="store_true")
     parser.add_argument("--api-key", action="store_true")
     parser.add_argument("--interceptor", action="store_true")
-    parser.add_argument("--connections", type=int, help="the most connections at once")
     return parser.parse_args()
 
 
