@@ -104,6 +104,54 @@ async def test_a_client_stream_has_one_response(served: Served, target: str) -> 
         assert ([pb.TickResponse.FromString(frame).number for frame in frames], code) == ([6], 1000)  # type: ignore[arg-type]
 
 
+# Up to 125 bytes, up to 65,535 and above, the head of a frame differs. Around its text a message has 24 bytes in JSON,
+# and two or four in protobuf.
+LENGTHS = [0, 101, 102, 123, 124, 65_511, 65_512, 65_531, 65_532, 200_000]
+
+
+class Sized(Kitchen):
+    """Sends texts of these lengths at once."""
+
+    async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
+        for length in LENGTHS:
+            yield pb.TickResponse(text="x" * length)
+
+
+class Watching:
+    """Middleware that sees what is sent."""
+
+    def __init__(self, app: Any, seen: list[str]) -> None:
+        self.app, self.seen = app, seen
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def watched(message: Any) -> None:
+            self.seen.append(message["type"])
+            await send(message)
+
+        await self.app(scope, receive, watched)
+
+
+def _tick(frame: str | bytes) -> pb.TickResponse:
+    return (
+        pb.TickResponse(text=json.loads(frame)["text"]) if isinstance(frame, str) else pb.TickResponse.FromString(frame)
+    )
+
+
+@pytest.mark.parametrize("protocol", [JSON, PROTO])
+@pytest.mark.parametrize("watched", [False, True])
+async def test_messages_of_every_size_are_frames_of_their_own(serve: Serve, protocol: str, watched: bool) -> None:
+    seen: list[str] = []
+    async with serve(Sized()) as served:
+        if watched:
+            served.gateway.app.add_middleware(Watching, seen=seen)
+        async with opened(served, "/v1/ticks", protocol) as socket:
+            frames, code, _ = await until_closed(socket)
+    lengths = [len(_tick(frame).text) for frame in frames]
+    assert (lengths, code) == (LENGTHS, 1000)
+    assert {type(frame) for frame in frames} == {str if protocol == JSON else bytes}
+    assert seen.count("websocket.send") == (len(LENGTHS) if watched else 0)
+
+
 async def test_a_server_stream_without_a_body_begins_at_once(served: Served) -> None:
     async with opened(served, "/v1/ticks?count=3", JSON) as socket:
         frames, code, _ = await until_closed(socket)

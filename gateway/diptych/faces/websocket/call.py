@@ -168,10 +168,8 @@ class SocketCall:
             await self._send(self._call, self._encoder.print_all(messages))
 
     async def _send(self, call: AnyCall, messages: list[bytes]) -> None:
-        send = self._socket.binary if self._handshake.proto else self._socket.text
-        for data in messages:
-            call.record.bytes_out += len(data)
-            await send(data)
+        call.record.bytes_out += sum(map(len, messages))
+        await self._socket.send_all(messages, text=not self._handshake.proto)
 
     async def end(self) -> None:
         await self._trailers()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from ...call import ClientGone
 from ...exchange import Receive, Scope, Send
@@ -30,6 +30,12 @@ _REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame's 125, without the 
 NORMAL, GOING_AWAY, UNSUPPORTED, TOO_BIG = 1000, 1001, 1003, 1009
 
 
+class SendAll(Protocol):
+    """The listener's function that sends several messages by one write."""
+
+    def __call__(self, messages: Sequence[bytes], *, text: bool) -> Awaitable[None]: ...
+
+
 class Closing(NamedTuple):
     """A close that the WebSocket protocol requires."""
 
@@ -47,6 +53,8 @@ class Socket:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._asgi_send = scope, receive, send
+        # Only the listener's own `send` has it; another server has none, and middleware must see each message.
+        self._send_all: SendAll | None = getattr(getattr(send, "__self__", None), "send_all", None)
         self.accepted = self.closed = False
         self.refused = 0
         """The HTTP status that refused the handshake; 0 if it was not refused."""
@@ -77,6 +85,17 @@ class Socket:
         start = {"type": "websocket.http.response.start", "status": reply.status, "headers": reply.headers}
         await self._send(start)
         await self._send({"type": "websocket.http.response.body", "body": reply.body})
+
+    async def send_all(self, messages: Sequence[bytes], *, text: bool) -> None:
+        """Sends messages, each in a frame of its own; waits while the client is behind."""
+        if self._send_all is None:
+            for data in messages:
+                await (self.text(data) if text else self.binary(data))
+            return
+        try:
+            await self._send_all(messages, text=text)
+        except OSError:
+            raise ClientGone from None
 
     async def text(self, data: bytes) -> None:
         """Sends a text frame; waits while the client is behind."""
