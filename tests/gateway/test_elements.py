@@ -100,6 +100,17 @@ def test_an_element_over_the_limit_is_refused_and_not_buffered(
     assert (refused.value.status.code, refused.value.status.http_status) == (Code.RESOURCE_EXHAUSTED, 413)
 
 
+@pytest.mark.parametrize("depth", [1, 3, 4, 5, 40])
+def test_deep_elements_are_split_as_shallow_ones_are(depth: int) -> None:
+    element = b'{"]":' * depth + b'["\\"}"]' + b"}" * depth
+    assert ArraySplitter(LIMIT).feed(b"[ %b ,%b,\n1,%b]" % ((element,) * 3)) == [
+        b" %b " % element,
+        element,
+        b"\n1",
+        element,
+    ]
+
+
 def test_a_long_string_of_escapes_is_scanned_once() -> None:
     element = b'"' + b'\\"[' * 50_000 + b'"'
     splitter, found = ArraySplitter(1_000_000), []

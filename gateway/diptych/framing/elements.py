@@ -18,6 +18,17 @@ _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPEN, _CLOSE = b"[{", b"]}"
 
 
+def _inside_of(depth: int) -> bytes:
+    """Returns the pattern of what is between brackets, with at most `depth` brackets around any of it."""
+    below = b"" if not depth else rb"|[\[{]%b[\]}]" % _inside_of(depth - 1)
+    return rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"%b)*+' % below
+
+
+# An object with few levels and the comma after it: most elements. Possessive too, so that one that is incomplete or
+# deeper is scanned only once in vain.
+_WHOLE = re.compile(rb"[ \t\r\n]*+\{%b\}[ \t\r\n]*+," % _inside_of(3), re.DOTALL)
+
+
 class Splitter(Protocol):
     """Splits one request body."""
 
@@ -132,6 +143,11 @@ class ArraySplitter:
     def _inside(self, found: list[bytes]) -> None:
         buffer, start, at = self._buffer, 0, self._at
         while True:
+            if at == start and (whole := _WHOLE.match(buffer, at)) is not None:
+                at = whole.end()
+                self._element(bytes(buffer[start : at - 1]), found, last=False)
+                start = at
+                continue
             if self._in_string:
                 matched = _STRING.match(buffer, at)
                 at = matched.end() if matched is not None else at
