@@ -100,6 +100,5 @@ def origin() -> Origin | None:
     return _current.get()
 
 
-def enter(found: Origin) -> None:
-    """Sets the origin for the current task and the tasks it starts."""
-    _current.set(found)
+enter: Callable[[Origin], object] = _current.set
+"""Sets the origin for the current task and the tasks it starts."""

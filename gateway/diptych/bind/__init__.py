@@ -76,8 +76,10 @@ class Binder:
 
         Raises INVALID_ARGUMENT, with http 415 for an unsupported content type.
         """
-        request = self._message_class()
         has_body = self.takes_body or bool(body)
+        if not has_body and not query:
+            return Bound(self.from_path(values), DEFAULT)
+        request = self._message_class()
         covered = has_body and self._body.read(request, body, content_type, warnings)
         if query or covered:
             parameters = self._query.bind(request, query, warnings, closed=_COVERED if covered else None)
@@ -101,6 +103,13 @@ class Binder:
         if decode is None or query or values or self._mask is not None or content_type.text != JSON.text:
             return lambda body: self.bind(values, query, body, content_type, warnings).request
         return lambda body: decode(body, warnings)
+
+    def from_path(self, values: tuple[str, ...]) -> Message:
+        """Does the same as `bind` for a request with neither query nor body, and a binding that reads none."""
+        request = self._message_class()
+        for put, text in zip(self._setters, values, strict=True):
+            put(request, text)
+        return request
 
     def complete(self, values: tuple[str, ...], query: bytes, message: Message, warnings: list[str]) -> Message:
         """Adds the fields of the path and the query to a message that arrived as protobuf.

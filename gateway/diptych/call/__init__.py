@@ -25,7 +25,7 @@ from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context, Metadatum
 from .environment import Environment
 from .guard import Guard
-from .one import AnyCall, Call, WireCall
+from .one import AnyCall, Call, PlainCall, WireCall
 from .pipe import Pack
 from .requests import One, Requests, Source
 from .run import ClientGone, Gone, Stragglers, before
@@ -95,6 +95,7 @@ class Calls:
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
         # Without user interceptors, the chain always returns the same handler for a method.
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
+        self._plain = {path: (handler, behaviour_of(handler)) for path, handler in self.guarded.items()}
         self.recorder.know(self.handlers)
         self._chain = None if not interceptors else self._link()
 
@@ -124,7 +125,7 @@ class Calls:
             return self.open_plain(method, metadata, origin, seconds)
         deadline = self._enter(method.path, metadata, origin, seconds)
         handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
-        return Call(self.shared, method, handler, pairs, origin, deadline, plain=False)
+        return Call(self.shared, method.path, handler, pairs, origin, deadline, method)
 
     @property
     def plain(self) -> bool:
@@ -134,7 +135,8 @@ class Calls:
     def open_plain(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
         """Opens a call synchronously; only for `plain`, when no interceptor has to be awaited."""
         deadline = self._enter(method.path, metadata, origin, seconds)
-        return Call(self.shared, method, self.guarded[method.path], metadata, origin, deadline, plain=True)
+        handler, behaviour = self._plain[method.path]
+        return PlainCall(self.shared, method.path, handler, metadata, origin, deadline, method, behaviour)
 
     def _enter(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
         """Sets the call's origin and lease; returns its deadline, in the loop's time."""

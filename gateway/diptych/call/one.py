@@ -19,7 +19,7 @@ from ..methods import Handler, Method
 from ..origin import Lease, Origin
 from ..status import Code, Status, StatusError, error
 from ..telemetry import NOTHING, Record
-from .adapt import behaviour_of
+from .adapt import Behaviour, behaviour_of
 from .context import Context, code_of
 from .environment import Environment
 from .guard import parts_of
@@ -34,7 +34,10 @@ DETAILS_KEY = "grpc-status-details-bin"
 class AnyCall(ABC):
     """A call that the interceptors have admitted; subclasses define the type of its messages."""
 
-    __slots__ = ("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "path", "record", "shared")
+    __slots__ = (
+        *("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "method", "path", "record"),
+        "shared",
+    )
 
     def __init__(
         self,
@@ -44,9 +47,13 @@ class AnyCall(ABC):
         metadata: Metadata,
         origin: Origin,
         deadline: float | None,
+        method: Method | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
-        self._behaviour = behaviour_of(handler)
+        self.method: Any = method
+        """The method; None for a call of serialized messages."""
+        self._behaviour = behaviour_of(handler) if behaviour is None else behaviour
         self._requests: Requests | None = None
         self._origin = origin
         self.record: Record = NOTHING if origin.record is None else origin.record
@@ -176,27 +183,10 @@ class AnyCall(ABC):
 class Call(AnyCall):
     """A call with protobuf messages of its method's types."""
 
-    __slots__ = ("_plain", "method")
-
-    def __init__(
-        self,
-        shared: Environment,
-        method: Method,
-        handler: Handler,
-        metadata: Metadata,
-        origin: Origin,
-        deadline: float | None,
-        *,
-        plain: bool,
-    ) -> None:
-        super().__init__(shared, method.path, handler, metadata, origin, deadline)
-        self.method = method
-        # Whether the handler is the registered one, whose parser and serializer are known to be the method's.
-        self._plain = plain
+    __slots__ = ()
+    method: Method
 
     def _one(self, request: Any) -> Any:
-        if self._plain:
-            return request
         deserialize = self._handler.request_deserializer
         if deserialize == self.method.handler.request_deserializer:
             return request
@@ -207,14 +197,14 @@ class Call(AnyCall):
     def _packing(self, pack: Pack | None) -> Packing:
         general = super()._packing(pack)
         serialize = self._handler.response_serializer
-        if pack is None or not (self._plain or serialize == self.method.handler.response_serializer):
+        if pack is None or serialize != self.method.handler.response_serializer:
             return general
         return Packing(self.method.response, pack, general.convert)
 
     def to_face(self, response: Any) -> Message:
         message_type = self.method.response
         serialize = self._handler.response_serializer
-        if isinstance(response, message_type) and (self._plain or serialize == self.method.handler.response_serializer):
+        if isinstance(response, message_type) and serialize == self.method.handler.response_serializer:
             return response
         try:
             # An interceptor's own serializer, or bytes without one: parse what gRPC would send.
@@ -224,6 +214,21 @@ class Call(AnyCall):
             wrong = TypeError(f"the servicer returned {type(response).__name__}, not {expected}")
             wrong.__cause__ = broken
             raise StatusError(self.shared.guard.status(wrong, self.path)) from None
+
+
+class PlainCall(Call):
+    """A call of the registered handler, whose parser and serializer are known to be the method's."""
+
+    __slots__ = ()
+
+    def _request(self, request: Any) -> Any:
+        if self._handler.request_streaming:
+            return super()._request(request)
+        self.record.messages_in += 1
+        return request
+
+    def to_face(self, response: Any) -> Message:
+        return response if isinstance(response, self.method.response) else super().to_face(response)
 
 
 class WireCall(AnyCall):

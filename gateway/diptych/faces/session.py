@@ -170,18 +170,20 @@ class Session:
         try:
             metadata, seconds = adapter.opening(self._max_seconds)
             method = adapter.method
-            if not calls.plain:
-                call = await self._intercepted(adapter, metadata, seconds)
-            elif method is None:
-                call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
-            else:
+            if calls.plain and method is not None:
                 call = calls.open_plain(method, metadata, origin, seconds)
-            request = adapter.request(call) if call.needs_request else adapter.empty()
-            argument = One(request) if call.takes_stream else request
-            if call.streams:
-                response = await _only(call, argument, adapter)
+                response = await call.unary(adapter.request(call), adapter.gone)
             else:
-                response = await call.unary(argument, adapter.gone)
+                if calls.plain:
+                    call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
+                else:
+                    call = await self._intercepted(adapter, metadata, seconds)
+                request = adapter.request(call) if call.needs_request else adapter.empty()
+                argument = One(request) if call.takes_stream else request
+                if call.streams:
+                    response = await _only(call, argument, adapter)
+                else:
+                    response = await call.unary(argument, adapter.gone)
             record.code = 0
             adapter.answer(call, response)
         except BaseException as wrong:

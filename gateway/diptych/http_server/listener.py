@@ -209,10 +209,15 @@ class HttpListener:
         self._socket = bound
         logging.getLogger("uvicorn.error").addFilter(_wanted)
         self._state.lifespan = dict(state)
+        self._state.refresh()
         await self._listen(None if self._tls is None else self._tls.material)
         if self._tls is not None:
             self._tls.subscribe(self._listen)
-        self._looking = asyncio.ensure_future(look_after(self._state.connections.copy, self._timeouts))
+        self._looking = asyncio.ensure_future(look_after(self._look, self._timeouts))
+
+    def _look(self) -> Iterable[object]:
+        self._state.refresh()
+        return self._state.connections
 
     def _bound(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from email.utils import formatdate
-from time import time
 from typing import Any
 
 
@@ -22,26 +21,12 @@ class ListenerState:
         """The lifespan's state, for the scopes of requests."""
         self.draining = False
         """True once a stop has begun; every response then closes its HTTP/1.1 connection."""
-        self._second = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._line = b""
+        self.refresh()
 
-    @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of every response: the date (RFC 9110 section 6.6.1)."""
-        self._look()
-        return self._headers
-
-    @property
-    def default_lines(self) -> bytes:
+    def refresh(self) -> None:
+        """Makes the headers of every response anew; called at least every second."""
+        date = formatdate(usegmt=True).encode()
+        self.default_headers: list[tuple[bytes, bytes]] = [(b"date", date)]
+        """The date (RFC 9110 section 6.6.1)."""
+        self.default_lines = b"date: %b\r\n" % date
         """The same as lines of an HTTP/1.1 head."""
-        self._look()
-        return self._line
-
-    def _look(self) -> None:
-        second = int(time())
-        if second != self._second:
-            self._second = second
-            date = formatdate(second, usegmt=True).encode()
-            self._headers = [(b"date", date)]
-            self._line = b"date: %b\r\n" % date

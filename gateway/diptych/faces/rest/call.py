@@ -90,9 +90,12 @@ class WholeRestCall(_Steps):
         return self._opening(request.headers, request.fields, most)
 
     def request(self, call: AnyCall) -> Message:
-        request, content_type = self._request, _NO_TYPE
+        request, binder = self._request, self._endpoint.binder
+        if not request.body and not request.query and not binder.takes_body:
+            return binder.from_path(self._values)
+        content_type = _NO_TYPE
         body = counted(request.body, self._endpoint.body_limit, call.lease)
-        if body or self._endpoint.binder.takes_body:
+        if body or binder.takes_body:
             call.record.bytes_in += len(body)
             content_type = ContentType.of(request.fields.get(b"content-type"))
         return self._bind(request.query, body, content_type, self._warnings)

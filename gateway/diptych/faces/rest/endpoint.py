@@ -44,7 +44,8 @@ class Endpoint:
             body_limit=settings.body_limit(method.path),
             streams_in=method.client_streaming and binder.takes_body,
             route=(binding.verb, binding.template.text),
-            plain=not method.client_streaming and not method.server_streaming,
+            plain=not (method.client_streaming or method.server_streaming)
+            and method.handler.request_deserializer is not None,
         )
 
 

@@ -94,8 +94,9 @@ class WholeDispatch:
         path, fields, rpc = request.path, request.fields, self._faces.rpc
         if "%" in path:
             path = unquote(path)
-        if self.obstacle(path) is not None:
-            return None
+        app = self._app
+        if app.user_middleware or self._users.may_match(path) or path in rpc.entries or app.root_path:
+            return None  # `obstacle` says which
         if request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields):
             return None
         if self._cors is not None and b"origin" in fields:

@@ -215,10 +215,11 @@ class Http1Protocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         request, self._receiving = self._receiving, None
-        if request is not None:
-            request.on_end()
-            if isinstance(request, WholeRequest):
-                self._admit(request)
+        if request is None:
+            return
+        request.on_end()
+        if isinstance(request, WholeRequest):
+            self._admit(request)
 
     # Requests.
 
@@ -281,7 +282,7 @@ class Http1Protocol(asyncio.Protocol):
                 self._close()
             else:
                 self._leave(b"")
-        elif not self.write_paused:
+        elif not self.write_paused and (self._read_paused or self._waiting):
             self._next()
 
     def _upgrade(self, rest: bytes) -> None:

@@ -18,6 +18,7 @@ logger = logging.getLogger("diptych")
 
 # A larger body is written by itself, since joining it to the head would copy it.
 _JOINED_BYTES = 65536
+_BODYLESS = (204, 304)
 _FAILED = Reply(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")], b"")
 
 
@@ -29,7 +30,7 @@ class WholeRequest:
     added: Headers = []  # noqa: RUF012, replaced and never changed
     begun = complete = left = received = False
     task: asyncio.Task[None] | None = None
-    serve: Serve
+    serve: Serve | None = None
     _pieces: bytearray | None = None
     _gone: asyncio.Future[None] | None = None
 
@@ -77,8 +78,10 @@ class WholeRequest:
 
     async def run(self) -> None:
         """Serves the request; the response is completed or cut in any case."""
+        serve, self.serve = self.serve, None  # breaks a reference cycle
         try:
-            await self.serve()
+            if serve is not None:
+                await serve()
         except asyncio.CancelledError:
             pass
         except Exception as wrong:
@@ -119,13 +122,12 @@ class WholeRequest:
         fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         if fields.count(b"\n") != len(headers) or fields.count(b"\r") != len(headers):
             lines(headers)  # raises: a line break in a value would forge headers
-        if self.verb == "HEAD" or status in (204, 304):
+        if self.verb == "HEAD" or status in _BODYLESS:
             body = b""
-        state = connection.state
+        state, write = connection.state, connection.transport.write
         if state.draining:
             self.keep_alive = False
         end = b"\r\n" if self.keep_alive else CLOSE
-        write = connection.transport.write
         if len(body) <= _JOINED_BYTES:
             write(b"%b%b%b%b%b" % (STATUS_LINES[status], state.default_lines, fields, end, body))
         else:
