@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Host
 
 from diptych import Gateway, Settings
+from diptych.faces.session import Session
 from diptych.gateway.lifecycle import Lifecycle
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
@@ -152,6 +153,20 @@ def drained(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
     monkeypatch.setattr(Lifecycle, "_drain", drain)
     return over
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the calls that were served without ASGI."""
+    calls: list[str] = []
+    serve_whole = Session.serve_whole
+
+    def counted(session: Session, adapter: Any) -> Any:
+        calls.append(adapter.path)
+        return serve_whole(session, adapter)
+
+    monkeypatch.setattr(Session, "serve_whole", counted)
+    return calls
 
 
 Running = Callable[[str, str], Awaitable[Served]]

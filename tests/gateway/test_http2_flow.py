@@ -533,7 +533,7 @@ async def test_no_stream_state_is_left_behind() -> None:
                     assert (await client.get())[1] == b"ok"
                     if number % 2:
                         client.h2.reset_stream(waiting)
-                for protocol in [one for one in gc.get_objects() if isinstance(one, Http2Protocol)]:
+                for protocol in [one for one in gc.get_objects() if type(one) is Http2Protocol]:
                     if protocol._loop is asyncio.get_running_loop():  # other tests' gateways have theirs
                         kept += map(weakref.ref, protocol._connection.streams.values())
                     del protocol

@@ -15,7 +15,6 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from diptych import Gateway, Settings
-from diptych.faces.session import Session
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
@@ -25,20 +24,6 @@ JSON = {"content-type": "application/json"}
 GET = b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n"
 ECHO = b'POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n%b\r\n{"stringValue":"a"}'
 SIZED = b"content-length: 19\r\n"
-
-
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of the calls that were served without ASGI."""
-    calls: list[str] = []
-    serve_whole = Session.serve_whole
-
-    def counted(session: Session, adapter: Any) -> Any:
-        calls.append(adapter.path)
-        return serve_whole(session, adapter)
-
-    monkeypatch.setattr(Session, "serve_whole", counted)
-    return calls
 
 
 async def ask(served: Served, *pieces: bytes) -> bytes:

@@ -84,7 +84,7 @@ def _matched(lines: list[str], match: Match[Endpoint], query: str, body: bytes) 
 def _plain(endpoint: Endpoint, obstacle: str | None) -> str:
     if not endpoint.plain:
         return "no, the method streams"
-    return "yes, over HTTP/1.1 the call needs no ASGI" if obstacle is None else f"no, {obstacle}"
+    return "yes, the call needs no ASGI" if obstacle is None else f"no, {obstacle}"
 
 
 def _losers(

@@ -19,10 +19,6 @@ class WholeRequest(Protocol):
     path: str
     """Percent-encoded, as the client sent it."""
     query: bytes
-    headers: list[tuple[bytes, bytes]]
-    """In the client's order; names are in lower case."""
-    fields: Mapping[bytes, bytes]
-    """The headers by name, with the last value of repeated ones."""
     body: bytes
     host: str | None
     """The host of the peer of the connection; None if that is unknown."""
@@ -34,9 +30,19 @@ class WholeRequest(Protocol):
     """Headers that the response gets besides its own."""
     begun: bool
     """Whether the response is written."""
+    trails: bool
+    """Whether the response can have trailers, as over HTTP/2."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """In the client's order; names are in lower case."""
+
+    @property
+    def fields(self) -> Mapping[bytes, bytes]:
+        """The headers by name, with the last value of repeated ones."""
 
     def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
-        """Writes the whole response, unless the client has left. Only HTTP/2 has trailers."""
+        """Writes the whole response, unless the client has left; `trailers` only if it `trails`."""
 
     async def gone(self) -> None:
         """Returns when the client has left."""

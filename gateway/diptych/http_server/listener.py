@@ -93,7 +93,7 @@ class HttpListener:
             server_header=False,
             proxy_headers=False,  # `Proxies` handles them, by the setting trusted_proxies
         )
-        apps = Apps(app, HeadTooLarge(errors))
+        apps = Apps(app, HeadTooLarge(errors), door)
         make_http2 = partial(Http2Protocol, apps, http2, self._state)
         self._make: Callable[[], asyncio.Protocol]
         if grpc_only:

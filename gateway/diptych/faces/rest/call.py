@@ -6,7 +6,7 @@ route table, and nothing of the call's life: the session reads and writes throug
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
@@ -27,7 +27,7 @@ from .endpoint import Endpoint, Options
 from .requests import Elements
 from .streaming import Bytes, Messages, Streaming
 
-Headers: TypeAlias = "list[tuple[bytes, bytes]]"
+Headers: TypeAlias = "Sequence[tuple[bytes, bytes]]"
 Fields: TypeAlias = "Mapping[bytes, bytes]"
 
 _NO_TYPE = ContentType("", "")

@@ -30,7 +30,7 @@ class Endpoint:
     route: tuple[str, str]
     """Verb and template, as telemetry names them."""
     plain: bool
-    """Whether it takes one message and returns one, so that our HTTP/1.1 can serve it without ASGI."""
+    """Whether it takes one message and returns one, so that our listener can serve it without ASGI."""
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Endpoint:

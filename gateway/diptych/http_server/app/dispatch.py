@@ -128,7 +128,7 @@ def _is_rpc(rpc: RpcApp, headers: list[tuple[bytes, bytes]], path: str) -> bool:
 def _cross_origin_headers(cors: CORSMiddleware, request: WholeRequest) -> list[tuple[bytes, bytes]]:
     """Returns what the middleware adds to a response, which depends on nothing but the request."""
     message: Message = {"type": "http.response.start", "headers": []}
-    adding = cors.send(message, _nowhere, Headers(raw=request.headers))
+    adding = cors.send(message, _nowhere, Headers(raw=list(request.headers)))
     with contextlib.suppress(StopIteration):
         adding.send(None)
     added: list[tuple[bytes, bytes]] = message["headers"]

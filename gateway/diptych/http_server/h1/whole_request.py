@@ -28,7 +28,7 @@ class WholeRequest:
     # Defaults are class attributes, since an instance is created for every request and few requests change them.
     body: bytes = b""
     added: Headers = []  # noqa: RUF012, replaced and never changed
-    begun = complete = left = received = False
+    trails = begun = complete = left = received = False
     task: asyncio.Task[None] | None = None
     serve: Serve | None = None
     _pieces: bytearray | None = None

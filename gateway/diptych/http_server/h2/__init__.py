@@ -6,8 +6,9 @@ It knows no socket option and no route; the listener finds out which connections
 from .frames import PREFACE
 from .limits import Limits
 from .only import http2_only
-from .protocol import TOO_MANY, Apps, Http2Protocol
+from .protocol import TOO_MANY, Http2Protocol
 from .refusal import HEAD_TOO_LARGE, HeadTooLarge
+from .requests import Apps
 
 __all__ = [
     "HEAD_TOO_LARGE",

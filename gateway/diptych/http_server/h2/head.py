@@ -6,6 +6,7 @@ It knows no stream state.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -30,9 +31,12 @@ class Head:
 
     method: str
     path: str
-    raw_path: bytes
+    encoded_path: str
+    """The path with its percent-escapes, as the client sent it."""
     query: bytes
     headers: tuple[Field, ...]
+    fields: Mapping[bytes, bytes]
+    """The headers by name, with the last value of repeated ones."""
     content_length: int | None
     takes_trailers: bool
     too_large: bool = False
@@ -44,7 +48,7 @@ def too_large(fields: Fields) -> Head:
     known = dict(fields.kept) | fields.essential
     headers = tuple((name, known[name]) for name in (b"content-type",) if name in known)
     method = "HEAD" if known.get(b":method") == b"HEAD" else "GET"
-    return Head(method, "/", b"/", b"", headers, None, takes_trailers=False, too_large=True)
+    return Head(method, "/", "/", b"", headers, dict(headers), None, takes_trailers=False, too_large=True)
 
 
 def read(fields: list[Field]) -> Head:
@@ -67,12 +71,15 @@ def read(fields: list[Field]) -> Head:
         headers.append((b"cookie", b"; ".join(cookies)))  # section 8.2.3
     target = _target(pseudo)
     path, _, query = target.partition(b"?")
+    encoded = path.decode("ascii")
+    whole = _with_host(headers, pseudo.get(b":authority"))
     return Head(
         method=_method(pseudo),
-        path=unquote(path.decode("ascii")),
-        raw_path=path,
+        path=unquote(encoded),
+        encoded_path=encoded,
         query=query,
-        headers=_with_host(headers, pseudo.get(b":authority")),
+        headers=whole,
+        fields=dict(whole),
         content_length=_content_length(headers),
         takes_trailers=(b"te", b"trailers") in headers,
     )

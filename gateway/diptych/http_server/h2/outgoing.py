@@ -23,6 +23,8 @@ class Sender(Protocol):
     max_frame: int
     queued: int
     """Bytes of DATA in `out`."""
+    write_paused: bool
+    """Whether the transport's buffer is full."""
 
     def earn_data(self) -> None:
         """Counts a DATA frame that was sent."""
@@ -56,6 +58,7 @@ class Outgoing:
             or size > connection.send_window
             or size > connection.max_frame
             or connection.queued > QUEUE_BYTES
+            or connection.write_paused
         ):
             if size:
                 self._park(memoryview(data))

@@ -1,4 +1,4 @@
-"""The I/O of one HTTP/2 connection on asyncio: bytes, timers, tasks, and how it closes.
+"""The I/O of one HTTP/2 connection on asyncio: bytes, timers, and how it closes.
 
 It does not parse frames; `connection` does.
 """
@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import cast
-
-from starlette.types import ASGIApp, Scope
 
 from ..scope import connection_scope
 from ..state import ListenerState
@@ -19,8 +16,9 @@ from . import frames
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode
 from .head import Head
-from .limits import STREAM_WINDOW_BYTES, Limits
-from .stream import Stream
+from .interfaces import Incoming
+from .limits import Limits
+from .requests import Apps, Requests
 
 logger = logging.getLogger("diptych")
 
@@ -36,15 +34,6 @@ TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many 
 """The response to a connection above the limit; its client may try elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Apps:
-    """The applications of a connection."""
-
-    serve: ASGIApp
-    refuse: ASGIApp
-    """Responds to requests whose head is too large."""
-
-
 class Http2Protocol(asyncio.Protocol):
     """One connection."""
 
@@ -54,7 +43,6 @@ class Http2Protocol(asyncio.Protocol):
         self._connection = Connection(limits, self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self._opening: bytes | None = b""
-        self._running = 0
         self._flushing = self._lingering = self._draining = self._silent = False
         self._received_at = self._busy_at = self._pinged_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -68,7 +56,9 @@ class Http2Protocol(asyncio.Protocol):
         """Sends our SETTINGS."""
         self.transport = cast(asyncio.Transport, transport)
         self._state.connections.add(self)
-        self._base = connection_scope(self.transport, "2")
+        base = connection_scope(self.transport, "2")
+        self._client = base["client"]
+        self._requests = Requests(self._apps, self._limits.max_streams, self._state, self._connection, base)
         self._connection.greet()
         self.written()
         self._check_idle()
@@ -82,6 +72,7 @@ class Http2Protocol(asyncio.Protocol):
             if self._opening is not None:
                 data = self._open(data)
             self._connection.receive(data)
+            self._requests.settle()
         except ConnectionFault as fault:
             self._close(fault.code, fault.reason)
 
@@ -117,36 +108,9 @@ class Http2Protocol(asyncio.Protocol):
 
     # What the connection calls.
 
-    def begin(self, stream_id: int, request: Head, window: int) -> Stream | None:
+    def begin(self, stream_id: int, request: Head, window: int) -> Incoming | None:
         """Starts a request; refuses it at the limit of running ones, which include those whose client has left."""
-        if self._lingering or self._running >= self._limits.max_streams:
-            return None
-        scope: Scope = {
-            **self._base,
-            "method": request.method,
-            "path": request.path,
-            "raw_path": request.raw_path,
-            "query_string": request.query,
-            "headers": list(request.headers),
-            "state": self._state.lifespan.copy(),
-            "extensions": {"http.response.trailers": {}},
-        }
-        connection, defaults = self._connection, self._state.default_headers
-        stream = Stream(connection, self._loop, stream_id, request, STREAM_WINDOW_BYTES, window, defaults)
-        self._running += 1
-        app = self._apps.serve if not request.too_large else self._apps.refuse
-        stream.task = task = self._loop.create_task(self._serve(stream, app, scope))
-        self._state.tasks.add(task)
-        return stream
-
-    async def _serve(self, stream: Stream, app: ASGIApp, scope: Scope) -> None:
-        try:
-            await stream.run(app, scope)
-        finally:  # a done callback would cost another turn of the loop
-            self._running -= 1
-            if stream.task is not None:
-                self._state.tasks.discard(stream.task)
-                stream.task = None
+        return None if self._lingering else self._requests.begin(stream_id, request, window)
 
     def written(self) -> None:
         """Schedules one write for all frames of this turn of the loop."""
@@ -225,7 +189,7 @@ class Http2Protocol(asyncio.Protocol):
             return
         self._lingering = True
         if code is not ErrorCode.NO_ERROR:
-            logger.info("closing an HTTP/2 connection of %s: %s: %s", self._base["client"], code.name, reason)
+            logger.info("closing an HTTP/2 connection of %s: %s: %s", self._client, code.name, reason)
         self._connection.out.append(frames.goaway(self._connection.last_id, code, reason))
         self._flush()
         self._silent = True

@@ -64,11 +64,11 @@ class Stream:
         stream_id: int,
         request: Head,
         window: int,
-        send_window: int,
+        out: Outgoing,
         defaults: list[tuple[bytes, bytes]],
     ) -> None:
         self.id = stream_id
-        self.out = Outgoing(stream_id, send_window)
+        self.out = out
         self.window = window
         self.unread = self.uncredited = 0
         self.expected = request.content_length

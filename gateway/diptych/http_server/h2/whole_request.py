@@ -1,0 +1,152 @@
+"""A request of an HTTP/2 connection that arrived whole, in one read, and its one response, without ASGI.
+
+It parses no frames, and knows no route and no call; the door that was asked for it returned what serves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ...exchange import Serve
+from ...reply import Headers, Reply
+from ..state import ListenerState
+from . import frames, head
+from .connection import Connection
+from .frames import ErrorCode
+from .head import Head
+from .limits import STREAM_WINDOW_BYTES
+from .outgoing import Outgoing
+
+logger = logging.getLogger("diptych")
+
+_FAILED = Reply(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
+
+
+class Owner(Protocol):
+    """The requests of its connection, as one of them sees them."""
+
+    connection: Connection
+    state: ListenerState
+    host: str | None
+    peer: str
+    auth: Mapping[str, Sequence[bytes]] | None
+
+    def start(self, whole: WholeRequest) -> None:
+        """Serves a request that has arrived whole."""
+
+    def ended(self, task: asyncio.Task[None] | None) -> None:
+        """Called when a request is no longer running."""
+
+
+class WholeRequest:
+    """A request whose head has arrived, and whose body is expected in the same read."""
+
+    # Defaults are class attributes, since an instance is created for every request and few requests change them.
+    body: bytes = b""
+    added: Headers = []  # noqa: RUF012, replaced and never changed
+    trails = True
+    begun = left = remote_closed = False
+    unread = uncredited = 0
+    window = STREAM_WINDOW_BYTES
+    task: asyncio.Task[None] | None = None
+    serve: Serve
+    _pieces: bytearray | None = None
+    _gone: asyncio.Future[None] | None = None
+
+    def __init__(self, owner: Owner, stream_id: int, request: Head, send_window: int) -> None:
+        self._owner, self.id, self.head = owner, stream_id, request
+        self.out = Outgoing(stream_id, send_window)
+        self.expected = request.content_length
+        self.verb, self.path, self.query = request.method, request.encoded_path, request.query
+        self.headers, self.fields = request.headers, request.fields
+        self.host, self.peer, self.auth = owner.host, owner.peer, owner.auth
+
+    # The connection's side.
+
+    def on_data(self, data: bytes) -> None:
+        """Stores a piece of the body."""
+        if self._pieces is not None:
+            self._pieces += data
+        elif self.body:
+            self._pieces = bytearray(self.body + data)
+        else:
+            self.body = data
+
+    def on_end(self) -> None:
+        """Starts to serve the request, since its body is complete."""
+        if self._pieces is not None:
+            self.body, self._pieces = bytes(self._pieces), None
+        if self.unread:
+            self._owner.connection.credit(self, self.unread)
+        self._owner.start(self)
+
+    def received_so_far(self) -> bytes:
+        """Returns the part of the body that has arrived."""
+        return self.body if self._pieces is None else bytes(self._pieces)
+
+    def on_writable(self) -> None:
+        """Nothing waits to write: the response was written by one step."""
+
+    def on_reset(self) -> None:
+        """Called when the client has reset the stream or left."""
+        self.left = True
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def cut(self) -> None:
+        """Resets the stream unless its response is written."""
+        self._abort(ErrorCode.INTERNAL_ERROR)
+
+    def _abort(self, code: ErrorCode) -> None:
+        if not self.left and not self.begun:
+            self._owner.connection.abort(self, code)
+        self.on_reset()
+
+    async def run(self) -> None:
+        """Serves the request; the stream is ended in any case."""
+        serve = self.serve
+        del self.serve  # breaks the reference cycle of request and call
+        try:
+            await serve()
+        except asyncio.CancelledError:
+            self._abort(ErrorCode.CANCEL)
+        except Exception as wrong:
+            logger.error("serving a request failed", exc_info=wrong)
+        finally:  # a done callback would cost another turn of the loop
+            self._owner.ended(self.task)
+            self.task = None
+        if not self.begun:
+            self.answer(_FAILED)
+
+    # The call's side.
+
+    async def gone(self) -> None:
+        """Returns when the client has left."""
+        if not self.left:
+            self._gone = asyncio.get_running_loop().create_future()
+            await self._gone
+
+    def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
+        """Writes the whole response, unless the client has left; what the windows do not allow yet is parked."""
+        if self.left or self.begun:
+            return
+        owner, (status, headers, body) = self._owner, reply
+        coded = head.field_bytes
+        block = [head.status_bytes(status), *map(coded, owner.state.default_headers), *map(coded, headers)]
+        block += map(coded, self.added)
+        last = b"" if trailers is None else b"".join([coded(field) for field in trailers])
+        self.begun = True  # only now: a header that HTTP/2 cannot have has raised
+        if self.verb == "HEAD" or status in (204, 304):
+            body = b""
+        connection = owner.connection
+        most = connection.max_frame
+        connection.out.append(frames.header_frames(self.id, b"".join(block), 0, most))
+        if last:
+            self.out.write(connection, body, last=False)
+            self.out.end(connection, frames.header_frames(self.id, last, frames.END_STREAM, most))
+        else:
+            self.out.write(connection, body, last=True)
+        connection.sent(self)
