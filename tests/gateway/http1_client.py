@@ -14,12 +14,14 @@ from typing import Any
 
 import h11
 import pytest
+from google.api import httpbody_pb2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import serving
 from tests.kitchen import Context, Kitchen
 
 PATIENCE = 20.0  # seconds for all answers of a connection
+_TURNS = 100  # of the event loop, which the gateway shares: many more than a few requests need
 
 BODY = b'{"stringValue":"x"}'
 POST = b"POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -108,6 +110,10 @@ class Ledger(Kitchen):
         self.executed.append(f"echo {request.string_value}")
         return request
 
+    async def MirrorBody(self, request: httpbody_pb2.HttpBody, context: Context) -> httpbody_pb2.HttpBody:
+        self.executed.append(f"mirror {request.data!r}")
+        return request
+
 
 class Listener:
     """A gateway's HTTP port, and what reaches the servicer through it."""
@@ -137,6 +143,14 @@ class Listener:
 
     async def exchange(self, *pieces: bytes, methods: Iterable[str] = ()) -> list[Answer]:
         """Sends these pieces and returns all answers until the server closes; raises TimeoutError if it does not."""
+        return answers(await self._talk(pieces, leave=False), methods)
+
+    async def executes(self, *pieces: bytes) -> list[str]:
+        """Sends these pieces, leaves once the gateway does nothing any more, and returns what was executed."""
+        await self._talk(pieces, leave=True)
+        return list(self.executed)
+
+    async def _talk(self, pieces: Iterable[bytes], *, leave: bool) -> bytes:
         self.reset = False
         received = bytearray()
 
@@ -155,7 +169,11 @@ class Listener:
                     await writer.drain()
                     await asyncio.sleep(0)
                     await asyncio.sleep(0)  # the gateway is on this loop, and has read the piece alone
-        return answers(bytes(received), methods)
+                if leave:
+                    for _ in range(_TURNS):
+                        await asyncio.sleep(0)
+                    writer.write_eof()
+        return bytes(received)
 
     async def judged(self, request: bytes, outcome: str, executed: str = ECHOED, methods: Iterable[str] = ()) -> None:
         """Sends the request with another one behind it, and checks what becomes of both."""
