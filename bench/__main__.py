@@ -7,11 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import load, machine, process, scale
+from bench import load, machine, process, rpc_load, scale
+from bench.plan import FULL, QUICK
 from bench.progress import reporter
 from bench.report import report
 from bench.scale.run import parts
-from bench.scenarios import FULL, QUICK, run
+from bench.scenarios import run
 
 FOLDER = Path(__file__).parent
 
@@ -20,24 +21,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure Diptych against its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round, without scale; writes no file")
     parser.add_argument("--generator", choices=("wrk", "client"), help="default: wrk if it is on PATH")
-    arguments = parser.parse_args()
+    parser.add_argument("--only", action="append", default=[], help="scenarios with this in their name; writes no file")
+    parser.add_argument("--server", action="append", default=[], help="servers with this in their name, beside Diptych")
+    parser.add_argument("--rounds", type=int, help="instead of the plan's")
+    given = parser.parse_args()
+    part = given.quick or given.only or given.server or given.rounds
     # SIGTERM must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    plan, say, cores = QUICK if arguments.quick else FULL, reporter(), process.cores()
+    say, cores = reporter(), process.cores()
     try:
-        generator = load.generator(arguments.generator)
+        plan = (QUICK if given.quick else FULL).narrowed(given.only, given.server, given.rounds)
+        generator = load.generator(given.generator)
         measured = run(plan, generator, cores, say)
-        further = [] if arguments.quick else list(parts(scale.FULL, generator, cores, say))
+        further = [] if part else list(parts(scale.FULL, generator, cores, say))
     except RuntimeError as wrong:
         print(f"bench: {wrong}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    how = f"{load.CONNECTIONS} connections, {plan.rounds} rounds of {plan.seconds:g} s, servers taking turns"
-    about = [*machine.describe(generator.name, cores), ("gRPC load", measured.rpc_client), ("How", how)]
+    rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
+    how = f"{load.CONNECTIONS} connections, {rounds} of {plan.seconds:g} s, servers taking turns"
+    about = [*machine.describe(generator.name, cores), ("gRPC load", rpc_load.client()[0]), ("How", how)]
     text = report(measured, about) + "".join(f"{line}\n" for part in further for line in part.text())
     print(text)
-    if not arguments.quick:
+    if not part:
         (FOLDER / "RESULTS.md").write_text(text, encoding="utf-8")
         for name, picture in (pair for part in further for pair in part.pictures.items()):
             (FOLDER / name).write_text(picture, encoding="utf-8")

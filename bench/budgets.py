@@ -6,13 +6,15 @@ raw ASGI may not fill its core, so that its rate understates it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bench import peers
 from bench.match import FEW, MANY
 from bench.peers import DIPTYCH
+from bench.plan import CONNECT, GRPC, LINES, UNARY
 from bench.records import UPLOAD_BYTES
-from bench.scenarios import CONNECT, GRPC, LINES, UNARY, Measured
+from bench.request import Result
+from bench.scenarios import Measured
 
 GET, POST, LIST = UNARY
 CONNECT_GET, GRPC_GET = next(iter(CONNECT)), next(iter(GRPC))
@@ -46,32 +48,43 @@ HEAD = ("budget", "bound", "measured", "by least CPU", "by rate", "")
 
 
 def budgets(measured: Measured) -> Iterator[tuple[str, ...]]:
-    """Yields each budget: its name, the bound, the ratios by median CPU, least CPU and rate, and whether it is held."""
+    """Yields each budget: its name, the bound, the ratios by median CPU, least CPU and rate, and whether it is held.
+
+    A budget whose scenario or servers were not to be measured is left out; one whose peer is missing is not.
+    """
     for scenario, server, peer, bound, what in BOUNDS:
-        own, other = measured.load[scenario].get(server), measured.load[scenario].get(peer)
-        if own is None or other is None:
+        results = measured.load.get(scenario, {})
+        if server in results and peer in results:
+            yield _at_least(what, bound, results[server], results[peer])
+        elif server in results and peer in measured.missing:
             yield what, f"≥ {bound:g} ×", *[""] * 3, "not measured"
-            continue
-        found = other.cpu / own.cpu
-        ratios = (f"{found:.2f} ×", f"{other.cpu_least / own.cpu_least:.2f} ×", f"{own.rate / other.rate:.2f} ×")
-        yield what, f"≥ {bound:g} ×", *ratios, _mark(found >= bound)
-    lines = measured.load[LINES]
-    faster = lines[peers.PYDANTIC].cpu / lines[DIPTYCH].cpu / NDJSON_0_1
-    yield "NDJSON stream over version 0.1", "≥ 3 ×", f"{faster:.2f} ×", "", "", _mark(faster >= 3)
-    few, many = measured.routes[FEW], measured.routes[MANY]
-    yield _at_most(
-        f"a match among {MANY:,} routes, of one among {FEW}", 1.2, measured.match[MANY] / measured.match[FEW]
-    )
+    lines = measured.load.get(LINES, {})
+    if DIPTYCH in lines and peers.PYDANTIC in lines:
+        faster = lines[peers.PYDANTIC].cpu / lines[DIPTYCH].cpu / NDJSON_0_1
+        yield "NDJSON stream over version 0.1", "≥ 3 ×", f"{faster:.2f} ×", "", "", _mark(faster >= 3)
+    if measured.routes:
+        yield from _routes(measured.match, measured.routes[FEW], measured.routes[MANY])
+    if peers.PYDANTIC in measured.idle:
+        idle = measured.idle[DIPTYCH] / measured.idle[peers.PYDANTIC] / IDLE_0_1
+        yield _at_most("memory of an idle gateway, of version 0.1's", 1.0, idle)
+    for name, uploads in measured.uploads.items():
+        each = uploads[DIPTYCH].memory / BODY_MIB
+        yield _at_most(f"peak memory an upload, in bodies ({name})", MEMORY_FACTOR, each)
+
+
+def _at_least(what: str, bound: float, own: Result, other: Result) -> tuple[str, ...]:
+    found = other.cpu / own.cpu
+    ratios = (f"{found:.2f} ×", f"{other.cpu_least / own.cpu_least:.2f} ×", f"{own.rate / other.rate:.2f} ×")
+    return what, f"≥ {bound:g} ×", *ratios, _mark(found >= bound)
+
+
+def _routes(match: Mapping[int, float], few: Result, many: Result) -> Iterator[tuple[str, ...]]:
+    yield _at_most(f"a match among {MANY:,} routes, of one among {FEW}", 1.2, match[MANY] / match[FEW])
     yield (
         f"a request among {MANY:,} routes, of one among {FEW}",
         *("≤ 1.2 ×", f"{many.cpu / few.cpu:.2f} ×", f"{many.cpu_least / few.cpu_least:.2f} ×"),
         *(f"{few.rate / many.rate:.2f} ×", _mark(many.cpu / few.cpu <= 1.2)),
     )
-    idle = measured.idle[DIPTYCH] / measured.idle[peers.PYDANTIC] / IDLE_0_1
-    yield _at_most("memory of an idle gateway, of version 0.1's", 1.0, idle)
-    for name, uploads in measured.uploads.items():
-        each = uploads[DIPTYCH].memory / BODY_MIB
-        yield _at_most(f"peak memory an upload, in bodies ({name})", MEMORY_FACTOR, each)
 
 
 def _at_most(what: str, bound: float, found: float) -> tuple[str, ...]:

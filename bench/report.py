@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from bench.budgets import HEAD, budgets
 from bench.markdown import section, table
 from bench.peers import DIPTYCH
+from bench.plan import FIRST, LINES, ROUTES, UPLOADS
 from bench.request import Result
-from bench.scenarios import JSON_UPLOAD, LINES, RAW_UPLOAD, Measured
+from bench.scenarios import JSON_UPLOAD, RAW_UPLOAD, Measured
 from bench.slow import UPLOADS_AT_ONCE
 
 _LOAD = ("server", "CPU µs", "least", "÷ Diptych's", "requests/s", "Diptych ÷ it", "p50 ms", "p99 ms")
@@ -28,23 +29,24 @@ def _lines(measured: Measured, about: Iterable[tuple[str, str]]) -> Iterator[str
     yield ""
     yield from (f"- {name}: {value}" for name, value in about)
     yield from (f"- Not measured: {name}, since {why}" for name, why in measured.missing.items())
-    yield from section("Budgets")
-    yield from table(HEAD, budgets(measured))
+    held = list(budgets(measured))
+    if held:
+        yield from section("Budgets")
+        yield from table(HEAD, held)
     for name, results in measured.load.items():
         yield from section(name)
         if name == LINES:
             yield from _stream(results)
         else:
             yield from table(_LOAD, _load_rows(results))
-    yield from _routes(measured)
-    yield from _uploads(measured)
-    yield from section("First message of a stream")
-    own = measured.streams[DIPTYCH]
-    streams = (
-        [name, f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.p50 / own.p50:.2f}"] for name, one in measured.streams.items()
-    )
-    yield from table(("server", "p50 ms", "p99 ms", "its p50 ÷ Diptych's"), streams)
-    yield from _memory(measured)
+    if measured.routes:
+        yield from _routes(measured)
+    if measured.uploads:
+        yield from _uploads(measured)
+    if measured.streams:
+        yield from _first(measured.streams)
+    if measured.peaks:
+        yield from _memory(measured)
 
 
 def _load_rows(results: dict[str, Result]) -> Iterator[list[str]]:
@@ -64,7 +66,7 @@ def _stream(results: dict[str, Result]) -> Iterator[str]:
 
 
 def _routes(measured: Measured) -> Iterator[str]:
-    yield from section("Routes")
+    yield from section(ROUTES)
     rows = (
         [f"{size:,}", f"{measured.match[size]:.2f}", f"{one.cpu:.1f}", f"{one.cpu_least:.1f}", f"{one.rate:,.0f}"]
         for size, one in measured.routes.items()
@@ -73,7 +75,7 @@ def _routes(measured: Measured) -> Iterator[str]:
 
 
 def _uploads(measured: Measured) -> Iterator[str]:
-    yield from section("Uploads of 16 MiB")
+    yield from section(UPLOADS)
     both = (measured.uploads[RAW_UPLOAD], measured.uploads[JSON_UPLOAD])
     uploads = (
         [name, *(cell for one in both for cell in (f"{one[name].seconds * 1e3:.0f}", f"{one[name].memory:.0f}"))]
@@ -82,6 +84,13 @@ def _uploads(measured: Measured) -> Iterator[str]:
     yield from table(("server", "raw ms", "raw MiB each", "JSON ms", "JSON MiB each"), uploads)
     yield ""
     yield f"MiB each: how much each of {UPLOADS_AT_ONCE} concurrent uploads adds to the peak. Raw ASGI discards bodies."
+
+
+def _first(results: dict[str, Result]) -> Iterator[str]:
+    yield from section(FIRST)
+    own = results[DIPTYCH]
+    rows = ([name, f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.p50 / own.p50:.2f}"] for name, one in results.items())
+    yield from table(("server", "p50 ms", "p99 ms", "its p50 ÷ Diptych's"), rows)
 
 
 def _memory(measured: Measured) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The scenarios and their order: every server in turn, in several rounds, so that a busy moment affects all of them.
+"""Runs a plan: every server in turn, in several rounds, so that a busy moment affects all of them.
 
 It starts the servers, checks that they answer alike, and returns medians; it prints nothing.
 """
@@ -9,66 +9,25 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from bench import answers, match, peers, rpc_load
 from bench.load import Generator, measure
-from bench.peers import COPYING, DIPTYCH, FASTEST, PYDANTIC, Started
+from bench.peers import DIPTYCH, Started
+from bench.plan import CONNECT, FIRST, GRPC, LINES, ROUTES, SCENARIOS, UNARY, UPLOADS, Plan
 from bench.process import Server, pin, server
-from bench.request import CONNECT_JSON, CONNECT_PROTO, GET, LIST, POST, TICKS, Request, Result, median, ticks, uploads
+from bench.request import TICKS, Request, Result, median, ticks, uploads
 from bench.slow import Upload, first_byte, stream, upload
 from bench.wide import path
 
-UNARY: dict[str, tuple[Request, tuple[str, ...]]] = {
-    "GET one": (GET, (DIPTYCH, *peers.FEATURES, *peers.CODECS, *peers.PEERS)),
-    "POST nested": (POST, (DIPTYCH, *peers.FEATURES, *peers.CODECS, *peers.PEERS)),
-    "GET list of 100": (LIST, (DIPTYCH, COPYING, *peers.CODECS, *peers.PEERS)),
-}
-"""The request of each scenario, and the servers that it compares."""
-CONNECT: dict[str, Request] = {
-    "Connect JSON, get": CONNECT_JSON["get"],
-    "Connect JSON, nested": CONNECT_JSON["post"],
-    "Connect protobuf, get": CONNECT_PROTO["get"],
-    "Connect protobuf, nested": CONNECT_PROTO["post"],
-}
-GRPC = {"gRPC get": "get", "gRPC nested": "post", "gRPC list of 100": "list"}
-"""The method of each scenario, as a key of `rpc_load.METHODS`."""
-LINES = "NDJSON stream, a message"
 RAW_UPLOAD, JSON_UPLOAD = "16 MiB raw", "16 MiB in JSON"
 
-T = TypeVar("T")
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The duration in seconds and the number of rounds, of which the medians are reported."""
-
-    seconds: float
-    rounds: int
-    streams: int
-    uploads: int
-    messages: int
-    servers: frozenset[str] = frozenset(peers.STARTS)
-    scenarios: frozenset[str] = frozenset((*UNARY, *CONNECT, *GRPC))
-
-
-FULL = Plan(seconds=2, rounds=9, streams=60, uploads=3, messages=100_000)
-# Everything that a budget needs, in less than two minutes.
-QUICK = Plan(
-    seconds=1,
-    rounds=1,
-    streams=20,
-    uploads=1,
-    messages=50_000,
-    servers=FULL.servers - {peers.NO_NATIVE, peers.PYDANTIC_GRANIAN, peers.JSON_FORMAT},
-    scenarios=FULL.scenarios - {"Connect protobuf, nested", "gRPC nested", "gRPC list of 100"},
-)
+Once = Callable[[Server], Result]
 
 
 @dataclass
 class Measured:
-    """Everything that was measured, by scenario and server."""
+    """What was measured, by scenario and server; empty for scenarios that are not in the plan."""
 
     load: dict[str, dict[str, Result]] = field(default_factory=dict)
     """Unary calls over HTTP, Connect and gRPC, and messages of a stream."""
@@ -79,64 +38,55 @@ class Measured:
     idle: dict[str, float] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    rpc_client: str = ""
 
 
 def run(plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: Say) -> Measured:
-    """Measures everything on this machine."""
+    """Measures everything in the plan on this machine."""
     servers_core, own_core = cores
     pin(own_core)
     measured = Measured()
     with Started(servers_core) as started:
         say("starting the servers")
-        started.start(name for name in peers.STARTS if name in plan.servers)
+        started.start(plan.needed())
         measured.missing = started.missing
         measured.idle = {name: one.memory() for name, one in started.running.items()}
-        _unary(measured, plan, load, started, say)
-        measured.peaks = {one.name: one.peak() for one in started.of((DIPTYCH, *peers.PEERS))}
-        _rpc(measured, plan, load, started, say)
-        _slow(measured, plan, started, say)
-    say(f"{match.MANY:,} routes")
-    measured.routes = _routes(plan, load, servers_core)
-    measured.match = match.apart((match.FEW, match.MANY), servers_core)
+        for scenario in (name for name in SCENARIOS if name in plan.scenarios and name != ROUTES):
+            servers = started.of(SCENARIOS[scenario])
+            say(scenario)
+            if scenario == UPLOADS:
+                measured.uploads = _uploads(servers, plan)
+            elif scenario == FIRST:
+                measured.streams = _rounds(servers, plan, lambda one: first_byte(one, TICKS, plan.streams))
+            else:
+                measured.load[scenario] = _rounds(servers, plan, _once(scenario, servers, plan, load))
+            if scenario in UNARY:
+                measured.peaks = {one.name: one.peak() for one in started.of((DIPTYCH, *peers.PEERS))}
+    if ROUTES in plan.scenarios:
+        say(ROUTES)
+        measured.routes = _routes(plan, load, servers_core)
+        measured.match = match.apart((match.FEW, match.MANY), servers_core)
     return measured
 
 
-def _unary(measured: Measured, plan: Plan, load: Generator, started: Started, say: Say) -> None:
-    for name, (request, names) in _chosen(plan, UNARY):
-        servers = started.of(names)
-        answers.check(servers, request)
-        say(name)
-        measured.load[name] = _rounds(servers, plan, lambda one, r=request: measure(load, one, r, plan.seconds))  # type: ignore[misc]
+def _once(scenario: str, servers: list[Server], plan: Plan, load: Generator) -> Once:
+    """Returns what measures one run of a scenario, once the servers' answers are checked."""
+    if scenario in GRPC:
+        _, by_client = rpc_load.client()
+        rpc_load.check(servers)
+        return lambda one: by_client(one, GRPC[scenario], plan.seconds)
+    if scenario == LINES:
+        return lambda one: stream(one, ticks(plan.messages), plan.messages)
+    request = UNARY[scenario] if scenario in UNARY else CONNECT[scenario]
+    check = answers.check if scenario in UNARY else answers.check_connect
+    check(servers, request)
+    return lambda one: measure(load, one, request, plan.seconds)
 
 
-def _rpc(measured: Measured, plan: Plan, load: Generator, started: Started, say: Say) -> None:
-    for name, request in _chosen(plan, CONNECT):
-        servers = started.of((DIPTYCH, peers.CONNECT))
-        answers.check_connect(servers, request)
-        say(name)
-        measured.load[name] = _rounds(servers, plan, lambda one, r=request: measure(load, one, r, plan.seconds))  # type: ignore[misc]
-    measured.rpc_client, by_client = rpc_load.client()
-    servers = started.of(peers.RPC)
-    rpc_load.check(servers)
-    for name, method in _chosen(plan, GRPC):
-        say(name)
-        measured.load[name] = _rounds(servers, plan, lambda one, m=method: by_client(one, m, plan.seconds))  # type: ignore[misc]
-
-
-def _chosen(plan: Plan, scenarios: dict[str, T]) -> list[tuple[str, T]]:
-    return [(name, scenario) for name, scenario in scenarios.items() if name in plan.scenarios]
-
-
-def _slow(measured: Measured, plan: Plan, started: Started, say: Say) -> None:
-    say(LINES)
-    lines = started.of((DIPTYCH, *peers.CODECS, PYDANTIC, FASTEST))
-    measured.load[LINES] = _rounds(lines, plan, lambda one: stream(one, ticks(plan.messages), plan.messages))
-    say("first byte of a stream")
-    measured.streams = _rounds(started.of(peers.WHOLE), plan, lambda one: first_byte(one, TICKS, plan.streams))
-    for name, request in zip((RAW_UPLOAD, JSON_UPLOAD), uploads(), strict=True):
-        say(name)
-        measured.uploads[name] = {one.name: upload(one, request, plan.uploads) for one in started.of(peers.WHOLE)}
+def _uploads(servers: list[Server], plan: Plan) -> dict[str, dict[str, Upload]]:
+    return {
+        name: {one.name: upload(one, request, plan.uploads) for one in servers}
+        for name, request in zip((RAW_UPLOAD, JSON_UPLOAD), uploads(), strict=True)
+    }
 
 
 def _routes(plan: Plan, load: Generator, core: int | None) -> dict[int, Result]:
@@ -153,7 +103,7 @@ def _wide(one: Server) -> Request:
     return Request("GET", path(int(one.name) // 2))
 
 
-def _rounds(servers: Iterable[Server], plan: Plan, once: Callable[[Server], Result]) -> dict[str, Result]:
+def _rounds(servers: Iterable[Server], plan: Plan, once: Once) -> dict[str, Result]:
     """Returns the medians of each server's rounds; the servers take turns."""
     found: defaultdict[str, list[Result]] = defaultdict(list)
     for _ in range(plan.rounds):

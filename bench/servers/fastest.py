@@ -21,7 +21,7 @@ app = FastAPI()
 
 def reply(value: Any) -> Response:
     """Returns JSON without a response model."""
-    return Response(orjson.dumps(value), media_type="application/json")
+    return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 def plain(record: Record) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def plain(record: Record) -> dict[str, Any]:
         "tags": record.tags,
         "ingredients": [],
         "labels": {},
-        "createTime": record.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "createTime": record.created,
         "rating": record.rating,
         "oldTitle": "",
     }

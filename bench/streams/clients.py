@@ -106,6 +106,20 @@ def rest_in(media: str, path: str = "converse") -> Run:
     return run
 
 
+async def turns(port: int, count: int) -> int:
+    """Streams in both directions over REST, each message after the answer to the one before it."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(b"POST /v1/converse HTTP/1.1\r\nhost: bench\r\ntransfer-encoding: chunked\r\n")
+    writer.write(b"content-type: application/x-ndjson\r\naccept: application/x-ndjson\r\n\r\n")
+    for _ in range(count):
+        writer.write(b"%x\r\n%b\n\r\n" % (len(_LINE) + 1, _LINE))
+        await reader.readuntil(b'"tick"}')
+    writer.write(b"0\r\n\r\n")
+    await reader.readuntil(b"\r\n0\r\n\r\n")
+    writer.close()
+    return count
+
+
 def envelope(data: bytes) -> bytes:
     """Returns one length-prefixed message, as in gRPC, gRPC-Web and Connect."""
     return b"\0" + len(data).to_bytes(4, "big") + data

@@ -37,6 +37,7 @@ STREAMS: dict[str, Run] = {
     "JSON array out": clients.rest("application/json"),
     "NDJSON in": clients.rest_in("application/x-ndjson", "sum"),
     "NDJSON both ways": clients.rest_in("application/x-ndjson"),
+    "NDJSON in turns": clients.turns,
     "JSON array both ways": clients.rest_in("application/json"),
     "WebSocket out, JSON": clients.socket("json"),
     "WebSocket out, protobuf": clients.socket("proto"),
