@@ -6,13 +6,12 @@ It knows no protocol, only that a connection has a transport.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import termios
 from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
 from ..tls import Admission
+from .lingering_close import unsent
 
 # How long a client has to close once it has been sent everything.
 _LINGER_SECONDS = 0.5
@@ -60,7 +59,7 @@ class ConnectionDrain:
         for connection in chain(*self._connections):
             if connection.transport.is_closing():
                 since = self._since.setdefault(connection, now)
-                if now - since >= _LINGER_SECONDS and not _unsent(connection.transport):
+                if now - since >= _LINGER_SECONDS and not unsent(connection.transport):
                     connection.transport.abort()
 
     async def end(self) -> None:
@@ -81,12 +80,3 @@ class ConnectionDrain:
                 return False
             await asyncio.sleep(_TICK_SECONDS)
         return True
-
-
-def _unsent(transport: asyncio.Transport) -> bool:
-    """Whether the kernel holds unacknowledged bytes; asyncio's TLS transport does not report its own buffer."""
-    try:
-        waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except (OSError, AttributeError):  # closed already; asyncio's TLS drops the socket on a second close
-        return False
-    return any(waiting)

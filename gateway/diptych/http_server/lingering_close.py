@@ -6,9 +6,13 @@ It knows no HTTP.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import termios
 
 # Closing a socket with unread bytes sends a reset, which discards the response on the client's side.
 _LINGER_SECONDS = 0.5
+# How long a client may take to read what was written before.
+_MOST_SECONDS = 75.0
 
 
 class LingeringClose(asyncio.Protocol):
@@ -17,6 +21,7 @@ class LingeringClose(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[LingeringClose]) -> None:
         self.transport, self._others = transport, others
         self._timer: asyncio.TimerHandle | None = None
+        self._waited = 0.0
         others.add(self)
         transport.write(answer)
         if not transport.can_write_eof():
@@ -27,7 +32,17 @@ class LingeringClose(asyncio.Protocol):
         except OSError:  # the peer has left, which only the write shows
             transport.abort()
             return
-        self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, transport.abort)
+        self._linger()
+
+    def _linger(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._waited += _LINGER_SECONDS
+        if self._waited < _MOST_SECONDS and (self.transport.get_write_buffer_size() or unsent(self.transport)):
+            self._linger()
+        else:
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """Aborts the connection."""
@@ -38,3 +53,12 @@ class LingeringClose(asyncio.Protocol):
         self._others.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+
+
+def unsent(transport: asyncio.Transport) -> bool:
+    """Whether the kernel holds unacknowledged bytes; asyncio's TLS transport does not report its own buffer."""
+    try:
+        waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, AttributeError):  # closed already; asyncio's TLS drops the socket on a second close
+        return False
+    return any(waiting)

@@ -88,6 +88,8 @@ class Transcoder:
         return bool(self.routes.shaped(path))
 
     def _miss(self, miss: NoRoute | WrongMethod, verb: str, path: str) -> Reply:
+        if verb == "OPTIONS" and path == "*":  # about the server itself (RFC 9110 section 9.3.7)
+            return Reply(204, [], b"")
         if isinstance(miss, NoRoute):
             return self._errors.reply(no_route(path))
         if verb == "OPTIONS":

@@ -169,7 +169,7 @@ class AsgiRequest:
         if status in (204, 304):
             self._mute = True
         head = [STATUS_LINES[status], connection.state.default_lines, lines(fields)]
-        if not fixed and not self._chunked and not self._mute:
+        if not fixed and not self._chunked and not self._mute and self._scope["http_version"] == "1.1":
             self._chunked = True
             head.append(b"transfer-encoding: chunked\r\n")
         head.append(b"\r\n" if self.keep_alive or told else CLOSE)
@@ -194,7 +194,9 @@ class AsgiRequest:
             self._connection.finished(self)
 
     def _count(self, size: int, more: bool) -> None:
-        left = self._left_to_write = (self._left_to_write or 0) - size
+        if self._left_to_write is None:
+            return  # the end of the connection ends the body: RFC 9112 section 6.1 has no chunks for HTTP/1.0
+        left = self._left_to_write = self._left_to_write - size
         if left < 0:
             raise RuntimeError("Response content longer than Content-Length")
         if left and not more:

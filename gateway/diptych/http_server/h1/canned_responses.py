@@ -22,6 +22,10 @@ class CannedResponses:
 
     malformed: bytes
     """The request cannot be parsed."""
+    host: bytes
+    """The request has no host, several, or an invalid one."""
+    coding: bytes
+    """The request has a transfer coding besides chunked."""
     large: bytes
     """The head, or the trailer section, is too large."""
     late: bytes
@@ -42,6 +46,10 @@ class CannedResponses:
         """Returns the responses in the gateway's error dialect."""
         return cls(
             malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
+            host=_raw(errors, invalid(Violation("host", "expected one Host header with a host and a port")).status),
+            coding=_raw(
+                errors, Status(code=Code.UNIMPLEMENTED, message="unsupported transfer-encoding; expected chunked")
+            ),
             large=_raw(errors, HEAD_TOO_LARGE),
             late=_raw(
                 errors, Status(code=Code.DEADLINE_EXCEEDED, message="the request's head took too long", http=408)

@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Literal
 
 import httptools
 
@@ -33,24 +34,66 @@ def _status_line(status: int) -> bytes:
 STATUS_LINES: Mapping[int, bytes] = {status: _status_line(status) for status in range(100, 600)}
 
 
+# RFC 3986 section 3.2.2, without the comma: a list of hosts is what joined fields look like.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::\d{0,5})?")
+# What llhttp reads besides HTTP: ICE and RTSP. A CONNECT is for proxies.
+_FOREIGN = frozenset(
+    (
+        *(b"CONNECT", b"SOURCE", b"DESCRIBE", b"ANNOUNCE", b"SETUP", b"PLAY", b"PAUSE", b"TEARDOWN"),
+        *(b"GET_PARAMETER", b"SET_PARAMETER", b"REDIRECT", b"RECORD", b"FLUSH"),
+    )
+)
+
+
+Fault = Literal["malformed", "large", "host", "coding", "upgrade"]
+
+
 class BadHead(Exception):
-    """The head of a request is not HTTP/1.1."""
+    """The head of a request is not HTTP/1.1; `fault` names one of the canned responses."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def check(method: bytes, version: str, fields: Fields, named: Mapping[bytes, bytes], valid_host: bytes) -> bytes:
+    """Raises `BadHead` for what llhttp accepts and HTTP does not; returns the host.
+
+    `named` are the fields by name. `valid_host` is a host that was checked before, as clients send the same again.
+    """
+    if version not in ("1.1", "1.0") or method in _FOREIGN:
+        raise BadHead("malformed")
+    host = named.get(b"host")
+    if host != valid_host or len(named) != len(fields):
+        several = sum(name == b"host" for name, _ in fields) > 1
+        # RFC 9112 section 3.2.
+        if several or (host is None and version == "1.1") or not _HOST.fullmatch(host or b""):
+            raise BadHead("host")
+    if b"transfer-encoding" in named:  # RFC 9112 section 6.1
+        codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
+        if codings != [b"chunked"]:
+            raise BadHead("coding")
+    return host or b""
 
 
 def target_of(target: bytes) -> tuple[str, bytes]:
     """Returns the raw path and the query of a request's target. Raises `BadHead`."""
     if target[:1] == b"/" and b"#" not in target:
         path, _, query = target.partition(b"?")
+    elif target == b"*":  # OPTIONS asks about the server itself (RFC 9110 section 9.3.7)
+        return "*", b""
     else:
         try:
             url = httptools.parse_url(target)
         except httptools.HttpParserInvalidURLError:
-            raise BadHead from None
+            raise BadHead("malformed") from None
+        if url.userinfo:  # RFC 9110 section 4.2.4
+            raise BadHead("malformed")
         path, query = url.path or b"/", url.query or b""
     try:
         return path.decode("ascii"), query
     except UnicodeDecodeError:
-        raise BadHead from None
+        raise BadHead("malformed") from None
 
 
 def lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -63,7 +106,7 @@ def lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(written)
 
 
-def opens_websocket(verb: str, fields: Fields) -> bool:
+def opens_websocket(method: bytes, fields: Fields) -> bool:
     """Whether a head is a valid handshake, apart from the upgrade itself (RFC 6455 section 4.2.1)."""
     keys = [value.strip() for name, value in fields if name == b"sec-websocket-key"]
     versions = [value.strip() for name, value in fields if name == b"sec-websocket-version"]
@@ -71,7 +114,13 @@ def opens_websocket(verb: str, fields: Fields) -> bool:
         right = versions == [b"13"] and len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == 16
     except binascii.Error:
         return False
-    return right and verb == "GET"
+    return right and method == b"GET"
+
+
+def without_upgrade(method: bytes, target: bytes, fields: Fields) -> bytes:
+    """Returns a head again without the offer of another protocol, which a server may ignore (RFC 9110 section 7.8)."""
+    kept = b"".join([b"%b: %b\r\n" % pair for pair in fields if pair[0] != b"upgrade"])
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, kept)
 
 
 def size_of(target: bytes, fields: Fields) -> int:

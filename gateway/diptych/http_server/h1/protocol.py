@@ -29,7 +29,8 @@ from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
 from .asgi_request import AsgiRequest
 from .canned_responses import CannedResponses
-from .head import BadHead, Fields, opens_websocket, size_of, target_of
+from .flow_control import FlowControl
+from .head import BadHead, Fields, check, opens_websocket, size_of, target_of, without_upgrade
 from .whole_request import WholeRequest
 
 logger = logging.getLogger("diptych")
@@ -54,12 +55,11 @@ class Http1:
     make_websocket: Callable[[], asyncio.Protocol]
 
 
-class Http1Protocol(asyncio.Protocol):
+class Http1Protocol(FlowControl):
     """One connection."""
 
-    transport: asyncio.Transport
-
     def __init__(self, shared: Http1) -> None:
+        super().__init__()
         self._shared, self.state = shared, shared.state
         self._loop = asyncio.get_running_loop()
         self._parser: Any = self._new_parser()  # None once the connection is lost or handed over
@@ -68,15 +68,14 @@ class Http1Protocol(asyncio.Protocol):
         self._target = b""
         self._fields: Fields = []
         self._amid_head = False
+        self._valid_host = b""  # the last one, since clients send the same again
         self._websocket: bytes | None = None  # the head of a handshake
+        self._again = b""  # the head of a request that offers another protocol, without the offer
         self._receiving: Request | None = None
         self._running: Request | None = None
         self._waiting: deque[Request] = deque()
         self._deaf = False  # a malformed request came behind the one that is served
-        self._fault = shared.responses.malformed
         self._wait = Wait()
-        self.write_paused = self._read_paused = False
-        self._writers: list[asyncio.Future[None]] = []
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -116,8 +115,7 @@ class Http1Protocol(asyncio.Protocol):
         self._waiting.clear()
         self._running = self._receiving = None
         self._parser = None  # breaks a reference cycle
-        self.write_paused = False
-        self._wake()
+        self.release_writers()
 
     def data_received(self, data: bytes) -> None:
         """Parses received bytes."""
@@ -138,8 +136,7 @@ class Http1Protocol(asyncio.Protocol):
         except Exception as stopped:
             self._parsing_stopped(stopped, data)
         if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
-            self._fault = self._shared.responses.large
-            self._refuse()
+            self._refuse(self._shared.responses.large)
         pending = self._receiving
         if isinstance(pending, WholeRequest):
             self._receiving = self._through_asgi(pending)
@@ -150,18 +147,15 @@ class Http1Protocol(asyncio.Protocol):
             return
         if not isinstance(why, httptools.HttpParserError):
             raise why
-        if isinstance(why, httptools.HttpParserCallbackError) and not isinstance(why.__context__, BadHead):
+        fault, cause = "malformed", why.__context__
+        if isinstance(cause, BadHead):
+            fault = cause.fault
+        elif isinstance(why, httptools.HttpParserCallbackError):
             logger.error("parsing a request failed", exc_info=why)
-        self._refuse()
+        self._refuse(getattr(self._shared.responses, fault))
 
-    def pause_writing(self) -> None:
-        """Called when the transport's buffer is full."""
-        self.write_paused = True
-
-    def resume_writing(self) -> None:
+    def on_writable(self) -> None:
         """Called when the transport's buffer has room again."""
-        self.write_paused = False
-        self._wake()
         if self._running is None:
             self._next()
 
@@ -181,32 +175,35 @@ class Http1Protocol(asyncio.Protocol):
         self._fields, self._amid_head = [], False
         # `_unread` may include the body, so the head is measured only if it could be too large.
         if self._unread > MAX_HEADER_BYTES and size_of(target, headers) > MAX_HEADER_BYTES:
-            self._fault = self._shared.responses.large
-            raise BadHead
+            raise BadHead("large")
         self._unread = 0
-        path, query = target_of(target)
-        method = parser.get_method()
-        verb = _VERBS.get(method) or method.decode("ascii")
-        fields = dict(headers)
-        expects = b"expect" in fields and fields[b"expect"].lower() == b"100-continue"
-        version = parser.get_http_version()
-        keep_alive = version == "1.1" and parser.should_keep_alive()
-        if b"upgrade" in fields and parser.should_upgrade() and fields[b"upgrade"].lower() == b"websocket":
-            if self._running is not None or not opens_websocket(verb, headers):
-                self._fault = self._shared.responses.upgrade
-                raise BadHead
-            head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-            self._websocket = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, head)
+        method, version, fields = parser.get_method(), parser.get_http_version(), dict(headers)
+        self._valid_host = check(method, version, headers, fields, self._valid_host)
+        if b"upgrade" in fields and parser.should_upgrade():
+            self._offered(method, target, headers, fields)
             return
+        path, query = target_of(target)
+        verb = _VERBS.get(method) or method.decode("ascii")
         door = self._shared.door
-        if door is not None and not expects and version == "1.1":
-            whole = WholeRequest(self, verb, path, query, headers, fields, keep_alive)
-            serve = door(whole)
-            if serve is not None:
-                whole.serve = serve
+        if door is not None and b"expect" not in fields and version == "1.1":
+            whole = WholeRequest(self, verb, path, query, headers, fields, parser.should_keep_alive())
+            whole.serve = door(whole)
+            if whole.serve is not None:
                 self._receiving = whole
                 return
+        expects = fields.get(b"expect", b"").lower() == b"100-continue"
+        keep_alive = version == "1.1" and parser.should_keep_alive()
         self._receiving = self._asgi(verb, path, query, headers, version, expects, keep_alive)
+
+    def _offered(self, method: bytes, target: bytes, headers: Fields, fields: Mapping[bytes, bytes]) -> None:
+        """Remembers the head of a WebSocket's handshake, or of a request that offers another protocol."""
+        if fields[b"upgrade"].lower() != b"websocket":
+            # The parser would skip the body: it takes what follows for the other protocol.
+            self._again = without_upgrade(method, target, headers)
+            return
+        if self._running is not None or not opens_websocket(method, headers):
+            raise BadHead("upgrade")
+        self._websocket = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, b"".join([b"%b: %b\r\n" % one for one in headers]))
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -214,9 +211,12 @@ class Http1Protocol(asyncio.Protocol):
             self._receiving.on_body(body)
 
     def on_message_complete(self) -> None:
-        request, self._receiving = self._receiving, None
+        request = self._receiving
         if request is None:
             return
+        if self._fields and request.keep_alive and not self._parser.should_keep_alive():
+            raise BadHead("malformed")  # `connection: close` as a trailer, after which the parser reads no more
+        self._receiving = None
         request.on_end()
         if isinstance(request, WholeRequest):
             self._admit(request)
@@ -274,15 +274,9 @@ class Http1Protocol(asyncio.Protocol):
         if self._running is not request:
             return  # the connection was lost, or left to the client
         self._running = None
-        if self._deaf:
+        if self._deaf or not request.keep_alive:
             self._leave(b"")
-        elif not request.keep_alive:
-            # Closing a socket with unread data would reset it, and the client might lose the response.
-            if request.received:
-                self._close()
-            else:
-                self._leave(b"")
-        elif not self.write_paused and (self._read_paused or self._waiting):
+        elif not self.write_paused and (self.read_paused or self._waiting):
             self._next()
 
     def _upgrade(self, rest: bytes) -> None:
@@ -290,10 +284,9 @@ class Http1Protocol(asyncio.Protocol):
         if head is not None:
             self._hand_over(self._shared.make_websocket(), head)
         elif self._parser is not None:
-            # The client offers another protocol, which a server may ignore (RFC 9110 section 7.8).
+            again, self._again = self._again, b""
             self._parser = self._new_parser()
-            if rest:
-                self.data_received(rest)
+            self.data_received(again + rest)
 
     def _hand_over(self, protocol: asyncio.Protocol, data: bytes) -> None:
         self.state.connections.discard(self)
@@ -303,43 +296,16 @@ class Http1Protocol(asyncio.Protocol):
         if data:
             protocol.data_received(data)
 
-    # Flow control.
-
-    def pause_reading(self) -> None:
-        """Stops reading, since enough is held."""
-        if not self._read_paused:
-            self._read_paused = True
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Reads again, which also notices a client that leaves."""
-        if self._read_paused:
-            self._read_paused = False
-            self.transport.resume_reading()
-
-    async def writable(self) -> None:
-        """Returns once the client has read enough of what was written, or has left."""
-        while self.write_paused:
-            writer: asyncio.Future[None] = self._loop.create_future()
-            self._writers.append(writer)
-            await writer
-
-    def _wake(self) -> None:
-        for writer in self._writers:
-            if not writer.done():
-                writer.set_result(None)
-        self._writers.clear()
-
     # Ends.
 
-    def _refuse(self) -> None:
+    def _refuse(self, answer: bytes) -> None:
         """Answers a malformed request, unless that could be mistaken for the response to an earlier one."""
         running = self._running
         self._unread = 0
         if running is None:
-            self._leave(self._fault)
+            self._leave(answer)
         elif running is self._receiving:
-            self._leave(b"" if running.begun else self._fault)
+            self._leave(b"" if running.begun else answer)
         else:
             self._deaf = True
             self._waiting.clear()

@@ -1,0 +1,199 @@
+"""HTTP/1.1 as RFC 9112 and 9110 have it where llhttp is more lenient: versions, hosts, codings, upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.gateway.http1_client import (
+    BODY,
+    EITHER,
+    HIDDEN,
+    LAST,
+    POST,
+    REFUSED,
+    SERVED,
+    Listener,
+    chunked,
+    get,
+    listening,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def listener() -> AsyncIterator[Listener]:
+    """The HTTP port of a gateway with its default settings."""
+    async with listening() as one:
+        yield one
+
+
+# Hosts (RFC 9112 section 3.2: none, several, or an invalid one is 400).
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"",
+        b"host: x\r\nhost: x\r\n",
+        b"host: x\r\nHost: y\r\n",
+        b"host: a b\r\n",
+        b"host: a\tb\r\n",
+        b"host: a,b\r\n",
+        b"host: a/b\r\n",
+        b"host: x?y\r\n",
+        b"host: x#y\r\n",
+        b"host: u@x\r\n",
+        b"host: http://x\r\n",
+        b"host: x:port\r\n",
+        b"host: x:-1\r\n",
+        b"host: [::1\r\n",
+        b"host: ::1]\r\n",
+        b"host: <x>\r\n",
+        b"host: a\\b\r\n",
+        b"host: \xff\r\n",
+    ],
+)
+async def test_none_two_or_an_invalid_host_is_refused(listener: Listener, lines: bytes) -> None:
+    await listener.judged(b"GET /v1/dishes/7 HTTP/1.1\r\n" + lines + b"\r\n", REFUSED)
+
+
+async def test_http_1_0_may_not_have_two_hosts_either(listener: Listener) -> None:
+    await listener.judged(b"GET /v1/dishes/7 HTTP/1.0\r\nhost: x\r\nhost: y\r\n\r\n", REFUSED)
+
+
+# Request lines and versions.
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /v1/dishes/7",  # HTTP/0.9
+        b"GET /v1/dishes/7HTTP/1.1",  # the same, with another path
+        b"GET /v1/dishes/7 HTTP/0.9",
+        b"GET /v1/dishes/7 HTTP/2.0",
+        b"SOURCE /v1/dishes/7 ICE/1.0",  # llhttp speaks ICE and RTSP too
+        b"PLAY /v1/dishes/7 RTSP/1.0",
+        b"CONNECT /v1/dishes/7 HTTP/1.1",  # llhttp takes what follows for a tunnel's data, and the client waits forever
+    ],
+)
+async def test_a_request_line_that_is_not_http_1(listener: Listener, line: bytes) -> None:
+    await listener.judged(line + b"\r\nhost: x\r\n\r\n", REFUSED)
+
+
+async def test_http_0_9_is_refused_without_a_field(listener: Listener) -> None:
+    await listener.judged(b"GET /v1/dishes/7\r\n\r\n", REFUSED)
+
+
+async def test_an_absolute_target_without_a_path_is_the_root(listener: Listener) -> None:
+    """RFC 9112 section 3.2.2, and RFC 9110 section 4.2.3: an empty path is the same as "/"."""
+    for target in ("/", "http://x", "http://x?"):
+        found = await listener.exchange(f"GET {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode() + LAST)
+        assert [answer.status for answer in found] == [404, 200], target
+
+
+async def test_an_absolute_target_s_user_is_refused(listener: Listener) -> None:
+    """RFC 9110 section 4.2.4: user information in a request's target is to be treated as an error."""
+    found = await listener.exchange(b"GET http://u@x/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n" + LAST)
+    assert found[0].status == 400
+    assert "7" not in listener.executed
+
+
+async def test_options_of_the_server(listener: Listener) -> None:
+    """RFC 9110 section 9.3.7: `OPTIONS *` asks about the server itself, as a ping."""
+    found = await listener.exchange(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n" + LAST, methods=["OPTIONS"])
+    assert found[0].status in (200, 204)
+    assert found[1].status == 200
+
+
+# Transfer codings (RFC 9112 section 6.1: an unknown one is 501; section 6.3: chunked must be the last).
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"gzip, chunked"],
+        [b"identity, chunked"],
+        [b"gzip", b"chunked"],
+        [b"identity", b"chunked"],
+        [b"deflate,chunked"],
+        [b"x, y, chunked"],
+    ],
+)
+async def test_an_unknown_transfer_coding_is_not_implemented(listener: Listener, values: list[bytes]) -> None:
+    """The body would reach the servicer compressed, and a proxy that drops what it does not know sees no chunks."""
+    fields = b"".join(b"transfer-encoding: %b\r\n" % value for value in values)
+    found = await listener.exchange(POST + fields + b"\r\n" + chunked(BODY) + LAST)
+    assert [answer.status for answer in found] == [501]
+    assert found[0].error["status"] == "UNIMPLEMENTED"
+    assert listener.executed == []
+
+
+# Upgrades to protocols the server does not speak are ignored (RFC 9110 section 7.8). Java's HttpClient
+# sends `Upgrade: h2c` with every first request: its body was lost, and the connection hung.
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"TLS/1.0", b"HTTP/2.0", b"foo", b"foo, bar"])
+@pytest.mark.parametrize("framing", ["none", "length", "chunks"])
+async def test_an_upgrade_to_an_unknown_protocol_is_ignored(listener: Listener, protocol: bytes, framing: str) -> None:
+    upgrade = b"connection: upgrade, http2-settings\r\nhttp2-settings: AAMAAABk\r\nupgrade: " + protocol + b"\r\n"
+    request, executed = {
+        "none": (b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n" + upgrade + b"\r\n", "7"),
+        "length": (POST + upgrade + b"content-length: %d\r\n\r\n" % len(BODY) + BODY, "echo x"),
+        "chunks": (POST + upgrade + b"transfer-encoding: chunked\r\n\r\n" + chunked(BODY), "echo x"),
+    }[framing]
+    await listener.judged(request, SERVED, executed)
+
+
+async def test_a_body_behind_an_unknown_upgrade_hides_no_request(listener: Listener) -> None:
+    upgrade = b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n" % len(HIDDEN)
+    found = await listener.exchange(b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + upgrade + HIDDEN + LAST)
+    assert [answer.status for answer in found] == [200, 200]
+    assert listener.executed == ["last"]
+
+
+# Trailers (RFC 9110 section 6.5.1: they are no part of the head). A `connection: close` among them made
+# the connection neither answer the next request nor close.
+
+
+@pytest.mark.parametrize("trailer", [b"connection: close", b"connection: upgrade\r\nupgrade: foo", b"upgrade: foo"])
+async def test_trailers_of_the_connection_change_nothing(listener: Listener, trailer: bytes) -> None:
+    request = POST + b"transfer-encoding: chunked\r\n\r\n13\r\n" + BODY + b"\r\n0\r\n" + trailer + b"\r\n\r\n"
+    await listener.judged(request, EITHER)
+
+
+# The last answer of a connection reaches a client that is still sending (RFC 9112 section 9.6). The
+# socket was closed with unread data, so that the kernel sent a reset, and the client lost the end of the answer.
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get("7", b"connection: close"),
+        b"GET /v1/dishes/7 HTTP/1.0\r\n\r\n",
+        b"GET /v1/ticks?count=3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        POST + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY,
+        POST + b"connection: close\r\ncontent-length: 1000000000\r\n\r\n",
+        b"POST /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n",
+    ],
+)
+async def test_closing_lingers_while_the_client_still_sends(listener: Listener, request_: bytes) -> None:
+    found = await listener.exchange(request_, *[b"x" * 1000] * 50)
+    assert len(found) == 1
+    assert not listener.reset
+
+
+# RFC 9112 section 6.1: no Transfer-Encoding in answers to HTTP/1.0, whose clients take chunks for content.
+
+
+@pytest.mark.parametrize("accept", [b"application/json", b"application/x-ndjson", b"text/event-stream"])
+async def test_chunks_are_not_for_http_1_0(listener: Listener, accept: bytes) -> None:
+    """The end of the connection ends the body instead."""
+    found = await listener.exchange(b"GET /v1/ticks?count=2 HTTP/1.0\r\naccept: " + accept + b"\r\n\r\n")
+    assert found[0].status == 200
+    assert "transfer-encoding" not in found[0].headers
+    assert found[0].body.count(b"tick") == 2
