@@ -71,6 +71,16 @@ async def test_a_stream_is_summed_up(served: Served, form: str, count: int) -> N
     assert (answer.status_code, answer.json()) == (200, {"number": str(sum(range(count + 1))), "text": ""})
 
 
+@pytest.mark.parametrize("form", [ARRAY, NDJSON])
+async def test_messages_of_every_size_arrive_whole(served: Served, form: str) -> None:
+    sizes = [0, 20_000, 1, 16_383, 16_384, 16_385, 100_000, 0, 5]
+    body = written(form, [{"number": str(at), "text": "é" * size} for at, size in enumerate(sizes)])
+    answer = await served.http.post(
+        "/v1/converse", content=b"\n" * 40_000 + body, headers={"content-type": form, "accept": ARRAY}
+    )
+    assert [(int(tick["number"]), len(tick["text"])) for tick in answer.json()] == list(enumerate(sizes))
+
+
 async def test_a_body_without_a_type_is_json_and_one_object_is_one_message(served: Served) -> None:
     answer = await served.http.post("/v1/sum", content=b'{"number": "7"}')
     assert answer.json()["number"] == "7"

@@ -26,7 +26,7 @@ from .context import Context, Metadatum
 from .environment import Environment
 from .guard import Guard
 from .one import AnyCall, Call, PlainCall, WireCall
-from .pipe import Pack
+from .pipe import Pack, Turns
 from .requests import One, Requests, Source
 from .run import ClientGone, Gone, Stragglers, before
 from .stream import Stream
@@ -89,7 +89,7 @@ class Calls:
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
-        self.shared = Environment(self.guard, self.stragglers)
+        self.shared = Environment(self.guard, self.stragglers, Turns())
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         registered = dict(standard or {}) | {method.path: method.handler for method in methods}
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}

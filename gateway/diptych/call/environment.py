@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .guard import Guard
+from .pipe import Turns
 from .run import Stragglers
 
 
@@ -16,3 +17,4 @@ class Environment(NamedTuple):
 
     guard: Guard
     stragglers: Stragglers
+    turns: Turns

@@ -15,6 +15,12 @@ AHEAD_BYTES = 65536
 # How long a servicer that never waits may keep the event loop, after the first of the queued messages. A reader and a
 # write per message cost thirty times what a small message does, so they serve as many as this allows.
 TURN_SECONDS = 200e-6
+# The least of it, if many streams are busy: a change of tasks and a write cost about as much.
+_LEAST_SECONDS = 50e-6
+# What Python takes for a bytes object, so that empty messages count too.
+_OVERHEAD_BYTES = 32
+# The clock is read again after as many bytes, and so at least for every eighth message.
+_LOOK_BYTES = 256
 
 
 Pack = Callable[[Any], bytes]
@@ -37,6 +43,12 @@ class Unsendable(Exception):
         self.why = why
 
 
+class Turns:
+    """How many pipes of a gateway hold messages, and so share a turn; slow clients count too."""
+
+    busy = 0
+
+
 class Pipe:
     """A bounded queue of serialized messages, with one task that puts and one that takes."""
 
@@ -49,12 +61,13 @@ class Pipe:
         "_reader",
         "_taken",
         "_turn_ends",
+        "_turns",
         "_woken",
         "_writer",
     )
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, turns: Turns) -> None:
+        self._loop, self._turns = asyncio.get_running_loop(), turns
         self._messages: list[bytes] = []
         self._bytes = self._taken = 0
         self._turn_ends = 0.0
@@ -72,6 +85,7 @@ class Pipe:
         """Serializes and queues messages; waits while the queue is full. Raises `Unsendable`."""
         # This loop is most of what a small message costs, hence the local names.
         (exact, pack, convert), clock = packing, perf_counter
+        size = looked = 0
         async for message in messages:
             try:
                 packed = pack(message) if type(message) is exact else convert(message)
@@ -80,10 +94,13 @@ class Pipe:
             queue = self._messages
             if not queue:
                 self._begin()
+                size = looked = 0
             queue.append(packed)
-            self._bytes += len(packed)
-            if self._bytes >= AHEAD_BYTES or clock() >= self._turn_ends:
-                await self._room()
+            size += len(packed) + _OVERHEAD_BYTES
+            if size >= looked:
+                looked = size + _LOOK_BYTES
+                if size >= AHEAD_BYTES or clock() >= self._turn_ends:
+                    await self._room()
 
     async def put(self, message: Any, packing: Packing) -> None:
         """Does the same with one message."""
@@ -95,12 +112,14 @@ class Pipe:
         if not self._messages:
             self._begin()
         self._messages.append(packed)
-        self._bytes += len(packed)
+        self._bytes += len(packed) + _OVERHEAD_BYTES
         if self._bytes >= AHEAD_BYTES or perf_counter() >= self._turn_ends:
             await self._room()
 
     def _begin(self) -> None:
-        self._turn_ends = perf_counter() + TURN_SECONDS
+        turns = self._turns
+        turns.busy += 1
+        self._turn_ends = perf_counter() + max(TURN_SECONDS / turns.busy, _LEAST_SECONDS)
         self.touch()
 
     async def _room(self) -> None:
@@ -114,6 +133,13 @@ class Pipe:
         if not self._ended:
             self._ended, self._failure = True, failure
             self.touch()
+
+    def close(self) -> None:
+        """Discards what has not been taken."""
+        if self._messages:
+            self._turns.busy -= 1
+            self._messages = []
+        self._turns = Turns()  # a servicer that sends while it is cancelled takes nobody's turn
 
     def touch(self) -> None:
         """Wakes the reader, with or without a message."""
@@ -137,6 +163,7 @@ class Pipe:
         """Returns all queued messages, or None at the end. The failure is raised after the messages before it."""
         messages = self._messages
         if messages:
+            self._turns.busy -= 1
             self._taken += len(messages)
             self._messages, self._bytes = [], 0
             self._woken = self._ended

@@ -48,7 +48,7 @@ class Stream:
         raised: Callable[[Any, BaseException], Awaitable[None]] | None = None,
     ) -> None:
         self._call, self._packing, self._raised = call, packing, raised
-        self._pipe = Pipe()
+        self._pipe = Pipe(call.shared.turns)
         self.uncompressed: set[int] = set()
         """The indexes of the messages that the servicer wants sent uncompressed."""
         self._gone: asyncio.Future[Any] | None = None
@@ -136,6 +136,7 @@ class Stream:
 
     def close(self) -> None:
         """Cancels the servicer if it is still running, without waiting for its clean-up."""
+        self._pipe.close()
         if self._timer is not None:
             self._timer.cancel()
         if not self._task.done():

@@ -5,6 +5,7 @@ It knows no route and no call. The body is read only as fast as the servicer ask
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from google.protobuf.message import Message
@@ -16,6 +17,9 @@ from ...framing.elements import ArraySplitter, LinesSplitter, Splitter
 from ...media import ALIASES, NDJSON, REQUESTS
 from ...status import Code, error
 from ...telemetry import Record
+
+# How many bytes are split at once: a whole read of the smallest messages would be ninety thousand.
+_SLICE = 16384
 
 
 class Elements:
@@ -38,6 +42,7 @@ class Elements:
         self._inbound, self._record = inbound, record
         self._splitter, bound_as = _splitter(binder, content_type, limit)
         self._waiting: deque[bytes] = deque()
+        self._piece = memoryview(b"")  # what is not split yet
         self._ended = False
         self._bind = binder.elements(values, query, bound_as, warnings)
 
@@ -50,19 +55,25 @@ class Elements:
                 if self._ended:
                     raise StopAsyncIteration
                 await self._read()
+                if self._piece and not self._waiting:  # whitespace, or a message of many slices
+                    await asyncio.sleep(0)
         except Disconnected:
             raise ClientGone from None
         return self._bind(self._waiting.popleft())
 
     async def _read(self) -> None:
-        piece, splitter = await self._inbound.piece(), self._splitter
-        if piece is None:
-            self._ended = True
-            if splitter is not None:
-                self._waiting.extend(splitter.end())
-        else:
+        splitter = self._splitter
+        if not self._piece:
+            piece = await self._inbound.piece()
+            if piece is None:
+                self._ended = True
+                self._waiting.extend(splitter.end() if splitter is not None else ())
+                return
             self._record.bytes_in += len(piece)
-            self._waiting.extend([piece] if splitter is None else splitter.feed(piece))
+            self._piece = memoryview(piece)
+        size = len(self._piece) if splitter is None else _SLICE
+        part, self._piece = bytes(self._piece[:size]), self._piece[size:]
+        self._waiting.extend([part] if splitter is None else splitter.feed(part))
 
 
 def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Splitter | None, ContentType]:
