@@ -267,6 +267,18 @@ class WireCall(AnyCall):
         except Exception:
             raise error(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type") from None
 
+    def _packing(self, pack: Pack | None) -> Packing:
+        serialize, record = self._handler.response_serializer, self.record
+        if serialize is None:
+            return super()._packing(pack)
+
+        def packed(response: Any) -> bytes:
+            printed: bytes = serialize(response)
+            record.bytes_out += len(printed)
+            return printed
+
+        return Packing(None, packed, packed)
+
     def to_face(self, response: Any) -> bytes:
         serialize = self._handler.response_serializer
         try:
