@@ -6,13 +6,16 @@ The tables hold the proto3 JSON mapping row by row; `test_codec_properties` look
 from __future__ import annotations
 
 import math
+import sys
+from types import ModuleType
 
 import orjson
 import pytest
 from google.protobuf import any_pb2, json_format, struct_pb2
 from google.protobuf.message import Message
+from google.rpc import status_pb2
 
-from diptych.codec import Codec, Decoder, Engine, JsonLimits, Policy
+from diptych.codec import Codec, Decoder, Engine, JsonLimits, JsonOptions, Policy
 from kitchen.v1 import kitchen_service_pb2 as kitchen
 
 from .codecs import ECHO, each, echo, refused
@@ -293,3 +296,15 @@ def test_nesting(body: bytes, taken: bool, _why: str, engine: Engine) -> None:
         ECHO[engine](body, [])
     else:
         assert refused(ECHO[engine], body)
+
+
+def test_an_older_codec_in_rust_is_left_out_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = ModuleType("diptych_json")
+    vars(older).update(Printer=type("Printer", (), {}), Table=object)
+    monkeypatch.setitem(sys.modules, "diptych_json", older)
+    monkeypatch.delitem(sys.modules, "diptych.codec.wire", raising=False)
+    encode = Codec([status_pb2.DESCRIPTOR]).encoder(status_pb2.Status, JsonOptions())
+    assert encode(status_pb2.Status(code=5)) == b'{"code":5,"message":"","details":[]}'
+    assert "install the same version of both" in caplog.text

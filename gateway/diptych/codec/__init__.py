@@ -7,6 +7,7 @@ fastest to the most complete: each gives what it is not certain of to the next.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
@@ -48,6 +49,8 @@ __all__ = [
     "printed_at_once",
     "text_reader",
 ]
+
+logger = logging.getLogger("diptych")
 
 Engine = Literal["wire", "native", "fallback"]
 Policy = Literal["strict", "warn", "ignore"]
@@ -244,7 +247,10 @@ def _wire(files: Iterable[FileDescriptor]) -> WireJson | None:
     """Returns the codec in Rust, or None if it is not installed."""
     try:
         from .wire import WireJson
-    except ImportError:
+    except ModuleNotFoundError:
+        return None
+    except ImportError as unusable:
+        logger.warning("JSON is converted by a slower codec: %s", unusable)
         return None
     return WireJson(files)
 
