@@ -17,8 +17,7 @@ import httpx2
 import hypothesis
 import pytest
 import pytest_asyncio
-from starlette.responses import Response
-from starlette.routing import Host
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from diptych import Gateway, Settings
 from diptych.faces.session import Session
@@ -59,6 +58,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+class Unchanging:
+    """Middleware that changes nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
 ENGINES: dict[str, dict[str, Any]] = {
     "builtin": {"grpc_engine": "builtin"},
     "grpcio": {"grpc_engine": "grpcio"},
@@ -69,6 +78,11 @@ ENGINES: dict[str, dict[str, Any]] = {
 
 every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 """Marks a gRPC test: it runs over each engine, which `serve`, `served` and `shared` then use."""
+
+_SERVED_BY = {**ENGINES, "single-port over ASGI": {**ENGINES["single-port"], "way": "asgi"}}
+
+every_engine_both_ways = pytest.mark.parametrize("engine", _SERVED_BY, indirect=True)
+"""Does the same, and runs our own engine over ASGI too, which it uses for requests that have not arrived whole."""
 
 
 WAYS = ("whole", "asgi")
@@ -108,8 +122,8 @@ async def serving(
     ports = {"http_port": 0, "grpc_port": 0}
     made = Gateway(Settings(**{**ports, **settings}), interceptors, **(gateway or {}))
     pb_grpc.add_KitchenServiceServicer_to_server(servicer, made)
-    if way == "asgi":  # a user's route that could match any path sends every request there
-        made.app.router.routes.append(Host("elsewhere.invalid", app=Response()))
+    if way == "asgi":  # middleware of the user's sees every request of the HTTP port, and only ASGI has it
+        made.app.add_middleware(Unchanging)
     async with made:
         base = f"http://127.0.0.1:{made.http_port}"
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{made.grpc_port}")
@@ -133,7 +147,7 @@ def way(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def serve(engine: str, way: str) -> Serve:
     """Starts a gateway for one test: `async with serve(**settings) as served`."""
-    return partial(serving, way=way, **ENGINES[engine])
+    return partial(serving, **{"way": way, **_SERVED_BY[engine]})
 
 
 @pytest.fixture
@@ -180,7 +194,7 @@ async def gateways() -> AsyncIterator[Running]:
 
         async def of(engine: str, way: str) -> Served:
             if (engine, way) not in running:
-                running[engine, way] = await stack.enter_async_context(serving(way=way, **ENGINES[engine]))
+                running[engine, way] = await stack.enter_async_context(serving(**{"way": way, **_SERVED_BY[engine]}))
             return running[engine, way]
 
         yield of

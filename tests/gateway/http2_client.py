@@ -164,11 +164,12 @@ class Client:
         while at < len(body):
             await self.until(lambda: self.h2.local_flow_control_window(stream) > 0)
             size = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(body) - at)
-            self.h2.send_data(stream, body[at : at + size])
             at += size
+            self.h2.send_data(stream, body[at - size : at], end_stream=at == len(body))
             await self.flush()
-        self.h2.end_stream(stream)
-        await self.flush()
+        if not body:
+            self.h2.end_stream(stream)
+            await self.flush()
 
 
 def fields(event: Any) -> dict[str, str]:

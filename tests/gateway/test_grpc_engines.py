@@ -15,10 +15,10 @@ from grpc_status import rpc_status
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
-from tests.conftest import Serve, Served, every_engine
+from tests.conftest import Serve, Served, every_engine_both_ways
 from tests.kitchen import Kitchen
 
-pytestmark = [every_engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [every_engine_both_ways, pytest.mark.asyncio(loop_scope="session")]
 
 MIB = 1024 * 1024
 SERVICE = "/kitchen.v1.KitchenService"

@@ -15,12 +15,12 @@ from google.protobuf import empty_pb2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
-from tests.conftest import Serve, Served, every_engine
+from tests.conftest import Serve, Served, every_engine_both_ways
 from tests.gateway.test_grpc_engines import channel_to
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 
-pytestmark = every_engine
+pytestmark = every_engine_both_ways
 
 KINDS = ["Wait", "Tick", "Sum", "Converse"]
 ASKED: dict[str, tuple[Any]] = {"Wait": (pb.WaitRequest(key="k"),), "Tick": (pb.TickRequest(count=2),)}
@@ -308,7 +308,7 @@ async def test_a_client_may_wait_for_the_server(serve: Serve, engine: str) -> No
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        setting = "http_port" if engine == "single-port" else "grpc_port"
+        setting = "http_port" if engine.startswith("single-port") else "grpc_port"
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(60):
             call = pb_grpc.KitchenServiceStub(channel).GetDish(pb.GetDishRequest(dish_id="1"), wait_for_ready=True)
             answer = asyncio.ensure_future(call)

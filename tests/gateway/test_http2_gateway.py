@@ -26,6 +26,8 @@ from tests.e2e.conftest import serving as program
 from tests.gateway.http2_client import Client, Code, answer, connected, listening
 from tests.kitchen import Kitchen
 
+BOTH_WAYS = True
+
 
 async def test_unary_calls(serve: Serve) -> None:
     async with serve() as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:

@@ -18,6 +18,8 @@ from tests.conftest import Serve, serving
 from tests.gateway.http2_client import Client, connected, fields
 from tests.kitchen import Context, Kitchen
 
+BOTH_WAYS = True
+
 SERVICE = "/kitchen.v1.KitchenService/"
 DISH = envelope(0, pb.GetDishRequest(dish_id="7").SerializeToString())
 

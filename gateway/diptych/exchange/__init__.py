@@ -5,14 +5,14 @@ It knows no message and no call. REST, gRPC-Web, Connect and gRPC all use it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
 from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
-from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, too_large
+from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_whole, too_large
 from .body_timeouts import BodyTimeouts, Pieces, steps_of
 from .inbound import Inbound
 from .whole import Door, Serve, WholeRequest
@@ -36,9 +36,11 @@ __all__ = [
     "WholeRequest",
     "coding_of",
     "counted",
+    "joined",
     "origin_of",
     "raw_path",
     "read",
+    "read_whole",
     "steps_of",
     "too_large",
 ]
@@ -83,9 +85,8 @@ class Exchange:
         self.warnings: list[str] = []
 
     def header(self, name: bytes) -> bytes | None:
-        """Returns a request header's value; repeated headers are joined to a list (RFC 9110 section 5.3)."""
-        found = [value for key, value in self.scope["headers"] if key == name]
-        return b", ".join(found) if found else None
+        """Returns a request header's value, as `joined` does."""
+        return joined(self.scope["headers"], name)
 
     async def reply(self, reply: Reply) -> None:
         """Sends a whole response; does nothing if a response has begun."""
@@ -122,6 +123,12 @@ class Exchange:
         """Returns when the client has disconnected; discards what it still sends."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+
+def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """Returns the values of a header; repeated ones are joined to a list (RFC 9110 section 5.3)."""
+    found = [value for key, value in headers if key == name]
+    return b", ".join(found) if found else None
 
 
 def raw_path(scope: Scope) -> str:

@@ -56,13 +56,7 @@ async def read(
     Raises RESOURCE_EXHAUSTED (413) above the limit, INVALID_ARGUMENT for malformed gzip, 415 for another coding,
     DEADLINE_EXCEEDED (408) if it arrives too slowly, `Disconnected`, and what `lease` raises.
     """
-    gzip = coding_of(headers.get(b"content-encoding", b""))
-    declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit():
-        if int(declared) > limit:
-            raise too_large(limit)
-        if lease is not None:
-            lease.expect(int(declared))
+    gzip = _begin(headers, limit, lease)
     pieces: Pieces | None = None
     step = steps_of(receive())
     try:
@@ -86,6 +80,27 @@ async def read(
         if not message.get("more_body"):
             return sink.end()
         message = await pieces.next()
+
+
+def read_whole(body: bytes, headers: Mapping[bytes, bytes], limit: int, lease: Lease | None = None) -> bytes:
+    """Does the same with a body that has arrived whole, and raises the same except for what comes late."""
+    if not _begin(headers, limit, lease):
+        return counted(body, limit, lease)
+    sink = _Gunzip(limit, lease)
+    sink.feed(body)
+    return sink.end()
+
+
+def _begin(headers: Mapping[bytes, bytes], limit: int, lease: Lease | None) -> bool:
+    """Checks the size that a request declares; returns whether its body is gzip."""
+    gzip = coding_of(headers.get(b"content-encoding", b""))
+    declared = headers.get(b"content-length")
+    if declared is not None and declared.isdigit():
+        if int(declared) > limit:
+            raise too_large(limit)
+        if lease is not None:
+            lease.expect(int(declared))
+    return gzip
 
 
 def counted(body: bytes, limit: int, lease: Lease | None) -> bytes:

@@ -50,7 +50,7 @@ class Listeners:
         if settings.engine == "builtin":
             if not settings.single_port:
                 grpc_only = GrpcOnly(faces.rpc, faces.session, faces.errors)
-                self._rpc = HttpListener.of_grpc(grpc_only, settings, faces.errors, tls)
+                self._rpc = HttpListener.of_grpc(grpc_only, settings, faces.errors, tls, faces.rpc.grpc_door)
                 self._http.counted = self._rpc.counted = (self._http, self._rpc)
         else:
             self._rpc = RpcListener(faces.session.calls, generic, settings, tls, shared=shared is not None)

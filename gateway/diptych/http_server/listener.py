@@ -129,9 +129,11 @@ class HttpListener:
         return cls._of(app, settings.http_host, settings.http_port, errors, settings, tls, door=door)
 
     @classmethod
-    def of_grpc(cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None) -> Self:
+    def of_grpc(
+        cls, app: ASGIApp, settings: Settings, errors: ErrorReplier, tls: CertificateReloader | None, door: Door
+    ) -> Self:
         """Returns the listener of the gRPC port: it speaks HTTP/2 only, and `app` serves gRPC."""
-        return cls._of(app, settings.grpc_host, settings.grpc_port, errors, settings, tls, grpc_only=True)
+        return cls._of(app, settings.grpc_host, settings.grpc_port, errors, settings, tls, grpc_only=True, door=door)
 
     @classmethod
     def _of(

@@ -6,12 +6,12 @@ have a REST route.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from functools import partial
+from urllib.parse import unquote
 
 from ...codec import Codec
-from ...exchange import Exchange, Receive, Scope, Send
-from ...metadata import HeaderPolicy
+from ...exchange import Exchange, Receive, Scope, Send, Serve, WholeRequest
 from ...methods import MethodTable
 from ...origin import ProtocolName
 from ...reply import Reply
@@ -19,12 +19,11 @@ from ...settings import Settings
 from ...status import Code, Status
 from ..session import Session
 from .connect_errors import ConnectErrors
-from .connect_stream import ConnectWire
-from .connect_unary import ConnectCall
+from .connect_unary import ConnectCall, WholeConnectCall
 from .entries import Entry, entries, unknown
-from .enveloped import EnvelopedCall
-from .kinds import ACCEPT_POST, OWN_HEADERS, Kind, WireProtocol, kind_of
-from .wires import GrpcWire, WebTextWire, WebWire, Wire
+from .enveloped import EnvelopedCall, WholeEnvelopedCall
+from .forms import Forms
+from .kinds import ACCEPT_POST, Kind, WireProtocol, kind_of
 
 __all__ = ["VERSION", "RpcApp"]
 
@@ -51,16 +50,7 @@ class RpcApp:
         self._session, self._settings = session, settings
         self._claimed = frozenset(claimed)
         self._errors = ConnectErrors(codec)
-        self._wires: Mapping[WireProtocol, Callable[[Kind, Mapping[bytes, bytes], Send], Wire]] = {
-            WireProtocol.GRPC: GrpcWire,
-            WireProtocol.WEB: WebWire,
-            WireProtocol.WEB_TEXT: WebTextWire,
-            WireProtocol.CONNECT_STREAM: partial(ConnectWire, errors=self._errors),
-        }
-        self._policies = {
-            protocol: HeaderPolicy.of(settings.metadata_allow, (*settings.metadata_deny, *dropped))
-            for protocol, dropped in OWN_HEADERS.items()
-        }
+        self._forms = Forms(settings, self._errors)
         self.entries: dict[str, Entry] = entries(session.calls, codec, methods, settings)
         """The served methods, by path."""
 
@@ -68,13 +58,11 @@ class RpcApp:
         """Whether this app serves a request for a path in `entries`; `path` is relative to the mount point."""
         if path not in self._claimed:
             return True
-        if scope["method"] == "GET":
-            # Compared as bytes, since unquoting would decode the message too.
-            return b"connect=v1" in scope["query_string"].split(b"&")
-        kind = _kind(scope)
-        if scope["method"] != "POST" or kind is None:
-            return False
-        return kind.protocol is not WireProtocol.CONNECT or not kind.json or _names_connect(scope)
+        return _names_rpc(scope["method"], scope["query_string"], dict(scope["headers"]))
+
+    def takes(self, request: WholeRequest, path: str) -> bool:
+        """Whether this app serves a request that has arrived whole; `path` is decoded, and one of `entries`."""
+        return path not in self._claimed or _names_rpc(request.verb, request.query, request.fields)
 
     def recognizes(self, path: str, content_type: bytes | None, *, connect: bool) -> bool:
         """Whether a POST for an unknown path uses one of these protocols, so that this app writes the error.
@@ -98,45 +86,76 @@ class RpcApp:
             if scope["method"] == "GET" and entry.safe:
                 return self._connect(exchange, entry, None)
             return self._unmatched(exchange, self._errors.reply(_wrong_verb(scope["method"], entry)))
-        kind = _kind(scope)
-        if kind is None or not _fits(kind, entry):
+        form = self._forms.of(exchange.headers.get(b"content-type"))
+        if form is None or not _fits(form.kind, entry):
             return self._unmatched(exchange, self._errors.reply(_wrong_type(entry)))
-        if kind.protocol is WireProtocol.CONNECT:
-            return self._connect(exchange, entry, kind)
-        if kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
+        if form.kind.protocol is WireProtocol.CONNECT:
+            return self._connect(exchange, entry, form.kind)
+        if form.kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
             return self._unmatched(exchange, _NEEDS_HTTP2, "grpc")
-        return self._enveloped(exchange, entry, kind, send)
+        return self._session.serve(EnvelopedCall(exchange, entry, form, self._session, send))
 
-    def grpc(self, exchange: Exchange, kind: Kind, send: Send) -> Awaitable[None]:
-        """Serves a gRPC request of a port that serves gRPC only."""
-        return self._enveloped(exchange, self._entry(exchange.scope["path"]), kind, send)
+    def grpc(self, exchange: Exchange, send: Send) -> Awaitable[None] | None:
+        """Serves a request of a port that serves gRPC only; returns None if its content type is not gRPC's."""
+        form = self._forms.of(exchange.headers.get(b"content-type"))
+        if form is None or form.kind.protocol is not WireProtocol.GRPC:
+            return None
+        entry = self._entry(exchange.scope["path"])
+        return self._session.serve(EnvelopedCall(exchange, entry, form, self._session, send))
+
+    def door(self, request: WholeRequest, path: str) -> Serve | None:
+        """Returns what serves a request that this app takes without ASGI; None for streams and what it refuses."""
+        entry = self.entries[path]
+        if entry.streaming:
+            return None
+        if request.verb == "GET" and entry.safe:
+            return self._whole_connect(request, entry, None)
+        form = self._forms.of(request.fields.get(b"content-type"))
+        if form is None or request.verb != "POST" or (form.kind.json and entry.json is None):
+            return None
+        protocol = form.kind.protocol
+        if protocol is WireProtocol.CONNECT:
+            return self._whole_connect(request, entry, form.kind)
+        if protocol is WireProtocol.CONNECT_STREAM or (protocol is WireProtocol.GRPC and not request.trails):
+            return None
+        return partial(self._session.serve_whole, WholeEnvelopedCall(request, entry, form))
+
+    def grpc_door(self, request: WholeRequest) -> Serve | None:
+        """Does the same for any request of a port that serves gRPC only."""
+        path = unquote(request.path) if "%" in request.path else request.path
+        entry = self.entries.get(path)
+        if entry is None or entry.streaming or request.verb != "POST":
+            return None
+        form = self._forms.of(request.fields.get(b"content-type"))
+        if form is None or form.kind.protocol is not WireProtocol.GRPC or (form.kind.json and entry.json is None):
+            return None
+        return partial(self._session.serve_whole, WholeEnvelopedCall(request, entry, form))
+
+    def _whole_connect(self, request: WholeRequest, entry: Entry, kind: Kind | None) -> Serve:
+        call = WholeConnectCall(request, entry, kind, self._errors, self._forms.connect_policy)
+        return partial(self._session.serve_whole, call)
 
     def _entry(self, path: str) -> Entry:
         return self.entries.get(path) or unknown(path, self._settings)
 
-    def _enveloped(self, exchange: Exchange, entry: Entry, kind: Kind, send: Send) -> Awaitable[None]:
-        wire = self._wires[kind.protocol](kind, exchange.headers, send)
-        policy, session = self._policies[kind.protocol], self._session
-        return session.serve(EnvelopedCall(exchange, entry, kind, wire, policy, session))
-
     def _connect(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> Awaitable[None]:
-        policy, session = self._policies[WireProtocol.CONNECT], self._session
-        return session.serve(ConnectCall(exchange, entry, kind, self._errors, policy, session))
+        session = self._session
+        return session.serve(ConnectCall(exchange, entry, kind, self._errors, self._forms.connect_policy, session))
 
     async def _unmatched(self, exchange: Exchange, reply: Reply, protocol: ProtocolName = "connect") -> None:
         self._session.unmatched(exchange.scope, protocol, reply.status)
         await exchange.reply(reply)
 
 
-def _kind(scope: Scope) -> Kind | None:
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            return kind_of(value)
-    return None
-
-
-def _names_connect(scope: Scope) -> bool:
-    return any(name == VERSION for name, _ in scope["headers"])
+def _names_rpc(verb: str, query: bytes, fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a request for a path that has a REST route too names one of these protocols."""
+    if verb == "GET":
+        # Compared as bytes, since unquoting would decode the message too.
+        return b"connect=v1" in query.split(b"&")
+    kind = kind_of(fields.get(b"content-type", b""))
+    if verb != "POST" or kind is None:
+        return False
+    return kind.protocol is not WireProtocol.CONNECT or not kind.json or VERSION in fields
 
 
 def _fits(kind: Kind, entry: Entry) -> bool:

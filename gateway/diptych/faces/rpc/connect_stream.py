@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import grpc
 
 from ...call import AnyCall
-from ...exchange import Send
 from ...framing.envelope import envelope
 from ...metadata import Pair
 from ...reply import Headers
@@ -58,8 +57,8 @@ class ConnectWire(Wire):
     fault = Code.INVALID_ARGUMENT
     codings = CODINGS
 
-    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], send: Send, errors: ConnectErrors) -> None:
-        super().__init__(kind, headers, send)
+    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], errors: ConnectErrors) -> None:
+        super().__init__(kind, headers)
         self._errors = errors
 
     def seconds(self, most: float | None) -> float | None:
@@ -80,5 +79,5 @@ class ConnectWire(Wire):
     def _compresses(self, message: bytes) -> bool:
         return len(message) >= WORTH_BYTES
 
-    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        await self._write(data + envelope(_END_STREAM, self._errors.end(status, trailing)), more=False)
+    def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
+        return data + envelope(_END_STREAM, self._errors.end(status, trailing)), None

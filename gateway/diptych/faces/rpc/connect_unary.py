@@ -1,20 +1,21 @@
 """Connect's unary calls: plain HTTP with the message as body, and errors as a JSON object.
 
-It knows no envelope.
+`ConnectCall` reads and writes over ASGI, `WholeConnectCall` has a request that arrived whole. They know no envelope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import grpc
 
 from ...call import UNKNOWN_METHOD, AnyCall
-from ...exchange import Exchange, origin_of, read
-from ...metadata import HeaderPolicy, Metadata, from_headers
+from ...exchange import Exchange, WholeRequest, joined, origin_of, read, read_whole
+from ...metadata import HeaderPolicy, Metadata, RawHeaders, from_headers
 from ...methods import Method
+from ...origin import Origin
 from ...reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ...status import Code, Status, error
 from ..session import Session
@@ -23,23 +24,125 @@ from .connect_errors import TRAILER, ConnectErrors
 from .connect_get import QueryRequest, asked
 from .connect_stream import CODINGS, WORTH_BYTES, check_version, seconds
 from .entries import Entry, JsonCodec
-from .kinds import NAMES, Kind, WireProtocol
+from .kinds import Kind
 from .wires import rpc_headers
 
-__all__ = ["ConnectCall"]
+__all__ = ["ConnectCall", "WholeConnectCall"]
 
 _MEDIA = {True: b"application/json", False: b"application/proto"}
 
 
-class ConnectCall:
-    """A request for `entry`: a POST of content type `kind`, or a GET if that is None."""
+class _Steps:
+    """What both kinds of calls do. `_kind` is None for a GET."""
 
     # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
     method: Method | None = None
+    origin: Origin
+    _entry: Entry
+    _kind: Kind | None
+    _errors: ConnectErrors
+    _policy: HeaderPolicy
     _asked: QueryRequest | None = None
     _json: JsonCodec | None = None
     _is_json = False
+
+    def _opening(
+        self, headers: RawHeaders, fields: Mapping[bytes, bytes], query: bytes, most: float | None
+    ) -> tuple[Metadata, float | None]:
+        entry = self._entry
+        check_version(fields)
+        if self._kind is None:
+            self._asked = asked(query, entry.limit)
+            self._is_json = self._asked.json
+        else:
+            self._is_json = self._kind.json
+        if self._is_json and entry.json is not None:
+            self._json, self.method = entry.json, entry.json.method
+        return from_headers(headers, self._policy), seconds(fields, most)
+
+    def _decoded(self, call: AnyCall, data: bytes, warnings: list[str]) -> Any:
+        if self._json is None:
+            return data
+        call.record.bytes_in += len(data)
+        return self._json.decode(data, warnings)
+
+    def empty(self) -> Any:
+        return b"" if self.method is None else self.method.request()
+
+    def _reply(self, call: AnyCall, response: Any, request: RawHeaders, warnings: list[str]) -> Reply:
+        body: bytes = response
+        if self._json is not None:
+            body = self._json.encode(response)
+            call.record.bytes_out += len(body)
+        headers: Headers = [(b"content-type", _MEDIA[self._is_json])]
+        if len(body) >= WORTH_BYTES and not _plain(call):
+            headers.append((b"vary", b"accept-encoding"))
+            gzip = COMPRESSIONS[grpc.Compression.Gzip]
+            if accepts(joined(request, b"accept-encoding"), gzip.name):
+                body = gzip.compress(body)
+                headers.append((b"content-encoding", gzip.name))
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers += rpc_headers(call.initial_metadata)
+        headers += rpc_headers(call.trailing_metadata, TRAILER)
+        if warnings:
+            headers.append((UNKNOWN_FIELDS, header_list(warnings)))
+        return Reply(200, headers, body)
+
+    def _failure(self, status: Status, call: AnyCall | None) -> Reply:
+        if not self._entry.known and status.code is Code.UNIMPLEMENTED:
+            status = replace(status, http=404)  # an unknown path of HTTP
+        metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
+        return self._errors.reply(status, *metadata)
+
+
+class WholeConnectCall(_Steps):
+    """A unary call whose request has arrived whole; if it is JSON, the method has a descriptor."""
+
+    http_status = 0
+
+    def __init__(
+        self, request: WholeRequest, entry: Entry, kind: Kind | None, errors: ConnectErrors, policy: HeaderPolicy
+    ) -> None:
+        self._request, self._entry, self._kind, self._errors = request, entry, kind, errors
+        self._policy = policy
+        origin = self.origin = Origin("connect", request.peer)
+        if request.auth is not None:
+            origin.auth = request.auth
+        self.path = entry.path
+        self._warnings: list[str] = []
+
+    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        request = self._request
+        return self._opening(request.headers, request.fields, request.query, most)
+
+    def request(self, call: AnyCall) -> Any:
+        if self._asked is not None:
+            return self._decoded(call, self._asked.message, self._warnings)
+        request = self._request
+        if b"content-encoding" in request.fields:
+            coding_named(request.fields[b"content-encoding"], CODINGS, "accept-encoding")
+        data = read_whole(request.body, request.fields, self._entry.limit, call.lease)
+        return self._decoded(call, data, self._warnings)
+
+    def gone(self) -> Awaitable[None]:
+        return self._request.gone()
+
+    def answer(self, call: AnyCall, response: Any) -> None:
+        request = self._request
+        self._answer(self._reply(call, response, request.headers, self._warnings))
+
+    def fail(self, status: Status, call: AnyCall | None) -> None:
+        if not self._request.begun:
+            self._answer(self._failure(status, call))
+
+    def _answer(self, reply: Reply) -> None:
+        self.http_status = reply.status
+        self._request.answer(reply)
+
+
+class ConnectCall(_Steps):
+    """A request for `entry` over ASGI: a POST of content type `kind`, or a GET if that is None."""
 
     def __init__(
         self,
@@ -52,7 +155,7 @@ class ConnectCall:
     ) -> None:
         self._exchange, self._entry, self._kind, self._errors = exchange, entry, kind, errors
         self._policy, self._session = policy, session
-        self.origin = origin_of(exchange.scope, NAMES[WireProtocol.CONNECT])
+        self.origin = origin_of(exchange.scope, "connect")
         self.path = entry.path
 
     @property
@@ -60,17 +163,8 @@ class ConnectCall:
         return self._exchange.status
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        exchange, entry = self._exchange, self._entry
-        check_version(exchange.headers)
-        if self._kind is None:
-            self._asked = asked(exchange.scope["query_string"], entry.limit)
-            self._is_json = self._asked.json
-        else:
-            self._is_json = self._kind.json
-        if self._is_json and entry.json is not None:
-            self._json, self.method = entry.json, entry.json.method
-        allowed = seconds(exchange.headers, most)
-        return from_headers(exchange.scope["headers"], self._policy), allowed
+        scope = self._exchange.scope
+        return self._opening(scope["headers"], self._exchange.headers, scope["query_string"], most)
 
     async def source(self, call: AnyCall) -> None:
         self._check(call)
@@ -86,18 +180,12 @@ class ConnectCall:
 
     async def read(self, call: AnyCall) -> Any:
         data = await self._body(call) if self._asked is None else self._asked.message
-        if self._json is None:
-            return data
-        call.record.bytes_in += len(data)
-        return self._json.decode(data, self._exchange.warnings)
+        return self._decoded(call, data, self._exchange.warnings)
 
     async def _body(self, call: AnyCall) -> bytes:
         exchange, headers = self._exchange, self._exchange.headers
         coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
         return await read(exchange.receive, headers, self._entry.limit, self._session.timeouts, call.lease)
-
-    def empty(self) -> Any:
-        return b"" if self.method is None else self.method.request()
 
     def gone(self) -> Awaitable[None]:
         return self._exchange.gone()
@@ -108,32 +196,11 @@ class ConnectCall:
         raise error(Code.INTERNAL, "expected one response message, got a stream")
 
     async def unary(self, call: AnyCall, response: Any) -> None:
-        if self._json is not None:
-            response = self._json.encode(response)
-            call.record.bytes_out += len(response)
-        await self._exchange.reply(self._reply(call, response))
-
-    def _reply(self, call: AnyCall, body: bytes) -> Reply:
         exchange = self._exchange
-        headers: Headers = [(b"content-type", _MEDIA[self._is_json])]
-        if len(body) >= WORTH_BYTES and not _plain(call):
-            headers.append((b"vary", b"accept-encoding"))
-            gzip = COMPRESSIONS[grpc.Compression.Gzip]
-            if accepts(exchange.header(b"accept-encoding"), gzip.name):
-                body = gzip.compress(body)
-                headers.append((b"content-encoding", gzip.name))
-        headers.append((b"content-length", b"%d" % len(body)))
-        headers += rpc_headers(call.initial_metadata)
-        headers += rpc_headers(call.trailing_metadata, TRAILER)
-        if exchange.warnings:
-            headers.append((UNKNOWN_FIELDS, header_list(exchange.warnings)))
-        return Reply(200, headers, body)
+        await exchange.reply(self._reply(call, response, exchange.scope["headers"], exchange.warnings))
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
-        if not self._entry.known and status.code is Code.UNIMPLEMENTED:
-            status = replace(status, http=404)  # an unknown path of HTTP
-        metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
-        await self._exchange.reply(self._errors.reply(status, *metadata))
+        await self._exchange.reply(self._failure(status, call))
 
     def close(self) -> None:
         """Nothing to stop: the body is read whole."""

@@ -1,6 +1,7 @@
 """One call of a protocol that puts messages in envelopes: gRPC, gRPC-Web, and Connect's streams.
 
-It knows no protocol: a `Wire` reads the headers and writes the answer.
+`EnvelopedCall` reads and writes piece by piece over ASGI, `WholeEnvelopedCall` has a request that arrived whole. They
+know no protocol: a `Wire` reads the headers and writes the answer.
 """
 
 from __future__ import annotations
@@ -11,62 +12,48 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
-from ...exchange import Exchange, Inbound, origin_of
-from ...metadata import HeaderPolicy, Metadata, from_headers
+from ...exchange import Exchange, Inbound, Send, WholeRequest, origin_of
+from ...metadata import Metadata, RawHeaders, from_headers
 from ...methods import Method
+from ...origin import Origin
 from ...status import Code, Status, error
 from ...telemetry import Record
 from ..session import Session
 from .coding import Coding
 from .entries import Entry, JsonCodec
-from .kinds import NAMES, Kind, WireProtocol
-from .requests import EnvelopeReader, EnvelopeSource, read_one
+from .forms import Form
+from .kinds import WireProtocol
+from .requests import EnvelopeReader, EnvelopeSource, read_one, read_whole
+from .wire_writer import WireWriter
 from .wires import Wire
 
-__all__ = ["EnvelopedCall"]
+__all__ = ["EnvelopedCall", "WholeEnvelopedCall"]
 
 _MOMENT_SECONDS = 0.05
 
 
-class EnvelopedCall:
-    """A request for `entry`, whose response is written to `wire`."""
+class _Steps:
+    """What both kinds of calls do."""
 
     # Defaults are class attributes, since an instance is created for every call and few calls change them.
     fault: Status | None = None
     http_status = 0  # it carries no meaning: always 200
     method: Method | None = None
+    origin: Origin
+    _entry: Entry
+    _form: Form
+    _wire: Wire
     _json: JsonCodec | None = None
-    _inbound: Inbound | None = None
-    _first: _First | None = None
     _coding: Coding | None = None
 
-    def __init__(
-        self, exchange: Exchange, entry: Entry, kind: Kind, wire: Wire, policy: HeaderPolicy, session: Session
-    ) -> None:
-        self._exchange, self._entry, self._kind, self._wire = exchange, entry, kind, wire
-        self._policy, self._session = policy, session
-        self.origin = origin_of(exchange.scope, NAMES[kind.protocol])
-        self.path = entry.path
-        if kind.json and entry.json is not None:
-            self._json, self.method = entry.json, entry.json.method
-        if kind.protocol is WireProtocol.GRPC and (entry.client_streaming or not entry.known):
-            self._first = _First(exchange)
-
-    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+    def _opening(self, headers: RawHeaders, most: float | None) -> tuple[Metadata, float | None]:
         seconds = self._wire.seconds(most)
         self._coding = self._wire.request_coding()
-        return from_headers(self._exchange.scope["headers"], self._policy), seconds
+        return from_headers(headers, self._form.policy), seconds
 
-    async def source(self, call: AnyCall) -> Source | None:
-        entry, wire = self._entry, self._wire
-        read = self._parser(call.record) if self._kind.json else None
-        reader = self._reader = EnvelopeReader(self._coding, entry.limit, wire.fault, read)
-        # For an unregistered path, only the handler shows whether it streams; it is found when the call opens.
-        if entry.client_streaming or (not entry.known and call.takes_stream):
-            self._inbound = self._exchange.inbound()
-            return EnvelopeSource(self._inbound, reader, wire.decoder())
-        reader.lease = call.lease
-        return None
+    def _reader(self, record: Record) -> EnvelopeReader:
+        read = self._parser(record) if self._form.kind.json else None
+        return EnvelopeReader(self._coding, self._entry.limit, self._wire.fault, read)
 
     def _parser(self, record: Record) -> Callable[[bytes], Any]:
         if self._json is None:  # an unknown method, or one whose messages have no descriptor
@@ -79,25 +66,96 @@ class EnvelopedCall:
 
         return read
 
-    async def read(self, call: AnyCall) -> Any:
-        return await read_one(self._exchange.receive, self._reader, self._wire.decoder(), self._session.timeouts)
-
     def empty(self) -> Any:
         return b"" if self.method is None else self.method.request()
+
+    def _printed(self, call: AnyCall, response: Any) -> bytes:
+        if self._json is None:
+            serialized: bytes = response
+            return serialized
+        printed = self._json.encode(response)
+        call.record.bytes_out += len(printed)
+        return printed
+
+
+class WholeEnvelopedCall(_Steps):
+    """A unary call whose request has arrived whole."""
+
+    def __init__(self, request: WholeRequest, entry: Entry, form: Form) -> None:
+        self._request, self._entry, self._form = request, entry, form
+        self._wire = form.wire(request.fields)
+        origin = self.origin = Origin(form.protocol, request.peer)
+        if request.auth is not None:
+            origin.auth = request.auth
+        self.path = entry.path
+        if form.kind.json and entry.json is not None:
+            self._json, self.method = entry.json, entry.json.method
+
+    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        return self._opening(self._request.headers, most)
+
+    def request(self, call: AnyCall) -> Any:
+        reader = self._reader(call.record)
+        reader.lease = call.lease
+        return read_whole(self._request.body, reader, self._wire.decoder())
+
+    def gone(self) -> Awaitable[None]:
+        return self._request.gone()
+
+    def answer(self, call: AnyCall, response: Any) -> None:
+        self._request.answer(*self._wire.unary(call, self._printed(call, response)))
+
+    def fail(self, status: Status, call: AnyCall | None) -> None:
+        if not self._request.begun:
+            self._request.answer(*self._wire.failure(status, call, self.origin.initial))
+
+
+class EnvelopedCall(_Steps):
+    """A request for `entry` over ASGI, whose response is written in the form of `wire`."""
+
+    _inbound: Inbound | None = None
+    _first: _First | None = None
+
+    def __init__(self, exchange: Exchange, entry: Entry, form: Form, session: Session, send: Send) -> None:
+        self._exchange, self._entry, self._form, self._session = exchange, entry, form, session
+        self._wire = form.wire(exchange.headers)
+        self._writer = WireWriter(self._wire, send)
+        self.origin = origin_of(exchange.scope, form.protocol)
+        self.path = entry.path
+        if form.kind.json and entry.json is not None:
+            self._json, self.method = entry.json, entry.json.method
+        if form.kind.protocol is WireProtocol.GRPC and (entry.client_streaming or not entry.known):
+            self._first = _First(exchange)
+
+    async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        return self._opening(self._exchange.scope["headers"], most)
+
+    async def source(self, call: AnyCall) -> Source | None:
+        entry, wire = self._entry, self._wire
+        reader = self._reading = self._reader(call.record)
+        # For an unregistered path, only the handler shows whether it streams; it is found when the call opens.
+        if entry.client_streaming or (not entry.known and call.takes_stream):
+            self._inbound = self._exchange.inbound()
+            return EnvelopeSource(self._inbound, reader, wire.decoder())
+        reader.lease = call.lease
+        return None
+
+    async def read(self, call: AnyCall) -> Any:
+        return await read_one(self._exchange.receive, self._reading, self._wire.decoder(), self._session.timeouts)
 
     def gone(self) -> Awaitable[None]:
         return (self._inbound or self._exchange).gone()
 
     async def unary(self, call: AnyCall, response: Any) -> None:
-        await self._wire.unary(call, response if self._json is None else _printed(self._json, response, call))
+        await self._writer.unary(call, self._printed(call, response))
 
     def streamed(self, call: AnyCall) -> _Writer:
-        return _Writer(call, self._wire, self._json)
+        return _Writer(call, self._writer, self._json)
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
-        if self._first is not None and not self._wire.begun:
+        if self._first is not None and not self._writer.begun:
             await self._first.wait()
-        await self._wire.fail(status, call, self.origin.initial)
+        await self._writer.fail(status, call, self.origin.initial)
 
     def close(self) -> None:
         if self._inbound is not None:
@@ -109,20 +167,20 @@ class _Writer:
 
     idle: float | None = None
 
-    def __init__(self, call: AnyCall, wire: Wire, json: JsonCodec | None) -> None:
-        self._call, self._wire, self._json = call, wire, json
+    def __init__(self, call: AnyCall, writer: WireWriter, json: JsonCodec | None) -> None:
+        self._call, self._writer, self._json = call, writer, json
         self._written = 0
 
     @property
     def begun(self) -> bool:
-        return self._wire.begun
+        return self._writer.begun
 
     @property
     def pack(self) -> Pack | None:
         return None if self._json is None else self._json.stream.pack
 
     async def begin(self) -> bool:
-        await self._wire.begin(self._call)
+        await self._writer.begin(self._call)
         return True
 
     async def write(self, messages: list[bytes], plain: set[int]) -> None:
@@ -131,19 +189,13 @@ class _Writer:
         if self._json is not None:
             messages = self._json.stream.print_all(messages)
             self._call.record.bytes_out += sum(map(len, messages))
-        await self._wire.messages(messages, self._written, plain)
+        await self._writer.messages(messages, self._written, plain)
         if plain:
             plain.difference_update(range(self._written, self._written + len(messages)))
         self._written += len(messages)
 
     async def end(self) -> None:
-        await self._wire.end(self._call)
-
-
-def _printed(json: JsonCodec, message: Any, call: AnyCall) -> bytes:
-    printed = json.encode(message)
-    call.record.bytes_out += len(printed)
-    return printed
+        await self._writer.end(self._call)
 
 
 class _First:

@@ -12,7 +12,6 @@ from ...reply import ErrorReplier
 from ...status import Code, Status
 from ..session import Session
 from . import RpcApp
-from .kinds import WireProtocol, kind_of
 
 __all__ = ["GrpcOnly"]
 
@@ -29,11 +28,10 @@ class GrpcOnly:
         exchange = Exchange(scope, receive, send)
         if scope["method"] != "POST":
             return self._refuse(exchange, _wrong_verb(scope["method"]))
-        given = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-        kind = kind_of(given)
-        if kind is None or kind.protocol is not WireProtocol.GRPC:
-            return self._refuse(exchange, _wrong_type(given))
-        return self._rpc.grpc(exchange, kind, send)
+        serving = self._rpc.grpc(exchange, send)
+        if serving is None:
+            return self._refuse(exchange, _wrong_type(exchange.headers.get(b"content-type", b"")))
+        return serving
 
     async def _refuse(self, exchange: Exchange, status: Status) -> None:
         self._session.unmatched(exchange.scope, "grpc", status.http_status)

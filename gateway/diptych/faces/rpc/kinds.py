@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...origin import ProtocolName
 
-__all__ = ["ACCEPT_POST", "NAMES", "OWN_HEADERS", "Kind", "WireProtocol", "kind_of"]
+__all__ = ["ACCEPT_POST", "KINDS", "NAMES", "OWN_HEADERS", "Kind", "WireProtocol", "kind_of"]
 
 
 class WireProtocol(Enum):
@@ -71,12 +71,13 @@ def _kinds() -> dict[bytes, Kind]:
     return found
 
 
-_KINDS = _kinds()
+KINDS: Mapping[bytes, Kind] = _kinds()
+"""The content types, by their names without parameters; the name is the `media` of its kind."""
 
 ACCEPT_POST = {
     streaming: ", ".join(
         media.decode()
-        for media, kind in _KINDS.items()
+        for media, kind in KINDS.items()
         if kind.protocol is not (WireProtocol.CONNECT if streaming else WireProtocol.CONNECT_STREAM)
     )
     for streaming in (False, True)
@@ -86,7 +87,7 @@ ACCEPT_POST = {
 
 def kind_of(content_type: bytes) -> Kind | None:
     """Returns the kind of a content type, or None for an unknown one; parameters such as `charset` are ignored."""
-    found = _KINDS.get(content_type)
+    found = KINDS.get(content_type)
     if found is None:
-        found = _KINDS.get(content_type.partition(b";")[0].strip().lower())
+        found = KINDS.get(content_type.partition(b";")[0].strip().lower())
     return found

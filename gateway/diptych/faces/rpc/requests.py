@@ -16,7 +16,7 @@ from ...status import Code, error
 from .coding import Coding
 from .text import Base64Decoder
 
-__all__ = ["EnvelopeReader", "EnvelopeSource", "read_one"]
+__all__ = ["EnvelopeReader", "EnvelopeSource", "read_one", "read_whole"]
 
 
 class EnvelopeReader:
@@ -41,15 +41,30 @@ class EnvelopeReader:
         return data if self._read is None else self._read(data)
 
 
+def read_whole(body: bytes, reader: EnvelopeReader, decoder: Base64Decoder | None) -> Any:
+    """Returns the request of a body that must hold exactly one.
+
+    Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), and what the reader and its lease raise.
+    """
+    if decoder is None and len(body) >= HEAD.size:  # nearly always one message, which needs no buffer
+        flags, length = HEAD.unpack_from(body)
+        if length == len(body) - HEAD.size and length <= reader.limit and flags <= COMPRESSED:
+            if reader.lease is not None:
+                reader.lease.take(length)
+            return reader(flags, body[HEAD.size :])
+    one = _OneMessage(reader, decoder)
+    one.feed(body)
+    return one.end()
+
+
 async def read_one(
     receive: Receive, reader: EnvelopeReader, decoder: Base64Decoder | None, timeouts: BodyTimeouts
 ) -> Any:
-    """Returns the request of a body that must hold exactly one.
+    """Does the same with a body that arrives in pieces.
 
-    Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), DEADLINE_EXCEEDED for a body that arrives too
-    slowly, `Disconnected`, and what the reader's lease raises.
+    Raises DEADLINE_EXCEEDED if it arrives too slowly, `Disconnected`, and what `read_whole` raises.
     """
-    lease, step, pieces = reader.lease, steps_of(receive()), None
+    step, pieces = steps_of(receive()), None
     try:
         waiting = step.send(None)
     except StopIteration as done:  # the usual case: the body has arrived already, and no timer is needed
@@ -57,42 +72,53 @@ async def read_one(
     else:
         pieces = Pieces(receive, timeouts)
         message = await pieces.late(step, waiting)
-    if not message.get("more_body") and decoder is None and message["type"] == "http.request":
-        body: bytes = message.get("body", b"")
-        if len(body) >= HEAD.size:
-            flags, length = HEAD.unpack_from(body)
-            if length == len(body) - HEAD.size and length <= reader.limit and flags <= COMPRESSED:
-                if lease is not None:
-                    lease.take(length)
-                return reader(flags, body[HEAD.size :])
+    if not message.get("more_body") and message["type"] == "http.request":
+        return read_whole(message.get("body", b""), reader, decoder)
     pieces = pieces or Pieces(receive, timeouts)
-    envelopes = Envelopes(reader.limit, reader.fault)
-    found: tuple[int, bytes] | None = None
-    head = HEAD.size  # the envelope's head does not count as memory of the message
+    one = _OneMessage(reader, decoder)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
-        data: bytes = message.get("body", b"")
-        if decoder is not None:
-            data = decoder.feed(data)
-        if lease is not None:
-            lease.take(max(0, len(data) - head))
-            head = max(0, head - len(data))
-        envelopes.feed(data)
-        while (envelope := envelopes.next()) is not None:
-            if found is not None:
-                raise error(Code.UNIMPLEMENTED, "expected one request message, got more")
-            found = envelope
+        pieces.received += one.feed(message.get("body", b""))
         if not message.get("more_body"):
-            break
-        pieces.received += len(data)
+            return one.end()
         message = await pieces.next()
-    if decoder is not None:
-        decoder.end()
-    envelopes.end()
-    if found is None:
-        raise error(Code.UNIMPLEMENTED, "expected one request message, got none")
-    return reader(*found)
+
+
+class _OneMessage:
+    """Collects the pieces of a body that must hold exactly one message."""
+
+    __slots__ = ("_decoder", "_envelopes", "_found", "_head", "_reader")
+
+    def __init__(self, reader: EnvelopeReader, decoder: Base64Decoder | None) -> None:
+        self._reader, self._decoder = reader, decoder
+        self._envelopes = Envelopes(reader.limit, reader.fault)
+        self._found: tuple[int, bytes] | None = None
+        self._head = HEAD.size  # the envelope's head does not count as memory of the message
+
+    def feed(self, data: bytes) -> int:
+        """Adds a piece; returns how many bytes it has, decoded."""
+        if self._decoder is not None:
+            data = self._decoder.feed(data)
+        size = len(data)
+        if self._reader.lease is not None:
+            self._reader.lease.take(max(0, size - self._head))
+            self._head = max(0, self._head - size)
+        self._envelopes.feed(data)
+        while (envelope := self._envelopes.next()) is not None:
+            if self._found is not None:
+                raise error(Code.UNIMPLEMENTED, "expected one request message, got more")
+            self._found = envelope
+        return size
+
+    def end(self) -> Any:
+        """Returns the message."""
+        if self._decoder is not None:
+            self._decoder.end()
+        self._envelopes.end()
+        if self._found is None:
+            raise error(Code.UNIMPLEMENTED, "expected one request message, got none")
+        return self._reader(*self._found)
 
 
 class EnvelopeSource:

@@ -1,6 +1,6 @@
-"""Writes the answer to one call in each protocol that puts messages in envelopes.
+"""The answer to one call in each protocol that puts messages in envelopes: headers, bodies and trailers as values.
 
-A wire knows headers, envelopes and the place of the status; it knows no handler.
+A wire knows headers, envelopes and the place of the status; it knows no handler and sends nothing.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from urllib.parse import quote
 from google.rpc import status_pb2
 
 from ...call import AnyCall
-from ...exchange import Send
 from ...framing.envelope import COMPRESSED, HEAD, envelope
 from ...metadata import HTTP_CODE_KEY, RETRY_PUSHBACK_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
-from ...reply import Headers
+from ...reply import Headers, Reply
 from ...status import Code, Status
 from .coding import COMPRESSIONS, Coding, coding_named
 from .kinds import Kind
 from .text import Base64Decoder, b64encode
 
 __all__ = ["GrpcWire", "WebTextWire", "WebWire", "Wire", "rpc_headers"]
-
-_START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.response.trailers"
 
 
 def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
@@ -39,15 +36,16 @@ def rpc_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> Headers:
 class Wire(ABC):
     """Writes one response in one wire protocol, from its head to its end. `headers` are the request's."""
 
-    __slots__ = ("_headers", "_kind", "_send", "begun", "coding", "ended")
+    __slots__ = ("_headers", "_kind", "coding")
 
     fault: ClassVar[Code] = Code.INTERNAL
     """The code for a request that violates the protocol."""
     codings: ClassVar[tuple[bytes, ...]] = (b"gzip", b"deflate")
+    trails: ClassVar[bool] = False
+    """Whether the response has trailers."""
 
-    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], send: Send) -> None:
-        self._kind, self._headers, self._send = kind, headers, send
-        self.begun = self.ended = False
+    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes]) -> None:
+        self._kind, self._headers = kind, headers
         self.coding: Coding | None = None
         """The compression of the answer's messages; None for none."""
 
@@ -68,6 +66,10 @@ class Wire(ABC):
         """Returns the base64 decoder of the request's body; None if the body is binary."""
         return None
 
+    def coded(self, data: bytes) -> bytes:
+        """Returns a piece of the response's body as it is sent."""
+        return data
+
     @abstractmethod
     def _choose(self, call: AnyCall) -> Headers:
         """Chooses `coding` for the answer; returns the headers that name it."""
@@ -77,61 +79,51 @@ class Wire(ABC):
         return True
 
     @abstractmethod
-    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        """Writes the last messages and the status, which is None for OK."""
+    def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
+        """Returns the end of the body, after the messages in `data`, and the trailers. `status` is None for OK."""
 
     # The same for all.
 
-    async def begin(self, call: AnyCall) -> None:
-        """Writes the head of the response."""
-        await self._start([*self._choose(call), *rpc_headers(call.initial_metadata)])
+    def head(self, call: AnyCall) -> Headers:
+        """Returns the headers of the response."""
+        return [(b"content-type", self._kind.media), *self._choose(call), *rpc_headers(call.initial_metadata)]
 
-    async def _start(self, headers: Headers) -> None:
-        self.begun = True
-        await self._send({"type": _START, "status": 200, "headers": [(b"content-type", self._kind.media), *headers]})
+    def unary(self, call: AnyCall, message: bytes) -> tuple[Reply, Headers | None]:
+        """Returns the whole response of one message, and its trailers."""
+        head = self.head(call)
+        data = self._packed(message, plain=call.context.uncompressed_next)
+        return self._whole(head, data, None, call.trailing_metadata)
 
-    async def _write(self, data: bytes, *, more: bool) -> None:
-        await self._send({"type": _BODY, "body": data, "more_body": more})
-
-    async def unary(self, call: AnyCall, message: bytes) -> None:
-        """Writes the whole response of one message."""
-        await self.begin(call)
-        await self._close(self._pack(message, plain=call.context.uncompressed_next), None, call.trailing_metadata)
-
-    async def messages(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> None:
-        """Writes messages; `first` is the number of the first, `plain` has the numbers of those not to compress."""
-        if self.coding is None:
-            head = HEAD.pack  # a local name, since this is half of what a small message costs here
-            data = b"".join([head(0, len(message)) + message for message in messages])
-        else:
-            data = b"".join([self._pack(one, plain=at in plain) for at, one in enumerate(messages, first)])
-        await self._write(data, more=True)
-
-    def _pack(self, message: bytes, *, plain: bool) -> bytes:
-        if self.coding is None or plain or not self._compresses(message):
-            return HEAD.pack(0, len(message)) + message
-        return envelope(COMPRESSED, self.coding.compress(message))
-
-    async def end(self, call: AnyCall) -> None:
-        """Writes the end of a stream that succeeded."""
-        await self._close(b"", None, call.trailing_metadata)
-
-    async def fail(self, status: Status, call: AnyCall | None, initial: Sequence[Pair] = ()) -> None:
-        """Writes the end of a call that failed, before or after its first message, unless the end is written already.
+    def failure(self, status: Status, call: AnyCall | None, initial: Sequence[Pair]) -> tuple[Reply, Headers | None]:
+        """Returns the whole response of a call that failed before its first message, and its trailers.
 
         `initial` is the initial metadata of a call that was not opened.
         """
-        if self.ended:
-            return
-        if not self.begun:
-            # Headers and trailers, never "Trailers-Only": ASGI cannot end a response with its head.
-            extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
-            await self._start([*extra, *rpc_headers(initial if call is None else call.initial_metadata)])
-        await self._close(b"", status, () if call is None else call.trailing_metadata)
+        extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
+        metadata = rpc_headers(initial if call is None else call.initial_metadata)
+        head = [(b"content-type", self._kind.media), *extra, *metadata]
+        # Headers and trailers, never "Trailers-Only": ASGI cannot end a response with its head.
+        return self._whole(head, b"", status, () if call is None else call.trailing_metadata)
 
-    async def _close(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        self.ended = True
-        await self._finish(data, status, trailing)
+    def _whole(
+        self, head: Headers, data: bytes, status: Status | None, trailing: Sequence[Pair]
+    ) -> tuple[Reply, Headers | None]:
+        body, trailers = self.end(data, status, trailing)
+        if trailers is None:
+            head.append((b"content-length", b"%d" % len(body)))
+        return Reply(200, head, body), trailers
+
+    def packed(self, messages: Sequence[bytes], first: int, plain: Collection[int]) -> bytes:
+        """Returns messages in envelopes; `first` is the number of the first, `plain` has those not to compress."""
+        if self.coding is None:
+            head = HEAD.pack  # a local name, since this is half of what a small message costs here
+            return b"".join([head(0, len(message)) + message for message in messages])
+        return b"".join([self._packed(one, plain=at in plain) for at, one in enumerate(messages, first)])
+
+    def _packed(self, message: bytes, *, plain: bool) -> bytes:
+        if self.coding is None or plain or not self._compresses(message):
+            return HEAD.pack(0, len(message)) + message
+        return envelope(COMPRESSED, self.coding.compress(message))
 
 
 class _Grpc(Wire):
@@ -163,14 +155,10 @@ class GrpcWire(_Grpc):
 
     __slots__ = ()
 
-    async def _start(self, headers: Headers) -> None:
-        self.begun = True
-        head = [(b"content-type", self._kind.media), *headers]
-        await self._send({"type": _START, "status": 200, "headers": head, "trailers": True})
+    trails = True
 
-    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
-        await self._send({"type": _BODY, "body": data})
-        await self._send({"type": _TRAILERS, "headers": _status_fields(status, trailing)})
+    def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
+        return data, _status_fields(status, trailing)
 
 
 class WebWire(_Grpc):
@@ -178,9 +166,9 @@ class WebWire(_Grpc):
 
     __slots__ = ()
 
-    async def _finish(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> None:
+    def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
         lines = b"".join([b"%b: %b\r\n" % field for field in _status_fields(status, trailing)])
-        await self._write(data + envelope(0x80, lines), more=False)
+        return self.coded(data + envelope(0x80, lines)), None
 
 
 class WebTextWire(WebWire):
@@ -191,8 +179,8 @@ class WebTextWire(WebWire):
     def decoder(self) -> Base64Decoder:
         return Base64Decoder()
 
-    async def _write(self, data: bytes, *, more: bool) -> None:
-        await super()._write(b64encode(data), more=more)
+    def coded(self, data: bytes) -> bytes:
+        return b64encode(data)
 
 
 _OK: Headers = [(b"grpc-status", b"0")]

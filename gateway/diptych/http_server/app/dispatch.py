@@ -94,24 +94,28 @@ class WholeDispatch:
         path, fields, rpc = request.path, request.fields, self._faces.rpc
         if "%" in path:
             path = unquote(path)
-        app = self._app
-        if app.user_middleware or self._users.may_match(path) or path in rpc.entries or app.root_path:
-            return None  # `obstacle` says which
-        if request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields):
+        app, users = self._app, self._users
+        if app.user_middleware or app.root_path:
             return None
-        if self._cors is not None and b"origin" in fields:
+        if path in rpc.entries and rpc.takes(request, path):
+            serve = None if users.has_literal(path) else rpc.door(request, path)
+        elif users.may_match(path) or (
+            request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields)
+        ):
+            return None
+        else:
+            serve = self._faces.rest.door(request)
+        if serve is not None and self._cors is not None and b"origin" in fields:
             request.added = _cross_origin_headers(self._cors, request)
-        return self._faces.rest.door(request)
+        return serve
 
     def obstacle(self, path: str) -> str | None:
-        """Says what makes every request for a decoded path go through ASGI; None if nothing does."""
+        """Says what makes every REST request for a decoded path go through ASGI; None if nothing does."""
         app = self._app
         if app.user_middleware:
             return "the application has middleware"
         if app.root_path:
             return "the application has a root_path"
-        if path in self._faces.rpc.entries:
-            return "the path is that of an RPC method"
         return "the application has a route that could match the path" if self._users.may_match(path) else None
 
 

@@ -29,11 +29,15 @@ class UserRoutes:
         """Returns how the routes with parameters, and mounts, match a request."""
         return {match for match, _ in (route.matches(scope) for route in self._others)} - {Match.NONE}
 
-    def may_match(self, path: str) -> bool:
-        """Whether any route could match a path, for some request."""
+    def has_literal(self, path: str) -> bool:
+        """Whether there is a route with this literal path."""
         if len(self._routes) != self._counted:
             self._sort()
-        if path in self._literal:
+        return path in self._literal
+
+    def may_match(self, path: str) -> bool:
+        """Whether any route could match a path, for some request."""
+        if self.has_literal(path):
             return True
         for route in self._others:
             regex = getattr(route, "path_regex", None)  # hosts have none, and may match any path
