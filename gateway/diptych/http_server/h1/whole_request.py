@@ -114,7 +114,6 @@ class WholeRequest:
         """Writes the whole response, unless the client has left; HTTP/1.1 has no trailers here."""
         if self.left or self.begun:
             return
-        self.begun = True
         connection = self._connection
         status, headers, body = reply
         if self.added:
@@ -122,6 +121,7 @@ class WholeRequest:
         fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         if fields.count(b"\n") != len(headers) or fields.count(b"\r") != len(headers):
             lines(headers)  # raises: a line break in a value would forge headers
+        self.begun = True
         if self.verb == "HEAD" or status in _BODYLESS:
             body = b""
         state, write = connection.state, connection.transport.write
