@@ -205,3 +205,9 @@ async def test_chunks_are_not_for_http_1_0(listener: Listener, accept: bytes) ->
     assert found[0].status == 200
     assert "transfer-encoding" not in found[0].headers
     assert found[0].body.count(b"tick") == 2
+
+
+async def test_many_pipelined_requests_may_offer_a_protocol(listener: Listener) -> None:
+    offering = get("7", b"connection: upgrade", b"upgrade: h2c")
+    found = await listener.exchange(offering * 1500 + LAST)
+    assert [answer.status for answer in found] == [200] * 1501

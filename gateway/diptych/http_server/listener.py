@@ -26,7 +26,8 @@ from ..settings import Settings
 from ..tls import Admission, CertificateReloader, Material
 from .drain import ConnectionDrain, Opening
 from .h1.canned_responses import CannedResponses
-from .h1.protocol import Http1, Http1Protocol
+from .h1.protocol import Http1Protocol
+from .h1.shared import Http1
 from .h1.websocket import WebSocketProtocol, unwanted
 from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, http2_only
 from .lingering_close import LingeringClose

@@ -9,50 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from starlette.types import ASGIApp
 
-from ...exchange import AUTH, Door
+from ...exchange import AUTH
 from ...origin import peer_of
-from ...tls import Admission
 from ..h2 import PREFACE, TOO_MANY
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
 from ..scope import connection_scope
-from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
 from .asgi_request import AsgiRequest
-from .canned_responses import CannedResponses
 from .flow_control import FlowControl
-from .head import BadHead, Fields, check, opens_websocket, size_of, target_of, without_upgrade
+from .head import BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
+from .pipeline import Pipeline, Request
+from .shared import Http1
 from .whole_request import WholeRequest
 
 logger = logging.getLogger("diptych")
 
-Request: TypeAlias = AsgiRequest | WholeRequest
-
 _SERVED, _PREFACE = "served", "preface"
 _VERBS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Http1:
-    """What all connections of a listener share. `lingering` collects those whose last response is still being read."""
-
-    app: ASGIApp
-    door: Door | None
-    state: ListenerState
-    responses: CannedResponses
-    admission: Admission
-    lingering: set[LingeringClose]
-    make_http2: Callable[[], asyncio.Protocol]
-    make_websocket: Callable[[], asyncio.Protocol]
 
 
 class Http1Protocol(FlowControl):
@@ -72,8 +52,7 @@ class Http1Protocol(FlowControl):
         self._websocket: bytes | None = None  # the head of a handshake
         self._again = b""  # the head of a request that offers another protocol, without the offer
         self._receiving: Request | None = None
-        self._running: Request | None = None
-        self._waiting: deque[Request] = deque()
+        self._line = Pipeline(self, shared.app)
         self._deaf = False  # a malformed request came behind the one that is served
         self._wait = Wait()
 
@@ -109,11 +88,10 @@ class Http1Protocol(FlowControl):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells every request that its client has left."""
         self.state.connections.discard(self)
-        for request in (self._running, self._receiving, *self._waiting):
-            if request is not None and not request.complete:
-                request.on_left()
-        self._waiting.clear()
-        self._running = self._receiving = None
+        self._line.leave()
+        if self._receiving is not None:
+            self._receiving.on_left()
+            self._receiving = None
         self._parser = None  # breaks a reference cycle
         self.release_writers()
 
@@ -131,33 +109,37 @@ class Http1Protocol(FlowControl):
                 self._hand_over(self._shared.make_http2(), data)
                 return
         self._unread += len(data)
-        try:
-            self._parser.feed_data(data)
-        except Exception as stopped:
-            self._parsing_stopped(stopped, data)
+        self._parse(data)
         if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
             self._refuse(self._shared.responses.large)
         pending = self._receiving
         if isinstance(pending, WholeRequest):
             self._receiving = self._through_asgi(pending)
 
-    def _parsing_stopped(self, why: Exception, data: bytes) -> None:
-        if isinstance(why, httptools.HttpParserUpgrade):
-            self._upgrade(data[why.args[0] :])
-            return
-        if not isinstance(why, httptools.HttpParserError):
-            raise why
-        fault, cause = "malformed", why.__context__
-        if isinstance(cause, BadHead):
-            fault = cause.fault
-        elif isinstance(why, httptools.HttpParserCallbackError):
-            logger.error("parsing a request failed", exc_info=why)
-        self._refuse(getattr(self._shared.responses, fault))
+    def _parse(self, data: bytes) -> None:
+        while data and self._parser is not None:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:  # each of many pipelined requests may offer one
+                data = self._upgraded(data[upgrade.args[0] :])
+            except httptools.HttpParserError as wrong:
+                self._refuse(getattr(self._shared.responses, _fault_of(wrong)))
+                return
+
+    def _upgraded(self, rest: bytes) -> bytes:
+        """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
+        if self._websocket is not None:
+            self._hand_over(self._shared.make_websocket(), self._websocket)
+            return b""
+        again, self._again = self._again, b""
+        self._parser = self._new_parser()
+        return again + rest
 
     def on_writable(self) -> None:
         """Called when the transport's buffer has room again."""
-        if self._running is None:
-            self._next()
+        if self._line.running is None:
+            self._line.go_on()
 
     # What the parser calls.
 
@@ -201,7 +183,7 @@ class Http1Protocol(FlowControl):
             # The parser would skip the body: it takes what follows for the other protocol.
             self._again = without_upgrade(method, target, headers)
             return
-        if self._running is not None or not opens_websocket(method, headers):
+        if self._line.running is not None or not opens_websocket(method, headers):
             raise BadHead("upgrade")
         self._websocket = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, b"".join([b"%b: %b\r\n" % one for one in headers]))
 
@@ -219,7 +201,7 @@ class Http1Protocol(FlowControl):
         self._receiving = None
         request.on_end()
         if isinstance(request, WholeRequest):
-            self._admit(request)
+            self._line.admit(request)
 
     # Requests.
 
@@ -237,7 +219,7 @@ class Http1Protocol(FlowControl):
             "state": self.state.lifespan.copy(),
         }
         request = AsgiRequest(self, scope, expects_continue=expects, keep_alive=keep_alive)
-        self._admit(request)
+        self._line.admit(request)
         return request
 
     def _through_asgi(self, whole: WholeRequest) -> AsgiRequest:
@@ -247,46 +229,16 @@ class Http1Protocol(FlowControl):
             request.on_body(body)
         return request
 
-    def _admit(self, request: Request) -> None:
-        if self._running is None and not self.write_paused:
-            self._start(request)
-        else:
-            self._waiting.append(request)
-            self.pause_reading()
-
-    def _start(self, request: Request) -> None:
-        self._running = request
-        tasks = self.state.tasks
-        if isinstance(request, WholeRequest):
-            task = request.task = self._loop.create_task(request.run())
-        else:
-            task = self._loop.create_task(request.run(self._shared.app))
-            task.add_done_callback(tasks.discard)
-        tasks.add(task)
-
-    def _next(self) -> None:
-        self.resume_reading()
-        if self._waiting:
-            self._start(self._waiting.popleft())
-
     def finished(self, request: Request) -> None:
-        """Called when the response of the running request is complete."""
-        if self._running is not request:
+        """Called when the response of a request is complete."""
+        line = self._line
+        if line.running is not request:
             return  # the connection was lost, or left to the client
-        self._running = None
+        line.running = None
         if self._deaf or not request.keep_alive:
             self._leave(b"")
-        elif not self.write_paused and (self.read_paused or self._waiting):
-            self._next()
-
-    def _upgrade(self, rest: bytes) -> None:
-        head, self._websocket = self._websocket, None
-        if head is not None:
-            self._hand_over(self._shared.make_websocket(), head)
-        elif self._parser is not None:
-            again, self._again = self._again, b""
-            self._parser = self._new_parser()
-            self.data_received(again + rest)
+        elif not self.write_paused and (self.read_paused or line.waiting):
+            line.go_on()
 
     def _hand_over(self, protocol: asyncio.Protocol, data: bytes) -> None:
         self.state.connections.discard(self)
@@ -300,7 +252,7 @@ class Http1Protocol(FlowControl):
 
     def _refuse(self, answer: bytes) -> None:
         """Answers a malformed request, unless that could be mistaken for the response to an earlier one."""
-        running = self._running
+        running = self._line.running
         self._unread = 0
         if running is None:
             self._leave(answer)
@@ -308,7 +260,7 @@ class Http1Protocol(FlowControl):
             self._leave(b"" if running.begun else answer)
         else:
             self._deaf = True
-            self._waiting.clear()
+            self._line.waiting.clear()
 
     def _leave(self, answer: bytes) -> None:
         """Sends a last response, and gives the client time to read it."""
@@ -317,28 +269,34 @@ class Http1Protocol(FlowControl):
             self.connection_lost(None)
             transport.set_protocol(LingeringClose(transport, answer, self._shared.lingering))
 
-    def _close(self) -> None:
-        self.transport.close()
-
     @property
     def busy(self) -> bool:
         """Whether a request is being served."""
-        return self._running is not None
+        return self._line.running is not None
 
     def shutdown(self) -> None:
         """Closes the connection, after the running response if there is one."""
-        if self._running is None:
-            self._close()
+        if self._line.running is None:
+            self.transport.close()
         else:
-            self._running.keep_alive = False
+            self._line.running.keep_alive = False
 
     def look(self, now: float, timeouts: Timeouts) -> None:
         """Ends a client that is late with a head, or idle for too long."""
         wait = self._wait
-        if self._running is not None:
+        if self._line.running is not None:
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
         elif self._begun or self._amid_head:
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
                 self._leave(self._shared.responses.late)
         elif wait.over(self._fields, now, timeouts.idle):
-            self._close()
+            self.transport.close()
+
+
+def _fault_of(wrong: httptools.HttpParserError) -> Fault:
+    cause = wrong.__context__
+    if isinstance(cause, BadHead):
+        return cause.fault
+    if isinstance(wrong, httptools.HttpParserCallbackError):
+        logger.error("parsing a request failed", exc_info=wrong)
+    return "malformed"
