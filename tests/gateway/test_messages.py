@@ -82,29 +82,6 @@ GRPC: list[tuple[str, dict[str, str], bytes, int, str]] = [
 CONNECT: list[tuple[str, dict[str, str], bytes, int, str]] = [
     ("POST Nothing", {}, b"{}", 404, "Method not found!"),
     (
-        "GET CreateDish",
-        {},
-        b"",
-        405,
-        "method GET is not allowed for '/kitchen.v1.KitchenService/CreateDish'; expected POST",
-    ),
-    (
-        "POST GetDish",
-        {"content-type": "text/plain"},
-        b"{}",
-        415,
-        "unsupported content type for '/kitchen.v1.KitchenService/GetDish'; "
-        f"expected one of {GRPC_TYPES}, application/proto, application/json",
-    ),
-    (
-        "POST Tick",
-        {},
-        b"{}",
-        415,
-        "unsupported content type for '/kitchen.v1.KitchenService/Tick'; "
-        f"expected one of {GRPC_TYPES}, application/connect+proto, application/connect+json",
-    ),
-    (
         "POST GetDish",
         {"connect-protocol-version": "2"},
         b"{}",
@@ -150,6 +127,45 @@ CONNECT: list[tuple[str, dict[str, str], bytes, int, str]] = [
         "message: expected base64, since base64=1 is set",
     ),
 ]
+
+PLAIN: list[tuple[str, str, int, str, str, str]] = [
+    (
+        "GET CreateDish",
+        "application/json",
+        405,
+        "allow",
+        "POST",
+        "method GET is not allowed for '/kitchen.v1.KitchenService/CreateDish'; expected POST",
+    ),
+    (
+        "POST GetDish",
+        "text/plain",
+        415,
+        "accept-post",
+        f"{GRPC_TYPES}, application/proto, application/json",
+        "unsupported content type for '/kitchen.v1.KitchenService/GetDish'; "
+        f"expected one of {GRPC_TYPES}, application/proto, application/json",
+    ),
+    (
+        "POST GetDish",
+        "application/grpc+soup",
+        415,
+        "accept-post",
+        f"{GRPC_TYPES}, application/proto, application/json",
+        "unsupported content type for '/kitchen.v1.KitchenService/GetDish'; "
+        f"expected one of {GRPC_TYPES}, application/proto, application/json",
+    ),
+    (
+        "POST Tick",
+        "application/json",
+        415,
+        "accept-post",
+        f"{GRPC_TYPES}, application/connect+proto, application/connect+json",
+        "unsupported content type for '/kitchen.v1.KitchenService/Tick'; "
+        f"expected one of {GRPC_TYPES}, application/connect+proto, application/connect+json",
+    ),
+]
+"""Requests that use no RPC protocol: HTTP method and RPC method, content type; the answer's status, header and text."""
 
 HANDSHAKES: list[tuple[str, list[str], dict[str, Any], int, str]] = [
     ("/v1/nothing", [JSON], {}, 404, "no route matches '/v1/nothing'"),
@@ -290,6 +306,17 @@ async def test_connect(
     answer = await shared.http.request(verb, f"{SERVICE}/{method}", content=body or None, headers=given)
     found = answer.json()
     assert (answer.status_code, found.get("error", found)["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(("line", "kind", "status", "header", "value", "text"), PLAIN)
+async def test_requests_of_no_protocol_get_plain_http(
+    shared: Served, line: str, kind: str, status: int, header: str, value: str, text: str
+) -> None:
+    verb, method = line.split(" ", 1)
+    headers = {"content-type": kind, "connect-protocol-version": "1"}
+    answer = await shared.http.request(verb, f"{SERVICE}/{method}", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.headers[header], answer.text) == (status, value, text)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"  # Connect's clients would read JSON as theirs
 
 
 @pytest.mark.parametrize(("target", "protocols", "options", "status", "message"), HANDSHAKES)

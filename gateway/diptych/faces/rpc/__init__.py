@@ -16,14 +16,14 @@ from ...methods import MethodTable
 from ...origin import ProtocolName
 from ...reply import Reply
 from ...settings import Settings
-from ...status import Code, Status
 from ..session import Session
 from .connect_errors import ConnectErrors
 from .connect_unary import ConnectCall, WholeConnectCall
 from .entries import Entry, entries, unknown
 from .enveloped import EnvelopedCall, WholeEnvelopedCall
 from .forms import Forms
-from .kinds import ACCEPT_POST, Kind, WireProtocol, kind_of
+from .kinds import Kind, WireProtocol, kind_of
+from .plain_answers import NEEDS_HTTP2, wrong_type, wrong_verb
 
 __all__ = ["VERSION", "RpcApp"]
 
@@ -85,14 +85,14 @@ class RpcApp:
         if scope["method"] != "POST":
             if scope["method"] == "GET" and entry.safe:
                 return self._connect(exchange, entry, None)
-            return self._unmatched(exchange, self._errors.reply(_wrong_verb(scope["method"], entry)))
+            return self._unmatched(exchange, wrong_verb(scope["method"], entry))
         form = self._forms.of(exchange.headers.get(b"content-type"))
         if form is None or not _fits(form.kind, entry):
-            return self._unmatched(exchange, self._errors.reply(_wrong_type(entry)))
+            return self._unmatched(exchange, wrong_type(entry))
         if form.kind.protocol is WireProtocol.CONNECT:
             return self._connect(exchange, entry, form.kind)
         if form.kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
-            return self._unmatched(exchange, _NEEDS_HTTP2, "grpc")
+            return self._unmatched(exchange, NEEDS_HTTP2, "grpc")
         return self._session.serve(EnvelopedCall(exchange, entry, form, self._session, send))
 
     def grpc(self, exchange: Exchange, send: Send) -> Awaitable[None] | None:
@@ -163,27 +163,3 @@ def _fits(kind: Kind, entry: Entry) -> bool:
     if not entry.known or kind.protocol not in (WireProtocol.CONNECT, WireProtocol.CONNECT_STREAM):
         return True
     return entry.streaming is (kind.protocol is WireProtocol.CONNECT_STREAM)
-
-
-def _wrong_type(entry: Entry) -> Status:
-    taken = ACCEPT_POST[entry.streaming]
-    return Status(
-        code=Code.INVALID_ARGUMENT,
-        message=f"unsupported content type for '{entry.path}'; expected one of {taken}",
-        http=415,
-        headers=(("accept-post", taken),),
-    )
-
-
-def _wrong_verb(verb: str, entry: Entry) -> Status:
-    allowed = "GET, POST" if entry.safe else "POST"
-    return Status(
-        code=Code.UNIMPLEMENTED,
-        message=f"method {verb} is not allowed for '{entry.path}'; expected {allowed}",
-        http=405,
-        headers=(("allow", allowed),),
-    )
-
-
-_WHY = b"gRPC requires HTTP/2; over HTTP/1.1, use gRPC-Web or Connect"
-_NEEDS_HTTP2 = Reply(505, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_WHY))], _WHY)

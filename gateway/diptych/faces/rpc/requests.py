@@ -33,7 +33,8 @@ class EnvelopeReader:
         """Returns the message. Raises `StatusError`."""
         if flags:
             if self._coding is None:
-                raise error(self.fault, "a message has the compressed flag, but no header names its encoding")
+                # INTERNAL in every protocol: Connect has INVALID_ARGUMENT for other malformed requests, not for this.
+                raise error(Code.INTERNAL, "a message has the compressed flag, but no header names its encoding")
             plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
                 self.lease.take(max(0, len(plain) - len(data)))  # the compressed bytes are freed
