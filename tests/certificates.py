@@ -99,6 +99,28 @@ class Authority:
         )
 
 
+def self_signed(folder: Path) -> tuple[Shown, Shown, Shown]:
+    """Returns two self-signed certificates that are no authorities, and one that the first one's key signed."""
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("trusted", "another", "signed")}
+    now = datetime.datetime.now(datetime.UTC)
+
+    def issued(name: str, issuer: str) -> Shown:
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+            .public_key(keys[name].public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        )
+        chain = made.sign(keys[issuer], hashes.SHA256()).public_bytes(Encoding.PEM)
+        return Shown(folder, name, chain, keys[name].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    return issued("trusted", "trusted"), issued("another", "another"), issued("signed", "trusted")
+
+
 def settings(shown: Shown, **others: Any) -> dict[str, Any]:
     """Returns the settings with which a gateway presents the certificate."""
     return {"tls_certificate": shown.certificate_file, "tls_key": shown.key_file, **others}

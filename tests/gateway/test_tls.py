@@ -27,7 +27,7 @@ from diptych.origin import origin
 from diptych.rpc_server import EngineError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
-from tests.certificates import COOK, COOKS_NAMES, Authority, Shown, settings
+from tests.certificates import COOK, COOKS_NAMES, Authority, Shown, self_signed, settings
 from tests.kitchen import Kitchen
 
 DISH = pb.GetDishRequest(dish_id="1").SerializeToString()
@@ -251,6 +251,26 @@ async def test_a_required_certificate_must_be_valid(
 
 
 @pytest.mark.parametrize("face", [name for name in FACES if name != "grpcio"])
+@pytest.mark.parametrize("certificate", ["none", "another", "signed by its key", "the trusted one"])
+async def test_a_self_signed_certificate_admits_its_owner_only(
+    face: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
+) -> None:
+    call, also = FACES[face]
+    trusted, another, signed = self_signed(tmp_path)
+    given = settings(shown, tls_client_ca=trusted.certificate_file, tls_client_auth="required", **also)
+    kitchen = Asking()
+    async with running(kitchen, **given) as gateway:
+        if certificate == "the trusted one":
+            await call(gateway, authority, trusted)
+        else:
+            client = {"another": another, "signed by its key": signed}.get(certificate)
+            with pytest.raises(REFUSED):
+                await call(gateway, authority, client)
+    names = [proven["x509_common_name"] for proven in kitchen.proven]
+    assert names == ([[b"trusted"]] if certificate == "the trusted one" else [])
+
+
+@pytest.mark.parametrize("face", [name for name in FACES if name != "grpcio"])
 @pytest.mark.parametrize("certificate", ["none", "another authority's", "right"])
 async def test_an_optional_certificate_must_be_valid_if_sent(
     face: str, certificate: str, authority: Authority, shown: Shown, tmp_path: Path
@@ -306,6 +326,34 @@ async def test_invalid_authorities_stop_the_start(text: str | None, shown: Shown
     if text is not None:
         file.write_text(text)
     with pytest.raises(OSError, match=r"cannot use tls_client_ca .*authorities\.pem"):
+        await Gateway(Settings(**settings(shown, tls_client_ca=file, tls_client_auth="required"))).start()
+
+
+async def test_grpcio_accepts_no_certificate_by_a_self_signed_one(
+    authority: Authority, shown: Shown, tmp_path: Path
+) -> None:
+    trusted, _, signed = self_signed(tmp_path)
+    given = settings(shown, grpc_engine="grpcio", tls_client_auth="required")
+    with pytest.raises(OSError, match=r"it has no CA certificate$"):
+        await Gateway(Settings(**given, tls_client_ca=trusted.certificate_file)).start()
+    both = tmp_path / "both.pem"
+    both.write_bytes(authority.pem + trusted.chain)
+    kitchen = Asking()
+    async with running(kitchen, **given, tls_client_ca=both) as gateway:
+        await by_grpc(gateway, authority, authority.client("right"))
+        for client in (trusted, signed):
+            with pytest.raises(REFUSED):
+                await by_grpc(gateway, authority, client)
+    assert len(kitchen.proven) == 1
+
+
+async def test_a_certificate_that_no_client_can_be_verified_against_stops_the_start(
+    authority: Authority, shown: Shown, tmp_path: Path
+) -> None:
+    file = tmp_path / "leaf.pem"
+    file.write_bytes(authority.client("leaf").chain.partition(b"-----END CERTIFICATE-----\n")[0])
+    file.write_bytes(file.read_bytes() + b"-----END CERTIFICATE-----\n")
+    with pytest.raises(OSError, match="it has no CA certificate and no self-signed one"):
         await Gateway(Settings(**settings(shown, tls_client_ca=file, tls_client_auth="required"))).start()
 
 

@@ -20,7 +20,8 @@ class TlsSettings(SettingsTable):
     tls_key: Path | None = None
     """The certificate's private key, PEM, without a passphrase."""
     tls_client_ca: Path | None = None
-    """Certificate authorities that client certificates are verified against, a PEM file."""
+    """Certificate authorities that client certificates are verified against, and clients' own self-signed certificates,
+    which the grpcio engine does not accept; a PEM file."""
     tls_client_auth: Literal["none", "optional", "required"] = "none"
     """Whether clients may or must present a certificate; the grpcio engine has no `optional`."""
     tls_minimum: Literal["1.2", "1.3"] = "1.2"

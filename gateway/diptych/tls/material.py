@@ -26,6 +26,8 @@ class Material:
     certificate: bytes
     key: bytes
     client_ca: bytes | None
+    """The authorities for grpcio, PEM, without certificates that are none: its core would also accept a certificate
+    that the key of such a one signed."""
     context: ServerContext
     """For the HTTP port. Each reload has a new context, so that sessions of the old one cannot be resumed and clients
     must present a certificate to the new authorities."""
@@ -69,8 +71,9 @@ def read(settings: Settings) -> Material:
         raise _unusable(f"tls_certificate {certificate} with tls_key {key}", wrong) from None
     known = None
     if authorities is not None:
-        known = _trust(context, authorities)
-        _trust(grpc_context, authorities)
+        only_authorities = settings.engine == "grpcio"
+        known = _trust(context, authorities, only_authorities=only_authorities)
+        _trust(grpc_context, authorities, only_authorities=only_authorities)
     if signature(settings) != before:
         raise OSError(f"tls_certificate {certificate} or a file that belongs to it is being written")
     return Material(
@@ -92,15 +95,26 @@ def _context(settings: Settings, certificate: Path, key: Path, protocols: list[s
     return context
 
 
-def _trust(context: ServerContext, authorities: Path) -> bytes:
+def _trust(context: ServerContext, authorities: Path, *, only_authorities: bool) -> bytes:
+    """Adds the certificates of a file; returns those of authorities."""
     try:
         known = authorities.read_bytes()
         context.load_verify_locations(cadata=known.decode("ascii"))
+        found = context.get_ca_certs(binary_form=True)
+        usable = bool(found) or (not only_authorities and _any_self_signed(known))
     except (OSError, ValueError) as wrong:
         raise _unusable(f"tls_client_ca {authorities}", wrong) from None
-    if not context.get_ca_certs():
-        raise OSError(f"cannot use tls_client_ca {authorities}: it has no CA certificate")
-    return known
+    if not usable:
+        missing = "no CA certificate" if only_authorities else "no CA certificate and no self-signed one"
+        raise OSError(f"cannot use tls_client_ca {authorities}: it has {missing}")
+    return "".join([ssl.DER_cert_to_PEM_cert(one) for one in found]).encode()
+
+
+def _any_self_signed(certificates: bytes) -> bool:
+    """Whether one is self-signed: OpenSSL then accepts exactly that one from clients, and none that its key signed."""
+    from cryptography import x509  # an extra, which need not be installed
+
+    return any(one.subject == one.issuer for one in x509.load_pem_x509_certificates(certificates))
 
 
 def _unusable(what: str, wrong: Exception) -> OSError:
