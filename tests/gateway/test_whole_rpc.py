@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from diptych.framing.envelope import envelope
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served, serving
+from tests.conftest import WAYS, Serve, Served, serving
 from tests.gateway.http2_client import Client, connected, fields
 
 SERVICE = "/kitchen.v1.KitchenService/"
@@ -222,10 +222,25 @@ async def test_a_users_route_of_a_methods_path_wins(serve: Serve, taken: list[st
         assert not taken
 
 
-async def test_pages_of_other_origins(serve: Serve, taken: list[str]) -> None:
-    asked: Any = WHOLE["Connect"]._replace(headers=(("origin", "https://app.example"),))
-    async with serve(cors_origins=["https://app.example"]) as served:
-        for send in HTTP.values():
-            head, _, _ = await send(served.gateway.http_port, asked)
-            assert head["access-control-allow-origin"] == "https://app.example"
+ORIGINS = {"a page of another origin": "https://app.example", "a stranger's": "https://x.example", "no page": None}
+ANSWERS = {
+    "an answer": WHOLE["Connect"],
+    "an error": WHOLE["Connect, failing"],
+    "an answer with a Vary of its own": WHOLE["Connect, a large response"],
+}
+
+
+@pytest.mark.parametrize("asked", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+async def test_pages_of_other_origins(asked: Request, origin: str | None, taken: list[str]) -> None:
+    asked = asked._replace(headers=() if origin is None else (("origin", origin),))
+    heads: list[Any] = []
+    for way in WAYS:
+        async with serving(way=way, cors_origins=["https://app.example"]) as served:
+            for send in HTTP.values():
+                head, _, _ = await send(served.gateway.http_port, asked)
+                assert head.get("access-control-allow-origin") == (origin if origin == "https://app.example" else None)
+                assert "Origin" in head["vary"], "a cache would answer a page of another origin with this"
+                heads.append({name: value for name, value in head.items() if name != "date"})
+    assert heads[:2] == heads[2:]
     assert len(taken) == 2

@@ -26,8 +26,8 @@ class WholeRequest(Protocol):
     """The client's address in the form of grpcio's `context.peer()`."""
     auth: Mapping[str, Sequence[bytes]] | None
     """The connection's `auth_context()`; None without TLS."""
-    added: Headers
-    """Headers that the response gets besides its own."""
+    amend: Callable[[Headers], Headers] | None
+    """Returns the headers of the response as they are sent; None if they are sent as the call gave them."""
     begun: bool
     """Whether the response is written."""
     trails: bool

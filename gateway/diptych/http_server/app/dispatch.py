@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import unquote
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...exchange import Serve, WholeRequest, raw_path
 from ...faces.rest import Transcoder
 from ...faces.rpc import VERSION, RpcApp
+from ...reply import Headers as RawHeaders
 from ...settings import Settings
 from .cors import cross_origin
 from .faces import Faces
@@ -91,7 +93,7 @@ class WholeDispatch:
         self._cors = cross_origin(app, settings) if settings.cors_origins else None
 
     def __call__(self, request: WholeRequest) -> Serve | None:
-        path, fields, rpc = request.path, request.fields, self._faces.rpc
+        path, rpc = request.path, self._faces.rpc
         if "%" in path:
             path = unquote(path)
         app, users = self._app, self._users
@@ -100,13 +102,14 @@ class WholeDispatch:
         if path in rpc.entries and rpc.takes(request, path):
             serve = None if users.has_literal(path) else rpc.door(request, path)
         elif users.may_match(path) or (
-            request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields)
+            request.verb == "POST"
+            and rpc.recognizes(path, request.fields.get(b"content-type"), connect=VERSION in request.fields)
         ):
             return None
         else:
             serve = self._faces.rest.door(request)
-        if serve is not None and self._cors is not None and b"origin" in fields:
-            request.added = _cross_origin_headers(self._cors, request)
+        if serve is not None and self._cors is not None:
+            request.amend = partial(_cross_origin, self._cors, Headers(raw=list(request.headers)))
         return serve
 
     def obstacle(self, path: str) -> str | None:
@@ -129,14 +132,14 @@ def _is_rpc(rpc: RpcApp, headers: list[tuple[bytes, bytes]], path: str) -> bool:
     return rpc.recognizes(path, content_type, connect=connect)
 
 
-def _cross_origin_headers(cors: CORSMiddleware, request: WholeRequest) -> list[tuple[bytes, bytes]]:
-    """Returns what the middleware adds to a response, which depends on nothing but the request."""
-    message: Message = {"type": "http.response.start", "headers": []}
-    adding = cors.send(message, _nowhere, Headers(raw=list(request.headers)))
+def _cross_origin(cors: CORSMiddleware, request: Headers, headers: RawHeaders) -> RawHeaders:
+    """Returns a response's headers as the middleware sends them; without an Origin it still adds Vary, for caches."""
+    message: Message = {"type": "http.response.start", "headers": headers}
+    sending = cors.send(message, _nowhere, request)
     with contextlib.suppress(StopIteration):
-        adding.send(None)
-    added: list[tuple[bytes, bytes]] = message["headers"]
-    return added
+        sending.send(None)
+    changed: RawHeaders = message["headers"]
+    return changed
 
 
 async def _nowhere(_: Message) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...exchange import Serve
 from ...reply import Headers, Reply
@@ -27,7 +27,7 @@ class WholeRequest:
 
     # Defaults are class attributes, since an instance is created for every request and few requests change them.
     body: bytes = b""
-    added: Headers = []  # noqa: RUF012, replaced and never changed
+    amend: Callable[[Headers], Headers] | None = None
     trails = begun = complete = left = received = False
     task: asyncio.Task[None] | None = None
     serve: Serve | None = None
@@ -116,8 +116,8 @@ class WholeRequest:
             return
         connection = self._connection
         status, headers, body = reply
-        if self.added:
-            headers = [*headers, *self.added]
+        if self.amend is not None:
+            headers = self.amend(headers)
         fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         if fields.count(b"\n") != len(headers) or fields.count(b"\r") != len(headers):
             lines(headers)  # raises: a line break in a value would forge headers

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ...exchange import Serve
@@ -46,7 +46,7 @@ class WholeRequest:
 
     # Defaults are class attributes, since an instance is created for every request and few requests change them.
     body: bytes = b""
-    added: Headers = []  # noqa: RUF012, replaced and never changed
+    amend: Callable[[Headers], Headers] | None = None
     trails = True
     begun = left = remote_closed = False
     unread = uncredited = 0
@@ -135,8 +135,9 @@ class WholeRequest:
             return
         owner, (status, headers, body) = self._owner, reply
         coded = head.field_bytes
+        if self.amend is not None:
+            headers = self.amend(headers)
         block = [head.status_bytes(status), *map(coded, owner.state.default_headers), *map(coded, headers)]
-        block += map(coded, self.added)
         last = b"" if trailers is None else b"".join([coded(field) for field in trailers])
         self.begun = True  # only now: a header that HTTP/2 cannot have has raised
         if self.verb == "HEAD" or status in (204, 304):
