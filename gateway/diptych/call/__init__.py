@@ -168,7 +168,8 @@ class Calls:
     def open_plain_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
         """Opens a call of serialized messages synchronously; only for `plain`, and a path in `handlers`."""
         deadline = self._enter(path, metadata, origin, seconds)
-        return WireCall(self.shared, path, self.guarded[path], metadata, origin, deadline, registered=True)
+        handler, behaviour = self._plain[path]
+        return WireCall(self.shared, path, handler, metadata, origin, deadline, behaviour, registered=True)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

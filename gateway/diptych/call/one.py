@@ -247,15 +247,24 @@ class WireCall(AnyCall):
         metadata: Metadata,
         origin: Origin,
         deadline: float | None,
+        behaviour: Behaviour | None = None,
         *,
         registered: bool,
     ) -> None:
-        super().__init__(shared, path, handler, metadata, origin, deadline)
+        super().__init__(shared, path, handler, metadata, origin, deadline, None, behaviour)
         self._registered = registered
 
     @property
     def needs_request(self) -> bool:
         return not self._registered or self._handler.request_deserializer is not None
+
+    def _request(self, request: Any) -> Any:
+        handler = self._handler
+        if handler.request_streaming or handler.request_deserializer is None:
+            return super()._request(request)
+        message = self._one(request)
+        self.record.messages_in += 1
+        return message
 
     def _one(self, request: Any) -> Any:
         self.record.bytes_in += len(request)

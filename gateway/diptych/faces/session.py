@@ -173,11 +173,12 @@ class Session:
             if calls.plain and method is not None:
                 call = calls.open_plain(method, metadata, origin, seconds)
                 response = await call.unary(adapter.request(call), adapter.gone)
+            elif calls.plain:
+                call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
+                request = adapter.request(call) if call.needs_request else adapter.empty()
+                response = await call.unary(request, adapter.gone)
             else:
-                if calls.plain:
-                    call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
-                else:
-                    call = await self._intercepted(adapter, metadata, seconds)
+                call = await self._intercepted(adapter, metadata, seconds)
                 request = adapter.request(call) if call.needs_request else adapter.empty()
                 argument = One(request) if call.takes_stream else request
                 if call.streams:

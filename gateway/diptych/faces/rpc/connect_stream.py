@@ -61,12 +61,11 @@ class ConnectWire(Wire):
         super().__init__(kind, headers)
         self._errors = errors
 
-    def seconds(self, most: float | None) -> float | None:
-        check_version(self._headers)
-        return seconds(self._headers, most)
-
-    def request_coding(self) -> Coding | None:
-        return coding_named(self._headers.get(b"connect-content-encoding"), CODINGS, "connect-accept-encoding")
+    def opening(self, most: float | None) -> tuple[float | None, Coding | None]:
+        headers = self._headers
+        check_version(headers)
+        allowed = seconds(headers, most)
+        return allowed, coding_named(headers.get(b"connect-content-encoding"), CODINGS, "connect-accept-encoding")
 
     def _choose(self, call: AnyCall) -> Headers:
         gzip = COMPRESSIONS[grpc.Compression.Gzip]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import grpc
 
 from ...call import UNKNOWN_METHOD, AnyCall
-from ...exchange import Exchange, WholeRequest, joined, origin_of, read, read_whole
+from ...exchange import Exchange, WholeRequest, counted, joined, origin_of, read, read_whole
 from ...metadata import HeaderPolicy, Metadata, RawHeaders, from_headers
 from ...methods import Method
 from ...origin import Origin
@@ -120,10 +120,11 @@ class WholeConnectCall(_Steps):
         if self._asked is not None:
             return self._decoded(call, self._asked.message, self._warnings)
         request = self._request
-        if b"content-encoding" in request.fields:
-            coding_named(request.fields[b"content-encoding"], CODINGS, "accept-encoding")
-        data = read_whole(request.body, request.fields, self._entry.limit, call.lease)
-        return self._decoded(call, data, self._warnings)
+        fields, limit = request.fields, self._entry.limit
+        if b"content-encoding" not in fields:
+            return self._decoded(call, counted(request.body, limit, call.lease), self._warnings)
+        coding_named(fields[b"content-encoding"], CODINGS, "accept-encoding")
+        return self._decoded(call, read_whole(request.body, fields, limit, call.lease), self._warnings)
 
     def gone(self) -> Awaitable[None]:
         return self._request.gone()

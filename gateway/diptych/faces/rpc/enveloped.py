@@ -23,7 +23,8 @@ from .coding import Coding
 from .entries import Entry, JsonCodec
 from .forms import Form
 from .kinds import WireProtocol
-from .requests import EnvelopeReader, EnvelopeSource, read_one, read_whole
+from .requests import EnvelopeReader, EnvelopeSource, plain_message, read_one, read_whole
+from .text import Base64Decoder
 from .wire_writer import WireWriter
 from .wires import Wire
 
@@ -42,18 +43,22 @@ class _Steps:
     origin: Origin
     _entry: Entry
     _form: Form
+    _headers: RawHeaders
     _wire: Wire
     _json: JsonCodec | None = None
     _coding: Coding | None = None
 
-    def _opening(self, headers: RawHeaders, most: float | None) -> tuple[Metadata, float | None]:
-        seconds = self._wire.seconds(most)
-        self._coding = self._wire.request_coding()
-        return from_headers(headers, self._form.policy), seconds
+    def _opening(self, most: float | None) -> tuple[Metadata, float | None]:
+        seconds, self._coding = self._wire.opening(most)
+        return from_headers(self._headers, self._form.policy), seconds
 
     def _reader(self, record: Record) -> EnvelopeReader:
         read = self._parser(record) if self._form.kind.json else None
         return EnvelopeReader(self._coding, self._entry.limit, self._wire.fault, read)
+
+    def _decoder(self) -> Base64Decoder | None:
+        make = self._wire.decoder
+        return None if make is None else make()
 
     def _parser(self, record: Record) -> Callable[[bytes], Any]:
         if self._json is None:  # an unknown method, or one whose messages have no descriptor
@@ -81,8 +86,11 @@ class _Steps:
 class WholeEnvelopedCall(_Steps):
     """A unary call whose request has arrived whole."""
 
+    opening = _Steps._opening
+
     def __init__(self, request: WholeRequest, entry: Entry, form: Form) -> None:
         self._request, self._entry, self._form = request, entry, form
+        self._headers = request.headers
         self._wire = form.wire(request.fields)
         origin = self.origin = Origin(form.protocol, request.peer)
         if request.auth is not None:
@@ -91,19 +99,24 @@ class WholeEnvelopedCall(_Steps):
         if form.kind.json and entry.json is not None:
             self._json, self.method = entry.json, entry.json.method
 
-    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        return self._opening(self._request.headers, most)
-
     def request(self, call: AnyCall) -> Any:
+        body, lease = self._request.body, call.lease
+        if self._json is None and self._wire.decoder is None:
+            plain = plain_message(body, self._entry.limit)
+            if plain is not None:
+                if lease is not None:
+                    lease.take(len(plain))
+                return plain
         reader = self._reader(call.record)
-        reader.lease = call.lease
-        return read_whole(self._request.body, reader, self._wire.decoder())
+        reader.lease = lease
+        return read_whole(body, reader, self._decoder())
 
     def gone(self) -> Awaitable[None]:
         return self._request.gone()
 
     def answer(self, call: AnyCall, response: Any) -> None:
-        self._request.answer(*self._wire.unary(call, self._printed(call, response)))
+        message = response if self._json is None else self._printed(call, response)
+        self._request.answer(*self._wire.unary(call, message))
 
     def fail(self, status: Status, call: AnyCall | None) -> None:
         if not self._request.begun:
@@ -118,7 +131,7 @@ class EnvelopedCall(_Steps):
 
     def __init__(self, exchange: Exchange, entry: Entry, form: Form, session: Session, send: Send) -> None:
         self._exchange, self._entry, self._form, self._session = exchange, entry, form, session
-        self._wire = form.wire(exchange.headers)
+        self._headers, self._wire = exchange.scope["headers"], form.wire(exchange.headers)
         self._writer = WireWriter(self._wire, send)
         self.origin = origin_of(exchange.scope, form.protocol)
         self.path = entry.path
@@ -128,20 +141,20 @@ class EnvelopedCall(_Steps):
             self._first = _First(exchange)
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        return self._opening(self._exchange.scope["headers"], most)
+        return self._opening(most)
 
     async def source(self, call: AnyCall) -> Source | None:
-        entry, wire = self._entry, self._wire
+        entry = self._entry
         reader = self._reading = self._reader(call.record)
         # For an unregistered path, only the handler shows whether it streams; it is found when the call opens.
         if entry.client_streaming or (not entry.known and call.takes_stream):
             self._inbound = self._exchange.inbound()
-            return EnvelopeSource(self._inbound, reader, wire.decoder())
+            return EnvelopeSource(self._inbound, reader, self._decoder())
         reader.lease = call.lease
         return None
 
     async def read(self, call: AnyCall) -> Any:
-        return await read_one(self._exchange.receive, self._reading, self._wire.decoder(), self._session.timeouts)
+        return await read_one(self._exchange.receive, self._reading, self._decoder(), self._session.timeouts)
 
     def gone(self) -> Awaitable[None]:
         return (self._inbound or self._exchange).gone()

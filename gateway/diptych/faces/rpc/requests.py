@@ -10,13 +10,13 @@ from typing import Any
 
 from ...call import ClientGone
 from ...exchange import BodyTimeouts, Disconnected, Inbound, Pieces, Receive, steps_of
-from ...framing.envelope import COMPRESSED, HEAD, Envelopes
+from ...framing.envelope import HEAD, Envelopes
 from ...origin import Lease
 from ...status import Code, error
 from .coding import Coding
 from .text import Base64Decoder
 
-__all__ = ["EnvelopeReader", "EnvelopeSource", "read_one", "read_whole"]
+__all__ = ["EnvelopeReader", "EnvelopeSource", "plain_message", "read_one", "read_whole"]
 
 
 class EnvelopeReader:
@@ -42,17 +42,24 @@ class EnvelopeReader:
         return data if self._read is None else self._read(data)
 
 
+def plain_message(body: bytes, limit: int) -> bytes | None:
+    """Returns the message of a body that is one uncompressed message of at most `limit` bytes, as nearly all are."""
+    if len(body) < HEAD.size:
+        return None
+    flags, length = HEAD.unpack_from(body)
+    return body[HEAD.size :] if not flags and length == len(body) - HEAD.size and length <= limit else None
+
+
 def read_whole(body: bytes, reader: EnvelopeReader, decoder: Base64Decoder | None) -> Any:
     """Returns the request of a body that must hold exactly one.
 
     Raises UNIMPLEMENTED for none and for several (gRPC's statuscodes.md), and what the reader and its lease raise.
     """
-    if decoder is None and len(body) >= HEAD.size:  # nearly always one message, which needs no buffer
-        flags, length = HEAD.unpack_from(body)
-        if length == len(body) - HEAD.size and length <= reader.limit and flags <= COMPRESSED:
-            if reader.lease is not None:
-                reader.lease.take(length)
-            return reader(flags, body[HEAD.size :])
+    plain = plain_message(body, reader.limit) if decoder is None else None
+    if plain is not None:  # which needs no buffer
+        if reader.lease is not None:
+            reader.lease.take(len(plain))
+        return reader(0, plain)
     one = _OneMessage(reader, decoder)
     one.feed(body)
     return one.end()

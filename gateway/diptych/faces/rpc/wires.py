@@ -43,6 +43,8 @@ class Wire(ABC):
     codings: ClassVar[tuple[bytes, ...]] = (b"gzip", b"deflate")
     trails: ClassVar[bool] = False
     """Whether the response has trailers."""
+    decoder: ClassVar[type[Base64Decoder] | None] = None
+    """Decodes the request's body from base64; None if the body is binary."""
 
     def __init__(self, kind: Kind, headers: Mapping[bytes, bytes]) -> None:
         self._kind, self._headers = kind, headers
@@ -52,19 +54,11 @@ class Wire(ABC):
     # By protocol.
 
     @abstractmethod
-    def seconds(self, most: float | None) -> float | None:
-        """Returns the timeout in the request's headers, at most `most`, which is the server's maximum.
+    def opening(self, most: float | None) -> tuple[float | None, Coding | None]:
+        """Returns the timeout in the request's headers, at most `most`, and the compression of its messages.
 
-        Raises INVALID_ARGUMENT for a malformed header.
+        Raises INVALID_ARGUMENT for a malformed timeout, and UNIMPLEMENTED for an unknown compression.
         """
-
-    @abstractmethod
-    def request_coding(self) -> Coding | None:
-        """Returns the compression of the request's messages. Raises UNIMPLEMENTED for an unknown one."""
-
-    def decoder(self) -> Base64Decoder | None:
-        """Returns the base64 decoder of the request's body; None if the body is binary."""
-        return None
 
     def coded(self, data: bytes) -> bytes:
         """Returns a piece of the response's body as it is sent."""
@@ -86,12 +80,18 @@ class Wire(ABC):
 
     def head(self, call: AnyCall) -> Headers:
         """Returns the headers of the response."""
-        return [(b"content-type", self._kind.media), *self._choose(call), *rpc_headers(call.initial_metadata)]
+        head = [(b"content-type", self._kind.media), *self._choose(call)]
+        if initial := call.initial_metadata:
+            head += rpc_headers(initial)
+        return head
 
     def unary(self, call: AnyCall, message: bytes) -> tuple[Reply, Headers | None]:
         """Returns the whole response of one message, and its trailers."""
         head = self.head(call)
-        data = self._packed(message, plain=call.context.uncompressed_next)
+        if self.coding is None:
+            data = HEAD.pack(0, len(message)) + message
+        else:
+            data = self._packed(message, plain=call.context.uncompressed_next)
         return self._whole(head, data, None, call.trailing_metadata)
 
     def failure(self, status: Status, call: AnyCall | None, initial: Sequence[Pair]) -> tuple[Reply, Headers | None]:
@@ -131,12 +131,13 @@ class _Grpc(Wire):
 
     __slots__ = ()
 
-    def seconds(self, most: float | None) -> float | None:
-        given = self._headers.get(TIMEOUT_HEADER)
-        return most if given is None else timeout(given, None, most)
-
-    def request_coding(self) -> Coding | None:
-        return coding_named(self._headers.get(b"grpc-encoding"), self.codings, "grpc-accept-encoding")
+    def opening(self, most: float | None) -> tuple[float | None, Coding | None]:
+        headers = self._headers
+        if TIMEOUT_HEADER in headers:
+            most = timeout(headers[TIMEOUT_HEADER], None, most)
+        if b"grpc-encoding" not in headers:
+            return most, None
+        return most, coding_named(headers[b"grpc-encoding"], self.codings, "grpc-accept-encoding")
 
     def _choose(self, call: AnyCall) -> Headers:
         asked = call.context.compression
@@ -158,7 +159,7 @@ class GrpcWire(_Grpc):
     trails = True
 
     def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
-        return data, _status_fields(status, trailing)
+        return data, _OK if status is None and not trailing else _status_fields(status, trailing)
 
 
 class WebWire(_Grpc):
@@ -176,8 +177,7 @@ class WebTextWire(WebWire):
 
     __slots__ = ()
 
-    def decoder(self) -> Base64Decoder:
-        return Base64Decoder()
+    decoder = Base64Decoder
 
     def coded(self, data: bytes) -> bytes:
         return b64encode(data)

@@ -20,6 +20,9 @@ from .limits import (
 )
 from .outgoing import QUEUE_BYTES
 
+_CREDIT_BYTES = CONNECTION_WINDOW_BYTES // 4
+_FRAMING = frames.END_HEADERS | frames.PADDED | frames.PRIORITISED
+
 _REMEMBERED_RESETS = 1024  # streams that we have reset: their frames may still be under way
 
 # Frames without work: how many may come at once, and how many per second after that (CVE-2019-9512 to 9518).
@@ -150,7 +153,8 @@ class Connection:
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not stream_id & 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the id of a client's stream must be odd")
-        block = self._blocks.first(flags, stream_id, payload)
+        plain = flags & _FRAMING == frames.END_HEADERS  # nearly every block is one frame, and nothing else
+        block = payload if plain else self._blocks.first(flags, stream_id, payload)
         if block is not None:
             self._on_block(stream_id, block, bool(flags & frames.END_STREAM))
 
@@ -229,7 +233,8 @@ class Connection:
             self._end(stream)
         elif size > len(payload):
             stream.uncredited += size - len(payload)  # padding is never read by the application
-        self._credit_connection()
+        if CONNECTION_WINDOW_BYTES - self._unread - self._receive_window >= _CREDIT_BYTES:  # not by a call, for each
+            self._credit_connection()
 
     def _on_stray_data(self, stream_id: int) -> None:
         if not stream_id or not stream_id & 1 or stream_id > self.last_id:
@@ -246,8 +251,12 @@ class Connection:
         """Counts `read` bytes of the stream as read, and credits the windows."""
         self._unread -= read
         stream.unread -= read
+        if stream.remote_closed:  # the stream needs no more of its own window
+            if CONNECTION_WINDOW_BYTES - self._unread - self._receive_window >= _CREDIT_BYTES:
+                self._credit_connection()
+            return
         stream.uncredited += read
-        if stream.uncredited >= STREAM_WINDOW_BYTES // 2 and not stream.remote_closed:
+        if stream.uncredited >= STREAM_WINDOW_BYTES // 2:
             self.out.append(frames.window_update(stream.id, stream.uncredited))
             stream.window += stream.uncredited
             stream.uncredited = 0
@@ -256,7 +265,7 @@ class Connection:
 
     def _credit_connection(self) -> None:
         owed = CONNECTION_WINDOW_BYTES - self._unread - self._receive_window
-        if owed >= CONNECTION_WINDOW_BYTES // 4:
+        if owed >= _CREDIT_BYTES:
             self.out.append(frames.window_update(0, owed))
             self._receive_window += owed
             self.written()

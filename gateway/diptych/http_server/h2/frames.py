@@ -105,8 +105,9 @@ def goaway(last_stream_id: int, code: ErrorCode, reason: str = "") -> bytes:
 
 def header_frames(stream_id: int, block: bytes, flags: int, most: int) -> bytes:
     """Returns HEADERS, and CONTINUATION frames if `block` exceeds `most` bytes. `flags` is END_STREAM or 0."""
-    if len(block) <= most:
-        return frame(HEADERS, flags | END_HEADERS, stream_id, block)
+    size = len(block)
+    if size <= most:  # nearly always; not by `frame`, a call for every response
+        return HEAD.pack(size >> 8, size & 0xFF, HEADERS, flags | END_HEADERS, stream_id) + block
     pieces = [block[start : start + most] for start in range(0, len(block), most)]
     frames = [frame(HEADERS, flags, stream_id, pieces[0])]
     frames += (frame(CONTINUATION, 0, stream_id, piece) for piece in pieces[1:-1])

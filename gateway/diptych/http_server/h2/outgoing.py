@@ -67,6 +67,26 @@ class Outgoing:
             self._send(connection, data, frames.END_STREAM if last else 0)
             self.finished = last
 
+    def whole(self, connection: Sender, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Sends a whole response: the frames of its head, its body, and the frames of its trailers if it has any."""
+        size = len(body)
+        fits = size <= self.window and size <= connection.send_window and size <= connection.max_frame
+        if not fits or connection.queued > QUEUE_BYTES or connection.write_paused:
+            connection.out.append(head)
+            self.write(connection, body, last=not trailers)
+            if trailers:
+                self.end(connection, trailers)
+            return
+        self._last, self.finished = trailers, True
+        if not size and trailers:
+            connection.out += (head, trailers)
+            return
+        self.window -= size
+        connection.send_window -= size
+        connection.queued += size
+        connection.earn_data()
+        connection.out += (head, frames.data_head(size, 0 if trailers else frames.END_STREAM, self._id), body, trailers)
+
     def _park(self, data: memoryview) -> None:
         if isinstance(self.parked, tuple):
             self.parked = deque()

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Scope
 
 from ...exchange import AUTH, Door
 from ...origin import peer_of
+from ...reply import Headers
 from ..state import ListenerState
 from .connection import Connection
-from .head import Head
+from .head import Head, field_bytes
 from .limits import STREAM_WINDOW_BYTES
 from .outgoing import Outgoing
 from .stream import Stream
@@ -41,6 +42,8 @@ class Requests:
         self._loop = asyncio.get_running_loop()
         self._running = 0  # including those whose client has left
         self._arriving: list[WholeRequest] = []
+        self._defaults: Headers = []
+        self._block = b""
         client = base["client"]
         self.host: str | None = None if client is None else client[0]
         self.peer = "unknown:" if client is None else peer_of(*client)
@@ -60,6 +63,14 @@ class Requests:
                 self._arriving.append(whole)
                 return whole
         return self._through_asgi(stream_id, request, Outgoing(stream_id, send_window))
+
+    @property
+    def default_block(self) -> bytes:
+        """The headers of every response in HPACK: the date, which changes once a second."""
+        headers = self.state.default_headers
+        if headers is not self._defaults:
+            self._defaults, self._block = headers, b"".join(map(field_bytes, headers))
+        return self._block
 
     def settle(self) -> None:
         """Called after each read: requests that have arrived only in part go through ASGI."""

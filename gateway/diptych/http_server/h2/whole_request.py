@@ -34,6 +34,10 @@ class Owner(Protocol):
     peer: str
     auth: Mapping[str, Sequence[bytes]] | None
 
+    @property
+    def default_block(self) -> bytes:
+        """The headers of every response in HPACK."""
+
     def start(self, whole: WholeRequest) -> None:
         """Serves a request that has arrived whole."""
 
@@ -134,20 +138,17 @@ class WholeRequest:
         if self.left or self.begun:
             return
         owner, (status, headers, body) = self._owner, reply
-        coded = head.field_bytes
+        connection, coded = owner.connection, head.field_bytes
+        most = connection.max_frame
         if self.amend is not None:
             headers = self.amend(headers)
-        block = [head.status_bytes(status), *map(coded, owner.state.default_headers), *map(coded, headers)]
-        last = b"" if trailers is None else b"".join([coded(field) for field in trailers])
+        block = b"".join([head.status_bytes(status), owner.default_block, *map(coded, headers)])
+        first = frames.header_frames(self.id, block, 0, most)
+        last = b""
+        if trailers is not None:
+            last = frames.header_frames(self.id, b"".join(map(coded, trailers)), frames.END_STREAM, most)
         self.begun = True  # only now: a header that HTTP/2 cannot have has raised
         if self.verb == "HEAD" or status in (204, 304):
             body = b""
-        connection = owner.connection
-        most = connection.max_frame
-        connection.out.append(frames.header_frames(self.id, b"".join(block), 0, most))
-        if last:
-            self.out.write(connection, body, last=False)
-            self.out.end(connection, frames.header_frames(self.id, last, frames.END_STREAM, most))
-        else:
-            self.out.write(connection, body, last=True)
+        self.out.whole(connection, first, body, last)
         connection.sent(self)
