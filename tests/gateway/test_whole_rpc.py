@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import gzip
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,6 +17,8 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from diptych.framing.envelope import envelope
+from diptych.http_server.h1 import whole_request as http1
+from diptych.http_server.h2 import whole_request as http2
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import WAYS, Serve, Served, serving
 from tests.gateway.http2_client import Client, connected, fields
@@ -244,3 +247,19 @@ async def test_pages_of_other_origins(asked: Request, origin: str | None, taken:
                 heads.append({name: value for name, value in head.items() if name != "date"})
     assert heads[:2] == heads[2:]
     assert len(taken) == 2
+
+
+@pytest.mark.parametrize("version", HTTP)
+async def test_whole_calls_need_no_garbage_collector(taken: list[str], version: str) -> None:
+    names = ["gRPC-Web", "gRPC-Web, failing", "Connect", "Connect, JSON", "Connect, failing"]
+    asked = [WHOLE[name] for name in names] + ([GRPC["gRPC"], GRPC["gRPC, failing"]] if version == "HTTP/2" else [])
+    async with asyncio.timeout(60), serving() as served:
+        gc.collect()
+        gc.disable()
+        try:
+            for request in asked:
+                await HTTP[version](served.gateway.http_port, request)
+            left = [one for one in gc.get_objects() if type(one) in (http1.WholeRequest, http2.WholeRequest)]
+        finally:
+            gc.enable()
+    assert (len(taken), left) == (len(asked), [])

@@ -125,7 +125,10 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _aborted(self, context: Any, error: grpc.aio.AbortError, method: str) -> Any:
         if code_of(context.code()) is Code.OK:
             return await self._fail(context, error, method)  # raised without a call of abort()
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # breaks the reference cycle of the exception and this frame, which is in its traceback
 
     async def _fail(self, context: Any, error: Exception, method: str) -> Any:
         if isinstance(error, StatusError):
