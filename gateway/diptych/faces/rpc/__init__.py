@@ -18,6 +18,7 @@ from ...reply import Reply
 from ...settings import Settings
 from ..session import Session
 from .connect_errors import ConnectErrors
+from .connect_stream import VERSION
 from .connect_unary import ConnectCall, WholeConnectCall
 from .entries import Entry, entries, unknown
 from .enveloped import EnvelopedCall, WholeEnvelopedCall
@@ -26,9 +27,6 @@ from .kinds import Kind, WireProtocol, kind_of
 from .plain_answers import NEEDS_HTTP2, wrong_type, wrong_verb
 
 __all__ = ["VERSION", "RpcApp"]
-
-VERSION = b"connect-protocol-version"
-"""The header that names Connect's version."""
 
 
 class RpcApp:

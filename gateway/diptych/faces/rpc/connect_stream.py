@@ -20,27 +20,29 @@ from .connect_errors import ConnectErrors
 from .kinds import Kind
 from .wires import Wire
 
-__all__ = ["CODINGS", "WORTH_BYTES", "ConnectWire", "check_version", "seconds"]
+__all__ = ["CODINGS", "TIMEOUT", "VERSION", "WORTH_BYTES", "ConnectWire", "check_version", "seconds"]
 
 CODINGS = (b"gzip",)
 WORTH_BYTES = 1024
 """Smaller messages are not compressed: they fit into one packet either way."""
 
+VERSION = b"connect-protocol-version"
+"""The header that names Connect's version; it is optional."""
+TIMEOUT = b"connect-timeout-ms"
 _END_STREAM = 0x02
 _MILLISECONDS = re.compile(rb"\d{1,10}")
 
 
-def check_version(headers: Mapping[bytes, bytes]) -> None:
-    """Raises INVALID_ARGUMENT if the client names a protocol version other than 1; the header is optional."""
-    version = headers.get(b"connect-protocol-version")
-    if version is not None and version != b"1":
+def check_version(version: bytes) -> None:
+    """Raises INVALID_ARGUMENT if the client names a protocol version other than 1."""
+    if version != b"1":
         shown = version.decode("latin-1")
         raise error(Code.INVALID_ARGUMENT, f"unsupported connect-protocol-version {shown!r}; expected '1'")
 
 
 def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
     """Returns the timeout of the call, at most `most`. Raises INVALID_ARGUMENT for a malformed header."""
-    given = headers.get(b"connect-timeout-ms")
+    given = headers.get(TIMEOUT)
     if given is None:
         return most
     if not _MILLISECONDS.fullmatch(given):
@@ -63,7 +65,8 @@ class ConnectWire(Wire):
 
     def opening(self, most: float | None) -> tuple[float | None, Coding | None]:
         headers = self._headers
-        check_version(headers)
+        if VERSION in headers:
+            check_version(headers[VERSION])
         allowed = seconds(headers, most)
         return allowed, coding_named(headers.get(b"connect-content-encoding"), CODINGS, "connect-accept-encoding")
 

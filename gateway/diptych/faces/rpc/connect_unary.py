@@ -22,7 +22,7 @@ from ..session import Session
 from .coding import COMPRESSIONS, accepts, coding_named
 from .connect_errors import TRAILER, ConnectErrors
 from .connect_get import QueryRequest, asked
-from .connect_stream import CODINGS, WORTH_BYTES, check_version, seconds
+from .connect_stream import CODINGS, TIMEOUT, VERSION, WORTH_BYTES, check_version, seconds
 from .entries import Entry, JsonCodec
 from .kinds import Kind
 from .wires import rpc_headers
@@ -51,7 +51,8 @@ class _Steps:
         self, headers: RawHeaders, fields: Mapping[bytes, bytes], query: bytes, most: float | None
     ) -> tuple[Metadata, float | None]:
         entry = self._entry
-        check_version(fields)
+        if VERSION in fields:
+            check_version(fields[VERSION])
         if self._kind is None:
             self._asked = asked(query, entry.limit)
             self._is_json = self._asked.json
@@ -59,7 +60,7 @@ class _Steps:
             self._is_json = self._kind.json
         if self._is_json and entry.json is not None:
             self._json, self.method = entry.json, entry.json.method
-        return from_headers(headers, self._policy), seconds(fields, most)
+        return from_headers(headers, self._policy), seconds(fields, most) if TIMEOUT in fields else most
 
     def _decoded(self, call: AnyCall, data: bytes, warnings: list[str]) -> Any:
         if self._json is None:
@@ -83,8 +84,10 @@ class _Steps:
                 body = gzip.compress(body)
                 headers.append((b"content-encoding", gzip.name))
         headers.append((b"content-length", b"%d" % len(body)))
-        headers += rpc_headers(call.initial_metadata)
-        headers += rpc_headers(call.trailing_metadata, TRAILER)
+        if initial := call.initial_metadata:
+            headers += rpc_headers(initial)
+        if trailing := call.trailing_metadata:
+            headers += rpc_headers(trailing, TRAILER)
         if warnings:
             headers.append((UNKNOWN_FIELDS, header_list(warnings)))
         return Reply(200, headers, body)
