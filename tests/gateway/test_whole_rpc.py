@@ -197,6 +197,23 @@ async def test_the_grpc_port(serve: Serve, taken: list[str]) -> None:
         assert not taken
 
 
+async def test_a_message_that_arrives_later_goes_through_asgi(serve: Serve, taken: list[str]) -> None:
+    async with asyncio.timeout(60), serve() as served:
+        for port in (served.gateway.grpc_port, served.gateway.http_port):
+            async with connected(port) as client:
+                request = GRPC["gRPC"]
+                stream = client.request(target(request), "POST", end=False, headers=request.fields)
+                client.h2.send_data(stream, request.body[:3])
+                client.h2.ping(b"received")  # once it is answered, the server has read what came before it
+                await client.flush()
+                await client.event(ev.PingAckReceived)
+                await client.upload(stream, request.body[3:])
+                _, body = await client.response(stream)
+                assert pb.Dish.FromString(body[5:]).id == "7"
+                assert trailers(client, stream) == {"grpc-status": "0"}
+    assert not taken
+
+
 async def test_what_grpcio_sends(served: Served, taken: list[str]) -> None:
     for compression in (None, grpc.Compression.Gzip, grpc.Compression.Deflate):
         dish = await served.rpc.GetDish(pb.GetDishRequest(dish_id="7"), compression=compression, timeout=10)
