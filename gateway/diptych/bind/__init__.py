@@ -79,12 +79,10 @@ class Binder:
         has_body = self.takes_body or bool(body)
         if not has_body and not query:
             return Bound(self.from_path(values), DEFAULT)
-        request = self._message_class()
-        covered = has_body and self._body.read(request, body, content_type, warnings)
-        if query or covered:
+        request, covered = self._body.read(self._message_class, body, content_type, warnings)
+        parameters = DEFAULT
+        if query:
             parameters = self._query.bind(request, query, warnings, closed=_COVERED if covered else None)
-        else:
-            parameters = DEFAULT
         if values:
             for put, text in zip(self._setters, values, strict=True):
                 put(request, text)
@@ -190,10 +188,12 @@ class _NoBody:
     def takes_raw(self, content_type: ContentType) -> bool:
         return False
 
-    def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
+    def read(
+        self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
+    ) -> tuple[Message, bool]:
         if body:
             raise invalid(Violation("", "unexpected body; this method reads its fields from the path and the query"))
-        return False
+        return made(), False
 
     def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
         return
@@ -224,24 +224,29 @@ class _Body:
             return self._raw is not None
         return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
 
-    def read(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> bool:
-        """Sets the body's fields; returns whether that leaves no field for the query."""
-        if not body and not content_type.media:
-            return self._covers and self._raw is None
-        if self.decode is not None and content_type.is_json:
-            if body:
+    def read(
+        self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
+    ) -> tuple[Message, bool]:
+        """Returns a message with the body's fields, and whether that leaves no field for the query."""
+        decode = self.decode
+        if decode is not None and body and content_type.is_json:  # nearly every body
+            if content_type is not JSON:
                 self._utf8(content_type)
-                request.MergeFrom(self.decode(body, warnings))
-            return self._covers
+            return decode(body, warnings), self._covers
+        request = made()
+        if not body and not content_type.media:
+            return request, self._covers and self._raw is None
+        if decode is not None and content_type.is_json:
+            return request, self._covers
         if self._form is not None and content_type.media == MULTIPART:
             if body:
                 self._form.bind(self._form_owner(request), body, content_type, warnings)
-            return self._covers
+            return request, self._covers
         if self._raw is not None:
             self._raw(request, body, content_type)
-            return self._covers and self.raw_field is None
+            return request, self._covers and self.raw_field is None
         if not body:
-            return self._covers
+            return request, self._covers
         raise self._unsupported(content_type)
 
     def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
