@@ -90,6 +90,8 @@ class Replier:
         else:
             body, content_type = self._plain(message), JSON
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        if not (initial or trailing or warnings):
+            return Reply(200, headers, body)
         status = 200
         if initial or trailing:
             status = http_code(initial, trailing)
