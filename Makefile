@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec conformance audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -24,6 +24,7 @@ help:
 	@echo 'make crash      kill processes of the batch service at random moments, ROUNDS times (100), and check the results'
 	@echo 'make fuzz       send INPUTS inputs (100,000) over every protocol to the built program, and check what it still holds'
 	@echo 'make fuzz-codec  compare the JSON codecs over INPUTS random messages and bodies'
+	@echo 'make conformance  run Connect'"'"'s conformance suite and h2spec, where Go is installed; ARGS=h2spec runs one'
 	@echo 'make audit      check the installed packages against a database of known vulnerabilities'
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make docs       build the documentation into build/site'
@@ -129,6 +130,10 @@ fuzz: build/.generated codec
 # Not part of `make fuzz`: ten million take hours.
 fuzz-codec: build/.generated codec
 	PYTHONPATH=tests/gen python -m tests.fuzz.codec --inputs $(INPUTS) $(ARGS)
+
+# Not part of `make check`: it needs Go, the network for the first run, and three minutes.
+conformance: build/.generated codec
+	PYTHONPATH=tests/gen python -m tests.conformance $(ARGS)
 
 # Not part of `make check`: it needs the network, and its result changes with the database. --strict fails for a package that
 # the database does not know, since an unknown package is not known to be safe.

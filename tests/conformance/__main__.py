@@ -1,0 +1,60 @@
+"""`make conformance`: runs public conformance suites, and fails for every failure that `known.txt` does not explain."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+from . import connect, http2, known, tools
+
+Result = tuple[int, dict[str, str]]
+"""The number of cases, and what the suite says of each that failed."""
+
+
+def main() -> int:
+    """Runs the suites; returns 1 if there is a fault."""
+    parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="suite", help="connect or h2spec; both if none is named")
+    suites = parser.parse_args().suites or ["connect", "h2spec"]
+    if unknown := set(suites) - {"connect", "h2spec"}:
+        parser.error(f"there is no suite {', '.join(sorted(unknown))}; expected connect or h2spec")
+    if not tools.has_go():
+        _say("the conformance suites were not run, since they are built by Go and there is no `go`")
+        return 1 if os.environ.get("CI") else 0
+    logging.disable(logging.CRITICAL)  # the suites' requests are broken on purpose
+    wrong = [fault for suite in suites for fault in _faults(suite)]
+    _say("\n".join(wrong) if wrong else "no failures besides the known ones")
+    return 1 if wrong else 0
+
+
+def _faults(suite: str) -> list[str]:
+    failed: dict[str, str] = {}
+    for title, (total, found) in _connect() if suite == "connect" else _h2spec():
+        _say(f"{title}: {total} cases, {len(found)} failed")
+        failed |= found
+    return known.faults(known.read(known.FILE.read_text(encoding="utf-8")), suite, failed)
+
+
+def _connect() -> Iterator[tuple[str, Result]]:
+    for loop in ("uvloop", "asyncio"):
+        yield f"Connect's suite on {loop}", connect.run(loop)
+
+
+def _h2spec() -> Iterator[tuple[str, Result]]:
+    for port in ("single", "grpc"):
+        for tls in (False, True):
+            title = f"h2spec on the {port} port, {'TLS' if tls else 'plain text'}"
+            yield title, asyncio.run(http2.run(port, tls=tls))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Runs Connect's conformance suite over `server.py`: Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from . import tools
+
+CONFIGURATION = Path(__file__).with_name("connect.yaml")
+
+_FAILED = re.compile("FAILED: (.+):")
+_TOTAL = re.compile(r"Total cases: (\d+)")
+
+
+def run(loop: str) -> tuple[int, dict[str, str]]:
+    """Runs all cases on one event loop; returns their number, and what the suite says of each that failed.
+
+    Raises RuntimeError, with the suite's output, if it did not run to its end.
+    """
+    server = [sys.executable, "-m", "tests.conformance.server", str(tools.connect_descriptors()), f"--loop={loop}"]
+    command = [str(tools.program(*tools.CONNECT)), "--mode=server", f"--conf={CONFIGURATION}", "--max-servers=2"]
+    done = subprocess.run(
+        [*command, "--", *server], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    total = _TOTAL.search(done.stdout)
+    if total is None:
+        raise RuntimeError(done.stdout)
+    return int(total[1]), {f"connect/{loop}/{name}": said for name, said in _failures(done.stdout)}
+
+
+def _failures(output: str) -> list[tuple[str, str]]:
+    """Returns the names of the cases that failed, without spaces, and the lines below them."""
+    found: list[tuple[str, str]] = []
+    for line in output.splitlines():
+        if failed := _FAILED.fullmatch(line):
+            found.append((failed[1].replace(" ", "_"), ""))
+        elif found and line.startswith("\t"):
+            name, said = found[-1]
+            found[-1] = (name, f"{said}{line.strip()}\n")
+    return found
