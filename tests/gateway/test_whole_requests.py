@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from diptych import Gateway, Settings
+from diptych.auth import hash_key, new_key
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
@@ -81,6 +82,30 @@ async def test_requests_with_a_body(serve: Serve, taken: list[str], request_: by
     async with serve() as served:
         assert b"HTTP/1.1 200 " in await ask(served, request_)
     assert taken == ["/kitchen.v1.KitchenService/Echo"]
+
+
+KINDS = {
+    "a custom verb": (b"/v1/dishes/7:cook", b"application/json", b'{"portions":1}', "CookDish"),
+    "a raw body and answer": (b"/v1/mirror", b"text/plain", b"as it is", "MirrorBody"),
+}
+
+
+@pytest.mark.parametrize(("path", "media", "body", "method"), KINDS.values(), ids=KINDS)
+async def test_bindings_of_every_kind(
+    serve: Serve, taken: list[str], path: bytes, media: bytes, body: bytes, method: str
+) -> None:
+    head = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (path, media, len(body))
+    async with serve() as served:
+        assert b"HTTP/1.1 200 " in await ask(served, head + body)
+    assert taken == [f"/kitchen.v1.KitchenService/{method}"]
+
+
+async def test_calls_with_credentials(serve: Serve, taken: list[str]) -> None:
+    key = new_key("one")
+    async with serve(auth={"api_keys": {"one": {"hash": hash_key(key)}}}) as served:
+        assert (await served.http.get("/v1/dishes/7", headers={"x-api-key": key})).status_code == 200
+        assert (await served.http.get("/v1/dishes/7", headers={"x-api-key": "wrong"})).status_code == 401
+    assert len(taken) == 2
 
 
 async def test_what_a_common_client_sends(served: Served, taken: list[str]) -> None:
