@@ -7,9 +7,9 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from . import connect, http2, known, tools
+from . import connect, http2, interop, known, tools
 
 Result = tuple[int, dict[str, str]]
 """The number of cases, and what the suite says of each that failed."""
@@ -18,10 +18,10 @@ Result = tuple[int, dict[str, str]]
 def main() -> int:
     """Runs the suites; returns 1 if there is a fault."""
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="suite", help="connect or h2spec; both if none is named")
-    suites = parser.parse_args().suites or ["connect", "h2spec"]
-    if unknown := set(suites) - {"connect", "h2spec"}:
-        parser.error(f"there is no suite {', '.join(sorted(unknown))}; expected connect or h2spec")
+    parser.add_argument("suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; all if none is named")
+    suites = parser.parse_args().suites or list(SUITES)
+    if unknown := set(suites) - set(SUITES):
+        parser.error(f"there is no suite {', '.join(sorted(unknown))}; expected {', '.join(SUITES)}")
     if not tools.has_go():
         _say("the conformance suites were not run, since they are built by Go and there is no `go`")
         return 1 if os.environ.get("CI") else 0
@@ -33,7 +33,7 @@ def main() -> int:
 
 def _faults(suite: str) -> list[str]:
     failed: dict[str, str] = {}
-    for title, (total, found) in _connect() if suite == "connect" else _h2spec():
+    for title, (total, found) in SUITES[suite]():
         _say(f"{title}: {total} cases, {len(found)} failed")
         failed |= found
     return known.faults(known.read(known.FILE.read_text(encoding="utf-8")), suite, failed)
@@ -49,6 +49,21 @@ def _h2spec() -> Iterator[tuple[str, Result]]:
         for tls in (False, True):
             title = f"h2spec on the {port} port, {'TLS' if tls else 'plain text'}"
             yield title, asyncio.run(http2.run(port, tls=tls))
+
+
+def _interop() -> Iterator[tuple[str, Result]]:
+    interop.load()
+    for port in ("single", "grpc"):
+        for tls in (False, True):
+            title = f"gRPC's interop client on the {port} port, {'TLS' if tls else 'plain text'}"
+            yield title, asyncio.run(interop.run(port, tls=tls))
+
+
+SUITES: Mapping[str, Callable[[], Iterator[tuple[str, Result]]]] = {
+    "connect": _connect,
+    "h2spec": _h2spec,
+    "interop": _interop,
+}
 
 
 def _say(text: str) -> None:

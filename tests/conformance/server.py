@@ -2,7 +2,7 @@
 
 The suite runs `python -m tests.conformance.server DESCRIPTORS` for each kind of server that it needs, writes a
 ServerCompatRequest to its standard input, and reads the address from its standard output. What the service must do is
-specified in the suite's `service.proto`; `DESCRIPTORS` is a FileDescriptorSet of it (see `suites.py`). No code is
+specified in the suite's `service.proto`; `DESCRIPTORS` is a FileDescriptorSet of it (see `tools.py`). No code is
 generated from it, since Python modules in the package `connectrpc` would hide the client of that name.
 """
 
@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import any_pb2
 from google.rpc import status_pb2
 
 from diptych import Gateway, Settings
+
+from . import described
 
 PACKAGE = "connectrpc.conformance.v1"
 SERVICE = f"{PACKAGE}.ConformanceService"
@@ -32,18 +34,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Pairs = list[tuple[str, str | bytes]]
 
 
-def load(descriptors: Path) -> None:
-    """Adds the files of a serialized FileDescriptorSet to the default pool, where a gateway looks services up."""
-    pool = descriptor_pool.Default()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors.read_bytes()).file:
-        if file.package == PACKAGE:  # the others are those of installed modules
-            pool.AddSerializedFile(file.SerializeToString())
-
-
 def message(name: str, /, **fields: Any) -> Any:
     """Returns a message of the suite's package, `ServerStreamResponse` for instance."""
-    descriptor = descriptor_pool.Default().FindMessageTypeByName(f"{PACKAGE}.{name}")
-    return message_factory.GetMessageClass(descriptor)(**fields)
+    return described.message(f"{PACKAGE}.{name}", **fields)
 
 
 def pairs_of(headers: Iterable[Any]) -> Pairs:
@@ -179,18 +172,6 @@ BEHAVIOURS: dict[str, Any] = {
 }
 
 
-def handlers() -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-    """Returns the service's handlers by method name, as generated code makes them."""
-    found: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-    for method in descriptor_pool.Default().FindServiceByName(SERVICE).methods:
-        kinds = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
-        make = getattr(grpc, f"{kinds[0]}_{kinds[1]}_rpc_method_handler")
-        read = message_factory.GetMessageClass(method.input_type).FromString
-        write = message_factory.GetMessageClass(method.output_type).SerializeToString
-        found[method.name] = make(BEHAVIOURS[method.name], request_deserializer=read, response_serializer=write)
-    return found
-
-
 def settings_for(request: Any, folder: Path) -> Settings:
     """Returns the settings of the server that a ServerCompatRequest asks for; certificates are written to `folder`."""
     chosen: dict[str, Any] = {"http_port": 0, "single_port": True, "grace_seconds": 1, "log_level": "warning"}
@@ -213,7 +194,7 @@ async def serve(request: Any) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     with tempfile.TemporaryDirectory() as folder:
         gateway = Gateway(settings_for(request, Path(folder)))
-        gateway.add_registered_method_handlers(SERVICE, handlers())
+        gateway.add_registered_method_handlers(SERVICE, described.handlers(SERVICE, BEHAVIOURS))
         async with gateway:
             answer = message("ServerCompatResponse", host="127.0.0.1", port=gateway.http_port)
             answer.pem_cert = request.server_creds.cert
@@ -228,7 +209,7 @@ def main() -> None:
     parser.add_argument("descriptors", type=Path, help="a FileDescriptorSet of the suite's protos")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="the event loop")
     arguments = parser.parse_args()
-    load(arguments.descriptors)
+    described.load(arguments.descriptors, PACKAGE)
     size = int.from_bytes(sys.stdin.buffer.read(4), "big")
     request = message("ServerCompatRequest").FromString(sys.stdin.buffer.read(size))
     factory = None

@@ -14,6 +14,8 @@ CONNECT = ("connectrpc.com/conformance", "v1.0.7", "cmd/connectconformance")
 # The proxy has no later version under this name: the go.mod of newer tags does not fit Go's rules for v2 and above.
 H2SPEC = ("github.com/summerwind/h2spec", "v2.2.1+incompatible", "cmd/h2spec")
 
+INTEROP = ("google.golang.org/grpc", "v1.85.0", "interop/client")
+
 
 def has_go() -> bool:
     """Whether Go is installed."""
@@ -43,4 +45,19 @@ def connect_descriptors() -> Path:
     files = [str(folder / name) for name in ("service.proto", "server_compat.proto")]
     written.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([*compiler, f"--descriptor_set_out={written}", *files], check=True)
+    return written
+
+
+def interop_descriptors() -> Path:
+    """Returns a file with the descriptors of the services of gRPC's interop client. Raises `CalledProcessError`."""
+    module, version, _ = INTEROP
+    folder = FOLDER / version / "descriptors"
+    written = folder / "descriptors.binpb"
+    if not written.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        source = Path(__file__).with_name("interop_descriptors") / "main.go"
+        (folder / "main.go").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / "go.mod").write_text("module descriptors\n", encoding="utf-8")
+        subprocess.run(["go", "get", f"{module}@{version}"], cwd=folder, check=True)
+        written.write_bytes(subprocess.run(["go", "run", "."], cwd=folder, stdout=subprocess.PIPE, check=True).stdout)
     return written
