@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+_MOST_HELD = 256 * 1024  # bytes, as much as asyncio reads at once
+
 
 class FlowControl(asyncio.Protocol):
     """The base of a connection's protocol, which sets `transport`."""
@@ -15,6 +17,8 @@ class FlowControl(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.write_paused = self.read_paused = False
+        self.held = b""
+        """What was received behind requests that are not answered yet, and is not parsed."""
         self._writers: list[asyncio.Future[None]] = []
 
     def pause_writing(self) -> None:
@@ -51,7 +55,7 @@ class FlowControl(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads again, which also notices a client that leaves."""
-        if self.read_paused:
+        """Reads again, which also notices a client that leaves; does nothing while much is held."""
+        if self.read_paused and len(self.held) < _MOST_HELD:
             self.read_paused = False
             self.transport.resume_reading()

@@ -27,8 +27,8 @@ class Owner(Protocol):
     def pause_reading(self) -> None:
         """Stops reading, since a request waits."""
 
-    def resume_reading(self) -> None:
-        """Reads again."""
+    def none_waits(self) -> None:
+        """Called when no request waits any longer: reads again."""
 
 
 class Pipeline:
@@ -52,10 +52,11 @@ class Pipeline:
             self._owner.pause_reading()
 
     def go_on(self) -> None:
-        """Serves the next request, and reads again."""
-        self._owner.resume_reading()
+        """Serves the next request; if none waits behind it, the connection reads again."""
         if self.waiting:
             self._start(self.waiting.popleft())
+        if not self.waiting:  # not before: clients could send requests faster than they are served
+            self._owner.none_waits()
 
     def _start(self, request: Request) -> None:
         self.running = request

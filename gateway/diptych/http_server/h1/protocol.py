@@ -32,6 +32,8 @@ from .whole_request import WholeRequest
 logger = logging.getLogger("diptych")
 
 _SERVED, _PREFACE = "served", "preface"
+# One read can hold ten thousand requests, and parsed ones take a hundred times as much memory as their bytes.
+_PARSED_AT_ONCE = 16 * 1024
 _VERBS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
@@ -92,12 +94,14 @@ class Http1Protocol(FlowControl):
         if self._receiving is not None:
             self._receiving.on_left()
             self._receiving = None
-        self._parser = None  # breaks a reference cycle
+        self._parser, self.held = None, b""  # no parser breaks a reference cycle
         self.release_writers()
 
     def data_received(self, data: bytes) -> None:
         """Parses received bytes."""
-        if self._deaf:
+        if self.held:
+            self.held += data
+            self.pause_reading()
             return
         if self._begun is not None:
             data = self._begun + data
@@ -108,13 +112,36 @@ class Http1Protocol(FlowControl):
             if data.startswith(PREFACE):
                 self._hand_over(self._shared.make_http2(), data)
                 return
-        self._unread += len(data)
-        self._parse(data)
-        if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
-            self._refuse(self._shared.responses.large)
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Parses received bytes; holds what comes behind requests that are not answered yet."""
+        line = self._line
+        while data and not self._deaf and self._parser is not None:
+            piece, data = data[:_PARSED_AT_ONCE], data[_PARSED_AT_ONCE:]
+            self._unread += len(piece)
+            self._parse(piece)
+            if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
+                self._refuse(self._shared.responses.large)
+            if data and (line.waiting or (line.running is not None and self._receiving is None)):
+                self.held = data
+                return
         pending = self._receiving
         if isinstance(pending, WholeRequest):
             self._receiving = self._through_asgi(pending)
+
+    def none_waits(self) -> None:
+        """Parses what is held, then reads again."""
+        if self.held:
+            self._loop.call_soon(self._read_held)  # later, since the response of a call is being written
+        else:
+            self.resume_reading()
+
+    def _read_held(self) -> None:
+        held, self.held = self.held, b""
+        self._read(held)
+        if not self.held and self._parser is not None and not self._line.waiting:
+            self.resume_reading()
 
     def _parse(self, data: bytes) -> None:
         while data and self._parser is not None:
@@ -237,7 +264,7 @@ class Http1Protocol(FlowControl):
         line.running = None
         if self._deaf or not request.keep_alive:
             self._leave(b"")
-        elif not self.write_paused and (self.read_paused or line.waiting):
+        elif not self.write_paused and (self.read_paused or self.held or line.waiting):
             line.go_on()
 
     def _hand_over(self, protocol: asyncio.Protocol, data: bytes) -> None:
