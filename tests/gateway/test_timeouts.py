@@ -137,6 +137,50 @@ async def test_http2_times_out_without_a_preface(serve: Serve, tmp_path: Path) -
 # Silence.
 
 
+def unread(port: int, *requests: bytes) -> socket.socket:
+    """A connection that has sent requests, and whose client reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"".join(requests))
+    return client
+
+
+LARGE = (
+    b"POST /v1/mirror HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 2000000\r\n\r\n"
+    + b"x" * 2000000
+)
+
+
+async def test_a_client_that_never_reads_its_response_is_ended(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A close waits for the client to read, so such clients took up all of `max_connections`."""
+    monkeypatch.setattr("diptych.http_server.lingering_close._MOST_SECONDS", 1.0)
+    async with serve(keep_alive_seconds=SOON, max_connections=1) as served:
+        port = served.gateway.http_port
+        with await asyncio.to_thread(unread, port, LARGE):
+            status = 503
+            while status == 503:  # until the connection is ended, there are too many
+                async with plain(port) as (reader, writer):
+                    writer.write(b"GET /v1/dishes/1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                    status = int((await reader.read()).split()[1])
+            assert status == 200
+
+
+async def test_a_head_behind_unread_responses_is_not_late(serve: Serve) -> None:
+    """The server does not read it, and its 408 would be taken for the response to the request before."""
+    async with serve(header_seconds=SOON) as served:
+        behind = b"GET /v1/dishes/1 HTTP/1.1\r\nhost: x\r\n\r\nGET /v1"
+        with await asyncio.to_thread(unread, served.gateway.http_port, LARGE, behind) as client:
+            for _ in range(4):  # the timeout passes for another client meanwhile
+                async with plain(served.gateway.http_port) as (reader, writer):
+                    writer.write(b"G")
+                    assert _error(await reader.read())[0] == 408
+            found = await asyncio.to_thread(client.makefile("rb").read)
+            statuses = [piece[:3] for piece in found.split(b"HTTP/1.1 ")[1:]]
+            assert statuses == [b"200", b"200", b"408"]  # the rest of the head does not come
+
+
 @pytest.mark.parametrize("said", [b"", b"\r\n", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"])
 async def test_a_silent_connection_is_closed(said: bytes, serve: Serve) -> None:
     async with serve(keep_alive_seconds=SOON) as served, plain(served.gateway.http_port) as (reader, writer):

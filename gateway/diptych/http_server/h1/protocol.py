@@ -313,11 +313,14 @@ class Http1Protocol(FlowControl):
         wait = self._wait
         if self._line.running is not None:
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
-        elif self._begun or self._amid_head:
+        elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
                 self._leave(self._shared.responses.late)
         elif wait.over(self._fields, now, timeouts.idle):
-            self.transport.close()
+            if self.transport.get_write_buffer_size():
+                self._leave(b"")  # a close would wait without a limit for the client to read
+            else:
+                self.transport.close()
 
 
 def _fault_of(wrong: httptools.HttpParserError) -> Fault:
