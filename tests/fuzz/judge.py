@@ -23,7 +23,8 @@ _FRAMING = (
     ),
     *("a message is not valid gzip, the encoding", "truncated gzip message"),
 )
-"""The messages of INTERNAL for broken framing over gRPC and gRPC-Web, as gRPC's own libraries answer."""
+"""The messages of INTERNAL for broken framing over gRPC and gRPC-Web, as gRPC's own libraries answer, and for a
+compressed flag without an encoding over Connect too."""
 
 _CLIENTS_OWN = ("Internal error from Core",)
 """grpcio's client's name for a call that it ended during a request."""
