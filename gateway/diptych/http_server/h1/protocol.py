@@ -116,15 +116,16 @@ class Http1Protocol(FlowControl):
 
     def _read(self, data: bytes) -> None:
         """Parses received bytes; holds what comes behind requests that are not answered yet."""
-        line = self._line
-        while data and not self._deaf and self._parser is not None:
-            piece, data = data[:_PARSED_AT_ONCE], data[_PARSED_AT_ONCE:]
+        line, at = self._line, 0
+        while at < len(data) and not self._deaf and self._parser is not None:
+            piece = data[at : at + _PARSED_AT_ONCE]
+            at += len(piece)
             self._unread += len(piece)
             self._parse(piece)
             if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
                 self._refuse(self._shared.responses.large)
-            if data and (line.waiting or (line.running is not None and self._receiving is None)):
-                self.held = data
+            if at < len(data) and (line.waiting or (line.running is not None and self._receiving is None)):
+                self.held = data[at:]
                 return
         pending = self._receiving
         if isinstance(pending, WholeRequest):
