@@ -46,6 +46,7 @@ def build(given: argparse.Namespace, key: str) -> Gateway:
             "http_port": 0,
             "grpc_port": 0,
             "max_body_bytes": BODY_LIMIT,
+            "max_connections": 100_000,  # ten thousand may be closing while as many are opened
             "grpc_engine": given.engine,
             "single_port": given.single_port,
             "telemetry": {"access_log": given.access_log},
