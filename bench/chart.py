@@ -1,7 +1,7 @@
 """Charts as SVG: lines over logarithmic axes, and bars.
 
-It knows no measurement. The text is that of the viewer's fonts, and the background white, so that a chart is readable
-wherever Markdown shows it.
+It knows no measurement. The text uses the viewer's fonts, and the background is white, so that a chart is readable in
+light and dark Markdown viewers.
 """
 
 from __future__ import annotations

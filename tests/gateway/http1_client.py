@@ -43,7 +43,7 @@ def chunked(body: bytes) -> bytes:
 HIDDEN = get("hidden")
 """A request inside another one's body: it must never be executed."""
 LAST = get("last", b"connection: close")
-"""The request behind the one in question: whoever knows where that ends answers this one too, and closes."""
+"""The request sent after the one under test. A server that finds the end of that one answers this one and closes."""
 
 ECHOED = "echo x"
 """How the execution of a request with `BODY` shows."""

@@ -159,7 +159,7 @@ async def test_while_the_servicer_runs(serve: Serve, settings: Any, behind: byte
         await until_connections(served, 0)
         await only_this_task(before)
         assert kitchen.cancels == ["wait"]
-        assert kitchen.executed == []  # nobody is left to answer
+        assert kitchen.executed == []  # its client has left
 
 
 @leaving

@@ -139,7 +139,7 @@ class Pipe:
         if self._messages:
             self._turns.busy -= 1
             self._messages = []
-        self._turns = Turns()  # a servicer that sends while it is cancelled takes nobody's turn
+        self._turns = Turns()  # a servicer that sends while it is cancelled does not shorten the turns of others
 
     def touch(self) -> None:
         """Wakes the reader, with or without a message."""

@@ -111,7 +111,7 @@ def _trust(context: ServerContext, authorities: Path, *, only_authorities: bool)
 
 
 def _any_self_signed(certificates: bytes) -> bool:
-    """Whether one is self-signed: OpenSSL then accepts exactly that one from clients, and none that its key signed."""
+    """Whether any certificate is self-signed. OpenSSL accepts it from clients, but no certificate signed by its key."""
     from cryptography import x509  # an extra, which need not be installed
 
     return any(one.subject == one.issuer for one in x509.load_pem_x509_certificates(certificates))

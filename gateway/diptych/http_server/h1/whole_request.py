@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from ...exchange import Serve
 from ...reply import Headers, Reply
+from ..whole_body import WholeBody
 from .asgi_request import Connection
 from .head import CLOSE, STATUS_LINES, Fields, lines
 
@@ -19,20 +20,19 @@ logger = logging.getLogger("diptych")
 # A larger body is written by itself, since joining it to the head would copy it.
 _JOINED_BYTES = 65536
 _BODYLESS = (204, 304)
-_FAILED = Reply(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")], b"")
+_TEXT = b"Internal Server Error"
+_LENGTH = b"%d" % len(_TEXT)
+_FAILED = Reply(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", _LENGTH)], _TEXT)
 
 
-class WholeRequest:
+class WholeRequest(WholeBody):
     """A request whose head has arrived, and whose body is expected in the same piece."""
 
     # Defaults are class attributes, since an instance is created for every request and few requests change them.
-    body: bytes = b""
     amend: Callable[[Headers], Headers] | None = None
-    trails = begun = complete = left = received = False
+    trails = begun = complete = received = False
     task: asyncio.Task[None] | None = None
     serve: Serve | None = None
-    _pieces: bytearray | None = None
-    _gone: asyncio.Future[None] | None = None
 
     def __init__(
         self,
@@ -53,28 +53,16 @@ class WholeRequest:
 
     def on_body(self, data: bytes) -> None:
         """Stores a piece of the body; a body in chunks has several."""
-        if self._pieces is not None:
-            self._pieces += data
-        elif self.body:
-            self._pieces = bytearray(self.body + data)
-        else:
-            self.body = data
+        self.collect(data)
 
     def on_end(self) -> None:
         """Called when the body is complete."""
         self.received = True
-        if self._pieces is not None:
-            self.body, self._pieces = bytes(self._pieces), None
-
-    def received_so_far(self) -> bytes:
-        """Returns the part of the body that has arrived."""
-        return self.body if self._pieces is None else bytes(self._pieces)
+        self.join()
 
     def on_left(self) -> None:
         """Called when the client has left."""
-        self.left = True
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
+        self.leave()
 
     async def run(self) -> None:
         """Serves the request; the response is completed or cut in any case."""
@@ -98,17 +86,16 @@ class WholeRequest:
             self._connection.transport.close()
         else:
             self.keep_alive = False
-            self.answer(_FAILED._replace(body=b"Internal Server Error"))
+            self.answer(_FAILED)
 
     # The call's side.
 
     async def gone(self) -> None:
         """Returns when the client has left."""
-        if self.left:
-            return
-        self._connection.resume_reading()  # a pipelined request stops it, and then nobody sees the client leave
-        self._gone = asyncio.get_running_loop().create_future()
-        await self._gone
+        if not self.left:
+            # Reading stops while a pipelined request waits, and then the client's disconnect would not be noticed.
+            self._connection.resume_reading()
+            await super().gone()
 
     def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
         """Writes the whole response, unless the client has left; HTTP/1.1 has no trailers here."""

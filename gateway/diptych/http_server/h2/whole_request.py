@@ -13,6 +13,7 @@ from typing import Protocol
 from ...exchange import Serve
 from ...reply import Headers, Reply
 from ..state import ListenerState
+from ..whole_body import WholeBody
 from . import frames, head
 from .connection import Connection
 from .frames import ErrorCode
@@ -45,20 +46,17 @@ class Owner(Protocol):
         """Called when a request is no longer running."""
 
 
-class WholeRequest:
+class WholeRequest(WholeBody):
     """A request whose head has arrived, and whose body is expected in the same read."""
 
     # Defaults are class attributes, since an instance is created for every request and few requests change them.
-    body: bytes = b""
     amend: Callable[[Headers], Headers] | None = None
     trails = True
-    begun = left = remote_closed = False
+    begun = remote_closed = False
     unread = uncredited = 0
     window = STREAM_WINDOW_BYTES
     task: asyncio.Task[None] | None = None
     serve: Serve
-    _pieces: bytearray | None = None
-    _gone: asyncio.Future[None] | None = None
 
     def __init__(self, owner: Owner, stream_id: int, request: Head, send_window: int) -> None:
         self._owner, self.id, self.head = owner, stream_id, request
@@ -72,33 +70,21 @@ class WholeRequest:
 
     def on_data(self, data: bytes) -> None:
         """Stores a piece of the body."""
-        if self._pieces is not None:
-            self._pieces += data
-        elif self.body:
-            self._pieces = bytearray(self.body + data)
-        else:
-            self.body = data
+        self.collect(data)
 
     def on_end(self) -> None:
         """Starts to serve the request, since its body is complete."""
-        if self._pieces is not None:
-            self.body, self._pieces = bytes(self._pieces), None
+        self.join()
         if self.unread:
             self._owner.connection.credit(self, self.unread)
         self._owner.start(self)
-
-    def received_so_far(self) -> bytes:
-        """Returns the part of the body that has arrived."""
-        return self.body if self._pieces is None else bytes(self._pieces)
 
     def on_writable(self) -> None:
         """Nothing waits to write: the response was written by one step."""
 
     def on_reset(self) -> None:
         """Called when the client has reset the stream or left."""
-        self.left = True
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
+        self.leave()
 
     def cut(self) -> None:
         """Resets the stream unless its response is written."""
@@ -126,12 +112,6 @@ class WholeRequest:
             self.answer(_FAILED)
 
     # The call's side.
-
-    async def gone(self) -> None:
-        """Returns when the client has left."""
-        if not self.left:
-            self._gone = asyncio.get_running_loop().create_future()
-            await self._gone
 
     def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
         """Writes the whole response, unless the client has left; what the windows do not allow yet is parked."""
