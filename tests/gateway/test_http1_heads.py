@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.conftest import WAYS
 from tests.gateway.http1_client import EITHER, LAST, REFUSED, SERVED, Listener, get, listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS)
-async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
-    """The HTTP port of a gateway with its default settings."""
-    async with listening(way=request.param) as one:
-        yield one
 
 
 # Header fields.

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.conftest import WAYS
 from tests.gateway.http1_client import (
     BODY,
     EITHER,
@@ -19,17 +15,9 @@ from tests.gateway.http1_client import (
     Listener,
     chunked,
     get,
-    listening,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS)
-async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
-    """The HTTP port of a gateway with its default settings."""
-    async with listening(way=request.param) as one:
-        yield one
 
 
 # Hosts (RFC 9112 section 3.2: none, several, or an invalid one is 400).

@@ -46,7 +46,7 @@ class CannedResponses:
         """Returns the responses in the gateway's error dialect."""
         return cls(
             malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
-            host=_raw(errors, invalid(Violation("host", "expected one Host header with a host and a port")).status),
+            host=_raw(errors, invalid(Violation("host", "expected one Host header: a host, and a port if any")).status),
             coding=_raw(
                 errors, Status(code=Code.UNIMPLEMENTED, message="unsupported transfer-encoding; expected chunked")
             ),
