@@ -13,6 +13,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from celery import Celery, signals
@@ -27,7 +29,9 @@ from .store.database import open_store
 from .tasks.registry import load
 from .worker import names
 from .worker.engines.celery import TASK, Nudges, make_app, queue_of
+from .worker.heartbeat import STOP_SECONDS
 from .worker.runner import Runner
+from .worker.stop_signal import StopSignal
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class PoolProcess:
         self._store: Store | None = None
         self._runner: Runner | None = None
         self._nudges = Nudges(settings, app)
+        self._stopping = False
 
     def begin(self) -> None:
         """Release the items of dead workers, in a thread: the process may replace one that died."""
@@ -56,10 +61,46 @@ class PoolProcess:
         store = self._open()
         if self._runner is None:
             self._runner = Runner(store, load(self._settings), self._settings, names.own())
-        worked = self._runner.work_once(task_types=self._types(task_type), slices=_SLICES)
+        if self._stopping:  # since before there was a runner
+            return False
+        with self._terminable():
+            worked = self._runner.work_once(task_types=self._types(task_type), slices=_SLICES)
         if worked:
             _call(self._nudges, store)
         return worked
+
+    def stop(self) -> None:
+        """Stop after the current item, which is given back if it takes longer than `stop_grace_seconds`.
+
+        Safe to call from any thread.
+        """
+        self._stopping = True
+        if self._runner is not None:
+            self._runner.stop(self._settings.stop_grace_seconds)
+
+    @contextmanager
+    def _terminable(self) -> Iterator[None]:
+        """Stop in order on SIGTERM, which systemd sends to every process of a service, then handle it as Celery does.
+
+        Celery's handler raises SystemExit wherever the process is, which would look like a failure of the item.
+        """
+        came: list[int] = []
+
+        def stop(number: int, _: object) -> None:
+            came.append(number)
+            self.stop()
+
+        before = signal.getsignal(signal.SIGTERM)
+        if not callable(before):  # ignored, as with REMAP_SIGTERM
+            yield
+            return
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            if came:
+                signal.raise_signal(signal.SIGTERM)
 
     def close(self) -> None:
         """Close the tasks and every connection."""
@@ -124,7 +165,10 @@ def _settings() -> BatchSettings:
 SETTINGS = _settings()
 TASK_TYPES = tuple(load(SETTINGS))
 app = make_app(SETTINGS, TASK_TYPES)
+# After SIGQUIT, which kills pool processes: before that they get the time that they need after SIGTERM.
+app.conf.worker_soft_shutdown_timeout = SETTINGS.stop_grace_seconds + STOP_SECONDS
 _child = PoolProcess(SETTINGS, app)
+_stop = StopSignal()
 
 
 def _work(job_id: str, task_type: str) -> bool:
@@ -145,7 +189,13 @@ def _begin(**_: object) -> None:
     # A pool process whose parent was killed would go on unsupervised.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _stop.listen(_child.stop)
     _child.begin()
+
+
+@signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+def _shut_down(**_: object) -> None:
+    _stop.send()
 
 
 @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]

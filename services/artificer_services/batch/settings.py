@@ -41,6 +41,7 @@ class BatchSettings:
     lease_seconds: float = 25.0  # a worker that is silent for this long loses its items
     heartbeat_seconds: float = 5.0  # how often a worker renews its lease
     sweep_seconds: float = 2.0  # how often expired leases and unclaimed work are looked for
+    stop_grace_seconds: float = 5.0  # that running items get to finish when their worker is told to stop
     poll_seconds: float = 0.4  # how often a busy worker checks whether its job was cancelled
     slice_seconds: float = 5.0  # after this time a worker moves on if other jobs wait
     max_attempts: int = 3  # of a phase of an item
@@ -73,7 +74,7 @@ class BatchSettings:
     page: bool = True  # serves the page at /jobs
 
     def __post_init__(self) -> None:
-        not_negative = ("workers", "default_concurrency", "keep_days")
+        not_negative = ("workers", "default_concurrency", "keep_days", "stop_grace_seconds")
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):

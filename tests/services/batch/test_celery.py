@@ -33,6 +33,8 @@ from tests.crash.invariants import Effects, read
 from tests.crash.places import APP, workspace
 from tests.waiting import until
 
+from .helpers import results
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -100,6 +102,7 @@ async def served() -> AsyncIterator[Served]:
             "tasks": {"test.trial": {"effects": str(effects)}},
             "sweep_seconds": 0.5,
             "retry_first_seconds": 0.1,
+            "stop_grace_seconds": 0.5,
         }
         plan = ClusterPlan(
             folder=folder / "cluster",
@@ -204,6 +207,34 @@ async def test_work_continues_when_a_worker_is_killed(served: Served, victim: st
     if victim == "worker":
         await until(lambda: worker.starts > starts)
         await worker.ready()
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "SIGQUIT", "SIGTERM to every process"])
+async def test_a_worker_that_stops_in_order_uses_up_no_attempt(served: Served, way: str) -> None:
+    workers = [served.cluster.members[name] for name in ("worker-1", "worker-2")]
+    job_id = await served.start([{"seconds": "3600", "times": "1"}, {"seconds": "3600", "deaf": "1", "times": "1"}])
+    await until(lambda: [one.state for one in results(served.store, job_id)] == [ItemState.RUNNING] * 2)
+    if way == "SIGTERM to every process":  # as systemd does
+        for name in served.store.workers():
+            os.kill(int(name.rpartition("/")[2].partition(".")[0]), signal.SIGTERM)
+    number = signal.SIGQUIT if way == "SIGQUIT" else signal.SIGTERM
+    await asyncio.gather(*(worker._end(number) for worker in await _unsupervised(workers)))
+    try:
+        given_back = results(served.store, job_id)
+        assert [(one.state, one.attempts, one.error) for one in given_back] == [(ItemState.PENDING, 0, "")] * 2
+        assert not served.store.workers()
+    finally:
+        await asyncio.gather(*(worker.start() for worker in workers))
+    await served.one.CancelJob(pb.CancelJobRequest(job_id=job_id))
+
+
+async def _unsupervised(members: list[Member]) -> list[Member]:
+    """Returns the members, which are no longer restarted when they end."""
+    for member in members:
+        assert member._restarting is not None
+        member._restarting.cancel()
+        await asyncio.gather(member._restarting, return_exceptions=True)
+    return members
 
 
 async def test_an_emptied_broker_gets_its_messages_again(served: Served) -> None:

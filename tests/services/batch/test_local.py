@@ -260,9 +260,9 @@ async def test_a_stop_while_a_worker_ends_starts_no_other(folder: dict[str, Any]
 
 
 async def test_stopping_releases_unfinished_items(folder: dict[str, Any]) -> None:
-    settings, _ = told(folder, workers=1)
+    settings, _ = told(folder, workers=1, stop_grace_seconds=0.2)
     store = open_store(settings, durable=True)
-    engine = LocalEngine(store, settings, grace=0.2)
+    engine = LocalEngine(store, settings)
     await engine.start()
     (worker,) = await until(lambda: engine.workers)
     fd = os.pidfd_open(worker.pid)
@@ -277,11 +277,53 @@ async def test_stopping_releases_unfinished_items(folder: dict[str, Any]) -> Non
     store.close()
 
 
+DEEDS = {
+    "heeds cancellation": {"seconds": 3600},
+    "sleeps in a library": {"seconds": 3600, "deaf": True},
+    "hangs": {"do": "hang"},
+    "holds the GIL": {"do": "freeze"},
+    "is suspended": {"do": "stop"},
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
+async def test_an_orderly_stop_uses_up_no_attempt(folder: dict[str, Any], deed: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1, stop_grace_seconds=0.1, max_attempts=1)
+    store = open_store(settings, durable=True)
+    engine = LocalEngine(store, settings)
+    await engine.start()
+    await until(lambda: engine.workers)
+    job = make_job(store, [item("0"), item("1", **deed, times=1)], checkpoint=9)
+    engine.nudge(job.id)
+    await until(lambda: ItemState.RUNNING in states(store, job.id))
+    await until(lambda: results(store, job.id)[1].state is ItemState.RUNNING)
+    await engine.stop()
+    _, stopped = results(store, job.id)
+    assert (stopped.state, stopped.attempts, stopped.error) == (ItemState.PENDING, 0, "")
+    assert not store.workers()
+    said = [entry.line.message for entry in store.logs(job.id, item=1, after=0, limit=9)]
+    assert said == ["the worker stopped and gave back this item; no attempt is used up"]
+    store.close()
+
+
+async def test_a_worker_that_is_told_to_end_by_sigterm_gives_its_item_back(folder: dict[str, Any]) -> None:
+    settings, _ = told(folder, workers=1, stop_grace_seconds=0.1, max_attempts=1)
+    async with working(settings) as served:
+        await ready(served)
+        (worker,) = served.engine.workers
+        job = await served.begin([item("0", seconds=2, deaf=True)])
+        await served.begun(job.id)
+        os.kill(worker.pid, signal.SIGTERM)
+        assert (await ended(served.store, job.id)).counts.completed == 1
+        assert results(served.store, job.id)[0].attempts == 1
+        assert worker.closed.is_set()
+
+
 async def test_stopping_lets_a_short_item_finish(folder: dict[str, Any]) -> None:
-    settings, effects = told(folder, workers=1)
+    settings, effects = told(folder, workers=1, stop_grace_seconds=PATIENCE)
     os.mkfifo(effects)
     store = open_store(settings, durable=True)
-    engine = LocalEngine(store, settings, grace=PATIENCE)
+    engine = LocalEngine(store, settings)
     await engine.start()
     (worker,) = await until(lambda: engine.workers)
     job = make_job(store, 2)

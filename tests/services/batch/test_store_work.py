@@ -304,13 +304,31 @@ def test_items_of_a_cancelled_job_have_no_error(store: Store) -> None:
     assert store.job(job.id).state is JobState.CANCELLED
 
 
-def test_a_closing_slot_releases_its_items_as_after_a_crash(store: Store) -> None:
-    job = make_job(store, 1)
+@pytest.mark.parametrize("end", ["close", "expire"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_worker_that_stops_in_order_uses_up_no_attempt(store: Store, end: str, count: int) -> None:
+    job = make_job(store, 3)
     slot = opened(store, job)
-    store.claim(slot, 1)
-    assert store.close_slot(slot) is JobState.RUNNING
-    (result,) = results(store, job.id)
-    assert (result.state, result.error) == (ItemState.PENDING, CRASHED)
+    store.claim(slot, count)
+    if end == "close":
+        assert store.close_slot(slot) is JobState.RUNNING
+    else:
+        assert [one.job_id for one in store.expire("w", orderly=True)] == [job.id]
+    assert [(one.state, one.error, one.attempts) for one in results(store, job.id)] == [(ItemState.PENDING, "", 0)] * 3
+    slot = opened(store, job)
+    assert places(store.claim(slot, 3)) == [(0, 0, 1), (1, 0, 1), (2, 0, 1)]  # together, since none is suspected
+
+
+def test_a_suspect_that_is_given_back_stays_one(store: Store) -> None:
+    job = make_job(store, 2)
+    slot = opened(store, job)
+    store.claim(slot, 2)
+    store.expire("w")
+    slot = opened(store, job)
+    assert places(store.claim(slot, 2)) == [(0, 0, 1)]
+    store.close_slot(slot)
+    slot = opened(store, job)
+    assert places(store.claim(slot, 2)) == [(0, 0, 1)]
 
 
 def test_expired_leases_end_and_renewed_ones_do_not(store: Store, quick: Store) -> None:

@@ -122,16 +122,20 @@ class Store(Protocol):
         """Renew the lease; returns the job's state. Raises `LostSlot`."""
 
     def close_slot(self, slot: Slot) -> JobState:
-        """Close a slot: release its items as after a crash, add its counts to the job, end the job if it was the last.
+        """Close a slot: give its items back, add its counts to the job, end the job if it was the last.
 
-        Raises `LostSlot`.
+        Items that are given back have used up no attempt: the worker lives, so none of them has ended it. Raises
+        `LostSlot`.
         """
 
     def sweep(self) -> list[Swept]:
         """End the slots whose lease has expired. An item that was claimed alone has used up an attempt."""
 
-    def expire(self, worker: str) -> list[Swept]:
-        """End the slots of a worker that is known to be dead, like `sweep`."""
+    def expire(self, worker: str, *, orderly: bool = False) -> list[Swept]:
+        """End the slots of a worker that is known to be dead, like `sweep`, or like `close_slot` if it was `orderly`.
+
+        A worker that was ended because its server stops has ended orderly, even by force.
+        """
 
     def overdue(self) -> list[Swept]:
         """Returns the slots whose lease has expired and that `sweep` has not ended.

@@ -6,29 +6,27 @@ deadlock.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, null, select, update
+from sqlalchemy import Select, delete, exists, func, insert, select, update
 
 from ..jobs.errors import LostSlot
-from ..jobs.job import LogLine, Phase
+from ..jobs.job import Phase
 from ..jobs.states import MAY_END, JobState, end_of
 from ..jobs.work import Backlog, Slot, Swept
 from . import schema
 from .base import COUNTS, SqlBase
-from .language import ONE, ZERO, Now, Statement, by, given
+from .held import EndedSlot, give_back, put_back
+from .language import ZERO, Now, Statement, by, given
 from .logs import write_lines
 from .rows import phases_of
 from .session import Tx
-from .work import break_item
 
 _JOB, _SLOT, _ITEM = schema.jobs.c, schema.slots.c, schema.items.c
 _job, _slot, _worker = given("job"), given("slot_id"), given("holder")
 
-WORKER_ENDED = "the worker ended while it ran this item"
 _COUNTED_ITEMS = 1000  # per phase and lane; a backlog needs no exact count beyond that
 
 # Finding work.
@@ -94,16 +92,6 @@ _END = Statement(
     .where(_SLOT.id == _slot)
     .returning(_SLOT.job_key, _SLOT.worker, *(_SLOT[name] for name in COUNTS))
 )
-_HELD = Statement(
-    select(_ITEM.item_index, _ITEM.phase, _ITEM.attempt)
-    .where(_ITEM.slot == _slot, schema.HELD)
-    .order_by(_ITEM.item_index)
-)
-_BACK = Statement(
-    update(schema.items)
-    .where(_ITEM.slot == _slot, schema.HELD)
-    .values(slot=null(), attempt=_ITEM.attempt - ONE, alone=given("suspect"))
-)
 _ADD = Statement(
     update(schema.jobs)
     .where(_JOB.key == _job)
@@ -143,7 +131,7 @@ class SqlSlots(SqlBase):
     def close_slot(self, slot: Slot) -> JobState:
         """Close a slot; see `Store`."""
         with self._database.write() as tx:
-            state = self._end(tx, slot.id)
+            state = self._end(tx, slot.id, orderly=True)
         if state is None:
             raise LostSlot(f"slot {slot.id} of job {slot.job_id}")
         return state
@@ -157,11 +145,11 @@ class SqlSlots(SqlBase):
         with self._database.read() as tx:
             return _swept(tx.run(_OVERDUE, {}))
 
-    def expire(self, worker: str) -> list[Swept]:
+    def expire(self, worker: str, *, orderly: bool = False) -> list[Swept]:
         """End the slots of a dead worker; see `Store`."""
         with self._database.read() as tx:
             found = _swept(tx.run(_OF_WORKER, {"holder": worker}))
-        return [one for one in found if self._end_if(one)]
+        return [one for one in found if self._end_if(one, orderly=orderly)]
 
     def workers(self) -> list[str]:
         """Returns the workers that have slots; see `Store`."""
@@ -198,13 +186,13 @@ class SqlSlots(SqlBase):
             slot_id: int = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})[0]
             return slot_id
 
-    def _end_if(self, one: Swept, *, overdue: bool = False) -> bool:
+    def _end_if(self, one: Swept, *, overdue: bool = False, orderly: bool = False) -> bool:
         with self._database.write() as tx:
             if overdue and tx.one(_LOCK_OVERDUE, {"slot_id": one.slot_id}) is None:
                 return False
-            return self._end(tx, one.slot_id) is not None
+            return self._end(tx, one.slot_id, orderly=orderly) is not None
 
-    def _end(self, tx: Tx, slot_id: int) -> JobState | None:
+    def _end(self, tx: Tx, slot_id: int, *, orderly: bool) -> JobState | None:
         """End a slot; returns the job's state, None if the slot was gone."""
         row = tx.one(_END, {"slot_id": slot_id})
         if row is None:
@@ -212,10 +200,10 @@ class SqlSlots(SqlBase):
         key, worker, *counted = row
         _, before, text = tx.one(_HOLD, {"job": key})
         counts = dict(zip(COUNTS, counted, strict=True))
-        lines = self._put_back(tx, slot_id, key, worker, JobState(before), phases_of(text), counts)
-        state, completed, failed, total = tx.one(
-            _ADD, {"job": key, **{f"more_{name}": counts[name] for name in COUNTS}}
-        )
+        ended = EndedSlot(slot_id=slot_id, job_key=key, worker=worker, state=JobState(before), phases=phases_of(text))
+        lines = give_back(tx, ended) if orderly else put_back(tx, ended, self._policy, counts)
+        more = {f"more_{name}": counts[name] for name in COUNTS}
+        state, completed, failed, total = tx.one(_ADD, {"job": key, **more})
         if state in MAY_END and not tx.one(_OTHERS, {"job": key})[0]:
             end = end_of(completed, failed, total)
             if end is not None:
@@ -223,42 +211,6 @@ class SqlSlots(SqlBase):
                 state = end.value
         write_lines(tx, key, lines)
         return JobState(state)
-
-    def _put_back(
-        self,
-        tx: Tx,
-        slot_id: int,
-        job_key: int,
-        worker: str,
-        state: JobState,
-        phases: tuple[Phase, ...],
-        counts: dict[str, int],
-    ) -> list[LogLine]:
-        """Release the items that a worker still held. A single one is to blame; several are suspects."""
-        held = tx.run(_HELD, {"slot_id": slot_id})
-        if not held:
-            return []
-        (now,) = tx.one(_NOW, {})
-        if len(held) > 1 or state == JobState.CANCELLED:
-            # In a cancelled job the worker was asked to stop, so no item is to blame.
-            tx.run(_BACK, {"slot_id": slot_id, "suspect": int(len(held) > 1)})
-            message = f"the worker ended while it held {len(held)} items, which are released"
-            return [LogLine(level=logging.WARNING, message=message, time=now, worker=worker)]
-        ((index, phase, attempt),) = held
-        row = {"job": job_key, "index": index, "end": now}
-        if not break_item(tx, self._policy, row, WORKER_ENDED, attempt):
-            counts["failed"] += 1
-            counts["steps"] += len(phases) - phase
-        return [
-            LogLine(
-                level=logging.WARNING,
-                message=WORKER_ENDED,
-                time=now,
-                item=index,
-                phase=phases[phase].name,
-                worker=worker,
-            )
-        ]
 
 
 def _claimable(phases: tuple[Phase, ...], task_types: Sequence[str]) -> tuple[int, ...]:

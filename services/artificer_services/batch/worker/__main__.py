@@ -54,8 +54,8 @@ class Worker:
         os._exit(0)  # the server is gone
 
     def stop(self) -> None:
-        """Stop after the current item."""
-        self._runner.stop()
+        """Stop after the current item, which is given back if it takes longer than `stop_grace_seconds`."""
+        self._runner.stop(self._settings.stop_grace_seconds)
         self._nudges.put("")
 
     def serve(self) -> None:

@@ -25,6 +25,7 @@ FLUSH = 1.0  # seconds after which finished items are stored, so that progress i
 LONG = 0.5  # seconds after which the items claimed behind a running one are released
 STOPPED = 70  # the exit status of a process that ended itself because of its task
 _REPORT_SECONDS = 3.0  # that such a process may take to store what it has
+STOP_SECONDS = GRACE + _REPORT_SECONDS + 0.5  # within which a process has ended after the grace of its item
 
 
 class RunningItem:
@@ -66,6 +67,7 @@ class Heartbeat:
         self._running: RunningItem | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._leave: float | None = None  # when a running item is asked to stop, because the worker leaves
 
     def start(self, lease: SlotLease) -> None:
         """Renew a lease until `stop`."""
@@ -80,6 +82,12 @@ class Heartbeat:
         """Stop renewing the lease."""
         with self._changed:
             self._lease = None
+
+    def leave(self, grace: float) -> None:
+        """Let the running item finish within `grace` seconds, then end it as if it had not been tried."""
+        with self._changed:
+            self._leave = time.monotonic() + grace
+            self._changed.notify()
 
     def close(self) -> None:
         """End the thread."""
@@ -129,9 +137,13 @@ class Heartbeat:
         pause = self._settings.poll_seconds
         running = self._running
         if running is not None:
-            next_step = running.stop_time + GRACE if running.stop_time else running.deadline
+            next_step = running.stop_time + GRACE if running.stop_time else self._last(running)
             pause = min(pause, max(next_step - time.monotonic(), 0.001))
         return pause
+
+    def _last(self, running: RunningItem) -> float:
+        """Returns when an item is asked to stop: it has timed out, or the worker leaves."""
+        return running.deadline if self._leave is None else min(running.deadline, self._leave)
 
     def _beat(self, lease: SlotLease, running: RunningItem | None) -> None:
         try:
@@ -154,7 +166,7 @@ class Heartbeat:
                 running.stop()
 
     def _check_deadline(self, lease: SlotLease, running: RunningItem, now: float) -> None:
-        if not running.stop_time and now >= running.deadline:
+        if not running.stop_time and now >= self._last(running):
             running.stop()
         if not running.stop_time or now < running.stop_time + GRACE:
             return

@@ -54,9 +54,14 @@ class Runner:
         self._next_job = ""
         self._served: dict[str, float] = {}  # when waiting jobs were last worked on
 
-    def stop(self) -> None:
-        """Stop after the current item. Safe to call from any thread."""
+    def stop(self, grace: float | None = None) -> None:
+        """Stop after the current item, or give it back after `grace` seconds. Safe to call from any thread.
+
+        A task that does not notice `cancelled` ends with the process.
+        """
         self._stopping.set()
+        if grace is not None:
+            self._heartbeat.leave(grace)
 
     @property
     def stopping(self) -> bool:

@@ -27,7 +27,10 @@ class Engine(Protocol):
         """Start. Work left behind by a crash is resumed at once."""
 
     async def stop(self) -> None:
-        """Give running items a few seconds, then release the rest. Nothing is lost."""
+        """Give running items `stop_grace_seconds`, then release the rest.
+
+        Nothing is lost, and no attempt is used up.
+        """
 
     def nudge(self, job_id: str) -> None:
         """Wake workers for a job that was started or resumed."""

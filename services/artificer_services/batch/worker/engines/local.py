@@ -16,6 +16,7 @@ from ...jobs.store import Store
 from ...jobs.work import Backlog
 from ...settings import BatchSettings
 from .. import names
+from ..heartbeat import STOP_SECONDS, STOPPED
 from .process import Ended, WorkerProcess
 
 _log = logging.getLogger(__name__)
@@ -23,15 +24,14 @@ _log = logging.getLogger(__name__)
 _BACKOFF = (0.0, 0.5, 2.0, 5.0)  # seconds before each start after consecutive failures; the last one repeats
 _START_SECONDS = 60.0  # a worker that is not ready by then counts as hung
 _PINGS = 4  # unanswered pings, a quarter of a lease apart, after which a worker counts as dead
-_GRACE_SECONDS = 5.0  # that running items get when the gateway stops
+_ORDERLY = (0, STOPPED)  # the exit statuses of a worker that has stored what it had
 
 
 class LocalEngine:
     """See `Engine`. `start` starts the workers, which wait for nudges."""
 
-    def __init__(self, store: Store, settings: BatchSettings, *, grace: float = _GRACE_SECONDS) -> None:
-        """`grace` is how many seconds running items get when the engine stops."""
-        self._store, self._settings, self._grace = store, settings, grace
+    def __init__(self, store: Store, settings: BatchSettings) -> None:
+        self._store, self._settings = store, settings
         self._setup: dict[str, Any] = {
             "settings": asdict(settings),
             "log_level": logging.getLogger().getEffectiveLevel(),
@@ -134,17 +134,19 @@ class LocalEngine:
     async def _stop_worker(self, worker: WorkerProcess) -> None:
         worker.stop()
         try:
-            async with asyncio.timeout(self._grace):
+            async with asyncio.timeout(self._settings.stop_grace_seconds + STOP_SECONDS):
                 await worker.closed.wait()
+            orderly = worker.status in _ORDERLY
         except TimeoutError:
             worker.kill()
             await worker.closed.wait()
-        await self._expire(worker)
+            orderly = True  # its item is not to blame: this stop has ended it
+        await self._expire(worker, orderly=orderly)
 
-    async def _expire(self, worker: WorkerProcess) -> None:
+    async def _expire(self, worker: WorkerProcess, *, orderly: bool = False) -> None:
         """Release the items of a dead worker at once and wake the others."""
         try:
-            swept = await asyncio.to_thread(self._store.expire, worker.name)
+            swept = await asyncio.to_thread(self._store.expire, worker.name, orderly=orderly)
         except Unavailable as error:
             _log.warning(
                 "the items of worker process %d are released when its lease expires: %s", worker.pid, error.message

@@ -81,7 +81,7 @@ class WorkerProcess:
         return self._missed - 1
 
     def stop(self) -> None:
-        """Tell it to end after the current item."""
+        """Tell it to end after the current item, or to give that back after its grace."""
         self._send({"stop": True})
 
     def kill(self) -> None:
