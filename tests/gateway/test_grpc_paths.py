@@ -9,10 +9,11 @@ import h2.events
 import pytest
 
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served, every_engine
+from tests.conftest import WAYS, Serve, Served, every_engine
 from tests.gateway.http2_client import Client, connected
 from tests.waiting import answered
 
+HEADS = (h2.events.TrailersReceived, h2.events.ResponseReceived)
 ENDS = (h2.events.StreamEnded, h2.events.StreamReset, h2.events.ConnectionTerminated)
 
 
@@ -42,6 +43,50 @@ async def test_a_path_that_is_not_utf8_ends_no_server(path: bytes, serve: Serve)
             async with asyncio.timeout(60), connected(served.gateway.grpc_port) as client:
                 await ask(client, path)
             assert await dish(served) == "7"
+
+
+SLASHED = ["/kitchen.v1.KitchenService%2FGetDish", "/kitchen.v1.KitchenService%2fGetDish"]
+
+
+@pytest.mark.parametrize("slashed", SLASHED)
+@pytest.mark.parametrize("engine", ["builtin", "single-port"], indirect=True)
+@pytest.mark.parametrize("way", WAYS, indirect=True)
+async def test_an_encoded_slash_over_grpc_is_no_separator(slashed: str, serve: Serve) -> None:
+    """RFC 3986 section 2.2: it is data of a segment, and a proxy's rule for the method does not match it."""
+    async with serve() as served, asyncio.timeout(60):
+        for path, status in ((slashed, 12), (slashed.replace("%2F", "/").replace("%2f", "/"), 0)):
+            async with connected(served.gateway.grpc_port) as client:
+                fields = [
+                    (b":method", b"POST"),
+                    (b":scheme", b"http"),
+                    (b":path", path.encode()),
+                    (b":authority", b"x"),
+                ]
+                client.h2.send_headers(1, [*fields, (b"content-type", b"application/grpc"), (b"te", b"trailers")])
+                client.h2.send_data(1, bytes(5), end_stream=True)
+                await client.flush()
+                await client.event(h2.events.StreamEnded)
+                heads = [one for one in client.events if isinstance(one, HEADS)]
+                statuses = [value for one in heads for name, value in one.headers if str(name) == "grpc-status"]
+                assert [int(value) for value in statuses] == [status], path
+
+
+@pytest.mark.parametrize("slashed", SLASHED)
+@pytest.mark.parametrize("way", WAYS, indirect=True)
+async def test_an_encoded_slash_over_http_is_no_separator(slashed: str, serve: Serve) -> None:
+    async with serve(gateway={"unbound": "auto"}) as served:
+        for kind, body in (
+            ("application/json", b"{}"),
+            ("application/proto", b""),
+            ("application/grpc-web+proto", bytes(5)),
+            ("application/connect+json", bytes(5)),
+        ):
+            headers = {"content-type": kind, "connect-protocol-version": "1"}
+            found = await served.http.post(slashed, content=body, headers=headers)
+            refused = b"grpc-status: 12" in found.content or b"unimplemented" in found.content
+            assert found.status_code == 404 or refused, kind
+        asked = {"connect": "v1", "encoding": "json", "message": "{}"}
+        assert (await served.http.get(slashed, params=asked)).status_code in (404, 405)
 
 
 @pytest.mark.parametrize("engine", ["grpcio"], indirect=True)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.gateway.http1_client import (
     BODY,
+    ECHOED,
     EITHER,
     HIDDEN,
     LAST,
@@ -71,6 +72,49 @@ async def test_http_1_0_may_not_have_two_hosts_either(listener: Listener) -> Non
 )
 async def test_a_request_line_that_is_not_http_1(listener: Listener, line: bytes) -> None:
     await listener.judged(line + b"\r\nhost: x\r\n\r\n", REFUSED)
+
+
+WRONG_LINES = [
+    b"GET  /v1/dishes/7 HTTP/1.1",
+    b"GET /v1/dishes/7  HTTP/1.1",
+    b"GET  /v1/dishes/7   HTTP/1.0",
+    b"GET /v1/dishes/7 RTSP/1.0",  # llhttp has these verbs for RTSP too
+    b"POST /v1/echo RTSP/1.0",
+    b"OPTIONS /v1/dishes/7 RTSP/1.0",
+]
+AHEAD = {
+    "nothing": b"",
+    "blank lines": b"\r\n\r\n\r\n",
+    "a request": get("7"),
+    "a body": POST + b"content-length: 19\r\n\r\n" + BODY,
+    "chunks": POST + b"transfer-encoding: chunked\r\n\r\n" + chunked(b'{"stringValue":\r\n\r\n"x"}'),
+    "an upgrade": get("7", b"connection: upgrade", b"upgrade: h2c"),
+}
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("line", WRONG_LINES)
+async def test_a_second_space_or_another_protocol(listener: Listener, line: bytes, ahead: str) -> None:
+    """RFC 9112 section 3: single spaces, and HTTP. A proxy in front may read another request in such a line."""
+    before = AHEAD[ahead]
+    hidden = b"%b\r\nhost: x\r\nx: %b\r\n\r\n" % (line, b" ".join(line.split()).replace(b"RTSP", b"HTTP"))
+    for cut in (0, len(before), len(before) + 1, len(before) + 5, len(before) + len(line), len(before) + len(line) + 3):
+        whole = before + hidden + LAST
+        found = await listener.exchange(*[piece for piece in (whole[:cut], whole[cut:]) if piece])
+        # What is ahead may still run when the connection turns out to be malformed: then it is the only one answered.
+        allowed = [[400]] if before.isspace() or not before else [[200, 400], [400], [200]]
+        assert [answer.status for answer in found] in allowed, (cut, found)
+        assert listener.executed in ([], ["7"], [ECHOED])[: len(allowed)], cut
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+async def test_requests_may_be_cut_anywhere(listener: Listener, ahead: str) -> None:
+    requests = AHEAD[ahead] + get("8") + AHEAD[ahead] + get("9", b"x: y")
+    expected = await listener.executes(requests)
+    assert len(expected) >= 2
+    for cut in range(1, len(requests)):
+        assert await listener.executes(requests[:cut], requests[cut:]) == expected, cut
+    assert await listener.executes(*[requests[at : at + 1] for at in range(len(requests))]) == expected
 
 
 async def test_http_0_9_is_refused_without_a_field(listener: Listener) -> None:

@@ -28,6 +28,18 @@ BAD_REQUESTS = [
     ([(":method", "GET"), (":scheme", "http"), (":path", "x")], "a path that begins with nothing"),
     ([(":method", "GET"), (":scheme", "http"), (":path", "/a b")], "a space in a path"),
     ([(":method", "GET"), (":method", "GET"), (":scheme", "http"), (":path", "/")], "two methods"),
+    *[
+        ([(":method", "GET"), (":scheme", scheme), (":path", "/"), (":authority", "x")], f"the scheme {scheme!r}")
+        for scheme in ("", "ht\ntp", "http\x00", "http\x7f", "ht tp", "http://x", "1http", "h\u00fc")
+    ],
+    *[
+        ([(":method", "GET"), (":scheme", "http"), (":path", "/"), (name, host)], f"{name} {host!r}")
+        for name in (":authority", "host")
+        for host in ("user@x", "u:p@x", "a b", "a/b", "x:port", "a\tb", "a,b", "x?y", "[::1", "h\u00fc")
+    ],
+    ([(":method", "GET"), (":scheme", "http"), (":path", "http://x/")], "an absolute path"),
+    ([(":method", "GET"), (":scheme", "http"), (":path", "*")], "an asterisk without OPTIONS"),
+    ([(":method", "G ET"), (":scheme", "http"), (":path", "/")], "a space in a method"),
     ([(":method", "CONNECT"), (":authority", "x")], "a tunnel"),
     ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("Upper", "1")], "an upper-case name"),
     ([(":method", "GET"), (":scheme", "http"), (":path", "/"), ("connection", "close")], "a connection's header"),

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from ...codec import Codec
-from ...exchange import Exchange, Receive, Scope, Send, Serve, WholeRequest
+from ...exchange import Exchange, Receive, Scope, Send, Serve, WholeRequest, raw_path
 from ...methods import MethodTable
 from ...origin import ProtocolName
 from ...reply import Reply
@@ -54,12 +54,16 @@ class RpcApp:
 
     def serves(self, scope: Scope, path: str) -> bool:
         """Whether this app serves a request for a path in `entries`; `path` is relative to the mount point."""
+        if _hides_slash(raw_path(scope)):
+            return False
         if path not in self._claimed:
             return True
         return _names_rpc(scope["method"], scope["query_string"], dict(scope["headers"]))
 
     def takes(self, request: WholeRequest, path: str) -> bool:
         """Whether this app serves a request that has arrived whole; `path` is decoded, and one of `entries`."""
+        if _hides_slash(request.path):
+            return False
         return path not in self._claimed or _names_rpc(request.verb, request.query, request.fields)
 
     def recognizes(self, path: str, content_type: bytes | None, *, connect: bool) -> bool:
@@ -75,10 +79,7 @@ class RpcApp:
         return connect or kind.protocol is not WireProtocol.CONNECT
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        root, path = scope.get("root_path"), scope["path"]
-        if root and path.startswith(root + "/"):
-            path = path[len(root) :]
-        entry = self._entry(path)
+        entry = self._entry(_path(raw_path(scope)))
         exchange = Exchange(scope, receive, send)
         if scope["method"] != "POST":
             if scope["method"] == "GET" and entry.safe:
@@ -98,7 +99,7 @@ class RpcApp:
         form = self._forms.of(exchange.headers.get(b"content-type"))
         if form is None or form.kind.protocol is not WireProtocol.GRPC:
             return None
-        entry = self._entry(exchange.scope["path"])
+        entry = self._entry(_path(raw_path(exchange.scope)))
         return self._session.serve(EnvelopedCall(exchange, entry, form, self._session, send))
 
     def door(self, request: WholeRequest, path: str) -> Serve | None:
@@ -120,8 +121,7 @@ class RpcApp:
 
     def grpc_door(self, request: WholeRequest) -> Serve | None:
         """Does the same for any request of a port that serves gRPC only."""
-        path = unquote(request.path) if "%" in request.path else request.path
-        entry = self.entries.get(path)
+        entry = self.entries.get(_path(request.path))
         if entry is None or entry.streaming or request.verb != "POST":
             return None
         form = self._forms.of(request.fields.get(b"content-type"))
@@ -143,6 +143,16 @@ class RpcApp:
     async def _unmatched(self, exchange: Exchange, reply: Reply, protocol: ProtocolName = "connect") -> None:
         self._session.unmatched(exchange.scope, protocol, reply.status)
         await exchange.reply(reply)
+
+
+def _hides_slash(path: str) -> bool:
+    """Whether a percent-encoded path has an encoded slash, which does not separate (RFC 3986 section 2.2)."""
+    return "%" in path and "%2f" in path.lower()
+
+
+def _path(path: str) -> str:
+    """Returns the decoded path; one with an encoded slash stays encoded, so that no method has it."""
+    return unquote(path) if "%" in path and not _hides_slash(path) else path
 
 
 def _names_rpc(verb: str, query: bytes, fields: Mapping[bytes, bytes]) -> bool:

@@ -13,6 +13,8 @@ from typing import Literal
 
 import httptools
 
+from ..authority import AUTHORITY
+
 Fields = list[tuple[bytes, bytes]]
 
 CLOSE = b"connection: close\r\n\r\n"
@@ -34,8 +36,6 @@ def _status_line(status: int) -> bytes:
 STATUS_LINES: Mapping[int, bytes] = {status: _status_line(status) for status in range(100, 600)}
 
 
-# RFC 3986 section 3.2.2, without the comma: a list of hosts is what joined fields look like.
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::\d{0,5})?")
 # What llhttp reads besides HTTP: ICE and RTSP. A CONNECT is for proxies.
 _FOREIGN = frozenset(
     (
@@ -67,7 +67,7 @@ def check(method: bytes, version: str, fields: Fields, named: Mapping[bytes, byt
     if host != valid_host or len(named) != len(fields):
         several = sum(name == b"host" for name, _ in fields) > 1
         # RFC 9112 section 3.2.
-        if several or (host is None and version == "1.1") or not _HOST.fullmatch(host or b""):
+        if several or (host is None and version == "1.1") or not AUTHORITY.fullmatch(host or b""):
             raise BadHead("host")
     if b"transfer-encoding" in named:  # RFC 9112 section 6.1
         codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]

@@ -26,6 +26,7 @@ from .asgi_request import AsgiRequest
 from .flow_control import FlowControl
 from .head import BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
 from .pipeline import Pipeline, Request
+from .request_line import RequestLines
 from .shared import Http1
 from .whole_request import WholeRequest
 
@@ -47,6 +48,7 @@ class Http1Protocol(FlowControl):
         self._parser: Any = self._new_parser()  # None once the connection is lost or handed over
         self._begun: bytes | None = b""  # what may become HTTP/2's preface; None once that is known
         self._unread = 0  # bytes since the parser last completed something: a head, trailers, or a chunk's extension
+        self._lines = RequestLines()
         self._target = b""
         self._fields: Fields = []
         self._amid_head = False
@@ -146,8 +148,11 @@ class Http1Protocol(FlowControl):
 
     def _parse(self, data: bytes) -> None:
         while data and self._parser is not None:
+            self._lines.feed(data, between=self._receiving is None and not self._amid_head)
             try:
                 self._parser.feed_data(data)
+                if self._amid_head:
+                    self._lines.hold()
                 return
             except httptools.HttpParserUpgrade as upgrade:  # each of many pipelined requests may offer one
                 data = self._upgraded(data[upgrade.args[0] :])
@@ -189,6 +194,8 @@ class Http1Protocol(FlowControl):
         self._unread = 0
         method, version, fields = parser.get_method(), parser.get_http_version(), dict(headers)
         self._valid_host = check(method, version, headers, fields, self._valid_host)
+        if not self._lines.valid(method, target, version, fields):
+            raise BadHead("malformed")
         if b"upgrade" in fields and parser.should_upgrade():
             self._offered(method, target, headers, fields)
             return
@@ -217,6 +224,7 @@ class Http1Protocol(FlowControl):
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
+        self._lines.body += len(body)
         if self._receiving is not None:
             self._receiving.on_body(body)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from ..authority import AUTHORITY
 from . import hpack
 from .hpack import Field, Fields
 
@@ -19,6 +20,7 @@ _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
 _BAD_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9a-z]")  # a token (RFC 9110 section 5.6.2) in lower case
 _BAD_VALUE = re.compile(rb"[\0\r\n]|\A[ \t]|[ \t]\Z")
 _BAD_PATH = re.compile(rb"[^\x21-\x7e]")
+_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")  # RFC 3986 section 3.1
 
 
 class Malformed(Exception):
@@ -109,8 +111,8 @@ def _method(pseudo: dict[bytes, bytes]) -> str:
 
 def _target(pseudo: dict[bytes, bytes]) -> bytes:
     target = pseudo.get(b":path", b"")
-    if b":scheme" not in pseudo or _BAD_PATH.search(target):
-        raise Malformed("the scheme is missing, or the path has a character that paths cannot have")
+    if not _SCHEME.fullmatch(pseudo.get(b":scheme", b"")) or _BAD_PATH.search(target):
+        raise Malformed("the scheme is missing or invalid, or the path has a character that paths cannot have")
     if target[:1] != b"/" and not (target == b"*" and pseudo.get(b":method") == b"OPTIONS"):
         raise Malformed("the path does not begin with a slash")
     return target
@@ -120,9 +122,11 @@ def _with_host(headers: list[Field], authority: bytes | None) -> tuple[Field, ..
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
         raise Malformed(":authority and host differ, or host is repeated")
+    # Section 8.3.1: no user information, and nothing else that is not a host and a port.
+    if not AUTHORITY.fullmatch(authority or b"") or not all(map(AUTHORITY.fullmatch, hosts)):
+        raise Malformed("the host has a character that hosts cannot have")
     if authority is None or hosts:
         return tuple(headers)
-    _check(b"host", authority)
     return ((b"host", authority), *headers)
 
 
