@@ -10,9 +10,11 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .settings.errors import SettingError, unknown
 from .settings.readiness import ReadinessSettings
 
 if TYPE_CHECKING:
@@ -23,13 +25,18 @@ logger = logging.getLogger("diptych.readiness")
 Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A check. It fails if it returns False, raises, or takes longer than the settings allow."""
 
+_SETTLE_PAUSE = 0.05  # seconds between the runs of the checks while a worker starts
+
 Results = Mapping[str, bool]
 """Whether each check passed, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceCheck:
-    """A check that only some services depend on, by full name; other services stay ready if it fails."""
+    """A check that only some services depend on, by full name; other services stay ready if it fails.
+
+    So does the gateway as a whole, unless the setting `readiness.gating` names the check.
+    """
 
     check: Check
     services: tuple[str, ...]
@@ -39,15 +46,30 @@ class Readiness:
     """The checks of a gateway, and their latest results."""
 
     def __init__(self, checks: Mapping[str, Check | ServiceCheck], settings: ReadinessSettings) -> None:
+        """Raises `SettingError` if `readiness.gating` names a check that does not exist."""
         self._settings = settings
         self._checks = {
             name: one if isinstance(one, ServiceCheck) else ServiceCheck(one, ()) for name, one in checks.items()
         }
+        self._gating = self._gates()
+        self._told: dict[str, bool] = {}  # the state of each check that the log has reported last
+        self._passed: set[str] = set()  # the checks that have passed since the start
+        self._begun: float | None = None
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._round: asyncio.Task[Results] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._results: Results = {}
         self._until = float("-inf")
+
+    def _gates(self) -> frozenset[str]:
+        named = self._settings.gating
+        if named is None:
+            return frozenset(name for name, one in self._checks.items() if not one.services)
+        if "*" in named:
+            return frozenset(self._checks)
+        if strange := [name for name in named if name not in self._checks]:
+            raise SettingError(*(unknown(f"readiness.gating.{name}", self._checks) for name in strange))
+        return frozenset(named)
 
     def __bool__(self) -> bool:
         return bool(self._checks)
@@ -58,12 +80,10 @@ class Readiness:
         return frozenset(name for one in self._checks.values() for name in one.services)
 
     def fit(self, service: str, results: Results) -> bool:
-        """Returns whether the checks of a service pass; "" means all services."""
-        return all(
-            results[name]
-            for name, one in self._checks.items()
-            if not service or not one.services or service in one.services
-        )
+        """Returns whether the checks of a service pass, or for "" those that gate the whole gateway."""
+        if not service:
+            return all(results[name] for name in self._gating)
+        return all(results[name] for name, one in self._checks.items() if not one.services or service in one.services)
 
     async def look(self) -> Results:
         """Returns recent results, or runs the checks; concurrent callers share one run."""
@@ -79,11 +99,28 @@ class Readiness:
         if begun:
             await asyncio.wait([task for _, task in begun], timeout=self._settings.timeout_seconds)
         results = {name: task.done() and not task.cancelled() and task.result() for name, task in begun}
-        for name, passed in results.items():
-            if passed is not self._results.get(name, True):
-                logger.log(logging.INFO if passed else logging.WARNING, "%s is %s", name, "ready" if passed else "down")
+        self._report(results)
         self._results, self._until = results, time.monotonic() + self._settings.keep_seconds
         return results
+
+    def _report(self, results: Results) -> None:
+        """Logs each change once. A check that has not passed since a start gets time before it is reported."""
+        now = time.monotonic()
+        self._begun = now if self._begun is None else self._begun
+        starting = now - self._begun < self._settings.start_seconds
+        self._passed |= {name for name, passed in results.items() if passed}
+        for name, passed in results.items():
+            if passed is self._told.get(name, True) or (starting and not passed and name not in self._passed):
+                continue
+            self._told[name] = passed
+            logger.log(logging.INFO if passed else logging.WARNING, "%s is %s", name, "ready" if passed else "down")
+
+    async def settle(self) -> None:
+        """Waits until all checks pass at once, at most `readiness.start_seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.start_seconds):
+                while not all((await self._run_checks()).values()):  # noqa: ASYNC110, checks announce no change
+                    await asyncio.sleep(_SETTLE_PAUSE)
 
     def _begin(self, name: str, check: Check) -> asyncio.Task[bool]:
         """Returns a check's task; one that still runs is reused, so a hung dependency does not pile up tasks."""

@@ -94,11 +94,11 @@ def test_pods_run_unprivileged_and_write_only_to_their_volumes(part: str) -> Non
 def test_probes_use_existing_paths_and_sufficient_time_outs() -> None:
     (container,) = pod()["spec"]["containers"]
     settings = settings_of(BASE / "diptych.toml", {}, [])
-    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    for name in ("startupProbe", "readinessProbe"):
-        assert container[name]["httpGet"]["path"] == "/readyz"
-        assert container[name]["timeoutSeconds"] > settings.readiness.timeout_seconds
+    for name in ("startupProbe", "livenessProbe"):  # a restart repairs no database
+        assert container[name]["httpGet"]["path"] == "/healthz"
     probe = container["readinessProbe"]
+    assert probe["httpGet"]["path"] == "/readyz"
+    assert probe["timeoutSeconds"] > settings.readiness.timeout_seconds
     # The load balancer must learn of the stop before the listeners close.
     assert settings.drain_seconds > probe["periodSeconds"] * probe["failureThreshold"]
     assert pod()["spec"]["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.grace_seconds + 5

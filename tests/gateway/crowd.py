@@ -45,3 +45,11 @@ def unfit(settings: Settings) -> Gateway:
     gateway = Gateway(settings, lifespan=_unfit)
     kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(Crowded(), gateway)
     return gateway
+
+
+def warming(settings: Settings) -> Gateway:
+    """A gateway whose check passes a moment after its start, as that of a service that connects to a broker."""
+    checks = iter([False] * 5)
+    gateway = Gateway(settings, readiness={"oven": lambda: next(checks, True)})
+    kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(Crowded(), gateway)
+    return gateway

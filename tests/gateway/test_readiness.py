@@ -74,15 +74,17 @@ async def test_watchers_are_notified(serve: Serve) -> None:
         watch.cancel()
 
 
-async def test_a_services_check_counts_for_it_and_for_the_server(serve: Serve) -> None:
+async def test_a_services_check_counts_for_it_and_not_for_the_server(serve: Serve) -> None:
     store = Store()
     store.up = False
     checks = {"printer": ServiceCheck(store.ready, ("kitchen.v1.KitchenService",))}
     async with serve(gateway={"readiness": checks}, readiness=AT_ONCE) as served:
         assert await said(served, KITCHEN) == NOT_SERVING
-        assert await said(served, "") == NOT_SERVING  # the server as a whole is not ready
+        assert await said(served, "") == SERVING  # other services can serve
+        ready = await served.http.get("/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": {"printer": "failed"}})
         answer = await health_of(served).List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
-        assert {name: one.status for name, one in answer.statuses.items()} == {"": NOT_SERVING, KITCHEN: NOT_SERVING}
+        assert {name: one.status for name, one in answer.statuses.items()} == {"": SERVING, KITCHEN: NOT_SERVING}
     other = {"printer": ServiceCheck(store.ready, ("kitchen.v1.Other",))}
     with pytest.raises(ValueError, match=r"not registered: kitchen\.v1\.Other"):
         async with serve(gateway={"readiness": other}):
@@ -98,9 +100,39 @@ async def test_each_service_has_its_own_checks() -> None:
         "x.A": False,
         "x.B": True,
         "x.C": True,
-        "": False,
+        "": True,
     }
     await readiness.stop()
+
+
+@pytest.mark.parametrize(
+    ("gating", "expected"),
+    [
+        (None, {"service": True, "process": False}),  # what belongs to one service does not gate the others
+        ((), {"service": True, "process": True}),
+        (("service",), {"service": False, "process": True}),
+        (("*",), {"service": False, "process": False}),
+        ("service, process", {"service": False, "process": False}),  # as a variable has it
+    ],
+)
+async def test_a_setting_chooses_the_checks_that_gate(serve: Serve, gating: Any, expected: dict[str, bool]) -> None:
+    """`expected`: whether the gateway is ready while the check of that name fails."""
+    stores = {"service": Store(), "process": Store()}
+    checks = {"service": ServiceCheck(stores["service"].ready, (KITCHEN,)), "process": stores["process"].ready}
+    async with serve(gateway={"readiness": checks}, readiness={**AT_ONCE, "gating": gating}) as served:
+        for name, ready in expected.items():
+            stores[name].up = False
+            answer = await served.http.get("/readyz")
+            assert answer.status_code == (200 if ready else 503)
+            assert answer.json()["checks"] == {other: "failed" if other == name else "ok" for other in stores}
+            assert await said(served, "") == (SERVING if ready else NOT_SERVING)
+            assert await said(served, KITCHEN) == NOT_SERVING
+            stores[name].up = True
+
+
+async def test_an_unknown_gating_check_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"readiness\.gating\.chst: .* did you mean readiness\.gating\.chat\?"):
+        Gateway(Settings(readiness=ReadinessSettings(gating=("chst",))), readiness={"chat": lambda: True})
 
 
 async def test_concurrent_probes_share_one_check(serve: Serve) -> None:

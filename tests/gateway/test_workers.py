@@ -109,6 +109,24 @@ async def test_workers_share_two_ports_and_a_reload_under_load_fails_no_call(eng
         assert await program.process.wait() == 0
 
 
+async def test_no_probe_sees_a_worker_that_is_not_ready_yet() -> None:
+    async with serving("--set", "readiness.keep_seconds=0", app="warming") as program:
+        before = program.workers()
+
+        async def probe() -> None:
+            answer = await program.get("/readyz")
+            assert (answer.status_code, answer.json()["checks"]) == (200, {"oven": "ok"})
+
+        async with load(probe, probe) as counts:
+            program.signal(signal.SIGHUP)
+            await program.said("reloaded: HTTP on ")
+            served = counts["probe"]
+            await until_here(lambda: counts["probe"] > served + 20)
+        assert not failed(counts), counts
+        assert not set(program.workers().values()) & set(before.values())
+        assert "oven is down" not in program.written  # it has had time to become ready
+
+
 async def test_a_reload_that_cannot_start_leaves_the_old_ones(tmp_path: Path) -> None:
     cold = tmp_path / "cold"
     async with serving(app="unfit", UNFIT=str(cold)) as program:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.mortal import MortalPostgres
 from tests.services.postgres import Postgres
 
 # Each database has some 300 files: on a disk, creating and deleting them takes longer than most tests.
@@ -34,3 +35,15 @@ def postgres() -> Iterator[Postgres]:
             yield running
         finally:
             server.cleanup()
+
+
+@pytest.fixture
+def database() -> Iterator[MortalPostgres]:
+    """A PostgreSQL of one test's own, which may be taken away."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # as root it runs under another user
+        made = MortalPostgres(Path(folder, "data"))
+        try:
+            yield made
+        finally:
+            made.end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import grpc
@@ -42,8 +41,8 @@ class NotesService(Service):
         rpc.add_NotesServiceServicer_to_server(NotesServicer(self.notes), server)
 
     async def start(self) -> None:
-        """Bring the database up to date."""
-        await asyncio.to_thread(self.database.prepare)
+        """Bring the database up to date; a server that is down is tried again in the background."""
+        await self.database.open()
 
     async def stop(self) -> None:
         """Close the database."""

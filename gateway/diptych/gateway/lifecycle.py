@@ -127,6 +127,8 @@ class Lifecycle:
         self._auth.check_reachable()
         tls = CertificateReloader(self._settings) if self._settings.tls else None
         faces = await self.enter()
+        if self.shared is not None:  # the other workers serve meanwhile
+            await self._readiness.settle()
         listeners = Listeners(app, faces, generic, self._settings, tls, self.shared)
         try:
             await listeners.start(self._state)

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import grpc
 from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from artificer.batch.v1 import batch_service_pb2_grpc
 
 from ..kit import storage
 from ..kit.lifecycle import Service
+from ..kit.opening import Opening
 from ..kit.settings import MIB
 from .api.metrics import BatchMetrics
 from .api.servicer import BatchServicer
@@ -56,12 +59,14 @@ class BatchService(Service):
             document=Documents(settings.tasks).check,
             nudge=self.engine.nudge,
             changed=lambda job_id: self.watch.poke(job_id),
+            check_open=lambda: self._opening.check(),
         )
         self.watch = JobWatch(self.jobs.find, settings.progress_seconds)
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
         self._retention = Retention(self.jobs, settings.keep_days)
         self.metrics = BatchMetrics(self.jobs, settings.metrics_seconds, lambda: self.engine.staff)
+        self._opening = Opening("the job store", self._open, refusal=Unavailable)
         self._started = False
 
     @property
@@ -70,9 +75,21 @@ class BatchService(Service):
         return {"/artificer.batch.v1.BatchService/CreateJob": _CREATE_BYTES}
 
     async def start(self) -> None:
-        """Migrate the database and start the engine. Raises the database's error if it is unusable."""
-        folder = None if self.settings.database_url else Path(self.settings.data_dir)
-        await asyncio.to_thread(storage.prepare, self._database, database.MIGRATIONS, folder=folder)
+        """Migrate the database and start the engine; a server that is down is tried again in the background.
+
+        Raises the database's error if it is unusable.
+        """
+        await self._opening.start()
+
+    async def _open(self) -> None:
+        url = self.settings.database_url
+        folder = None if url else Path(self.settings.data_dir)
+        try:
+            await asyncio.to_thread(storage.prepare, self._database, database.MIGRATIONS, folder=folder)
+        except (OperationalError, PoolTimeout) as error:
+            if not url:  # a file that cannot be opened is an error of the settings
+                raise
+            raise Unavailable("the job store cannot be reached") from error
         self._started = True
         await self.engine.start()
         self._sweeper.start()
@@ -94,6 +111,7 @@ class BatchService(Service):
 
     async def stop(self) -> None:
         """Stop the engine and close everything. Jobs resume at the next start."""
+        await self._opening.stop()
         await asyncio.gather(self._sweeper.stop(), self._retention.stop(), self.metrics.stop())
         await self.watch.close()
         if self._started:

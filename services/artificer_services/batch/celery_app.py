@@ -19,6 +19,7 @@ from pathlib import Path
 
 from celery import Celery, signals
 
+from artificer_services.kit.outages import OutageLog
 from artificer_services.kit.settings import service_settings
 from diptych.cli.load import LoadError, settings_of
 
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 _SLICES = 2
 _EXPIRE_ATTEMPTS, _PAUSE = 30, 1.0  # attempts to look for dead workers while the store is unreachable; seconds between
 _PR_SET_PDEATHSIG = 1
+_OUTAGES = OutageLog(_log, "the job store")
 
 
 class PoolProcess:
@@ -134,7 +136,7 @@ class PoolProcess:
                     _log.warning("worker %s has died; its items go to others", worker)
                     store.expire(worker)
             except Unavailable as error:
-                _log.warning("cannot look for dead workers yet: %s", error.message)
+                _OUTAGES.failed(error.message)
                 time.sleep(_PAUSE)
                 continue
             if dead:
@@ -174,10 +176,12 @@ _stop = StopSignal()
 def _work(job_id: str, task_type: str) -> bool:
     """Work on items of a type. `job_id` is for monitoring only; the store decides which job it is."""
     try:
-        return _child.work(task_type)
+        worked = _child.work(task_type)
+        _OUTAGES.recovered()
+        return worked
     except ServiceError as error:
         # The message may be lost: a gateway sends another one while there is work.
-        _log.warning("cannot work: %s", error.message)
+        _OUTAGES.failed(error.message)
         return False
 
 

@@ -5,7 +5,6 @@ The only module that a composition root imports.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,8 +56,11 @@ class ChatService(Service):
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(self.servicer, server)
 
     async def start(self) -> None:
-        """Migrate the database and start listening. Raises the database's own errors if it cannot be used."""
-        await asyncio.to_thread(self.database.prepare)
+        """Migrate the database and start listening; a server that is down is tried again in the background.
+
+        Raises the database's own errors if it cannot be used.
+        """
+        await self.database.open()
         await self.chat.start()
 
     def begin_shutdown(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ..kit.errors import TooSlow, Unavailable
+from ..kit.outages import OutageLog
 from .store import Message, Store, id_of
 
 _log = logging.getLogger(__name__)
@@ -173,6 +174,7 @@ class Hub:
         self._store = store
         self._messages, self._max_bytes, self._batch = messages, max_bytes, batch
         self._feeds: dict[str, Feed] = {}
+        self._outages = OutageLog(_log, "the delivery of new messages")
         self._stopping = False
 
     @property
@@ -262,8 +264,9 @@ class Hub:
                 if not found:
                     break  # the notification named a message that does not exist
                 feed.extend(found)
-        except Unavailable as error:
-            _log.warning("new messages of channel %r are delayed until the next sweep: %s", feed.channel, error.message)
+                self._outages.recovered()
+        except Unavailable as error:  # the next sweep finds them
+            self._outages.failed(error.message)
         finally:
             feed.catching = None
             feed.wanted = feed.last

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from ..kit.outages import OutageLog
 from .broker import OnGap, OnNotification, parse
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class PostgresBroker:
         self._url = make_conninfo(url, **_OPTIONS)
         self._task: asyncio.Task[None] | None = None
         self._listening = False
+        self._outages = OutageLog(_log, "PostgreSQL's notifications of new messages")
 
     @property
     def healthy(self) -> bool:
@@ -63,13 +65,14 @@ class PostgresBroker:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening, wait = True, _FIRST_WAIT
+                    self._outages.recovered()
                     gap()  # notifications sent before this LISTEN are lost
                     async for notice in connection.notifies():
                         received = parse(notice.payload)
                         if received is not None:
                             notified(*received)
             except psycopg.Error as error:
-                _log.warning("cannot receive notifications from PostgreSQL, reconnecting: %s", error)
+                self._outages.failed(error)
             finally:
                 self._listening = False
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311, spreads reconnects

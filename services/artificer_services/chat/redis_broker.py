@@ -14,6 +14,7 @@ import random
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
+from ..kit.outages import OutageLog
 from .broker import OnGap, OnNotification, parse, payload_of
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class RedisBroker:
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._listening = False
+        self._receiving = OutageLog(_log, "Redis' notifications of new messages")
+        self._sending = OutageLog(_log, "sending notifications of new messages to Redis")
 
     @property
     def healthy(self) -> bool:
@@ -73,11 +76,12 @@ class RedisBroker:
                             await subscription.ping()  # detects a connection that died silently
                         elif found["type"] == "subscribe":
                             self._listening, wait = True, _FIRST_WAIT
+                            self._receiving.recovered()
                             gap()
                         elif found["type"] == "message" and (received := parse(found["data"])) is not None:
                             notified(*received)
             except (RedisError, OSError) as error:
-                _log.warning("cannot receive notifications from Redis, reconnecting: %s", error)
+                self._receiving.failed(error)
             finally:
                 self._listening = False
             await _pause(wait)
@@ -95,8 +99,9 @@ class RedisBroker:
                         pipeline.publish(self._name, payload_of(channel, sequence))
                     await pipeline.execute()
                 wait = _FIRST_WAIT
+                self._sending.recovered()
             except (RedisError, OSError) as error:
-                _log.warning("cannot notify other processes of new messages, retrying: %s", error)
+                self._sending.failed(error)
                 for channel, sequence in unsent.items():
                     self.publish(channel, sequence)
                 await _pause(wait)

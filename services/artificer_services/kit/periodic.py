@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from .errors import ServiceError
+from .outages import OutageLog
 
 _log = logging.getLogger(__name__)
 
@@ -15,12 +16,15 @@ _log = logging.getLogger(__name__)
 class Periodic:
     """Calls `work` every `seconds` from `start` to `stop`. Errors are logged and do not end the repetition.
 
+    Of service errors in a row, such as during an outage, the first is logged and the others are counted.
+
     With `rest` it waits at least `rest` times the duration of the last call, so that slow work cannot saturate a
     database.
     """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]], seconds: float, *, rest: float = 0.0) -> None:
         self._name, self._work, self._seconds, self._rest = name, work, seconds, rest
+        self._outages = OutageLog(_log, name)
         self._poked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -51,7 +55,8 @@ class Periodic:
     async def _call(self) -> None:
         try:
             await self._work()
+            self._outages.recovered()
         except ServiceError as error:
-            _log.warning("%s: %s", self._name, error.message)
+            self._outages.failed(error.message)
         except Exception:  # a single failure must not end it: without the sweep, for one, no lease would ever expire
             _log.exception("%s failed", self._name)

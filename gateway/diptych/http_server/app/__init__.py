@@ -113,11 +113,11 @@ def _add_health(
         "/readyz",
         tags=["Health"],
         summary="Whether the process accepts calls.",
-        responses={503: {"description": "The process accepts no calls, or one of its checks fails."}},
+        responses={503: {"description": "The process accepts no calls, or a check that gates it fails."}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
         results = await readiness.look()
-        fit = ready() and all(results.values())
+        fit = ready() and readiness.fit("", results)
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
         body = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}

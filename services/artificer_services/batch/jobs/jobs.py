@@ -41,7 +41,7 @@ class Jobs:
     """The use cases.
 
     `document` checks an input that names a document; `nudge` is called with a job that has work, `changed` with one
-    that changed and may be watched.
+    that changed and may be watched. `check_open` raises Unavailable until the store is open.
     """
 
     def __init__(
@@ -53,17 +53,19 @@ class Jobs:
         document: InputCheck,
         nudge: Callable[[str], None],
         changed: Callable[[str], None] = lambda _: None,
+        check_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self.tasks = tasks
         self.store = store
         self.changed = changed
-        self._document, self._nudge = document, nudge
+        self._document, self._nudge, self._check_open = document, nudge, check_open
         threads = settings.database_connections if settings.database_url else _SQLITE_THREADS
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batch-jobs")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function in one of the threads."""
+        """Run a blocking function in one of the threads. Raises Unavailable if the store is not open yet."""
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ...kit.outages import OutageLog
 from ..jobs.errors import Unavailable
 from .language import CLOCK, Statement, packed
 from .write_lock import WriteLock
@@ -80,6 +81,7 @@ class Database:
         self.dialect = engine.dialect
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
+        self._outages = OutageLog(_log, "the job store")
         self._write_lock = WriteLock(f"{engine.url.database}.lock") if self._sqlite else None
         # Fetching a connection from the engine's pool and returning it costs a tenth of an item's time, so SQLite's are
         # kept here. PostgreSQL's go back to the pool, which checks that they are alive.
@@ -133,6 +135,8 @@ class Database:
             self.undo(connection, error, writes=writes)
             raise
         self._leave(connection, writes=writes)
+        if self._outages.lasting:
+            self._outages.recovered()
 
     def undo(self, connection: Any, error: BaseException, *, writes: bool) -> None:
         """Roll back after an error. Raises `Unavailable` if the error is an outage of the database."""
@@ -146,7 +150,7 @@ class Database:
                 connection.invalidate(error)
         self._leave(None if lost else connection, writes=writes)
         if lost:
-            _log.warning("the job store: %s", error)
+            self._outages.failed(error)
             raise Unavailable("the job store cannot be reached") from error
 
     def _leave(self, connection: Any, *, writes: bool) -> None:

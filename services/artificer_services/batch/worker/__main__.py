@@ -17,6 +17,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from ...kit.outages import OutageLog
 from ...kit.processes import die_with_the_server
 from ..jobs.errors import Unavailable
 from ..jobs.store import Store
@@ -40,6 +41,7 @@ class Worker:
         self._runner, self._store, self._settings, self._sock = runner, store, settings, sock
         self._nudges: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._pause = _FIRST_PAUSE
+        self._outages = OutageLog(_log, "the job store, for a worker")
 
     def listen(self, lines: Any) -> None:
         """Read the server's messages, in a separate thread."""
@@ -84,6 +86,7 @@ class Worker:
         try:
             while not self._done:
                 due = self._store.next_due()  # read first, so that nothing falls due unseen in between
+                self._outages.recovered()
                 left = self._settings.worker_items - self._runner.items
                 if self._runner.work_once(job_id, items=left):
                     worked = True
@@ -91,7 +94,7 @@ class Worker:
                     return self._backoff(due, worked=worked)
                 job_id = ""
         except Unavailable as error:
-            _log.warning("a worker cannot reach the store: %s", error.message)
+            self._outages.failed(error.message)
             return self._settings.sweep_seconds
         return None
 

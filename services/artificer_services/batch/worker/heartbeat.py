@@ -125,7 +125,8 @@ class Heartbeat:
             try:
                 self._beat(lease, running)
             except Unavailable as error:
-                _log.warning("worker %s cannot reach the store: %s", lease.slot.worker, error.message)
+                # Once a beat; the store's own log reports the outage.
+                _log.debug("worker %s cannot reach the store: %s", lease.slot.worker, error.message)
             except LostSlot:
                 if not lease.closed:  # otherwise the other thread has just closed it
                     _log.warning("worker %s has lost job %s: its lease expired", lease.slot.worker, lease.slot.job_id)

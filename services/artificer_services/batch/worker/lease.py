@@ -170,6 +170,7 @@ class SlotLease:
                 if self._given_up.is_set():
                     self.lost = True
                     raise LostSlot(self.slot.id) from error
-                _log.warning("worker %s is retrying the store: %s", self.slot.worker, error.message)
+                # The store's own log reports the outage once.
+                _log.debug("worker %s is retrying the store: %s", self.slot.worker, error.message)
             self._given_up.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -20,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from diptych.upstream import Upstream, UpstreamRefused
 
 from ..errors import Unavailable
+from ..opening import Opening
+from ..outages import OutageLog
 from .connect import postgresql, sqlite
 from .migrate import Migrations, prepare
 
@@ -43,6 +45,8 @@ class Database:
         self.upstream: Upstream | None = None
         """The circuit breaker in front of the database, if any; it is also a metrics collector."""
         self._migrations = migrations
+        self._outages = OutageLog(_log, name)
+        self._opening = Opening(name, self._prepare_in_thread)
         self._folder = None if url else file.parent
         # FULL, so that acknowledged data is on disk.
         self.engine = postgresql(url, connections) if url else sqlite(file, _SQLITE_THREADS, synchronous="FULL")
@@ -66,6 +70,21 @@ class Database:
         """Create the file's folder and migrate the tables. Blocks; safe for concurrent processes."""
         prepare(self.engine, self._migrations, folder=self._folder)
 
+    async def open(self) -> None:
+        """Prepare the database, or if its server is down, keep trying in the background until it answers.
+
+        Until then every call raises Unavailable. Raises other errors, and for SQLite every error.
+        """
+        await self._opening.start()
+
+    async def _prepare_in_thread(self) -> None:
+        try:
+            await asyncio.to_thread(self.prepare)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            if self._folder is not None:  # a file that cannot be opened is an error of the settings
+                raise
+            raise Unavailable(f"{self.name} cannot be reached") from error
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a thread, without a transaction. Raises Unavailable."""
         return await self._guarded(lambda: self._read(work))
@@ -80,6 +99,7 @@ class Database:
 
     async def close(self) -> None:
         """Wait for running work, then close every connection."""
+        await self._opening.stop()
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self.engine.dispose)
 
@@ -92,6 +112,8 @@ class Database:
             return work(connection)
 
     async def _guarded(self, work: Callable[[], T]) -> T:
+        if not self._opening.open:
+            self._opening.check()
         if self.upstream is None:
             return await self._run(work)
         try:
@@ -101,11 +123,17 @@ class Database:
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            _log.warning("%s: %s", self.name, error)
-            raise Unavailable(f"{self.name} cannot be reached") from error
+            done = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not (isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated):
                 raise
-            raise Unavailable(f"{self.name} cannot be reached") from error
+            raise self._unavailable(error) from error
+        except PoolTimeout as error:
+            raise self._unavailable(error) from error
+        if self._outages.lasting:
+            self._outages.recovered()
+        return done
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        self._outages.failed(error)
+        return Unavailable(f"{self.name} cannot be reached")
