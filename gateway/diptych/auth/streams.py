@@ -16,7 +16,7 @@ import grpc
 from ..call.adapt import behaviour_of, generates, with_behaviour
 from ..call.refusal import abort
 from ..methods import Handler
-from ..status import Code
+from ..status import Code, error
 from .refusals import EXPIRED, unauthenticated
 
 _OVER = unauthenticated(EXPIRED)
@@ -97,29 +97,27 @@ class _Parsed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    async def parsed(self, data: bytes) -> Any:
+    def parsed(self, data: bytes) -> Any:
         try:
             return self._parse(data)
         except Exception:
-            return await self._context.abort(
-                Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type"
-            )
+            raise error(Code.INVALID_ARGUMENT, "cannot parse the request as the method's request type") from None
 
     def printed(self, message: Any) -> Any:
         return self._print(message)
 
     async def each(self, requests: Any) -> AsyncIterator[Any]:
         async for data in requests:
-            yield await self.parsed(data)
+            yield self.parsed(data)
 
     async def only(self, requests: Any) -> Any:
         async for data in requests:
-            return await self.parsed(data)
+            return self.parsed(data)
         return await self._context.abort(Code.INVALID_ARGUMENT, "the method takes one message, and none came")
 
     async def read(self) -> Any:
         data = await self._context.read()
-        return await self.parsed(data) if isinstance(data, bytes) else data
+        return self.parsed(data) if isinstance(data, bytes) else data
 
     async def write(self, message: Any) -> None:
         await self._context.write(self.printed(message))

@@ -158,14 +158,12 @@ class AnyCall(ABC):
     def status(self) -> Status:
         """Returns the servicer's status, with its rich details."""
         context = self.context
-        fault = None if self._requests is None else self._requests.fault
-        if fault is not None and (fault.code, fault.message) == (code_of(context.code()), context.details()):
-            return fault  # has an HTTP status and headers, unlike the context
         rich = next((value for key, value in context.trailing_metadata() if key == DETAILS_KEY), None)
         details: tuple[Any, ...] = ()
         if isinstance(rich, bytes):
             details = tuple(status_pb2.Status.FromString(rich).details)
-        return Status(code=code_of(context.code()), message=context.details(), details=details)
+        status = Status(code=code_of(context.code()), message=context.details(), details=details)
+        return status if self._requests is None else self._requests.faulted(status)
 
     @property
     def initial_metadata(self) -> Sequence[Pair]:

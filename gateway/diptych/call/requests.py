@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Protocol, Self
 
@@ -78,6 +79,16 @@ class Requests:
         except ClientGone:
             self.left = True
             raise asyncio.CancelledError from None  # as grpcio does while a servicer waits for a request
+
+    def faulted(self, status: Status) -> Status:
+        """Returns a servicer's status with the HTTP status and headers of the invalid request, if it reports that.
+
+        The servicer may have put something before the message, such as the number of the request.
+        """
+        fault = self.fault
+        if fault is None or fault.code is not status.code or not status.message.endswith(fault.message):
+            return status
+        return replace(fault, message=status.message, details=status.details or fault.details)
 
     async def read(self) -> Any:
         """Returns the next request, or `grpc.aio.EOF`, like grpcio's `context.read()`."""

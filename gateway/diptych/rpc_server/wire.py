@@ -21,7 +21,7 @@ from ..call.refusal import abort
 from ..forwarded import Proxies
 from ..methods import Handler
 from ..origin import Origin, enter, origin
-from ..status import Code, StatusError
+from ..status import Code, StatusError, error
 from ..telemetry import Record, Recorder
 from .forwarded import behind
 from .initial_metadata import InitialMetadataContext
@@ -178,7 +178,7 @@ class _Edge:
             if status is not None:
                 await abort(context, status)
         if self._handler.request_streaming:
-            return self._each(request, context)
+            return self._each(request)
         if type(request) is _Refused:
             await context.abort(request.code, request.reason)
         if self._deserialize is None:
@@ -194,10 +194,10 @@ class _Edge:
         record.bytes_in += size
         return message
 
-    async def _each(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+    async def _each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
             if type(request) is _Refused:
-                await context.abort(request.code, request.reason)
+                raise error(request.code, request.reason)  # not an abort: the servicer may say which request it was
             yield request
 
     def _arrive(self, context: Any) -> tuple[Any, Origin, Record]:

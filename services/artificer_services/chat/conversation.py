@@ -31,6 +31,8 @@ class Conversation:
     """One call of ChatStream."""
 
     def __init__(self, chat: Chat) -> None:
+        self.stored = 0
+        """The number of the caller's messages that are stored."""
         self._chat, self._defaults = chat, StreamDefaults(chat)
         self._own: deque[pb.ChatStreamResponse] = deque()  # events for this caller only
         self._room = asyncio.Event()
@@ -98,6 +100,7 @@ class Conversation:
             )
             await self._emit(pb.ChatStreamResponse(refusal=refusal), reader)
             return
+        self.stored += 1
         if not done.fresh and done.message.sequence <= reader.place:
             # It was delivered before, to this call or to an earlier one that broke off; the sender still waits for it.
             message = message_out(done.message, user=True, files=False)

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc
 
+from ..kit.client_stream import ClientStream, Unreadable
 from ..kit.errors import Fault, Invalid, ServiceError
 from ..kit.metadata import LAST_EVENT_ID, metadata_value, sse_id_field
 from ..kit.statuses import Context
@@ -62,12 +63,16 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
     async def SendMessages(
         self, request_iterator: AsyncIterator[pb.SendMessagesRequest], context: Context
     ) -> pb.SendMessagesResponse:
-        sending = _SendStream(self._chat)
+        sending, requests = _SendStream(self._chat), ClientStream(request_iterator)
         try:
-            async for request in request_iterator:
-                await sending.add(request)
+            try:
+                async for request in requests:
+                    await sending.add(request)
+            except Unreadable:
+                await sending.finish()
+                raise
             await sending.finish()
-        except ServiceError as error:
+        except (ServiceError, Unreadable) as error:
             sent = len(sending.answer.ids)
             facts = {"position": str(sent + 1), "stored": str(sent)}
             prefix = f"message {sent + 1} of the stream was refused, after {sent} stored: "
@@ -79,12 +84,15 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
     async def ChatStream(
         self, request_iterator: AsyncIterator[pb.ChatStreamRequest], context: Context
     ) -> AsyncIterator[pb.ChatStreamResponse]:
-        async with (
-            STATUSES.abort_on_error(context),
-            aclosing(Conversation(self._chat).run(aiter(request_iterator))) as events,
-        ):
-            async for event in events:
-                yield event
+        conversation, requests = Conversation(self._chat), ClientStream(request_iterator)
+        try:
+            async with STATUSES.abort_on_error(context), aclosing(conversation.run(requests)) as events:
+                async for event in events:
+                    yield event
+        except Unreadable as error:
+            facts = {"position": str(requests.position), "stored": str(conversation.stored)}
+            prefix = f"message {requests.position} of the stream was refused, after {conversation.stored} stored: "
+            await STATUSES.abort(context, error, prefix, **facts)
 
 
 class _SendStream:

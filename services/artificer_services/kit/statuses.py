@@ -12,6 +12,8 @@ from google.protobuf import duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from diptych.status import StatusError
+
 from .errors import Fault, ServiceError
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,9 +35,25 @@ class Statuses:
             status.details.add().Pack(detail)
         return status
 
-    async def abort(self, context: Context, error: ServiceError, prefix: str = "", **facts: str) -> NoReturn:
-        """End the call with an error's status."""
-        await context.abort_with_status(rpc_status.to_status(self.status_of(error, prefix, **facts)))
+    async def abort(
+        self, context: Context, error: ServiceError | StatusError, prefix: str = "", **facts: str
+    ) -> NoReturn:
+        """End the call with the status of an error, which may be that of a message that cannot be read."""
+        if isinstance(error, ServiceError):
+            status = self.status_of(error, prefix, **facts)
+        else:
+            status = self._unreadable(error, prefix, facts)
+        await context.abort_with_status(rpc_status.to_status(status))
+
+    def _unreadable(self, error: StatusError, prefix: str, facts: dict[str, str]) -> status_pb2.Status:
+        known = error.status
+        status = status_pb2.Status(code=known.number, message=prefix + known.message, details=known.details)
+        if facts and self._refused:
+            status.details.add().Pack(self._info(self._refused, facts))
+        return status
+
+    def _info(self, reason: str, facts: dict[str, str]) -> error_details_pb2.ErrorInfo:
+        return error_details_pb2.ErrorInfo(reason=reason, domain=self._domain, metadata=facts)
 
     def abort_on_error(self, context: Context) -> _AbortOnError:
         """Returns a context manager that ends the call with the status of a `ServiceError` raised within it."""
@@ -50,8 +68,7 @@ class Statuses:
         if error.retry_seconds is not None:
             details.append(_retry(error.retry_seconds))
         if reason := error.reason or (facts and self._refused):
-            metadata = {**error.facts, **facts}
-            details.append(error_details_pb2.ErrorInfo(reason=reason, domain=self._domain, metadata=metadata))
+            details.append(self._info(reason, {**error.facts, **facts}))
         return details
 
 

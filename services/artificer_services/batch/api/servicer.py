@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
+from typing import NoReturn
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 
+from ...kit.client_stream import ClientStream, Unreadable
 from ...kit.metadata import IDEMPOTENCY_KEY, LAST_EVENT_ID, Context, metadata_value, sse_id_field
 from ...kit.statuses import Statuses
 from ..jobs import errors, rules
@@ -142,33 +144,47 @@ class BatchServicer(rpc.BatchServiceServicer):
     async def UploadItems(
         self, request_iterator: AsyncIterator[pb.UploadItemsRequest], context: Context
     ) -> pb.UploadItemsResponse:
-        uploading = Uploading(self._jobs)
+        uploading, requests = Uploading(self._jobs), ClientStream(request_iterator)
         try:
-            async for request in request_iterator:
-                await uploading.add(request)
-            return await uploading.finish()
-        except errors.ServiceError as error:
+            try:
+                async for request in requests:
+                    await uploading.add(request)
+                return await uploading.finish()
+            except Unreadable:
+                await uploading.store()
+                uploading.position = requests.position
+                raise
+        except (errors.ServiceError, Unreadable) as error:
             stored = uploading.answer.stored_count
             facts = {"position": str(uploading.position), "stored": str(stored)}
             prefix = f"message {uploading.position} of the stream, after {stored} stored items: "
             await _STATUSES.abort(context, error, prefix if uploading.position else "", **facts)
 
     async def UploadBlob(self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context) -> pb.Blob:
+        requests = ClientStream(request_iterator)
         try:
-            return translate.blob_out(await upload_blob(self._jobs, request_iterator))
+            return translate.blob_out(await upload_blob(self._jobs, requests))
         except errors.ServiceError as error:
             await _STATUSES.abort(context, error)
+        except Unreadable as error:
+            await self._abort_unreadable(context, error, requests.position)
 
     async def Attach(
         self, request_iterator: AsyncIterator[pb.AttachRequest], context: Context
     ) -> AsyncIterator[pb.AttachResponse]:
+        requests = ClientStream(request_iterator)
         try:
             attachment = Attachment(self._jobs, self._watch, self._follower)
-            async with aclosing(attachment.run(aiter(request_iterator))) as events:
+            async with aclosing(attachment.run(requests)) as events:
                 async for event in events:
                     yield event
         except errors.ServiceError as error:
             await _STATUSES.abort(context, error)
+        except Unreadable as error:
+            await self._abort_unreadable(context, error, requests.position)
+
+    async def _abort_unreadable(self, context: Context, error: Unreadable, position: int) -> NoReturn:
+        await _STATUSES.abort(context, error, f"message {position} of the stream: ", position=str(position))
 
 
 def _after(request: pb.StreamLogsRequest, context: Context) -> int:

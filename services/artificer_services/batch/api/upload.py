@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import IO
 
 from artificer.batch.v1 import batch_service_pb2 as pb
@@ -28,19 +29,27 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[^\r\n\0]*)?", re.ASCII)
 _MAX_MEDIA_TYPE = 255
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The items of one message of the stream, whose number is `position`."""
+
+    position: int
+    items: list[ItemDraft]
+
+
 class Uploading:
     """One call of UploadItems; `answer` counts the items stored so far."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.answer = pb.UploadItemsResponse()
         self.position = 0
-        """The number of the current message of the stream, from 1."""
+        """The number of the current message of the stream, from 1; after an error, of the message that is refused."""
         self._jobs = jobs
         self._job: Job | None = None
         self._check: InputCheck | None = None
-        self._items: list[ItemDraft] = []
-        self._bytes = 0
-        self._first: int | None = None  # the index of the first item in the buffer
+        self._waiting: list[_Part] = []
+        self._count = self._bytes = 0  # of the items in the buffer
+        self._first: int | None = None  # the index of the first of them
 
     async def add(self, request: pb.UploadItemsRequest) -> None:
         """Handle the next message. Raises ServiceError for an invalid one, after storing those before it."""
@@ -49,23 +58,52 @@ class Uploading:
             await self._name(request)
             items = await self._good(request)
         except Exception:
-            await self._flush()
+            position = self.position
+            await self.store()
+            self.position = position
             raise
         first = request.first_index if request.HasField("first_index") else None
-        if self._items and first != self._next():
-            await self._flush()
-        if not self._items:
+        if self._waiting and first != self._next():
+            await self.store()
+        if not self._waiting:
             self._first = first
-        self._items += items
+        self._waiting.append(_Part(self.position, items))
+        self._count += len(items)
         self._bytes += sum(len(item.input) for item in items)
-        if len(self._items) >= _ITEMS or self._bytes >= _BYTES:
-            await self._flush()
+        if self._count >= _ITEMS or self._bytes >= _BYTES:
+            await self.store()
+
+    async def store(self) -> None:
+        """Store the buffered items. If a message cannot be stored, those before it are, and `position` is its number.
+
+        Raises ServiceError.
+        """
+        parts, first = self._waiting, self._first
+        self._waiting, self._count, self._bytes = [], 0, 0
+        if self._job is None or not parts:
+            return
+        last = self.position
+        try:
+            await self._add([item for part in parts for item in part.items], first)
+        except (Invalid, NotReady, TooLarge):
+            for part in parts:
+                self.position = part.position
+                await self._add(part.items, first)
+                first = None if first is None else first + len(part.items)
+            self.position = last
+
+    async def _add(self, items: list[ItemDraft], first: int | None) -> None:
+        if not items or self._job is None:
+            return
+        stored = await self._jobs.add_items(self._job, items, first)
+        self.answer.stored_count += stored
+        self.answer.duplicate_count += len(items) - stored
 
     async def finish(self) -> pb.UploadItemsResponse:
         """Store the buffered items and return the answer. Raises ServiceError."""
         if self._job is None:
             raise Invalid(Fault("job_id", "must be set in the first message of the stream"))
-        await self._flush()
+        await self.store()
         self.answer.job.CopyFrom(job_out(await self._jobs.get(self._job.id)))
         return self.answer
 
@@ -90,15 +128,7 @@ class Uploading:
         return await self._jobs.run(_checked, request, self._check, self._jobs)
 
     def _next(self) -> int | None:
-        return None if self._first is None else self._first + len(self._items)
-
-    async def _flush(self) -> None:
-        items, self._items, self._bytes = self._items, [], 0
-        if not items or self._job is None:
-            return
-        stored = await self._jobs.add_items(self._job, items, self._first)
-        self.answer.stored_count += stored
-        self.answer.duplicate_count += len(items) - stored
+        return None if self._first is None else self._first + self._count
 
 
 # Messages with at most this many items are checked without a thread; most have one item.
