@@ -31,6 +31,9 @@ class Lease(Protocol):
     def take(self, size: int) -> None:
         """Adds `size` received bytes of the request. Raises `StatusError` if that exceeds the limit."""
 
+    def give(self, size: int) -> None:
+        """Removes bytes that were freed before the call's end."""
+
     def hold(self, slots: Any, key: str) -> None:
         """Adds a slot of concurrent calls, which `slots` counts under `key`."""
 

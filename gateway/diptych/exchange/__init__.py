@@ -13,13 +13,15 @@ from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_whole, too_large
-from .body_timeouts import BodyTimeouts, Pieces, steps_of
+from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
+from .message_bounds import FREE_BYTES, MessageBounds, MessageWatch
 from .whole import Door, Serve, WholeRequest
 
 __all__ = [
     "AUTH",
     "CUT",
+    "FREE_BYTES",
     "ON_LEFT",
     "BodyTimeouts",
     "Disconnected",
@@ -27,6 +29,9 @@ __all__ = [
     "Exchange",
     "Gunzip",
     "Inbound",
+    "MessageBounds",
+    "MessageWatch",
+    "Patience",
     "Pieces",
     "Receive",
     "Scope",
@@ -43,6 +48,7 @@ __all__ = [
     "read_whole",
     "steps_of",
     "too_large",
+    "too_slow",
 ]
 
 CUT = "diptych.cut"

@@ -56,7 +56,7 @@ async def read(
     Raises RESOURCE_EXHAUSTED (413) above the limit, INVALID_ARGUMENT for malformed gzip, 415 for another coding,
     DEADLINE_EXCEEDED (408) if it arrives too slowly, `Disconnected`, and what `lease` raises.
     """
-    gzip = _begin(headers, limit, lease)
+    gzip, declared = _begin(headers, limit, lease)
     pieces: Pieces | None = None
     step = steps_of(receive())
     try:
@@ -64,19 +64,18 @@ async def read(
     except StopIteration as done:  # the body is here already, as nearly always: no timer needed
         message = done.value
     else:
-        pieces = Pieces(receive, timeouts)
+        pieces = Pieces(receive, timeouts, declared)
         message = await pieces.late(step, waiting)
     if not gzip and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body arrives in one piece
         return counted(body, limit, lease)
-    pieces = pieces or Pieces(receive, timeouts)
+    pieces = pieces or Pieces(receive, timeouts, declared)
     sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
         piece = message.get("body", b"")
-        pieces.received += len(piece)
-        sink.feed(piece)
+        pieces.came(len(piece), sink.feed(piece))
         if not message.get("more_body"):
             return sink.end()
         message = await pieces.next()
@@ -84,23 +83,24 @@ async def read(
 
 def read_whole(body: bytes, headers: Mapping[bytes, bytes], limit: int, lease: Lease | None = None) -> bytes:
     """Does the same with a body that has arrived whole, and raises the same except for what comes late."""
-    if not _begin(headers, limit, lease):
+    if not _begin(headers, limit, lease)[0]:
         return counted(body, limit, lease)
     sink = _Gunzip(limit, lease)
     sink.feed(body)
     return sink.end()
 
 
-def _begin(headers: Mapping[bytes, bytes], limit: int, lease: Lease | None) -> bool:
-    """Checks the size that a request declares; returns whether its body is gzip."""
+def _begin(headers: Mapping[bytes, bytes], limit: int, lease: Lease | None) -> tuple[bool, int]:
+    """Checks the size that a request declares; returns whether its body is gzip, and that size, or 0."""
     gzip = coding_of(headers.get(b"content-encoding", b""))
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit():
-        if int(declared) > limit:
-            raise too_large(limit)
-        if lease is not None:
-            lease.expect(int(declared))
-    return gzip
+    if declared is None or not declared.isdigit():
+        return gzip, 0
+    if int(declared) > limit:
+        raise too_large(limit)
+    if lease is not None:
+        lease.expect(int(declared))
+    return gzip, int(declared)
 
 
 def counted(body: bytes, limit: int, lease: Lease | None) -> bytes:
@@ -117,12 +117,14 @@ class _Plain:
         self._limit, self._lease = limit, lease
         self._body = bytearray()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> int:
+        """Adds a piece; returns how many bytes are held."""
         if len(self._body) + len(data) > self._limit:
             raise too_large(self._limit)
         if self._lease is not None:
             self._lease.take(len(data))
         self._body += data
+        return len(self._body)
 
     def end(self) -> bytes:
         return bytes(self._body)
@@ -134,7 +136,8 @@ class _Gunzip:
         self._body = bytearray()
         self._gunzip = Gunzip()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> int:
+        """Adds a compressed piece; returns how many bytes are held."""
         self._gunzip.feed(data)
         while plain := self._gunzip.step(self._limit - len(self._body) + 1):
             self._body += plain
@@ -142,6 +145,7 @@ class _Gunzip:
                 raise too_large(self._limit)
             if self._lease is not None:
                 self._lease.take(len(plain))
+        return len(self._body)
 
     def end(self) -> bytes:
         self._gunzip.end()

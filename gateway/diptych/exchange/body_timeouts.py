@@ -1,6 +1,6 @@
-"""Timeouts for the body of a request that is read whole.
+"""Timeouts for what is collected in memory before it can be used: a whole body, or one message of a stream.
 
-It knows no message. Request streams may stay silent indefinitely and do not use it.
+It knows no message. Between messages, request streams may stay silent indefinitely.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CoroutineType, coroutine
 from typing import Any
 
-from ..status import Code, error
+from ..status import Code, StatusError, error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +19,43 @@ class BodyTimeouts:
     """The timeouts, from the settings."""
 
     seconds: float = 30.0
-    """The longest silence, and the time before the minimum rate applies."""
+    """The longest silence, and the time over which the rate is measured."""
     pace: float = 500.0
-    """The minimum average rate in bytes per second after that; 0 means none."""
+    """The minimum rate in bytes per second; 0 means none."""
+    whole: float | None = 600.0
+    """The seconds in which all of it must be able to arrive at its rate; None means that the rate is the same for any
+    size."""
+
+
+class Patience:
+    """How much longer a body may be waited for: `seconds`, anew each time that as much as they must bring has arrived.
+
+    What arrived before does not count, so that a client that has sent much cannot hold it for long by sending little.
+    """
+
+    __slots__ = ("_came", "_timeouts", "_waited", "size")
+
+    def __init__(self, timeouts: BodyTimeouts, size: int = 0) -> None:
+        self._timeouts, self._waited, self._came = timeouts, 0.0, 0
+        self.size = size
+        """The bytes of the whole body, or as many as are known."""
+
+    @property
+    def left(self) -> float:
+        """The seconds that may still be waited before more arrives."""
+        return max(0.0, self._timeouts.seconds - self._waited)
+
+    def waited(self, seconds: float) -> None:
+        """Counts time that was spent waiting."""
+        self._waited += seconds
+
+    def came(self, size: int) -> None:
+        """Counts bytes that have arrived."""
+        self._came += size
+        timeouts = self._timeouts
+        pace = timeouts.pace if timeouts.whole is None else max(timeouts.pace, self.size / timeouts.whole)
+        if self._came >= timeouts.seconds * pace:
+            self._waited, self._came = 0.0, 0
 
 
 def steps_of(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
@@ -39,12 +73,18 @@ async def _awaiting(awaitable: Awaitable[Any]) -> Any:
 class Pieces:
     """The ASGI messages of a body. Waiting for one raises DEADLINE_EXCEEDED with http 408 if it is late."""
 
-    __slots__ = ("_receive", "_timeouts", "_waited", "received")
+    __slots__ = ("_patience", "_receive", "_received")
 
-    def __init__(self, receive: Callable[[], Awaitable[Any]], timeouts: BodyTimeouts) -> None:
-        self._receive, self._timeouts, self._waited = receive, timeouts, 0.0
-        self.received = 0
-        """Bytes received so far; the reader counts them here."""
+    def __init__(self, receive: Callable[[], Awaitable[Any]], timeouts: BodyTimeouts, declared: int = 0) -> None:
+        """`declared` is the size that the client has announced, or 0."""
+        self._receive, self._patience, self._received = receive, Patience(timeouts, declared), 0
+
+    def came(self, size: int, declared: int = 0) -> None:
+        """Counts received bytes, with the size that the client has announced in them, or 0."""
+        self._received += size
+        patience = self._patience
+        patience.size = max(patience.size, self._received, declared)
+        patience.came(size)
 
     async def next(self) -> Any:
         """Returns the next message."""
@@ -59,7 +99,7 @@ class Pieces:
     def late(self, step: Coroutine[Any, Any, Any], waiting: Any) -> Generator[Any, Any, Any]:
         """Waits for a message: continues the coroutine `step`, which was started and has yielded `waiting`."""
         loop = asyncio.get_running_loop()
-        began, timeout = loop.time(), _Timeout(loop, self._allowed())
+        began, timeout = loop.time(), _Timeout(loop, self._patience.left)
         try:
             while True:
                 try:
@@ -69,20 +109,14 @@ class Pieces:
                 else:
                     waiting = step.send(sent)
         except StopIteration as done:
-            self._waited += loop.time() - began
+            self._patience.waited(loop.time() - began)
             return done.value
         except asyncio.CancelledError:
             if timeout.expired:
-                raise _too_slow() from None
+                raise too_slow() from None
             raise
         finally:
             timeout.stop()
-
-    def _allowed(self) -> float:
-        seconds, pace = self._timeouts.seconds, self._timeouts.pace
-        if not pace:
-            return seconds
-        return max(0.0, min(seconds, seconds + self.received / pace - self._waited))
 
 
 class _Timeout:
@@ -106,7 +140,8 @@ class _Timeout:
             self._task.uncancel()
 
 
-def _too_slow() -> Exception:
+def too_slow() -> StatusError:
+    """Returns DEADLINE_EXCEEDED with http 408."""
     # The rest of the body may never arrive, so the connection closes after the response.
     return error(
         Code.DEADLINE_EXCEEDED, "the request body arrived too slowly", http=408, headers=(("connection", "close"),)

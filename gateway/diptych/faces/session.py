@@ -134,7 +134,9 @@ class Session:
         self.calls = calls
         self.stopping = False
         """True once a stop cancels running calls; each is then answered UNAVAILABLE."""
-        self.timeouts = BodyTimeouts(seconds=settings.body_seconds, pace=settings.body_bytes_per_second)
+        self.timeouts = BodyTimeouts(
+            seconds=settings.body_seconds, pace=settings.body_bytes_per_second, whole=settings.body_max_seconds
+        )
         self._max_seconds = settings.max_deadline_seconds
 
     async def serve(self, adapter: Adapter) -> None:

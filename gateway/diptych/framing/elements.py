@@ -32,6 +32,10 @@ _WHOLE = re.compile(rb"[ \t\r\n]*+\{%b\}[ \t\r\n]*+," % _inside_of(3), re.DOTALL
 class Splitter(Protocol):
     """Splits one request body."""
 
+    @property
+    def held(self) -> int:
+        """The bytes of the incomplete element that have arrived."""
+
     def feed(self, data: bytes) -> list[bytes]:
         """Returns the elements that `data` completes. An error is raised by the next call, after these elements."""
 
@@ -50,7 +54,7 @@ class LinesSplitter:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parts: list[bytes] = []
-        self._held = 0
+        self.held = 0
         self._fault: StatusError | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -59,10 +63,10 @@ class LinesSplitter:
         *whole, rest = data.split(b"\n")
         if whole:
             whole[0] = b"".join((*self._parts, whole[0]))
-            self._parts, self._held = [], 0
+            self._parts, self.held = [], 0
         if rest:
             self._parts.append(rest)
-            self._held += len(rest)
+            self.held += len(rest)
         found: list[bytes] = []
         for line in whole:
             if len(line) > self._limit:
@@ -70,7 +74,7 @@ class LinesSplitter:
                 return found
             if line.strip(_SPACE):
                 found.append(line)
-        if self._held > self._limit:
+        if self.held > self._limit:
             self._fault = too_long(self._limit)
         return found
 
@@ -96,6 +100,10 @@ class ArraySplitter:
         self._state = self._before
         self._elements = 0
         self._fault: StatusError | None = None
+
+    @property
+    def held(self) -> int:
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         if self._fault is not None:

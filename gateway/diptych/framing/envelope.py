@@ -65,6 +65,16 @@ class Envelopes:
         self._at = begin + length
         return flags, bytes(buffer[begin : self._at])
 
+    @property
+    def held(self) -> int:
+        """The bytes of the incomplete message that have arrived."""
+        return len(self._buffer) - self._at
+
+    @property
+    def declared(self) -> int:
+        """The bytes that the incomplete message will have, or 0 if that is not known yet."""
+        return HEAD.unpack_from(self._buffer, self._at)[1] if self.held >= HEAD.size else 0
+
     def end(self) -> None:
         """Raises `fault` if the body ends within an envelope."""
         if len(self._buffer) > self._at:

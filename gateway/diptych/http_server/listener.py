@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..addresses import cannot_listen
 from ..exchange import AUTH, CUT, Door, StreamCut
-from ..faces.websocket import HELD
+from ..faces.websocket import HELD, WATCHED
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
@@ -175,6 +175,7 @@ class HttpListener:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = send.__self__  # type: ignore[attr-defined]  # ASGI has no other way to the connection
         scope[CUT], scope[HELD] = connection.transport.close, connection.hold
+        scope[WATCHED] = connection.watch
         if self._tls is not None:
             scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
         try:
@@ -185,6 +186,7 @@ class HttpListener:
             # Breaks the reference cycle of scope and connection, which would otherwise live until a garbage collection.
             scope.pop(CUT, None)
             scope.pop(HELD, None)
+            scope.pop(WATCHED, None)
 
     @property
     def port(self) -> int:

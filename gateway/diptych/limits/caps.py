@@ -83,6 +83,12 @@ class Lease:
             self._caps.bytes += size
             self._bytes += size
 
+    def give(self, size: int) -> None:
+        """Counts bytes no longer, since they were freed."""
+        if self._counted:
+            self._caps.bytes -= size
+            self._bytes -= size
+
     def hold(self, slots: Slots, key: str) -> None:
         """Adds the call to `slots`."""
         slots.take(key)

@@ -31,9 +31,14 @@ class ListeningSettings(SettingsTable):
     header_seconds: float = Field(default=20.0, gt=0)
     """How long a client may take to send a request's head, from its first byte; an HTTP/1.1 client then gets 408."""
     body_seconds: float = Field(default=30.0, gt=0)
-    """How long a client may pause within the body of a unary request; it then gets 408."""
+    """How long a client may pause within the body of a unary request, or within one message of a stream of which more
+    than 64 KiB have arrived; it then gets 408."""
     body_bytes_per_second: float = Field(default=500.0, ge=0)
-    """Minimum average rate of such a body after its first `body_seconds`, in bytes per second; 0 sets none."""
+    """Minimum rate of such a body or message, in bytes per second; 0 sets none. It is measured over `body_seconds`:
+    what arrived earlier does not count."""
+    body_max_seconds: float | None = Field(default=600.0, gt=0)
+    """Raises that minimum for large bodies: their size, as declared or as far as it has arrived, divided by this. So a
+    body of 60 MB must arrive at 100 kB per second. None: the minimum is the same for every size."""
     keep_alive_seconds: float = Field(default=75.0, gt=0)
     """How long an idle HTTP connection stays open."""
     max_connections: int | None = Field(default=None, gt=0)

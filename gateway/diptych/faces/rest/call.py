@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from ...bind import ContentType
 from ...call import AnyCall, Source
 from ...codec import DEFAULT
-from ...exchange import Exchange, Inbound, StreamCut, WholeRequest, coding_of, counted, origin_of, read
+from ...exchange import Exchange, Inbound, MessageBounds, StreamCut, WholeRequest, coding_of, counted, origin_of, read
 from ...framing import choose
 from ...metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, Metadata, from_headers, timeout
 from ...methods import Method
@@ -151,7 +151,10 @@ class RestCall(_Steps):
         inbound = self._inbound = exchange.inbound(gzip=gzip)
         content_type = ContentType.of(headers.get(b"content-type"))
         limit, warnings = endpoint.body_limit, exchange.warnings
-        return Elements(inbound, endpoint.binder, self._values, query, content_type, limit, warnings, call.record)
+        bounds = MessageBounds(self._session.timeouts, call.lease)
+        return Elements(
+            inbound, endpoint.binder, self._values, query, content_type, limit, warnings, call.record, bounds
+        )
 
     async def read(self, call: AnyCall) -> Message:
         exchange, binder = self._exchange, self._endpoint.binder

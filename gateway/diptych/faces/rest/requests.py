@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from ...bind import JSON, Binder, ContentType
 from ...call import ClientGone
-from ...exchange import Disconnected, Inbound
+from ...exchange import FREE_BYTES, Disconnected, Inbound, MessageBounds
 from ...framing.elements import ArraySplitter, LinesSplitter, Splitter
 from ...media import ALIASES, NDJSON, REQUESTS
 from ...status import Code, error
@@ -38,8 +38,9 @@ class Elements:
         limit: int,
         warnings: list[str],
         record: Record,
+        bounds: MessageBounds,
     ) -> None:
-        self._inbound, self._record = inbound, record
+        self._inbound, self._record, self._bounds = inbound, record, bounds
         self._splitter, bound_as = _splitter(binder, content_type, limit)
         self._waiting: deque[bytes] = deque()
         self._piece = memoryview(b"")  # what is not split yet
@@ -47,7 +48,13 @@ class Elements:
         self._bind = binder.elements(values, query, bound_as, warnings)
 
     def take(self) -> Message | None:
-        return self._bind(self._waiting.popleft()) if self._waiting else None
+        return self._next() if self._waiting else None
+
+    def _next(self) -> Message:
+        element, bounds = self._waiting.popleft(), self._bounds
+        if bounds.held or len(element) >= FREE_BYTES:
+            bounds.hold(len(element))
+        return self._bind(element)
 
     async def __anext__(self) -> Message:
         try:
@@ -59,12 +66,12 @@ class Elements:
                     await asyncio.sleep(0)
         except Disconnected:
             raise ClientGone from None
-        return self._bind(self._waiting.popleft())
+        return self._next()
 
     async def _read(self) -> None:
         splitter = self._splitter
         if not self._piece:
-            piece = await self._inbound.piece()
+            piece = await self._bounds.piece(self._inbound, 0 if splitter is None else splitter.held)
             if piece is None:
                 self._ended = True
                 self._waiting.extend(splitter.end() if splitter is not None else ())

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
-from ...exchange import Exchange, Inbound, Send, WholeRequest, origin_of
+from ...exchange import Exchange, Inbound, MessageBounds, Send, WholeRequest, origin_of
 from ...metadata import Metadata, RawHeaders, from_headers
 from ...methods import Method
 from ...origin import Origin
@@ -149,7 +149,8 @@ class EnvelopedCall(_Steps):
         # For an unregistered path, only the handler shows whether it streams; it is found when the call opens.
         if entry.client_streaming or (not entry.known and call.takes_stream):
             self._inbound = self._exchange.inbound()
-            return EnvelopeSource(self._inbound, reader, self._decoder())
+            bounds = reader.bounds = MessageBounds(self._session.timeouts, call.lease)
+            return EnvelopeSource(self._inbound, reader, self._decoder(), bounds)
         reader.lease = call.lease
         return None
 

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ...call import ClientGone
-from ...exchange import BodyTimeouts, Disconnected, Inbound, Pieces, Receive, steps_of
+from ...exchange import (
+    FREE_BYTES,
+    BodyTimeouts,
+    Disconnected,
+    Inbound,
+    MessageBounds,
+    Pieces,
+    Receive,
+    steps_of,
+)
 from ...framing.envelope import HEAD, Envelopes
 from ...origin import Lease
 from ...status import Code, error
@@ -22,12 +31,14 @@ __all__ = ["EnvelopeReader", "EnvelopeSource", "plain_message", "read_one", "rea
 class EnvelopeReader:
     """Turns the flags and data of an envelope into a message: decompresses and parses. `limit` is in bytes."""
 
-    __slots__ = ("_coding", "_read", "fault", "lease", "limit")
+    __slots__ = ("_coding", "_read", "bounds", "fault", "lease", "limit")
 
     def __init__(self, coding: Coding | None, limit: int, fault: Code, read: Callable[[bytes], Any] | None) -> None:
         self._coding, self.limit, self.fault, self._read = coding, limit, fault, read
         self.lease: Lease | None = None
-        """Accounts for the memory of a message that is held whole, compressed and decompressed."""
+        """Accounts for the memory of the message of a unary call, compressed and decompressed."""
+        self.bounds: MessageBounds | None = None
+        """Does the same for the messages of a stream."""
 
     def __call__(self, flags: int, data: bytes) -> Any:
         """Returns the message. Raises `StatusError`."""
@@ -38,6 +49,8 @@ class EnvelopeReader:
             plain = self._coding.decompress(data, self.limit, self.fault)
             if self.lease is not None:
                 self.lease.take(max(0, len(plain) - len(data)))  # the compressed bytes are freed
+            if self.bounds is not None:
+                self.bounds.hold(len(plain))
             data = plain
         return data if self._read is None else self._read(data)
 
@@ -87,7 +100,7 @@ async def read_one(
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
-        pieces.received += one.feed(message.get("body", b""))
+        pieces.came(one.feed(message.get("body", b"")), one.declared)
         if not message.get("more_body"):
             return one.end()
         message = await pieces.next()
@@ -96,13 +109,15 @@ async def read_one(
 class _OneMessage:
     """Collects the pieces of a body that must hold exactly one message."""
 
-    __slots__ = ("_decoder", "_envelopes", "_found", "_head", "_reader")
+    __slots__ = ("_decoder", "_envelopes", "_found", "_head", "_reader", "declared")
 
     def __init__(self, reader: EnvelopeReader, decoder: Base64Decoder | None) -> None:
         self._reader, self._decoder = reader, decoder
         self._envelopes = Envelopes(reader.limit, reader.fault)
         self._found: tuple[int, bytes] | None = None
         self._head = HEAD.size  # the envelope's head does not count as memory of the message
+        self.declared = 0
+        """The size in the message's envelope, once that has arrived and the message is not complete."""
 
     def feed(self, data: bytes) -> int:
         """Adds a piece; returns how many bytes it has, decoded."""
@@ -117,6 +132,10 @@ class _OneMessage:
             if self._found is not None:
                 raise error(Code.UNIMPLEMENTED, "expected one request message, got more")
             self._found = envelope
+        if not self.declared and (declared := self._envelopes.declared):
+            self.declared = declared
+            if self._reader.lease is not None:
+                self._reader.lease.expect(max(0, declared + HEAD.size - self._envelopes.held))
         return size
 
     def end(self) -> Any:
@@ -132,16 +151,24 @@ class _OneMessage:
 class EnvelopeSource:
     """Reads a stream of requests as the body arrives."""
 
-    __slots__ = ("_decoder", "_ended", "_envelopes", "_inbound", "_reader")
+    __slots__ = ("_bounds", "_decoder", "_ended", "_envelopes", "_inbound", "_reader")
 
-    def __init__(self, inbound: Inbound, reader: EnvelopeReader, decoder: Base64Decoder | None) -> None:
-        self._inbound, self._reader, self._decoder = inbound, reader, decoder
+    def __init__(
+        self, inbound: Inbound, reader: EnvelopeReader, decoder: Base64Decoder | None, bounds: MessageBounds
+    ) -> None:
+        self._inbound, self._reader, self._decoder, self._bounds = inbound, reader, decoder, bounds
         self._envelopes = Envelopes(reader.limit, reader.fault)
         self._ended = False
 
     def take(self) -> Any:
         found = self._envelopes.next()
-        return None if found is None else self._reader(*found)
+        return None if found is None else self._read(*found)
+
+    def _read(self, flags: int, data: bytes) -> Any:
+        bounds = self._bounds
+        if bounds.held or len(data) >= FREE_BYTES:
+            bounds.hold(len(data))
+        return self._reader(flags, data)
 
     async def __anext__(self) -> Any:
         envelopes = self._envelopes
@@ -149,7 +176,7 @@ class EnvelopeSource:
             if self._ended:
                 raise StopAsyncIteration
             try:
-                piece = await self._inbound.piece()
+                piece = await self._bounds.piece(self._inbound, envelopes.held, envelopes.declared)
             except Disconnected:
                 raise ClientGone from None
             if piece is not None:
@@ -159,4 +186,4 @@ class EnvelopeSource:
             if self._decoder is not None:
                 self._decoder.end()
             envelopes.end()
-        return self._reader(*found)
+        return self._read(*found)

@@ -21,10 +21,10 @@ from ...status import StatusError, Violation, invalid
 from ..session import Session
 from . import handshake
 from .call import SocketCall
-from .connection import HELD, Socket
+from .connection import HELD, WATCHED, Socket
 from .endpoint import VERB, SocketEndpoint, best, streams
 
-__all__ = ["HELD", "WebSockets"]
+__all__ = ["HELD", "WATCHED", "WebSockets"]
 
 
 class WebSockets:
@@ -72,7 +72,7 @@ class WebSockets:
     def _call(self, socket: Socket) -> SocketCall:
         endpoint, values = self._find(raw_path(socket.scope))
         found = handshake.read(socket.scope, self._origins)
-        return SocketCall(socket, endpoint, values, found, self._policy, self._errors)
+        return SocketCall(socket, endpoint, values, found, self._policy, self._errors, self._session.timeouts)
 
     def _find(self, path: str) -> tuple[SocketEndpoint, tuple[str, ...]]:
         named = self._named.get(path)

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from ...bind import ContentType
 from ...call import AnyCall, ClientGone, Pack, Source
 from ...codec import printed_at_once
-from ...exchange import origin_of
+from ...exchange import BodyTimeouts, origin_of
 from ...metadata import (
     SERVER_TIMEOUT_HEADER,
     TIMEOUT_HEADER,
@@ -65,7 +65,9 @@ class SocketCall:
         handshake: Handshake,
         policy: HeaderPolicy,
         errors: ErrorReplier,
+        timeouts: BodyTimeouts,
     ) -> None:
+        self._timeouts = timeouts
         self._socket, self._endpoint, self._values, self._handshake = socket, endpoint, values, handshake
         self._policy, self._errors = policy, errors
         parameters = endpoint.binder.parameters(handshake.query)
@@ -110,7 +112,14 @@ class SocketCall:
         if call.needs_request:
             # Accepted only now, so that an error of an interceptor becomes the HTTP response to the handshake.
             await self._accept()
-        frames = self._frames = Frames(self._socket, proto=handshake.proto, limit=endpoint.limit, most=endpoint.most)
+        frames = self._frames = Frames(
+            self._socket,
+            proto=handshake.proto,
+            limit=endpoint.limit,
+            most=endpoint.most,
+            timeouts=self._timeouts,
+            lease=call.lease,
+        )
         bind = binding_of(endpoint.method, endpoint.binder, self._values, handshake)
         self._requests = Requests(frames, bind, self._accept, call.record)
         return self._requests if endpoint.method.client_streaming else None

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ...call import ClientGone
-from ...exchange import Receive, Scope, Send
+from ...exchange import BodyTimeouts, MessageBounds, MessageWatch, Receive, Scope, Send
+from ...origin import Lease
 from ...reply import Headers, Reply
 from ...status import StatusError, Violation, invalid
 
@@ -19,6 +20,10 @@ HELD = "diptych.held"
 """The scope's key for the listener's function that keeps a connection open during the grace period of a stop.
 
 It takes a function to call when the connection is lost.
+"""
+WATCHED = "diptych.watched"
+"""The scope's key for the listener's function that takes a function to call after each read, with the number of bytes
+that it holds of an incomplete message.
 """
 
 # How far a client may run ahead of the servicer. The window is not zero, since a pong or a close behind a message on
@@ -72,6 +77,12 @@ class Socket:
             held(self._lost)
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
 
+    def watch(self, arrived: Callable[[int], None]) -> None:
+        """Calls `arrived` with the bytes that the listener holds of an incomplete message, if it can tell."""
+        watched = self.scope.get(WATCHED)
+        if watched is not None:
+            watched(arrived)
+
     def _lost(self) -> None:
         if self.on_lost is not None:
             self.on_lost()
@@ -118,6 +129,10 @@ class Socket:
             raise ClientGone from None
 
 
+def _ignored(held: int) -> None:
+    """Takes a number of bytes that nobody counts any longer."""
+
+
 class Frames:
     """Receives the client's messages, one for each frame; nothing else may receive until it is closed.
 
@@ -125,7 +140,16 @@ class Frames:
     leaves or breaks the protocol (see `fault`), `left` is done and `next` raises `ClientGone`.
     """
 
-    def __init__(self, socket: Socket, *, proto: bool, limit: int, most: int | None) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        *,
+        proto: bool,
+        limit: int,
+        most: int | None,
+        timeouts: BodyTimeouts,
+        lease: Lease | None,
+    ) -> None:
         self._socket, self._proto, self._limit, self._most = socket, proto, limit, most
         self._held: deque[bytes] = deque()
         self._bytes = self._taken = 0
@@ -133,12 +157,16 @@ class Frames:
         self._filled, self._room = asyncio.Event(), asyncio.Event()
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.fault: Closing | StatusError | None = None
+        self._bounds, self._watch = MessageBounds(timeouts, lease), MessageWatch(timeouts, self._fail)
+        socket.watch(self._arrived)
         socket.on_lost = self._leave  # the pump does not receive the disconnect while it waits for room
         self._pump = asyncio.ensure_future(self._run())
 
     def close(self) -> None:
         """Stops receiving."""
         self._pump.cancel()
+        self._watch.stop()
+        self._socket.watch(_ignored)
         self._socket.on_lost = None
         self.left.cancel()
 
@@ -153,7 +181,20 @@ class Frames:
                 await self._room.wait()
         self._leave()
 
+    def _arrived(self, held: int) -> None:
+        try:
+            self._watch.arrived(held)
+            self._bounds.hold(self._bytes + held)
+        except StatusError as full:
+            self._fail(full)
+
+    def _fail(self, fault: StatusError) -> None:
+        if not self.left.done():
+            self.fault = fault
+            self._leave()
+
     def _leave(self) -> None:
+        self._watch.stop()
         if not self.left.done():
             self.left.set_result(None)
         self._filled.set()
@@ -177,10 +218,19 @@ class Frames:
             )
         self._held.append(frame)
         self._bytes += len(frame)
+        try:
+            self._bounds.hold(self._bytes + self._watch.held)
+        except StatusError as full:
+            return full
         return None
 
     def held(self) -> bytes | None:
-        """Returns the next message if it has arrived and the client is still there, else None."""
+        """Returns the next message if it has arrived and the client is still there, else None.
+
+        The message before it is no longer counted.
+        """
+        if self._bounds.held:
+            self._bounds.hold(self._bytes + self._watch.held)
         if not self._held or self.left.done():
             return None
         frame = self._held.popleft()

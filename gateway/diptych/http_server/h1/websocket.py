@@ -34,9 +34,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every header and frame
         self._rest = b""
-        self._stalled = self._late = False
+        self._stalled = self._late = self._deaf = False
         self._lost: Callable[[], None] | None = None
         self._abort: asyncio.TimerHandle | None = None
+        self._arrived: Callable[[int], None] | None = None
+
+    def watch(self, arrived: Callable[[int], None]) -> None:
+        """Calls `arrived` now and after each read, with the bytes of the incomplete message that are held."""
+        self._arrived = arrived
+        arrived(self._incomplete())
+
+    def _incomplete(self) -> int:
+        return len(self.conn.reader.buffer) + sum(map(len, self.frames))
 
     def hold(self, lost: Callable[[], None]) -> None:
         """Keeps the connection open during the grace period of a stop; the application closes it.
@@ -62,6 +71,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._abort is not None:
             self._abort.cancel()
         super().connection_lost(exc)
+        self._arrived = None
         if self._lost is not None:
             self._lost()
             self._lost = None
@@ -69,6 +79,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # Reading.
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
         if self._rest or self.read_paused:
             self._rest += data
         else:
@@ -80,6 +92,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             super().data_received(data[at : at + _SLICE])
             at += _SLICE
         self._rest = data[at:]
+        if self._arrived is not None:
+            self._arrived(self._incomplete())
         if self.read_paused:
             self._stalled = True
         if self.transport.is_closing():
@@ -126,6 +140,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
             self._feed_rest()  # it may contain the client's close frame
+            if self._incomplete() > _SLICE:  # which would come only behind the rest of a large message
+                self._deaf, self.frames = True, []
+                self.conn.reader.buffer.clear()
+                self._end_soon()
 
     async def send_all(self, messages: Sequence[bytes], *, text: bool) -> None:
         """Sends messages by one write, each in a frame of its own; by `send`, each costs four times as much.
