@@ -88,6 +88,15 @@ async def test_a_head_above_64_kib_is_refused(listener: Listener, head: bytes) -
     assert listener.executed == []
 
 
+async def test_a_head_of_many_small_fields_is_refused(listener: Listener) -> None:
+    """Each takes memory besides its bytes: sixteen thousand of them fit into 64 KiB."""
+    for count, status in ((2000, 200), (3000, 431), (14_000, 431)):
+        found = await listener.exchange(
+            b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n" + b"a:\r\n" * count + b"\r\n" + LAST
+        )
+        assert found[0].status == status, count
+
+
 # Request lines.
 
 

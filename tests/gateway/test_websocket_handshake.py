@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 from typing import Any
@@ -13,6 +14,7 @@ import grpc
 import pytest
 import starlette.testclient
 from fastapi import WebSocket
+from websockets.exceptions import ConnectionClosed
 
 from diptych import Gateway, Settings
 from diptych.faces.websocket.handshake import trusted
@@ -102,6 +104,69 @@ async def test_an_invalid_metadata_frame_is_refused(served: Served, frame: str |
         frames, code, reason = await until_closed(socket)
         assert (code, words in reason) == (4003, True), reason
         assert [list(json.loads(one)) for one in frames] == [["metadata"], ["error"], ["trailers"]]
+
+
+def pairs(count: int, size: int) -> str:
+    """A metadata frame with that many values of that size."""
+    return json.dumps({"metadata": {"a": ["v" * size] * count}}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "closed"),
+    [
+        (pairs(1, 60_000), 1000),
+        (pairs(1900, 1), 1000),
+        (pairs(2200, 1), 4008),  # which is a small frame: each value counts 32 bytes more, as in a head of HTTP/2
+        (pairs(20_000, 0), 4008),
+        (pairs(1, 65_600), 4008),
+        (pairs(1, 100_000), 1009),
+        (pairs(3_000_000, 2), 1009),
+        ("[" * 1_000_000, 1009),
+    ],
+    ids=["large", "many", "too many", "empty values", "too large", "larger", "the issue's", "nested"],
+)
+async def test_the_metadata_frame_is_bounded_as_heads_are(serve: Serve, frame: str, closed: int) -> None:
+    """Nobody has authenticated yet: 15 MB of it cost a gigabyte, and 13 seconds in which nobody else was served."""
+    async with serve(Frank()) as served, opened(served, "/v1/ticks?count=1&$metadata=frame", JSON) as socket:
+        with contextlib.suppress(ConnectionClosed):  # the server may close before it has read everything
+            await socket.send(frame)
+        assert (await until_closed(socket))[1] == closed
+
+
+async def test_messages_behind_the_metadata_frame_may_be_large(serve: Serve) -> None:
+    async with serve(Frank()) as served, opened(served, "/v1/converse?$metadata=frame", JSON) as socket:
+        await socket.send(pairs(1, 10))
+        await socket.send(json.dumps({"number": 1, "text": "x" * 1_000_000}))
+        await socket.send("")
+        frames, code, _ = await until_closed(socket)
+        assert code == 1000
+        assert any(len(frame) > 1_000_000 for frame in frames)
+
+
+async def test_frames_before_the_handshake_is_accepted_wait(serve: Serve) -> None:
+    """They are neither lost nor parsed before an interceptor has let the call through."""
+    opening = asyncio.Event()
+
+    class Slow(grpc.aio.ServerInterceptor):
+        async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+            await opening.wait()
+            return await continuation(handler_call_details)
+
+    key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13"
+    head = f"GET /v1/converse HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}\r\n\r\n"
+    text = json.dumps({"text": "x" * 300_000}).encode()
+    frame = b"\x81\xff" + len(text).to_bytes(8, "big") + bytes(4) + text
+    async with serve(interceptors=[Slow()]) as served, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        writer.write(head.encode() + frame)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        opening.set()
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+        received = b""
+        while b"x" * 300_000 not in received:
+            received += await reader.read(65536)
+        writer.close()
 
 
 @pytest.mark.parametrize("query", ["$metadata=yes", "$metadata[a]=%C3%B6", "$metadata[a-bin]=*", "x=1&$metadata[]=a"])

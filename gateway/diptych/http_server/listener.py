@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..addresses import cannot_listen
 from ..exchange import AUTH, CUT, Door, StreamCut
-from ..faces.websocket import HELD, WATCHED
+from ..faces.websocket import HELD, LIMITED, WATCHED
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
@@ -176,6 +176,7 @@ class HttpListener:
         connection = send.__self__  # type: ignore[attr-defined]  # ASGI has no other way to the connection
         scope[CUT], scope[HELD] = connection.transport.close, connection.hold
         scope[WATCHED] = connection.watch
+        scope[LIMITED] = connection.limit
         if self._tls is not None:
             scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
         try:
@@ -187,6 +188,7 @@ class HttpListener:
             scope.pop(CUT, None)
             scope.pop(HELD, None)
             scope.pop(WATCHED, None)
+            scope.pop(LIMITED, None)
 
     @property
     def port(self) -> int:

@@ -6,6 +6,7 @@ Pure: takes a query, returns the request.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -21,18 +22,29 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class QueryRequest(NamedTuple):
-    """The message of a query, and whether it is JSON."""
+    """What a query asks for. Its message is decoded only once the call may be made: it may be compressed."""
 
     json: bool
-    message: bytes
+    parameters: Mapping[bytes, bytes]
+
+    def message(self, limit: int) -> bytes:
+        """Returns the message; `limit` is the most bytes of it, after decompression.
+
+        Raises INVALID_ARGUMENT for malformed base64, UNIMPLEMENTED for an unknown compression and RESOURCE_EXHAUSTED
+        above the limit.
+        """
+        given = self.parameters
+        message = given[b"message"]
+        if given.get(b"base64") == b"1":
+            message = _from_base64(message)
+        if len(message) > limit:
+            raise too_large(limit)
+        coding = coding_named(given.get(b"compression"), CODINGS, "accept-encoding")
+        return message if coding is None else coding.decompress(message, limit, Code.INVALID_ARGUMENT)
 
 
-def asked(query: bytes, limit: int) -> QueryRequest:
-    """Reads a query; `limit` is the most bytes of its message, after decompression.
-
-    Raises INVALID_ARGUMENT for missing or malformed parameters (http 415 for an unknown encoding), UNIMPLEMENTED for an
-    unknown compression and RESOURCE_EXHAUSTED above the limit.
-    """
+def asked(query: bytes) -> QueryRequest:
+    """Reads a query. Raises INVALID_ARGUMENT for missing or malformed parameters (http 415 for an unknown encoding)."""
     given: dict[bytes, bytes] = {}
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
@@ -46,15 +58,7 @@ def asked(query: bytes, limit: int) -> QueryRequest:
     json = _ENCODINGS.get(given[b"encoding"])
     if json is None:
         raise invalid(Violation("encoding", "expected json or proto"), http=415)
-    message = given[b"message"]
-    if given.get(b"base64") == b"1":
-        message = _from_base64(message)
-    if len(message) > limit:
-        raise too_large(limit)
-    coding = coding_named(given.get(b"compression"), CODINGS, "accept-encoding")
-    if coding is not None:
-        message = coding.decompress(message, limit, Code.INVALID_ARGUMENT)
-    return QueryRequest(json, message)
+    return QueryRequest(json, given)
 
 
 def _from_base64(text: bytes) -> bytes:

@@ -54,7 +54,7 @@ class _Steps:
         if VERSION in fields:
             check_version(fields[VERSION])
         if self._kind is None:
-            self._asked = asked(query, entry.limit)
+            self._asked = asked(query)
             self._is_json = self._asked.json
         else:
             self._is_json = self._kind.json
@@ -121,7 +121,7 @@ class WholeConnectCall(_Steps):
 
     def request(self, call: AnyCall) -> Any:
         if self._asked is not None:
-            return self._decoded(call, self._asked.message, self._warnings)
+            return self._decoded(call, self._asked.message(self._entry.limit), self._warnings)
         request = self._request
         fields, limit = request.fields, self._entry.limit
         if b"content-encoding" not in fields:
@@ -183,7 +183,7 @@ class ConnectCall(_Steps):
             )
 
     async def read(self, call: AnyCall) -> Any:
-        data = await self._body(call) if self._asked is None else self._asked.message
+        data = await self._body(call) if self._asked is None else self._asked.message(self._entry.limit)
         return self._decoded(call, data, self._exchange.warnings)
 
     async def _body(self, call: AnyCall) -> bytes:

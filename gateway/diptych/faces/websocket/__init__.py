@@ -21,10 +21,10 @@ from ...status import StatusError, Violation, invalid
 from ..session import Session
 from . import handshake
 from .call import SocketCall
-from .connection import HELD, WATCHED, Socket
+from .connection import HELD, LIMITED, WATCHED, Socket
 from .endpoint import VERB, SocketEndpoint, best, streams
 
-__all__ = ["HELD", "WATCHED", "WebSockets"]
+__all__ = ["HELD", "LIMITED", "WATCHED", "WebSockets"]
 
 
 class WebSockets:

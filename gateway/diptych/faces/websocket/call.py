@@ -35,7 +35,7 @@ from ...status import Code, Status, Violation, error, invalid
 from ..session import STOPPING
 from .connection import GOING_AWAY, NORMAL, TOO_BIG, Closing, Frames, Socket
 from .endpoint import SocketEndpoint
-from .handshake import Handshake, RawPairs, metadata_frame
+from .handshake import MOST_METADATA_BYTES, Handshake, RawPairs, metadata_frame
 from .messages import Requests, binding_of, grouped
 
 CLOSE_BASE = 4000
@@ -101,6 +101,8 @@ class SocketCall:
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
         metadata = self._handshake.metadata
         if self._handshake.in_frames:
+            # Nobody has authenticated yet: this frame may cost what a request's head may, and is read as late.
+            self._socket.limit(MOST_METADATA_BYTES)
             await self._accept()
             metadata = [*metadata, *await _first_frame(self._socket)]
         named = dict(metadata)

@@ -26,6 +26,12 @@ WATCHED = "diptych.watched"
 that it holds of an incomplete message.
 """
 
+LIMITED = "diptych.limited"
+"""The scope's key for the listener's function that limits the bytes which a client may send for its first message.
+
+The listener closes the connection with 1009 above them. A message that is being received cannot be seen by ASGI.
+"""
+
 # How far a client may run ahead of the servicer. The window is not zero, since a pong or a close behind a message on
 # the wire is only seen once the message is read.
 _AHEAD_FRAMES = 16
@@ -86,6 +92,12 @@ class Socket:
     def _lost(self) -> None:
         if self.on_lost is not None:
             self.on_lost()
+
+    def limit(self, size: int) -> None:
+        """Limits the bytes of the first message, where the listener can."""
+        limited = self.scope.get(LIMITED)
+        if limited is not None:
+            limited(size)
 
     async def refuse(self, reply: Reply) -> None:
         """Refuses the handshake with an HTTP response, or a bare 403 on servers without that ASGI extension."""

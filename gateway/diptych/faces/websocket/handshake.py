@@ -15,11 +15,16 @@ from urllib.parse import unquote_plus, urlsplit
 import orjson
 
 from ...exchange import Scope
-from ...status import Code, Violation, error, invalid
+from ...status import Code, StatusError, Violation, error, invalid
 
 JSON_PROTOCOL, PROTO_PROTOCOL = "diptych.v1.json", "diptych.v1.proto"
 
 RawPairs = list[tuple[bytes, bytes]]
+
+MOST_METADATA_BYTES = 64 * 1024
+"""The largest metadata frame, and the most that its pairs may count together; a request's head has the same limit."""
+# What each pair counts besides its bytes, as in a head of HTTP/2 (RFC 9113 section 6.5.2): empty ones cost memory too.
+_PAIR_BYTES = 32
 
 _PARAMETER = "$metadata"
 _KEYED = re.compile(r"\$metadata\[(.*)\]", re.DOTALL)
@@ -151,8 +156,10 @@ def _unquoted(text: bytes) -> str:
 def metadata_frame(text: str) -> RawPairs:
     """Returns the pairs of a client's first frame, `{"metadata":{"key":"value"|["v1","v2"]}}`.
 
-    Raises INVALID_ARGUMENT for any other frame.
+    Raises INVALID_ARGUMENT for any other frame, and RESOURCE_EXHAUSTED for a larger one than a head may be.
     """
+    if len(text) > MOST_METADATA_BYTES:  # in characters: those beyond ASCII are refused below
+        raise _too_large()
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -161,12 +168,21 @@ def metadata_frame(text: str) -> RawPairs:
     if not isinstance(metadata, dict):
         raise invalid(Violation("", 'expected {"metadata":{…}} as the first frame, since $metadata=frame is set'))
     pairs: RawPairs = []
+    size = 0
     for key, found in metadata.items():
         for one in found if isinstance(found, list) else [found]:
+            size += len(key) + len(one if isinstance(one, str) else "") + _PAIR_BYTES
+            if size > MOST_METADATA_BYTES:
+                raise _too_large()
             if not isinstance(one, str):
                 raise invalid(Violation(f"metadata.{key}", "expected a string or a list of strings"))
             pairs.append(_checked(key, one))
     return pairs
+
+
+def _too_large() -> StatusError:
+    text = f"the metadata frame exceeds {MOST_METADATA_BYTES} bytes, of which each value counts {_PAIR_BYTES} more"
+    return error(Code.RESOURCE_EXHAUSTED, text)
 
 
 def _checked(key: str, value: str) -> tuple[bytes, bytes]:

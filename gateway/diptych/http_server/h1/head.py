@@ -14,6 +14,7 @@ from typing import Literal
 import httptools
 
 from ..authority import AUTHORITY
+from ..h2.limits import MAX_HEADER_BYTES
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -45,6 +46,9 @@ _FOREIGN = frozenset(
 )
 
 
+# A field costs memory besides its bytes: RFC 9113 section 6.5.2 counts 32 for each, and HTTP/2's heads are measured so.
+_MOST_FIELDS = MAX_HEADER_BYTES // 32
+
 Fault = Literal["malformed", "large", "host", "coding", "upgrade"]
 
 
@@ -63,6 +67,8 @@ def check(method: bytes, version: str, fields: Fields, named: Mapping[bytes, byt
     """
     if version not in ("1.1", "1.0") or method in _FOREIGN:
         raise BadHead("malformed")
+    if len(fields) > _MOST_FIELDS:
+        raise BadHead("large")
     host = named.get(b"host")
     if host != valid_host or len(named) != len(fields):
         several = sum(name == b"host" for name, _ in fields) > 1

@@ -54,6 +54,7 @@ class Http1Protocol(FlowControl):
         self._amid_head = False
         self._valid_host = b""  # the last one, since clients send the same again
         self._websocket: bytes | None = None  # the head of a handshake
+        self._heir: asyncio.Protocol | None = None  # the WebSocket that the connection was handed to
         self._again = b""  # the head of a request that offers another protocol, without the offer
         self._receiving: Request | None = None
         self._line = Pipeline(self, shared.app)
@@ -129,6 +130,8 @@ class Http1Protocol(FlowControl):
             if at < len(data) and (line.waiting or (line.running is not None and self._receiving is None)):
                 self.held = data[at:]
                 return
+        if self._heir is not None and at < len(data):
+            self._heir.data_received(data[at:])
         pending = self._receiving
         if isinstance(pending, WholeRequest):
             self._receiving = self._through_asgi(pending)
@@ -163,7 +166,8 @@ class Http1Protocol(FlowControl):
     def _upgraded(self, rest: bytes) -> bytes:
         """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
         if self._websocket is not None:
-            self._hand_over(self._shared.make_websocket(), self._websocket)
+            self._heir = self._shared.make_websocket()
+            self._hand_over(self._heir, self._websocket + rest)
             return b""
         again, self._again = self._again, b""
         self._parser = self._new_parser()

@@ -15,7 +15,8 @@ from typing import Any
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import State
 
 # How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages.
@@ -24,6 +25,8 @@ _SLICE = 4096
 _LATE_SECONDS = 0.5
 # How many seconds the last write may take to be sent.
 _FLUSH_SECONDS = 1.0
+# How many bytes are held for an application that has not accepted the handshake yet: nobody has authenticated.
+_AHEAD_BYTES = 64 * 1024
 _FINAL = 0x80  # the bit of a message's last frame
 
 
@@ -35,6 +38,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.debug = False  # it would log every header and frame
         self._rest = b""
         self._stalled = self._late = self._deaf = False
+        self._opening = False  # the handshake is neither accepted nor refused
+        self._first_bytes: int | None = None  # how many may still come for the first message; None without a limit
         self._lost: Callable[[], None] | None = None
         self._abort: asyncio.TimerHandle | None = None
         self._arrived: Callable[[int], None] | None = None
@@ -53,6 +58,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         `lost` is called when the connection is lost, even while unread messages are queued before the disconnect.
         """
         self._lost = lost
+
+    def limit(self, size: int) -> None:
+        """Closes the connection with 1009 if more than `size` bytes come and are no complete message yet."""
+        self._first_bytes = size
 
     def shutdown(self) -> None:
         """Called by uvicorn at a stop: closes the connection, unless it is held."""
@@ -81,16 +90,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        if self._rest or self.read_paused:
+        if self._rest or self.read_paused or self._opening:
             self._rest += data
+            if len(self._rest) > _AHEAD_BYTES:
+                self.transport.pause_reading()
         else:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
         at = 0
-        while at < len(data) and not self.read_paused and not self.transport.is_closing():
+        while at < len(data) and not self.read_paused and not self._opening and not self.transport.is_closing():
             super().data_received(data[at : at + _SLICE])
             at += _SLICE
+            if self._first_bytes is not None:
+                self._count(len(data[at - _SLICE : at]))
         self._rest = data[at:]
         if self._arrived is not None:
             self._arrived(self._incomplete())
@@ -99,6 +112,24 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             self._rest = b""
             self._end_soon()
+
+    def _count(self, size: int) -> None:
+        """Counts bytes towards the first message, since the parser's own limit is fixed before a frame begins."""
+        self._first_bytes = None if self.read_paused or self._first_bytes is None else self._first_bytes - size
+        if self._first_bytes is not None and self._first_bytes < 0 and not self.close_sent:
+            self._first_bytes = None
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "the first message is too large")
+            self.handle_parser_exception()
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        self._opening = not self.close_sent
+
+    def _opened(self) -> None:
+        self._opening = False
+        self._feed_rest()
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _feed_rest(self) -> None:
         rest, self._rest = self._rest, b""
@@ -133,6 +164,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
+        if self._opening and (self.handshake_complete or self.close_sent):
+            self._opened()
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True  # by a refusal, which uvicorn would log as an error of the application
         if self.close_timer is not None:
