@@ -16,7 +16,7 @@ class Need(NamedTuple):
 
     setting: str
     attribute: str
-    """True in the table if the other one is set."""
+    """True, or the number 0 (such as a port that means any), in the table if the other one is set."""
     what: str
     """The other one, as the error names it."""
 
@@ -35,7 +35,9 @@ class SettingsTable(BaseModel):
     def _effective(self) -> Self:
         fields = type(self).model_fields
         for need in (one for kind in type(self).__mro__ for one in vars(kind).get("NEEDS", ())):
-            if getattr(self, need.setting) != fields[need.setting].default and not getattr(self, need.attribute):
+            other = getattr(self, need.attribute)
+            without = not other and type(other) is not int
+            if without and getattr(self, need.setting) != fields[need.setting].default:
                 context = {"setting": need.setting, "what": need.what}
                 raise PydanticCustomError(
                     "no_effect", "{setting} has no effect without {what}; set that too, or remove {setting}", context
