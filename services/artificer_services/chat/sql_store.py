@@ -6,12 +6,25 @@ Owns the statements; `kit.storage.database` owns the connections and the threads
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..kit.storage.database import Database
@@ -20,6 +33,10 @@ from . import schema
 from .store import Appended, Draft, File, Message, User
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_NOW: dict[str, Callable[[], ColumnElement[int]]] = {
+    "sqlite": lambda: literal(time.time_ns() // 1000),  # all its processes are on one machine
+    "postgresql": lambda: literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger),
+}
 
 
 class SqlStore:
@@ -107,9 +124,8 @@ class SqlStore:
         return [done[place] for place in range(len(drafts))]
 
     def _append_to(self, connection: Connection, channel: str, drafts: list[Draft]) -> list[Appended]:
-        last, last_time = self._lock(connection, channel)
+        last, created = self._lock(connection, channel)
         known = self._known(connection, channel, drafts)
-        created = max(time.time_ns() // 1000, last_time)
         done: list[Appended] = []
         fresh: list[tuple[Message, Draft]] = []
         for draft in drafts:
@@ -131,12 +147,17 @@ class SqlStore:
         return done
 
     def _lock(self, connection: Connection, channel: str) -> tuple[int, int]:
-        """Lock the channel's row until the transaction ends, so that message numbers become visible in their order."""
+        """Lock the channel's row until the transaction ends, so that message numbers become visible in their order.
+
+        Returns the last number and the current time, which is never before that of the last message: by the database's
+        clock, since processes on other machines may have another time.
+        """
         table = schema.channels
         make = _INSERT[connection.dialect.name](table).values(name=channel, last_sequence=0, last_time=0)
         held = make.on_conflict_do_update(index_elements=[table.c.name], set_={"last_time": table.c.last_time})
-        row = connection.execute(held.returning(table.c.last_sequence, table.c.last_time)).one()
-        return row.last_sequence, row.last_time
+        now = _NOW[connection.dialect.name]().label("now")
+        row = connection.execute(held.returning(table.c.last_sequence, table.c.last_time, now)).one()
+        return row.last_sequence, max(row.now, row.last_time)
 
     def _unlock(self, connection: Connection, channel: str, last: int, created: int) -> None:
         table = schema.channels

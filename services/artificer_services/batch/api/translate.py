@@ -175,7 +175,7 @@ def log_out(entry: LogEntry) -> pb.LogEntry:
     """Returns a log line as a proto."""
     line = entry.line
     stamp = Timestamp()
-    stamp.FromMicroseconds(line.time)
+    stamp.FromMicroseconds(line.time or 0)  # a stored line has a time
     return pb.LogEntry(
         id=f"{entry.id:0{ID_DIGITS}d}",
         create_time=stamp,

@@ -96,11 +96,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A log line that is not stored yet. `level` is one of `logging`'s; `time` is in microseconds since 1970."""
+    """A log line that is not stored yet.
+
+    `level` is one of `logging`'s; `time` is in microseconds since 1970 by the database's clock; None means
+    the time at which the line is stored.
+    """
 
     level: int
     message: str
-    time: int
+    time: int | None = None
     item: int | None = None
     phase: str = ""
     worker: str = ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -131,7 +130,7 @@ class Jobs:
         return job
 
     def _tell(self, job_id: str, message: str) -> None:
-        line = LogLine(level=logging.INFO, message=message, time=time.time_ns() // 1000)
+        line = LogLine(level=logging.INFO, message=message)
         try:
             self.store.log(job_id, [line])
         except ServiceError as error:  # the change itself is committed

@@ -18,6 +18,7 @@ class Slot:
     job_id: str
     job_key: int  # the job's primary key in the database
     worker: str
+    opened: int  # in microseconds since 1970, by the database's clock
     checkpoint_frequency: int
     phases: tuple[Phase, ...]
     claimable: tuple[int, ...]

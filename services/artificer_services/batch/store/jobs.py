@@ -16,7 +16,7 @@ from ..jobs.job import ItemDraft, Job, JobDraft
 from ..jobs.states import JobState, Verb, after
 from . import schema
 from .base import CLAIMS, COUNTS, SqlBase, key_of, no_job
-from .language import ZERO, InValues, Now, Statement, by, given, upsert
+from .language import ZERO, InValues, Now, Statement, at_least, by, given, upsert
 from .rows import job_of, mapping_text, phases_text, size_of
 from .session import Tx
 
@@ -56,8 +56,10 @@ _CHANGED = Statement(
     .where(_JOB.key == given("job"))
     .values(
         state=given("new_state"),
-        started=func.coalesce(_JOB.started, given("started_now")),
-        ended=func.coalesce(_JOB.ended, given("ended_now")),
+        started=func.coalesce(_JOB.started, at_least(given("started_now", schema.Big), _JOB.created)),
+        ended=func.coalesce(
+            _JOB.ended, at_least(given("ended_now", schema.Big), func.coalesce(_JOB.started, _JOB.created))
+        ),
     )
 )
 _NOW = Statement(select(Now()))

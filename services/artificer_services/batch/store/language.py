@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     insert,
     literal_column,
 )
@@ -107,6 +108,11 @@ def _(element: Now, compiler: Any, **_: Any) -> str:
 @compiles(Now, "postgresql")
 def _(element: Now, compiler: Any, **_: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+def at_least(time: ColumnElement[Any], earlier: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a time, or `earlier` if the clock was set back in between; NULL for NULL."""
+    return case((time < earlier, earlier), else_=time)
 
 
 class InValues(ColumnElement[bool]):

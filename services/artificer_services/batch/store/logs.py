@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ..jobs.job import LogEntry, LogLine
 from . import schema
 from .base import LOGS, SqlBase, key_of
-from .language import ZERO, Statement, adding, given
+from .language import ZERO, Now, Statement, adding, given
 from .rows import storable
 from .session import Tx
 
@@ -27,6 +27,7 @@ _chosen = (
     .offset(ZERO)
 )
 _READ = Statement(_chosen)
+_NOW = Statement(select(Now()))
 _READ_ITEM = Statement(_chosen.where(_LOG.item_index == given("index"), schema.OF_ITEM))
 
 
@@ -61,6 +62,7 @@ def write_lines(tx: Tx, job_key: int, lines: Sequence[LogLine]) -> None:
     if not lines:
         return
     tx.lock(LOGS, job_key)
+    (now,) = tx.one(_NOW, {}) if any(line.time is None for line in lines) else (None,)
     tx.many(
         _WRITE,
         [
@@ -71,7 +73,7 @@ def write_lines(tx: Tx, job_key: int, lines: Sequence[LogLine]) -> None:
                 "level": line.level,
                 "message": storable(line.message),
                 "worker": storable(line.worker),
-                "created": line.time,
+                "created": now if line.time is None else line.time,
             }
             for line in lines
         ],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ...kit.outages import OutageLog
 from ..jobs.errors import Unavailable
+from .clock import Clock
 from .language import CLOCK, Statement, packed
 from .write_lock import WriteLock
 
@@ -86,8 +86,9 @@ class Database:
         # Fetching a connection from the engine's pool and returning it costs a tenth of an item's time, so SQLite's are
         # kept here. PostgreSQL's go back to the pool, which checks that they are alive.
         self._idle: list[Any] = []
+        self._clock = Clock(f"{engine.url.database}.clock") if self._sqlite else None
         if self._sqlite:
-            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "connect", self._prepare_sqlite)
 
     def read(self) -> AbstractContextManager[Tx]:
         """A read; each statement sees what is committed when it starts. Raises `Unavailable`."""
@@ -104,6 +105,14 @@ class Database:
         self._engine.dispose()
         if self._write_lock is not None:
             self._write_lock.close()
+        if self._clock is not None:
+            self._clock.close()
+
+    def _prepare_sqlite(self, connection: Any, _: object) -> None:
+        if self._clock is not None:
+            connection.create_function(CLOCK, 0, self._clock.now)
+        # Eight times the default of 1,000 pages: those written repeatedly, such as of slots, reach the file less often.
+        connection.execute("PRAGMA wal_autocheckpoint=8000").close()
 
     def begin(self, *, writes: bool) -> tuple[Any, Tx]:
         """Returns a connection, and a `Tx` that runs statements on it."""
@@ -197,9 +206,3 @@ class _Session:
             self._database.end(self._connection, writes=self._writes)
         else:
             self._database.undo(self._connection, error, writes=self._writes)
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.create_function(CLOCK, 0, lambda: time.time_ns() // 1000)
-    # Eight times the default of 1,000 pages: those written repeatedly, such as of slots, reach the file less often.
-    connection.execute("PRAGMA wal_autocheckpoint=8000").close()

@@ -6,6 +6,7 @@ deadlock.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,12 +20,14 @@ from ..jobs.work import Backlog, Slot, Swept
 from . import schema
 from .base import COUNTS, SqlBase
 from .held import EndedSlot, give_back, put_back
-from .language import ZERO, Now, Statement, by, given
+from .language import ONE, ZERO, Now, Statement, at_least, by, given
 from .logs import write_lines
 from .rows import phases_of
 from .session import Tx
 
 _JOB, _SLOT, _ITEM = schema.jobs.c, schema.slots.c, schema.items.c
+_log = logging.getLogger(__name__)
+
 _job, _slot, _worker = given("job"), given("slot_id"), given("holder")
 
 _COUNTED_ITEMS = 1000  # per phase and lane; a backlog needs no exact count beyond that
@@ -43,7 +46,7 @@ _ROOM = Statement(select(_JOB.concurrency - _taken).where(_JOB.key == _job))
 _OPEN = Statement(
     insert(schema.slots)
     .values(job_key=_job, worker=_worker, expires=Now() + given("lease", schema.Big))
-    .returning(_SLOT.id)
+    .returning(_SLOT.id, _SLOT.expires)
 )
 _of_job, _in_phase = _ITEM.job_key == _job, _ITEM.phase == given("in_phase")
 _due = _ITEM.not_before <= Now()
@@ -67,6 +70,31 @@ _NEXT_DUE = Statement(
     )
     .select_from(schema.jobs)
     .where(schema.RUNS)
+)
+
+# Times that were stored before the database's clock was set back.
+_SLACK, _FAR = 1_000_000, 4  # microseconds; leases, since another process may have a longer one
+_LAST_DUE = Statement(
+    select(
+        _JOB.key,
+        by("waiting", select(func.max(_ITEM.not_before)))
+        .where(_ITEM.job_key == _JOB.key, schema.WAITING)
+        .correlate(schema.jobs)
+        .scalar_subquery(),
+        Now(),
+    )
+    .select_from(schema.jobs)
+    .where(schema.RUNS)
+)
+_DUE_NOW = Statement(
+    update(schema.items)
+    .where(_of_job, schema.WAITING, _ITEM.not_before > Now() + given("wait", schema.Big))
+    .values(not_before=ONE)
+)
+_far = Now() + given("far", schema.Big)
+_FAR_LEASES = Statement(select(exists().where(_SLOT.expires > _far)))
+_SHORTEN = Statement(
+    update(schema.slots).where(_SLOT.expires > _far).values(expires=Now() + given("lease", schema.Big))
 )
 
 # Ending slots.
@@ -99,7 +127,11 @@ _ADD = Statement(
     .returning(_JOB.state, _JOB.completed, _JOB.failed, _JOB.total)
 )
 _OTHERS = Statement(select(exists().where(_SLOT.job_key == _job)))
-_ENDED = Statement(update(schema.jobs).where(_JOB.key == _job).values(state=given("new_state"), ended=Now()))
+_ENDED = Statement(
+    update(schema.jobs)
+    .where(_JOB.key == _job)
+    .values(state=given("new_state"), ended=at_least(Now(), func.coalesce(_JOB.started, _JOB.created)))
+)
 _NOW = Statement(select(Now()))
 
 
@@ -117,11 +149,13 @@ class SqlSlots(SqlBase):
                 ready = any(_any_ready(tx, key, phase) for phase in claimable)
             opened = self._open(key, worker) if ready else None
             if opened is not None:
+                slot_id, now = opened
                 return Slot(
-                    id=opened,
+                    id=slot_id,
                     job_id=id_,
                     job_key=key,
                     worker=worker,
+                    opened=now,
                     checkpoint_frequency=frequency,
                     phases=phases,
                     claimable=claimable,
@@ -138,7 +172,22 @@ class SqlSlots(SqlBase):
 
     def sweep(self) -> list[Swept]:
         """End the slots whose lease has expired; see `Store`."""
+        self._mend_times()
         return [one for one in self.overdue() if self._end_if(one, overdue=True)]
+
+    def _mend_times(self) -> None:
+        """Shorten waits and leases that no worker can have set: the database's clock was set back since."""
+        longest = round(self._policy.retry_longest_seconds * 1_000_000) + _SLACK
+        with self._database.read() as tx:
+            jobs = [key for key, last, now in tx.run(_LAST_DUE, {}) if last is not None and last > now + longest]
+            leases = tx.one(_FAR_LEASES, {"far": _FAR * self._lease})[0]
+        if not jobs and not leases:
+            return
+        _log.warning("the database's clock was set back: items that wait to be retried are retried at once")
+        with self._database.write() as tx:
+            for key in jobs:
+                tx.run(_DUE_NOW, {"job": key, "wait": longest})
+            tx.run(_SHORTEN, {"far": _FAR * self._lease, "lease": self._lease})
 
     def overdue(self) -> list[Swept]:
         """Returns the slots whose lease has expired; see `Store`."""
@@ -177,14 +226,15 @@ class SqlSlots(SqlBase):
             waits = [wait for (wait,) in tx.run(_NEXT_DUE, {}) if wait is not None]
         return max(0.0, min(waits) / 1_000_000) if waits else None
 
-    def _open(self, job_key: int, worker: str) -> int | None:
+    def _open(self, job_key: int, worker: str) -> tuple[int, int] | None:
+        """Returns the new slot's id and the time; None if the job has no room for a slot."""
         with self._database.write() as tx:
             _, state, _ = tx.one(_HOLD, {"job": job_key})
             (room,) = tx.one(_ROOM, {"job": job_key})
             if state != JobState.RUNNING or room <= 0:
                 return None
-            slot_id: int = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})[0]
-            return slot_id
+            slot_id, expires = tx.one(_OPEN, {"job": job_key, "holder": worker, "lease": self._lease})
+            return slot_id, expires - self._lease
 
     def _end_if(self, one: Swept, *, overdue: bool = False, orderly: bool = False) -> bool:
         with self._database.write() as tx:

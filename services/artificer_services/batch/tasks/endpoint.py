@@ -199,7 +199,7 @@ def _error_text(body: Any) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Returns the seconds in Retry-After (RFC 9110, section 10.2.3: a number, or a date)."""
+    """Returns the seconds in Retry-After (RFC 9110, section 10.2.3: a number, or a date by the endpoint's clock)."""
     text = headers.get("retry-after")
     if text is None:
         return None
@@ -207,11 +207,15 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            when = parsedate_to_datetime(text)
+            seconds = (_date(text) - _date(headers.get("date", ""))).total_seconds()
         except ValueError:
             return None
-        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _date(text: str) -> datetime:
+    when = parsedate_to_datetime(text) if text else datetime.now(UTC)
+    return when.replace(tzinfo=when.tzinfo or UTC)
 
 
 def _count(value: Any) -> int:

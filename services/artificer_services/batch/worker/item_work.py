@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TypeVar
@@ -140,7 +139,7 @@ def line(lease: SlotLease, level: int, message: str, *, item: int | None = None,
     return LogLine(
         level=level if isinstance(level, int) else logging.INFO,
         message=storable(message, MAX_LINE),
-        time=time.time_ns() // 1000,
+        time=lease.now,
         item=item,
         phase=phase,
         worker=lease.slot.worker,

@@ -33,7 +33,9 @@ class SlotLease:
         """`given_up`, when set, ends the retries of an unreachable database."""
         self.slot = slot
         self.state = JobState.RUNNING  # of the job, as last seen
-        self.renewed = self.seen = time.monotonic()  # times of the last renewal and of the last look at the state
+        self.renewed = self.seen = self._began = (
+            time.monotonic()
+        )  # times of the last renewal and of the last look at the state
         self.lost = self.closed = False
         self._store, self._given_up = store, given_up
         self._transaction = threading.Lock()  # held while a transaction runs
@@ -42,6 +44,11 @@ class SlotLease:
         self._outcomes: list[Outcome] = []
         self._lines: list[LogLine] = []
         self._oldest = 0.0  # when the first of the outcomes or lines was added
+
+    @property
+    def now(self) -> int:
+        """The time in microseconds since 1970, by the database's clock when the slot was opened and our own since."""
+        return self.slot.opened + round((time.monotonic() - self._began) * 1_000_000)
 
     @property
     def full(self) -> bool:
