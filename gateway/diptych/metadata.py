@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .status import StatusError, Violation, invalid
 
@@ -114,14 +115,22 @@ def decode_binary(name: str, value: bytes) -> bytes:
 def to_headers(pairs: Sequence[Pair], prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
     """Converts metadata to response headers, `-bin` values to base64; omits names that would break the response."""
     headers: list[tuple[bytes, bytes]] = []
-    for name, value in pairs:
-        if name in _UNSENDABLE or name == HTTP_CODE_KEY or name.startswith((":", "grpc-")):
+    for key, value in pairs:
+        name = _sent_name(key)
+        if name is None:
             continue
         if isinstance(value, bytes):
-            value = base64.b64encode(value).rstrip(b"=").decode() if name.endswith("-bin") else value.decode("latin-1")
+            value = base64.b64encode(value).rstrip(b"=").decode() if key.endswith("-bin") else value.decode("latin-1")
         # Surrounding white space is not part of a value (RFC 9110 section 5.5), and HTTP servers refuse to send it.
-        headers.append((prefix + name.encode(), value.encode("latin-1", "replace").strip()))
+        headers.append((prefix + name, value.encode("latin-1", "replace").strip()))
     return headers
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _sent_name(key: str) -> bytes | None:
+    """Returns the name of a metadata key as a header, or None if it would break the response."""
+    unsendable = key in _UNSENDABLE or key == HTTP_CODE_KEY or key.startswith((":", "grpc-"))
+    return None if unsendable else key.encode()
 
 
 def check(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:

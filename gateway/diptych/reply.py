@@ -129,7 +129,7 @@ def media_type(text: str) -> bytes:
 
 def metadata_headers(initial: Sequence[Pair], trailing: Sequence[Pair]) -> Headers:
     """Converts initial metadata to headers, and trailing metadata to headers with a prefix."""
-    return [*to_headers(initial), *to_headers(trailing, TRAILER_PREFIX)]
+    return [*to_headers(initial), *to_headers(trailing, TRAILER_PREFIX)] if trailing else to_headers(initial)
 
 
 def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:

@@ -168,8 +168,8 @@ class AnyCall(ABC):
     @property
     def initial_metadata(self) -> Sequence[Pair]:
         """Returns the initial metadata, of the gateway and of the servicer."""
-        first = self._origin.initial
-        return (*first, *self.context.initial_metadata) if first else self.context.initial_metadata
+        first, own = self._origin.initial, self.context.initial_metadata
+        return (*first, *own) if first and own else first or own
 
     @property
     def trailing_metadata(self) -> Sequence[Pair]:

@@ -5,9 +5,10 @@ It knows no protocol, and log and traces only by the callables it is given.
 
 from __future__ import annotations
 
-import random
+import os
 import re
 from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from structlog.contextvars import bind_contextvars
 from ..metadata import Metadata
 from ..origin import Origin
 from ..status import CODE_BY_NUMBER
-from .counters import Tally
+from .counters import CODES, Labels, Tally
 from .record import Counted
 from .unmatched import LONGEST_PATH
 
@@ -25,8 +26,12 @@ NOTE = "request_id"
 """The id's key in `Origin.notes`."""
 
 _GIVEN = re.compile(r"[\x21-\x7e]{1,128}")
-# Ids need not be unpredictable, and the system's random source would cost a system call per call.
-_bits = random.Random(random.SystemRandom().getrandbits(256)).getrandbits  # noqa: S311
+# The variable behind `bind_contextvars(request_id=…)`, which costs 0.6 µs a call; setting it directly costs 0.1.
+_bound: ContextVar[Any] = copy_context().run(bind_contextvars, request_id="")["request_id"].var
+_CODES = tuple(CODE_BY_NUMBER[number].name for number in range(CODES))
+_ID_BYTES, _IDS_AT_ONCE = 8, 256
+_ids: list[str] = []
+os.register_at_fork(after_in_child=_ids.clear)  # else two processes would give calls the same ids
 
 
 class Span(Protocol):
@@ -55,6 +60,17 @@ class Details:
         return DetailedRecord(tally, origin, self)
 
 
+def _new_id() -> str:
+    """Returns 16 hexadecimal digits, of which one system call makes many."""
+    try:
+        return _ids.pop()
+    except IndexError:
+        text = os.urandom(_ID_BYTES * _IDS_AT_ONCE).hex()
+        first, *rest = [text[at : at + 2 * _ID_BYTES] for at in range(0, len(text), 2 * _ID_BYTES)]
+        _ids.extend(rest)
+        return first
+
+
 class DetailedRecord(Counted):
     """The record of a call that begins now."""
 
@@ -62,27 +78,27 @@ class DetailedRecord(Counted):
 
     def __init__(self, tally: Tally, origin: Origin, details: Details) -> None:
         super().__init__(tally, origin.arrived)
-        self._details, self._origin = details, origin
+        self._details = details
+        self._origin: Origin | None = origin
         self._span: Span | None = None
         self._agent = self.request_id = ""
         if details.ids:
-            self._name(f"{_bits(64):016x}")
-
-    def _name(self, request_id: str) -> None:
-        self.request_id = self._origin.notes[NOTE] = request_id
-        self._origin.initial = ((REQUEST_ID, request_id),)
+            self.request_id = request_id = origin.notes[NOTE] = _new_id()
+            origin.initial = ((REQUEST_ID, request_id),)
 
     def on_metadata(self, metadata: Metadata) -> None:
         """Takes the call's metadata, before the interceptors run."""
+        details, origin = self._details, self._origin
         for key, value in metadata:
             if key == "user-agent":
                 self._agent = str(value)
-            elif key == REQUEST_ID and self._details.ids and _GIVEN.fullmatch(str(value)):
-                self._name(str(value))
-        if self._details.ids:
-            bind_contextvars(request_id=self.request_id)
-        if self._details.span is not None and self.tally is not None:
-            self._span = self._details.span(self.tally, self._origin, metadata)
+            elif key == REQUEST_ID and details.ids and origin is not None and _GIVEN.fullmatch(str(value)):
+                self.request_id = request_id = origin.notes[NOTE] = str(value)
+                origin.initial = ((REQUEST_ID, request_id),)
+        if details.ids:
+            _bound.set(self.request_id)
+        if details.span is not None and origin is not None and self.tally is not None:
+            self._span = details.span(self.tally, origin, metadata)
 
     def caught(self, error: BaseException) -> None:
         """Records the unexpected exception that ended the call."""
@@ -91,20 +107,20 @@ class DetailedRecord(Counted):
 
     def end(self) -> float:
         """Ends the record; a second call does nothing."""
-        tally = self.tally
+        tally, origin = self.tally, self._origin
         seconds = super().end()
-        if tally is None:
+        if tally is None or origin is None:
             return seconds
-        trace_id = ""
+        self._origin = None  # breaks a reference cycle, which the garbage collector would have to find
+        trace_id, line = "", self._details.line
         if self._span is not None:
             trace_id = self._span.trace_id
             self._span.end(self.code, self.http_status)
-        if self._details.line is not None:
-            self._details.line(self._line(tally, seconds, trace_id))
+        if line is not None:
+            line(self._line(origin, tally.labels, seconds, trace_id))
         return seconds
 
-    def _line(self, tally: Tally, seconds: float, trace_id: str) -> dict[str, Any]:
-        origin, labels = self._origin, tally.labels
+    def _line(self, origin: Origin, labels: Labels, seconds: float, trace_id: str) -> dict[str, Any]:
         principal = origin.notes.get("principal")
         line: dict[str, Any] = {
             "request_id": self.request_id,
@@ -112,8 +128,8 @@ class DetailedRecord(Counted):
             "protocol": labels.protocol,
             "service": labels.service,
             "method": labels.method,
-            "code": CODE_BY_NUMBER[self.code].name,
-            "duration_ms": round(seconds * 1000, 3),
+            "code": _CODES[self.code],
+            "duration_ms": int(seconds * 1e6 + 0.5) / 1000,  # `round` costs five times as much
             "request_bytes": self.bytes_in,
             "response_bytes": self.bytes_out,
             "peer": origin.peer,

@@ -9,6 +9,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from functools import lru_cache
+from json import dumps as escaped
 from typing import Any, TextIO
 
 import orjson
@@ -19,6 +20,8 @@ from ..settings.telemetry import TelemetrySettings
 from .access import LOGGER, AccessHandler
 
 _EVENT = "call"
+# The members of every JSON line of the access log between its time and the call's.
+_HEAD = orjson.dumps({"level": "info", "logger": LOGGER, "event": _EVENT})[1:-1]
 
 
 def configure(settings: TelemetrySettings, level: str, stream: TextIO | None = None) -> None:
@@ -91,8 +94,10 @@ class _AccessLines(AccessHandler):
         self._beside, self._json, self._worker = beside, json, {"worker": worker} if worker else {}
 
     def write(self, lines: list[tuple[float, dict[str, Any]]]) -> None:
-        form = self._object if self._json else self._text
-        text = "".join([form(at, fields) for at, fields in lines])
+        if self._json:
+            text = b"".join([self._object(at, fields) for at, fields in lines]).decode()
+        else:
+            text = "".join([self._text(at, fields) for at, fields in lines])
         with self._beside.lock:  # type: ignore[union-attr]  # every handler of a stream has one
             self._beside.stream.write(text)
             self._beside.flush()
@@ -101,9 +106,14 @@ class _AccessLines(AccessHandler):
         """Writes a record that other code logged under this name."""
         self._beside.handle(record)
 
-    def _object(self, at: float, fields: dict[str, Any]) -> str:
-        head = {"timestamp": _time(at), "level": "info", "logger": LOGGER, "event": _EVENT}
-        return orjson.dumps({**head, **fields, **self._worker}).decode() + "\n"
+    def _object(self, at: float, fields: dict[str, Any]) -> bytes:
+        if self._worker:
+            fields |= self._worker
+        try:
+            text = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # the id of a user's own principal: another type, or a lone surrogate
+            text = escaped(fields, default=str, separators=(",", ":")).encode() + b"\n"
+        return b'{"timestamp":"%b",%b,%b' % (_time(at).encode(), _HEAD, text[1:])
 
     def _text(self, at: float, fields: dict[str, Any]) -> str:
         rest = {name: value for name, value in fields.items() if name not in _SHOWN and value not in ("", None)}
