@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -14,7 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from diptych import Credentials, Gateway, Principal, Refused, Settings, principal
-from diptych.auth import AuthError, hash_key, new_key
+from diptych.auth import ApiKeys, AuthError, AuthInterceptor, hash_key, new_key
+from diptych.auth.interceptor import AuthenticatorChain
+from diptych.auth.policy import Policy
+from diptych.settings.auth import ApiKey, AuthSettings
+from diptych.status import Status, StatusError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
@@ -235,6 +240,58 @@ async def test_a_custom_authenticator_is_tried_first(serve: Serve) -> None:
         assert (await served.http.get("/v1/dishes/1", headers=by(CHEF))).status_code == 200
         assert served.gateway.openapi()["components"]["securitySchemes"].keys() == {"ticket", "apiKey"}
     assert ticket.closed
+
+
+async def test_a_call_with_a_key_needs_no_coroutine_of_the_interceptors(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    waiting = AuthInterceptor.intercept_service
+
+    async def intercepted(self: AuthInterceptor, continuation: Any, details: Any) -> Any:
+        asked.append(details.method)
+        return await waiting(self, continuation, details)
+
+    monkeypatch.setattr(AuthInterceptor, "intercept_service", intercepted)
+    limits = {"max_in_flight": 9, "rules": [{"methods": f"{SERVICE}/*", "rate": "100/minute"}]}
+    async with serve(auth=auth(rules=RULES), limits=limits) as served:
+        answers = [await served.http.get("/v1/dishes/1", headers=headers) for headers in (by(CHEF), by(GUEST), {})]
+        assert [answer.status_code for answer in answers] == [200, 403, 401]
+        assert answers[0].headers["ratelimit"].startswith('"')
+    assert asked == []
+
+
+class Strict(ApiKeys):
+    """A user's own, which accepts fewer callers than the class it is made of."""
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        found = await super().authenticate(credentials)
+        if found is not None and found.id == "guest":
+            raise Refused("guests stay outside today")
+        return found
+
+
+async def test_a_subclass_of_a_built_in_authenticator_decides(serve: Serve) -> None:
+    strict = Strict({name: ApiKey.model_validate(key) for name, key in KEYS.items()})
+    async with serve(gateway={"authenticators": [strict]}) as served:
+        assert (await served.http.get("/v1/dishes/1", headers=by(CHEF))).status_code == 200
+        answer = await served.http.get("/v1/dishes/1", headers=by(GUEST))
+        assert (answer.status_code, answer.json()["error"]["message"]) == (401, "guests stay outside today")
+
+
+class Closed(AuthInterceptor):
+    """A user's own, which refuses everybody."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        raise StatusError(Status(code=grpc.StatusCode.UNAVAILABLE, message="closed today"))
+
+
+async def test_a_subclass_of_the_interceptor_decides(serve: Serve) -> None:
+    closed = Closed(
+        AuthenticatorChain([]), Policy(AuthSettings()), {}, [], [], ThreadPoolExecutor(1), recheck_expiry=True
+    )
+    async with serve(interceptors=[closed]) as served:
+        assert (await served.http.get("/v1/dishes/1")).status_code == 503
 
 
 class Loose(Kitchen):

@@ -119,6 +119,26 @@ async def test_keys_are_compared_in_constant_time(key: str, compared: int, monke
     assert {len(side) for pair in seen for side in pair} == {32}
 
 
+@pytest.mark.parametrize("key", [OWN, FOREIGN], ids=["own", "foreign"])
+async def test_a_verified_key_is_not_hashed_with_every_salt_again(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ApiKeys({"ci": kept(OWN), "other": kept(FOREIGN), "third": kept(FOREIGN + "3")})
+    who = await holder(keys, key)
+
+    def compare(one: bytes, other: bytes) -> bool:
+        raise AssertionError("the key is known")
+
+    monkeypatch.setattr(module.hmac, "compare_digest", compare)
+    assert await holder(keys, key) == who
+
+
+async def test_wrong_keys_are_not_remembered() -> None:
+    keys = ApiKeys({"ci": kept(OWN)})
+    for _ in range(3):
+        assert await refused(keys, OWN + "x") == "unknown API key"
+        assert await holder(keys, OWN) == "ci"
+    assert len(keys._verified) == 1, "callers must not be able to make it grow"
+
+
 async def test_a_key_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ApiKeys({"ci": kept(OWN, expires="2040-01-01T00:00:00+01:00")})
     assert await holder(keys, OWN) == "ci"

@@ -114,6 +114,7 @@ class Auth:
                 self._policy,
                 self._policy.table(handlers, open_ended=open_ended),
                 [path for path, handler in handlers.items() if handler.request_streaming],
+                [path for path, one in handlers.items() if not (one.request_streaming or one.response_streaming)],
                 threads,
                 recheck_expiry=self._settings.auth.recheck_expiry,
             ),

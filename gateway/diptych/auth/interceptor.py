@@ -13,9 +13,10 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 
-from ..call import UNKNOWN_METHOD
+from ..call import UNDECIDED, UNKNOWN_METHOD, ImmediateInterceptor, Undecided, defined_together
 from ..call.adapt import adapt
 from ..call.refusal import abort, refusal
+from ..metadata import Metadata
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code, Status, StatusError
@@ -27,6 +28,9 @@ from .refusals import NOBODY, denied, unauthenticated
 logger = logging.getLogger("diptych.auth")
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+Recognize: TypeAlias = "Callable[[str | None, str | None, Metadata, Origin], Principal | Undecided | None]"
+"""What `authenticate` finds, from the bearer token, the API key, the metadata and the origin; UNDECIDED if it waits."""
 
 
 class FailureCounter(Protocol):
@@ -47,6 +51,29 @@ class AuthenticatorChain:
         self._all = tuple(authenticators)
         self._early = tuple(one for one in authenticators if not needs_connection(one))
         self._late = tuple(one for one in authenticators if needs_connection(one))
+        ready = [_recognizer(one) for one in authenticators]
+        self._ready = None if None in ready else tuple(one for one in ready if one is not None)
+
+    def ask_now(self, metadata: Metadata, known: Origin) -> Principal | Undecided | None:
+        """Does the same as `ask`, of a call whose connection is known; UNDECIDED if that takes waiting."""
+        if self._ready is None:
+            return UNDECIDED
+        failures = self._failures
+        authorization, bearer, api_key = _presented(metadata)
+        if failures is not None and (authorization is not None or api_key is not None):
+            status = failures.beyond(known)
+            if status is not None:
+                raise StatusError(status)
+        try:
+            for recognize in self._ready:
+                found = recognize(bearer, api_key, metadata, known)
+                if found is not None:
+                    return found
+        except Refused as refused:
+            if failures is not None:
+                failures.wrong(known)
+            raise StatusError(unauthenticated(refused.reason)) from None
+        return None
 
     async def ask(self, credentials: Credentials) -> Principal | None:
         """Returns the caller; None if no authenticator recognizes it. Raises `StatusError`."""
@@ -87,6 +114,13 @@ def needs_connection(authenticator: Authenticator) -> bool:
     return bool(getattr(authenticator, "needs_connection", False))
 
 
+def _recognizer(authenticator: Authenticator) -> Recognize | None:
+    """Returns the authenticator's `recognize`, if it has one that does the same as its `authenticate`."""
+    if not defined_together(authenticator, "authenticate", "recognize"):
+        return None
+    return getattr(authenticator, "recognize", None)
+
+
 async def _first(authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:
     for authenticator in authenticators:
         found = await authenticator.authenticate(credentials)
@@ -105,8 +139,16 @@ async def _late(failures: FailureCounter, known: Origin, *, wrong: bool = False)
 def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], known: Origin) -> Credentials:
     """Returns the credentials of a call. Raises `StatusError` if they are ambiguous."""
     pairs = tuple(metadata or ())
-    authorization: Any = None
-    api_key: Any = None
+    authorization, bearer, api_key = _presented(pairs)
+    return Credentials(
+        method=method, origin=known, bearer=bearer, api_key=api_key, authorization=authorization, metadata=pairs
+    )
+
+
+def _presented(pairs: Iterable[tuple[str, Any]]) -> tuple[str | None, str | None, str | None]:
+    """Returns the authorization header, its bearer token, and the API key. Raises `StatusError` for ambiguous ones."""
+    authorization: str | None = None
+    api_key: str | None = None
     for key, value in pairs:
         if key == "authorization":
             if authorization is not None:
@@ -116,25 +158,22 @@ def credentials_of(method: str, metadata: Iterable[tuple[str, str | bytes]], kno
             if api_key is not None:
                 raise StatusError(unauthenticated("the call has more than one x-api-key header; send one"))
             api_key = value
-    bearer = None
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            bearer = token.strip()
-            if api_key is not None:
-                raise StatusError(
-                    unauthenticated("the call has both a bearer token and an x-api-key; send one of them")
-                )
-    return Credentials(
-        method=method, origin=known, bearer=bearer, api_key=api_key, authorization=authorization, metadata=pairs
-    )
+    if authorization is None:
+        return None, None, api_key
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return authorization, None, api_key
+    if api_key is not None:
+        raise StatusError(unauthenticated("the call has both a bearer token and an x-api-key; send one of them"))
+    return authorization, token.strip(), None
 
 
-class AuthInterceptor(grpc.aio.ServerInterceptor):
+class AuthInterceptor(ImmediateInterceptor):
     """Passes on calls whose caller is authenticated and authorized, and answers all others.
 
-    `needs` are by method; `streamed` are the client-streaming methods. If the connection is known later than the
-    metadata, a call that needs it is authenticated once it runs, and later interceptors see it only then.
+    `needs` are by method; `streamed` are the client-streaming methods, `unary` those without any stream. If the
+    connection is known later than the metadata, a call that needs it is authenticated once it runs, and later
+    interceptors see it only then.
     """
 
     def __init__(
@@ -143,13 +182,30 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         policy: Policy,
         needs: Mapping[str, Need],
         streamed: Collection[str],
+        unary: Collection[str],
         threads: Executor,
         *,
         recheck_expiry: bool,
     ) -> None:
         self._chain, self._policy, self._needs, self._threads = chain, policy, dict(needs), threads
-        self._streamed = frozenset(streamed)
+        self._streamed, self._unary = frozenset(streamed), frozenset(unary)
         self._late, self._recheck = chain.waits, recheck_expiry
+
+    def decide(self, path: str, metadata: Metadata, known: Origin) -> Handler | Undecided | None:
+        """Does the same as `intercept_service`, unless that takes waiting or wraps the handler."""
+        if not known.settled:
+            return UNDECIDED
+        need = self._needs.get(path) or self._policy.of(path)
+        try:
+            caller = self._chain.ask_now(metadata, known)
+        except StatusError as wrong:
+            return None if need.public else self._refused(wrong.status, path)
+        if caller is None:
+            return None if need.public else self._refused(unauthenticated(NOBODY, shown=False), path)
+        if caller is UNDECIDED or (caller.expires is not None and self._recheck and path not in self._unary):
+            return UNDECIDED
+        status = self._let_in(known, caller, need, path)
+        return None if status is None else self._refused(status, path)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails

@@ -20,6 +20,9 @@ from typing import NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ..call import UNDECIDED, Undecided
+from ..metadata import Metadata
+from ..origin import Origin
 from ..settings.auth import KEY_HASH, KEY_ID, ApiKey
 from .caller import Credentials, Principal, Refused
 
@@ -96,6 +99,8 @@ class ApiKeys:
     def __init__(self, keys: Mapping[str, ApiKey], file: Path | None = None) -> None:
         self._own, self._file = {name: _kept(name, key) for name, key in keys.items()}, file
         self._kept = dict(self._own)
+        self._verified: dict[bytes, _Kept] = {}
+        """The keys that were found, by their digest: at most as many as there are keys."""
         self._seen: object = None
         self._look_at = 0.0
         self._reading: asyncio.Future[None] | None = None
@@ -106,16 +111,33 @@ class ApiKeys:
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
         """Returns the key's holder. Raises `Refused` for an unknown or expired key."""
-        key = credentials.api_key
+        key = credentials.bearer if credentials.api_key is None else credentials.api_key
         if key is None:
-            key = credentials.bearer
-            if key is None:
-                return None
+            return None
         if self._file is not None and time.monotonic() >= self._look_at:
             await self._look(self._file)
-        kept = self._find(key)
+        return self._holder(key)
+
+    def recognize(
+        self, bearer: str | None, api_key: str | None, metadata: Metadata, known: Origin
+    ) -> Principal | Undecided | None:
+        """Does the same as `authenticate`, unless the file has to be looked at."""
+        key = bearer if api_key is None else api_key
+        if key is None:
+            return None
+        if self._file is not None and time.monotonic() >= self._look_at:
+            return UNDECIDED
+        return self._holder(key)
+
+    def _holder(self, key: str) -> Principal:
+        # What a caller sends is compared by a digest, so that response times reveal nothing of the keys.
+        digest = hashlib.blake2s(key.encode()).digest()
+        kept = self._verified.get(digest)
         if kept is None:
-            raise Refused(_UNKNOWN)
+            kept = self._find(key)
+            if kept is None:
+                raise Refused(_UNKNOWN)
+            self._verified[digest] = kept
         found = kept.principal
         if found.expires is not None and time.time() >= found.expires:
             raise Refused("the API key has expired")
@@ -143,7 +165,7 @@ class ApiKeys:
         except KeyFileError as wrong:
             logger.error("%s; the keys read before stay in use", wrong)
         else:
-            self._kept = self._own | read
+            self._kept, self._verified = self._own | read, {}
             logger.info("read %d API keys from %s", len(read), file)
         self._seen = state
 

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 import jwt
 
+from ..call import UNDECIDED, Undecided
+from ..metadata import Metadata
+from ..origin import Origin
 from ..settings.auth import JwtSettings
 from . import jwks
 from .caller import Credentials, Principal, Refused
@@ -55,22 +58,31 @@ class Jwt:
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
         """Returns the token's subject. Raises `Refused` for an invalid token, UNAVAILABLE without keys."""
-        token = credentials.bearer
+        found = self._known(credentials.bearer)
+        if found is not UNDECIDED:
+            return found
+        token = credentials.bearer or ""
+        if not self._only and _issuer(token) != self._settings.issuer:
+            return None
+        caller = self._principal(await self._checked(token))
+        self._forget_keys()
+        self._remember(_digest(token), caller)
+        return caller
+
+    def recognize(
+        self, bearer: str | None, api_key: str | None, metadata: Metadata, known: Origin
+    ) -> Principal | Undecided | None:
+        """Does the same as `authenticate` for a token that was verified before; UNDECIDED for any other."""
+        return self._known(bearer)
+
+    def _known(self, token: str | None) -> Principal | Undecided | None:
         if token is None or token.count(".") != 2:
             return None
         if len(token) > MOST_CHARACTERS:
             raise Refused("the token is too long")
         self._forget_keys()
-        digest = hashlib.sha256(token.encode()).digest()
-        known = self._verified.get(digest)
-        if known is not None and time.time() < known.until:
-            return known.principal
-        if not self._only and _issuer(token) != self._settings.issuer:
-            return None
-        found = self._principal(await self._checked(token))
-        self._forget_keys()
-        self._remember(digest, found)
-        return found
+        known = self._verified.get(_digest(token))
+        return known.principal if known is not None and time.time() < known.until else UNDECIDED
 
     def _forget_keys(self) -> None:
         """Empties the cache when the keys change, since a removed key invalidates its tokens."""
@@ -142,6 +154,10 @@ class Jwt:
             del self._verified[next(iter(self._verified))]
         until = min(found.expires - settings.leeway_seconds, time.time() + settings.cache_seconds)
         self._verified[digest] = _Verified(found, until)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _shared(settings: JwtSettings) -> dict[str, jwt.PyJWK]:

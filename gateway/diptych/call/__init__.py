@@ -8,11 +8,8 @@ protobuf messages, `Calls.open_wire` one with serialized messages, as the RPC pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
 
 import grpc
 
@@ -22,9 +19,10 @@ from ..origin import Lease, Origin, enter
 from ..status import Code, error
 from ..telemetry import Recorder
 from .adapt import adapt, behaviour_of, with_behaviour
-from .context import Context, Metadatum
+from .context import Context
 from .environment import Environment
 from .guard import Guard
+from .interception import UNDECIDED, Chain, Details, ImmediateInterceptor, InterceptorChain, Undecided, defined_together
 from .one import AnyCall, Call, PlainCall, WireCall
 from .pipe import Pack, Turns
 from .requests import One, Requests, Source
@@ -32,6 +30,7 @@ from .run import ClientGone, Gone, Stragglers, before
 from .stream import Stream
 
 __all__ = [
+    "UNDECIDED",
     "UNKNOWN_METHOD",
     "AnyCall",
     "Call",
@@ -40,26 +39,21 @@ __all__ = [
     "Context",
     "Gone",
     "Guard",
+    "ImmediateInterceptor",
     "One",
     "Pack",
     "Requests",
     "Source",
     "Stream",
+    "Undecided",
     "WireCall",
     "before",
     "behaviour_of",
+    "defined_together",
     "with_behaviour",
 ]
 
 UNKNOWN_METHOD = "Method not found!"  # grpcio's message
-
-Chain: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
-
-
-@dataclass(slots=True)
-class _Details(grpc.HandlerCallDetails):
-    method: str
-    invocation_metadata: Any
 
 
 class Calls:
@@ -97,16 +91,10 @@ class Calls:
         self.guarded = {path: self.guard.know(one, path) for path, one in self.handlers.items()}
         self._plain = {path: (handler, behaviour_of(handler)) for path, handler in self.guarded.items()}
         self.recorder.know(self.handlers)
-        self._chain = None if not interceptors else self._link()
+        self._chain = None if not interceptors else InterceptorChain(self.guard, interceptors, self._find, self.guarded)
 
-    def _link(self) -> Chain:
-        async def last(details: grpc.HandlerCallDetails) -> Handler | None:
-            return self.handlers.get(details.method) or self._undescribed(details)
-
-        chain: Chain = last
-        for interceptor in reversed(self.interceptors):
-            chain = partial(interceptor.intercept_service, chain)
-        return chain
+    async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
+        return self.handlers.get(details.method) or self._undescribed(details)
 
     def _undescribed(self, details: grpc.HandlerCallDetails) -> Handler | None:
         """Asks the generic handlers without a service name for a handler."""
@@ -123,9 +111,15 @@ class Calls:
         """
         if self._chain is None:
             return self.open_plain(method, metadata, origin, seconds)
-        deadline = self._enter(method.path, metadata, origin, seconds)
-        handler, pairs = await self._intercepted(self._chain, method.path, metadata, deadline)
-        return Call(self.shared, method.path, handler, pairs, origin, deadline, method)
+        path = method.path
+        deadline = self._enter(path, metadata, origin, seconds)
+        handler, following = self._chain.begin(path, metadata, origin)
+        if handler is None:
+            handler, metadata = await self._intercepted(following, path, metadata, deadline)
+        usual, behaviour = self._plain[path]
+        if handler is usual:
+            return PlainCall(self.shared, path, handler, metadata, origin, deadline, method, behaviour)
+        return Call(self.shared, path, handler, metadata, origin, deadline, method)
 
     @property
     def plain(self) -> bool:
@@ -156,9 +150,11 @@ class Calls:
             return self.open_plain_wire(path, metadata, origin, seconds)
         deadline = self._enter(path, metadata, origin, seconds)
         if self._chain is not None:
-            handler, metadata = await self._intercepted(self._chain, path, metadata, deadline)
+            handler, following = self._chain.begin(path, metadata, origin)
+            if handler is None:
+                handler, metadata = await self._intercepted(following, path, metadata, deadline)
         else:
-            found = self._undescribed(_Details(path, tuple([Metadatum(*pair) for pair in metadata])))
+            found = self._undescribed(Details(path, metadata))
             if found is None:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
@@ -174,8 +170,7 @@ class Calls:
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None
     ) -> tuple[Handler, Metadata]:
-        pairs = tuple([Metadatum(*pair) for pair in metadata])
-        details = _Details(path, pairs)
+        details = Details(path, metadata)
         if deadline is None:
             handler = await chain(details)
         else:
@@ -183,4 +178,4 @@ class Calls:
                 handler = await chain(details)
         if handler is None:
             raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
-        return handler, pairs
+        return handler, metadata

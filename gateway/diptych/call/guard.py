@@ -61,7 +61,7 @@ class Guard(grpc.aio.ServerInterceptor):
         try:
             handler = await continuation(handler_call_details)
         except Exception as error:
-            return self._failed(error, handler_call_details.method)
+            return self.failed(error, handler_call_details.method)
         if handler is None:
             return None
         return self._known.get(id(handler)) or self.guarded(handler, handler_call_details.method)
@@ -156,7 +156,7 @@ class Guard(grpc.aio.ServerInterceptor):
         detail = error_details_pb2.RequestInfo(request_id=error_id)
         return Status(code=Code.INTERNAL, message=text, details=(pack(detail),))
 
-    def _failed(self, error: Exception, method: str) -> Handler:
+    def failed(self, error: Exception, method: str) -> Handler:
         """Returns a handler for a call whose interceptor raised; it needs no request."""
 
         async def failed(request: Any, context: Any) -> Any:

@@ -205,11 +205,13 @@ class Session:
             return calls.open_plain(method, metadata, origin, seconds)
         return await self._intercepted(adapter, metadata, seconds)
 
-    async def _intercepted(self, adapter: Adapter | WholeAdapter, metadata: Metadata, seconds: float | None) -> AnyCall:
+    def _intercepted(
+        self, adapter: Adapter | WholeAdapter, metadata: Metadata, seconds: float | None
+    ) -> Awaitable[AnyCall]:
         method, origin = adapter.method, adapter.origin
         if method is None:
-            return await self.calls.open_wire(adapter.path, metadata, origin, seconds)
-        return await self.calls.open(method, metadata, origin, seconds)
+            return self.calls.open_wire(adapter.path, metadata, origin, seconds)
+        return self.calls.open(method, metadata, origin, seconds)
 
     async def _stream(self, adapter: Adapter, call: AnyCall) -> None:
         writer = adapter.streamed(call)  # before the request is read: a client that accepts no stream costs no body

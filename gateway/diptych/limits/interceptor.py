@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from ..call import UNDECIDED, ImmediateInterceptor, Undecided
 from ..call.refusal import refusal
+from ..metadata import Metadata
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Status
@@ -45,12 +47,23 @@ class _Refusing:
         return refusal(status, streamed=method in self._streamed)
 
 
-class Shed(_Refusing, grpc.aio.ServerInterceptor):
+class Shed(_Refusing, ImmediateInterceptor):
     """Refuses calls beyond the process's caps; `streamed` are the client-streaming methods."""
 
     def __init__(self, caps: Caps, streamed: Collection[str]) -> None:
         super().__init__(streamed)
         self._caps = caps
+
+    def decide(self, path: str, metadata: Metadata, known: Origin) -> Handler | Undecided | None:
+        """Does the same as `intercept_service` if the connection is known."""
+        if path.startswith(HEALTH):
+            return None
+        if not known.settled:
+            return UNDECIDED
+        if self._caps.full:
+            return self._refused(self._caps.too_many, known, path)
+        known.lease = Lease(self._caps, counted=True)
+        return None
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -74,7 +87,7 @@ class Shed(_Refusing, grpc.aio.ServerInterceptor):
         return None
 
 
-class Limit(_Refusing, grpc.aio.ServerInterceptor):
+class Limit(_Refusing, ImmediateInterceptor):
     """Refuses calls beyond the rules' rates and concurrency. `ask` counts rates outside this process."""
 
     def __init__(
@@ -91,6 +104,17 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         self._table, self._caps, self._ask = table, caps, ask
         self._headers, self._retry = headers, retry_seconds
 
+    def decide(self, path: str, metadata: Metadata, known: Origin) -> Handler | Undecided | None:
+        """Does the same as `intercept_service` if the connection is known, and rates are counted in this process."""
+        plan = self._table.of(path)
+        if plan is None:
+            return None
+        if not known.settled or self._ask is not None:
+            return UNDECIDED
+        self._describe(plan, known)
+        status = self._entered(known, plan) or self._counted(plan.rules, known, plan)
+        return None if status is None else self._refused(status, known, path)
+
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
@@ -99,8 +123,7 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         if plan is None:
             return await continuation(details)
         known = _known()
-        if self._headers and plan.policy:
-            known.initial = (*known.initial, (POLICY, plan.policy))
+        self._describe(plan, known)
         if known.settled:
             status = self._entered(known, plan) or await self._count(plan.rules, known, plan)
         else:
@@ -149,20 +172,45 @@ class Limit(_Refusing, grpc.aio.ServerInterceptor):
         return None
 
     async def _count(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
+        if self._ask is None:
+            return self._counted(rules, known, plan)
         values: list[str] = []
         status: Status | None = None
         for rule in rules:
-            if rule.window is None or rule.rate is None:
-                continue
-            key = rule.key(known, plan.method)
-            count = rule.window.hit(key) if self._ask is None else await self._ask(rule, key)
-            if isinstance(count, Status):
-                return count
-            if self._headers:
-                values.append(limit(rule.name, count.left, count.seconds))
-            if not count.allowed:
-                status = beyond_rate(rule.name, *rule.rate, count.seconds)
+            if rule.rate is not None and rule.window is not None:
+                count = await self._ask(rule, rule.key(known, plan.method))
+                if isinstance(count, Status):
+                    return count
+                status = self._outcome(rule, count, values)
+            if status is not None:
                 break
+        self._tell(values, known)
+        return status
+
+    def _counted(self, rules: Sequence[Rule], known: Origin, plan: MethodLimits) -> Status | None:
+        """Counts a call in this process, until a rule refuses it."""
+        values: list[str] = []
+        status: Status | None = None
+        for rule in rules:
+            if rule.window is not None:
+                status = self._outcome(rule, rule.window.hit(rule.key(known, plan.method)), values)
+            if status is not None:
+                break
+        self._tell(values, known)
+        return status
+
+    def _outcome(self, rule: Rule, count: Count, values: list[str]) -> Status | None:
+        """Adds what a header says of the count to `values`; returns the status if the rule refuses the call."""
+        if rule.rate is None:
+            return None
+        if self._headers:
+            values.append(limit(rule.name, count.left, count.seconds))
+        return None if count.allowed else beyond_rate(rule.name, *rule.rate, count.seconds)
+
+    def _describe(self, plan: MethodLimits, known: Origin) -> None:
+        if self._headers and plan.policy:
+            known.initial = (*known.initial, (POLICY, plan.policy))
+
+    def _tell(self, values: Sequence[str], known: Origin) -> None:
         if values:
             known.initial = (*known.initial, (LIMIT, ", ".join(values)))
-        return status
