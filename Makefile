@@ -84,6 +84,7 @@ generate:
 	@$(MAKE) --no-print-directory build/.generated
 	python -m codegen.settings_docs
 	python -m codegen.cli_docs
+	python -m codegen.alert_rules
 
 serve: build/.generated codec
 	exec diptych serve artificer_services.app:create

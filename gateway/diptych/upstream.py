@@ -43,7 +43,7 @@ class Upstream:
     the upstream while all others are still refused; each failed probe doubles the rest, up to `longest_seconds`. At
     most `most` calls run at once; None sets no limit. `failed` returns whether an exception counts as a failure; by
     default every one does. A cancelled call counts neither way. An instance belongs to one event loop. It is a
-    collector of metrics too.
+    collector of metrics too, whose label `upstream` is `label`, or the name if there is none.
     """
 
     def __init__(
@@ -56,8 +56,10 @@ class Upstream:
         most: int | None = None,
         failed: Callable[[Exception], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
+        label: str = "",
     ) -> None:
         self.name = name
+        self._label = label or name
         self._allowed, self._first, self._longest = failures, rest_seconds, max(rest_seconds, longest_seconds)
         self._most, self._failed, self._clock = most, failed, clock
         self._in_row = 0
@@ -133,14 +135,14 @@ class Upstream:
             ("diptych_upstream_in_flight", "Calls to an upstream in flight.", self._running),
         ):
             family = GaugeMetricFamily(gauge, text, labels=_LABELS)
-            family.add_metric([self.name], float(value))
+            family.add_metric([self._label], float(value))
             yield family
         failures = CounterMetricFamily("diptych_upstream_failures", "Calls to an upstream that failed.", labels=_LABELS)
-        failures.add_metric([self.name], self._failures)
+        failures.add_metric([self._label], self._failures)
         yield failures
         refused = CounterMetricFamily(
             "diptych_upstream_refused", "Calls refused without calling the upstream.", labels=("upstream", "reason")
         )
         for reason, count in self._refused.items():
-            refused.add_metric([self.name, reason], count)
+            refused.add_metric([self._label, reason], count)
         yield refused

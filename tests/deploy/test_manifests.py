@@ -217,6 +217,7 @@ def test_the_build_context_contains_the_images_sources() -> None:
 def composed() -> dict[str, Any]:
     """The compose file as Compose itself parses it."""
     given = {"POSTGRES_PASSWORD": "x", "GRAFANA_PASSWORD": "y", "API_KEY_HASH": API_KEY_HASH}
+    given["ALERT_WEBHOOK_URL"] = "https://alerts.example.com/hook"
     done = subprocess.run(
         [tool("docker-compose"), "--file", str(DEPLOY / "compose.yml"), "config"],
         capture_output=True,

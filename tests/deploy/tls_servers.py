@@ -31,6 +31,8 @@ class Servers:
 
     postgres: int
     valkey: int
+    plain_postgres: int
+    """PostgreSQL's own port, for its programs from pip, which have no TLS either."""
     authority: Path
     refused: list[str]
     """What clients without TLS were refused for, by server."""
@@ -100,4 +102,6 @@ async def servers(folder: Path) -> AsyncIterator[Servers]:
             await stack.enter_async_context(front)
             ports.append(front.sockets[0].getsockname()[1])
         await asyncio.to_thread(_make_database, plain[0])
-        yield Servers(postgres=ports[0], valkey=ports[1], authority=authority.file, refused=refused)
+        yield Servers(
+            postgres=ports[0], valkey=ports[1], plain_postgres=plain[0], authority=authority.file, refused=refused
+        )

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
+from .children import ChildrenCollector
 from .multiprocess import SharedMetrics
 from .prometheus import Families
 from .recorder import Recorder
@@ -39,6 +40,7 @@ class Exposition:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
+        registry.register(ChildrenCollector())
         registry.register(Families(recorder, runtime))
         for collector in collectors:
             registry.register(_Guarded(collector))

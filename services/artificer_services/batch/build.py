@@ -20,6 +20,7 @@ from ..kit import storage
 from ..kit.lifecycle import Service
 from ..kit.opening import Opening
 from ..kit.settings import MIB
+from ..kit.storage.state import State, StoreMetrics, state_of
 from .api.metrics import BatchMetrics
 from .api.servicer import BatchServicer
 from .api.site import add_page
@@ -64,8 +65,9 @@ class BatchService(Service):
         self.watch = JobWatch(self.jobs.find, settings.progress_seconds)
         self.servicer = BatchServicer(self.jobs, self.watch)
         self._sweeper = Sweeper(self.jobs, self.engine, settings.sweep_seconds)
-        self._retention = Retention(self.jobs, settings.keep_days)
         self.metrics = BatchMetrics(self.jobs, settings.metrics_seconds, lambda: self.engine.staff)
+        self._store_metrics = StoreMetrics(self.name, lambda: self.jobs.run(self._state))
+        self._retention = Retention(self.jobs, settings.keep_days, self._store_metrics.retained)
         self._opening = Opening("the job store", self._open, refusal=Unavailable)
         self._started = False
 
@@ -95,15 +97,23 @@ class BatchService(Service):
         self._sweeper.start()
         self._retention.start()
         self.metrics.start()
+        self._store_metrics.start()
+
+    def _state(self) -> State:
+        try:
+            with self._database.connect() as connection:
+                return state_of(connection)
+        except (OperationalError, PoolTimeout) as error:
+            raise Unavailable("the job store cannot be reached") from error
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to a server."""
         batch_service_pb2_grpc.add_BatchServiceServicer_to_server(self.servicer, server)
 
     @property
-    def collectors(self) -> Sequence[BatchMetrics]:
-        """The metrics of jobs and workers."""
-        return [self.metrics]
+    def collectors(self) -> Sequence[BatchMetrics | StoreMetrics]:
+        """The metrics of jobs, workers and the database."""
+        return [self.metrics, self._store_metrics]
 
     def begin_shutdown(self) -> None:
         """End the streams of watchers with UNAVAILABLE: they would delay the stop."""
@@ -112,7 +122,8 @@ class BatchService(Service):
     async def stop(self) -> None:
         """Stop the engine and close everything. Jobs resume at the next start."""
         await self._opening.stop()
-        await asyncio.gather(self._sweeper.stop(), self._retention.stop(), self.metrics.stop())
+        periodic = (self._sweeper, self._retention, self.metrics, self._store_metrics)
+        await asyncio.gather(*(one.stop() for one in periodic))
         await self.watch.close()
         if self._started:
             await self.engine.stop()

@@ -49,7 +49,7 @@ class BatchSettings:
     retry_longest_seconds: float = 30.0  # maximum before any attempt
     item_timeout_seconds: float = 600.0  # an item that takes longer counts as hung
     progress_seconds: float = 0.1  # how often watched jobs are polled
-    keep_days: float = 0.0  # jobs that ended longer ago and unreferenced blobs are removed; 0: keep for ever
+    keep_days: float = 30.0  # jobs that ended longer ago and unreferenced blobs are removed; 0: keep forever
     metrics_seconds: float = 10.0  # how often jobs are counted for /metrics; rarer if counting is slow
 
     max_items: int = 1_000_000  # of a job

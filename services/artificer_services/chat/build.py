@@ -17,9 +17,11 @@ from diptych.upstream import Upstream
 from ..kit.errors import Unavailable
 from ..kit.lifecycle import Service
 from ..kit.site import add_page
+from ..kit.storage.state import StoreMetrics, state_of
 from . import database
 from .broker import Broker, MemoryBroker
 from .engine import Chat
+from .retention import Retention
 from .servicer import MessageServicer
 from .settings import ChatSettings
 from .sql_store import SqlStore
@@ -50,6 +52,8 @@ class ChatService(Service):
         self.database = database.connect(settings)
         self.chat = Chat(SqlStore(self.database, notify=notify), broker, settings)
         self.servicer = MessageServicer(self.chat)
+        self.metrics = StoreMetrics(self.name, lambda: self.database.read(state_of))
+        self._retention = Retention(self.database, settings.keep_days, self.metrics.retained)
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to a server."""
@@ -62,6 +66,8 @@ class ChatService(Service):
         """
         await self.database.open()
         await self.chat.start()
+        self._retention.start()
+        self.metrics.start()
 
     def begin_shutdown(self) -> None:
         """End live streams, which would block a graceful stop; sends are still accepted."""
@@ -69,13 +75,15 @@ class ChatService(Service):
 
     async def stop(self) -> None:
         """Store all accepted messages, then close everything."""
+        await self._retention.stop()
+        await self.metrics.stop()
         await self.chat.stop()
         await self.database.close()
 
     @property
-    def collectors(self) -> Sequence[Upstream]:
-        """The metrics of the database's circuit breaker."""
-        return [] if self.database.upstream is None else [self.database.upstream]
+    def collectors(self) -> Sequence[Upstream | StoreMetrics]:
+        """The metrics of the database and of its circuit breaker."""
+        return [self.metrics, *filter(None, [self.database.upstream])]
 
     def add_page(self, app: FastAPI) -> None:
         """Serve the page at /chat if the setting `page` is on."""

@@ -30,6 +30,9 @@ def connect(settings: ChatSettings) -> Database:
         connections=settings.database_connections,
     )
     database.protect(
-        failures=settings.breaker_failures, rest_seconds=settings.breaker_seconds, most=settings.max_store_calls
+        failures=settings.breaker_failures,
+        rest_seconds=settings.breaker_seconds,
+        most=settings.max_store_calls,
+        label="chat",
     )
     return database

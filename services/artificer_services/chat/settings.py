@@ -30,6 +30,8 @@ class ChatSettings:
     queue_bytes: int = 16 * MIB  # the same limit in bytes, for a whole channel
     history_batch: int = 200  # messages in one read of history
 
+    keep_days: float = 0.0  # messages that are older are removed with their files; 0: keep forever
+
     max_content_bytes: int = 16 * KIB  # of one message's text
     max_files: int = 8  # of one message
     max_file_bytes: int = 512 * KIB  # of one file
@@ -58,7 +60,7 @@ class ChatSettings:
             "max_send",
             "max_page_bytes",
         )
-        check_not_negative(self, "max_files", "max_file_bytes", "max_files_bytes")
+        check_not_negative(self, "max_files", "max_file_bytes", "max_files_bytes", "keep_days")
         check_choice(self, "broker", "auto", "memory", "postgres", "redis")
         check_database(self.database_url, self.data_dir)
         if self.broker == "postgres" and not self.database_url:

@@ -97,7 +97,7 @@ def listed(store: Store) -> set[str]:
 
 
 def test_old_jobs_are_removed_completely(store: Store, tables: Tables) -> None:
-    assert BatchSettings().keep_days == 0
+    assert BatchSettings().keep_days == 30
     old = worked_on(store, MANY)
     tables.age(31, id=old.id)
     purge(store)

@@ -5,6 +5,8 @@ Every gateway of a database runs it; they do not block each other. Owns the sche
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...kit.periodic import Periodic
 from .jobs import Jobs
 
@@ -13,11 +15,11 @@ _DAY = 86_400.0
 
 
 class Retention(Periodic):
-    """Removes what is older than `days`; 0 disables it."""
+    """Removes what is older than `days`; 0 disables it. `finished` is called after each complete run."""
 
-    def __init__(self, jobs: Jobs, days: float) -> None:
+    def __init__(self, jobs: Jobs, days: float, finished: Callable[[], None] = lambda: None) -> None:
         super().__init__("batch-retention", self.once, _PERIOD)
-        self._jobs, self._keep = jobs, days * _DAY
+        self._jobs, self._keep, self._finished = jobs, days * _DAY, finished
 
     def start(self) -> None:
         """Start, unless disabled; the first run is immediate."""
@@ -32,3 +34,4 @@ class Retention(Periodic):
         seen: str | None = ""
         while seen is not None:
             seen = await self._jobs.run(store.purge_blobs, self._keep, seen)
+        self._finished()

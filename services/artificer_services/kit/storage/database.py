@@ -52,9 +52,10 @@ class Database:
         self.engine = postgresql(url, connections) if url else sqlite(file, _SQLITE_THREADS, synchronous="FULL")
         self._threads = ThreadPoolExecutor(connections if url else _SQLITE_THREADS, thread_name_prefix=name)
 
-    def protect(self, *, failures: int, rest_seconds: float, most: int) -> None:
+    def protect(self, *, failures: int, rest_seconds: float, most: int, label: str = "") -> None:
         """Put a circuit breaker in front of a database server; SQLite needs none.
 
+        `label` names the database in metrics, such as "chat"; the default is its name for messages.
         While the server is unreachable, calls fail at once instead of occupying the threads. Other errors do not count.
         """
         if self._folder is None:
@@ -64,6 +65,7 @@ class Database:
                 rest_seconds=rest_seconds,
                 most=most,
                 failed=lambda error: isinstance(error, Unavailable),
+                label=label,
             )
 
     def prepare(self) -> None:

@@ -1,0 +1,41 @@
+"""The memory of child processes on /metrics, which the container's limit counts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.conftest import Serve, Served
+from tests.waiting import until_told
+
+SIZE = 100 * 1024 * 1024
+# A child that holds memory, and a grandchild that holds as much; both end with their standard input.
+HOLD = f"held = bytearray(b'x' * {SIZE}); "
+CHILD = f"import subprocess, sys; {HOLD} subprocess.run([sys.executable, '-c', \"{HOLD} input()\"])"
+
+
+async def metric(served: Served, name: str) -> float:
+    lines = (await served.http.get("/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+async def test_children_and_their_children_are_counted(serve: Serve) -> None:
+    async with serve() as served:
+        before = await metric(served, "diptych_children_resident_memory_bytes")
+        count = await metric(served, "diptych_child_processes")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CHILD, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+
+        async def counted() -> bool:
+            held = await metric(served, "diptych_children_resident_memory_bytes") - before
+            return held > 2 * SIZE and await metric(served, "diptych_child_processes") == count + 2
+
+        try:
+            await until_told(counted)
+            assert await metric(served, "process_resident_memory_bytes") > 0
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await process.wait()
+        assert await metric(served, "diptych_child_processes") == count
