@@ -45,7 +45,9 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
     """Answers from the records."""
 
     async def GetDish(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
-        return dish(BY_ID[request.dish_id])
+        response = pb.Dish()
+        fill(response, BY_ID[request.dish_id])
+        return response
 
     async def ListDishes(self, request: pb.ListDishesRequest, context: Context) -> pb.ListDishesResponse:
         response = pb.ListDishesResponse()

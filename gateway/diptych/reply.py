@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -41,11 +42,16 @@ class Reply(NamedTuple):
     body: bytes
 
 
+# A named tuple's own `__new__` is a function, whose call takes most of the time.
+_new_reply: Callable[[tuple[int, Headers, bytes]], Reply] = partial(tuple.__new__, Reply)
+
+
 class Replier:
     """Makes the replies of one binding; encoders are chosen at start-up."""
 
     def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
-        self._raw = _raw(binding)
+        self.raw = _raw(binding)
+        """Returns the HttpBody of a response; None if the binding sends messages."""
         self._encoders = {}
         self._streams: dict[bool, StreamEncoder] = {}
         for ints in (False, True):
@@ -66,11 +72,6 @@ class Replier:
             )
         self._plain = self._encoders[False]
 
-    @property
-    def raw(self) -> Callable[[Any], Any] | None:
-        """Returns a function from a response to its HttpBody if the binding sends one, else None."""
-        return self._raw
-
     def unary(
         self,
         message: Message,
@@ -80,8 +81,8 @@ class Replier:
         warnings: Sequence[str],
     ) -> Reply:
         """Makes a successful response with its metadata."""
-        if self._raw is not None:
-            http_body = self._raw(message)
+        if self.raw is not None:
+            http_body = self.raw(message)
             body, content_type = http_body.data, media_type(http_body.content_type)
         elif parameters.enums_as_ints or parameters.pretty:
             body, content_type = self._encoders[parameters.enums_as_ints](message), JSON
@@ -91,7 +92,7 @@ class Replier:
             body, content_type = self._plain(message), JSON
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
         if not (initial or trailing or warnings):
-            return Reply(200, headers, body)
+            return _new_reply((200, headers, body))
         status = 200
         if initial or trailing:
             status = http_code(initial, trailing)

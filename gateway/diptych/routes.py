@@ -29,12 +29,12 @@ class Route(Generic[T]):
         return f"{self.verb} {self.template}"
 
 
-# A named tuple: one is made for each request, and a frozen dataclass takes three times as long to make.
-class Match(NamedTuple, Generic[T]):
+# One is made for each request: a named tuple or a frozen dataclass takes three times as long to make.
+class Match(Generic[T]):
     """A route and the decoded values of its variables, in template order."""
 
-    route: Route[T]
-    values: tuple[str, ...]
+    def __init__(self, route: Route[T], values: tuple[str, ...]) -> None:
+        self.route, self.values = route, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,10 @@ class RouteTable(Generic[T]):
             head = last[: last.rindex(":")]
             entry = _find(self._root, [*plain[:-1], unquote(head)], custom, verb)
             if entry is not None:
-                return Match(entry.route, _values(entry, [*raw[:-1], head], escaped))
-        entry = _find(self._root, plain, None, verb)
+                return _match(entry, [*raw[:-1], head], escaped)
+        entry = _straight(self._root, plain, verb) or _find(self._root, plain, None, verb)
         if entry is not None:
-            return Match(entry.route, _values(entry, raw, escaped))
+            return _match(entry, raw, escaped)
         allowed = {name for leaf in self._fitting(raw) for name in leaf.allowed}
         return WrongMethod(tuple(sorted(allowed))) if allowed else NoRoute()
 
@@ -209,6 +209,19 @@ def _split(path: str) -> list[str]:
     if not path.startswith("/"):
         return ["", ""]  # matches nothing, as any empty segment does
     return path.split("/") if path != "/" else [""]
+
+
+def _straight(node: _Node[T], segments: list[str], verb: str) -> _Entry[T] | None:
+    """Returns what `_find` tries first, which is nearly always the match: at each segment a literal, or else "*"."""
+    for segment in segments[1:]:
+        below = node.literals.get(segment)
+        if below is None:
+            below = node.any
+            if below is None or not segment:
+                return None
+        node = below
+    leaf = node.leaves.get(None)
+    return None if leaf is None else leaf.entries.get(verb)
 
 
 def _find(node: _Node[T], segments: list[str], custom: str | None, verb: str) -> _Entry[T] | None:
@@ -279,10 +292,15 @@ _MALFORMED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASH = re.compile(r"(%2[Ff])")
 
 
+def _match(entry: _Entry[T], raw: list[str], escaped: bool) -> Match[T]:
+    starts = entry.starts
+    return Match(
+        entry.route, _values(entry, raw, escaped) if escaped or starts is None else tuple([raw[at] for at in starts])
+    )
+
+
 def _values(entry: _Entry[T], raw: list[str], escaped: bool) -> tuple[str, ...]:
     """Decodes each variable's value; with several segments `%2F` stays encoded (google/api/http.proto)."""
-    if entry.starts is not None and not escaped:
-        return tuple([raw[at] for at in entry.starts])
     template = entry.route.template
     beyond = len(raw) - 1 - len(template.segments)  # the segments that "**" matched beyond one
     values = []

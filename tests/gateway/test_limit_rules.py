@@ -122,9 +122,9 @@ def test_an_address_is_cut_to_the_prefix(peer: str, prefix: int, address: str) -
 
 def test_keys_of_different_kinds_never_collide() -> None:
     key = key_of(("principal",), 64)
-    nobody = Origin(protocol="rest", peer="ipv4:192.0.2.1:1")
-    ada = Origin(protocol="rest", notes={"principal": Principal(id="192.0.2.1", kind="jwt")})
-    other = Origin(protocol="rest", notes={"principal": Principal(id="192.0.2.1", kind="api-key")})
+    nobody, ada, other = Origin("rest", "ipv4:192.0.2.1:1"), Origin("rest"), Origin("rest")
+    ada.notes["principal"] = Principal(id="192.0.2.1", kind="jwt")
+    other.notes["principal"] = Principal(id="192.0.2.1", kind="api-key")
     assert len({key(known, "/a/b") for known in (nobody, ada, other)}) == 3
     assert key_of((), 64)(nobody, "/a/b") == key_of((), 64)(ada, "/c/d"), "nothing to tell them by: all are one"
     both = key_of(("method", "principal"), 64)
@@ -132,8 +132,9 @@ def test_keys_of_different_kinds_never_collide() -> None:
 
 
 def test_only_keys_that_need_the_connection_wait_for_it() -> None:
-    early = Origin(protocol="grpc", settled=False)
-    known = Origin(protocol="grpc", settled=False, notes={"principal": Principal(id="a", kind="jwt")})
+    early, known = Origin("grpc"), Origin("grpc")
+    early.settled = known.settled = False
+    known.notes["principal"] = Principal(id="a", kind="jwt")
     assert waits(("principal",), early)
     assert waits(("address",), known)
     assert not waits(("principal", "method"), known)

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from diptych.limits.caps import Caps, Lease, Slots
+from diptych.limits.caps import Caps, Slots
 from diptych.status import Code, StatusError
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served, every_engine
@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 
 def test_a_lease_releases_its_resources_once() -> None:
     caps, slots = Caps(2, 100, 1.0), Slots(2)
-    lease, other = Lease(caps, counted=True), Lease(caps, counted=True)
+    lease, other = caps.lease_counted(), caps.lease_counted()
     lease.take(60)
     lease.hold(slots, "a")
     other.hold(slots, "a")

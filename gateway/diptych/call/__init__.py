@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 
 import grpc
 
-from ..metadata import Metadata
+from ..metadata import AnyMetadata, Metadata, read
 from ..methods import Handler, Method, MethodTable
 from ..origin import Lease, Origin, enter
 from ..status import Code, error
@@ -76,14 +76,17 @@ class Calls:
         new_lease: Callable[[], Lease] | None = None,
     ) -> None:
         self.methods = methods
-        self._new_lease = new_lease
-        self._unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
         self.recorder = recorder or Recorder.off()
         """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
         self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
-        self.shared = Environment(self.guard, self.stragglers, Turns())
+        unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
+
+        def lease_of(path: str) -> Lease | None:
+            return None if new_lease is None or path in unlimited else new_lease()
+
+        self.shared = Environment(self.guard, self.stragglers, Turns(), lease_of)
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         registered = dict(standard or {}) | {method.path: method.handler for method in methods}
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}
@@ -92,6 +95,8 @@ class Calls:
         self._plain = {path: (handler, behaviour_of(handler)) for path, handler in self.guarded.items()}
         self.recorder.know(self.handlers)
         self._chain = None if not interceptors else InterceptorChain(self.guard, interceptors, self._find, self.guarded)
+        self.plain = self._chain is None
+        """Whether there are no interceptors besides the guard, so that `open_plain` can be used."""
 
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self.handlers.get(details.method) or self._undescribed(details)
@@ -112,7 +117,7 @@ class Calls:
         if self._chain is None:
             return self.open_plain(method, metadata, origin, seconds)
         path = method.path
-        deadline = self._enter(path, metadata, origin, seconds)
+        deadline = self._enter(metadata, origin, seconds)
         handler, following = self._chain.begin(path, metadata, origin)
         if handler is None:
             handler, metadata = await self._intercepted(following, path, metadata, deadline)
@@ -121,24 +126,17 @@ class Calls:
             return PlainCall(self.shared, path, handler, metadata, origin, deadline, method, behaviour)
         return Call(self.shared, path, handler, metadata, origin, deadline, method)
 
-    @property
-    def plain(self) -> bool:
-        """Returns whether there are no interceptors besides the guard, so that `open_plain` can be used."""
-        return self._chain is None
-
-    def open_plain(self, method: Method, metadata: Metadata, origin: Origin, seconds: float | None) -> Call:
+    def open_plain(self, method: Method, metadata: AnyMetadata, origin: Origin, seconds: float | None) -> Call:
         """Opens a call synchronously; only for `plain`, when no interceptor has to be awaited."""
-        deadline = self._enter(method.path, metadata, origin, seconds)
+        deadline = self._enter(metadata, origin, seconds)
         handler, behaviour = self._plain[method.path]
         return PlainCall(self.shared, method.path, handler, metadata, origin, deadline, method, behaviour)
 
-    def _enter(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> float | None:
-        """Sets the call's origin and lease; returns its deadline, in the loop's time."""
+    def _enter(self, metadata: AnyMetadata, origin: Origin, seconds: float | None) -> float | None:
+        """Sets the call's origin; returns its deadline, in the loop's time."""
         enter(origin)
-        if self._new_lease is not None and path not in self._unlimited:
-            origin.lease = self._new_lease()
         if self.recorder.make is not None and origin.record is not None:
-            origin.record.on_metadata(metadata)
+            origin.record.on_metadata(read(metadata))
         return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def open_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
@@ -148,7 +146,7 @@ class Calls:
         """
         if self._chain is None and path in self.guarded:
             return self.open_plain_wire(path, metadata, origin, seconds)
-        deadline = self._enter(path, metadata, origin, seconds)
+        deadline = self._enter(metadata, origin, seconds)
         if self._chain is not None:
             handler, following = self._chain.begin(path, metadata, origin)
             if handler is None:
@@ -159,13 +157,13 @@ class Calls:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
         registered = path in self.handlers
-        return WireCall(self.shared, path, handler, metadata, origin, deadline, registered=registered)
+        return WireCall(self.shared, path, handler, metadata, origin, deadline, None, registered)
 
-    def open_plain_wire(self, path: str, metadata: Metadata, origin: Origin, seconds: float | None) -> WireCall:
+    def open_plain_wire(self, path: str, metadata: AnyMetadata, origin: Origin, seconds: float | None) -> WireCall:
         """Opens a call of serialized messages synchronously; only for `plain`, and a path in `handlers`."""
-        deadline = self._enter(path, metadata, origin, seconds)
+        deadline = self._enter(metadata, origin, seconds)
         handler, behaviour = self._plain[path]
-        return WireCall(self.shared, path, handler, metadata, origin, deadline, behaviour, registered=True)
+        return WireCall(self.shared, path, handler, metadata, origin, deadline, behaviour, True)
 
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from ..metadata import Metadata, check
+from ..metadata import AnyMetadata, Metadata, check, read
 from ..origin import IDENTITY_KEYS, Origin
 from ..status import CODE_BY_NUMBER, Code
 
@@ -35,31 +35,34 @@ def code_of(code: Code | int | None) -> Code:
 class Context(grpc.aio.ServicerContext[Any, Any]):
     """`grpc.aio.ServicerContext` for an in-process call; it raises the same errors as grpcio's."""
 
-    # Defaults are class attributes, since an instance is created for every call and few calls change them.
-    _code: Code | int | None = None
+    # `new_context` sets what every call reads. The rest are class attributes, which cost an instance nothing.
+    _metadata: AnyMetadata
+    _origin: Origin
+    _deadline: float | None
+    _loop: asyncio.AbstractEventLoop | None
+    _code: Code | int | None
+    _trailing: Metadata
+    _done: bool
+    _cancelled: bool
+    _callbacks: list[Callable[[Any], None]] | None
+    initial_metadata: Metadata
+    """The servicer's initial metadata."""
+    compression: grpc.Compression | None
     _details = ""
-    _initial: Metadata = ()
-    _trailing: Metadata = ()
-    _initial_sent = _aborted = _done = _cancelled = False
-    _callbacks: list[Callable[[Any], None]] | None = None
+    _initial_sent = _aborted = False
     _write: Write | None = None
     _read: Callable[[], Any] | None = None
     _flush: Callable[[], None] | None = None
     _leave_uncompressed: Callable[[], None] | None = None
-    compression: grpc.Compression | None = None
     uncompressed_next = False
-
-    def __init__(
-        self, metadata: Metadata, origin: Origin, deadline: float | None, loop: asyncio.AbstractEventLoop | None
-    ) -> None:
-        self._metadata, self._origin, self._deadline, self._loop = metadata, origin, deadline, loop
 
     # Read by the servicer.
 
     def invocation_metadata(self) -> Any:
-        pairs = self._metadata
+        pairs = read(self._metadata)
         if pairs and type(pairs[0]) is not Metadatum:
-            pairs = self._metadata = tuple([Metadatum(*pair) for pair in pairs])
+            pairs = tuple([Metadatum(*pair) for pair in pairs])
+        self._metadata = pairs
         return pairs
 
     def peer(self) -> str:
@@ -112,7 +115,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
         if self._initial_sent:
             raise grpc.aio.UsageError("Send initial metadata failed: already sent")
-        self._initial = check(initial_metadata)
+        self.initial_metadata = check(initial_metadata)
         self._initial_sent = True
         if self._flush is not None:
             self._flush()
@@ -158,11 +161,6 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     # Used by the call.
 
     @property
-    def initial_metadata(self) -> Metadata:
-        """Returns the servicer's initial metadata."""
-        return self._initial
-
-    @property
     def initial_metadata_sent(self) -> bool:
         """Returns whether the servicer sent its initial metadata explicitly, which begins the response."""
         return self._initial_sent
@@ -178,13 +176,33 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         """Sets the function that `read()` gets the client's messages from."""
         self._read = read
 
-    def finish(self, *, cancelled: bool = False) -> None:
-        """Ends the call: sets `done()` and calls the callbacks, once."""
-        if self._done:
-            return
-        self._done, self._cancelled = True, cancelled
-        for callback in self._callbacks or ():
-            callback(self)
+    def finish(self, cancelled: bool) -> Code | int | None:
+        """Ends the call: sets `done()` and calls the callbacks, once. Returns the servicer's code."""
+        if not self._done:
+            self._done, self._cancelled = True, cancelled
+            if self._callbacks is not None:
+                for callback in self._callbacks:
+                    callback(self)
+        return self._code
+
+
+_new: Callable[[type[Context]], Context] = object.__new__
+
+
+def new_context(
+    metadata: AnyMetadata, origin: Origin, deadline: float | None, loop: asyncio.AbstractEventLoop | None
+) -> Context:
+    """Returns the context of a call. `loop` is needed only with a deadline.
+
+    It calls no `__init__`: grpcio's class has a metaclass, and CPython makes instances of such classes several times
+    slower.
+    """
+    context = _new(Context)
+    context._metadata, context._origin, context._deadline, context._loop = metadata, origin, deadline, loop
+    context._code = context._callbacks = context.compression = None
+    context._done = context._cancelled = False
+    context.initial_metadata = context._trailing = ()
+    return context
 
 
 class SyncContext(grpc.ServicerContext):

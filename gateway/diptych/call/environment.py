@@ -5,8 +5,10 @@ It knows no call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from ..origin import Lease
 from .guard import Guard
 from .pipe import Turns
 from .run import Stragglers
@@ -18,3 +20,5 @@ class Environment(NamedTuple):
     guard: Guard
     stragglers: Stragglers
     turns: Turns
+    new_lease: Callable[[str], Lease | None]
+    """Makes the lease of a call of a path when bytes of its request are to be counted."""

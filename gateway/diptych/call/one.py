@@ -6,7 +6,6 @@ It knows no protocol. A `Call` has protobuf messages, a `WireCall` serialized on
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -14,13 +13,13 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from ..metadata import Metadata, Pair
+from ..metadata import AnyMetadata, Pair
 from ..methods import Handler, Method
 from ..origin import Lease, Origin
 from ..status import Code, Status, StatusError, error
 from ..telemetry import NOTHING, Record
 from .adapt import Behaviour, behaviour_of
-from .context import Context, code_of
+from .context import code_of, new_context
 from .environment import Environment
 from .guard import parts_of
 from .pipe import Pack, Packing
@@ -31,23 +30,19 @@ from .stream import Stream
 DETAILS_KEY = "grpc-status-details-bin"
 
 
-class AnyCall(ABC):
+class AnyCall:
     """A call that the interceptors have admitted; subclasses define the type of its messages."""
 
-    __slots__ = (
-        *("_behaviour", "_handler", "_origin", "_requests", "context", "deadline", "method", "path", "record"),
-        "shared",
-    )
-
+    # No slots, no metaclass and no keyword-only parameters: CPython makes such objects several times slower.
     def __init__(
         self,
         shared: Environment,
         path: str,
         handler: Handler,
-        metadata: Metadata,
+        metadata: AnyMetadata,
         origin: Origin,
         deadline: float | None,
-        method: Method | None = None,
+        method: Method | None,
         behaviour: Behaviour | None = None,
     ) -> None:
         self.shared, self._handler, self.path = shared, handler, path
@@ -61,12 +56,16 @@ class AnyCall(ABC):
         self.deadline = deadline
         """The deadline in the loop's time, or None."""
         # The loop is looked up only if there is a deadline: in CPython 3.11 that costs a system call, getpid.
-        self.context = Context(metadata, origin, deadline, None if deadline is None else asyncio.get_running_loop())
+        loop = None if deadline is None else asyncio.get_running_loop()
+        self.context = new_context(metadata, origin, deadline, loop)
 
     @property
     def lease(self) -> Lease | None:
-        """Returns the lease that counts the request's bytes, if any."""
-        return self._origin.lease
+        """Returns the lease that counts the request's bytes, if any; it is made when the first ones arrive."""
+        origin = self._origin
+        if origin.lease is None:
+            origin.lease = self.shared.new_lease(self.path)
+        return origin.lease
 
     @property
     def needs_request(self) -> bool:
@@ -88,13 +87,13 @@ class AnyCall(ABC):
         """Returns whether the servicer was told, while it waited for a request, that its client has left."""
         return self._requests is not None and self._requests.left
 
-    @abstractmethod
     def _one(self, request: Any) -> Any:
         """Converts a request to the handler's type."""
+        raise NotImplementedError
 
-    @abstractmethod
     def to_face(self, response: Any) -> Any:
         """Converts a response to the face's type. Raises `StatusError` if the servicer returned another type."""
+        raise NotImplementedError
 
     def _request(self, request: Any) -> Any:
         if not self._handler.request_streaming:
@@ -108,32 +107,34 @@ class AnyCall(ABC):
         self.record.messages_in += 1
         return message
 
-    async def unary(self, request: Any, gone: Gone) -> Any:
+    async def unary(self, request: Any, gone: Gone | None) -> Any:
         """Runs the call and returns its response; `request` is a message, or a `Source` if `takes_stream`.
 
-        Raises `StatusError` or `ClientGone`; cancels the servicer in the latter case and at the deadline.
+        Raises `StatusError` or `ClientGone`; cancels the servicer in the latter case and at the deadline. `gone` is
+        None if the current task is cancelled when the client leaves.
         """
         context = self.context
         coroutine: Coroutine[Any, Any, Any] = self._behaviour(self._request(request), context)
         cancelled = True
         try:
-            if self.deadline is None:
+            if self.deadline is not None:
+                left = self.deadline - asyncio.get_running_loop().time()
+                response = await timed(coroutine, gone, left, self.shared.stragglers)
+            elif gone is None:
+                response = await coroutine
+            else:
                 try:
                     waiting = coroutine.send(None)
                 except StopIteration as done:  # most finish without waiting
                     response = done.value
                 else:
                     response = await Inline(coroutine, waiting, gone)
-            else:
-                left = self.deadline - asyncio.get_running_loop().time()
-                response = await timed(coroutine, gone, left, self.shared.stragglers)
             cancelled = False
         except (grpc.aio.AbortError, grpc.aio.UsageError):
             cancelled = False
             raise StatusError(self.status()) from None
         finally:
-            context.finish(cancelled=cancelled)
-        code = context.code()
+            code = context.finish(cancelled)
         if code is not None and code_of(code) is not Code.OK:
             raise StatusError(self.status())
         converted = self.to_face(response)
@@ -181,7 +182,6 @@ class AnyCall(ABC):
 class Call(AnyCall):
     """A call with protobuf messages of its method's types."""
 
-    __slots__ = ()
     method: Method
 
     def _one(self, request: Any) -> Any:
@@ -217,8 +217,6 @@ class Call(AnyCall):
 class PlainCall(Call):
     """A call of the registered handler, whose parser and serializer are known to be the method's."""
 
-    __slots__ = ()
-
     def _request(self, request: Any) -> Any:
         if self._handler.request_streaming:
             return super()._request(request)
@@ -235,18 +233,15 @@ class WireCall(AnyCall):
     `registered` is False if a generic handler serves the path, which may accept bytes without a deserializer.
     """
 
-    __slots__ = ("_registered",)
-
     def __init__(
         self,
         shared: Environment,
         path: str,
         handler: Handler,
-        metadata: Metadata,
+        metadata: AnyMetadata,
         origin: Origin,
         deadline: float | None,
-        behaviour: Behaviour | None = None,
-        *,
+        behaviour: Behaviour | None,
         registered: bool,
     ) -> None:
         super().__init__(shared, path, handler, metadata, origin, deadline, None, behaviour)

@@ -83,7 +83,7 @@ class Stream:
             code = code_of(call.context.code())
             pipe.end(None if code is Code.OK else StatusError(call.status()))
         finally:
-            call.context.finish(cancelled=cancelled)
+            call.context.finish(cancelled)
 
     async def _iterate(self, messages: Any) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..call import AnyCall, Calls, ClientGone, One, Pack, Source, before
 from ..exchange import BodyTimeouts, Disconnected, Scope, origin_of, raw_path
-from ..metadata import Metadata
+from ..metadata import AnyMetadata, Metadata, read
 from ..methods import Method
 from ..origin import Origin, ProtocolName
 from ..settings import Settings
@@ -114,7 +114,7 @@ class WholeAdapter(Protocol):
     @property
     def fault(self) -> Status | None: ...
 
-    def opening(self, most: float | None) -> tuple[Metadata, float | None]: ...
+    def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]: ...
 
     def request(self, call: AnyCall) -> Any: ...
 
@@ -165,7 +165,7 @@ class Session:
             origin.over()
 
     async def serve_whole(self, adapter: WholeAdapter) -> None:
-        """Runs one unary call whose request has arrived whole."""
+        """Runs one unary call whose request has arrived whole, in a task that is cancelled if the client leaves."""
         origin, calls = adapter.origin, self.calls
         record = calls.recorder.begin(adapter.path, origin)
         call: AnyCall | None = None
@@ -174,19 +174,19 @@ class Session:
             method = adapter.method
             if calls.plain and method is not None:
                 call = calls.open_plain(method, metadata, origin, seconds)
-                response = await call.unary(adapter.request(call), adapter.gone)
+                response = await call.unary(adapter.request(call), None)
             elif calls.plain:
                 call = calls.open_plain_wire(adapter.path, metadata, origin, seconds)
                 request = adapter.request(call) if call.needs_request else adapter.empty()
-                response = await call.unary(request, adapter.gone)
+                response = await call.unary(request, None)
             else:
-                call = await self._intercepted(adapter, metadata, seconds)
+                call = await self._intercepted(adapter, read(metadata), seconds)
                 request = adapter.request(call) if call.needs_request else adapter.empty()
                 argument = One(request) if call.takes_stream else request
                 if call.streams:
                     response = await _only(call, argument, adapter)
                 else:
-                    response = await call.unary(argument, adapter.gone)
+                    response = await call.unary(argument, None)
             record.code = 0
             adapter.answer(call, response)
         except BaseException as wrong:

@@ -45,7 +45,7 @@ class Listeners:
     ) -> None:
         self._settings, self._session, self._shared = settings, faces.session, shared
         self._tls = tls
-        self._http = HttpListener.of(app, settings, faces.errors, tls, WholeDispatch(app, faces, settings))
+        self._http = HttpListener.of(app, settings, faces.errors, tls, WholeDispatch(app, faces, settings).door)
         self._rpc: HttpListener | RpcListener | None = None
         if settings.engine == "builtin":
             if not settings.single_port:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import asyncio
 
+from ..exchange import Serve
+
 
 class WholeBody:
     """The base of a request whose body is expected in one read, in one piece or in several."""
 
-    # Defaults are class attributes, since an instance is created for every request and few requests change them.
-    body: bytes = b""
-    left = False
-    _pieces: bytearray | None = None
+    # Subclasses set in `__init__` what every request reads: CPython reads an attribute that its class has too slowly.
+    body: bytes
+    left: bool
+    serve: Serve | None
+    """What serves the request, until it has begun to."""
+    task: asyncio.Task[None] | None
+    _pieces: bytearray | None
     _gone: asyncio.Future[None] | None = None
 
     def collect(self, data: bytes) -> None:
@@ -38,8 +43,19 @@ class WholeBody:
     def leave(self) -> None:
         """Called when the client has left."""
         self.left = True
+        if self.task is not None and self.serve is None:  # a task that has not begun would never run its `finally`
+            self.task.cancel()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
+
+    def begin(self) -> Serve:
+        """Returns what serves the request; called by its task as it begins."""
+        serve, self.serve = self.serve, None  # breaks the reference cycle of request and call
+        if serve is None:
+            raise RuntimeError("the request has no handler, or is served already")
+        if self.left and self.task is not None:
+            self.task.cancel()  # takes effect when the call waits for something
+        return serve
 
     async def gone(self) -> None:
         """Returns when the client has left."""

@@ -6,7 +6,6 @@ The entry point is `Limiting`, built once from settings. It knows no protocol: i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..extras import need
@@ -67,7 +66,7 @@ class Limiting:
         """Makes the lease of a call if no cap is set and only the default byte limit applies. An interceptor for that
         alone would cost every call more than the count.
         """
-        return None if self._sheds else partial(Lease, self.caps, counted=True)
+        return None if self._sheds else self.caps.lease
 
     def limit(self, handlers: Mapping[str, Handler], *, open_ended: bool) -> tuple[Limit, ...]:
         """Returns the interceptor that runs after authentication; none without rules.

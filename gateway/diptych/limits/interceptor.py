@@ -18,7 +18,7 @@ from ..metadata import Metadata
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Status
-from .caps import Caps, Lease, Slots
+from .caps import Caps, Slots
 from .keys import waits
 from .rules import HEALTH, MethodLimits, Rule, RuleTable
 from .statuses import LIMIT, POLICY, RETRY_AFTER, beyond_rate, beyond_slots, limit, retry_after
@@ -62,7 +62,7 @@ class Shed(_Refusing, ImmediateInterceptor):
             return UNDECIDED
         if self._caps.full:
             return self._refused(self._caps.too_many, known, path)
-        known.lease = Lease(self._caps, counted=True)
+        known.lease = self._caps.lease_counted()
         return None
 
     async def intercept_service(
@@ -75,7 +75,7 @@ class Shed(_Refusing, ImmediateInterceptor):
         if caps.full:
             return self._refused(caps.too_many, known, details.method)
         if known.settled:
-            known.lease = Lease(caps, counted=True)
+            known.lease = caps.lease_counted()
         else:
             known.settle = (*known.settle, partial(self._settled, known))
         return await continuation(details)
@@ -83,7 +83,7 @@ class Shed(_Refusing, ImmediateInterceptor):
     async def _settled(self, known: Origin) -> Status | None:
         if self._caps.full:
             return self._caps.too_many
-        known.lease = Lease(self._caps, counted=True)
+        known.lease = self._caps.lease_counted()
         return None
 
 
@@ -166,7 +166,7 @@ class Limit(_Refusing, ImmediateInterceptor):
             places.append((slots, key))
         if places:
             if known.lease is None:
-                known.lease = Lease(self._caps, counted=False)
+                known.lease = self._caps.lease()
             for slots, key in places:
                 known.lease.hold(slots, key)
         return None

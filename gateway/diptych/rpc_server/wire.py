@@ -67,7 +67,8 @@ class WireInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        known = Origin(protocol="grpc", settled=False)
+        known = Origin(protocol="grpc")
+        known.settled = False
         known.arrived = perf_counter()
         enter(known)
         handler = await continuation(handler_call_details)

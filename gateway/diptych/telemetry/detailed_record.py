@@ -74,8 +74,6 @@ def _new_id() -> str:
 class DetailedRecord(Counted):
     """The record of a call that begins now."""
 
-    __slots__ = ("_agent", "_details", "_origin", "_span", "request_id")
-
     def __init__(self, tally: Tally, origin: Origin, details: Details) -> None:
         super().__init__(tally, origin.arrived)
         self._details = details

@@ -13,12 +13,20 @@ from google.protobuf.message import Message
 
 from ...bind import ContentType
 from ...call import AnyCall, Source
-from ...codec import DEFAULT
+from ...codec import DEFAULT, Parameters
 from ...exchange import Exchange, Inbound, MessageBounds, StreamCut, WholeRequest, coding_of, counted, origin_of, read
 from ...framing import choose
-from ...metadata import SERVER_TIMEOUT_HEADER, TIMEOUT_HEADER, Metadata, from_headers, timeout
+from ...metadata import (
+    SERVER_TIMEOUT_HEADER,
+    TIMEOUT_HEADER,
+    AnyMetadata,
+    Metadata,
+    from_headers,
+    may_be_malformed,
+    timeout,
+)
 from ...methods import Method
-from ...origin import Origin
+from ...origin import INSECURE, Origin
 from ...reply import Reply
 from ...status import Status
 from ..session import Session
@@ -36,19 +44,19 @@ _NO_TYPE = ContentType("", "")
 class _Steps:
     """What both kinds of calls do. `values` are those of the template's variables."""
 
-    # Defaults are class attributes, since an instance is created for every call and few calls change them.
+    # Subclasses set in `__init__` what every call reads: CPython reads an attribute that its class has too slowly.
     fault: Status | None = None
     origin: Origin
     method: Method
     _endpoint: Endpoint
     _values: tuple[str, ...]
     _options: Options
-    _parameters = DEFAULT
+    _parameters: Parameters
 
-    def _opening(self, headers: Headers, fields: Fields, most: float | None) -> tuple[Metadata, float | None]:
+    def _seconds(self, fields: Fields, most: float | None) -> float | None:
         if TIMEOUT_HEADER in fields or SERVER_TIMEOUT_HEADER in fields:
-            most = timeout(fields.get(TIMEOUT_HEADER), fields.get(SERVER_TIMEOUT_HEADER), most)
-        return from_headers(headers, self._options.policy), most
+            return timeout(fields.get(TIMEOUT_HEADER), fields.get(SERVER_TIMEOUT_HEADER), most)
+        return most
 
     def _bind(self, query: bytes, body: bytes, content_type: ContentType, warnings: list[str]) -> Message:
         request, self._parameters = self._endpoint.binder.bind(self._values, query, body, content_type, warnings)
@@ -73,21 +81,23 @@ class _Steps:
 class WholeRestCall(_Steps):
     """A unary call whose request has arrived whole."""
 
-    http_status = 0
-
     def __init__(self, request: WholeRequest, endpoint: Endpoint, values: tuple[str, ...], options: Options) -> None:
         self._request, self._endpoint, self._values, self._options = request, endpoint, values, options
-        origin = self.origin = Origin("rest", request.peer)
-        if request.auth is not None:
-            origin.auth = request.auth
+        auth = request.auth
+        origin = self.origin = Origin("rest", request.peer, INSECURE if auth is None else auth)
         origin.route = endpoint.route
-        self.method = endpoint.method
-        self.path = endpoint.method.path
+        method = self.method = endpoint.method
+        self.path = method.path
+        self.http_status = 0
+        self._parameters = DEFAULT
         self._warnings: list[str] = []
 
-    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        request = self._request
-        return self._opening(request.headers, request.fields, most)
+    def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]:
+        fields = self._request.fields
+        return self.metadata() if may_be_malformed(fields) else self, self._seconds(fields, most)
+
+    def metadata(self) -> Metadata:
+        return from_headers(self._request.headers, self._options.policy)
 
     def request(self, call: AnyCall) -> Message:
         request, binder = self._request, self._endpoint.binder
@@ -127,7 +137,7 @@ class RestCall(_Steps):
         self, exchange: Exchange, endpoint: Endpoint, values: tuple[str, ...], session: Session, options: Options
     ) -> None:
         self._exchange, self._endpoint, self._values = exchange, endpoint, values
-        self._session, self._options = session, options
+        self._session, self._options, self._parameters = session, options, DEFAULT
         self.origin = origin_of(exchange.scope, "rest")
         self.origin.route = endpoint.route
         self.method = endpoint.method
@@ -139,7 +149,7 @@ class RestCall(_Steps):
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
         exchange = self._exchange
-        return self._opening(exchange.scope["headers"], exchange.headers, most)
+        return from_headers(exchange.scope["headers"], self._options.policy), self._seconds(exchange.headers, most)
 
     async def source(self, call: AnyCall) -> Source | None:
         endpoint, exchange = self._endpoint, self._exchange

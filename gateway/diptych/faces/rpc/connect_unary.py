@@ -13,9 +13,9 @@ import grpc
 
 from ...call import UNKNOWN_METHOD, AnyCall
 from ...exchange import Exchange, WholeRequest, counted, joined, origin_of, read, read_whole
-from ...metadata import HeaderPolicy, Metadata, RawHeaders, from_headers
+from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers, may_be_malformed
 from ...methods import Method
-from ...origin import Origin
+from ...origin import INSECURE, Origin
 from ...reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ...status import Code, Status, error
 from ..session import Session
@@ -47,9 +47,7 @@ class _Steps:
     _json: JsonCodec | None = None
     _is_json = False
 
-    def _opening(
-        self, headers: RawHeaders, fields: Mapping[bytes, bytes], query: bytes, most: float | None
-    ) -> tuple[Metadata, float | None]:
+    def _opening(self, fields: Mapping[bytes, bytes], query: bytes, most: float | None) -> float | None:
         entry = self._entry
         if VERSION in fields:
             check_version(fields[VERSION])
@@ -60,7 +58,7 @@ class _Steps:
             self._is_json = self._kind.json
         if self._is_json and entry.json is not None:
             self._json, self.method = entry.json, entry.json.method
-        return from_headers(headers, self._policy), seconds(fields, most) if TIMEOUT in fields else most
+        return seconds(fields, most) if TIMEOUT in fields else most
 
     def _decoded(self, call: AnyCall, data: bytes, warnings: list[str]) -> Any:
         if self._json is None:
@@ -109,15 +107,19 @@ class WholeConnectCall(_Steps):
     ) -> None:
         self._request, self._entry, self._kind, self._errors = request, entry, kind, errors
         self._policy = policy
-        origin = self.origin = Origin("connect", request.peer)
-        if request.auth is not None:
-            origin.auth = request.auth
+        auth = request.auth
+        self.origin = Origin("connect", request.peer, INSECURE if auth is None else auth)
         self.path = entry.path
         self._warnings: list[str] = []
 
-    def opening(self, most: float | None) -> tuple[Metadata, float | None]:
+    def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]:
         request = self._request
-        return self._opening(request.headers, request.fields, request.query, most)
+        fields = request.fields
+        limit = self._opening(fields, request.query, most)
+        return self.metadata() if may_be_malformed(fields) else self, limit
+
+    def metadata(self) -> Metadata:
+        return from_headers(self._request.headers, self._policy)
 
     def request(self, call: AnyCall) -> Any:
         if self._asked is not None:
@@ -168,7 +170,8 @@ class ConnectCall(_Steps):
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
         scope = self._exchange.scope
-        return self._opening(scope["headers"], self._exchange.headers, scope["query_string"], most)
+        limit = self._opening(self._exchange.headers, scope["query_string"], most)
+        return from_headers(scope["headers"], self._policy), limit
 
     async def source(self, call: AnyCall) -> None:
         self._check(call)

@@ -13,9 +13,9 @@ from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
 from ...exchange import Exchange, Inbound, MessageBounds, Send, WholeRequest, origin_of
-from ...metadata import Metadata, RawHeaders, from_headers
+from ...metadata import AnyMetadata, Metadata, RawHeaders, from_headers, may_be_malformed
 from ...methods import Method
-from ...origin import Origin
+from ...origin import INSECURE, Origin
 from ...status import Code, Status, error
 from ...telemetry import Record
 from ..session import Session
@@ -47,10 +47,6 @@ class _Steps:
     _wire: Wire
     _json: JsonCodec | None = None
     _coding: Coding | None = None
-
-    def _opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        seconds, self._coding = self._wire.opening(most)
-        return from_headers(self._headers, self._form.policy), seconds
 
     def _reader(self, record: Record) -> EnvelopeReader:
         read = self._parser(record) if self._form.kind.json else None
@@ -86,18 +82,22 @@ class _Steps:
 class WholeEnvelopedCall(_Steps):
     """A unary call whose request has arrived whole."""
 
-    opening = _Steps._opening
-
     def __init__(self, request: WholeRequest, entry: Entry, form: Form) -> None:
         self._request, self._entry, self._form = request, entry, form
         self._headers = request.headers
         self._wire = form.wire(request.fields)
-        origin = self.origin = Origin(form.protocol, request.peer)
-        if request.auth is not None:
-            origin.auth = request.auth
+        auth = request.auth
+        self.origin = Origin(form.protocol, request.peer, INSECURE if auth is None else auth)
         self.path = entry.path
         if form.kind.json and entry.json is not None:
             self._json, self.method = entry.json, entry.json.method
+
+    def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]:
+        seconds, self._coding = self._wire.opening(most)
+        return self.metadata() if may_be_malformed(self._request.fields) else self, seconds
+
+    def metadata(self) -> Metadata:
+        return from_headers(self._headers, self._form.policy)
 
     def request(self, call: AnyCall) -> Any:
         body, lease = self._request.body, call.lease
@@ -141,7 +141,8 @@ class EnvelopedCall(_Steps):
             self._first = _First(exchange)
 
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
-        return self._opening(most)
+        seconds, self._coding = self._wire.opening(most)
+        return from_headers(self._headers, self._form.policy), seconds
 
     async def source(self, call: AnyCall) -> Source | None:
         entry = self._entry

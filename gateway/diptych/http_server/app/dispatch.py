@@ -82,7 +82,7 @@ class Dispatch:
 
 
 class WholeDispatch:
-    """A `Door`: the same choice for requests that have arrived whole, made without ASGI.
+    """Has a `Door`: the same choice for requests that have arrived whole, made without ASGI.
 
     It returns nothing for those that users' middleware or routes may see, and for all that its faces do not serve so.
     """
@@ -92,7 +92,8 @@ class WholeDispatch:
         self._users = UserRoutes(app)
         self._cors = cross_origin(app, settings) if settings.cors_origins else None
 
-    def __call__(self, request: WholeRequest) -> Serve | None:
+    def door(self, request: WholeRequest) -> Serve | None:
+        """Returns what serves the request, or None."""
         path, rpc = request.path, self._faces.rpc
         if "%" in path:
             path = unquote(path)

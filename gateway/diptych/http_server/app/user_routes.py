@@ -37,7 +37,9 @@ class UserRoutes:
 
     def may_match(self, path: str) -> bool:
         """Whether any route could match a path, for some request."""
-        if self.has_literal(path):
+        if len(self._routes) != self._counted:
+            self._sort()
+        if path in self._literal:
             return True
         for route in self._others:
             regex = getattr(route, "path_regex", None)  # hosts have none, and may match any path

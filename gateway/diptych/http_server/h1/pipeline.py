@@ -27,6 +27,9 @@ class Owner(Protocol):
     def pause_reading(self) -> None:
         """Stops reading, since a request waits."""
 
+    def resume_reading(self) -> None:
+        """Reads again, though one waits."""
+
     def none_waits(self) -> None:
         """Called when no request waits any longer: reads again."""
 
@@ -45,28 +48,33 @@ class Pipeline:
 
     def admit(self, request: Request) -> None:
         """Serves a request, now if nothing runs and the client reads its responses."""
-        if self.running is None and not self._owner.write_paused:
-            self._start(request)
-        else:
+        owner = self._owner
+        if self.running is not None or owner.write_paused:
+            owner.pause_reading()
+            if not self.waiting:
+                self._loop.call_soon(self._watch, self.running)
             self.waiting.append(request)
-            self._owner.pause_reading()
-
-    def go_on(self) -> None:
-        """Serves the next request; if none waits behind it, the connection reads again."""
-        if self.waiting:
-            self._start(self.waiting.popleft())
-        if not self.waiting:  # not before: clients could send requests faster than they are served
-            self._owner.none_waits()
-
-    def _start(self, request: Request) -> None:
+            return
         self.running = request
-        tasks = self._owner.state.tasks
+        tasks = owner.state.tasks
         if isinstance(request, WholeRequest):
             task = request.task = self._loop.create_task(request.run())
         else:
             task = self._loop.create_task(request.run(self._app))
             task.add_done_callback(tasks.discard)
         tasks.add(task)
+
+    def _watch(self, running: Request | None) -> None:
+        """Reads again if the request that was running still is: else its client's disconnect would not be noticed."""
+        if running is self.running and isinstance(running, WholeRequest):
+            self._owner.resume_reading()
+
+    def go_on(self) -> None:
+        """Serves the next request, as none runs; if none waits behind it, the connection reads again."""
+        if self.waiting:
+            self.admit(self.waiting.popleft())
+        if not self.waiting:  # not before: clients could send requests faster than they are served
+            self._owner.none_waits()
 
     def leave(self) -> None:
         """Tells every request that its client has left."""

@@ -105,17 +105,25 @@ class Http1Protocol(FlowControl):
         if self.held:
             self.held += data
             self.pause_reading()
+        elif self._begun is not None:
+            self._begin(self._begun + data)
+        elif len(data) > _PARSED_AT_ONCE:
+            self._read(data)
+        else:
+            self._parse(data)
+            if self._receiving is not None:
+                self._go_on_through_asgi()
+
+    def _begin(self, data: bytes) -> None:
+        """Finds out whether a connection begins with HTTP/2's preface."""
+        if len(data) < len(PREFACE) and PREFACE.startswith(data):
+            self._begun = data  # may be the preface, or POST or PUT
             return
-        if self._begun is not None:
-            data = self._begun + data
-            if len(data) < len(PREFACE) and PREFACE.startswith(data):
-                self._begun = data  # may be the preface, or POST or PUT
-                return
-            self._begun = None
-            if data.startswith(PREFACE):
-                self._hand_over(self._shared.make_http2(), data)
-                return
-        self._read(data)
+        self._begun = None
+        if data.startswith(PREFACE):
+            self._hand_over(self._shared.make_http2(), data)
+        else:
+            self._read(data)
 
     def _read(self, data: bytes) -> None:
         """Parses received bytes; holds what comes behind requests that are not answered yet."""
@@ -123,18 +131,13 @@ class Http1Protocol(FlowControl):
         while at < len(data) and not self._deaf and self._parser is not None:
             piece = data[at : at + _PARSED_AT_ONCE]
             at += len(piece)
-            self._unread += len(piece)
             self._parse(piece)
-            if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
-                self._refuse(self._shared.responses.large)
             if at < len(data) and (line.waiting or (line.running is not None and self._receiving is None)):
                 self.held = data[at:]
                 return
         if self._heir is not None and at < len(data):
             self._heir.data_received(data[at:])
-        pending = self._receiving
-        if isinstance(pending, WholeRequest):
-            self._receiving = self._through_asgi(pending)
+        self._go_on_through_asgi()
 
     def none_waits(self) -> None:
         """Parses what is held, then reads again."""
@@ -150,18 +153,21 @@ class Http1Protocol(FlowControl):
             self.resume_reading()
 
     def _parse(self, data: bytes) -> None:
-        while data and self._parser is not None:
-            self._lines.feed(data, between=self._receiving is None and not self._amid_head)
+        self._unread += len(data)
+        while data and self._parser is not None and not self._deaf:
+            self._lines.feed(data, self._receiving is None and not self._amid_head)
             try:
                 self._parser.feed_data(data)
                 if self._amid_head:
                     self._lines.hold()
-                return
+                break
             except httptools.HttpParserUpgrade as upgrade:  # each of many pipelined requests may offer one
                 data = self._upgraded(data[upgrade.args[0] :])
             except httptools.HttpParserError as wrong:
                 self._refuse(getattr(self._shared.responses, _fault_of(wrong)))
                 return
+        if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
+            self._refuse(self._shared.responses.large)
 
     def _upgraded(self, rest: bytes) -> bytes:
         """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
@@ -196,15 +202,21 @@ class Http1Protocol(FlowControl):
         if self._unread > MAX_HEADER_BYTES and size_of(target, headers) > MAX_HEADER_BYTES:
             raise BadHead("large")
         self._unread = 0
-        method, version, fields = parser.get_method(), parser.get_http_version(), dict(headers)
-        self._valid_host = check(method, version, headers, fields, self._valid_host)
-        if not self._lines.valid(method, target, version, fields):
-            raise BadHead("malformed")
+        method, fields = parser.get_method(), dict(headers)
+        verb, version, lines = _VERBS.get(method), "1.1", self._lines
+        if verb is None or not lines.is_usual(method, target, fields):
+            version = parser.get_http_version()
+            self._valid_host = check(method, version, headers, fields)
+            if not lines.valid(method, target, version, fields):
+                raise BadHead("malformed")
+        # Clients send the same host again and again, which was found valid.
+        elif fields.get(b"host") != self._valid_host or len(fields) < len(headers) or b"transfer-encoding" in fields:
+            self._valid_host = check(method, version, headers, fields)
         if b"upgrade" in fields and parser.should_upgrade():
             self._offered(method, target, headers, fields)
             return
         path, query = target_of(target)
-        verb = _VERBS.get(method) or method.decode("ascii")
+        verb = verb or method.decode("ascii")
         door = self._shared.door
         if door is not None and b"expect" not in fields and version == "1.1":
             whole = WholeRequest(self, verb, path, query, headers, fields, parser.should_keep_alive())
@@ -262,12 +274,15 @@ class Http1Protocol(FlowControl):
         self._line.admit(request)
         return request
 
-    def _through_asgi(self, whole: WholeRequest) -> AsgiRequest:
-        """Returns the same request for ASGI, since its body arrives in pieces."""
+    def _go_on_through_asgi(self) -> None:
+        """Replaces a whole request whose body has not arrived with the read by one for ASGI."""
+        whole = self._receiving
+        if not isinstance(whole, WholeRequest):
+            return
         request = self._asgi(whole.verb, whole.path, whole.query, list(whole.headers), "1.1", False, whole.keep_alive)
         if body := whole.received_so_far():
             request.on_body(body)
-        return request
+        self._receiving = request
 
     def finished(self, request: Request) -> None:
         """Called when the response of a request is complete."""

@@ -29,7 +29,7 @@ class RequestLines:
         self.body = 0
         """Bytes of the body behind the last complete head, as far as they are in this piece; the owner adds to it."""
 
-    def feed(self, piece: bytes, *, between: bool) -> None:
+    def feed(self, piece: bytes, between: bool) -> None:
         """Takes the bytes that the parser gets next; `between` is whether no message has begun in earlier ones."""
         self._piece, self._first, self.body = piece, between, 0
         self._head = 0 if between else _LONG_AHEAD
@@ -46,6 +46,16 @@ class RequestLines:
         elif held[-1:] != b"\n":
             held += _upto_line_end(piece)
         self._tail = (self._tail + piece)[-3:]
+
+    def is_usual(self, method: bytes, target: bytes, fields: Mapping[bytes, bytes]) -> bool:
+        """Whether the head that is now complete is the first of its piece and has a valid line of HTTP/1.1.
+
+        If not, `valid` has to be asked.
+        """
+        if not self._first or not self._piece.startswith(b" HTTP/1.1\r\n", len(method) + 1 + len(target)):
+            return False
+        self._fields, self._first = fields, False
+        return True
 
     def valid(self, method: bytes, target: bytes, version: str, fields: Mapping[bytes, bytes]) -> bool:
         """Whether the head that is now complete begins with a valid line; llhttp has checked each part of it."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from ...exchange import Serve
 from ...reply import Headers, Reply
 from ..whole_body import WholeBody
 from .asgi_request import Connection
@@ -28,11 +27,7 @@ _FAILED = Reply(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"conten
 class WholeRequest(WholeBody):
     """A request whose head has arrived, and whose body is expected in the same piece."""
 
-    # Defaults are class attributes, since an instance is created for every request and few requests change them.
-    amend: Callable[[Headers], Headers] | None = None
-    trails = begun = complete = received = False
-    task: asyncio.Task[None] | None = None
-    serve: Serve | None = None
+    trails = False
 
     def __init__(
         self,
@@ -48,6 +43,10 @@ class WholeRequest(WholeBody):
         self.verb, self.path, self.query = verb, path, query
         self.headers, self.fields = headers, fields
         self.host, self.peer, self.auth = connection.host, connection.peer, connection.auth
+        self.body, self._pieces = b"", None
+        self.left = self.begun = self.complete = False
+        self.amend: Callable[[Headers], Headers] | None = None
+        self.serve = self.task = None
 
     # The connection's side.
 
@@ -57,7 +56,6 @@ class WholeRequest(WholeBody):
 
     def on_end(self) -> None:
         """Called when the body is complete."""
-        self.received = True
         self.join()
 
     def on_left(self) -> None:
@@ -66,10 +64,9 @@ class WholeRequest(WholeBody):
 
     async def run(self) -> None:
         """Serves the request; the response is completed or cut in any case."""
-        serve, self.serve = self.serve, None  # breaks a reference cycle
+        serve = self.begin()
         try:
-            if serve is not None:
-                await serve()
+            await serve()
         except asyncio.CancelledError:
             pass
         except Exception as wrong:
@@ -90,13 +87,6 @@ class WholeRequest(WholeBody):
 
     # The call's side.
 
-    async def gone(self) -> None:
-        """Returns when the client has left."""
-        if not self.left:
-            # Reading stops while a pipelined request waits, and then the client's disconnect would not be noticed.
-            self._connection.resume_reading()
-            await super().gone()
-
     def answer(self, reply: Reply, trailers: Headers | None = None) -> None:
         """Writes the whole response, unless the client has left; HTTP/1.1 has no trailers here."""
         if self.left or self.begun:
@@ -105,7 +95,11 @@ class WholeRequest(WholeBody):
         status, headers, body = reply
         if self.amend is not None:
             headers = self.amend(headers)
-        fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        if len(headers) == 2:  # nearly always: the type and the length
+            (name, value), (other, its) = headers
+            fields = b"".join((name, b": ", value, b"\r\n", other, b": ", its, b"\r\n"))
+        else:
+            fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         if fields.count(b"\n") != len(headers) or fields.count(b"\r") != len(headers):
             lines(headers)  # raises: a line break in a value would forge headers
         self.begun = True
@@ -116,9 +110,9 @@ class WholeRequest(WholeBody):
             self.keep_alive = False
         end = b"\r\n" if self.keep_alive else CLOSE
         if len(body) <= _JOINED_BYTES:
-            write(b"%b%b%b%b%b" % (STATUS_LINES[status], state.default_lines, fields, end, body))
+            write(b"".join((STATUS_LINES[status], state.default_lines, fields, end, body)))
         else:
-            write(b"%b%b%b%b" % (STATUS_LINES[status], state.default_lines, fields, end))
+            write(b"".join((STATUS_LINES[status], state.default_lines, fields, end)))
             write(body)
         self.complete = True
         connection.finished(self)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from ...exchange import Serve
 from ...reply import Headers, Reply
 from ..state import ListenerState
 from ..whole_body import WholeBody
@@ -49,14 +48,7 @@ class Owner(Protocol):
 class WholeRequest(WholeBody):
     """A request whose head has arrived, and whose body is expected in the same read."""
 
-    # Defaults are class attributes, since an instance is created for every request and few requests change them.
-    amend: Callable[[Headers], Headers] | None = None
     trails = True
-    begun = remote_closed = False
-    unread = uncredited = 0
-    window = STREAM_WINDOW_BYTES
-    task: asyncio.Task[None] | None = None
-    serve: Serve
 
     def __init__(self, owner: Owner, stream_id: int, request: Head, send_window: int) -> None:
         self._owner, self.id, self.head = owner, stream_id, request
@@ -65,6 +57,12 @@ class WholeRequest(WholeBody):
         self.verb, self.path, self.query = request.method, request.encoded_path, request.query
         self.headers, self.fields = request.headers, request.fields
         self.host, self.peer, self.auth = owner.host, owner.peer, owner.auth
+        self.body, self._pieces = b"", None
+        self.left = self.begun = self.remote_closed = False
+        self.unread = self.uncredited = 0
+        self.window = STREAM_WINDOW_BYTES
+        self.amend: Callable[[Headers], Headers] | None = None
+        self.serve = self.task = None
 
     # The connection's side.
 
@@ -97,8 +95,7 @@ class WholeRequest(WholeBody):
 
     async def run(self) -> None:
         """Serves the request; the stream is ended in any case."""
-        serve = self.serve
-        del self.serve  # breaks the reference cycle of request and call
+        serve = self.begin()
         try:
             await serve()
         except asyncio.CancelledError:
