@@ -181,6 +181,14 @@ class RouteTable(Generic[T]):
             found.extend(entry.route for entry in leaf.entries.values() if entry.route not in found)
         return found
 
+    def verbs_of(self, verb: str, path: str) -> list[str]:
+        """Returns the custom verbs that a raw path may have instead of the one after its last colon."""
+        head, colon, _ = path.rpartition(":")
+        if not colon or "/" in path[len(head) :]:
+            return []
+        found = ((custom, self.match(verb, f"{head}:{custom}")) for custom in sorted(self._verbs))
+        return [one for one, match in found if isinstance(match, Match) and match.route.template.verb == one]
+
     def _custom(self, last: str) -> str | None:
         """Returns the custom verb at the end of a path if it is registered and not the whole segment, else None."""
         head, _, custom = last.rpartition(":")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from ..kit.errors import Fault, Invalid
+from ..kit.names import character_faults
 from .settings import ChatSettings
 from .store import Draft, File, User, sequence_of
 
@@ -118,6 +118,4 @@ def _name_faults(field: str, name: str, limit: int) -> Iterator[Fault]:
     size = len(name.encode())
     if size > limit:
         yield Fault(field, f"is {size} bytes long; at most {limit} are allowed")
-    # Category Cc: a line break in a name could forge a log line.
-    if any(unicodedata.category(sign) == "Cc" for sign in name):
-        yield Fault(field, "must not contain control characters")
+    yield from character_faults(field, name)

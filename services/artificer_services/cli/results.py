@@ -47,7 +47,7 @@ def as_lines(out: TextIO, results: Iterable[pb.Result]) -> None:
 
 
 def as_csv(out: TextIO, results: Iterable[pb.Result]) -> None:
-    """Write one row per item. Only the JSON lines have the outputs of intermediate phases."""
+    """Write one row per item. Only the JSON lines have the outputs of intermediate phases, and every text as it is."""
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     for result in results:
@@ -56,15 +56,24 @@ def as_csv(out: TextIO, results: Iterable[pb.Result]) -> None:
         writer.writerow(
             (
                 result.item_index,
-                metadata.pop("name", ""),
+                _cell(metadata.pop("name", "")),
                 status,
-                result.error,
+                _cell(result.error),
                 result.attempts,
-                result.input,
-                result.output,
+                _cell(result.input),
+                _cell(result.output),
                 json.dumps(metadata, ensure_ascii=False) if metadata else "",
             )
         )
+
+
+# What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection"), in full width too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def _cell(text: str) -> str:
+    """Returns a text that a spreadsheet shows and does not compute: an apostrophe says so, and is not shown."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 @contextmanager

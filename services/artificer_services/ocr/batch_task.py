@@ -35,6 +35,9 @@ _FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong)  # a 
 
 class _Phase(Protocol):
     @property
+    def model(self) -> str: ...
+
+    @property
     def use_rag(self) -> bool: ...
 
     @property
@@ -93,6 +96,8 @@ class OcrTask:
 
     def check(self, phase: _Phase) -> list[tuple[str, str]]:
         found = [("use_rag", "ocr.extract does not retrieve passages")] if phase.use_rag else []
+        if phase.model:
+            found.append(("model", "must be empty: ocr.extract has no models"))
         for name, value in phase.parameters.items():
             kind = _KINDS.get(name)
             if kind is None:

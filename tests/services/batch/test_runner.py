@@ -206,6 +206,7 @@ def test_a_retried_item_may_succeed(store: Store, settings: BatchSettings) -> No
         (logging.WARNING, "attempt 1: told to fail, attempt 1"),
         (logging.INFO, "line 0 of attempt 2"),
         (logging.INFO, "line 1 of attempt 2"),
+        (logging.INFO, "the job is completed: 1 of 1 items"),
     ]
 
 
@@ -217,7 +218,7 @@ def test_log_lines_that_no_database_accepts_are_repaired(store: Store, settings:
 
     with worker(store, settings, writes=writes) as runner:
         job = work_off(runner, store, make_job(store, 1, phase("a", "writes")))
-    (_, odd), (_, long) = lines(store, job)
+    (_, odd), (_, long), _ = lines(store, job)
     assert odd == "a\ufffdb?"
     assert len(long) < 20_000
 

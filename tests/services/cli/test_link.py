@@ -144,6 +144,20 @@ def test_a_failing_source_leaves_no_incomplete_job(error: Exception) -> None:
     servicer = Shaky()
     with linked(servicer) as link, pytest.raises(type(error), match=str(error)):
         submit(link, pb.CreateJobRequest(), _Broken(error), start=True)
+    assert servicer.requests == []  # no job was created
+
+
+def test_a_pipe_that_fails_late_leaves_a_cancelled_job() -> None:
+    class Pipe(_Broken):
+        repeatable = False
+
+        def items(self) -> Iterator[pb.Item]:
+            yield from many(600).items()
+            raise self.error
+
+    servicer = Shaky()
+    with linked(servicer) as link, pytest.raises(Usage, match="line 601"):
+        submit(link, pb.CreateJobRequest(), Pipe(Usage("line 601 is bad")), start=True)
     assert servicer.job.status == pb.JOB_STATUS_CANCELLED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer_services.cli.errors import Usage
 from artificer_services.cli.inputs import LineSource, ListSource, files_in
 from artificer_services.cli.phases import DEFAULT, phases_of
+from artificer_services.cli.results import as_csv
 from artificer_services.cli.text import one_line, plain, short
 
 
@@ -133,3 +135,13 @@ def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = LineSource("-", as_json=False)
     assert not lines.repeatable
     assert [item.input for item in lines.items()] == ["a", "b"]
+
+
+def test_a_spreadsheet_does_not_compute_what_an_item_says() -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "plain", "a=1", ""]
+    out = io.StringIO()
+    as_csv(out, [pb.Result(input=text, output=text, error=text, metadata={"name": text}) for text in texts])
+    rows = list(csv.DictReader(io.StringIO(out.getvalue(), newline="")))
+    expected = [f"'{text}" for text in texts[:7]] + texts[7:]
+    for column in ("input", "output", "error", "name"):
+        assert [row[column] for row in rows] == expected

@@ -6,6 +6,7 @@ It knows no FastAPI and no listener. Everything a request needs is in its route'
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from ...codec import Codec
@@ -16,7 +17,7 @@ from ...reply import ErrorReplier, Reply, no_route, wrong_method
 from ...routes import Match, NoRoute, Route, RouteConflict, RouteTable, WrongMethod
 from ...rules import Binding, RuleError
 from ...settings import Settings
-from ...status import StatusError
+from ...status import Status, StatusError
 from ..session import Session
 from .call import RestCall, WholeRestCall
 from .endpoint import Endpoint, Options
@@ -90,8 +91,18 @@ class Transcoder:
     def _miss(self, miss: NoRoute | WrongMethod, verb: str, path: str) -> Reply:
         if verb == "OPTIONS" and path == "*":  # about the server itself (RFC 9110 section 9.3.7)
             return Reply(204, [], b"")
-        if isinstance(miss, NoRoute):
-            return self._errors.reply(no_route(path))
-        if verb == "OPTIONS":
+        if verb == "OPTIONS" and isinstance(miss, WrongMethod):
             return Reply(204, [(b"allow", ", ".join(miss.allowed).encode())], b"")
-        return self._errors.reply(wrong_method(verb, path, miss.allowed))
+        status = no_route(path) if isinstance(miss, NoRoute) else wrong_method(verb, path, miss.allowed)
+        return self._errors.reply(self._with_verbs(status, verb, path))
+
+    def _with_verbs(self, status: Status, verb: str, path: str) -> Status:
+        """Returns the status of a miss; if only the custom verb of the path is unknown, it lists the known ones."""
+        try:
+            known = self.routes.verbs_of(verb, path)
+        except StatusError:  # the path is malformed, so it would miss with any verb
+            known = []
+        if not known:
+            return status
+        expected = ", ".join(f":{one}" for one in known)
+        return replace(status, message=f"unknown verb ':{path.rpartition(':')[2]}' in '{path}'; expected {expected}")

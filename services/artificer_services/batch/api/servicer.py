@@ -127,9 +127,12 @@ class BatchServicer(rpc.BatchServiceServicer):
     async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.LogEntry]:
         try:
             rules.check_job_id(request.job_id)
+            item = request.item_index if request.HasField("item_index") else None
+            if item is not None:
+                rules.check_item(item, await self._jobs.get(request.job_id))
             lines = self._follower.logs(
                 request.job_id,
-                item=request.item_index if request.HasField("item_index") else None,
+                item=item,
                 after=_after(request, context),
                 follow=request.follow or not request.HasField("follow"),
             )

@@ -40,6 +40,13 @@ class TooLarge(ServiceError):
     reason = "TOO_LARGE"
 
 
+class BeyondEnd(ServiceError):
+    """The client names an item that the job does not have."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "BEYOND_END"
+
+
 class Unavailable(_Unavailable):
     """The store or the workers are unreachable; a retry may succeed."""
 
@@ -51,6 +58,7 @@ class LostSlot(Exception):
 
 
 __all__ = [
+    "BeyondEnd",
     "Conflict",
     "Fault",
     "IllegalTransition",

@@ -16,7 +16,7 @@ from ..settings import BatchSettings
 from ..tasks.api import Task
 from . import rules
 from .errors import Invalid, ServiceError
-from .job import Blob, ItemDraft, Job, LogEntry, LogLine, Result
+from .job import Blob, ItemDraft, Job, LogEntry, LogLine, Phase, Result
 from .rules import InputCheck, JobRequest
 from .states import SIGHT_SECONDS, ItemState, JobState, Verb
 from .store import Store
@@ -82,6 +82,7 @@ class Jobs:
 
     def _create(self, make: Callable[[], JobRequest]) -> tuple[Job, bool]:
         draft, items = rules.draft(make(), self.tasks, self._document, self.settings)
+        self._check_blobs(draft.phases, items)
         job, fresh = self.store.create(draft, items)
         if fresh and job.state is JobState.RUNNING:
             self._tell(job.id, _DONE[Verb.START])
@@ -139,10 +140,22 @@ class Jobs:
     # Items and blobs.
 
     async def add_items(self, job: Job, items: list[ItemDraft], first: int | None) -> int:
-        """Add items to a pending job and return how many were new. Raises NotReady, TooLarge, Invalid for a gap."""
-        stored, _ = await self.run(self.store.add_items, job.id, items, first=first, limit=self.settings.max_items)
+        """Add items to a pending job and return how many were new.
+
+        Raises NotReady, TooLarge, Invalid for a gap and for blobs that do not exist.
+        """
+        stored = await self.run(self._add_items, job, items, first)
         self.changed(job.id)
         return stored
+
+    def _add_items(self, job: Job, items: list[ItemDraft], first: int | None) -> int:
+        self._check_blobs(job.phases, items)
+        stored, _ = self.store.add_items(job.id, items, first=first, limit=self.settings.max_items)
+        return stored
+
+    def _check_blobs(self, phases: Sequence[Phase], items: Sequence[ItemDraft]) -> None:
+        if rules.input_check_of(phases, self.tasks, self._document) is self._document:
+            rules.check_blobs(items, self.store.missing_blobs)
 
     def input_check_of(self, job: Job) -> InputCheck:
         """Returns the check for the inputs of a job's items."""

@@ -6,15 +6,15 @@ Knows no database and no proto. Task types validate their own parameters (`Task.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from ...kit.names import character_faults
 from ..settings import BatchSettings
 from ..tasks.api import PhaseView, Task
-from .errors import Fault, Invalid, NotFound
-from .job import ItemDraft, JobDraft, Phase
+from .errors import BeyondEnd, Fault, Invalid, NotFound
+from .job import ItemDraft, Job, JobDraft, Phase
 
 _FAULTS = 50  # reported at most: a request may have a hundred thousand bad items
 _BYTES_PER_CHARACTER = 4  # the maximum in UTF-8
@@ -86,12 +86,33 @@ def check_items(items: Sequence[ItemDraft], check: InputCheck, settings: BatchSe
     )
 
 
+def check_blobs(items: Sequence[ItemDraft], missing: Callable[[Sequence[str]], set[str]]) -> None:
+    """Raises Invalid if the input of an item names a blob that does not exist; `missing` returns those ids."""
+    named = {place: item.input.removeprefix("blob:") for place, item in enumerate(items) if item.input[:5] == "blob:"}
+    if not named:
+        return
+    unknown = missing(sorted(set(named.values())))
+    _refuse(
+        Fault(f"items[{place}].input", f"there is no blob {blob_id}; upload it first")
+        for place, blob_id in named.items()
+        if blob_id in unknown
+    )
+
+
 def check_job_id(job_id: str) -> None:
     """Raises Invalid if the id is empty, NotFound if no job can have it."""
     if not job_id:
         raise Invalid(Fault("job_id", "must not be empty"))
     if not _JOB_ID.fullmatch(job_id):
         raise NotFound("there is no such job")
+
+
+def check_item(index: int, job: Job) -> None:
+    """Raises Invalid for a negative index, BeyondEnd if the job has no such item."""
+    if index < 0:
+        raise Invalid(Fault("item_index", "must not be negative"))
+    if index >= job.total:
+        raise BeyondEnd(f"job {job.id} has no item {index}: it has {job.total} items, counted from 0")
 
 
 def name_faults(field: str, name: str, limit: int, *, required: bool = False) -> Iterator[Fault]:
@@ -101,9 +122,7 @@ def name_faults(field: str, name: str, limit: int, *, required: bool = False) ->
     size = len(name.encode())
     if size > limit:
         yield Fault(field, f"is {size} bytes long; at most {limit} are allowed")
-    # Cc: a line break in a name could forge a line in a log or a table that shows it.
-    if any(unicodedata.category(char) == "Cc" for char in name):
-        yield Fault(field, "must not contain control characters")
+    yield from character_faults(field, name)
 
 
 def _refuse(faults: Iterable[Fault]) -> None:

@@ -76,6 +76,9 @@ class Store(Protocol):
     def blob(self, blob_id: str) -> tuple[Blob, Iterator[bytes]]:
         """Returns a blob and its bytes in pieces. Raises `NotFound`."""
 
+    def missing_blobs(self, blob_ids: Sequence[str]) -> set[str]:
+        """Returns those of the ids that no blob has."""
+
     def overview(self) -> Overview:
         """Returns the totals. Reads one row per job, and only the claimed items."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from sqlalchemy import select, update
@@ -17,7 +17,7 @@ from ..jobs.errors import NotFound
 from ..jobs.job import Blob
 from . import schema
 from .base import SqlBase
-from .language import Now, Statement, given, upsert
+from .language import InValues, Now, Statement, given, upsert
 from .session import Tx
 
 _BLOB, _PIECE = schema.blobs.c, schema.pieces.c
@@ -28,6 +28,7 @@ _FRESH_MICROS = 60_000_000
 _MEMORY = 1024 * 1024  # larger blobs are spooled to a file
 
 _LOOK = Statement(select(_BLOB.id, _BLOB.size, _BLOB.content_type).where(_BLOB.id == given("blob")))
+_THESE = Statement(select(_BLOB.id).where(InValues(_BLOB.id, "blobs")))
 # An upload of stored bytes restarts their age, because a job is about to use them; at most once a minute, as it writes.
 _TOUCH = Statement(
     update(schema.blobs)
@@ -97,6 +98,12 @@ class SqlBlobs(SqlBase):
         if found is None:
             raise NotFound("there is no such blob")
         return found, self._pieces(found)
+
+    def missing_blobs(self, blob_ids: Sequence[str]) -> set[str]:
+        """Returns the ids that no blob has; see `Store`."""
+        with self._database.read() as tx:
+            found = {row[0] for row in tx.run(_THESE, {"blobs": tx.packed(blob_ids)})}
+        return set(blob_ids) - found
 
     def _pieces(self, blob: Blob) -> Iterator[bytes]:
         for place in range(-(-blob.size // PIECE)):

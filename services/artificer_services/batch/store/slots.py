@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, delete, exists, func, insert, select, update
 
 from ..jobs.errors import LostSlot
-from ..jobs.job import Phase
+from ..jobs.job import LogLine, Phase
 from ..jobs.states import MAY_END, JobState, end_of
 from ..jobs.work import Backlog, Slot, Swept
 from . import schema
@@ -259,8 +259,16 @@ class SqlSlots(SqlBase):
             if end is not None:
                 tx.run(_ENDED, {"job": key, "new_state": end.value})
                 state = end.value
+                lines.append(_end_line(end, completed, failed, total))
         write_lines(tx, key, lines)
         return JobState(state)
+
+
+def _end_line(state: JobState, completed: int, failed: int, total: int) -> LogLine:
+    if state == JobState.FAILED:
+        return LogLine(level=logging.ERROR, message=f"the job has failed: none of its {total} items could be completed")
+    counts = f"{completed} of {total} items" + (f", {failed} failed" if failed else "")
+    return LogLine(level=logging.INFO, message=f"the job is completed: {counts}")
 
 
 def _claimable(phases: tuple[Phase, ...], task_types: Sequence[str]) -> tuple[int, ...]:

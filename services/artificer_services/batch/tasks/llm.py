@@ -44,7 +44,7 @@ class Generate:
         self._endpoint: Endpoint | None = None
 
     def check(self, phase: PhaseView) -> list[Fault]:
-        found = faults_of(phase, _kinds(phase), rag=True)
+        found = faults_of(phase, _kinds(phase), rag=True, models=True)
         if not self._settings.base_url:
             found.append(
                 ("task_type", f"the server has no endpoint for llm.generate; set {PLACE}.llm.generate.base_url")

@@ -13,9 +13,14 @@ Fault = tuple[str, str]  # the field of the phase and its fault
 Kind = Callable[[str], object]  # raises ValueError with what was expected
 
 
-def faults_of(phase: PhaseView, kinds: Mapping[str, Kind], *, rag: bool = False) -> list[Fault]:
-    """Returns the faults of a phase whose parameters have these kinds; `rag`: the task type supports use_rag."""
+def faults_of(phase: PhaseView, kinds: Mapping[str, Kind], *, rag: bool = False, models: bool = False) -> list[Fault]:
+    """Returns the faults of a phase whose parameters have these kinds.
+
+    `rag`: the task type supports use_rag; `models`: it has models to choose from.
+    """
     found: list[Fault] = []
+    if phase.model and not models:
+        found.append(("model", f"must be empty: {phase.task_type} has no models"))
     if phase.use_rag and not rag:
         found.append(("use_rag", f"{phase.task_type} does not support use_rag"))
     for name, value in phase.parameters.items():
