@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec conformance audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec conformance audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production soak deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make bench      compare with other servers; writes bench/RESULTS.md; ARGS=--quick takes two minutes and writes nothing'
 	@echo 'make bench-streams  measure long streams and many clients; writes bench/STREAMS_RESULTS.md'
 	@echo 'make bench-production  measure many clients, floods, stops, reloads and crashes under load; writes bench/PRODUCTION_RESULTS.md'
+	@echo 'make soak       send mixed traffic to the program for SECONDS (600), and check that it gives everything back'
 	@echo 'make bench-ocr  compare OCR with other programs; writes bench/OCR_RESULTS.md'
 	@echo 'make bench-batch  compare batch jobs with other systems; writes bench/BATCH_RESULTS.md'
 
@@ -197,6 +198,12 @@ bench-streams: build/.generated codec $(VENV)/.bench
 
 bench-production: build/.generated codec $(VENV)/.bench
 	python -m bench.production $(ARGS)
+
+SECONDS ?= 600
+
+# Not part of `make check`: it lasts ten minutes.
+soak: build/.generated codec
+	python -m bench.soak --seconds $(SECONDS) $(ARGS)
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr

@@ -25,6 +25,7 @@ class _Held:
 
     def __init__(self) -> None:
         self._loop, self._longest = asyncio.get_running_loop(), 0.0
+        self._spent, self._most_spent = time.thread_time(), 0.0
         self._again()
 
     def _again(self) -> None:
@@ -33,12 +34,19 @@ class _Held:
 
     def _on_time(self) -> None:
         self._longest = max(self._longest, time.perf_counter() - self._due)
+        spent = time.thread_time()
+        self._spent, self._most_spent = spent, max(self._most_spent, spent - self._spent)
         self._again()
 
     def longest(self) -> float:
         """Returns the longest time since the last call, in milliseconds."""
         longest, self._longest = self._longest, 0.0
         return longest * 1e3
+
+    def most_spent(self) -> float:
+        """Returns the most CPU time between two turns of the timer since the last call, in milliseconds."""
+        most, self._most_spent = self._most_spent, 0.0
+        return most * 1e3
 
 
 class Kitchen(pb_grpc.KitchenServiceServicer):
@@ -49,8 +57,11 @@ class Kitchen(pb_grpc.KitchenServiceServicer):
 
     async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
         if request.dish_id == "held":
-            return pb.Dish(rating=self._held.longest())
-        return dish(BY_ID[request.dish_id])
+            return pb.Dish(rating=self._held.longest(), title=str(self._held.most_spent()))
+        return dish(BY_ID[request.dish_id]) if request.dish_id in BY_ID else pb.Dish()
+
+    async def Echo(self, request: pb.EchoRequest, context: Any) -> pb.EchoRequest:
+        return pb.EchoRequest()
 
     async def Tick(self, request: pb.TickRequest, context: Any) -> AsyncIterator[pb.TickResponse]:
         for number in range(request.count):

@@ -92,6 +92,7 @@ def _process(runtime: Runtime) -> Iterator[Metric]:
     for kind, count in runtime.connections().items():
         connections.add_metric([kind], count)
     yield connections
+    yield GaugeMetricFamily("diptych_tasks", "Tasks of the event loop that have not ended.", value=runtime.tasks())
     yield GaugeMetricFamily(
         "diptych_executor_queue_depth", "Calls that wait for a thread of the pool.", value=runtime.queued()
     )

@@ -1,4 +1,4 @@
-"""Gauges of the process: queued work of the thread pool, connections, lag of the event loop.
+"""Gauges of the process: queued work of the thread pool, connections, tasks and lag of the event loop.
 
 It knows no call.
 """
@@ -29,11 +29,16 @@ class Runtime:
         """The thread pool of plain `def` servicers."""
         self._late: deque[float] = deque(maxlen=_REMEMBERED)
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def threads(self) -> int:
         """The maximum number of threads in the pool."""
         return 0 if self.pool is None else self.pool._max_workers
+
+    def tasks(self) -> int:
+        """Returns how many tasks the event loop has; callable from any thread."""
+        return 0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
     def queued(self) -> int:
         """Returns how many functions wait for a thread."""
@@ -47,7 +52,8 @@ class Runtime:
     def start(self) -> None:
         """Starts measuring the event loop's lag."""
         if self._timer is None:
-            self._again(asyncio.get_running_loop())
+            self._loop = asyncio.get_running_loop()
+            self._again(self._loop)
 
     def _again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_at(due := loop.time() + TICK_SECONDS, self._tick, loop, due)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import perf_counter
 
 from google.protobuf.message import Message
 
@@ -18,8 +19,10 @@ from ...media import ALIASES, NDJSON, REQUESTS
 from ...status import Code, error
 from ...telemetry import Record
 
-# How many bytes are split at once: a whole read of the smallest messages would be ninety thousand.
-_SLICE = 16384
+# How many bytes are split at once: a whole read of the smallest messages would be ninety thousand. The most is for
+# large messages.
+_LEAST, _MOST = 1024, 16384
+_FEW_SECONDS, _LONG_SECONDS = 100e-6, 400e-6
 
 
 class Elements:
@@ -44,6 +47,7 @@ class Elements:
         self._splitter, bound_as = _splitter(binder, content_type, limit)
         self._waiting: deque[bytes] = deque()
         self._piece = memoryview(b"")  # what is not split yet
+        self._slice = _LEAST
         self._ended = False
         self._bind = binder.elements(values, query, bound_as, warnings)
 
@@ -78,9 +82,18 @@ class Elements:
                 return
             self._record.bytes_in += len(piece)
             self._piece = memoryview(piece)
-        size = len(self._piece) if splitter is None else _SLICE
+        size = len(self._piece) if splitter is None else self._slice
         part, self._piece = bytes(self._piece[:size]), self._piece[size:]
-        self._waiting.extend([part] if splitter is None else splitter.feed(part))
+        if splitter is None:
+            self._waiting.append(part)
+            return
+        began = perf_counter()
+        self._waiting.extend(splitter.feed(part))
+        took = perf_counter() - began
+        if took > _LONG_SECONDS:
+            self._slice = max(_LEAST, size // 2)
+        elif took < _FEW_SECONDS:
+            self._slice = min(_MOST, size * 2)
 
 
 def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Splitter | None, ContentType]:

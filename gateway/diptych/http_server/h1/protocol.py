@@ -33,8 +33,8 @@ from .whole_request import WholeRequest
 logger = logging.getLogger("diptych")
 
 _SERVED, _PREFACE = "served", "preface"
-# One read can hold ten thousand requests, and parsed ones take a hundred times as much memory as their bytes.
-_PARSED_AT_ONCE = 16 * 1024
+# One read can hold ten thousand requests, and parsed ones take a hundred times as much memory and time as their bytes.
+_PARSED_AT_ONCE, _OF_A_BODY = 4 * 1024, 16 * 1024
 _VERBS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
@@ -129,7 +129,7 @@ class Http1Protocol(FlowControl):
         """Parses received bytes; holds what comes behind requests that are not answered yet."""
         line, at = self._line, 0
         while at < len(data) and not self._deaf and self._parser is not None:
-            piece = data[at : at + _PARSED_AT_ONCE]
+            piece = data[at : at + (_PARSED_AT_ONCE if self._receiving is None else _OF_A_BODY)]
             at += len(piece)
             self._parse(piece)
             if at < len(data) and (line.waiting or (line.running is not None and self._receiving is None)):

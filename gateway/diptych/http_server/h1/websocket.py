@@ -19,8 +19,10 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
-# How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages.
-_SLICE = 4096
+# How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages, of 10 µs each.
+_SLICE = 1024
+_LARGE_SLICE = 4096
+"""The same within a large message."""
 # How many seconds a pong may be late: a loop that was blocked may not have read it yet.
 _LATE_SECONDS = 0.5
 # How many seconds the last write may take to be sent.
@@ -100,10 +102,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _feed(self, data: bytes) -> None:
         at = 0
         while at < len(data) and not self.read_paused and not self._opening and not self.transport.is_closing():
-            super().data_received(data[at : at + _SLICE])
-            at += _SLICE
+            size = _LARGE_SLICE if len(self.conn.reader.buffer) > _LARGE_SLICE else _SLICE
+            piece = data[at : at + size]
+            super().data_received(piece)
+            at += size
             if self._first_bytes is not None:
-                self._count(len(data[at - _SLICE : at]))
+                self._count(len(piece))
         self._rest = data[at:]
         if self._arrived is not None:
             self._arrived(self._incomplete())
@@ -173,7 +177,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
             self._feed_rest()  # it may contain the client's close frame
-            if self._incomplete() > _SLICE:  # which would come only behind the rest of a large message
+            if self._incomplete() > _LARGE_SLICE:  # which would come only behind the rest of a large message
                 self._deaf, self.frames = True, []
                 self.conn.reader.buffer.clear()
                 self._end_soon()

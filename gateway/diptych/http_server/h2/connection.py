@@ -23,6 +23,8 @@ from .outgoing import QUEUE_BYTES
 _CREDIT_BYTES = CONNECTION_WINDOW_BYTES // 4
 _FRAMING = frames.END_HEADERS | frames.PADDED | frames.PRIORITISED
 
+# Frames that are parsed in one turn of the loop, as how many a request counts, and how many more may complete it.
+_AT_ONCE, _HEADERS_COST, _BEYOND = 256, 8, 32
 _REMEMBERED_RESETS = 1024  # streams that we have reset: their frames may still be under way
 
 # Frames without work: how many may come at once, and how many per second after that (CVE-2019-9512 to 9518).
@@ -83,16 +85,19 @@ class Connection:
         partial = bool(rest) and (len(rest) < 4 or rest[3] in (frames.HEADERS, frames.CONTINUATION))
         return partial or bool(self._blocks.open_id)
 
-    def receive(self, data: bytes) -> None:
-        """Parses received bytes. Raises ConnectionFault, after which the connection must not be used."""
+    def receive(self, data: bytes) -> bytes:
+        """Parses received bytes; returns those that should be passed again in the next turn of the loop.
+
+        One read can hold twenty thousand frames. Raises ConnectionFault, after which the connection must not be used.
+        """
         if self._rest:
             # Copied only once the frame is whole, so that a peer that sends byte by byte is not expensive.
             self._rest += data
             if len(self._rest) < self._need:
-                return
+                return b""
             data = bytes(self._rest)
             self._rest.clear()
-        at, end = 0, len(data)
+        at, end, left = 0, len(data), _AT_ONCE
         unpack, header = frames.HEAD.unpack_from, frames.HEAD_BYTES
         while end - at >= header:
             high, low, kind, flags, stream_id = unpack(data, at)
@@ -101,14 +106,18 @@ class Connection:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of more than {MAX_FRAME_BYTES} bytes")
             if stop > end:
                 self._keep(data, at, stop - at)
-                return
+                return b""
             try:
                 self._frame(kind, flags, stream_id & 0x7FFFFFFF, data[at + header : stop])
             except StreamFault as fault:
                 self._refuse(fault)
             at = stop
+            left -= _HEADERS_COST if kind == frames.HEADERS else 1
+            if left <= 0 and (flags & frames.END_STREAM or left < -_BEYOND):
+                return data[at:]
         if at < end:
             self._keep(data, at, header)
+        return b""
 
     def _keep(self, data: bytes, at: int, need: int) -> None:
         self._rest += memoryview(data)[at:]

@@ -43,6 +43,7 @@ class Http2Protocol(asyncio.Protocol):
         self._connection = Connection(limits, self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self._opening: bytes | None = b""
+        self._held = b""  # received, but left to the next turn of the loop
         self._flushing = self._lingering = self._draining = self._silent = False
         self._received_at = self._busy_at = self._pinged_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -68,13 +69,26 @@ class Http2Protocol(asyncio.Protocol):
         if self._lingering:
             return
         self._received_at = self._loop.time()
+        if self._held:
+            self._held += data
+            return
         try:
             if self._opening is not None:
                 data = self._open(data)
-            self._connection.receive(data)
+            self._held = self._connection.receive(data)
             self._requests.settle()
+            if self._held:
+                self.transport.pause_reading()
+                self._loop.call_soon(self._go_on)
         except ConnectionFault as fault:
             self._close(fault.code, fault.reason)
+
+    def _go_on(self) -> None:
+        """Parses what is held, then reads again."""
+        held, self._held = self._held, b""
+        self.data_received(held)
+        if not self._held and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _open(self, data: bytes) -> bytes:
         opening = (self._opening or b"") + data

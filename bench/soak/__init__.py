@@ -1,0 +1,1 @@
+"""A soak: mixed traffic against the program that `make serve` runs, which must give back everything that it took."""
