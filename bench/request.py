@@ -28,7 +28,7 @@ class Request:
 
     def wire(self) -> bytes:
         """Returns the request as HTTP/1.1."""
-        lines = [f"{self.verb} {self.path} HTTP/1.1", "host: bench", f"accept: {self.accept}"]
+        lines = [f"{self.verb} {self.path} HTTP/1.1", "host: localhost", f"accept: {self.accept}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
             lines += [f"content-type: {self.content_type}", f"content-length: {len(self.body)}"]

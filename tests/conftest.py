@@ -119,7 +119,7 @@ async def serving(
 ) -> Any:
     """Runs a gateway on free ports. `kitchen` is the servicer, `gateway` holds further arguments of `Gateway`."""
     servicer = kitchen if kitchen is not None else Kitchen()
-    ports = {"http_port": 0, "grpc_port": 0}
+    ports = {"http_port": 0, "grpc_port": 0, "allowed_hosts": ("*",)}  # raw clients name any host
     made = Gateway(Settings(**{**ports, **settings}), interceptors, **(gateway or {}))
     pb_grpc.add_KitchenServiceServicer_to_server(servicer, made)
     if way == "asgi":  # middleware of the user's sees every request of the HTTP port, and only ASGI has it

@@ -86,9 +86,9 @@ class Rest:
 
     def _request(self, call: Call) -> bytes:
         if not self._slow:
-            return f"GET /v1/dishes/{call.id} HTTP/1.1\r\nhost: bench\r\n\r\n".encode()
+            return f"GET /v1/dishes/{call.id} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
         body = json.dumps({"key": call.id})
-        head = f"POST {self._slow} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+        head = f"POST {self._slow} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
 
     def close(self) -> None:

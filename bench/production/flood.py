@@ -68,7 +68,7 @@ class Client:
         if self._open is None:
             self._open = await asyncio.open_connection(HOST, self._port)
         reader, writer = self._open
-        head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nhost: bench\r\nx-api-key: {self._key}\r\n"
+        head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {self._key}\r\n"
         if body:
             head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
         writer.write(f"{head}\r\n{body}".encode())

@@ -32,7 +32,7 @@ async def _answer(port: int, head: list[str], body: AsyncIterator[bytes], mark: 
     reader, writer = await asyncio.open_connection(HOST, port, limit=1 << 20)
 
     async def send() -> None:
-        writer.write("\r\n".join([*head, "host: bench", "transfer-encoding: chunked", "", ""]).encode())
+        writer.write("\r\n".join([*head, "host: localhost", "transfer-encoding: chunked", "", ""]).encode())
         async for piece in body:
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await writer.drain()
@@ -109,7 +109,7 @@ def rest_in(media: str, path: str = "converse") -> Run:
 async def turns(port: int, count: int) -> int:
     """Streams in both directions over REST, each message after the answer to the one before it."""
     reader, writer = await asyncio.open_connection(HOST, port)
-    writer.write(b"POST /v1/converse HTTP/1.1\r\nhost: bench\r\ntransfer-encoding: chunked\r\n")
+    writer.write(b"POST /v1/converse HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n")
     writer.write(b"content-type: application/x-ndjson\r\naccept: application/x-ndjson\r\n\r\n")
     for _ in range(count):
         writer.write(b"%x\r\n%b\n\r\n" % (len(_LINE) + 1, _LINE))
@@ -145,7 +145,7 @@ async def _text(port: int, count: int) -> int:
 
     reader, writer = await asyncio.open_connection(HOST, port, limit=1 << 20)
     body = base64.b64encode(envelope(pb.TickRequest(count=count).SerializeToString()))
-    head = f"POST {SERVICE}/Tick HTTP/1.1\r\nhost: bench\r\ncontent-type: application/grpc-web-text\r\n"
+    head = f"POST {SERVICE}/Tick HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web-text\r\n"
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     await reader.readuntil(b"\r\n\r\n")
     found, rest = 0, b""

@@ -14,7 +14,8 @@ import websockets
 from bench.request import percentile
 from bench.streams.clients import HOST, SERVICE
 
-_GET = b"GET /v1/dishes/dish-0 HTTP/1.1\r\nhost: bench\r\n\r\n"
+_EVENTS = b"accept: text/event-stream\r\n\r\n"
+_GET = b"GET /v1/dishes/dish-0 HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 async def latency(port: int, calls: int) -> tuple[float, float]:
@@ -35,7 +36,7 @@ async def latency(port: int, calls: int) -> tuple[float, float]:
 async def held(port: int) -> float:
     """Returns for how many milliseconds at most the server's event loop served nothing else since the last call."""
     reader, writer = await asyncio.open_connection(HOST, port)
-    writer.write(b"GET /v1/dishes/held HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")
+    writer.write(b"GET /v1/dishes/held HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
     return float(json.loads(answer.partition(b"\r\n\r\n")[2])["rating"])
@@ -70,7 +71,7 @@ async def slow_readers(port: int, count: int, busy: Callable[[], float]) -> Asyn
     try:
         for _ in range(count):
             reader, writer = await asyncio.open_connection(sock=await _narrow(port), limit=1024)
-            writer.write(b"GET /v1/ticks?count=2000000000 HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n")
+            writer.write(b"GET /v1/ticks?count=2000000000 HTTP/1.1\r\nhost: localhost\r\n" + _EVENTS)
             await reader.readuntil(b"\r\n\r\n")
             opened.append(writer)
         # Until the kernel's buffers are full, the server sends as to a hundred fast readers.

@@ -51,6 +51,18 @@ class Proxies:
                 break
         return found
 
+    def authority(self, peer: str, values: Sequence[str], hosts: Sequence[str]) -> str | None:
+        """Returns the host that a client named, as the direct peer reports it; None if it does not.
+
+        `values` are those of the header, `hosts` those of `x-forwarded-host`, of which the peer added the last.
+        """
+        direct = _parsed(peer)
+        if direct is None or not self._trusts(direct):
+            return None
+        if self.header == "forwarded":
+            hosts = [_pairs(element).get("host", "") for value in values for element in _split(value, ",")]
+        return hosts[-1].rpartition(",")[2].strip() or None if hosts else None
+
     def _trusts(self, address: _Address) -> bool:
         return any(address.version == one.version and address in one for one in self._networks)
 
@@ -83,12 +95,18 @@ def _address(hop: str) -> tuple[_Address | None, int]:
 
 
 def _element(element: str) -> tuple[str, str]:
-    """Parses one hop of RFC 7239: pairs separated by semicolons."""
+    """Parses one hop of RFC 7239."""
+    pairs = _pairs(element)
+    return pairs.get("for", ""), _scheme(pairs.get("proto", ""))
+
+
+def _pairs(element: str) -> dict[str, str]:
+    """Parses the pairs of a hop, which semicolons separate."""
     pairs = {}
     for pair in _split(element, ";"):
         name, _, value = pair.partition("=")
         pairs[name.strip().lower()] = value.strip().strip('"')
-    return pairs.get("for", ""), _scheme(pairs.get("proto", ""))
+    return pairs
 
 
 def _scheme(text: str) -> str:

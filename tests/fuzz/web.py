@@ -116,7 +116,7 @@ def _post(dice: Random, target: str, headers: list[tuple[str, str]], body: bytes
         written = base64.b64encode(value).decode() if isinstance(value, bytes) else value
         headers.append((name, written))
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"POST {target} HTTP/1.1\r\nhost: a\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {target} HTTP/1.1\r\nhost: localhost\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _grpc_web(dice: Random, method: MethodDescriptor) -> bytes:
@@ -168,4 +168,4 @@ def _connect_get(dice: Random, method: MethodDescriptor) -> bytes:
     if dice.random() < 0.2:
         pairs[dice.randrange(len(pairs))] = (dice.choice(("message", "x", "base64")), quote(garbage(dice, 30)))
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    return f"GET {path_of(method)}?{query[:8000]} HTTP/1.1\r\nhost: a\r\n\r\n".encode()
+    return f"GET {path_of(method)}?{query[:8000]} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()

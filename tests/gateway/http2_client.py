@@ -72,7 +72,7 @@ class Client:
     def request(self, path: str = "/", method: str = "GET", *, end: bool = True, headers: Headers | None = None) -> int:
         """Begins a request; the next flush sends it."""
         stream: int = self.h2.get_next_available_stream_id()
-        fixed = [(":method", method), (":scheme", "http"), (":authority", "test"), (":path", path)]
+        fixed = [(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
         self.h2.send_headers(stream, [*fixed, *(headers or [])], end_stream=end)
         return stream
 

@@ -65,7 +65,7 @@ def say(word: str) -> None:
 def main() -> None:
     """Serves on any ports, writes them to standard output, and stops on a signal."""
     listener.LINGER_SECONDS = 30  # a delayed test must not lose its idle connections
-    settings = Settings(**{"http_port": 0, "grpc_port": 0, **json.loads(sys.argv[1])})
+    settings = Settings(**{"http_port": 0, "grpc_port": 0, "allowed_hosts": ["*"], **json.loads(sys.argv[1])})
     slow = Slow(int(sys.argv[2]) if sys.argv[2:] else 0)
 
     @contextlib.asynccontextmanager

@@ -31,7 +31,7 @@ async def test_a_request_and_its_response() -> None:
         head, body = await client.get("/a%20b?q=%31", headers=cookies)
         assert body == b"GET /a b?q=%31 0"
         assert head[":status"] == "200"
-        assert head["host"] == "test"  # from :authority
+        assert head["host"] == "localhost"  # from :authority
         assert head["cookie"] == "a=1; b=2"
         assert head["x-seen"] == "yes"
         assert "connection" not in head

@@ -197,7 +197,9 @@ async def test_a_stop_over_tls_finishes_what_runs(certified: Certified) -> None:
 
 @pytest.mark.parametrize("single", [True, False], ids=["single port", "two ports"])
 async def test_both_faces_over_tls(certified: Certified, single: bool) -> None:
-    gateway = Gateway(Settings(http_port=0, grpc_port=0, single_port=single, **certified.settings))
+    gateway = Gateway(
+        Settings(http_port=0, grpc_port=0, single_port=single, allowed_hosts=("*",), **certified.settings)
+    )
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
     async with asyncio.timeout(20), gateway:
         trusting = certified.trusting("h2")

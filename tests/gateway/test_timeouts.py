@@ -127,7 +127,9 @@ async def test_http2_closes_connections_with_an_incomplete_head(serve: Serve) ->
 
 async def test_http2_times_out_without_a_preface(serve: Serve, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    gateway = Gateway(Settings(http_port=0, grpc_port=0, header_seconds=SOON, **settings(authority.shown())))
+    gateway = Gateway(
+        Settings(http_port=0, grpc_port=0, allowed_hosts=("*",), header_seconds=SOON, **settings(authority.shown()))
+    )
     async with gateway, plain(gateway.http_port, authority.trusting(None, "h2")) as (reader, writer):
         writer.write(b"PRI * HTTP/2.0")
         assert await reader.read()  # SETTINGS and GOAWAY, and the end
@@ -202,7 +204,9 @@ async def test_a_silent_http2_connection_is_closed(serve: Serve) -> None:
 
 async def test_a_client_without_a_handshake_times_out(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    gateway = Gateway(Settings(http_port=0, grpc_port=0, handshake_seconds=SOON, **settings(authority.shown())))
+    gateway = Gateway(
+        Settings(http_port=0, grpc_port=0, allowed_hosts=("*",), handshake_seconds=SOON, **settings(authority.shown()))
+    )
     async with gateway:
         for port in (gateway.http_port, gateway.grpc_port):
             async with plain(port) as (reader, _):

@@ -143,6 +143,22 @@ async def test_messages_behind_the_metadata_frame_may_be_large(serve: Serve) -> 
         assert any(len(frame) > 1_000_000 for frame in frames)
 
 
+@pytest.mark.parametrize("junk", [b"\xff" * 40, b"\x81\x01a", b"x" * 5000, b"x" * 200_000])
+async def test_junk_behind_the_handshake_closes_the_socket(
+    served: Served, junk: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13"
+    head = f"GET /v1/converse HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}\r\n\r\n"
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        writer.write(head.encode() + junk)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+        with contextlib.suppress(ConnectionError):
+            assert b"\x88" in await reader.read()  # a close
+        writer.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 async def test_frames_before_the_handshake_is_accepted_wait(serve: Serve) -> None:
     """They are neither lost nor parsed before an interceptor has let the call through."""
     opening = asyncio.Event()

@@ -194,7 +194,7 @@ def _add_mount(gateway: Gateway) -> None:
 async def test_users_middleware_and_routes_see_every_request(
     add: Callable[[Gateway], None], answered: str, taken: list[str], get: Callable[[Gateway], Awaitable[str]]
 ) -> None:
-    gateway = Gateway(Settings(http_port=0, grpc_port=0))
+    gateway = Gateway(Settings(http_port=0, grpc_port=0, allowed_hosts=("*",)))
     pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
     add(gateway)
     async with gateway:

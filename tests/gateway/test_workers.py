@@ -176,7 +176,7 @@ async def test_sigterm_under_load_ends_all_and_drops_no_request() -> None:
                 return
             except ConnectionResetError:
                 continue  # as below, if it arrives at once
-            writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            writer.write(b"GET /v1/dishes/7 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             try:
                 said = await reader.read()
             except ConnectionResetError:

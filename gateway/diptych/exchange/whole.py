@@ -24,6 +24,8 @@ class WholeRequest(Protocol):
     """The host of the peer of the connection; None if that is unknown."""
     peer: str
     """The client's address in the form of grpcio's `context.peer()`."""
+    authority: bytes | None
+    """The host that a trusted proxy reports; None if none does."""
     auth: Mapping[str, Sequence[bytes]] | None
     """The connection's `auth_context()`; None without TLS."""
     amend: Callable[[Headers], Headers] | None

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..exchange import Door, Serve, WholeRequest
 from ..forwarded import Proxies
 from ..origin import peer_of
+from .authority import AUTHORITY
+
+_HOST = b"x-forwarded-host"
 
 
 def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
-    """Wraps an app so that `client` and `scheme` of its scopes come from the proxies' headers."""
+    """Wraps an app so that `client`, `scheme` and the host of its scopes come from the proxies' headers."""
     name = proxies.header.encode()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,9 +29,12 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
     def _apply(scope: Scope) -> None:
         headers = scope["headers"]
         values = _values(headers, name)
+        peer = scope["client"][0]
+        if (host := proxies.authority(peer, values, _values(headers, _HOST))) is not None:
+            scope["headers"] = [(b"host", _bytes(host)), *[pair for pair in headers if pair[0] != b"host"]]
         if not values:
             return
-        found = proxies.client(scope["client"][0], values, _values(headers, b"x-forwarded-proto"))
+        found = proxies.client(peer, values, _values(headers, b"x-forwarded-proto"))
         if found is None:
             return
         scope["client"] = (found.host, found.port)
@@ -45,14 +51,23 @@ def door_behind(door: Door, proxies: Proxies) -> Door:
     name = proxies.header.encode()
 
     def behind_proxies(request: WholeRequest) -> Serve | None:
-        if name in request.fields and request.host is not None:
+        fields = request.fields
+        if request.host is not None and (name in fields or _HOST in fields):
             headers = request.headers
-            found = proxies.client(request.host, _values(headers, name), _values(headers, b"x-forwarded-proto"))
-            if found is not None:
+            values = _values(headers, name)
+            if values and (found := proxies.client(request.host, values, _values(headers, b"x-forwarded-proto"))):
                 request.peer = peer_of(found.host, found.port)
+            if host := proxies.authority(request.host, values, _values(headers, _HOST)):
+                request.authority = _bytes(host)
         return door(request)
 
     return behind_proxies
+
+
+def _bytes(host: str) -> bytes:
+    """Returns a host as a header has it; an invalid one becomes a host that no server has."""
+    value = host.encode("latin-1")
+    return value if AUTHORITY.fullmatch(value) else b"invalid"
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:

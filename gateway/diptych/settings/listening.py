@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from .table import Need, SettingsTable
 
@@ -19,6 +20,17 @@ def _listed(value: Any) -> Any:
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """A list of texts, or one comma-separated text."""
+
+
+def _host(text: str) -> str:
+    """Raises ValueError for a text that is no host."""
+    if not _HOST.fullmatch(text):
+        raise ValueError("expected hosts such as example.com, *.example.com or [::1], or * for any")
+    return text
+
+
+_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+Host = Annotated[str, AfterValidator(_host)]
 
 
 class ListeningSettings(SettingsTable):
@@ -46,6 +58,9 @@ class ListeningSettings(SettingsTable):
     into an eighth of the memory at 64 KiB each, divided by `workers`, and into three quarters of the file
     descriptors."""
 
+    allowed_hosts: Annotated[tuple[Host, ...], BeforeValidator(_listed)] | None = None
+    """Hosts that requests on the HTTP port may name, such as `api.example.com` or `*.example.com`, with any port;
+    others get 400. `*` allows any. None: this machine's own names if `http_host` is loopback, else any."""
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_listed)] = ()
     """Addresses and networks of proxies that are trusted to report the client's address, such as `10.0.0.0/8`."""
     proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"

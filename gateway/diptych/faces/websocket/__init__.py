@@ -23,8 +23,9 @@ from . import handshake
 from .call import SocketCall
 from .connection import HELD, LIMITED, WATCHED, Socket
 from .endpoint import VERB, SocketEndpoint, best, streams
+from .handshake import is_own
 
-__all__ = ["HELD", "LIMITED", "WATCHED", "WebSockets"]
+__all__ = ["HELD", "LIMITED", "WATCHED", "Socket", "WebSockets", "is_own"]
 
 
 class WebSockets:

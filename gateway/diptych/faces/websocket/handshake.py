@@ -101,12 +101,14 @@ def trusted(headers: RawPairs, origins: Sequence[str]) -> Literal["yes", "anonym
     if origin is None:
         return "yes"  # not a browser
     text = origin.decode("latin-1")
-    if text in origins or _authority(text, named.get(b"host", b"").decode("latin-1")):
+    if named.get(b"sec-fetch-site") == b"same-origin":
+        return "yes"  # the browser says so, whatever a proxy has done to the host
+    if text in origins or is_own(text, named.get(b"host", b"").decode("latin-1")):
         return "yes"
     return "anonymous" if "*" in origins else "no"
 
 
-def _authority(origin: str, host: str) -> bool:
+def is_own(origin: str, host: str) -> bool:
     """Whether the origin is the host in the handshake. Schemes are not compared: a proxy may terminate TLS."""
     try:
         here, there = urlsplit(origin), urlsplit(f"//{host}")

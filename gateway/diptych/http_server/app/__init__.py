@@ -27,6 +27,7 @@ from . import docs_page
 from .cors import cross_origin
 from .dispatch import Dispatch
 from .faces import Faces
+from .hosts import HostCheck, Hosts
 
 _ASSETS = "/docs/assets"
 
@@ -85,14 +86,17 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's hook, called once, by the first request."""
         stack = self._stack()
+        # Around them all, since users' own routes and pages are served for these hosts too.
+        if (hosts := Hosts.of(self._settings)) is not None:
+            stack = HostCheck(stack, hosts, self._faces, explicit=self._settings.allowed_hosts is not None)
         # Outermost, so that pages can read errors too; omitted if no origin is allowed.
         return cross_origin(stack, self._settings) if self._settings.cors_origins else stack
 
     def _stack(self) -> ASGIApp:
         if not self.user_middleware:
             # Transcoded requests bypass FastAPI's own three middlewares, which serve its routes only.
-            return Dispatch(super().build_middleware_stack(), self, self._faces)
-        self.user_middleware.append(Middleware(Dispatch, owner=self, faces=self._faces))
+            return Dispatch(super().build_middleware_stack(), self, self._faces, self._settings)
+        self.user_middleware.append(Middleware(Dispatch, owner=self, faces=self._faces, settings=self._settings))
         try:
             return super().build_middleware_stack()
         finally:

@@ -16,13 +16,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...exchange import Serve, WholeRequest, raw_path
+from ...exchange import Exchange, Serve, WholeRequest, raw_path
 from ...faces.rest import Transcoder
 from ...faces.rpc import VERSION, RpcApp
 from ...reply import Headers as RawHeaders
 from ...settings import Settings
 from .cors import cross_origin
+from .cross_site import REFUSED, CrossSite
 from .faces import Faces
+from .hosts import Hosts
 from .user_routes import UserRoutes
 
 
@@ -33,8 +35,9 @@ class Dispatch:
     hide it.
     """
 
-    def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]]) -> None:
+    def __init__(self, app: ASGIApp, owner: FastAPI, faces: Callable[[], Awaitable[Faces]], settings: Settings) -> None:
         self._router, self._build = app, faces
+        self._cross_site = CrossSite(settings.cors_origins)
         self._faces: Faces | None = None
         self._users = UserRoutes(owner)
         self._routes = owner.router
@@ -57,6 +60,8 @@ class Dispatch:
             app = self._router
         else:
             app = rpc if scope["method"] == "POST" and _is_rpc(rpc, scope["headers"], path) else faces.rest
+        if app is not self._router and self._cross_site.refuses(scope):  # users protect their own routes
+            return _refused(faces, scope, receive, send)
         return app(scope, receive, send)
 
     async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +95,7 @@ class WholeDispatch:
     def __init__(self, app: FastAPI, faces: Faces, settings: Settings) -> None:
         self._app, self._faces = app, faces
         self._users = UserRoutes(app)
+        self._hosts, self._cross_site = Hosts.of(settings), CrossSite(settings.cors_origins)
         self._cors = cross_origin(app, settings) if settings.cors_origins else None
 
     def door(self, request: WholeRequest) -> Serve | None:
@@ -100,11 +106,17 @@ class WholeDispatch:
         app, users = self._app, self._users
         if app.user_middleware or app.root_path:
             return None
+        # What names another host, or may be of another site's page, is refused over ASGI.
+        fields, hosts = request.fields, self._hosts
+        host = request.authority or fields.get(b"host")
+        if hosts is not None and host != hosts.last and not hosts.allow(host):
+            return None
+        if (b"origin" in fields or b"sec-fetch-site" in fields) and self._cross_site.concerns(request):
+            return None
         if path in rpc.entries and rpc.takes(request, path):
             serve = None if users.has_literal(path) else rpc.door(request, path)
         elif users.may_match(path) or (
-            request.verb == "POST"
-            and rpc.recognizes(path, request.fields.get(b"content-type"), connect=VERSION in request.fields)
+            request.verb == "POST" and rpc.recognizes(path, fields.get(b"content-type"), connect=VERSION in fields)
         ):
             return None
         else:
@@ -121,6 +133,12 @@ class WholeDispatch:
         if app.root_path:
             return "the application has a root_path"
         return "the application has a route that could match the path" if self._users.may_match(path) else None
+
+
+async def _refused(faces: Faces, scope: Scope, receive: Receive, send: Send) -> None:
+    reply = faces.errors.reply(REFUSED)
+    faces.session.unmatched(scope, "rest", reply.status)
+    await Exchange(scope, receive, send).reply(reply)
 
 
 def _is_rpc(rpc: RpcApp, headers: list[tuple[bytes, bytes]], path: str) -> bool:

@@ -173,7 +173,9 @@ class Http1Protocol(FlowControl):
         """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
         if self._websocket is not None:
             self._heir = self._shared.make_websocket()
-            self._hand_over(self._heir, self._websocket + rest)
+            self._hand_over(self._heir, self._websocket)
+            if rest:  # later, since it is no part of the head
+                self._heir.data_received(rest)
             return b""
         again, self._again = self._again, b""
         self._parser = self._new_parser()

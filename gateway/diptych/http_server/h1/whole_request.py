@@ -46,6 +46,7 @@ class WholeRequest(WholeBody):
         self.body, self._pieces = b"", None
         self.left = self.begun = self.complete = False
         self.amend: Callable[[Headers], Headers] | None = None
+        self.authority: bytes | None = None
         self.serve = self.task = None
 
     # The connection's side.

@@ -62,6 +62,7 @@ class WholeRequest(WholeBody):
         self.unread = self.uncredited = 0
         self.window = STREAM_WINDOW_BYTES
         self.amend: Callable[[Headers], Headers] | None = None
+        self.authority: bytes | None = None
         self.serve = self.task = None
 
     # The connection's side.

@@ -1,0 +1,290 @@
+"""Pages of other sites: which requests of a browser are refused, and which hosts a request may name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h2.events
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from diptych import Gateway, Settings
+from diptych.http_server.app.hosts import Hosts
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
+from tests.conftest import Serve, Served
+from tests.gateway.http2_client import Client, connected
+from tests.gateway.test_websocket import opened, refusal
+from tests.kitchen import Kitchen
+
+BOTH_WAYS = True
+
+EVIL, ALLOWED = "https://evil.example", "https://shop.example"
+SERVICE = "/kitchen.v1.KitchenService"
+PART = b'--B\r\ncontent-disposition: form-data; name="data"; filename="x"\r\n\r\nx\r\n--B--\r\n'
+UNSAFE = {
+    "json": ("POST", "/v1/dishes", "application/json", b"{}"),
+    "text/plain": ("POST", "/v1/dishes", "text/plain", b"{}"),
+    "a form": ("POST", "/v1/dishes", "application/x-www-form-urlencoded", b"title=x"),
+    "multipart": ("POST", "/v1/blobs", "multipart/form-data; boundary=B", PART),
+    "no type": ("POST", "/v1/dishes", "", b"{}"),
+    "put": ("PUT", "/v1/dishes/7", "application/json", b"{}"),
+    "delete": ("DELETE", "/v1/dishes/7", "", b""),
+    "client stream": ("POST", "/v1/sum", "application/x-ndjson", b"{}\n"),
+    "connect": ("POST", f"{SERVICE}/CreateDish", "application/json", b"{}"),
+    "connect proto": ("POST", f"{SERVICE}/CreateDish", "application/proto", b""),
+    "connect stream": ("POST", f"{SERVICE}/Sum", "application/connect+json", b""),
+    "grpc-web": ("POST", f"{SERVICE}/CreateDish", "application/grpc-web+proto", bytes(5)),
+    "grpc-web-text": ("POST", f"{SERVICE}/CreateDish", "application/grpc-web-text", b"AAAAAAA="),
+    "unknown path": ("POST", "/nowhere", "text/plain", b""),
+}  # fmt: skip
+
+
+async def ask(served: Served, name: str, **headers: str) -> Any:
+    verb, path, kind, body = UNSAFE[name]
+    sent = {key.replace("_", "-"): value for key, value in headers.items()}
+    return await served.http.request(
+        verb, path, content=body, headers={**sent, **({"content-type": kind} if kind else {})}
+    )
+
+
+class Strict(Kitchen):
+    """Fails the test if a mutating call is executed."""
+
+    async def CreateDish(self, request: Any, context: Any) -> Any:
+        self.executed = True
+        return await super().CreateDish(request, context)
+
+    executed = False
+
+
+FOREIGN: list[dict[str, str]] = [
+    {"sec_fetch_site": "cross-site", "origin": EVIL},
+    {"sec_fetch_site": "cross-site"},
+    {"sec_fetch_site": "same-site", "origin": "https://other.shop.example"},
+    {"sec_fetch_site": "cross-site", "origin": "null"},
+    {"sec_fetch_site": "nonsense"},
+    {"origin": EVIL},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:1"},
+    {"origin": "not an origin"},
+]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+async def test_a_page_of_another_site_may_not_change_anything(serve: Serve, name: str) -> None:
+    """With no authentication it could create and run jobs: browsers send such requests without asking the server."""
+    kitchen = Strict()
+    async with serve(kitchen) as served:
+        for headers in FOREIGN:
+            found = await ask(served, name, **headers)
+            assert found.status_code == 403, headers
+            assert found.json()["error"]["status"] == "PERMISSION_DENIED"
+            assert "cors_origins" in found.json()["error"]["message"]
+            assert not kitchen.executed
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+async def test_own_pages_and_other_clients_may(serve: Serve, name: str) -> None:
+    async with serve(cors_origins=(ALLOWED,)) as served:
+        own = f"http://127.0.0.1:{served.gateway.http_port}"
+        plain = await ask(served, name)
+        for headers in (
+            {"sec_fetch_site": "same-origin", "origin": own},
+            {"sec_fetch_site": "same-origin", "origin": "https://what.a.proxy.made.of.it"},
+            {"sec_fetch_site": "none"},
+            {"origin": own},
+            {"origin": ALLOWED},
+            {"sec_fetch_site": "cross-site", "origin": ALLOWED},
+        ):
+            assert (await ask(served, name, **headers)).status_code == plain.status_code != 403
+
+
+async def test_any_origin_may_with_an_asterisk(serve: Serve) -> None:
+    async with serve(cors_origins=("*",)) as served:
+        for headers in FOREIGN:
+            assert (await ask(served, "json", **headers)).status_code == 201
+
+
+async def test_safe_requests_and_preflights_are_answered(serve: Serve) -> None:
+    async with serve(cors_origins=(ALLOWED,)) as served:
+        foreign = {"sec-fetch-site": "cross-site", "origin": EVIL}
+        assert (await served.http.get("/v1/dishes/7", headers=foreign)).status_code == 200
+        assert (await served.http.head("/v1/dishes/7", headers=foreign)).status_code in (200, 405)
+        asked = {"origin": ALLOWED, "access-control-request-method": "POST", "sec-fetch-site": "cross-site"}
+        found = await served.http.options("/v1/dishes", headers=asked)
+        assert (found.status_code, found.headers["access-control-allow-origin"]) == (200, ALLOWED)
+
+
+async def test_users_own_routes_decide_themselves(serve: Serve) -> None:
+    async with serve() as served:
+
+        @served.gateway.app.post("/hook")
+        async def hook() -> dict[str, str]:
+            return {}
+
+        headers = {"sec-fetch-site": "cross-site", "origin": EVIL}
+        assert (await served.http.post("/hook", headers=headers)).status_code == 200
+
+
+async def test_over_http2(serve: Serve) -> None:
+    async with serve() as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:
+        for headers, status in (([("origin", EVIL)], "403"), ([("sec-fetch-site", "none")], "201")):
+            stream = client.request(
+                "/v1/dishes", "POST", end=False, headers=[*headers, ("content-type", "application/json")]
+            )
+            client.h2.send_data(stream, b"{}", end_stream=True)
+            await client.flush()
+            assert await status_of(client, stream) == status
+
+
+async def status_of(client: Client, stream: int) -> str:
+    """The status of a response over HTTP/2."""
+    headers = (await client.event(h2.events.ResponseReceived, stream)).headers or []
+    return next(str(value) for name, value in headers if str(name) == ":status")
+
+
+# Hosts.
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "fits"),
+    [
+        (["shop.example"], "shop.example", True),
+        (["shop.example"], "SHOP.example:8080", True),
+        (["Shop.example"], "shop.example.", True),
+        (["shop.example"], "www.shop.example", False),
+        (["shop.example"], "shop.example.evil", False),
+        (["shop.example"], "evilshop.example", False),
+        (["shop.example"], "127.0.0.1", False),
+        (["*.shop.example"], "www.shop.example", True),
+        (["*.shop.example"], "a.b.shop.example:1", True),
+        (["*.shop.example"], "shop.example", False),
+        (["*.shop.example"], "evilshop.example", False),
+        (["*.shop.example"], "*.shop.example", True),
+        (["[::1]"], "[::1]:8080", True),
+        (["::1"], "[::1]", True),
+        (["10.0.0.1", "shop.example"], "10.0.0.1:80", True),
+        ([], "shop.example", False),
+    ],
+)
+def test_a_host(allowed: list[str], host: str, fits: bool) -> None:
+    hosts = Hosts(allowed)
+    assert [hosts.allow(host.encode()) for _ in range(2)] == [fits, fits]
+
+
+@pytest.mark.parametrize(
+    ("host", "fits"),
+    [
+        ("localhost", True),
+        ("localhost:8080", True),
+        ("LocalHost", True),
+        ("app.localhost:1", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9:80", True),
+        ("[::1]:8080", True),
+        ("evil.example", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("192.168.1.7", False),
+        ("notlocalhost", False),
+    ],
+)
+async def test_on_the_loopback_only_its_names_are_served(serve: Serve, host: str, fits: bool) -> None:
+    """A page whose name resolves to 127.0.0.1 is of the same origin as the gateway for its browser (DNS rebinding)."""
+    async with serve(allowed_hosts=None) as served:
+
+        @served.gateway.app.get("/own")
+        async def own() -> dict[str, str]:
+            return {}
+
+        for path in ("/v1/dishes/7", "/own", "/docs", "/openapi.json", "/metrics", "/nowhere"):
+            found = await served.http.get(path, headers={"host": host})
+            if fits:
+                assert found.status_code == (404 if path == "/nowhere" else 200), path
+            else:
+                assert found.status_code == 400, path
+                assert "allowed_hosts" in str(found.json()["error"]), path
+                assert host.partition(":")[0].lower() in str(found.json()["error"]).lower()
+        assert (await served.http.get("/healthz", headers={"host": host})).status_code == 200
+
+
+def test_the_default_depends_on_the_address() -> None:
+    assert Hosts.of(Settings()) is not None
+    assert Hosts.of(Settings(http_host="::1")) is not None
+    assert Hosts.of(Settings(http_host="0.0.0.0")) is None
+    assert Hosts.of(Settings(allowed_hosts=("*",))) is None
+    assert Hosts.of(Settings(http_host="0.0.0.0", allowed_hosts=("x",))) is not None
+
+
+@pytest.mark.parametrize("wrong", ["https://x", "x/y", "x y", "a,*b", "x:80", ""])
+def test_what_is_no_host(wrong: str) -> None:
+    with pytest.raises(ValueError, match="expected hosts such as"):
+        Settings(allowed_hosts=[wrong])  # type: ignore[arg-type]
+
+
+async def test_a_websocket_of_another_host(serve: Serve) -> None:
+    async with serve(allowed_hosts=("127.0.0.1",)) as served:
+        async with opened(served, "/v1/converse"):
+            pass
+        status, error = await refusal(served, "/v1/converse", additional_headers={"host": "evil.example"})
+        assert (status, error["status"]) == (400, "INVALID_ARGUMENT")
+
+
+async def test_an_authority_of_http2(serve: Serve) -> None:
+    async with serve(allowed_hosts=("shop.example",)) as served, asyncio.timeout(20):
+        for authority, status in (("shop.example:8080", "200"), ("evil.example", "400")):
+            async with connected(served.gateway.http_port) as client:
+                stream = client.h2.get_next_available_stream_id()
+                pairs = [(":method", "GET"), (":scheme", "http"), (":path", "/v1/dishes/7"), (":authority", authority)]
+                client.h2.send_headers(stream, pairs, end_stream=True)
+                await client.flush()
+                assert await status_of(client, stream) == status
+
+
+PROXIED: list[tuple[dict[str, Any], dict[str, str], int]] = [
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "internal", "x-forwarded-host": "shop.example"}, 200),
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "internal", "x-forwarded-host": "evil, shop.example:443"}, 200),
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "shop.example"}, 200),
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "internal"}, 400),
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "shop.example", "x-forwarded-host": "evil.example"}, 400),
+    ({"trusted_proxies": "127.0.0.1"}, {"host": "shop.example", "x-forwarded-host": "a b\\"}, 400),
+    ({"trusted_proxies": "10.0.0.1"}, {"host": "internal", "x-forwarded-host": "shop.example"}, 400),
+    ({"trusted_proxies": "10.0.0.1"}, {"host": "shop.example", "x-forwarded-host": "evil.example"}, 200),
+    ({}, {"host": "internal", "x-forwarded-host": "shop.example"}, 400),
+    (
+        {"trusted_proxies": "127.0.0.1", "proxy_header": "forwarded"},
+        {"host": "internal", "forwarded": 'for=1.2.3.4;host="shop.example:443"', "x-forwarded-host": "evil.example"},
+        200,
+    ),
+    (
+        {"trusted_proxies": "127.0.0.1", "proxy_header": "forwarded"},
+        {"host": "internal", "forwarded": "for=1.2.3.4"},
+        400,
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "headers", "status"), PROXIED, ids=str)
+async def test_behind_proxies(serve: Serve, settings: dict[str, Any], headers: dict[str, str], status: int) -> None:
+    async with serve(allowed_hosts=("shop.example",), **settings) as served:
+        assert (await served.http.get("/v1/dishes/7", headers=headers)).status_code == status
+        if status == 200:
+            posted = await served.http.post(
+                "/v1/dishes", json={}, headers={**headers, "origin": "https://shop.example"}
+            )
+            assert posted.status_code == 201
+
+
+async def test_another_server_applies_the_hosts_that_are_set() -> None:
+    """It knows itself which address it listens on, so that the default is ours alone."""
+    for allowed, host, status in ((None, "test", 200), (("shop.example",), "test", 400), (("test",), "test", 200)):
+        gateway = Gateway(Settings(allowed_hosts=allowed))
+        pb_grpc.add_KitchenServiceServicer_to_server(Kitchen(), gateway)
+        outer = FastAPI(lifespan=gateway.app.router.lifespan_context)
+        outer.mount("/", gateway.app)
+        async with gateway.app.router.lifespan_context(gateway.app):
+            transport = httpx2.ASGITransport(gateway.app)
+            async with httpx2.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+                assert (await client.get("/v1/dishes/7")).status_code == status
