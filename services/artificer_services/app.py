@@ -6,20 +6,24 @@ Knows each service's `build`, and not how a service works.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from diptych import Gateway, Settings
+from diptych.settings.errors import Fault, SettingError
 
 from .batch.build import BatchService, BatchSettings
 from .chat.build import ChatService, ChatSettings
 from .kit.composition import gateway_of
+from .kit.lifecycle import Service
 from .kit.settings import check_names, service_settings
 from .ocr.build import OcrService, OcrSettings
 
 logger = logging.getLogger("artificer")
 
 S = TypeVar("S", OcrSettings, BatchSettings)
+C = TypeVar("C")
 
 
 def create(settings: Settings) -> Gateway:
@@ -35,7 +39,20 @@ def create(settings: Settings) -> Gateway:
         )
     ocr = _divided(service_settings(settings, "ocr", OcrSettings), settings.workers)
     batch = _divided(service_settings(settings, "batch", BatchSettings), settings.workers)
-    return gateway_of(settings, [OcrService(ocr), ChatService(chat), BatchService(batch)])
+    services = [_made("ocr", OcrService, ocr), _made("chat", ChatService, chat), _made("batch", BatchService, batch)]
+    return gateway_of(settings, services)
+
+
+def _made(name: str, kind: Callable[[C], Service], settings: C) -> Service:
+    """Returns a service. Raises `SettingError` if it cannot be made of its settings."""
+    try:
+        return kind(settings)
+    except SettingError:
+        raise
+    except ValueError as error:
+        setting, colon, text = str(error).partition(": ")
+        named = colon and setting.startswith(f"services.{name}.")
+        raise SettingError(Fault(setting, text) if named else Fault(f"services.{name}", str(error))) from error
 
 
 def _divided(service: S, processes: int) -> S:

@@ -290,6 +290,31 @@ def test_errors_are_one_line_and_an_exit_code(run: Run, arguments: list[str], co
     assert done.stdout == ""
 
 
+def test_a_list_that_is_cut_says_so(run: Run) -> None:
+    project = ["--project", f"p-{uuid.uuid4().hex[:8]}"]
+    for _ in range(3):
+        run("submit", "-", "--no-start", "--phase", "text.normalize", *project, stdin="x\n")
+    whole, cut = run("status", "--json", *project, "--limit", "3"), run("status", "--json", *project, "--limit", "2")
+    assert (whole.stdout.count("\n"), whole.stderr) == (3, "")
+    assert cut.stdout.count("\n") == 2
+    assert cut.stderr == "only the newest 2 jobs are listed, and there are more; see --limit\n"
+
+
+def test_the_address_may_stand_before_the_subcommand(server: Served, environment: dict[str, str]) -> None:
+    bare = {name: value for name, value in environment.items() if name != "ARTIFICER_ADDRESS"}
+    nobody = "127.0.0.1:1"
+    for arguments, code in (
+        (["--address", server.grpc, "batch", "tasks"], 0),
+        (["batch", "--address", server.grpc, "tasks"], 0),
+        (["batch", "tasks", "--address", server.grpc], 0),
+        (["--address", nobody, "batch", "tasks", "--address", server.grpc], 0),  # the last one wins
+        (["--address", server.grpc, "batch", "--address", nobody, "tasks"], 3),
+    ):
+        command = [*COMMAND[:-1], *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=bare, check=False, timeout=PATIENT)
+        assert done.returncode == code, (arguments, done.stderr)
+
+
 def test_no_partial_file_is_left_when_results_cannot_be_read(run: Run, tmp_path: Path) -> None:
     run("results", "no-such-job", "-o", str(tmp_path / "out"), code=1)
     assert list(tmp_path.iterdir()) == []

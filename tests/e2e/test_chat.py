@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ import pytest
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
+from tests.commands import ROOT
 from tests.e2e.conftest import Served, serving
 from tests.waiting import until_told
 
@@ -177,3 +180,14 @@ async def test_the_page_runs_nothing_but_its_own_files(client: httpx2.AsyncClien
         return bool((await client.get("/readyz")).json()["checks"]["chat"] == "ok")
 
     assert await until_told(fit)
+
+
+def test_the_documented_example_ends_with_its_input(served: Served) -> None:
+    page = (ROOT / "docs" / "chat.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0].replace("127.0.0.1:50051", served.grpc)
+    said = f"hello {uuid.uuid4().hex}"
+    done = subprocess.run(
+        [sys.executable, "-c", example], input=f"{said}\n\n", capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout

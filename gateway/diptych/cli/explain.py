@@ -5,7 +5,7 @@ It uses the same route table and binder as a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -53,8 +53,11 @@ def explain(
         lines.append("404        no template has the shape of this path")
     else:
         lines.append(f"405        the path is served for {', '.join(match.allowed)}")
-    for route, why in _losers(table, verb, path, winner):
-        lines.append(f"lost       {route}: {why}")
+    losers = _losers(table, verb, path, winner)
+    lines += (f"lost       {route}: {why}" for route, why in losers[:_MOST_LOSERS])
+    if len(losers) > _MOST_LOSERS:
+        others = len(losers) - _MOST_LOSERS
+        lines.append(f"lost       {others} more {'route' if others == 1 else 'routes'}, less like the path, not shown")
     return Answer("\n".join(lines), served)
 
 
@@ -89,7 +92,8 @@ def _plain(endpoint: Endpoint, obstacle: str | None) -> str:
 
 def _losers(
     table: RouteTable[Endpoint], verb: str, path: str, winner: Route[Endpoint] | None
-) -> Iterator[tuple[Route[Endpoint], str]]:
+) -> list[tuple[Route[Endpoint], str]]:
+    """Returns the routes that lost and why, those first that are most like the path."""
     fitting = table.shaped(path)
     segments = path.split("/")[1:]
     ranked = []
@@ -102,8 +106,7 @@ def _losers(
             why = f"is for {route.verb}, not {verb}" if route.verb != verb else _less_specific(route, winner)
         ranked.append((-near, str(route), route, why))
     ranked.sort(key=lambda one: one[:2])
-    for _, _, route, why in ranked[:_MOST_LOSERS]:
-        yield route, why
+    return [(route, why) for _, _, route, why in ranked]
 
 
 def _less_specific(route: Route[Endpoint], winner: Route[Endpoint] | None) -> str:

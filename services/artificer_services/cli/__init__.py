@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from .batch import app as batch
 from .errors import Failed
+from .options import connection
 from .text import one_line
 
 app = typer.Typer(
@@ -30,9 +31,7 @@ app = typer.Typer(
 app.add_typer(batch, name="batch")
 
 
-@app.callback()
-def _artificer() -> None:
-    """Call the services of a gateway."""
+app.callback()(connection("Call the services of a gateway."))
 
 
 def main() -> None:

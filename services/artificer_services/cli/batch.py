@@ -22,12 +22,13 @@ from . import phases, results, show
 from .errors import Usage
 from .inputs import LineSource, ListSource, Source, files_in, uploaded
 from .link import Link
-from .options import linked
+from .options import connection, linked
 from .submit import submit as submit_job
 from .text import one_line
 from .watch import exit_code, state, summary, watch
 
 app = typer.Typer(help="Run jobs over many items.", no_args_is_help=True)
+app.callback()(connection("Run jobs over many items."))
 
 
 class ResultFormat(StrEnum):
@@ -163,12 +164,15 @@ def status(
         typer.echo(show.as_json(found, indent=2) if json else show.job(found))
         return
     wanted = [pb.JobStatus.Value(f"JOB_STATUS_{one.name}") for one in states or ()]
-    listed = _jobs(link, pb.ListJobsRequest(status=wanted, project_id=project), limit)
+    request = pb.ListJobsRequest(status=wanted, project_id=project)
+    listed = _jobs(link, request, limit)
     if json:
         for found in listed:
             typer.echo(show.as_json(found))
     else:
         show.jobs(listed, Console())
+    if request.page_token:
+        _say(f"only the newest {limit} jobs are listed, and there are more; see --limit")
 
 
 @app.command("results")
@@ -298,14 +302,15 @@ def _no_status() -> Iterator[Any]:
 
 
 def _jobs(link: Link, request: pb.ListJobsRequest, limit: int) -> Iterator[pb.Job]:
+    """Yields jobs, at most `limit`; the request then has the token of the next page, if there are more."""
     while limit:
         request.page_size = min(limit, 1000)
         page = link.ask(link.batch.ListJobs, request)
+        request.page_token = page.next_page_token
         yield from page.jobs[:limit]
         limit -= len(page.jobs[:limit])
         if not page.next_page_token:
             return
-        request.page_token = page.next_page_token
 
 
 def _name(files: list[str] | None, listed: str | None) -> str:

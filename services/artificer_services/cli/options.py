@@ -1,6 +1,7 @@
 """The connection options that every command has: the gateway's address and the credentials.
 
-A flag takes precedence over its environment variable. Knows no command: `linked` gives each one its `Link`.
+They may stand before a subcommand too; the last one wins. A flag takes precedence over its environment variable. Knows
+no command: `linked` gives each one its `Link`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def linked(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(context: typer.Context, **given: Any) -> Any:
         where = {name: given.pop(name) for name, *_ in _OPTIONS}
+        where |= {name: value for name, value in _before(context).items() if not _is_flag(context, name)}
         link = Link(where.pop("address"), _access(context, where))
         try:
             return command(link, **given)
@@ -58,19 +60,40 @@ def linked(command: Callable[..., Any]) -> Callable[..., Any]:
 
     update_wrapper(run, command)
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    return _with_options(run, *(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own))
+
+
+def connection(text: str) -> Callable[..., None]:
+    """Returns the callback of a group of commands that takes the connection options for all of them."""
+
+    def remember(context: typer.Context, **given: Any) -> None:
+        flags = {name: value for name, value in given.items() if _is_flag(context, name)}
+        context.obj = {**_before(context), **flags}
+
+    remember.__doc__ = text
+    return _with_options(remember)
+
+
+def _before(context: typer.Context) -> dict[str, Any]:
+    """Returns the options that stand before the subcommand."""
+    return context.obj or {}
+
+
+def _with_options(function: Callable[..., Any], *own: Parameter) -> Callable[..., Any]:
+    """Give a function the signature from which the options are made."""
     named = [
         Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=default) for name, kind, default in _OPTIONS
     ]
     first = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    made: Any = run
-    made.__signature__ = inspect.Signature([first, *(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own), *named])
-    return run
+    made: Any = function
+    made.__signature__ = inspect.Signature([first, *own, *named])
+    return function
 
 
 def _access(context: typer.Context, given: dict[str, Any]) -> Access:
     token, api_key = given.pop("token").strip(), given.pop("api_key").strip()
     if token and api_key:
-        flags = [_is_flag(context, name) for name in ("token", "api_key")]
+        flags = [_is_flag(context, name) or name in _before(context) for name in ("token", "api_key")]
         if not any(flags):
             raise Usage("ARTIFICER_TOKEN and ARTIFICER_API_KEY are both set; unset one of them")
         if not all(flags):
@@ -79,5 +102,6 @@ def _access(context: typer.Context, given: dict[str, Any]) -> Access:
 
 
 def _is_flag(context: typer.Context, name: str) -> bool:
+    """Whether an option was given at this place, and not by a variable."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -5,6 +5,7 @@ Knows no service. Importing it costs a worker process only the standard library.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,11 +38,15 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
         raise SettingError(*(unknown(f"{place}.{one}", known) for one in strange))
     try:
         # Environment variables are text; the adapter converts them.
-        return TypeAdapter(kind).validate_python(dict(values))
+        read = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         # Not `str(error)`: it repeats the values, which may be secrets.
         faults = [Fault(".".join((place, *map(str, fault["loc"]))), described(fault)) for fault in error.errors()]
         raise SettingError(*faults) from None
+    for name in known:
+        if isinstance(value := getattr(read, name), float) and not math.isfinite(value):
+            raise SettingError(Fault(f"{place}.{name}", f"expected a finite number, got {value}"))
+    return read
 
 
 def check_names(settings: Settings, names: Collection[str]) -> None:

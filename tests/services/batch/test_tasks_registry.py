@@ -190,13 +190,11 @@ def test_invalid_settings_stop_the_start(tasks: dict[str, object], reason: str) 
         registry.load(BatchSettings(tasks=tasks))
 
 
-def test_a_setting_of_an_unknown_task_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_setting_of_an_unknown_task_stops_the_start() -> None:
     known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
-    with caplog.at_level(logging.WARNING):
-        registry.load(BatchSettings(tasks=known | {"ocr_extrakt": {}}))
-    assert [record.getMessage() for record in caplog.records] == [
-        "services.batch.tasks.ocr_extrakt belongs to no task type"
-    ]
+    assert registry.load(BatchSettings(tasks=known))
+    with pytest.raises(ValueError, match=r"tasks\.ocr\.extrakt belongs to no task type; did you mean ocr\.extract\?"):
+        registry.load(BatchSettings(tasks=known | {"ocr.extrakt": {}}))
 
 
 def test_a_key_is_in_no_message_about_settings() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -38,9 +39,17 @@ def load(settings: BatchSettings) -> dict[str, Task]:
         task = _load(point, settings.tasks)
         if task is not None:
             tasks[task.name] = task
-    for key in sorted(settings.tasks.keys() - _SHARED - {form for name in tasks for form in _forms(name)}):
-        _log.warning("services.batch.tasks.%s belongs to no task type", key)
+    _check_tables(settings.tasks, {*tasks, *(point.name for point in found)})
     return tasks
+
+
+def _check_tables(tables: Mapping[str, Any], names: Collection[str]) -> None:
+    """Raises ValueError for a table that belongs to no task type, not even to one that could not be loaded."""
+    known = _SHARED | {form for name in names for form in _forms(name)}
+    for key in sorted(tables.keys() - known):
+        close = get_close_matches(key, [*names, *_SHARED], n=1)
+        meant = f"; did you mean {close[0]}?" if close else f"; the task types are {', '.join(sorted(names))}"
+        raise ValueError(f"services.batch.tasks.{key} belongs to no task type{meant}")
 
 
 def _forms(name: str) -> tuple[str, ...]:
