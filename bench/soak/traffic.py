@@ -71,8 +71,14 @@ async def sent(program: Program, dice: Random) -> str:
 
 async def rpc(program: Program, dice: Random) -> str:
     """Unary calls over gRPC-Web and Connect."""
-    media = dice.choice(["application/json", "application/grpc-web+proto", "application/connect+json"])
-    body = b"{}" if media == "application/json" else envelope(b"{}" if media.endswith("json") else b"")
+    media, body = dice.choice(
+        [
+            ("application/json", b"{}"),
+            ("application/proto", b""),
+            ("application/grpc-web+proto", envelope(b"")),
+            ("application/grpc-web+json", envelope(b"{}")),
+        ]
+    )
     return await _asked(program, f"POST {_BATCH}/ListTaskTypes", body, media)
 
 
@@ -133,7 +139,7 @@ async def sockets(program: Program, dice: Random) -> str:
     """A conversation over a WebSocket that ends well, or by a client that leaves."""
     name = _channel(dice)
     url = f"ws://{HOST}:{program.http}/v1/channels/{name}/messages:chat"
-    async with websockets.connect(url, compression=None, close_timeout=2) as socket:
+    async with websockets.connect(url, compression=None, open_timeout=60, close_timeout=2) as socket:
         await socket.send(json.dumps(_said(dice, name)))
         for _ in range(2):
             async with asyncio.timeout(30):

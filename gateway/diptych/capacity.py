@@ -17,6 +17,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 # An idle connection takes up to 36 KiB (a WebSocket; bench/PRODUCTION_RESULTS.md); the rest is for a busy one.
 _CONNECTION_BYTES = 64 * 1024
 _FEWEST_CONNECTIONS = 64
+_FEWEST_UNREAD_BYTES = 16 * 1024 * 1024
 
 
 def bounded(settings: Settings) -> Settings:
@@ -38,6 +39,14 @@ def bytes_in_flight(settings: Settings) -> int:
     """
     set_by_user = settings.limits.max_bytes_in_flight
     return set_by_user or max(settings.largest_body, memory() // settings.workers // 4)
+
+
+def unread_bytes(settings: Settings) -> int:
+    """Returns how many bytes of requests all HTTP/2 connections of one port may hold before they are read.
+
+    That is an eighth of the memory, and at least what one connection may hold.
+    """
+    return max(_FEWEST_UNREAD_BYTES, memory() // settings.workers // 8)
 
 
 def memory() -> int:

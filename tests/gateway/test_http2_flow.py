@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import json
@@ -17,6 +18,7 @@ import pytest
 
 from diptych.http_server import Limits
 from diptych.http_server.h2 import Http2Protocol
+from diptych.http_server.h2 import Unread as UnreadBytes
 from diptych.http_server.h2 import limits as bounds
 from tests.gateway.http2_client import (
     WINDOW,
@@ -30,9 +32,11 @@ from tests.gateway.http2_client import (
     frame,
     listening,
 )
+from tests.waiting import until_here
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 MIB = 1024 * 1024
+STREAM = bounds.STREAM_WINDOW_BYTES
 CHUNK = bytes(range(256)) * 64  # 16 KiB
 
 
@@ -567,3 +571,41 @@ async def test_a_request_needs_no_garbage_collector() -> None:
                 assert [one for one in made[:-1] if one() is not None] == []
         finally:
             gc.enable()
+
+
+async def test_what_all_connections_hold_unread_is_bounded() -> None:
+    """Each connection could hold 16 MiB for applications that do not read, and nothing bounded their sum."""
+    unread, go = UnreadBytes(3 * STREAM), asyncio.Event()
+
+    async def idle(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/unread":
+            await go.wait()
+        await sized(scope, receive, send)
+
+    async def full(port: int, stack: contextlib.AsyncExitStack) -> tuple[Client, int]:
+        client = await stack.enter_async_context(connected(port))
+        stream = client.request("/unread", "POST", end=False)
+        await client.until(lambda: client.h2.local_flow_control_window(stream) >= STREAM)
+        for _ in range(0, STREAM, 16384):
+            client.h2.send_data(stream, bytes(16384))
+        await client.flush()
+        return client, stream
+
+    async with asyncio.timeout(30), listening(idle, http2=Limits(unread=unread)) as listener:
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(1, 4):
+                await full(listener.port, stack)
+                await until_here(lambda number=number: unread.bytes == number * STREAM)  # type: ignore[misc]
+            client, stream = await full(listener.port, stack)
+            reset = await client.event(ev.StreamReset, stream)
+            assert reset.error_code == Code.ENHANCE_YOUR_CALM
+            assert unread.bytes == 3 * STREAM
+            assert (await client.get("/"))[1] == b"ok", "what has no body has room"
+        await until_here(lambda: not unread.bytes)
+        go.set()
+        async with connected(listener.port) as client:
+            body = bytes(8 * STREAM)
+            stream = client.request("/unread", "POST", end=False)
+            await client.upload(stream, body)
+            assert (await client.response(stream))[1] == expected(body)
+        assert not unread.bytes

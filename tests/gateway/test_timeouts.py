@@ -21,7 +21,7 @@ from diptych.exchange import BodyTimeouts, read
 from diptych.status import StatusError
 from tests.certificates import Authority, settings
 from tests.conftest import Serve
-from tests.gateway.http2_client import connected
+from tests.gateway.http2_client import Setting, connected
 
 BOTH_WAYS = True
 
@@ -181,6 +181,18 @@ async def test_a_head_behind_unread_responses_is_not_late(serve: Serve) -> None:
             found = await asyncio.to_thread(client.makefile("rb").read)
             statuses = [piece[:3] for piece in found.split(b"HTTP/1.1 ")[1:]]
             assert statuses == [b"200", b"200", b"408"]  # the rest of the head does not come
+
+
+async def test_an_http2_response_that_is_never_read_is_reset(serve: Serve) -> None:
+    """Its bytes were held for as long as the connection was open."""
+    closed = {Setting.INITIAL_WINDOW_SIZE: 0}
+    async with serve(keep_alive_seconds=SOON) as served, asyncio.timeout(30):
+        async with connected(served.gateway.http_port, closed) as client:
+            stream = client.request("/v1/dishes?pageSize=1000")
+            await client.flush()
+            assert (await client.event(ev.StreamReset, stream)).error_code == ErrorCodes.CANCEL
+        async with connected(served.gateway.http_port, {Setting.INITIAL_WINDOW_SIZE: 100}) as client:
+            assert len((await client.get("/v1/dishes?pageSize=100"))[1]) > 1000, "a slow reader is served"
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\n", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"])

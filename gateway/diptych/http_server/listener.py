@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..addresses import cannot_listen
+from ..capacity import unread_bytes
 from ..exchange import AUTH, CUT, Door, StreamCut
 from ..faces.websocket import HELD, LIMITED, WATCHED
 from ..forwarded import Proxies
@@ -29,7 +30,7 @@ from .h1.canned_responses import CannedResponses
 from .h1.protocol import Http1Protocol
 from .h1.shared import Http1
 from .h1.websocket import WebSocketProtocol, unwanted
-from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, http2_only
+from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, Unread, http2_only
 from .lingering_close import LingeringClose
 from .proxies import behind, door_behind
 from .state import ListenerState
@@ -159,6 +160,7 @@ class HttpListener:
                 max_streams=settings.http2_max_streams,
                 ping_seconds=settings.http2_ping_seconds,
                 idle_seconds=settings.keep_alive_seconds,
+                unread=Unread(unread_bytes(settings)),
             ),
             tls=tls,
             timeouts=Timeouts.of(settings),

@@ -4,7 +4,7 @@ It knows no socket option and no route; the listener finds out which connections
 """
 
 from .frames import PREFACE
-from .limits import Limits
+from .limits import Limits, Unread
 from .only import http2_only
 from .protocol import TOO_MANY, Http2Protocol
 from .refusal import HEAD_TOO_LARGE, HeadTooLarge
@@ -18,5 +18,6 @@ __all__ = [
     "HeadTooLarge",
     "Http2Protocol",
     "Limits",
+    "Unread",
     "http2_only",
 ]

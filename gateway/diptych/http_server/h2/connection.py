@@ -57,7 +57,7 @@ class Connection:
         self.initial_window = frames.DEFAULT_WINDOW
         """The peer's window of a new stream."""
         self._receive_window = CONNECTION_WINDOW_BYTES
-        self._unread = 0
+        self._unread, self._all_unread = 0, most.unread
         self._resets = Budget(2 * most.max_streams, most.max_streams)  # CVE-2023-44487, CVE-2025-8671
         self._idle_frames = Budget(_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
         self._reset_here: dict[int, None] = {}
@@ -231,6 +231,10 @@ class Connection:
             self._idle_frames.earn(_EARNED_BY_DATA)  # clients send PINGs during uploads, to measure the bandwidth
             self._unread += len(payload)
             stream.unread += len(payload)
+            unread = self._all_unread
+            unread.bytes += len(payload)
+            if unread.bytes > unread.most:  # gRPC clients read this code as RESOURCE_EXHAUSTED
+                raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, "too much is unread on all connections")
             if stream.expected is not None:
                 stream.expected -= len(payload)
                 if stream.expected < 0:
@@ -259,6 +263,7 @@ class Connection:
     def credit(self, stream: Incoming, read: int) -> None:
         """Counts `read` bytes of the stream as read, and credits the windows."""
         self._unread -= read
+        self._all_unread.bytes -= read
         stream.unread -= read
         if stream.remote_closed:  # the stream needs no more of its own window
             if CONNECTION_WINDOW_BYTES - self._unread - self._receive_window >= _CREDIT_BYTES:
@@ -348,12 +353,24 @@ class Connection:
         self._remove(stream)
         stream.on_reset()
 
+    def forget(self) -> list[Incoming]:
+        """Returns all streams after removing them, as the connection ends."""
+        streams = list(self.streams.values())
+        self.streams.clear()
+        self.blocked.clear()
+        self._all_unread.bytes -= self._unread
+        self._unread = 0
+        for stream in streams:
+            stream.unread = 0
+        return streams
+
     def _remove(self, stream: Incoming) -> None:
         if self.streams.pop(stream.id, None) is None:
             return
         self.blocked.pop(stream.id, None)
         if stream.unread:
             self._unread -= stream.unread
+            self._all_unread.bytes -= stream.unread
             stream.unread = 0
             self._credit_connection()
         if not self.streams:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_FRAME_BYTES = 64 * 1024
 """The largest accepted frame: four times the minimum of RFC 9113, so that uploads need fewer turns of the loop."""
@@ -21,8 +21,18 @@ STREAM_WINDOW_BYTES = 512 * 1024
 """How much a client may send on one stream before the application reads any of it."""
 CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024
 """How much all streams of a connection may hold unread, so that a few stalled uploads do not stop the others."""
+_UNREAD_BYTES = 256 * 1024 * 1024
 PARKED_BYTES = 64 * 1024
 """With more than this unsent on a stream, the application waits in `send`."""
+
+
+class Unread:
+    """Request bytes that no application has read yet, of all connections of one listener."""
+
+    __slots__ = ("bytes", "most")
+
+    def __init__(self, most: int) -> None:
+        self.bytes, self.most = 0, most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class Limits:
     """How long a connection without a request is kept."""
     ping_seconds: float | None = None
     """How long a peer may be silent before it gets a PING, and how long it has to answer; None sends no PINGs."""
+    unread: Unread = field(default_factory=lambda: Unread(_UNREAD_BYTES))
+    """What all connections hold unread; a stream whose data exceed its maximum is reset."""
 
 
 class Budget:

@@ -50,6 +50,8 @@ class Http2Protocol(asyncio.Protocol):
         self._drain_timer: asyncio.TimerHandle | None = None
         self._drained_id: int | None = None
         self._wait = Wait()
+        self._stuck: dict[int, tuple[int, float]] = {}
+        """Complete responses that the client has not read: their unsent bytes, and since when these are as many."""
 
     # What asyncio calls.
 
@@ -234,21 +236,35 @@ class Http2Protocol(asyncio.Protocol):
                 timer.cancel()
 
     def _forget_streams(self) -> None:
-        streams = list(self._connection.streams.values())
-        self._connection.streams.clear()
-        self._connection.blocked.clear()
-        for stream in streams:
+        for stream in self._connection.forget():
             stream.on_reset()
 
     # Time.
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Closes the connection if the preface or the fields of a request take too long."""
+        """Closes the connection if the preface or the fields of a request take too long; resets unread responses."""
         connection = self._connection
+        if connection.streams or self._stuck:
+            self._reset_unread(now, timeouts.idle)
         head_of = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
         what = head_of if self._opening is None else _PREFACE
         if self._wait.over(what, now, timeouts.head) and what is not _NOTHING:
             self._close(ErrorCode.ENHANCE_YOUR_CALM, "the preface or the fields of a request took too long")
+
+    def _reset_unread(self, now: float, seconds: float) -> None:
+        """Resets streams of whose complete response the client has taken nothing for so long."""
+        connection, before, self._stuck = self._connection, self._stuck, {}
+        for stream in list(connection.streams.values()):
+            left = stream.out.parked_bytes
+            if not left or not stream.out.ended:
+                continue
+            known = before.get(stream.id)
+            since = now if known is None or known[0] != left else known[1]
+            if now - since < seconds:
+                self._stuck[stream.id] = left, since
+                continue
+            connection.drop(stream)
+            connection.reset(stream.id, ErrorCode.CANCEL)
 
     def _check_idle(self) -> None:
         """Checks idle time and PINGs, and schedules the next check."""
