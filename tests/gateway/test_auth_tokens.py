@@ -294,6 +294,20 @@ async def test_the_last_keys_stay_in_use_while_fetching_fails(caplog: pytest.Log
     await authenticator.close()
 
 
+async def test_a_lasting_failure_is_said_once_and_its_end_with_the_count(caplog: pytest.LogCaptureFixture) -> None:
+    with key_server(public("one")) as server, caplog.at_level(logging.INFO, "diptych.auth"):
+        authenticator = Jwt(settings(jwks_url=server.url, jwks_refresh_seconds=0.001, jwks_retry_seconds=0.001))
+        await ask(authenticator, token())
+        server.status = 500
+        while server.asked < 6:
+            await refused(authenticator, token("two"))
+        server.status = 200
+        while "are loaded again after" not in caplog.text:
+            await refused(authenticator, token("two"))
+        await authenticator.close()
+    assert caplog.text.count("cannot load the keys that verify tokens") == 1
+
+
 async def test_without_keys_calls_get_unavailable() -> None:
     with key_server(public("one")) as server:
         server.status = 503

@@ -155,6 +155,23 @@ async def test_console_lines_are_readable_and_cannot_be_forged(tmp_path: Path) -
     assert "locals" not in log
 
 
+async def test_a_header_is_cut_at_a_kibibyte(tmp_path: Path) -> None:
+    """A client may send 64 KiB of them with each request, which would fill a disk."""
+    long = "spoon" * 10_000
+    async with program(tmp_path, "--set", "telemetry.log_format=json") as running:
+        assert (await running.http.get("/v1/dishes/1", headers={"user-agent": long})).status_code == 200
+        await running.http.get(f"/no/{long[:9000]}", headers={"user-agent": long[:9000]})
+        await running.http.get("/v1/dishes/1", headers={"x-request-id": long, "user-agent": "fork"})
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.rpc.GetDish(pb.GetDishRequest(dish_id="missing"), metadata=(("x-request-id", long[:5000]),))
+    found = lines(running.text)
+    calls = [line for line in found if line["event"] == "call"]
+    assert calls[0]["user_agent"] == long[:1024]
+    assert calls[2]["user_agent"] == "fork"
+    assert len(calls) == 4
+    assert max(len(line) for line in running.text.splitlines()) < 2048
+
+
 async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
     async with program(tmp_path, "--set", "telemetry.access_log=false") as running:
         answer = await running.http.get("/v1/dishes/1")

@@ -92,6 +92,7 @@ class Keys:
         self._digest = b""
         self._loaded = self._tried = float("-inf")
         self._loading: asyncio.Task[None] | None = None
+        self._failures, self._told = 0, ""
         self.generation = 0
         """Increases whenever the keys change."""
 
@@ -143,8 +144,14 @@ class Keys:
                 self.generation += 1
         except (KeySetError, OSError, http.client.HTTPException) as wrong:
             kept = "the last ones stay in use" if self._set is not None else "tokens are refused until they can"
-            logger.warning("cannot load the keys that verify tokens: %s; %s", wrong, kept)
+            self._failures += 1
+            if str(wrong) != self._told:  # each cause once, since it is tried again every few seconds
+                self._told = str(wrong)
+                logger.warning("cannot load the keys that verify tokens: %s; %s", wrong, kept)
         else:
+            if self._failures:
+                logger.info("the keys that verify tokens are loaded again after %d failures", self._failures)
+            self._failures, self._told = 0, ""
             self._loaded = time.monotonic()
 
     def _unavailable(self) -> StatusError:

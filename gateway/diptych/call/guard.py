@@ -149,7 +149,7 @@ class Guard(grpc.aio.ServerInterceptor):
         if known is not None and known.record is not None:
             known.record.caught(error)
         error_id = uuid.uuid4().hex[:16]
-        logger.error("unexpected error %s in %s", error_id, where, exc_info=error)
+        logger.error("unexpected error %s in %.1024s", error_id, where, exc_info=error)
         text = f"internal error, id {error_id}"
         if self._debug:
             text += f": {type(error).__name__}: {error}"

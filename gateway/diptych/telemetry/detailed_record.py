@@ -30,8 +30,14 @@ _GIVEN = re.compile(r"[\x21-\x7e]{1,128}")
 _bound: ContextVar[Any] = copy_context().run(bind_contextvars, request_id="")["request_id"].var
 _CODES = tuple(CODE_BY_NUMBER[number].name for number in range(CODES))
 _ID_BYTES, _IDS_AT_ONCE = 8, 256
+LONGEST_HEADER = 1024
+"""Characters of a header, or of a caller's id in one, that are logged: a client may send 64 KiB."""
 _ids: list[str] = []
 os.register_at_fork(after_in_child=_ids.clear)  # else two processes would give calls the same ids
+
+
+def _cut(caller: object) -> object:
+    return caller[:LONGEST_HEADER] if isinstance(caller, str) else caller
 
 
 class Span(Protocol):
@@ -122,7 +128,7 @@ class DetailedRecord(Counted):
         principal = origin.notes.get("principal")
         line: dict[str, Any] = {
             "request_id": self.request_id,
-            "principal": None if principal is None else getattr(principal, "id", None),
+            "principal": None if principal is None else _cut(getattr(principal, "id", None)),
             "protocol": labels.protocol,
             "service": labels.service,
             "method": labels.method,
@@ -131,7 +137,7 @@ class DetailedRecord(Counted):
             "request_bytes": self.bytes_in,
             "response_bytes": self.bytes_out,
             "peer": origin.peer,
-            "user_agent": self._agent,
+            "user_agent": self._agent[:LONGEST_HEADER],
         }
         if origin.unknown_path is not None:
             line["path"] = origin.unknown_path[:LONGEST_PATH]

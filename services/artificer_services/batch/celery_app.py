@@ -19,9 +19,9 @@ from pathlib import Path
 
 from celery import Celery, signals
 
-from artificer_services.kit.outages import OutageLog
 from artificer_services.kit.settings import service_settings
 from diptych.cli.load import LoadError, settings_of
+from diptych.outages import OutageLog
 
 from .jobs.errors import ServiceError, Unavailable
 from .jobs.store import Store

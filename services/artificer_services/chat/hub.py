@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from diptych.outages import OutageLog
+
 from ..kit.errors import TooSlow, Unavailable
-from ..kit.outages import OutageLog
 from .store import Message, Store, id_of
 
 _log = logging.getLogger(__name__)

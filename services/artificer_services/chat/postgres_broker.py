@@ -14,7 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ..kit.outages import OutageLog
+from diptych.outages import OutageLog
+
 from .broker import OnGap, OnNotification, parse
 
 _log = logging.getLogger(__name__)

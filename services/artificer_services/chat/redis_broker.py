@@ -14,7 +14,8 @@ import random
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
-from ..kit.outages import OutageLog
+from diptych.outages import OutageLog
+
 from .broker import OnGap, OnNotification, parse, payload_of
 
 _log = logging.getLogger(__name__)

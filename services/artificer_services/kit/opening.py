@@ -12,8 +12,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from diptych.outages import OutageLog
+
 from .errors import ServiceError, Unavailable
-from .outages import OutageLog
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from diptych.outages import OutageLog
+
 from .errors import ServiceError
-from .outages import OutageLog
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ...kit.outages import OutageLog
+from diptych.outages import OutageLog
+
 from ..jobs.errors import Unavailable
 from .clock import Clock
 from .language import CLOCK, Statement, packed

@@ -17,7 +17,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from ...kit.outages import OutageLog
+from diptych.outages import OutageLog
+
 from ...kit.processes import die_with_the_server
 from ..jobs.errors import Unavailable
 from ..jobs.store import Store

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from diptych.outages import OutageLog
 from diptych.upstream import Upstream, UpstreamRefused
 
 from ..errors import Unavailable
 from ..opening import Opening
-from ..outages import OutageLog
 from .connect import postgresql, sqlite
 from .migrate import Migrations, prepare
 

@@ -1,6 +1,6 @@
 """Logs an outage once, counts its repetitions, and logs its end.
 
-Knows nothing of what is down. Imports only the standard library, since worker processes need it.
+It knows nothing of what is down. It imports only the standard library, since worker processes of services need it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class OutageLog:
 
     @property
     def lasting(self) -> bool:
-        """Whether the last attempt has failed; cheap enough to ask in every call."""
+        """Returns whether the last attempt has failed; cheap enough to ask in every call."""
         return self._failures > 0
 
     def failed(self, error: object) -> None:
-        """Count a failure; the first of an outage is logged, and then one every ten minutes."""
+        """Counts a failure; the first of an outage is logged, and then one every ten minutes."""
         now = time.monotonic()
         with self._lock:
             self._failures += 1
@@ -44,7 +44,7 @@ class OutageLog:
             self._logger.warning("%s: %d failures in %.0f s, now: %s", self._name, count, seconds, one_line(error))
 
     def recovered(self) -> None:
-        """End the outage, if there is one."""
+        """Ends the outage, if there is one."""
         if not self._failures:
             return
         with self._lock:
