@@ -116,6 +116,7 @@ WRONG = [
     ({"iat": int(time.time()) + 3600}, "the token is not valid yet"),
     ({"sub": None}, "the token has no subject"),
     ({"sub": ""}, "the token has no subject"),
+    ({"sub": "a\ud800"}, "the token's subject is not Unicode"),  # JSON may have a lone surrogate, in an escape
     ({"exp": "soon"}, "the token is not valid"),
 ]
 

@@ -7,6 +7,7 @@ token only selects among the keys.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ _REASONS: Mapping[type[Exception], str] = {
     jwt.MissingRequiredClaimError: "the token lacks a required claim: exp, iss or aud",
 }
 _INVALID = "the token is not valid"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Verified(NamedTuple):
@@ -136,6 +138,8 @@ class Jwt:
         subject = _claim(claims, settings.subject_claim)
         if not isinstance(subject, str) or not subject:
             raise Refused("the token has no subject")
+        if not subject.isascii() and _SURROGATE.search(subject):  # no database and no peer could store it
+            raise Refused("the token's subject is not Unicode")
         return Principal(
             id=subject,
             kind="jwt",

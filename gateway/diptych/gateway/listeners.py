@@ -55,6 +55,10 @@ class Listeners:
         else:
             self._rpc = RpcListener(faces.session.calls, generic, settings, tls, shared=shared is not None)
 
+        for listener in (self._http, self._rpc):
+            if isinstance(listener, HttpListener):
+                listener.count_refusals(faces.session.calls.recorder.refused)
+
     def __str__(self) -> str:
         """The addresses and the engine, in one line."""
         scheme = "https" if self._tls else "http"

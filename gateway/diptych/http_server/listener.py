@@ -192,6 +192,10 @@ class HttpListener:
             scope.pop(WATCHED, None)
             scope.pop(LIMITED, None)
 
+    def count_refusals(self, count: Callable[[int], None]) -> None:
+        """Calls `count` with the HTTP status of each request that no application has seen."""
+        self._state.refusals.count = count
+
     @property
     def port(self) -> int:
         """The bound port."""
@@ -321,6 +325,7 @@ class HttpListener:
             await asyncio.sleep(_TICK_SECONDS)
         await self._cancel()
         await drain.end()
+        state.refusals.close()
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking

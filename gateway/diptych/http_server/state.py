@@ -9,6 +9,8 @@ import asyncio
 from email.utils import formatdate
 from typing import Any
 
+from .refusals import Refusals
+
 
 class ListenerState:
     """One listener's. uvicorn's WebSocket protocol takes it for its own `ServerState`."""
@@ -21,6 +23,7 @@ class ListenerState:
         """The lifespan's state, for the scopes of requests."""
         self.draining = False
         """True once a stop has begun; every response then closes its HTTP/1.1 connection."""
+        self.refusals = Refusals()
         self.refresh()
 
     def refresh(self) -> None:

@@ -83,7 +83,11 @@ class _Json:
 
     def __call__(self, _: Any, __: str, event: EventDict) -> str:
         first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event") if name in event}
-        return orjson.dumps({**first, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        line = {**first, **event}
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # a lone surrogate, or a number of more than 64 bits
+            return escaped(line, default=str, skipkeys=True, separators=(",", ":"))
 
 
 class _AccessLines(AccessHandler):
@@ -99,7 +103,10 @@ class _AccessLines(AccessHandler):
         else:
             text = "".join([self._text(at, fields) for at, fields in lines])
         with self._beside.lock:  # type: ignore[union-attr]  # every handler of a stream has one
-            self._beside.stream.write(text)
+            try:
+                self._beside.stream.write(text)
+            except UnicodeEncodeError:  # one line must not cost the others
+                self._beside.stream.write(text.encode("ascii", "backslashreplace").decode())
             self._beside.flush()
 
     def emit(self, record: logging.LogRecord) -> None:

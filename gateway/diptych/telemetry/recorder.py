@@ -85,6 +85,11 @@ class Recorder:
         if self.line is not None:
             self.line(line(request))
 
+    def refused(self, status: int) -> None:
+        """Counts a request that the listener refused before it reached any face."""
+        if self._on:
+            self._unmatched[status] += 1
+
     def tallies(self) -> Iterator[Tally]:
         """Yields the counters of every called method, by protocol."""
         for of in list(self._tallies.values()):

@@ -6,6 +6,7 @@ semantic conventions for RPC, and for HTTP if the call came over REST.
 
 from __future__ import annotations
 
+import traceback
 from contextlib import suppress
 from contextvars import Token
 from typing import Any
@@ -96,7 +97,14 @@ class CallSpan:
 
     def caught(self, error: BaseException) -> None:
         """Records an unexpected exception as an event."""
-        self._span.record_exception(error)
+        text = str(error)
+        if text.isascii():
+            self._span.record_exception(error)
+            return
+        # One text that is not Unicode would cost the whole batch of spans.
+        lines = "".join(traceback.format_exception(error))
+        shown = {"exception.message": _unicode(text), "exception.stacktrace": _unicode(lines)}
+        self._span.record_exception(error, shown)
 
     def end(self, code: int, http_status: int) -> None:
         """Ends the span with the call's code and HTTP status."""
@@ -112,6 +120,11 @@ class CallSpan:
         span.end()
         with suppress(ValueError, RuntimeError):  # a stream may end in a different task than it began in
             self._token.var.reset(self._token)
+
+
+def _unicode(text: str) -> str:
+    """Returns a text with its lone surrogates escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _of_peer(peer: str) -> dict[str, Any]:

@@ -52,6 +52,16 @@ _MOST_FIELDS = MAX_HEADER_BYTES // 32
 Fault = Literal["malformed", "large", "host", "coding", "upgrade"]
 
 
+NOTES: Mapping[Fault, tuple[str, int]] = {
+    "malformed": ("a request that is not HTTP/1.1", 400),
+    "large": ("a head that is too large", 431),
+    "host": ("a request without one valid Host", 400),
+    "coding": ("an unsupported transfer-encoding", 501),
+    "upgrade": ("an invalid WebSocket handshake", 426),
+}
+"""What the log says of each fault, and the HTTP status of its response."""
+
+
 class BadHead(Exception):
     """The head of a request is not HTTP/1.1; `fault` names one of the canned responses."""
 

@@ -24,7 +24,7 @@ from ..scope import connection_scope
 from ..timeouts import Timeouts, Wait
 from .asgi_request import AsgiRequest
 from .flow_control import FlowControl
-from .head import BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
+from .head import NOTES, BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
 from .pipeline import Pipeline, Request
 from .request_line import RequestLines
 from .shared import Http1
@@ -77,6 +77,7 @@ class Http1Protocol(FlowControl):
         shared = self._shared
         if shared.admission.is_full():
             answer = TOO_MANY if http2 else shared.responses.full
+            self.state.refusals.note("a connection beyond max_connections", 503, _peer(transport))
             self.transport.set_protocol(LingeringClose(self.transport, answer, shared.lingering))
             return
         self.state.connections.add(self)
@@ -164,10 +165,10 @@ class Http1Protocol(FlowControl):
             except httptools.HttpParserUpgrade as upgrade:  # each of many pipelined requests may offer one
                 data = self._upgraded(data[upgrade.args[0] :])
             except httptools.HttpParserError as wrong:
-                self._refuse(getattr(self._shared.responses, _fault_of(wrong)))
+                self._refuse(_fault_of(wrong))
                 return
         if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
-            self._refuse(self._shared.responses.large)
+            self._refuse("large")
 
     def _upgraded(self, rest: bytes) -> bytes:
         """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
@@ -307,8 +308,10 @@ class Http1Protocol(FlowControl):
 
     # Ends.
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse(self, fault: Fault) -> None:
         """Answers a malformed request, unless that could be mistaken for the response to an earlier one."""
+        answer: bytes = getattr(self._shared.responses, fault)
+        self.state.refusals.note(*NOTES[fault], self.peer)
         running = self._line.running
         self._unread = 0
         if running is None:
@@ -345,12 +348,18 @@ class Http1Protocol(FlowControl):
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
         elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
+                self.state.refusals.note("a head that took too long", 408, self.peer)
                 self._leave(self._shared.responses.late)
         elif wait.over(self._fields, now, timeouts.idle):
             if self.transport.get_write_buffer_size():
                 self._leave(b"")  # a close would wait without a limit for the client to read
             else:
                 self.transport.close()
+
+
+def _peer(transport: asyncio.BaseTransport) -> str:
+    client = connection_scope(transport, "1.1")["client"]
+    return "unknown:" if client is None else peer_of(*client)
 
 
 def _fault_of(wrong: httptools.HttpParserError) -> Fault:

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from ...origin import peer_of
 from ...tls import Admission
 from ..lingering_close import LingeringClose
+from ..scope import connection_scope
 from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
 from .frames import PREFACE
@@ -42,6 +44,9 @@ def http2_only(
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast(asyncio.Transport, transport)
             if admission.is_full():
+                client = connection_scope(transport, "2")["client"]
+                peer = "unknown:" if client is None else peer_of(*client)
+                state.refusals.note("a connection beyond max_connections", 503, peer)
                 self.transport.set_protocol(LingeringClose(self.transport, TOO_MANY, lingering))
                 return
             state.connections.add(self)

@@ -6,9 +6,9 @@ It does not parse frames; `connection` does.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import cast
 
+from ...origin import peer_of
 from ..scope import connection_scope
 from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
@@ -19,8 +19,6 @@ from .head import Head
 from .interfaces import Incoming
 from .limits import Limits
 from .requests import Apps, Requests
-
-logger = logging.getLogger("diptych")
 
 # How long a peer has to close after the final GOAWAY: a socket closed with unread bytes is reset, and the GOAWAY lost.
 LINGER_SECONDS = 0.5
@@ -205,7 +203,8 @@ class Http2Protocol(asyncio.Protocol):
             return
         self._lingering = True
         if code is not ErrorCode.NO_ERROR:
-            logger.info("closing an HTTP/2 connection of %s: %s: %s", self._client, code.name, reason)
+            peer = "unknown:" if self._client is None else peer_of(*self._client)
+            self._state.refusals.note(f"an HTTP/2 connection ({code.name})", 400, peer)
         self._connection.out.append(frames.goaway(self._connection.last_id, code, reason))
         self._flush()
         self._silent = True
