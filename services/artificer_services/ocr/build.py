@@ -52,6 +52,7 @@ class OcrService(Service):
                 "page_pixels": settings.max_page_pixels,
                 "text_chars": settings.max_text_chars,
                 "dpi_cap": settings.dpi_cap,
+                "draw_seconds": settings.draw_timeout,
             },
         }
         self.pool = WorkerPool(
@@ -88,12 +89,16 @@ class OcrService(Service):
         return [PoolMetrics(self.pool)]
 
     async def ready(self) -> bool:
-        """Whether documents can be read now."""
+        """Whether documents can be read now, or as soon as a worker is replaced.
+
+        A document may cost its worker, and all of them if there are several such documents; others wait for the next
+        worker then. What counts is whether workers can be started.
+        """
         try:
             self.pool.check()
         except Unavailable:
             return False
-        return bool(self.pool.workers)
+        return True
 
 
 def build(settings: OcrSettings | None = None) -> OcrService:

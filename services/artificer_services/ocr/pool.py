@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from . import errors, wire
 from .document import Document
+from .draw_time import DEADLY
 from .fair import FairQueue
 from .process import Ended, WorkerProcess, sweep
 
@@ -208,6 +209,8 @@ class WorkerPool:
         queued.attempts += 1
         if isinstance(error, Ended) and not error.began and queued.attempts < _ATTEMPTS:
             self._queue.put(queued.document.number, queued)
+        elif isinstance(error, Ended) and error.status == -DEADLY:
+            _fail(queued, errors.TooLarge(f"{queued.what} takes too much time to draw", "data"))
         elif isinstance(error, Ended):
             _log.warning("an OCR worker died while reading %s", queued.what)
             _fail(queued, errors.WorkerDied(f"the process that was reading {queued.what} ended unexpectedly"))

@@ -23,11 +23,11 @@ _FOLDER = "diptych-ocr-"
 
 
 class Ended(Exception):
-    """The process has ended; `began` says whether it had begun the task."""
+    """The process has ended; `began` says whether it had begun the task, `status` is its exit status if it is known."""
 
-    def __init__(self, began: bool) -> None:
+    def __init__(self, began: bool, status: int | None = None) -> None:
         super().__init__("the worker process ended")
-        self.began = began
+        self.began, self.status = began, status
 
 
 class WorkerProcess:
@@ -142,9 +142,9 @@ class WorkerProcess:
             self.closed.set()
             self.kill()
             writer.close()
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_exception(Ended(self._began))
             await self._clean()
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(Ended(self._began, self._popen.returncode))
 
     async def _clean(self) -> None:
         self._sock.close()

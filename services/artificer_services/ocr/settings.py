@@ -32,6 +32,7 @@ class OcrSettings:
     max_text_chars: int = 32_000_000  # of a document; a 1 MB PDF can unpack to a gigabyte of text
     dpi_cap: int = 200  # measured: higher is slower and no better, 150 loses small print
     page_timeout: float = 180.0  # seconds per page; OCRmyPDF's default
+    draw_timeout: float = 10.0  # seconds of processor time to inspect or draw a page, without OCR; most take 0.1
     start_timeout: float = 60.0  # seconds until a worker must be ready; it takes half a second on an idle machine
     worker_memory_bytes: int = 2 * 1024**3  # of each worker's data; 0 sets no limit
     worker_pages: int = 1000  # tasks before a worker is replaced, which bounds leaks of C libraries
@@ -47,6 +48,7 @@ class OcrSettings:
             "max_text_chars",
             "dpi_cap",
             "page_timeout",
+            "draw_timeout",
             "start_timeout",
             "worker_pages",
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .draw_time import at_most
 from .errors import TooLarge
 from .images import ImageFile
 from .ocr_engine import OcrEngine, Reading
@@ -34,6 +35,7 @@ class DocumentLimits:
     page_pixels: int
     text_chars: int
     dpi_cap: int
+    draw_seconds: float
 
 
 class TaskRunner:
@@ -70,7 +72,8 @@ class TaskRunner:
         contents: list[dict[str, Any]] = []
         chars = 0
         for index in range(first, min(first + task["count"], document.pages)):
-            content = document.look(index)
+            with at_most(self._limits.draw_seconds):
+                content = document.look(index)
             chars += len(content.text)
             if len(content.text) > min(self._limits.text_chars, _PAGE_CHARS):
                 raise TooLarge(
@@ -92,7 +95,9 @@ class TaskRunner:
 
     def _read_page(self, task: Task, fd: int) -> dict[str, Any]:
         rules = RasterRules(task["dpi"], self._limits.dpi_cap, self._limits.page_pixels)
-        raster = self._document(task, fd).raster(task["page"], rules)
+        document = self._document(task, fd)
+        with at_most(self._limits.draw_seconds):
+            raster = document.raster(task["page"], rules)
         return _answer(self._ocr.read(raster, task["folder"], task["languages"]))
 
     def _open_image(self, task: Task, fd: int) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""Documents of a few kilobytes that draw for ever: refused early, and without an effect on readiness."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import grpc
+import pytest
+
+from artificer.ocr.v1 import ocr_service_pb2 as pb
+from artificer_services.ocr.build import OcrSettings
+from tests.waiting import until_here, until_told
+
+from . import samples
+from .conftest import serve
+
+ENGINES = ["pymupdf", "pypdfium2"]
+
+
+def document(*bodies: bytes) -> bytes:
+    """Returns a PDF file of these objects, the first of which is the catalog."""
+    data, places = b"%PDF-1.7\n", []
+    for number, body in enumerate(bodies, 1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(bodies) + 1, len(data))
+    return data + b"xref\n0 %d\n0000000000 65535 f \n" % (len(bodies) + 1) + table + end
+
+
+def stream(entries: bytes, content: bytes) -> bytes:
+    return b"<< %s /Length %d >>\nstream\n%s\nendstream" % (entries, len(content), content)
+
+
+def nested(levels: int = 30, *, kind: str = "forms", draws: bytes = b"/F Do ") -> bytes:
+    """Returns a document whose forms draw the next form ten times, 10^30 rectangles in all."""
+    form = b"/Type /XObject /Subtype /Form /BBox [0 0 600 800]"
+    uses = b"/Resources << /XObject << /F %d 0 R >> >>"
+    inner = [stream(form + uses % (6 + level), draws * 10) for level in range(levels)]
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R %s >>"
+    if kind == "annotation":
+        note = b"<< /Type /Annot /Subtype /Stamp /F 4 /Rect [0 0 600 800] /AP << /N 5 0 R >> >>"
+        page %= b"/Annots [" + note + b"]"
+    else:
+        page %= uses % 5
+    content = stream(b"", b"" if kind == "annotation" else b"/F Do")
+    pages = (b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+    return document(*pages, page, content, *inner, stream(form, b"0 0 10 10 re f"))
+
+
+KINDS = {
+    "forms": nested(),
+    "forms behind comments": nested(draws=b"/F % comment\n Do "),
+    "an annotation": nested(kind="annotation"),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_document_that_draws_for_ever_is_refused(engine: Literal["pymupdf", "pypdfium2"], kind: str) -> None:
+    assert len(KINDS[kind]) < 12_000
+    settings = OcrSettings(workers=1, pdf_engine=engine, draw_timeout=0.5)
+    async with serve(settings) as (ocr, stub):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=KINDS[kind], force_ocr=True))
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "page 1 takes too much time to draw" in str(caught.value.details())
+        assert await ocr.ready()
+        answer = await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=samples.text_pdf("after it")))
+        assert "after it" in answer.text
+
+
+async def test_a_cancelled_document_does_not_change_readiness() -> None:
+    """It costs its worker, and calls wait for the next one."""
+    async with serve(OcrSettings(workers=1, draw_timeout=600)) as (ocr, stub):
+        call = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=nested(), force_ocr=True))
+        waiting = asyncio.ensure_future(call.code())
+        (worker,) = ocr.pool.workers
+        await until_here(lambda: worker.busy)
+        call.cancel()
+        assert await waiting is grpc.StatusCode.CANCELLED
+        await until_here(lambda: worker not in ocr.pool.workers)
+
+        async def replaced() -> bool:
+            assert await ocr.ready()
+            return bool(ocr.pool.workers)
+
+        await until_told(replaced)
