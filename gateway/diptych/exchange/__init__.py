@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
+from .aside import aside
 from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_whole, too_large
 from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
@@ -39,6 +40,7 @@ __all__ = [
     "Serve",
     "StreamCut",
     "WholeRequest",
+    "aside",
     "coding_of",
     "counted",
     "joined",

@@ -11,6 +11,9 @@ use crate::parse::parse;
 use crate::print::{Options, Printer, print};
 use crate::tables::{EnumSpec, MessageSpec, Table};
 
+/// A text of as many bytes is parsed without the interpreter's lock.
+const LARGE_BYTES: usize = 256 * 1024;
+
 #[pyclass(frozen, name = "Table", module = "diptych_json")]
 struct PyTable(Arc<Table>);
 
@@ -93,7 +96,10 @@ impl PyParser {
     /// Returns the serialized message that a JSON text is, or None if it is not certain.
     #[pyo3(signature = (body, /))]
     fn parse<'py>(&self, py: Python<'py>, body: &[u8]) -> Option<Bound<'py, PyBytes>> {
-        parse(&self.table, self.index, self.field, body, self.limits).ok().map(|wire| PyBytes::new(py, &wire))
+        let parsed = || parse(&self.table, self.index, self.field, body, self.limits);
+        // Other threads run meanwhile; for a small text that would cost more than it gives.
+        let wire = if body.len() < LARGE_BYTES { parsed() } else { py.detach(parsed) };
+        wire.ok().map(|wire| PyBytes::new(py, &wire))
     }
 }
 

@@ -14,7 +14,18 @@ from google.protobuf.message import Message
 from ...bind import ContentType
 from ...call import AnyCall, Source
 from ...codec import DEFAULT, Parameters
-from ...exchange import Exchange, Inbound, MessageBounds, StreamCut, WholeRequest, coding_of, counted, origin_of, read
+from ...exchange import (
+    Exchange,
+    Inbound,
+    MessageBounds,
+    StreamCut,
+    WholeRequest,
+    aside,
+    coding_of,
+    counted,
+    origin_of,
+    read,
+)
 from ...framing import choose
 from ...metadata import (
     SERVER_TIMEOUT_HEADER,
@@ -174,7 +185,8 @@ class RestCall(_Steps):
             body = await read(receive, headers, self._endpoint.body_limit, self._session.timeouts, call.lease)
             call.record.bytes_in += len(body)
             content_type = ContentType.of(headers.get(b"content-type"))
-        return self._bind(exchange.scope["query_string"], body, content_type, exchange.warnings)
+        query = exchange.scope["query_string"]
+        return await aside(len(body), self._bind, query, body, content_type, exchange.warnings)
 
     def gone(self) -> Awaitable[None]:
         return (self._inbound or self._exchange).gone()

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import grpc
 
 from ...call import UNKNOWN_METHOD, AnyCall
-from ...exchange import Exchange, WholeRequest, counted, joined, origin_of, read, read_whole
+from ...exchange import Exchange, WholeRequest, aside, counted, joined, origin_of, read, read_whole
 from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers, may_be_malformed
 from ...methods import Method
 from ...origin import INSECURE, Origin
@@ -187,7 +187,7 @@ class ConnectCall(_Steps):
 
     async def read(self, call: AnyCall) -> Any:
         data = await self._body(call) if self._asked is None else self._asked.message(self._entry.limit)
-        return self._decoded(call, data, self._exchange.warnings)
+        return await aside(len(data), self._decoded, call, data, self._exchange.warnings)
 
     async def _body(self, call: AnyCall) -> bytes:
         exchange, headers = self._exchange, self._exchange.headers

@@ -1,0 +1,22 @@
+"""Runs what takes long for a large body in a thread, so that the event loop serves others meanwhile.
+
+It knows no message. A JSON engine in Python gives way to the loop every few milliseconds; the one in Rust needs no lock
+of the interpreter for a large body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+LARGE_BYTES = 256 * 1024
+"""A smaller body is decoded at once: within milliseconds, and in less time than a change of threads may take."""
+
+
+async def aside(size: int, decode: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Returns what `decode` returns for a body of `size` bytes."""
+    return decode(*arguments) if size < LARGE_BYTES else await asyncio.to_thread(decode, *arguments)

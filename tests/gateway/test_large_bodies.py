@@ -1,0 +1,55 @@
+"""A large body is decoded beside the event loop: other clients are served meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from diptych.bind import Binder
+from diptych.faces.rpc.connect_unary import ConnectCall
+from tests.conftest import Serve
+from tests.waiting import PATIENCE
+
+SERVICE = "/kitchen.v1.KitchenService"
+MANY = 100_000
+BODY = b'{"ints":[' + b",".join([b"1234"] * MANY) + b"]}"
+
+
+class Waiting:
+    """Waits in a decoder until another client was served; if the decoder runs on the event loop, that cannot be."""
+
+    def __init__(self) -> None:
+        self.began, self.served = threading.Event(), threading.Event()
+
+    def wrap(self, method: Any) -> Any:
+        """Returns a method that waits first, once."""
+
+        def decode(*args: Any, **more: Any) -> Any:
+            if not self.began.is_set():
+                self.began.set()
+                assert self.served.wait(PATIENCE / 2), "nobody else was served"
+            return method(*args, **more)
+
+        return decode
+
+
+@pytest.mark.parametrize("protocol", ["REST", "Connect"])
+async def test_others_are_served_while_a_large_body_is_decoded(
+    protocol: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(PATIENCE), serve() as served:
+        waiting = Waiting()
+        if protocol == "REST":
+            monkeypatch.setattr(Binder, "bind", waiting.wrap(Binder.bind))
+        else:
+            monkeypatch.setattr(ConnectCall, "_decoded", waiting.wrap(ConnectCall._decoded))
+        url = "/v1/echo" if protocol == "REST" else f"{SERVICE}/Echo"
+        large = asyncio.create_task(served.http.post(url, content=BODY, headers={"content-type": "application/json"}))
+        await asyncio.to_thread(waiting.began.wait, PATIENCE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        waiting.served.set()
+        answer = await large
+        assert (answer.status_code, len(answer.json()["ints"])) == (200, MANY)
