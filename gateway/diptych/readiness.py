@@ -25,6 +25,9 @@ logger = logging.getLogger("diptych.readiness")
 Check = Callable[[], bool | Awaitable[bool | None] | None]
 """A check. It fails if it returns False, raises, or takes longer than the settings allow."""
 
+# How long a worker that starts waits for checks that do not gate: they take this long to connect, and a store that is
+# down must not hold up the start of one worker after the other.
+_SETTLE_SECONDS = 2.0
 _SETTLE_PAUSE = 0.05  # seconds between the runs of the checks while a worker starts
 
 Results = Mapping[str, bool]
@@ -116,10 +119,13 @@ class Readiness:
             logger.log(logging.INFO if passed else logging.WARNING, "%s is %s", name, "ready" if passed else "down")
 
     async def settle(self) -> None:
-        """Waits until all checks pass at once, at most `readiness.start_seconds`."""
+        """Waits until all checks pass at once: at most `readiness.start_seconds` for those that gate, 2 for others."""
+        begun = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.start_seconds):
-                while not all((await self._run_checks()).values()):  # noqa: ASYNC110, checks announce no change
+                while not all((results := await self._run_checks()).values()):
+                    if self.fit("", results) and time.monotonic() - begun > _SETTLE_SECONDS:
+                        return
                     await asyncio.sleep(_SETTLE_PAUSE)
 
     def _begin(self, name: str, check: Check) -> asyncio.Task[bool]:

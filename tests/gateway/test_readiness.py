@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from diptych import Gateway, ServiceCheck, Settings
-from diptych.readiness import Readiness
+from diptych.readiness import Check, Readiness
 from diptych.settings.readiness import ReadinessSettings
 from tests.conftest import Serve, Served, every_engine
 
@@ -128,6 +128,25 @@ async def test_a_setting_chooses_the_checks_that_gate(serve: Serve, gating: Any,
             assert await said(served, "") == (SERVING if ready else NOT_SERVING)
             assert await said(served, KITCHEN) == NOT_SERVING
             stores[name].up = True
+
+
+async def test_a_starting_worker_waits_longer_for_checks_that_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is down belongs to one service, and must not hold up the start of one worker after the other."""
+    monkeypatch.setattr("diptych.readiness._SETTLE_SECONDS", 0.0)
+    passing = iter([False, False])
+    checks: dict[str, Check | ServiceCheck] = {
+        "store": ServiceCheck(lambda: False, ("x.A",)),
+        "process": lambda: next(passing, True),
+    }
+    readiness = Readiness(checks, ReadinessSettings(start_seconds=3600))
+    async with asyncio.timeout(30):
+        await readiness.settle()
+    assert await readiness.look() == {"store": False, "process": True}
+    await readiness.stop()
+    hopeless = Readiness({"process": lambda: False}, ReadinessSettings(start_seconds=0.1))
+    async with asyncio.timeout(30):
+        await hopeless.settle()
+    await hopeless.stop()
 
 
 async def test_an_unknown_gating_check_is_an_error() -> None:
