@@ -61,7 +61,7 @@ class HeaderPolicy:
 
     allow: frozenset[bytes] | None = None
     deny: frozenset[bytes] = frozenset()
-    # A cache of decisions by name. Clients choose the names, so it stops growing at `_REMEMBERED`.
+    # Decisions by name, for text headers. Clients choose the names, so it stops growing at `_REMEMBERED`.
     _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -81,7 +81,7 @@ class HeaderPolicy:
             or (self.allow is not None and name not in self.allow)
         )
         key = None if dropped else name.decode("latin-1")
-        if len(self._keys) < _REMEMBERED:
+        if len(self._keys) < _REMEMBERED and not name.endswith(b"-bin"):
             self._keys[name] = key
         return key
 
@@ -92,9 +92,13 @@ def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
     Raises INVALID_ARGUMENT for a `-bin` header that is not base64.
     """
     known = policy._keys
+    try:
+        return tuple([(key, value.decode("latin-1")) for name, value in headers if (key := known[name]) is not None])
+    except KeyError:
+        pass
     pairs: list[Pair] = []
     for name, value in headers:
-        key = known[name] if name in known else policy.key(name)
+        key = policy.key(name)
         if key is None:
             continue
         if key.endswith("-bin"):

@@ -101,7 +101,7 @@ class Replier:
             headers.append((UNKNOWN_FIELDS, header_list(warnings)))
         if status in (204, 304):
             return Reply(status, [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")], b"")
-        return Reply(status, headers, body)
+        return _new_reply((status, headers, body))
 
     def stream(self, parameters: Parameters) -> StreamEncoder:
         """Returns the encoder of a streamed response."""
@@ -135,7 +135,7 @@ def metadata_headers(initial: Sequence[Pair], trailing: Sequence[Pair]) -> Heade
 
 def http_code(initial: Sequence[Pair], trailing: Sequence[Pair]) -> int:
     """Returns the status that the servicer set with `x-http-code`; 200 if it set none, or none from 200 to 399."""
-    for name, value in (*initial, *trailing):
+    for name, value in (*initial, *trailing) if trailing else initial:
         if name == HTTP_CODE_KEY:
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             if text.isdigit() and 200 <= int(text) < 400:

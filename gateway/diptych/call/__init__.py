@@ -22,7 +22,15 @@ from .adapt import adapt, behaviour_of, with_behaviour
 from .context import Context
 from .environment import Environment
 from .guard import Guard
-from .interception import UNDECIDED, Chain, Details, ImmediateInterceptor, InterceptorChain, Undecided, defined_together
+from .interception import (
+    UNDECIDED,
+    Chain,
+    ImmediateInterceptor,
+    InterceptorChain,
+    Undecided,
+    defined_together,
+    new_details,
+)
 from .one import AnyCall, Call, PlainCall, WireCall
 from .pipe import Pack, Turns
 from .requests import One, Requests, Source
@@ -152,7 +160,7 @@ class Calls:
             if handler is None:
                 handler, metadata = await self._intercepted(following, path, metadata, deadline)
         else:
-            found = self._undescribed(Details(path, metadata))
+            found = self._undescribed(new_details(path, metadata))
             if found is None:
                 raise error(Code.UNIMPLEMENTED, UNKNOWN_METHOD)
             handler = self.guard.guarded(found, path)
@@ -168,7 +176,7 @@ class Calls:
     async def _intercepted(
         self, chain: Chain, path: str, metadata: Metadata, deadline: float | None
     ) -> tuple[Handler, Metadata]:
-        details = Details(path, metadata)
+        details = new_details(path, metadata)
         if deadline is None:
             handler = await chain(details)
         else:

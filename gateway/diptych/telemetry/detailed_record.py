@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from structlog.contextvars import bind_contextvars
@@ -61,9 +62,10 @@ class Details:
     line: Callable[[dict[str, Any]], None] | None = None
     span: Callable[[Tally, Origin, Metadata], Span] | None = None
 
-    def make(self, tally: Tally, origin: Origin) -> DetailedRecord:
-        """Returns the record of a call that begins now."""
-        return DetailedRecord(tally, origin, self)
+    @property
+    def make(self) -> Callable[[Tally, Origin], DetailedRecord]:
+        """Makes the record of a call that begins now."""
+        return partial(DetailedRecord, details=self)
 
 
 def _new_id() -> str:

@@ -20,8 +20,6 @@ from ..settings.telemetry import TelemetrySettings
 from .access import LOGGER, AccessHandler
 
 _EVENT = "call"
-# The members of every JSON line of the access log between its time and the call's.
-_HEAD = orjson.dumps({"level": "info", "logger": LOGGER, "event": _EVENT})[1:-1]
 
 
 def configure(settings: TelemetrySettings, level: str, stream: TextIO | None = None) -> None:
@@ -120,15 +118,14 @@ class _AccessLines(AccessHandler):
             text = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # the id of a user's own principal: another type, or a lone surrogate
             text = escaped(fields, default=str, separators=(",", ":")).encode() + b"\n"
-        return b'{"timestamp":"%b",%b,%b' % (_time(at).encode(), _HEAD, text[1:])
+        return _beginning(int(at * 1000)) + text[1:]
 
     def _text(self, at: float, fields: dict[str, Any]) -> str:
         rest = {name: value for name, value in fields.items() if name not in _SHOWN and value not in ("", None)}
         shown = " ".join(f"{name}={_plain(value)}" for name, value in {**rest, **self._worker}.items())
         name = f"{_plain(fields['service'])}/{_plain(fields['method'])}"
-        head = (
-            f"{_time(at)} [{_EVENT:<9}] {fields['protocol']:<9} {fields['code']:<17} {fields['duration_ms']:>9.3f} ms"
-        )
+        time = _time(int(at * 1000))
+        head = f"{time} [{_EVENT:<9}] {fields['protocol']:<9} {fields['code']:<17} {fields['duration_ms']:>9.3f} ms"
         return f"{head} {name} {shown}\n"
 
 
@@ -141,9 +138,17 @@ def _plain(value: Any) -> str:
     return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
 
 
-def _time(at: float) -> str:
-    second = int(at)
-    return f"{_second(second)}.{int((at - second) * 1000):03d}Z"
+# Many calls end in the same millisecond, and to format a time takes longer than to print a line.
+@lru_cache(maxsize=64)
+def _beginning(milliseconds: int) -> bytes:
+    """Returns a JSON line of the access log up to the call's first member."""
+    head = {"timestamp": _time(milliseconds), "level": "info", "logger": LOGGER, "event": _EVENT}
+    return orjson.dumps(head)[:-1] + b","
+
+
+def _time(milliseconds: int) -> str:
+    second, rest = divmod(milliseconds, 1000)
+    return f"{_second(second)}.{rest:03d}Z"
 
 
 @lru_cache(maxsize=4)
