@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pymupdf as untyped_pymupdf
 
-from .errors import BadDocument, PasswordNeeded, PasswordWrong, blame_document
+from .errors import BadDocument, PasswordNeeded, PasswordWrong, TooLarge, blame_document
 from .images import decode_jpeg, from_bytes
+from .nesting import MOST, forms_drawn
 from .pdf_engine import RasterRules
 from .raster import POINTS, Raster, check_pixels, choose_dpi, shrink
 from .routing import PageContent, count_text, count_visible
@@ -66,6 +67,7 @@ class MuPdfDocument:
 
     def look(self, index: int) -> PageContent:
         page = self._page(index)
+        self._check_forms(page)
         with blame_document(f"page {index + 1} of the PDF document is damaged"):
             textpage = page.get_textpage(flags=_FLAGS)
             text = textpage.extractText()
@@ -96,6 +98,7 @@ class MuPdfDocument:
 
     def raster(self, index: int, rules: RasterRules) -> Raster:
         page = self._page(index)
+        self._check_forms(page)
         with blame_document(f"page {index + 1} of the PDF document cannot be rendered"):
             pictures = page.get_textpage(flags=_FLAGS).extractIMGINFO()
             for picture in pictures:
@@ -116,6 +119,22 @@ class MuPdfDocument:
     def _page(self, index: int) -> Any:
         with blame_document(f"page {index + 1} of the PDF document is damaged"):
             return self._document.load_page(index)
+
+    def _check_forms(self, page: Any) -> None:
+        """Raises TooLarge for a page whose forms draw forms that draw forms, and so on."""
+        with blame_document(f"page {page.number + 1} of the PDF document is damaged"):
+            forms = page.get_xobjects()
+            if not any(user for _, _, user, _ in forms):  # none is within another, as on nearly all pages
+                return
+            uses: dict[int, dict[bytes, int]] = {}
+            for number, name, user, _ in forms:
+                uses.setdefault(user, {})[name.encode()] = number
+
+            def content(user: int) -> bytes:
+                return bytes(self._document.xref_stream(user) if user else page.read_contents())
+
+            if forms_drawn(uses, content) > MOST:
+                raise TooLarge(f"page {page.number + 1} draws more than {MOST:,} forms", "data")
 
     def _scan(self, page: Any, pictures: list[dict[str, Any]]) -> dict[str, Any] | None:
         """Returns the picture that fills the whole page alone, or None."""
