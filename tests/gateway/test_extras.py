@@ -21,6 +21,7 @@ EXTRAS = [
     "limits",
     "redis",
     "opentelemetry.sdk",
+    "sentry_sdk",
     "pygrpc_native",
     "fastapi_offline",
     "watchfiles",
@@ -50,6 +51,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"telemetry": {"otlp_endpoint": "http://127.0.0.1:1"}},
         'telemetry.otlp_endpoint needs OpenTelemetry: pip install "diptych[telemetry]"',
+    ),
+    (
+        {"telemetry": {"sentry_dsn": "https://k@sentry.example/1"}},
+        'telemetry.sentry_dsn needs sentry-sdk: pip install "diptych[sentry]"',
     ),
     ({"grpc_engine": "native"}, 'grpc_engine = "native" needs pygrpc-native: pip install "diptych[native]"'),
     ({}, "started"),

@@ -88,7 +88,9 @@ class Calls:
         """Begins the records of calls; the caller of `open` begins a record before and ends it in every case."""
         self._threads, self._generic = threads, methods.generic
         self.stragglers = Stragglers()
-        self.guard = Guard(threads, self.stragglers, debug=debug, max_seconds=max_seconds)
+        self.guard = Guard(
+            threads, self.stragglers, debug=debug, max_seconds=max_seconds, report=self.recorder.unexpected
+        )
         unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
 
         def lease_of(path: str) -> Lease | None:

@@ -28,6 +28,9 @@ logger = logging.getLogger("diptych.call")
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
+Report: TypeAlias = "Callable[[BaseException, str, str], None]"
+
+
 class GuardedStream(NamedTuple):
     """The parts of a guarded behaviour that generates messages.
 
@@ -45,11 +48,21 @@ def parts_of(behaviour: Behaviour) -> GuardedStream | None:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Converts exceptions to statuses. `debug` adds their text; `max_seconds` limits every call."""
+    """Converts exceptions to statuses. `debug` adds their text; `max_seconds` limits every call.
+
+    `report` is called with each unexpected exception, its id and where it was raised.
+    """
 
     def __init__(
-        self, threads: Executor, stragglers: Stragglers, *, debug: bool = False, max_seconds: float | None = None
+        self,
+        threads: Executor,
+        stragglers: Stragglers,
+        *,
+        debug: bool = False,
+        max_seconds: float | None = None,
+        report: Report | None = None,
     ) -> None:
+        self._report = report
         self._threads, self._stragglers = threads, stragglers
         self._debug, self._max_seconds = debug, max_seconds
         # Most interceptors pass the registered handler on unchanged; its guarded handler is made at start-up.
@@ -150,6 +163,8 @@ class Guard(grpc.aio.ServerInterceptor):
             known.record.caught(error)
         error_id = uuid.uuid4().hex[:16]
         logger.error("unexpected error %s in %.1024s", error_id, where, exc_info=error)
+        if self._report is not None:
+            self._report(error, error_id, where)
         text = f"internal error, id {error_id}"
         if self._debug:
             text += f": {type(error).__name__}: {error}"

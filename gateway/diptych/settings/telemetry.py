@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from .table import Need, SettingsTable
 
 # From the duration of a call in this process up to a client's patience. Prometheus' default buckets begin at 5 ms.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _dsn(value: SecretStr) -> SecretStr:
+    """Raises ValueError for a text that is no DSN."""
+    parts = urlsplit(value.get_secret_value())
+    right = parts.scheme in ("http", "https") and parts.username and parts.hostname
+    if not right or not parts.path.rpartition("/")[2].isdigit():
+        raise ValueError("expected https://KEY@HOST/PROJECT, as the project's settings in Sentry show it")
+    return value
 
 
 class TelemetrySettings(SettingsTable):
@@ -45,6 +55,12 @@ class TelemetrySettings(SettingsTable):
     """The protocol of `otlp_endpoint`. For http/protobuf, an endpoint without a path gets the path `/v1/traces`."""
     trace_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     """Fraction of new traces that is sampled; a trace that a caller began follows the caller's decision."""
+    sentry_dsn: Annotated[SecretStr, AfterValidator(_dsn)] | None = None
+    """Where unexpected errors are sent: the DSN of a project in Sentry; needs the extra `sentry`. None: nowhere."""
+    sentry_environment: str = "production"
+    """The environment in which Sentry files them."""
+    sentry_release: str = ""
+    """The release of your application, as Sentry knows it."""
     service_name: str = "diptych"
     """The name of this service in traces."""
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..origin import Origin
+from ..origin import Origin, origin
 from ..settings.telemetry import BUCKETS
 from .counters import UNKNOWN, Kind, Labels, Tally, labels_of
 from .record import NOTHING, Counted, Nothing
@@ -33,6 +33,8 @@ class Recorder:
         self.make = make
         self.line: Callable[[dict[str, Any]], None] | None = None
         """Writes a line of the access log; None without one."""
+        self.report: Callable[[BaseException, str, str, str], None] | None = None
+        """Reports an unexpected exception, its id, and the call's method and protocol; None without a receiver."""
         self._kinds: dict[str, Kind] = {}
         self._tallies: dict[str, dict[str, Tally]] = {}
         self._unmatched: Counter[int] = Counter()
@@ -84,6 +86,13 @@ class Recorder:
             self._unmatched[request.status] += 1
         if self.line is not None:
             self.line(line(request))
+
+    def unexpected(self, error: BaseException, error_id: str, path: str) -> None:
+        """Reports an unexpected exception under the id that the client is given."""
+        if self.report is not None:
+            known = origin()
+            # A path that is no method's may hold anything that a client put into it.
+            self.report(error, error_id, path if path in self._kinds else UNKNOWN, known.protocol if known else "http")
 
     def refused(self, status: int) -> None:
         """Counts a request that the listener refused before it reached any face."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .detailed_record import Details
     from .exposition import Collector, Exposition
     from .metrics_endpoint import MetricsPort
+    from .sentry import Sentry
     from .traces import Tracer
 
 
@@ -46,6 +47,7 @@ class Telemetry:
 
             self.exposition = Exposition(self.recorder, self.runtime, collectors, settings.metrics_dir, settings.worker)
         self._port: MetricsPort | None = None
+        self._sentry: Sentry | None = None
 
     def _details(self) -> Details:
         line = None if self._access is None else self._access.line
@@ -69,6 +71,9 @@ class Telemetry:
         if settings.otlp_endpoint is not None and self._tracer is None:
             self._tracer = _tracer(settings)
             self.recorder.make = self._details().make
+        if settings.sentry_dsn is not None and self._sentry is None:
+            self._sentry = _sentry(settings.sentry_dsn.get_secret_value(), settings)
+            self.recorder.report = self._sentry.report
         if exposition is None:
             return
         if exposition.shared is not None:
@@ -96,12 +101,23 @@ class Telemetry:
             self.recorder.make = self._details().make
             await asyncio.to_thread(tracer.stop)
 
+        if self._sentry is not None:
+            sentry, self._sentry, self.recorder.report = self._sentry, None, None
+            await asyncio.to_thread(sentry.stop)
+
     def listening(self, *, http: tuple[str, int], rpc: tuple[str, int] | None) -> None:
         """Sets the addresses of the listeners, for span attributes."""
         if self._tracer is not None:
             self._tracer.servers[False] = http
             if rpc is not None:
                 self._tracer.servers[True] = rpc
+
+
+def _sentry(dsn: str, settings: TelemetrySettings) -> Sentry:
+    need("telemetry.sentry_dsn", "sentry-sdk", "sentry", "sentry_sdk")
+    from .sentry import Sentry
+
+    return Sentry(dsn, settings)
 
 
 def _tracer(settings: TelemetrySettings) -> Tracer:
