@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol, TypeAlias
@@ -63,6 +63,8 @@ class HeaderPolicy:
     deny: frozenset[bytes] = frozenset()
     # Decisions by name, for text headers. Clients choose the names, so it stops growing at `_REMEMBERED`.
     _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # A cache of names whose values are text, bounded in the same way.
+    _text: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, allow: Iterable[str] | None, deny: Iterable[str]) -> HeaderPolicy:
@@ -71,6 +73,18 @@ class HeaderPolicy:
             allow=None if allow is None else frozenset(name.lower().encode() for name in allow),
             deny=frozenset(name.lower().encode() for name in deny),
         )
+
+    def may_refuse(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether `from_headers` could raise for headers of these names, since one is of binary metadata."""
+        text = self._text
+        if headers.keys() <= text:
+            return False
+        if any(name.endswith(b"-bin") for name in headers):
+            return True
+        for name in headers:
+            if len(text) < _REMEMBERED:
+                text.add(name)
+        return False
 
     def key(self, name: bytes) -> str | None:
         """Returns the metadata key of a header, or None if it does not become metadata."""
@@ -112,15 +126,10 @@ class UnreadMetadata(Protocol):
     """Invocation metadata that is made of the request's headers once somebody asks for it, as few servicers do."""
 
     def metadata(self) -> Metadata:
-        """Returns the metadata; for headers that `may_be_malformed`, it is made at once instead."""
+        """Returns the metadata; for headers that the policy `may_refuse`, it is made at once instead."""
 
 
 AnyMetadata: TypeAlias = Metadata | UnreadMetadata
-
-
-def may_be_malformed(names: Iterable[bytes]) -> bool:
-    """Whether `from_headers` could raise for headers of these names."""
-    return True in [name.endswith(b"-bin") for name in names]  # `any` with a generator takes three times as long
 
 
 def read(metadata: AnyMetadata) -> Metadata:

@@ -92,11 +92,7 @@ class Calls:
             threads, self.stragglers, debug=debug, max_seconds=max_seconds, report=self.recorder.unexpected
         )
         unlimited = frozenset(path for path in standard or () if path.startswith("/grpc.health.v1.Health/"))
-
-        def lease_of(path: str) -> Lease | None:
-            return None if new_lease is None or path in unlimited else new_lease()
-
-        self.shared = Environment(self.guard, self.stragglers, Turns(), lease_of)
+        self.shared = Environment(self.guard, self.stragglers, Turns(), new_lease, unlimited)
         self.interceptors: Sequence[grpc.aio.ServerInterceptor] = (self.guard, *interceptors)
         registered = dict(standard or {}) | {method.path: method.handler for method in methods}
         self.handlers: dict[str, Handler] = {path: adapt(handler, threads) for path, handler in registered.items()}

@@ -20,5 +20,7 @@ class Environment(NamedTuple):
     guard: Guard
     stragglers: Stragglers
     turns: Turns
-    new_lease: Callable[[str], Lease | None]
-    """Makes the lease of a call of a path when bytes of its request are to be counted."""
+    new_lease: Callable[[], Lease] | None
+    """Makes the lease of a call when bytes of its request are to be counted; None if they are not."""
+    unlimited: frozenset[str]
+    """The paths of calls that get no lease."""

@@ -64,7 +64,9 @@ class AnyCall:
         """Returns the lease that counts the request's bytes, if any; it is made when the first ones arrive."""
         origin = self._origin
         if origin.lease is None:
-            origin.lease = self.shared.new_lease(self.path)
+            shared = self.shared
+            if shared.new_lease is not None and self.path not in shared.unlimited:
+                origin.lease = shared.new_lease()
         return origin.lease
 
     @property

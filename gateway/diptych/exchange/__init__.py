@@ -17,7 +17,7 @@ from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_
 from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
 from .message_bounds import FREE_BYTES, MessageBounds, MessageWatch
-from .whole import Door, Serve, WholeRequest
+from .whole import AUTH, Client, Door, Serve, WholeRequest
 
 __all__ = [
     "AUTH",
@@ -25,6 +25,7 @@ __all__ = [
     "FREE_BYTES",
     "ON_LEFT",
     "BodyTimeouts",
+    "Client",
     "Disconnected",
     "Door",
     "Exchange",
@@ -59,9 +60,6 @@ CUT = "diptych.cut"
 ON_LEFT = "diptych.on_left"
 """The scope key of the listener's function that takes a callback for the client's disconnect, if the listener learns of
 it before the body is read."""
-
-AUTH = "diptych.auth"
-"""The scope key of the connection's `auth_context()`, if the connection is encrypted."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]

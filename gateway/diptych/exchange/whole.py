@@ -7,9 +7,33 @@ listener makes an ASGI scope as for any other application.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from ..origin import INSECURE, peer_of
 from ..reply import Headers, Reply
+
+AUTH = "diptych.auth"
+"""The scope key of the connection's `auth_context()`, if the connection is encrypted."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who sends the requests of a connection."""
+
+    host: str | None
+    """The host of its peer; None if that is unknown."""
+    peer: str
+    """The client's address in the form of grpcio's `context.peer()`."""
+    auth: Mapping[str, Sequence[bytes]]
+    """What grpcio's `context.auth_context()` returns."""
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Client:
+        """Returns the client of an ASGI scope."""
+        client, auth = scope["client"], scope.get(AUTH)
+        host, peer = (None, "unknown:") if client is None else (client[0], peer_of(*client))
+        return cls(host, peer, INSECURE if auth is None else auth)
 
 
 class WholeRequest(Protocol):
@@ -20,14 +44,9 @@ class WholeRequest(Protocol):
     """Percent-encoded, as the client sent it."""
     query: bytes
     body: bytes
-    host: str | None
-    """The host of the peer of the connection; None if that is unknown."""
-    peer: str
-    """The client's address in the form of grpcio's `context.peer()`."""
+    client: Client
     authority: bytes | None
     """The host that a trusted proxy reports; None if none does."""
-    auth: Mapping[str, Sequence[bytes]] | None
-    """The connection's `auth_context()`; None without TLS."""
     amend: Callable[[Headers], Headers] | None
     """Returns the headers of the response as they are sent; None if they are sent as the call gave them."""
     begun: bool

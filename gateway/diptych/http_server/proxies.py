@@ -6,6 +6,7 @@ It knows no header's grammar, which is in `forwarded`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -51,13 +52,13 @@ def door_behind(door: Door, proxies: Proxies) -> Door:
     name = proxies.header.encode()
 
     def behind_proxies(request: WholeRequest) -> Serve | None:
-        fields = request.fields
-        if request.host is not None and (name in fields or _HOST in fields):
+        fields, client = request.fields, request.client
+        if client.host is not None and (name in fields or _HOST in fields):
             headers = request.headers
             values = _values(headers, name)
-            if values and (found := proxies.client(request.host, values, _values(headers, b"x-forwarded-proto"))):
-                request.peer = peer_of(found.host, found.port)
-            if host := proxies.authority(request.host, values, _values(headers, _HOST)):
+            if values and (found := proxies.client(client.host, values, _values(headers, b"x-forwarded-proto"))):
+                request.client = replace(client, peer=peer_of(found.host, found.port))
+            if host := proxies.authority(client.host, values, _values(headers, _HOST)):
                 request.authority = _bytes(host)
         return door(request)
 

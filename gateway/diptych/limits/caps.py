@@ -84,15 +84,16 @@ class Lease:
 
     def take(self, size: int) -> None:
         """Counts received bytes of the request. Raises UNAVAILABLE if they exceed the cap."""
-        self._caps.check(size)
-        self._caps.bytes += size
+        caps = self._caps
+        if caps.most_bytes is not None:
+            caps.check(size)
+        caps.bytes += size
         self._bytes += size
 
     def give(self, size: int) -> None:
         """Counts bytes no longer, since they were freed."""
-        if self._counted:
-            self._caps.bytes -= size
-            self._bytes -= size
+        self._caps.bytes -= size
+        self._bytes -= size
 
     def hold(self, slots: Slots, key: str) -> None:
         """Adds the call to `slots`."""

@@ -33,11 +33,10 @@ from ...metadata import (
     AnyMetadata,
     Metadata,
     from_headers,
-    may_be_malformed,
     timeout,
 )
 from ...methods import Method
-from ...origin import INSECURE, Origin
+from ...origin import Origin
 from ...reply import Reply
 from ...status import Status
 from ..session import Session
@@ -94,8 +93,8 @@ class WholeRestCall(_Steps):
 
     def __init__(self, request: WholeRequest, endpoint: Endpoint, values: tuple[str, ...], options: Options) -> None:
         self._request, self._endpoint, self._values, self._options = request, endpoint, values, options
-        auth = request.auth
-        origin = self.origin = Origin("rest", request.peer, INSECURE if auth is None else auth)
+        client = request.client
+        origin = self.origin = Origin("rest", client.peer, client.auth)
         origin.route = endpoint.route
         method = self.method = endpoint.method
         self.path = method.path
@@ -105,7 +104,7 @@ class WholeRestCall(_Steps):
 
     def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]:
         fields = self._request.fields
-        return self.metadata() if may_be_malformed(fields) else self, self._seconds(fields, most)
+        return self.metadata() if self._options.policy.may_refuse(fields) else self, self._seconds(fields, most)
 
     def metadata(self) -> Metadata:
         return from_headers(self._request.headers, self._options.policy)

@@ -13,9 +13,9 @@ import grpc
 
 from ...call import UNKNOWN_METHOD, AnyCall
 from ...exchange import Exchange, WholeRequest, aside, counted, joined, origin_of, read, read_whole
-from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers, may_be_malformed
+from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers
 from ...methods import Method
-from ...origin import INSECURE, Origin
+from ...origin import Origin
 from ...reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ...status import Code, Status, error
 from ..session import Session
@@ -107,8 +107,8 @@ class WholeConnectCall(_Steps):
     ) -> None:
         self._request, self._entry, self._kind, self._errors = request, entry, kind, errors
         self._policy = policy
-        auth = request.auth
-        self.origin = Origin("connect", request.peer, INSECURE if auth is None else auth)
+        client = request.client
+        self.origin = Origin("connect", client.peer, client.auth)
         self.path = entry.path
         self._warnings: list[str] = []
 
@@ -116,7 +116,7 @@ class WholeConnectCall(_Steps):
         request = self._request
         fields = request.fields
         limit = self._opening(fields, request.query, most)
-        return self.metadata() if may_be_malformed(fields) else self, limit
+        return self.metadata() if self._policy.may_refuse(fields) else self, limit
 
     def metadata(self) -> Metadata:
         return from_headers(self._request.headers, self._policy)

@@ -13,9 +13,9 @@ from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
 from ...exchange import Exchange, Inbound, MessageBounds, Send, WholeRequest, origin_of
-from ...metadata import AnyMetadata, Metadata, RawHeaders, from_headers, may_be_malformed
+from ...metadata import AnyMetadata, Metadata, RawHeaders, from_headers
 from ...methods import Method
-from ...origin import INSECURE, Origin
+from ...origin import Origin
 from ...status import Code, Status, error
 from ...telemetry import Record
 from ..session import Session
@@ -86,15 +86,15 @@ class WholeEnvelopedCall(_Steps):
         self._request, self._entry, self._form = request, entry, form
         self._headers = request.headers
         self._wire = form.wire(request.fields)
-        auth = request.auth
-        self.origin = Origin(form.protocol, request.peer, INSECURE if auth is None else auth)
+        client = request.client
+        self.origin = Origin(form.protocol, client.peer, client.auth)
         self.path = entry.path
         if form.kind.json and entry.json is not None:
             self._json, self.method = entry.json, entry.json.method
 
     def opening(self, most: float | None) -> tuple[AnyMetadata, float | None]:
         seconds, self._coding = self._wire.opening(most)
-        return self.metadata() if may_be_malformed(self._request.fields) else self, seconds
+        return self.metadata() if self._form.policy.may_refuse(self._request.fields) else self, seconds
 
     def metadata(self) -> Metadata:
         return from_headers(self._headers, self._form.policy)

@@ -39,11 +39,8 @@ class CrossSite:
         return len(fields) > (b"host" in fields) and not self._own(fields)
 
     def concerns(self, request: WholeRequest) -> bool:
-        """Whether a request that has arrived whole needs a closer look."""
-        fields = request.fields
-        if b"sec-fetch-site" in fields:
-            return fields[b"sec-fetch-site"] not in _OWN and request.verb not in _SAFE and not self._any
-        return b"origin" in fields and request.verb not in _SAFE and not self._any
+        """Does the same for a request that has arrived whole and has one of the headers."""
+        return request.verb not in _SAFE and not self._any and not self._own(request.fields)
 
     def _own(self, fields: Mapping[bytes, bytes]) -> bool:
         """Whether a page of this server, or of an allowed origin, sent the request."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
-from ...exchange import CUT, StreamCut
+from ...exchange import CUT, Client, StreamCut
 from ..state import ListenerState
 from .head import CLOSE, CONTINUE, STATUS_LINES, lines
 
@@ -30,9 +29,7 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     state: ListenerState
-    host: str | None
-    peer: str
-    auth: Mapping[str, Sequence[bytes]] | None
+    client: Client
     write_paused: bool
 
     def finished(self, request: Any) -> None:

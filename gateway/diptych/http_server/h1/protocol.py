@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
 
-from ...exchange import AUTH
-from ...origin import peer_of
+from ...exchange import Client
 from ..h2 import PREFACE, TOO_MANY
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
@@ -82,10 +81,7 @@ class Http1Protocol(FlowControl):
             return
         self.state.connections.add(self)
         self._scope = connection_scope(transport, "1.1")
-        client = self._scope["client"]
-        self.host = None if client is None else client[0]
-        self.peer = "unknown:" if client is None else peer_of(*client)
-        self.auth: Mapping[str, Sequence[bytes]] | None = self._scope.get(AUTH)
+        self.client = Client.of(self._scope)
         if tls is not None:
             self._begun = None  # ALPN has decided
             if http2:
@@ -311,7 +307,7 @@ class Http1Protocol(FlowControl):
     def _refuse(self, fault: Fault) -> None:
         """Answers a malformed request, unless that could be mistaken for the response to an earlier one."""
         answer: bytes = getattr(self._shared.responses, fault)
-        self.state.refusals.note(*NOTES[fault], self.peer)
+        self.state.refusals.note(*NOTES[fault], self.client.peer)
         running = self._line.running
         self._unread = 0
         if running is None:
@@ -348,7 +344,7 @@ class Http1Protocol(FlowControl):
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
         elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
-                self.state.refusals.note("a head that took too long", 408, self.peer)
+                self.state.refusals.note("a head that took too long", 408, self.client.peer)
                 self._leave(self._shared.responses.late)
         elif wait.over(self._fields, now, timeouts.idle):
             if self.transport.get_write_buffer_size():
@@ -358,8 +354,7 @@ class Http1Protocol(FlowControl):
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:
-    client = connection_scope(transport, "1.1")["client"]
-    return "unknown:" if client is None else peer_of(*client)
+    return Client.of(connection_scope(transport, "1.1")).peer
 
 
 def _fault_of(wrong: httptools.HttpParserError) -> Fault:

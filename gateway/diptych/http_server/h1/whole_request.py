@@ -42,7 +42,7 @@ class WholeRequest(WholeBody):
         self._connection, self.keep_alive = connection, keep_alive
         self.verb, self.path, self.query = verb, path, query
         self.headers, self.fields = headers, fields
-        self.host, self.peer, self.auth = connection.host, connection.peer, connection.auth
+        self.client = connection.client
         self.body, self._pieces = b"", None
         self.left = self.begun = self.complete = False
         self.amend: Callable[[Headers], Headers] | None = None

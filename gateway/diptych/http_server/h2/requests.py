@@ -6,13 +6,11 @@ It parses no frames.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Scope
 
-from ...exchange import AUTH, Door
-from ...origin import peer_of
+from ...exchange import Client, Door
 from ...reply import Headers
 from ..state import ListenerState
 from .connection import Connection
@@ -44,10 +42,7 @@ class Requests:
         self._arriving: list[WholeRequest] = []
         self._defaults: Headers = []
         self._block = b""
-        client = base["client"]
-        self.host: str | None = None if client is None else client[0]
-        self.peer = "unknown:" if client is None else peer_of(*client)
-        self.auth: Mapping[str, Sequence[bytes]] | None = base.get(AUTH)
+        self.client = Client.of(base)
 
     def begin(self, stream_id: int, request: Head, send_window: int) -> WholeRequest | Stream | None:
         """Starts a request; returns None at the limit of running ones."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
+from ...exchange import Client
 from ...reply import Headers, Reply
 from ..state import ListenerState
 from ..whole_body import WholeBody
@@ -30,9 +31,7 @@ class Owner(Protocol):
 
     connection: Connection
     state: ListenerState
-    host: str | None
-    peer: str
-    auth: Mapping[str, Sequence[bytes]] | None
+    client: Client
 
     @property
     def default_block(self) -> bytes:
@@ -56,7 +55,7 @@ class WholeRequest(WholeBody):
         self.expected = request.content_length
         self.verb, self.path, self.query = request.method, request.encoded_path, request.query
         self.headers, self.fields = request.headers, request.fields
-        self.host, self.peer, self.auth = owner.host, owner.peer, owner.auth
+        self.client = owner.client
         self.body, self._pieces = b"", None
         self.left = self.begun = self.remote_closed = False
         self.unread = self.uncredited = 0
