@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 
 from diptych.bind import Binder
+from diptych.faces.rpc.coding import Coding
 from diptych.faces.rpc.connect_unary import ConnectCall
+from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve
 from tests.waiting import PATIENCE
 
@@ -53,3 +57,28 @@ async def test_others_are_served_while_a_large_body_is_decoded(
         waiting.served.set()
         answer = await large
         assert (answer.status_code, len(answer.json()["ints"])) == (200, MANY)
+
+
+@pytest.mark.parametrize("media", ["application/connect+json", "application/grpc-web+proto"])
+async def test_others_are_served_while_a_large_compressed_message_of_a_stream_is_read(
+    media: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes become megabytes."""
+    waiting = Waiting()
+    monkeypatch.setattr(Coding, "decompress", waiting.wrap(Coding.decompress))
+    text = "a" * (4 << 20)
+    connect = media.startswith("application/connect")
+    tick = pb.TickResponse(number=1, text=text)
+    message = gzip.compress(json_format.MessageToJson(tick).encode() if connect else tick.SerializeToString())
+    body = b"\1" + len(message).to_bytes(4, "big") + message
+    small = gzip.compress(b'{"number":1}' if connect else pb.TickResponse(number=1).SerializeToString())
+    body += b"\1" + len(small).to_bytes(4, "big") + small
+    coding = "connect-content-encoding" if connect else "grpc-encoding"
+    async with asyncio.timeout(PATIENCE), serve() as served:
+        headers = {"content-type": media, coding: "gzip"}
+        large = asyncio.create_task(served.http.post(f"{SERVICE}/Sum", content=body, headers=headers))
+        await asyncio.to_thread(waiting.began.wait, PATIENCE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        waiting.served.set()
+        answer = await large
+        assert (b'"number":"2"' if connect else b"\x08\x02") in answer.content

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
-from .aside import aside
+from .aside import LARGE_BYTES, aside
 from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_whole, too_large
 from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
@@ -23,6 +23,7 @@ __all__ = [
     "AUTH",
     "CUT",
     "FREE_BYTES",
+    "LARGE_BYTES",
     "ON_LEFT",
     "BodyTimeouts",
     "Client",

@@ -1,7 +1,7 @@
 """Runs what takes long for a large body in a thread, so that the event loop serves others meanwhile.
 
-It knows no message. A JSON engine in Python gives way to the loop every few milliseconds; the one in Rust needs no lock
-of the interpreter for a large body.
+It knows no message. zlib and the JSON engine in Rust need no lock of the interpreter for a large body; protobuf-py,
+which is used without that engine, keeps it.
 """
 
 from __future__ import annotations

@@ -33,6 +33,15 @@ class Coding:
         """Returns the compressed message."""
         return zlib.compress(data, _LEVEL, self._wbits)
 
+    def small(self, data: bytes, most: int) -> bytes | None:
+        """Returns the decompressed message if it is valid and has at most `most` bytes, else None."""
+        stream: Any = zlib.decompressobj(wbits=self._wbits)
+        try:
+            plain: bytes = stream.decompress(data, most)
+        except zlib.error:
+            return None
+        return plain if stream.eof and not stream.unused_data else None
+
     def decompress(self, data: bytes, limit: int, fault: Code) -> bytes:
         """Returns the decompressed message.
 

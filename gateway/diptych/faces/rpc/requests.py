@@ -5,18 +5,21 @@ It knows no route and no answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from ...call import ClientGone
 from ...exchange import (
     FREE_BYTES,
+    LARGE_BYTES,
     BodyTimeouts,
     Disconnected,
     Inbound,
     MessageBounds,
     Pieces,
     Receive,
+    aside,
     steps_of,
 )
 from ...framing.envelope import HEAD, Envelopes
@@ -53,6 +56,20 @@ class EnvelopeReader:
                 self.bounds.hold(len(plain))
             data = plain
         return data if self._read is None else self._read(data)
+
+    async def beside(self, flags: int, data: bytes) -> Any:
+        """Does the same for a message of a stream, beside the event loop if it is large."""
+        if flags:
+            coding = self._coding
+            if coding is None or not data:
+                return self(flags, data)
+            plain = coding.small(data, min(LARGE_BYTES, self.limit))
+            if plain is None:
+                plain = await asyncio.to_thread(coding.decompress, data, self.limit, self.fault)
+            if self.bounds is not None:
+                self.bounds.hold(len(plain))
+            data = plain
+        return data if self._read is None else await aside(len(data), self._read, data)
 
 
 def plain_message(body: bytes, limit: int) -> bytes | None:
@@ -151,28 +168,40 @@ class _OneMessage:
 class EnvelopeSource:
     """Reads a stream of requests as the body arrives."""
 
-    __slots__ = ("_bounds", "_decoder", "_ended", "_envelopes", "_inbound", "_reader")
+    __slots__ = ("_bounds", "_decoder", "_ended", "_envelopes", "_found", "_inbound", "_reader")
 
     def __init__(
         self, inbound: Inbound, reader: EnvelopeReader, decoder: Base64Decoder | None, bounds: MessageBounds
     ) -> None:
         self._inbound, self._reader, self._decoder, self._bounds = inbound, reader, decoder, bounds
         self._envelopes = Envelopes(reader.limit, reader.fault)
+        self._found: tuple[int, bytes] | None = None  # one that may be large
         self._ended = False
 
     def take(self) -> Any:
-        found = self._envelopes.next()
-        return None if found is None else self._read(*found)
+        found = self._next() if self._found is None else None
+        if found is not None and (found[0] or len(found[1]) >= LARGE_BYTES):
+            self._found, found = found, None
+        return None if found is None else self._reader(*found)
 
-    def _read(self, flags: int, data: bytes) -> Any:
-        bounds = self._bounds
-        if bounds.held or len(data) >= FREE_BYTES:
-            bounds.hold(len(data))
-        return self._reader(flags, data)
+    def _next(self) -> tuple[int, bytes] | None:
+        found = self._envelopes.next()
+        if found is not None:
+            bounds, size = self._bounds, len(found[1])
+            if bounds.held or size >= FREE_BYTES:
+                bounds.hold(size)
+        return found
 
     async def __anext__(self) -> Any:
+        if self._found is None:
+            self._found = await self._arrived()
+        message = await self._reader.beside(*self._found)
+        self._found = None  # not before: a servicer may cancel a read, and read again
+        return message
+
+    async def _arrived(self) -> tuple[int, bytes]:
         envelopes = self._envelopes
-        while (found := envelopes.next()) is None:
+        while (found := self._next()) is None:
             if self._ended:
                 raise StopAsyncIteration
             try:
@@ -186,4 +215,4 @@ class EnvelopeSource:
             if self._decoder is not None:
                 self._decoder.end()
             envelopes.end()
-        return self._read(*found)
+        return found
