@@ -31,7 +31,7 @@ def create(settings: Settings) -> Gateway:
     check_names(settings, ("batch", "chat", "ocr"))
     chat = service_settings(settings, "chat", ChatSettings)
     if settings.workers > 1 and chat.broker_kind == "memory":
-        logger.warning(
+        logger.info(
             "with %d workers and services.chat.broker = memory, live messages of other workers arrive up to %g s late;"
             " set services.chat.database_url, or broker = redis with a redis_url",
             settings.workers,
