@@ -42,7 +42,7 @@ async def test_the_format_is_the_one_that_the_client_accepts(served: Served) -> 
     assert asked.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     named = {family.name for family in open_families(asked.text)}  # type: ignore[no-untyped-call]
     assert {"grpc_server_started", "grpc_server_handled", "grpc_server_handling_seconds"} <= named
-    assert {"process_resident_memory_bytes", "diptych_event_loop_lag_seconds"} <= named
+    assert {"process_resident_memory_bytes", "diptych_event_loop_lag_seconds", "diptych_tasks"} <= named
     assert {family.name for family in families(plain.text)} >= named - {"process_cpu_seconds"}
 
 
