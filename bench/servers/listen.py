@@ -35,6 +35,6 @@ def serve(app: Any) -> None:
         timeout_keep_alive=75,
         backlog=2048,
     )
-    announce(http=bound.getsockname()[1])
     bound.listen(config.backlog)
+    announce(http=bound.getsockname()[1])
     uvicorn.Server(config).run(sockets=[bound])
