@@ -159,6 +159,19 @@ async def test_junk_behind_the_handshake_closes_the_socket(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", b"404"), ("/v1/dishes/7", b"400")])
+async def test_a_refusal_reaches_a_client_that_has_sent_frames(served: Served, path: str, status: bytes) -> None:
+    """The socket was closed with unread data, so that the kernel sent a reset (RFC 9112 section 9.6)."""
+    key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13"
+    head = f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}\r\n\r\n"
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        writer.write(head.encode() + b"x" * 400_000)
+        answer = await reader.read()
+        writer.close()
+    assert answer.split(b" ")[1] == status
+
+
 async def test_frames_before_the_handshake_is_accepted_wait(serve: Serve) -> None:
     """They are neither lost nor parsed before an interceptor has let the call through."""
     opening = asyncio.Event()

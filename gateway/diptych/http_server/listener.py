@@ -172,7 +172,9 @@ class HttpListener:
 
     def _make_websocket(self) -> asyncio.Protocol:
         state: Any = self._state  # has what the protocol uses of uvicorn's own
-        return WebSocketProtocol(config=self._websockets, server_state=state, app_state=self._state.lifespan)
+        made = WebSocketProtocol(config=self._websockets, server_state=state, app_state=self._state.lifespan)
+        made.lingering = self._lingering
+        return made
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = send.__self__  # type: ignore[attr-defined]  # ASGI has no other way to the connection

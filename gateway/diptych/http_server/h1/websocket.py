@@ -19,6 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from ..lingering_close import LingeringClose
+
 # How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages, of 10 µs each.
 _SLICE = 1024
 _LARGE_SLICE = 4096
@@ -39,6 +41,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every header and frame
         self._rest = b""
+        self.lingering: set[LingeringClose] = set()
+        """The listener's connections whose last response is still being read."""
         self._stalled = self._late = self._deaf = False
         self._opening = False  # the handshake is neither accepted nor refused
         self._first_bytes: int | None = None  # how many may still come for the first message; None without a limit
@@ -166,7 +170,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             self._end_soon()
 
+    async def _refuse(self, message: ASGISendEvent) -> None:
+        """Writes the end of a refusal, and lingers: the client may have sent frames that are unread."""
+        await self.writable.wait()
+        transport, written = self.transport, _Written()
+        self.transport = written  # type: ignore[assignment]  # uvicorn would close the real one, now and at the end
+        await super().send(message)
+        self.handshake_complete = True  # uvicorn would log the refusal as an error of the application
+        super().connection_lost(ConnectionResetError())
+        transport.resume_reading()
+        transport.set_protocol(LingeringClose(transport, written.data, self.lingering))
+
     async def send(self, message: ASGISendEvent) -> None:
+        last = message["type"] == "websocket.http.response.body" and not message.get("more_body")
+        if last and self.initial_response is not None and not self.disconnected:
+            await self._refuse(message)
+            return
         await super().send(message)
         if self._opening and (self.handshake_complete or self.close_sent):
             self._opened()
@@ -215,6 +234,23 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _end_soon(self) -> None:
         if self._abort is None:
             self._abort = self.loop.call_later(_FLUSH_SECONDS, self.transport.abort)
+
+
+class _Written:
+    """Takes what would be written to a transport."""
+
+    data = b""
+
+    def write(self, data: bytes) -> None:
+        """Adds data."""
+        self.data += data
+
+    def close(self) -> None:
+        """Does nothing."""
+
+    def is_closing(self) -> bool:
+        """Returns False."""
+        return False
 
 
 def _head(first: int, length: int) -> bytes:
