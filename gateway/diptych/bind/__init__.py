@@ -8,32 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ..codec import DEFAULT, Codec, Decoder, Parameters, parse_json, text_reader
+from ..codec import DEFAULT, Codec, Parameters, parse_json, text_reader
 from ..fields import (
     FIELD_MASK,
-    HTTP_BODY,
-    OPAQUE_MESSAGES,
-    SCALAR_MESSAGES,
     FieldPath,
     by_any_name,
 )
 from ..methods import Method
 from ..rules import Binding
 from ..settings import Settings
-from ..status import Code, Violation, error, invalid
+from ..status import Violation, invalid
+from .body import NoBody, body_of, framed_body, raw_field, with_fields
 from .content import JSON, ContentType
-from .multipart import FormBinder
 from .query import QueryBinder
 from .setters import Setter, owner_of, setter
 
 __all__ = ["JSON", "Binder", "Bound", "ContentType", "raw_field"]
 
-MULTIPART = "multipart/form-data"
 _COVERED = "query parameters are not allowed; the body sets every field of this method"
 
 
@@ -61,7 +57,7 @@ class Binder:
         descriptor = binding.method.input_type
         self._variables = [_Variable(path, binding) for _, path in binding.variables]
         self._setters = tuple(one.put for one in self._variables)
-        self._body = _framed_body(method, binding, codec) if framed else _body_of(method, binding, codec, settings)
+        self._body = framed_body(method, binding, codec) if framed else body_of(method, binding, codec, settings)
         bound = [(path, "path") for _, path in binding.variables]
         if binding.body is not None:
             bound.append((FieldPath((binding.body,)), "body"))
@@ -70,7 +66,7 @@ class Binder:
         self._query = QueryBinder(descriptor, bound, policy=settings.unknown_fields, most=settings.max_elements)
         self._mask = _mask_field(descriptor, binding)
         self._body_field, self._whole = binding.body, binding.whole_body
-        self.takes_body = not isinstance(self._body, _NoBody)
+        self.takes_body = not isinstance(self._body, NoBody)
         """Whether the binding reads a body; if not, only an empty one is accepted."""
 
     def bind(
@@ -187,185 +183,6 @@ class _Variable:
         return holder.HasField(leaf.name) if leaf.has_presence else bool(getattr(holder, leaf.name))
 
 
-class _NoBody:
-    """A binding without a body."""
-
-    decode: Decoder | None = None
-    raw_field: FieldDescriptor | None = None
-
-    def takes_raw(self, content_type: ContentType) -> bool:
-        return False
-
-    def read(
-        self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
-    ) -> tuple[Message, bool]:
-        if body:
-            raise invalid(Violation("", "unexpected body; this method reads its fields from the path and the query"))
-        return made(), False
-
-    def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
-        return
-
-
-class _Body:
-    """A binding with a body, whose format depends on its content type.
-
-    `covers` means that the body is the whole message, so the query can set no field; a raw body sets only its field.
-    """
-
-    def __init__(
-        self,
-        *,
-        decode: Decoder | None,
-        raw: Callable[[Message, bytes, ContentType], None] | None,
-        form: FormBinder | None,
-        form_owner: Callable[[Message], Message],
-        covers: bool,
-        raw_field: FieldDescriptor | None = None,
-        content_type_field: str | None = None,
-    ) -> None:
-        self.decode, self._raw, self._form, self._form_owner = decode, raw, form, form_owner
-        self._covers, self.raw_field, self._content_type_field = covers, raw_field, content_type_field
-
-    def takes_raw(self, content_type: ContentType) -> bool:
-        if self._raw is None or self.decode is None:
-            return self._raw is not None
-        return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
-
-    def read(
-        self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
-    ) -> tuple[Message, bool]:
-        """Returns a message with the body's fields, and whether that leaves no field for the query."""
-        decode = self.decode
-        if decode is not None and body and content_type.is_json:  # nearly every body
-            if content_type is not JSON:
-                self._utf8(content_type)
-            return decode(body, warnings), self._covers
-        request = made()
-        if not body and not content_type.media:
-            return request, self._covers and self._raw is None
-        if decode is not None and content_type.is_json:
-            return request, self._covers
-        if self._form is not None and content_type.media == MULTIPART:
-            if body:
-                self._form.bind(self._form_owner(request), body, content_type, warnings)
-            return request, self._covers
-        if self._raw is not None:
-            self._raw(request, body, content_type)
-            return request, self._covers and self.raw_field is None
-        if not body:
-            return request, self._covers
-        raise self._unsupported(content_type)
-
-    def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
-        """Sets the raw body's content type if the message has a field for it that is still empty."""
-        name = self._content_type_field
-        if name is None or not body or content_type.is_json or content_type.media == MULTIPART:
-            return
-        if not getattr(request, name):
-            setattr(request, name, content_type.text)
-
-    def _utf8(self, content_type: ContentType) -> None:
-        charset = content_type.parameter("charset").lower()
-        if charset not in ("", "utf-8", "utf8"):
-            raise error(Code.INVALID_ARGUMENT, f"unsupported charset {charset!r}; expected utf-8 (RFC 8259)", http=415)
-
-    def _unsupported(self, content_type: ContentType) -> Exception:
-        supported = [name for name, has in (("application/json", self.decode), (MULTIPART, self._form)) if has]
-        sent = f"unsupported content type {content_type.media!r}" if content_type.media else "missing content type"
-        return error(
-            Code.INVALID_ARGUMENT,
-            f"{sent}; expected {' or '.join(supported)}",
-            http=415,
-            headers=(("accept", ", ".join(supported)),),
-        )
-
-
-def raw_field(message: Descriptor) -> FieldDescriptor | None:
-    """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field."""
-    found = [field for field in message.fields if not field.is_repeated and _is_raw(field)]
-    return found[0] if len(found) == 1 else None
-
-
-def _is_raw(field: FieldDescriptor) -> bool:
-    return field.type == FieldDescriptor.TYPE_BYTES or (
-        field.message_type is not None and field.message_type.full_name == HTTP_BODY
-    )
-
-
-def _content_type_field(message: Descriptor) -> str | None:
-    """Returns the name of the string field for a raw body's content type, or None."""
-    described = message.fields_by_name.get("content_type")
-    if described is None or described.is_repeated or described.type != FieldDescriptor.TYPE_STRING:
-        return None
-    return described.name
-
-
-def _body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) -> _NoBody | _Body:
-    message, field = binding.method.input_type, binding.body
-    policy = settings.unknown_fields
-    if binding.whole_body:
-        if message.full_name == HTTP_BODY:
-            return _Body(decode=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
-        decode = codec.decoder(method.request)
-        raw = raw_field(message)
-        return _Body(
-            decode=decode,
-            raw=None if raw is None else _raw_reader(raw),
-            form=FormBinder(message, codec, policy),
-            form_owner=_itself,
-            covers=True,
-            raw_field=raw,
-            content_type_field=None if raw is None else _content_type_field(message),
-        )
-    if field is None:
-        return _NoBody()
-    single = not field.is_repeated
-    if single and field.message_type is not None and field.message_type.full_name == HTTP_BODY:
-        return _Body(decode=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
-    decode = codec.field_decoder(method.request, field)
-    below = _with_fields(field)
-    form = None if below is None else FormBinder(below, codec, policy)
-    name = field.name
-    return _Body(
-        decode=decode,
-        raw=_raw_reader(field) if single and _is_raw(field) else None,
-        form=form,
-        form_owner=lambda request: getattr(request, name),
-        covers=False,
-    )
-
-
-def _framed_body(method: Method, binding: Binding, codec: Codec) -> _NoBody | _Body:
-    """Returns the body for a framed protocol: JSON of the message or the field, also for HttpBody."""
-    if not binding.takes_body:
-        return _NoBody()
-    field = binding.body
-    decode = codec.decoder(method.request) if field is None else codec.field_decoder(method.request, field)
-    return _Body(
-        decode=decode,
-        raw=None,
-        form=None,
-        form_owner=_itself,
-        covers=field is None,
-    )
-
-
-def _itself(request: Message) -> Message:
-    return request
-
-
-def _put_http_body(request: Any, body: bytes, content_type: ContentType) -> None:
-    request.content_type, request.data = content_type.text, body
-
-
-def _raw_reader(field: FieldDescriptor) -> Callable[[Message, bytes, ContentType], None]:
-    name = field.name
-    if field.message_type is not None:
-        return lambda request, body, content_type: _put_http_body(getattr(request, name), body, content_type)
-    return lambda request, body, _: setattr(request, name, body)
-
-
 def _mask_field(message: Descriptor, binding: Binding) -> FieldDescriptor | None:
     if binding.verb != "PATCH" or binding.body is None:
         return None
@@ -375,14 +192,6 @@ def _mask_field(message: Descriptor, binding: Binding) -> FieldDescriptor | None
         if field.message_type is not None and field.message_type.full_name == FIELD_MASK and not field.is_repeated
     ]
     return masks[0] if len(masks) == 1 else None
-
-
-def _with_fields(field: FieldDescriptor) -> Descriptor | None:
-    """Returns a field's message if a path can continue below it, else None."""
-    below = field.message_type
-    if below is None or field.is_repeated or below.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES:
-        return None
-    return below
 
 
 def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
@@ -395,7 +204,7 @@ def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
         if field is None:
             continue
         path = prefix + field.name
-        below = _with_fields(field)
+        below = with_fields(field)
         if below is None or not inner:
             yield path
         else:
