@@ -38,11 +38,13 @@ Results = Mapping[str, bool]
 class ServiceCheck:
     """A check that only some services depend on, by full name; other services stay ready if it fails.
 
-    So does the gateway as a whole, unless the setting `readiness.gating` names the check.
+    So does the gateway as a whole, unless the check is local or the setting `readiness.gating` names it.
     """
 
     check: Check
     services: tuple[str, ...]
+    local: bool = False
+    """Whether it is about this process alone, such as its child processes, so that other processes may still serve."""
 
 
 class Readiness:
@@ -67,7 +69,7 @@ class Readiness:
     def _gates(self) -> frozenset[str]:
         named = self._settings.gating
         if named is None:
-            return frozenset(name for name, one in self._checks.items() if not one.services)
+            return frozenset(name for name, one in self._checks.items() if one.local or not one.services)
         if "*" in named:
             return frozenset(self._checks)
         if strange := [name for name in named if name not in self._checks]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,11 +52,16 @@ PARTS = {"gateway": "diptych", "worker": "diptych-worker"}
 
 def named(kind: str, part: str) -> dict[str, Any]:
     """Returns a part's only object of a kind."""
-    (found,) = (one for one in of_kind(kind) if one["metadata"]["name"] == PARTS[part])
+    name = {**PARTS, "backup": "diptych-backup"}[part]
+    (found,) = (one for one in of_kind(kind) if one["metadata"]["name"] == name)
     return found
 
 
 def pod(part: str = "gateway") -> dict[str, Any]:
+    """Returns the template of a part's pods; `backup` is a part with a CronJob."""
+    if part == "backup":
+        job: dict[str, Any] = named("CronJob", part)["spec"]["jobTemplate"]["spec"]["template"]
+        return job
     found: dict[str, Any] = named("Deployment", part)["spec"]["template"]
     return found
 
@@ -262,6 +269,21 @@ def test_compose_asks_for_passwords_and_has_none() -> None:
     )
     assert not done.stdout
     assert "set it in deploy/.env" in done.stderr
+
+
+def test_a_key_can_be_made_before_compose_has_its_variables() -> None:
+    """The command that `.env.example` shows needs the image only: Compose refuses to run anything without the hash."""
+    shown = [line[2:] for line in (DEPLOY / ".env.example").read_text().splitlines() if line.startswith("# docker ")]
+    (built, run), *others = ([shlex.split(part) for part in line.split(" && ")] for line in shown)
+    assert not others
+    assert built[:2] == ["docker", "build"]
+    assert run[:3] == ["docker", "run", "--rm"]
+    assert run[3] == built[built.index("--tag") + 1]
+    _, image = deploy_check.stages((DEPLOY / "Dockerfile").read_text())
+    (program,) = json.loads(image.last("ENTRYPOINT"))
+    assert (DEPLOY.parent / built[built.index("--file") + 1]).samefile(DEPLOY / "Dockerfile")
+    done = subprocess.run([tool(program), *run[4:]], capture_output=True, text=True, check=True)
+    assert re.search(r"sha256:[0-9a-f]{32}:[0-9a-f]{64}", done.stdout)
 
 
 def test_composes_variables_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:

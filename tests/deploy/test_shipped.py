@@ -1,4 +1,7 @@
-"""What `deploy/` ships starts: each configuration, filled in, against a real PostgreSQL and a real Valkey with TLS."""
+"""What `deploy/` ships starts: each configuration, filled in, against a real PostgreSQL and a real Valkey.
+
+Both have TLS for Kubernetes' configuration; compose's Valkey has none.
+"""
 
 from __future__ import annotations
 
@@ -146,6 +149,20 @@ async def test_kubernetes_configuration_refuses_a_server_of_another_authority(mo
             assert "postgres" in found.refused
 
 
+async def test_kubernetes_configuration_says_that_an_authority_is_missing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ConfigMap is optional. Without it a URL that names its file fails, and connects to nothing unverified."""
+    with workspace() as folder:
+        async with servers(folder) as found:
+            missing = str(folder / "ca.crt.missing")
+            places = {**in_cluster(found), "/etc/diptych-ca/ca.crt": missing}
+            async with running(monkeypatch, BASE / "diptych.toml", filled_in(secret(), places), folder) as client:
+                checks = (await client.get("/readyz")).json()["checks"]
+                assert checks == {"ocr": "ok", "chat": "failed", "batch": "failed"}
+    assert f'root certificate file "{missing}" does not exist' in caplog.text
+
+
 async def test_compose_configuration_serves_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
     services = composed()["services"]
     command = [*services["worker"]["entrypoint"], *services["worker"]["command"]]
@@ -205,7 +222,16 @@ def test_composes_options_in_comments_are_settings_that_work_together(monkeypatc
 # Kubernetes' own side of it: files that are mounted, and connections that are allowed.
 
 
-@pytest.mark.parametrize("part", ["gateway", "worker"])
+def read_by(part: str) -> dict[str, str]:
+    """The URLs of the Secret that a part's container reads: all of them, or those that its variables name."""
+    (container,) = pod(part)["spec"]["containers"]
+    if container.get("envFrom"):
+        return urls(secret())
+    keys = [one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one]
+    return {key: secret()[key] for key in keys}
+
+
+@pytest.mark.parametrize("part", ["gateway", "worker", "backup"])
 def test_files_that_urls_name_are_mounted(part: str) -> None:
     spec = pod(part)["spec"]
     (container,) = spec["containers"]
@@ -213,12 +239,12 @@ def test_files_that_urls_name_are_mounted(part: str) -> None:
     mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
     volumes = {one["name"]: one.get("configMap", {}).get("name") for one in spec["volumes"]}
     seen = 0
-    for url in urls(secret()).values():
+    for url in read_by(part).values():
         for values in parse_qs(urlsplit(url).query).values():
             for path in (Path(value) for value in values if value.startswith("/")):
                 seen += 1
                 assert path.name in maps[volumes[mounts[str(path.parent)]]]
-    assert seen == len(urls(secret()))  # each server's certificate is verified
+    assert seen == len(read_by(part)) > 0  # each server's certificate is verified
 
 
 def allows(policy: dict[str, Any], port: int, *, inside: bool) -> bool:
@@ -231,10 +257,18 @@ def allows(policy: dict[str, Any], port: int, *, inside: bool) -> bool:
     return False
 
 
-@pytest.mark.parametrize("part", ["gateway", "worker"])
+@pytest.mark.parametrize("part", ["gateway", "worker", "backup"])
+def test_pods_start_without_an_authority(part: str) -> None:
+    """As servers need whose authority the image knows, or that have no TLS."""
+    (optional,) = (one["configMap"].get("optional") for one in pod(part)["spec"]["volumes"] if one["name"] == "ca")
+    assert optional is True
+
+
+@pytest.mark.parametrize("part", ["gateway", "worker", "backup"])
 def test_policies_allow_every_host_that_the_configuration_names(part: str) -> None:
     policy = named("NetworkPolicy", part)
-    for name, url in urls(secret()).items():
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod(part)["metadata"]["labels"].items()
+    for name, url in read_by(part).items():
         found = urlsplit(url)
         assert found.port is not None, name
         assert found.hostname is not None, name

@@ -105,6 +105,20 @@ async def test_each_service_has_its_own_checks() -> None:
     await readiness.stop()
 
 
+async def test_a_services_local_check_counts_for_the_gateway_too() -> None:
+    """Other processes may serve what this one cannot; a store that is down is down for all of them."""
+    checks = {"workers": ServiceCheck(lambda: False, ("x.A",), local=True), "store": ServiceCheck(bool, ("x.B",))}
+    for gating, ready in ((None, False), ((), True)):
+        readiness = Readiness(checks, ReadinessSettings(gating=gating))
+        results = await readiness.look()
+        assert results == {"workers": False, "store": False}
+        assert readiness.fit("", results) is ready
+        await readiness.stop()
+    alone = Readiness({"store": checks["store"]}, ReadinessSettings())
+    assert alone.fit("", await alone.look())
+    await alone.stop()
+
+
 @pytest.mark.parametrize(
     ("gating", "expected"),
     [

@@ -23,4 +23,5 @@ class ReadinessSettings(SettingsTable):
     passed yet is not logged as down."""
     gating: Listed | None = None
     """Names of the checks that turn `/readyz` and the overall status of grpc.health.v1; `*` means all. None: those that
-    belong to no single service. The others turn the grpc.health.v1 status of their services only."""
+    belong to no single service, and those that are local to the process, such as OCR's. The others turn the
+    grpc.health.v1 status of their services only."""

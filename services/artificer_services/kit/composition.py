@@ -26,7 +26,7 @@ def gateway_of(settings: Settings, services: Sequence[Service]) -> Gateway:
     gateway = Gateway(
         _with_body_limits(settings, services),
         lifespan=lifespan,
-        readiness={service.name: ServiceCheck(service.ready, (service.grpc_name,)) for service in services},
+        readiness={one.name: ServiceCheck(one.ready, (one.grpc_name,), local=one.local) for one in services},
         on_stop=[service.begin_shutdown for service in services],
         collectors=[collector for service in services for collector in service.collectors],
     )

@@ -23,6 +23,8 @@ class Service(ABC):
     """The name in /readyz and in settings, such as `chat`."""
     grpc_name: ClassVar[str]
     """The full name of the proto's service, such as `artificer.chat.v1.MessageService`."""
+    local: ClassVar[bool] = False
+    """Whether `ready` depends on this process alone and on no store: then the process is not ready without it."""
 
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> None:

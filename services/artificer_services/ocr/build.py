@@ -31,6 +31,7 @@ class OcrService(Service):
 
     name = "ocr"
     grpc_name = "artificer.ocr.v1.OCRService"
+    local = True
 
     def __init__(self, settings: OcrSettings | None = None) -> None:
         """Raises ValueError if a default language is not installed."""
