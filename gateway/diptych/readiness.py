@@ -99,10 +99,10 @@ class Readiness:
             current = self._round = asyncio.get_running_loop().create_task(self._run_checks())
         return await asyncio.shield(current)  # a caller that is cancelled must not cancel the others' run
 
-    async def _run_checks(self) -> Results:
+    async def _run_checks(self, seconds: float | None = None) -> Results:
         begun = [(name, self._begin(name, one.check)) for name, one in self._checks.items()]
         if begun:
-            await asyncio.wait([task for _, task in begun], timeout=self._settings.timeout_seconds)
+            await asyncio.wait([task for _, task in begun], timeout=seconds or self._settings.timeout_seconds)
         results = {name: task.done() and not task.cancelled() and task.result() for name, task in begun}
         self._report(results)
         self._results, self._until = results, time.monotonic() + self._settings.keep_seconds
@@ -125,9 +125,12 @@ class Readiness:
         begun = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.start_seconds):
-                while not all((results := await self._run_checks()).values()):
-                    if self.fit("", results) and time.monotonic() - begun > _SETTLE_SECONDS:
+                seconds: float | None = min(_SETTLE_SECONDS, self._settings.timeout_seconds)
+                while not all((results := await self._run_checks(seconds)).values()):
+                    left = _SETTLE_SECONDS - (time.monotonic() - begun)
+                    if left <= 0 and self.fit("", results):
                         return
+                    seconds = left if 0 < left < self._settings.timeout_seconds else None
                     await asyncio.sleep(_SETTLE_PAUSE)
 
     def _begin(self, name: str, check: Check) -> asyncio.Task[bool]:

@@ -163,6 +163,19 @@ async def test_while_the_servicer_runs(serve: Serve, settings: Any, behind: byte
 
 
 @leaving
+async def test_while_the_servicer_of_a_request_between_others_runs(serve: Serve, reset: bool) -> None:
+    kitchen = Fates()
+    async with serve(kitchen) as served, asyncio.timeout(20):
+        client = await visitor(served)
+        client.writer.write(get("1") + WAIT + get("2"))
+        await kitchen.waiting["k"].wait()
+        client.leave(reset=reset)
+        await kitchen.cancelled["k"].wait()
+        await until_connections(served, 0)
+        assert kitchen.cancels == ["wait"]
+
+
+@leaving
 async def test_while_a_stream_of_requests_runs(serve: Serve, reset: bool) -> None:
     kitchen = Fates()
     async with serve(kitchen) as served, asyncio.timeout(20):

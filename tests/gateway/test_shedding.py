@@ -50,6 +50,9 @@ def test_a_lease_releases_its_resources_once() -> None:
     assert (caps.calls, caps.bytes, slots.counts) == (1, 0, {"a": 1})
     other.release()
     assert (caps.calls, caps.bytes, slots.counts) == (0, 0, {})
+    lease.take(50)
+    other.give(50)
+    assert caps.bytes == 0, "a servicer in a thread may read on when its call has ended"
 
 
 async def waiting(served: Served, key: str) -> asyncio.Task[Any]:

@@ -42,9 +42,9 @@ class Certificates:
 
         Raises `Refused` if a browser sent it for a page of an origin that `cors_origins` does not list.
         """
-        return self.recognize(credentials.bearer, credentials.api_key, credentials.metadata, credentials.origin)
+        return self._recognize_now(credentials.bearer, credentials.api_key, credentials.metadata, credentials.origin)
 
-    def recognize(
+    def _recognize_now(
         self, bearer: str | None, api_key: str | None, metadata: Sequence[Pair], known: Origin
     ) -> Principal | None:
         """Does the same as `authenticate`, which never waits."""

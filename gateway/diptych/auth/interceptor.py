@@ -115,10 +115,10 @@ def needs_connection(authenticator: Authenticator) -> bool:
 
 
 def _recognizer(authenticator: Authenticator) -> Recognize | None:
-    """Returns the authenticator's `recognize`, if it has one that does the same as its `authenticate`."""
-    if not defined_together(authenticator, "authenticate", "recognize"):
+    """Returns what does the same as the authenticator's `authenticate` without waiting; users' ones have nothing."""
+    if not defined_together(authenticator, "authenticate", "_recognize_now"):
         return None
-    return getattr(authenticator, "recognize", None)
+    return getattr(authenticator, "_recognize_now", None)
 
 
 async def _first(authenticators: Iterable[Authenticator], credentials: Credentials) -> Principal | None:

@@ -118,7 +118,7 @@ class ApiKeys:
             await self._look(self._file)
         return self._holder(key)
 
-    def recognize(
+    def _recognize_now(
         self, bearer: str | None, api_key: str | None, metadata: Metadata, known: Origin
     ) -> Principal | Undecided | None:
         """Does the same as `authenticate`, unless the file has to be looked at."""

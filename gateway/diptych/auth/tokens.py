@@ -71,7 +71,7 @@ class Jwt:
         self._remember(_digest(token), caller)
         return caller
 
-    def recognize(
+    def _recognize_now(
         self, bearer: str | None, api_key: str | None, metadata: Metadata, known: Origin
     ) -> Principal | Undecided | None:
         """Does the same as `authenticate` for a token that was verified before; UNDECIDED for any other."""

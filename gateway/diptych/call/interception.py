@@ -1,4 +1,4 @@
-"""The gateway's own interceptors, which decide about most calls without waiting, and the chain that they begin.
+"""The base of the gateway's own interceptors, which decide about most calls without waiting, and the chain of all.
 
 In-process calls ask them directly: an interceptor's own way costs a coroutine, a details object and a list of metadata.
 It knows no credentials and no limits.
@@ -46,8 +46,8 @@ class ImmediateInterceptor(grpc.aio.ServerInterceptor):
 class Details(grpc.HandlerCallDetails):
     """What interceptors see of a call; few read the metadata, so that grpcio's form of them is made on demand."""
 
-    def __init__(self, method: str, invocation_metadata: Any) -> None:
-        self.method, self._metadata = method, invocation_metadata
+    method: str
+    _metadata: Any
 
     @property
     def invocation_metadata(self) -> Any:

@@ -1,7 +1,7 @@
 """Runs a behaviour on the event loop, and cancels it at its deadline or when the client disconnects.
 
 A unary call without a deadline needs no task: it runs in the request's task, and watches the client only once the
-behaviour waits for something. It knows no message.
+behaviour waits for something, or not at all if the listener cancels that task. It knows no message.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class Caps:
         self.calls = 0
         """Counted calls in flight."""
         self.bytes = 0
-        """Request bytes of the counted calls in flight."""
+        """Request bytes that leases hold."""
         self.too_many: Status = busy("too many calls are in flight", retry_seconds)
         """The status of a call beyond `most_calls`."""
         self._too_large = busy("the requests in flight take too much memory", retry_seconds)
@@ -28,7 +28,7 @@ class Caps:
         return self.most_calls is not None and self.calls >= self.most_calls
 
     def lease(self) -> Lease:
-        """Returns the lease of a call that only its bytes are counted of."""
+        """Returns the lease of a call of which only the bytes are counted."""
         return Lease(self, False)
 
     def lease_counted(self) -> Lease:
@@ -74,6 +74,7 @@ class Lease:
     def __init__(self, caps: Caps, counted: bool) -> None:
         self._caps, self._counted, self._bytes = caps, counted, 0
         self._slots: list[tuple[Slots, str]] | None = None
+        self._over = False
 
     def expect(self, size: int) -> None:
         """Checks an announced size (content-length), and counts nothing yet. Raises UNAVAILABLE if it does not fit.
@@ -83,7 +84,12 @@ class Lease:
         self._caps.check(size)
 
     def take(self, size: int) -> None:
-        """Counts received bytes of the request. Raises UNAVAILABLE if they exceed the cap."""
+        """Counts received bytes of the request. Raises UNAVAILABLE if they exceed the cap.
+
+        After the release, take and give do nothing: a servicer in a thread may read on when its call has ended.
+        """
+        if self._over:
+            return
         caps = self._caps
         if caps.most_bytes is not None:
             caps.check(size)
@@ -92,8 +98,9 @@ class Lease:
 
     def give(self, size: int) -> None:
         """Counts bytes no longer, since they were freed."""
-        self._caps.bytes -= size
-        self._bytes -= size
+        if not self._over:
+            self._caps.bytes -= size
+            self._bytes -= size
 
     def hold(self, slots: Slots, key: str) -> None:
         """Adds the call to `slots`."""
@@ -106,7 +113,7 @@ class Lease:
         """Releases everything."""
         caps = self._caps
         caps.bytes -= self._bytes
-        self._bytes = 0
+        self._bytes, self._over = 0, True
         if self._counted:
             self._counted = False
             caps.calls -= 1

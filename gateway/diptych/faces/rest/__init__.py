@@ -25,6 +25,10 @@ from .endpoint import Endpoint, Options
 __all__ = ["Endpoint", "Transcoder"]
 
 
+# A path is matched once for each custom verb to say which it may have; strangers choose its length.
+_LONGEST_GUESS = 1024
+
+
 class Transcoder:
     """Serves bindings over ASGI.
 
@@ -98,6 +102,8 @@ class Transcoder:
 
     def _with_verbs(self, status: Status, verb: str, path: str) -> Status:
         """Returns the status of a miss; if only the custom verb of the path is unknown, it lists the known ones."""
+        if len(path) > _LONGEST_GUESS:
+            return status
         try:
             known = self.routes.verbs_of(verb, path)
         except StatusError:  # the path is malformed, so it would miss with any verb

@@ -195,8 +195,12 @@ class EnvelopeSource:
     async def __anext__(self) -> Any:
         if self._found is None:
             self._found = await self._arrived()
-        message = await self._reader.beside(*self._found)
-        self._found = None  # not before: a servicer may cancel a read, and read again
+        try:
+            message = await self._reader.beside(*self._found)
+        except Exception:  # but not if a servicer cancels a read, to read again
+            self._found = None
+            raise
+        self._found = None
         return message
 
     async def _arrived(self) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""Which requests a page of another site made its browser send, and may change something: they are refused.
+"""Refuses unsafe requests that a page of another site made a browser send.
 
 Browsers send forms and plain text to any site without asking it first, with the user's cookies and certificates, and
 from inside the user's network. WebSockets have a check of their own, in `faces.websocket`.
@@ -38,7 +38,7 @@ class CrossSite:
         fields = {name: value for name, value in scope["headers"] if name in _READ}
         return len(fields) > (b"host" in fields) and not self._own(fields)
 
-    def concerns(self, request: WholeRequest) -> bool:
+    def refuses_whole(self, request: WholeRequest) -> bool:
         """Does the same for a request that has arrived whole and has one of the headers."""
         return request.verb not in _SAFE and not self._any and not self._own(request.fields)
 

@@ -111,7 +111,7 @@ class WholeDispatch:
         host = request.authority or fields.get(b"host")
         if hosts is not None and host != hosts.last and not hosts.allow(host):
             return None
-        if (b"origin" in fields or b"sec-fetch-site" in fields) and self._cross_site.concerns(request):
+        if (b"origin" in fields or b"sec-fetch-site" in fields) and self._cross_site.refuses_whole(request):
             return None
         if path in rpc.entries and rpc.takes(request, path):
             serve = None if users.has_literal(path) else rpc.door(request, path)

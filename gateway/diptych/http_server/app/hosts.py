@@ -44,7 +44,7 @@ class Hosts:
         return cls((settings.http_host,), loopback=True) if is_loopback(settings.http_host) else None
 
     def allow(self, host: bytes | None) -> bool:
-        """Whether a request may name this host; one of HTTP/1.0 names none."""
+        """Whether a request may name this host. Clients that name none (HTTP/1.0, or HTTP/2) are no browsers."""
         if host == self.last or host is None:
             return True
         name = _bare(host.decode("latin-1"))

@@ -71,8 +71,10 @@ class Pipeline:
 
     def go_on(self) -> None:
         """Serves the next request, as none runs; if none waits behind it, the connection reads again."""
-        if self.waiting:
+        if self.waiting and not self._owner.write_paused:
             self.admit(self.waiting.popleft())
+            if self.waiting:
+                self._loop.call_soon(self._watch, self.running)
         if not self.waiting:  # not before: clients could send requests faster than they are served
             self._owner.none_waits()
 

@@ -25,6 +25,7 @@ _FRAMING = frames.END_HEADERS | frames.PADDED | frames.PRIORITISED
 
 # Frames that are parsed in one turn of the loop, as how many a request counts, and how many more may complete it.
 _AT_ONCE, _HEADERS_COST, _BEYOND = 256, 8, 32
+_FREE_UNREAD_BYTES = 65536
 _REMEMBERED_RESETS = 1024  # streams that we have reset: their frames may still be under way
 
 # Frames without work: how many may come at once, and how many per second after that (CVE-2019-9512 to 9518).
@@ -233,7 +234,10 @@ class Connection:
             stream.unread += len(payload)
             unread = self._all_unread
             unread.bytes += len(payload)
-            if unread.bytes > unread.most:  # gRPC clients read this code as RESOURCE_EXHAUSTED
+            # Not of a connection that holds little itself, for what others hold.
+            if (
+                unread.bytes > unread.most and self._unread > _FREE_UNREAD_BYTES
+            ):  # gRPC clients read this code as RESOURCE_EXHAUSTED
                 raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, "too much is unread on all connections")
             if stream.expected is not None:
                 stream.expected -= len(payload)
