@@ -6,7 +6,6 @@ numbers of new messages continue.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, delete, select
 
 from ..kit.periodic import Periodic
 from ..kit.storage.database import Database
-from . import schema
+from . import clock, schema
 
 _PERIOD = 600.0  # seconds; what is kept for days may stay minutes longer
 _DAY_MICROS = 86_400 * 1_000_000
@@ -35,11 +34,10 @@ class Retention(Periodic):
 
     async def once(self) -> None:
         """Remove everything that is due, in small pieces. Raises Unavailable."""
-        before = time.time_ns() // 1000 - self._keep
         after = ""
         while channels := await self._database.read(partial(_channels, after=after)):
             for channel in channels:
-                while await self._database.write(partial(_remove, channel=channel, before=before)):
+                while await self._database.write(partial(_remove, channel=channel, keep=self._keep)):
                     pass
             after = channels[-1]
         self._finished()
@@ -50,17 +48,16 @@ def _channels(connection: Connection, after: str) -> list[str]:
     return list(connection.scalars(select(names).where(names > after).order_by(names).limit(_CHANNELS)))
 
 
-def _remove(connection: Connection, channel: str, before: int) -> bool:
+def _remove(connection: Connection, channel: str, keep: int) -> bool:
     """Remove the oldest messages of a channel; returns whether there may be more that are due."""
     table = schema.messages
+    # By the clock that has given the messages their times: with that of a machine that is ahead, new ones would be due.
+    is_due = (table.c.created < clock.now(connection) - keep).label("is_due")
     # In a channel times never fall as numbers rise, so the primary key finds the oldest without an index on times.
     oldest = connection.execute(
-        select(table.c.sequence, table.c.created)
-        .where(table.c.channel == channel)
-        .order_by(table.c.sequence)
-        .limit(_MESSAGES)
+        select(table.c.sequence, is_due).where(table.c.channel == channel).order_by(table.c.sequence).limit(_MESSAGES)
     ).all()
-    due = [row.sequence for row in oldest if row.created < before]
+    due = [row.sequence for row in oldest if row.is_due]
     if not due:
         return False
     for kind in (schema.files, table):

@@ -5,22 +5,17 @@ Owns the statements; `kit.storage.database` owns the connections and the threads
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Row,
     Select,
     func,
     insert,
-    literal,
-    literal_column,
     select,
     tuple_,
     update,
@@ -29,14 +24,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..kit.storage.database import Database
 from ..kit.times import from_micros, to_micros
-from . import schema
+from . import clock, schema
 from .store import Appended, Draft, File, Message, User
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_NOW: dict[str, Callable[[], ColumnElement[int]]] = {
-    "sqlite": lambda: literal(time.time_ns() // 1000),  # all its processes are on one machine
-    "postgresql": lambda: literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger),
-}
 
 
 class SqlStore:
@@ -155,7 +146,7 @@ class SqlStore:
         table = schema.channels
         make = _INSERT[connection.dialect.name](table).values(name=channel, last_sequence=0, last_time=0)
         held = make.on_conflict_do_update(index_elements=[table.c.name], set_={"last_time": table.c.last_time})
-        now = _NOW[connection.dialect.name]().label("now")
+        now = clock.now(connection).label("now")
         row = connection.execute(held.returning(table.c.last_sequence, table.c.last_time, now)).one()
         return row.last_sequence, max(row.now, row.last_time)
 

@@ -17,8 +17,22 @@ _CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _DIRECTION = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f"
 )
-# Shown as nothing at all, and needed by no language inside a name.
-_INVISIBLE = frozenset("\u00ad\u180e\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\ufff9\ufffa\ufffb")
+# Shown as nothing at all, and needed by no language inside a name: Unicode's Default_Ignorable_Code_Point without those
+# above and below. The variation selectors are not among them; emoji, Mongolian and Japanese names need those. The tags
+# (U+E0000 to U+E007F) can carry a whole hidden text.
+_INVISIBLE = frozenset(
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u2065\u3164\ufeff\uffa0"
+) | {
+    chr(point)
+    for first, last in (
+        (0xFFF0, 0xFFFB),
+        (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A),
+        (0xE0000, 0xE00FF),
+        (0xE01F0, 0xE0FFF),
+    )
+    for point in range(first, last + 1)
+}
 
 
 def character_faults(field: str, name: str) -> Iterator[Fault]:

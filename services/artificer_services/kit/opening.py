@@ -61,7 +61,7 @@ class Opening:
     async def _attempt(self) -> None:
         await self._work()
         self.open = True
-        self._outages.recovered()
+        self._outages.over()
 
     async def _retry(self) -> None:
         wait = _FIRST_WAIT

@@ -64,6 +64,10 @@ BAD = {
     "a line separator": "a\u2028b",
     "nothing": "a\u200bb",
     "a byte order mark": "\ufeffa",
+    "a hidden text": "a\U000e0062",
+    "a filler of Hangul": "\u3164",
+    "a leading filler": "\u115f",
+    "a halfwidth filler": "\uffa0",
 }
 
 
@@ -77,7 +81,10 @@ async def test_names_cannot_forge_what_shows_them(served: Served, name: str) -> 
     assert fields_of(status) == ["name", "project_id", "request_id", "phases[0].name", "items[0].metadata"]
 
 
-@pytest.mark.parametrize("name", ["März", "سلام می\u200cخواهم", "👩\u200d🔬", "שלום", "日本", "a b-c_d.e"])
+@pytest.mark.parametrize(
+    "name",
+    ["März", "سلام می\u200cخواهم", "👩\u200d🔬", "שלום", "日本", "葛\U000e0100城", "❤\ufe0f", "한글", "a b-c_d.e"],
+)
 def test_names_of_all_languages_are_good(name: str) -> None:
     assert list(character_faults("name", name)) == []
 

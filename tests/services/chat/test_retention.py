@@ -85,6 +85,18 @@ async def test_old_messages_are_removed_with_their_files(place: dict[str, Any], 
         assert "artificer_retention_timestamp_seconds" in {family.name for family in metrics}
 
 
+async def test_a_machine_whose_clock_is_ahead_removes_no_new_message(
+    place: dict[str, Any], serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In PostgreSQL the database's clock counts; SQLite has that of its only machine for the messages too."""
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 60 * DAY_MICROS * 1000)
+    async with serve(**place, keep_days=30) as served:
+        await fill(served, "town", 2)
+        await served.service._retention.once()
+        assert await contents(served, "town") == ["1", "2"]
+
+
 async def test_without_the_setting_messages_are_kept(place: dict[str, Any], serve: Serve) -> None:
     assert ChatSettings().keep_days == 0
     async with serve(**place) as served:
