@@ -30,7 +30,11 @@ RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in gr
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "diptych.json").read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
-_COUNTED = ("artificer_batch_jobs", "artificer_retention_timestamp_seconds", 'artificer_store_bytes{service="batch"}')
+_COUNTED = (
+    "artificer_batch_jobs",
+    "artificer_retention_timestamp_seconds",
+    'artificer_store_bytes{kind="sqlite",service="batch"}',
+)
 _VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$protocol": ".*"}
 _OF_PROMETHEUS = {"up"}  # series that Prometheus itself adds
 _LABELS_OF_PROMETHEUS = {"instance", "job", "le"}

@@ -94,6 +94,8 @@ class Gateway(grpc.aio.Server):
         )
         self.worker_info: Mapping[str, int] | None = None
         """The number of this worker and of those that serve, for `/readyz`; None without a supervisor."""
+        self.closing_seconds = 0.0
+        """How long leaving `lifespan` may take; the supervisor of several workers waits that much longer for each."""
         known = self._auth.require() if self._auth.enabled else None
         self.app: FastAPI = make_app(
             settings=self.settings,

@@ -16,7 +16,7 @@ from .notify import VARIABLE
 from .plan import WORKER_OPTION, Plan, Slot
 from .ports import Ports
 
-READY, BEAT, DRAINING = "ready", "beat", "draining"
+READY, BEAT, DRAINING, CLOSING = "ready", "beat", "draining", "closing"
 STOP, LEAVE, ADOPT, COUNT = "stop", "leave", "adopt", "count"
 # Longer than any line of a worker; more without a newline comes from another program that inherited the descriptor.
 _LONGEST = 4096
@@ -33,6 +33,8 @@ class Child:
         self.counted = -1
         self.started = self.heard = now
         self.kill_at: float | None = None
+        self.closing = 0.0
+        """Seconds that its application may take to close, after the grace of its calls."""
         self._rest = b""
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
@@ -96,14 +98,21 @@ class Child:
             return None
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[-_LONGEST:]
-        return [line.decode("ascii", "replace") for line in lines]
+        return [self._noted(line.decode("ascii", "replace")) for line in lines]
+
+    def _noted(self, line: str) -> str:
+        word, _, seconds = line.partition(" ")
+        if word == CLOSING:
+            with contextlib.suppress(ValueError):
+                self.closing = float(seconds)
+        return word
 
     def ask_to_end(self, word: str, now: float, seconds: float) -> None:
-        """Asks it to end within `seconds`."""
+        """Asks it to end within `seconds` and the time that its application needs."""
         if self.kill_at is not None:
             return
         self.leaving = True
-        self.kill_at = now + seconds
+        self.kill_at = now + seconds + self.closing
         if self.ready:
             self.send(word)
         else:  # it does not read the channel yet

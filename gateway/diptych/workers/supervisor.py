@@ -147,7 +147,7 @@ class Supervisor:
         now, slot = time.monotonic(), self._slots[child.index]
         logger.info("%s stops on a signal: it is replaced", child)
         child.leaving = True
-        child.kill_at = now + self._plan.stop_seconds
+        child.kill_at = now + self._plan.stop_seconds + child.closing
         if slot.worker is child:
             slot.worker, slot.start_at = None, now
 
@@ -204,7 +204,7 @@ class Supervisor:
         plan = self._plan
         if child.kill_at is not None:
             if now >= child.kill_at:
-                logger.error("%s has not ended in %.0f s: it is killed", child, plan.stop_seconds)
+                logger.error("%s has not ended in %.0f s: it is killed", child, plan.stop_seconds + child.closing)
                 child.signal(signal.SIGKILL)
                 child.kill_at = now + plan.stop_seconds
             return

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..gateway import Gateway
 from ..settings import Settings
-from .child import ADOPT, BEAT, COUNT, DRAINING, LEAVE, READY, STOP
+from .child import ADOPT, BEAT, CLOSING, COUNT, DRAINING, LEAVE, READY, STOP
 from .plan import Slot
 
 logger = logging.getLogger("diptych")
@@ -76,6 +76,7 @@ class Worker:
     def _begin(self) -> None:
         """Called once both listeners accept."""
         self._gateway.worker_info = {"worker": self._slot.index, "ready": 1, "of": self._slot.workers}
+        self._send(f"{CLOSING} {self._gateway.closing_seconds:g}")
         self._send(READY)
         asyncio.get_running_loop().add_reader(self._channel, self._on_readable)
         self._beat()

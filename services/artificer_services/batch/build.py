@@ -34,6 +34,7 @@ from .store.sql_store import SqlStore
 from .tasks import registry
 from .tasks.inputs import Documents
 from .worker.engines.engine import Engine, NoEngine
+from .worker.heartbeat import STOP_SECONDS
 from .worker.sweeper import Sweeper
 
 # A job of 100,000 items that are paths of files is some 20 MiB of JSON.
@@ -81,6 +82,8 @@ class BatchService(Service):
 
         Raises the database's error if it is unusable.
         """
+        if self.settings.keep_days:
+            self._store_metrics.retaining()
         await self._opening.start()
 
     async def _open(self) -> None:
@@ -105,6 +108,11 @@ class BatchService(Service):
                 return state_of(connection)
         except (OperationalError, PoolTimeout) as error:
             raise Unavailable("the job store cannot be reached") from error
+
+    @property
+    def stop_seconds(self) -> float:
+        """The time that local workers get for their items and to end."""
+        return self.settings.stop_grace_seconds + STOP_SECONDS if self.settings.engine == "local" else 0.0
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to a server."""

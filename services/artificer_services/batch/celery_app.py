@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from celery import Celery, signals
 
@@ -200,6 +201,18 @@ def _begin(**_: object) -> None:
 @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
 def _shut_down(**_: object) -> None:
     _stop.send()
+
+
+@signals.celeryd_after_setup.connect(weak=False)  # type: ignore[untyped-decorator]
+def _tell_before_waiting(instance: Any, **_: object) -> None:
+    """Let pool processes stop at the beginning of the soft shutdown, since `worker_shutting_down` comes at its end."""
+    wait = instance.wait_for_soft_shutdown
+
+    def tell_and_wait() -> None:
+        _stop.send()
+        wait()
+
+    instance.wait_for_soft_shutdown = tell_and_wait
 
 
 @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]

@@ -64,6 +64,8 @@ class ChatService(Service):
 
         Raises the database's own errors if it cannot be used.
         """
+        if self.settings.keep_days:
+            self.metrics.retaining()
         await self.database.open()
         await self.chat.start()
         self._retention.start()

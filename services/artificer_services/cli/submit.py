@@ -24,10 +24,12 @@ _MOST_ITEMS, _MOST_BYTES = 500, 256 * 1024
 
 
 def submit(link: Link, request: pb.CreateJobRequest, source: Source, *, start: bool) -> pb.Job:
-    """Create a job with its items and, with `start`, start it. Raises Failed and leaves no incomplete job behind.
+    """Create a job with its items and, with `start`, start it. Raises Failed, after cancelling an incomplete job.
+
+    If the server cannot be reached, the incomplete job stays, and the error says how to continue it.
 
     The job is created with its first items, and after all items were read once if they can be read again: a malformed
-    item or one that the server refuses then leaves no job at all.
+    item, or a refused one among the first, then leaves no job at all.
     """
     items = _Items(source)
     if not items.first:

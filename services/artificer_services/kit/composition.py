@@ -30,6 +30,7 @@ def gateway_of(settings: Settings, services: Sequence[Service]) -> Gateway:
         on_stop=[service.begin_shutdown for service in services],
         collectors=[collector for service in services for collector in service.collectors],
     )
+    gateway.closing_seconds = sum(service.stop_seconds for service in services)  # one after another
     for service in services:
         service.register(gateway)
         service.add_page(gateway.app)

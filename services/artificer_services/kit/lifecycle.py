@@ -46,6 +46,11 @@ class Service(ABC):
         """End live streams with UNAVAILABLE, since they would block a graceful stop; other calls continue."""
         return
 
+    @property
+    def stop_seconds(self) -> float:
+        """The longest time that `stop` gives to work of unknown length, beyond what closing takes anyway."""
+        return 0.0
+
     def add_page(self, app: FastAPI) -> None:
         """Serve the service's page, if it has one."""
         return
