@@ -73,9 +73,8 @@ class OutageLog:
         if not self.lasting:
             return
         with self._lock:
-            if not self.lasting:
-                return
-            self._recovered = self._clock()
+            if self._recovered is None:
+                self._recovered = self._clock()
         self._end_or_wait()
 
     def over(self) -> None:
@@ -89,7 +88,9 @@ class OutageLog:
     def _end_or_wait(self) -> None:
         with self._lock:
             recovered, rest = self._recovered, self._last + _QUIET_SECONDS - self._clock()
-            if recovered is None or self._waiting:  # the next success comes back to it, or the timer does
+            if (
+                not self._failures or recovered is None or self._waiting
+            ):  # the next success comes back to it, or the timer does
                 return
             self._waiting = rest > 0
             if not self._waiting:
