@@ -88,9 +88,8 @@ class OutageLog:
     def _end_or_wait(self) -> None:
         with self._lock:
             recovered, rest = self._recovered, self._last + _QUIET_SECONDS - self._clock()
-            if (
-                not self._failures or recovered is None or self._waiting
-            ):  # the next success comes back to it, or the timer does
+            # Otherwise the next success comes back to it, or the timer does.
+            if not self._failures or recovered is None or self._waiting:
                 return
             self._waiting = rest > 0
             if not self._waiting:
