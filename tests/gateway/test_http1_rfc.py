@@ -128,6 +128,21 @@ async def test_an_absolute_target_without_a_path_is_the_root(listener: Listener)
         assert [answer.status for answer in found] == [404, 200], target
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET http://evil.example/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n",
+        b"GET http://x/v1/dishes/7 HTTP/1.1\r\nhost: evil.example\r\n",
+        b"GET http://evil.example/v1/dishes/7 HTTP/1.0\r\n",
+        b"GET http://x:81/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n",
+        b"GET ftp://x/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n",
+    ],
+)
+async def test_an_absolute_target_of_another_host_is_refused(listener: Listener, head: bytes) -> None:
+    found = await listener.exchange(head + b"\r\n" + LAST)
+    assert found[0].status == 400, "allowed_hosts checks the Host field only"
+
+
 async def test_an_absolute_target_s_user_is_refused(listener: Listener) -> None:
     """RFC 9110 section 4.2.4: user information in a request's target is to be treated as an error."""
     found = await listener.exchange(b"GET http://u@x/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n" + LAST)

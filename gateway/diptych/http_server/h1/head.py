@@ -37,6 +37,8 @@ def _status_line(status: int) -> bytes:
 STATUS_LINES: Mapping[int, bytes] = {status: _status_line(status) for status in range(100, 600)}
 
 
+_PATH = re.compile(rb"[/?#]")
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 # What llhttp reads besides HTTP: ICE and RTSP. A CONNECT is for proxies.
 _FOREIGN = frozenset(
     (
@@ -88,8 +90,8 @@ def check(method: bytes, version: str, fields: Fields, named: Mapping[bytes, byt
     return host or b""
 
 
-def target_of(target: bytes) -> tuple[str, bytes]:
-    """Returns the raw path and the query of a request's target. Raises `BadHead`."""
+def target_of(target: bytes, host: bytes | None) -> tuple[str, bytes]:
+    """Returns the raw path and the query of a request's target. Raises `BadHead`, also if it names another host."""
     if target.startswith(b"/") and target.find(b"#") < 0:  # not `in`, which raises and catches a TypeError before
         path, _, query = target.partition(b"?")
     elif target == b"*":  # OPTIONS asks about the server itself (RFC 9110 section 9.3.7)
@@ -99,8 +101,14 @@ def target_of(target: bytes) -> tuple[str, bytes]:
             url = httptools.parse_url(target)
         except httptools.HttpParserInvalidURLError:
             raise BadHead("malformed") from None
-        if url.userinfo:  # RFC 9110 section 4.2.4
+        scheme, _, rest = target.partition(b"://")
+        port = _DEFAULT_PORTS.get(scheme.lower())
+        if url.userinfo or port is None:  # RFC 9110 section 4.2.4
             raise BadHead("malformed")
+        # RFC 9112 section 3.2.2 has clients send the same host in both; what is checked is the field.
+        named = _PATH.split(rest, maxsplit=1)[0].lower()
+        if host is None or named.removesuffix(port) != host.lower().removesuffix(port):
+            raise BadHead("host")
         path, query = url.path or b"/", url.query or b""
     try:
         return path.decode("ascii"), query

@@ -214,7 +214,7 @@ class Http1Protocol(FlowControl):
         if b"upgrade" in fields and parser.should_upgrade():
             self._offered(method, target, headers, fields)
             return
-        path, query = target_of(target)
+        path, query = target_of(target, fields.get(b"host"))
         verb = verb or method.decode("ascii")
         door = self._shared.door
         if door is not None and b"expect" not in fields and version == "1.1":
