@@ -18,7 +18,7 @@ from diptych.http_server.h1.whole_request import WholeRequest
 from diptych.http_server.h2.connection import Connection
 from tests.conftest import Serve
 from tests.gateway.http2_client import connected, frame
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until_here
 
 MANY = 20_000
 SERVICE = "/kitchen.v1.KitchenService"
@@ -133,3 +133,17 @@ async def test_tiny_messages_of_a_websocket_take_turns(form: str, neighbour: Nei
             assert await socket.recv() is not None
     assert neighbour.total == MANY + 1
     assert neighbour.most <= 1024 // len(message) + 1
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.CONT])
+async def test_frames_without_a_message_take_turns(opcode: Opcode, neighbour: Neighbour, serve: Serve) -> None:
+    neighbour.watch(WebSocketProtocol, "handle_ping" if opcode is Opcode.PING else "handle_cont")
+    empty, many = Frame(opcode, b"", fin=opcode is Opcode.PING).serialize(mask=True), 5000
+    async with asyncio.timeout(PATIENCE), serve() as served:
+        socket = await connect(f"ws://127.0.0.1:{served.gateway.http_port}/v1/sum")
+        if opcode is Opcode.CONT:
+            socket.transport.write(Frame(Opcode.TEXT, b"", fin=False).serialize(mask=True))
+        socket.transport.write(empty * many)
+        await until_here(lambda: neighbour.total >= many)
+        await socket.close()
+    assert neighbour.most <= 1024 // len(empty) + 1

@@ -25,6 +25,8 @@ from ..lingering_close import LingeringClose
 _SLICE = 1024
 _LARGE_SLICE = 4096
 """The same within a large message."""
+# How much of a large message is parsed before others have their turn.
+_TURN_BYTES = 65536
 # How many seconds a pong may be late: a loop that was blocked may not have read it yet.
 _LATE_SECONDS = 0.5
 # How many seconds the last write may take to be sent.
@@ -104,14 +106,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        at = 0
+        at, left = 0, _TURN_BYTES
         while at < len(data) and not self.read_paused and not self._opening and not self.transport.is_closing():
-            size = _LARGE_SLICE if len(self.conn.reader.buffer) > _LARGE_SLICE else _SLICE
+            large = len(self.conn.reader.buffer) > _LARGE_SLICE
+            size = _LARGE_SLICE if large else _SLICE
             piece = data[at : at + size]
             super().data_received(piece)
             at += size
             if self._first_bytes is not None:
                 self._count(len(piece))
+            left -= size if large else _TURN_BYTES  # there may be 170 frames in a small slice, and no message
+            if left <= 0 and at < len(data):
+                self.transport.pause_reading()
+                self.loop.call_soon(self._next_turn)
+                break
         self._rest = data[at:]
         if self._arrived is not None:
             self._arrived(self._incomplete())
@@ -137,6 +145,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._opening = False
         self._feed_rest()
         if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _next_turn(self) -> None:
+        self._feed_rest()
+        if not self._rest and not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _feed_rest(self) -> None:
