@@ -218,6 +218,12 @@ def test_the_default_depends_on_the_address() -> None:
     assert Hosts.of(Settings(http_host="0.0.0.0", allowed_hosts=("x",))) is not None
 
 
+@pytest.mark.parametrize("wrong", ["x.example", "https://x/", "https://x/y", "https://u@x", "//x", "null", ""])
+def test_what_is_no_origin(wrong: str) -> None:
+    with pytest.raises(ValueError, match="expected origins such as"):
+        Settings(cors_origins=[wrong])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", ["https://x", "x/y", "x y", "a,*b", "x:80", ""])
 def test_what_is_no_host(wrong: str) -> None:
     with pytest.raises(ValueError, match="expected hosts such as"):

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from .auth import AuthSettings
 from .limits import LimitsSettings
-from .listening import Listed, ListeningSettings
+from .listening import Listed, ListeningSettings, Origins
 from .readiness import ReadinessSettings
 from .table import Need
 from .telemetry import TelemetrySettings
@@ -86,7 +86,7 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     metadata_deny: Listed = ()
     """Request headers that never become metadata."""
 
-    cors_origins: Listed = ()
+    cors_origins: Origins = ()
     """Origins whose pages may call from browsers, such as `https://example.com`; `*` allows any, without cookies."""
     cors_credentials: bool = False
     """Allows those pages to send cookies and HTTP authentication; `cors_origins` must not be `*` then."""

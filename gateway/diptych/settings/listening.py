@@ -33,6 +33,17 @@ _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa
 Host = Annotated[str, AfterValidator(_host)]
 
 
+def _origin(text: str) -> str:
+    """Raises ValueError for a text that no browser sends as an Origin."""
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("expected origins such as https://example.com, without a path, or * for any")
+    return text
+
+
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@]+")
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+
+
 class ListeningSettings(SettingsTable):
     """Time-outs, limits and proxies of the listeners."""
 
