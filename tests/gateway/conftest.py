@@ -1,12 +1,16 @@
-"""What the tests of HTTP/1.1 as raw bytes share."""
+"""What the tests of the gateway share: a listener for raw bytes, and the process's log."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import io
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from diptych.settings.telemetry import TelemetrySettings
+from diptych.telemetry.logs import configure
 from tests.conftest import WAYS
 from tests.gateway.http1_client import Listener, listening
 
@@ -16,3 +20,18 @@ async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
     """The HTTP port of a gateway with its default settings, which serves unary calls in both ways."""
     async with listening(way=request.param) as one:
         yield one
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Returns what the process's log has."""
+    root, access = logging.getLogger(), logging.getLogger("diptych.access")
+    kept = (root.handlers[:], root.level, access.handlers[:], access.propagate)
+    stream = io.StringIO()
+    try:
+        configure(TelemetrySettings(log_format="json"), "info", stream)
+        yield stream
+    finally:
+        root.handlers, access.handlers, access.propagate = kept[0], kept[2], kept[3]
+        root.setLevel(kept[1])
+        logging.captureWarnings(False)

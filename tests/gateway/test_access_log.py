@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
-import logging
 import weakref
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -18,26 +16,10 @@ from diptych.metadata import Metadata
 from diptych.origin import Origin
 from diptych.settings.telemetry import TelemetrySettings
 from diptych.telemetry import Recorder
-from diptych.telemetry.logs import configure
 from diptych.telemetry.setup import Telemetry
 
 METHOD = "/kitchen.v1.KitchenService/GetDish"
 UNARY = SimpleNamespace(request_streaming=False, response_streaming=False)
-
-
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """Returns what the process's log has."""
-    root, access = logging.getLogger(), logging.getLogger("diptych.access")
-    kept = (root.handlers[:], root.level, access.handlers[:], access.propagate)
-    stream = io.StringIO()
-    try:
-        configure(TelemetrySettings(log_format="json"), "info", stream)
-        yield stream
-    finally:
-        root.handlers, access.handlers, access.propagate = kept[0], kept[2], kept[3]
-        root.setLevel(kept[1])
-        logging.captureWarnings(False)
 
 
 def telemetry() -> Telemetry:

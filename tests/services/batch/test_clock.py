@@ -104,7 +104,7 @@ def test_retries_happen_and_times_stay_in_order_though_the_machines_clock_is_set
     assert done.ended is not None
     assert done.created <= done.started <= done.ended < done.created + timedelta(minutes=30)
     times = [entry.line.time or 0 for entry in store.logs(job.id, item=None, after=0, limit=99)]
-    assert len(times) == 5
+    assert len(times) == 6
     assert times == sorted(times)
 
 
