@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import pytest
 import pytest_asyncio
@@ -22,9 +23,9 @@ async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
         yield one
 
 
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """Returns what the process's log has."""
+@contextmanager
+def logging_to_text() -> Iterator[io.StringIO]:
+    """Configures the process's log as the command does, and restores it."""
     root, access = logging.getLogger(), logging.getLogger("diptych.access")
     kept = (root.handlers[:], root.level, access.handlers[:], access.propagate)
     stream = io.StringIO()
@@ -35,3 +36,10 @@ def written() -> Iterator[io.StringIO]:
         root.handlers, access.handlers, access.propagate = kept[0], kept[2], kept[3]
         root.setLevel(kept[1])
         logging.captureWarnings(False)
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Returns what the process's log has."""
+    with logging_to_text() as stream:
+        yield stream
