@@ -46,8 +46,9 @@ class ImmediateInterceptor(grpc.aio.ServerInterceptor):
 class Details(grpc.HandlerCallDetails):
     """What interceptors see of a call; few read the metadata, so that grpcio's form of them is made on demand."""
 
-    method: str
-    _metadata: Any
+    # For interceptors that pass on details of their own, made by the type of those that they got.
+    def __init__(self, method: str, invocation_metadata: Any) -> None:
+        self.method, self._metadata = method, invocation_metadata
 
     @property
     def invocation_metadata(self) -> Any:
