@@ -142,7 +142,7 @@ class Socket:
 
 
 def _ignored(held: int) -> None:
-    """Takes a number of bytes that nobody counts any longer."""
+    """Ignores a number of bytes."""
 
 
 class Frames:

@@ -102,7 +102,7 @@ def trusted(headers: RawPairs, origins: Sequence[str]) -> Literal["yes", "anonym
         return "yes"  # not a browser
     text = origin.decode("latin-1")
     if named.get(b"sec-fetch-site") == b"same-origin":
-        return "yes"  # the browser says so, whatever a proxy has done to the host
+        return "yes"  # set by the browser; proxies do not change it as they do Host
     if text in origins or is_own(text, named.get(b"host", b"").decode("latin-1")):
         return "yes"
     return "anonymous" if "*" in origins else "no"

@@ -45,7 +45,7 @@ class CrossSite:
     def _own(self, fields: Mapping[bytes, bytes]) -> bool:
         """Whether a page of this server, or of an allowed origin, sent the request."""
         site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin", b"null").decode("latin-1")
-        if site is not None:  # a browser tells the truth here, whatever proxies do to hosts
+        if site is not None:  # set by the browser; proxies do not change it as they do Host
             return site in _OWN or origin in self._origins
         return origin in self._origins or is_own(origin, fields.get(b"host", b"").decode("latin-1"))
 

@@ -31,7 +31,7 @@ _TURN_BYTES = 65536
 _LATE_SECONDS = 0.5
 # How many seconds the last write may take to be sent.
 _FLUSH_SECONDS = 1.0
-# How many bytes are held for an application that has not accepted the handshake yet: nobody has authenticated.
+# How many bytes are held before the application accepts the handshake, when the client is not authenticated yet.
 _AHEAD_BYTES = 64 * 1024
 _FINAL = 0x80  # the bit of a message's last frame
 
