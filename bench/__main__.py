@@ -24,8 +24,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="scenarios with this in their name; writes no file")
     parser.add_argument("--server", action="append", default=[], help="servers with this in their name, beside Diptych")
     parser.add_argument("--rounds", type=int, help="instead of the plan's")
+    parser.add_argument("--without-scale", action="store_true", help="leaves out what `python -m bench.scale` measures")
     given = parser.parse_args()
-    part = given.quick or given.only or given.server or given.rounds
+    part = given.quick or given.only or given.server
     # SIGTERM must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say, cores = reporter(), process.cores()
@@ -33,7 +34,7 @@ def main() -> int:
         plan = (QUICK if given.quick else FULL).narrowed(given.only, given.server, given.rounds)
         generator = load.generator(given.generator)
         measured = run(plan, generator, cores, say)
-        further = [] if part else list(parts(scale.FULL, generator, cores, say))
+        further = [] if part or given.without_scale else list(parts(scale.FULL, generator, cores, say))
     except RuntimeError as wrong:
         print(f"bench: {wrong}", file=sys.stderr)
         return 1

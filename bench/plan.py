@@ -74,7 +74,7 @@ def _found(texts: Iterable[str], names: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*found.values())
 
 
-FULL = Plan(seconds=2, rounds=9, streams=60, uploads=3, messages=100_000)
+FULL = Plan(seconds=2, rounds=5, streams=60, uploads=3, messages=100_000)
 # Everything that a budget needs, in less than two minutes.
 QUICK = Plan(
     seconds=1,

@@ -29,8 +29,11 @@ PARTS: Mapping[str, Callable[[Setting], Part]] = {
 def parts(
     plan: Plan, load: Generator, cores: tuple[int | None, int | None], say: Say, only: Iterable[str] = PARTS
 ) -> Iterator[Part]:
-    """Measures each part and yields it."""
+    """Measures each part and yields it; one that fails says so in its place, so that the others are not lost."""
     for name in only:
         say(f"scale: {name}")
         pin(cores[1])
-        yield PARTS[name](Setting(plan, load, cores[0]))
+        try:
+            yield PARTS[name](Setting(plan, load, cores[0]))
+        except RuntimeError as wrong:
+            yield Part(f"Not measured: {name}", ["```", str(wrong), "```"])
