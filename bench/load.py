@@ -67,7 +67,7 @@ def _broken(text: str) -> int:
 
 
 def _lost(connections: int) -> int:
-    """Returns how many connections may break: wrk opens all at once, and Linux resets some that the backlog cannot hold."""
+    """Returns how many connections may break: Linux resets some of many that are opened at once."""
     return connections // 20 if connections > _BACKLOG else 0
 
 
