@@ -171,10 +171,89 @@ async def test_the_query_may_name_the_content_type(shared: Served) -> None:
     assert answer.json()["contentType"] == "x/y"
 
 
-async def test_a_raw_body_without_a_content_type(shared: Served) -> None:
-    answer = await shared.http.post("/v1/blobs", content=BLOB)
-    assert answer.json()["sha256"] == hashlib.sha256(BLOB).hexdigest()
-    assert answer.json()["contentType"] == ""
+FORM = "application/x-www-form-urlencoded"
+HINT = "-H 'content-type: application/json'"
+NOT_FILES = {
+    "": "curl without a type, and most HTTP libraries",
+    FORM: "curl -d",
+    f"{FORM}; charset=UTF-8": "HTML forms",
+    "multipart/mixed; boundary=x": "parts, of which the raw body would hold the headers",
+    "text/plain": "fetch() with a string",
+    "text/plain; charset=utf-8": "with a charset",
+    "Text/X-Yaml": "any text",
+    "text/json": "JSON's former name",
+    "aplication/json": "a misspelling of the type",
+    "application/jsom": "of the subtype",
+    "application/jsn": "with a letter missing",
+    "application/x-json": "an older name",
+    "application/json5": "a relative",
+    "application/x-ndjson": "a stream of JSON",
+    "json": "no media type at all",
+}
+FILES = [
+    "application/octet-stream",
+    "image/png",
+    "image/svg+xml",
+    "IMAGE/JPEG",
+    "application/pdf; v=1",
+    "application/zip",
+]
+
+
+@pytest.mark.parametrize("content_type", NOT_FILES)
+async def test_what_was_meant_as_json_is_never_raw_bytes(shared: Served, content_type: str) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = await shared.http.post("/v1/blobs", content=b' {"title":"ann"}', headers=headers)
+    assert answer.status_code == 415, answer.text
+    message = answer.json()["error"]["message"]
+    assert "expected application/json or multipart/form-data or application/octet-stream" in message
+    assert HINT in message
+    assert answer.headers["accept"] == "application/json, multipart/form-data, application/octet-stream"
+    answer = await shared.http.post("/v1/blobs", content=b"title=ann", headers=headers)
+    assert answer.status_code == 415
+    assert HINT not in answer.text
+
+
+async def test_a_json_suffix_is_json_for_a_raw_method_too(shared: Served) -> None:
+    headers = {"content-type": "application/x+json"}
+    answer = await shared.http.post("/v1/blobs", content=b'{"title":"ann"}', headers=headers)
+    assert (answer.json()["title"], answer.json()["size"]) == ("ann", "0")
+
+
+@pytest.mark.parametrize("content_type", [*FILES, "audio/ogg", "video/mp4", "application/bson", "a/b"])
+async def test_files_stay_raw_even_if_they_begin_as_json_does(shared: Served, content_type: str) -> None:
+    answer = await shared.http.post("/v1/blobs", content=b'{"title":"ann"}', headers={"content-type": content_type})
+    assert (answer.json()["size"], answer.json()["contentType"]) == ("15", content_type)
+
+
+async def test_an_empty_body_of_any_type_leaves_the_fields_to_the_query(shared: Served) -> None:
+    for content_type in (FORM, "text/plain", "image/png"):
+        answer = await shared.http.post("/v1/blobs?title=ann", content=b"", headers={"content-type": content_type})
+        assert answer.json()["title"] == "ann", answer.text
+
+
+async def test_json_that_is_declared_as_a_form_is_read_by_setting(serve: Serve) -> None:
+    headers = {"content-type": FORM}
+    async with serve(json_in_forms=True) as served:
+        answer = await served.http.post("/v1/blobs", content=b'\n{"title":"ann"}', headers=headers)
+        assert (answer.json()["title"], answer.json()["size"], answer.json()["contentType"]) == ("ann", "0", "")
+        answer = await served.http.post("/v1/dishes/1:cook", content=b'{"portions":2}', headers=headers)
+        assert answer.json()["portions"] == 2
+        answer = await served.http.patch("/v1/dishes/1", content=b'{"title":"Soup"}', headers=headers)
+        assert answer.status_code == 200
+        assert list(served.kitchen.updates[-1].update_mask.paths) == ["title"]
+        for body in (b"title=ann", b"7"):
+            assert (await served.http.post("/v1/blobs", content=body, headers=headers)).status_code == 415
+        refused = await served.http.post("/v1/blobs", content=b"{}", headers={"content-type": "text/plain"})
+        assert refused.status_code == 415
+
+
+@pytest.mark.parametrize(("content_type", "status"), [(FORM, 415), ("text/json", 415), ("text/plain", 200), ("", 200)])
+async def test_a_body_of_bytes_takes_text_but_nothing_like_json(shared: Served, content_type: str, status: int) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = await shared.http.post("/v1/echo/bytes", content=b'{"a":1}', headers=headers)
+    assert answer.status_code == status, answer.text
+    assert ("bytesValue" in answer.text) == (status == 200)
 
 
 async def test_the_raw_field_has_one_source(shared: Served) -> None:
@@ -198,7 +277,7 @@ async def test_a_body_bound_to_bytes(shared: Served) -> None:
 
 async def test_http_body_in_and_out(shared: Served) -> None:
     for headers in ({"content-type": "image/png"}, {"content-type": "application/json"}):
-        answer = await shared.http.post("/v1/mirror", content=BLOB, headers=headers)
+        answer = await shared.http.post("/v1/mirror", content=BLOB, headers={**headers, "accept-encoding": "identity"})
         assert answer.content == BLOB
         assert answer.headers["content-type"] == headers["content-type"]
         assert int(answer.headers["content-length"]) == len(BLOB)

@@ -181,7 +181,7 @@ async def test_bodies_beyond_the_cap_are_refused_while_they_arrive(serve: Serve,
             for half in many:
                 half.abort()
         await quiet(served.gateway)
-        blob = await served.http.post("/v1/blobs", content=bytes(MIB), headers={"content-type": "text/plain"})
+        blob = await served.http.post("/v1/blobs", content=bytes(MIB), headers={"content-type": "image/png"})
         assert blob.json()["size"] == str(MIB), "and there is room again"
         await quiet(served.gateway)
 
@@ -199,9 +199,11 @@ async def test_a_flood_of_large_bodies_takes_bounded_memory() -> None:
     try:
         assert process.stdout is not None
         port = int((await process.stdout.readline()).split()[0])
-        head = f"POST /v1/blobs HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n".encode()
+        octets = "content-type: application/octet-stream"
+        head = f"POST /v1/blobs HTTP/1.1\r\nhost: x\r\n{octets}\r\ncontent-length: {size}\r\n\r\n".encode()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
-            assert (await http.post("/v1/blobs", content=bytes(size))).status_code == 200
+            sent = {"content-type": "application/octet-stream"}
+            assert (await http.post("/v1/blobs", content=bytes(size), headers=sent)).status_code == 200
             before = _peak(process.pid)
 
             async def listen(reader: asyncio.StreamReader) -> None:

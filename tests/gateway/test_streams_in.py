@@ -10,12 +10,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
+import httpx2
 import pytest
 from google.api import httpbody_pb2
 
+from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
+
+from .foreign import uploads
 
 ARRAY, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
 TICKS = [{"number": str(number), "text": "é[{,"} for number in range(1, 4)]
@@ -185,6 +189,19 @@ async def test_an_upload_feeds_a_stream_of_bytes(served: Served) -> None:
         "tags": [],
         "dish": None,
     }
+
+
+async def test_no_stream_of_bytes_takes_what_was_meant_as_json() -> None:
+    gateway = Gateway(Settings(http_port=0, grpc_port=0))
+    gateway.add_registered_method_handlers(*uploads("/v1/depot"))
+    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+        for name in ("text/plain", "application/x-www-form-urlencoded", "text/json", "aplication/json"):
+            answer = await http.post("/v1/depot", content=b'{"title":"ann"}', headers={"content-type": name})
+            assert answer.status_code == 415, name
+            assert answer.headers["accept"] == f"{ARRAY}, {NDJSON}, application/octet-stream"
+        for name, size in {"application/octet-stream": "15", "image/png": "15", NDJSON: "0"}.items():
+            answer = await http.post("/v1/depot", content=b'{"title":"ann"}', headers={"content-type": name})
+            assert answer.json()["size"] == size
 
 
 @pytest.mark.parametrize("name", ["video/mp4", ARRAY, NDJSON])

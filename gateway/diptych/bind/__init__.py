@@ -24,11 +24,11 @@ from ..rules import Binding
 from ..settings import Settings
 from ..status import Violation, invalid
 from .body import NoBody, body_of, framed_body, raw_field, with_fields
-from .content import JSON, ContentType
+from .content import JSON, OCTETS, ContentType
 from .query import QueryBinder
 from .setters import Setter, owner_of, setter
 
-__all__ = ["JSON", "Binder", "Bound", "ContentType", "raw_field"]
+__all__ = ["JSON", "OCTETS", "Binder", "Bound", "ContentType", "raw_field"]
 
 _COVERED = "query parameters are not allowed; the body sets every field of this method"
 
@@ -89,7 +89,7 @@ class Binder:
                 put(request, text)
         if has_body:
             self._body.finish(request, content_type, body)
-        if self._mask is not None and body and content_type.is_json:
+        if self._mask is not None and body and self._body.takes_json(content_type):
             self._fill_mask(request, body)
         return _new_bound((request, parameters))
 
@@ -134,6 +134,10 @@ class Binder:
     def takes_raw(self, content_type: ContentType) -> bool:
         """Returns whether a body of this type is bound as raw bytes (in pieces, if the client streams)."""
         return self._body.takes_raw(content_type)
+
+    def takes_json(self, content_type: ContentType) -> bool:
+        """Returns whether a body of this type is read as JSON."""
+        return self._body.takes_json(content_type)
 
     def _fill_mask(self, request: Message, body: bytes) -> None:
         mask, field = self._mask, self._body_field

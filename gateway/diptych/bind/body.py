@@ -17,10 +17,8 @@ from ..methods import Method
 from ..rules import Binding
 from ..settings import Settings
 from ..status import Code, Violation, error, invalid
-from .content import JSON, ContentType
+from .content import JSON, MULTIPART, OCTETS, URLENCODED, ContentType
 from .multipart import FormBinder
-
-MULTIPART = "multipart/form-data"
 
 
 class NoBody:
@@ -30,6 +28,9 @@ class NoBody:
     raw_field: FieldDescriptor | None = None
 
     def takes_raw(self, content_type: ContentType) -> bool:
+        return False
+
+    def takes_json(self, content_type: ContentType) -> bool:
         return False
 
     def read(
@@ -47,6 +48,7 @@ class Body:
     """A binding with a body, whose format depends on its content type.
 
     `covers` means that the body is the whole message, so the query can set no field; a raw body sets only its field.
+    `json_in_forms` reads a JSON object that is declared as a form, as `curl -d` does.
     """
 
     def __init__(
@@ -59,14 +61,19 @@ class Body:
         covers: bool,
         raw_field: FieldDescriptor | None = None,
         content_type_field: str | None = None,
+        json_in_forms: bool = False,
     ) -> None:
         self.decode, self._raw, self._form, self._form_owner = decode, raw, form, form_owner
         self._covers, self.raw_field, self._content_type_field = covers, raw_field, content_type_field
+        self._json_in_forms = json_in_forms
 
     def takes_raw(self, content_type: ContentType) -> bool:
         if self._raw is None or self.decode is None:
             return self._raw is not None
-        return bool(content_type.media) and not content_type.is_json and content_type.media != MULTIPART
+        return content_type.is_raw(among_fields=self.raw_field is not None)
+
+    def takes_json(self, content_type: ContentType) -> bool:
+        return content_type.is_json or (self._json_in_forms and content_type.media == URLENCODED)
 
     def read(
         self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
@@ -86,17 +93,19 @@ class Body:
             if body:
                 self._form.bind(self._form_owner(request), body, content_type, warnings)
             return request, self._covers
-        if self._raw is not None:
+        if self.takes_raw(content_type) and self._raw is not None:
             self._raw(request, body, content_type)
             return request, self._covers and self.raw_field is None
         if not body:
-            return request, self._covers
-        raise self._unsupported(content_type)
+            return request, self._covers and self._raw is None
+        if decode is not None and self.takes_json(content_type) and _is_object(body):
+            return decode(body, warnings), self._covers
+        raise self._unsupported(content_type, body)
 
     def finish(self, request: Message, content_type: ContentType, body: bytes) -> None:
         """Sets the raw body's content type if the message has a field for it that is still empty."""
         name = self._content_type_field
-        if name is None or not body or content_type.is_json or content_type.media == MULTIPART:
+        if name is None or not body or not self.takes_raw(content_type):
             return
         if not getattr(request, name):
             setattr(request, name, content_type.text)
@@ -106,15 +115,25 @@ class Body:
         if charset not in ("", "utf-8", "utf8"):
             raise error(Code.INVALID_ARGUMENT, f"unsupported charset {charset!r}; expected utf-8 (RFC 8259)", http=415)
 
-    def _unsupported(self, content_type: ContentType) -> Exception:
-        supported = [name for name, has in (("application/json", self.decode), (MULTIPART, self._form)) if has]
+    def _unsupported(self, content_type: ContentType, body: bytes) -> Exception:
+        supported = [
+            name
+            for name, has in (("application/json", self.decode), (MULTIPART, self._form), (OCTETS.media, self._raw))
+            if has
+        ]
         sent = f"unsupported content type {content_type.media!r}" if content_type.media else "missing content type"
+        hint = "; send JSON with -H 'content-type: application/json'" if _is_object(body) else ""
         return error(
             Code.INVALID_ARGUMENT,
-            f"{sent}; expected {' or '.join(supported)}",
+            f"{sent}; expected {' or '.join(supported)}{hint}",
             http=415,
             headers=(("accept", ", ".join(supported)),),
         )
+
+
+def _is_object(body: bytes) -> bool:
+    """Returns whether the body begins as a JSON object does."""
+    return body[:64].lstrip(b" \t\r\n").startswith(b"{")
 
 
 def raw_field(message: Descriptor) -> FieldDescriptor | None:
@@ -154,6 +173,7 @@ def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) 
             covers=True,
             raw_field=raw,
             content_type_field=None if raw is None else _content_type_field(message),
+            json_in_forms=settings.json_in_forms,
         )
     if field is None:
         return NoBody()
@@ -170,6 +190,7 @@ def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) 
         form=form,
         form_owner=lambda request: getattr(request, name),
         covers=False,
+        json_in_forms=settings.json_in_forms,
     )
 
 

@@ -59,7 +59,8 @@ def request_body(binding: Binding, schemas: Schemas, operation: str) -> Json | N
             content = {FORM: form, JSON: media}
         # Not "*/*": a client that reads it as JSON too would send its JSON to the wrong schema.
         content[OCTETS] = {"schema": dict(_RAW_IN)}
-        text = f"A body that is neither JSON nor a form sets `{schemas.name(raw)}`, byte for byte."
+        kinds = "nor a form" if field is not None else "nor a form nor text"
+        text = f"A body of a media type that is neither JSON {kinds} sets `{schemas.name(raw)}`, byte for byte."
         elsewhere = {raw.name, *(found.names[0] for _, found in binding.variables)}
         others = [
             schemas.name(one) + ("" if is_scalar(value_of(one)) else ".…")

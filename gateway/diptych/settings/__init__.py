@@ -72,6 +72,10 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
     """What unknown query parameters and body fields cause: a 400 (`strict`), a response header that lists them
     (`warn`), or nothing (`ignore`)."""
+    json_in_forms: bool = False
+    """Reads a body that begins as a JSON object as JSON although it is declared as
+    `application/x-www-form-urlencoded`, as `curl -d` does without `-H 'content-type: application/json'`; otherwise it
+    gets 415."""
     emit_defaults: bool = True
     """Includes fields without presence in responses even when they have their default value."""
     preserve_names: bool = False

@@ -11,7 +11,7 @@ from time import perf_counter
 
 from google.protobuf.message import Message
 
-from ...bind import JSON, Binder, ContentType
+from ...bind import JSON, OCTETS, Binder, ContentType
 from ...call import ClientGone
 from ...exchange import FREE_BYTES, Disconnected, Inbound, MessageBounds
 from ...framing.elements import ArraySplitter, LinesSplitter, Splitter
@@ -102,11 +102,12 @@ def _splitter(binder: Binder, content_type: ContentType, limit: int) -> tuple[Sp
         return LinesSplitter(limit), JSON
     if binder.takes_raw(content_type):
         return None, content_type
-    if content_type.is_json or not content_type.media:
+    if binder.takes_json(content_type) or not content_type.media:
         return ArraySplitter(limit), content_type if content_type.is_json else JSON
+    expected = f"{REQUESTS}, {OCTETS.media}" if binder.takes_raw(OCTETS) else REQUESTS
     raise error(
         Code.INVALID_ARGUMENT,
-        f"unsupported content type {content_type.media!r} for a stream; expected one of {REQUESTS}",
+        f"unsupported content type {content_type.media!r} for a stream; expected one of {expected}",
         http=415,
-        headers=(("accept", REQUESTS),),
+        headers=(("accept", expected),),
     )
