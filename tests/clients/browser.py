@@ -8,14 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import async_playwright
-
+from tests.chromium import chromium_in
 from tests.clients.driver import Driver
 from tests.clients.ready import HERE, make_ready
-from tests.e2e.conftest import find_chromium
 
-# A browser in a closed network: nothing of its own goes out, and root has no sandbox.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 _PAGE = b'<!doctype html><meta charset="utf-8"><title>clients</title><link rel="icon" href="data:,"><body>'
 
 
@@ -63,9 +59,7 @@ async def page_driver(origin: str, profile: Path) -> AsyncIterator[Driver]:
     """Runs a driver in a page of `origin`; `profile` is the browser's folder."""
     await asyncio.to_thread(make_ready)
     bundle = await _bundle()
-    async with async_playwright() as playwright:
-        chromium = playwright.chromium
-        context = await chromium.launch_persistent_context(profile, executable_path=find_chromium(), args=_FLAGS)
+    async with chromium_in(profile) as context:
         page = await context.new_page()
 
         async def send(line: str) -> None:
@@ -82,4 +76,3 @@ async def page_driver(origin: str, profile: Path) -> AsyncIterator[Driver]:
         await page.goto(origin)
         await page.add_script_tag(content=bundle)
         yield driver
-        await context.close()

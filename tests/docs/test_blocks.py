@@ -12,10 +12,11 @@ import httpx2
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.chromium import find_chromium
 from tests.docs.blocks import HOWS, KINDS, PAGES, ROOT, Page, read
 from tests.docs.running import WRITTEN, Run
 from tests.docs.terminal import Address, terminal
-from tests.e2e.conftest import find_chromium, serving
+from tests.e2e.conftest import serving
 from tests.waiting import wait_for
 
 PAGES_READ = [read(path) for path in PAGES]

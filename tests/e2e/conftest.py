@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.async_api import expect
+import pytest_asyncio
+from playwright.async_api import BrowserContext, expect
+
+from tests.chromium import chromium_in, find_chromium
 
 expect.set_options(
     timeout=30_000
@@ -25,12 +27,6 @@ expect.set_options(
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"HTTP on (http://\S+:\d+), gRPC on (\S+:\d+)")
-
-
-def find_chromium() -> str | None:
-    """Returns the path of a Chromium on this machine, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,6 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in browser]
         config.hook.pytest_deselected(items=browser)
         config.add_cleanup(lambda: print("no Chromium was found: the browser tests did not run"))  # noqa: T201
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserContext]:
+    """One browser for all tests of a module: starting it takes longer than a test."""
+    async with chromium_in(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @dataclass(frozen=True)

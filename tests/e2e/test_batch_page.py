@@ -12,28 +12,15 @@ import grpc
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page, Route, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
-from tests.e2e.conftest import Served, find_chromium, serving
+from tests.e2e.conftest import Served, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# The browser makes no requests of its own; as root it has no sandbox.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENT = 30_000  # milliseconds
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserContext]:
-    """One browser for all tests of this file."""
-    folder = tmp_path_factory.mktemp("chromium")
-    async with async_playwright() as playwright:
-        launch = playwright.chromium.launch_persistent_context
-        opened = await launch(folder, executable_path=find_chromium(), args=_FLAGS)
-        yield opened
-        await opened.close()
 
 
 @pytest.fixture(scope="module")

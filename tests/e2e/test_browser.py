@@ -7,25 +7,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Page, Route, expect
 
-from tests.e2e.conftest import ROOT, Served, find_chromium
+from tests.chromium import chromium_in
+from tests.e2e.conftest import ROOT, Served
 
 pytestmark = pytest.mark.browser
-
-# The browser makes no requests of its own; as root it has no sandbox.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture
 async def page(served: Served, tmp_path: Path) -> AsyncIterator[Page]:
     """A page whose every request outside the server under test is refused and recorded as `page.outside`."""
-    async with async_playwright() as playwright:
-        chromium = playwright.chromium
-        context = await chromium.launch_persistent_context(tmp_path, executable_path=find_chromium(), args=_FLAGS)
-        opened = await context.new_page()
-        yield opened
-        await context.close()
+    async with chromium_in(tmp_path) as context:
+        yield await context.new_page()
 
 
 async def test_an_operation_is_tried_out_with_a_file(served: Served, page: Page) -> None:

@@ -8,27 +8,21 @@ from typing import Any
 
 import grpc
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.chromium import chromium_in
 from tests.conftest import Serve
-from tests.e2e.conftest import find_chromium
 from tests.kitchen import Kitchen
 
 pytestmark = pytest.mark.browser
-
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
     """A page of a new browser for one test."""
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=find_chromium(), args=_FLAGS
-        )
+    async with chromium_in(tmp_path) as context:
         yield await context.new_page()
-        await context.close()
 
 
 class Flighty(Kitchen):

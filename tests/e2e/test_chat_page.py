@@ -12,31 +12,18 @@ from urllib.parse import urlencode
 import grpc
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from artificer_services.chat.build import ChatService, ChatSettings
 from diptych import Gateway, Settings
-from tests.e2e.conftest import Served, find_chromium
+from tests.e2e.conftest import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# The browser makes no requests of its own; as root it has no sandbox.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TRANSPORTS = ["websocket", "connect", "grpc-web"]
 PATIENT = 30_000  # milliseconds
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserContext]:
-    """One browser for all tests of this file: starting it takes longer than a test."""
-    folder = tmp_path_factory.mktemp("chromium")
-    async with async_playwright() as playwright:
-        launch = playwright.chromium.launch_persistent_context
-        opened = await launch(folder, executable_path=find_chromium(), args=_FLAGS)
-        yield opened
-        await opened.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

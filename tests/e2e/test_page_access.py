@@ -9,19 +9,16 @@ from urllib.parse import urlencode
 import grpc
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 from artificer.batch.v1 import batch_service_pb2_grpc as rpc
 from artificer_services import app
 from diptych import Settings
 from diptych.auth import hash_key, new_key
-from tests.e2e.conftest import find_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# The browser makes no requests of its own; as root it has no sandbox.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENT = 30_000  # milliseconds
 KEY, READER = new_key("operator"), new_key("reader")
 BATCH = "/artificer.batch.v1.BatchService"
@@ -33,17 +30,6 @@ AUTH: dict[str, Any] = {
     "rules": [{"methods": [f"{BATCH}/CreateJob", f"{BATCH}/StartJob", f"{BATCH}/CancelJob"], "scopes": ["write"]}],
     "docs_public": True,
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserContext]:
-    """One browser for all tests of this file."""
-    folder = tmp_path_factory.mktemp("chromium")
-    async with async_playwright() as playwright:
-        launch = playwright.chromium.launch_persistent_context
-        opened = await launch(folder, executable_path=find_chromium(), args=_FLAGS)
-        yield opened
-        await opened.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

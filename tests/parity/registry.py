@@ -13,10 +13,10 @@ from typing import Literal
 
 from connectrpc.protocol import ProtocolType
 
+from tests.chromium import find_chromium
 from tests.clients.connect_python import ConnectPython, ConnectPythonSync
 from tests.clients.driver import ClientFace, Driver
 from tests.conftest import Served
-from tests.e2e.conftest import find_chromium
 from tests.parity.faces import Face
 from tests.parity.faces.connect import ConnectFace
 from tests.parity.faces.grpc import GrpcFace
