@@ -95,6 +95,6 @@ def _shared(host: str, port: int) -> socket.socket:
 def _socket(host: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
-    new = socket.socket(family, socket.SOCK_STREAM)
+    new = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only then
     new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return new, (str(address[0]), port)
