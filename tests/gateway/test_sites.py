@@ -234,8 +234,9 @@ async def test_a_websocket_of_another_host(serve: Serve) -> None:
     async with serve(allowed_hosts=("127.0.0.1",)) as served:
         async with opened(served, "/v1/converse"):
             pass
-        status, error = await refusal(served, "/v1/converse", additional_headers={"host": "evil.example"})
+        status, error = await refusal(served, "/v1/converse", host="evil.example")
         assert (status, error["status"]) == (400, "INVALID_ARGUMENT")
+        assert "allowed_hosts" in error["details"][0]["fieldViolations"][0]["description"]
 
 
 async def test_an_authority_of_http2(serve: Serve) -> None:
@@ -281,6 +282,41 @@ async def test_behind_proxies(serve: Serve, settings: dict[str, Any], headers: d
                 "/v1/dishes", json={}, headers={**headers, "origin": "https://shop.example"}
             )
             assert posted.status_code == 201
+
+
+PROXY = {"trusted_proxies": "127.0.0.1", "allowed_hosts": ("shop.example",)}
+STRANGER = {"trusted_proxies": "10.0.0.1", "allowed_hosts": ("internal",)}
+SOCKETS: list[tuple[dict[str, Any], dict[str, str], int, str]] = [
+    (PROXY, {"x-forwarded-host": "shop.example"}, 101, "the page's own host, as the proxy reports it"),
+    (PROXY, {"x-forwarded-host": "shop.example:443"}, 101, "with its scheme's port"),
+    (PROXY, {"x-forwarded-host": "evil.example, shop.example"}, 101, "the last of several is the proxy's word"),
+    (PROXY, {"x-forwarded-host": "shop.example, evil.example"}, 400, "and no other one"),
+    (PROXY, {"x-forwarded-host": "shop.example:8443"}, 403, "another port is another origin"),
+    (PROXY, {"x-forwarded-host": "shop.example", "origin": EVIL}, 403, "a page of another site"),
+    (PROXY, {"x-forwarded-host": "evil.example", "origin": EVIL}, 400, "a host that is not allowed"),
+    (PROXY, {"x-forwarded-host": "shop.example/"}, 400, "no host"),
+    (PROXY, {"x-forwarded-host": "ann@shop.example"}, 400, "a user before the host"),
+    (PROXY, {}, 400, "a proxy that reports none: the host is the upstream's"),
+    (PROXY | {"cors_origins": (EVIL,)}, {"x-forwarded-host": "shop.example", "origin": EVIL}, 101, "cors_origins"),
+    (STRANGER, {"x-forwarded-host": "shop.example"}, 403, "anyone else's word changes nothing"),
+    (STRANGER, {"x-forwarded-host": "evil.example", "origin": "https://internal"}, 101, "nor does it harm"),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status", "why"), SOCKETS, ids=lambda one: one if type(one) is str else ""
+)
+async def test_a_websocket_behind_proxies(
+    serve: Serve, settings: dict[str, Any], headers: dict[str, str], status: int, why: str
+) -> None:
+    sent = {"origin": "https://shop.example", **headers}
+    async with serve(**settings) as served:
+        if status == 101:
+            async with opened(served, "/v1/converse", host="internal", additional_headers=sent) as socket:
+                await socket.send('{"number":7}')
+                assert '"number":"7"' in str(await socket.recv())
+        else:
+            assert (await refusal(served, "/v1/converse", host="internal", additional_headers=sent))[0] == status
 
 
 async def test_another_server_applies_the_hosts_that_are_set() -> None:

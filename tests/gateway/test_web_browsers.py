@@ -243,6 +243,26 @@ async def test_other_verbs_get_the_allowed_ones(served: Served, verb: str, metho
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
+@pytest.mark.parametrize(
+    ("verb", "method", "kind", "status", "field"),
+    [
+        ("PUT", "GetDish", "application/json", 405, "allow"),
+        ("GET", "Tick", "application/connect+json", 405, "allow"),
+        ("POST", "GetDish", "text/plain", 415, "accept-post"),
+        ("POST", "GetDish", "application/connect+json", 415, "accept-post"),  # a stream's type for a unary method
+        ("POST", "Tick", "application/json", 415, "accept-post"),  # and the reverse
+        ("POST", "Tick", "application/grpc-web+thrift", 415, "accept-post"),
+    ],
+)
+async def test_a_request_of_no_rpc_protocol_gets_a_plain_answer(
+    served: Served, verb: str, method: str, kind: str, status: int, field: str
+) -> None:
+    answer = await served.http.request(verb, SERVICE + method, content=b"{}", headers={"content-type": kind})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/plain; charset=utf-8")
+    assert field in answer.headers
+    assert answer.text.endswith(answer.headers[field])
+
+
 # Connect, streams.
 
 

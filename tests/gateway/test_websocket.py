@@ -23,10 +23,13 @@ JSON, PROTO = "diptych.v1.json", "diptych.v1.proto"
 SERVICE = "/kitchen.v1.KitchenService"
 
 
-def opened(served: Served, target: str, *protocols: str, **options: Any) -> connect:
-    """A client at a path of the gateway."""
+def opened(served: Served, target: str, *protocols: str, host: str | None = None, **options: Any) -> connect:
+    """A client at a path of the gateway, which it calls `host`."""
+    port = served.gateway.http_port
+    if host is not None:  # an additional header would be a second one
+        options |= {"host": "127.0.0.1", "port": port}
     return connect(
-        f"ws://127.0.0.1:{served.gateway.http_port}{target}",
+        f"ws://{host or f'127.0.0.1:{port}'}{target}",
         subprotocols=[Subprotocol(name) for name in protocols] or None,
         proxy=None,
         **options,
