@@ -309,6 +309,9 @@ class HttpListener:
         if self._socket is not None:
             self._socket.close()
         began = loop.time()
+        for connection in state.connections:
+            if isinstance(connection, Http1Protocol):
+                connection.retiring = True
         drain = ConnectionDrain(self._opening, state.connections, self._lingering)
         lingered = False
         while state.connections or state.tasks or self._opening or (self._admission.handshakes and not lingered):

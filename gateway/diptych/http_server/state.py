@@ -22,7 +22,7 @@ class ListenerState:
         self.lifespan: dict[str, Any] = {}
         """The lifespan's state, for the scopes of requests."""
         self.draining = False
-        """True once a stop has begun; every response then closes its HTTP/1.1 connection."""
+        """True once a stop has begun."""
         self.refusals = Refusals()
         self.refresh()
 

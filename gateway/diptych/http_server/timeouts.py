@@ -6,6 +6,7 @@ It knows no HTTP: each connection knows what it waits for, and how to end a clie
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +16,7 @@ from ..settings import Settings
 _TICK_SECONDS = 1.0
 # Checking ten thousand connections takes some ten milliseconds, so the loop yields to requests in between.
 _AT_ONCE = 500
+_JITTER = 0.1
 
 Look = Callable[[float, "Timeouts"], None]
 """A connection's method `look`, which ends it if its client is late. Takes the loop's time and the timeouts."""
@@ -32,6 +34,10 @@ class Timeouts:
     """Without a request."""
     connections: int | None = None
     """The most connections at once; None for no limit."""
+    age: float | None = None
+    """How long a connection accepts requests; None for no limit."""
+    age_grace: float | None = None
+    """How long its running requests may continue after that; None for no limit."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -41,12 +47,14 @@ class Timeouts:
             head=settings.header_seconds,
             idle=settings.keep_alive_seconds,
             connections=settings.max_connections,
+            age=settings.max_connection_age_seconds,
+            age_grace=settings.max_connection_age_grace_seconds,
         )
 
     @property
     def tick(self) -> float:
         """The interval of checks in seconds, and so the most by which a timeout can be late."""
-        return min(_TICK_SECONDS, self.head / 4, self.idle / 4)
+        return min(_TICK_SECONDS, self.head / 4, self.idle / 4, *([] if self.age is None else [self.age / 10]))
 
 
 class Wait:
@@ -63,6 +71,30 @@ class Wait:
         if what is not self._what:
             self._what, self._since = what, now
         return now - self._since >= seconds
+
+
+class Age:
+    """When one connection becomes too old. Its age counts from the first check."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self) -> None:
+        self._due: float | None = None
+
+    def reached(self, now: float, timeouts: Timeouts) -> bool:
+        """Whether it has to accept no more requests.
+
+        Varies by a tenth, so that clients that connected at once do not all return at once (gRPC's proposal A9).
+        """
+        if timeouts.age is None:
+            return False
+        if self._due is None:
+            self._due = now + timeouts.age * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311, no secret
+        return now >= self._due
+
+    def grace_is_over(self, now: float, timeouts: Timeouts) -> bool:
+        """Whether its running requests have to end too."""
+        return self._due is not None and timeouts.age_grace is not None and now >= self._due + timeouts.age_grace
 
 
 async def look_after(connections: Callable[[], Iterable[object]], timeouts: Timeouts) -> None:

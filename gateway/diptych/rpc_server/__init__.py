@@ -56,6 +56,7 @@ class RpcListener:
             ("grpc.max_send_message_length", -1),
             ("grpc.server_handshake_timeout_ms", int(settings.handshake_seconds * 1000)),
             ("grpc.so_reuseport", int(shared)),  # a port in use is an error unless workers share it
+            *engines.connection_options(settings),
         ]
 
         def make() -> grpc.aio.Server:

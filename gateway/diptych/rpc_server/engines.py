@@ -29,6 +29,11 @@ def check(settings: Settings) -> None:
     if settings.engine == "grpcio":
         _check_grpcio(settings)
         return
+    if settings.max_connection_age_seconds is not None:
+        raise EngineError(
+            'grpc_engine "native" cannot limit the age of connections: unset max_connection_age_seconds, or set'
+            ' grpc_engine to "builtin"'
+        )
     need('grpc_engine = "native"', "pygrpc-native", "native", "pygrpc_native")
     if settings.tls_certificate is not None:
         raise EngineError(
@@ -65,6 +70,32 @@ def engine(settings: Settings) -> Engine:
 
         return Engine(native.make, native.grpcio_context)
     return Engine(lambda _, interceptors, options: grpc.aio.server(interceptors=interceptors, options=options))
+
+
+def connection_options(settings: Settings) -> list[tuple[str, int]]:
+    """Returns grpcio's options of connections: which PINGs it sends and accepts, and how old a connection may become.
+
+    By default core accepts a PING each five minutes, and one each two hours without a call; it ends connections whose
+    clients ping more often, as many do at 10 seconds (https://github.com/grpc/grpc/blob/master/doc/keepalive.md).
+    """
+    options = [
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.grpcio_min_ping_seconds)),
+    ]
+    if settings.http2_ping_seconds is not None:
+        interval = _milliseconds(settings.http2_ping_seconds)
+        options += [("grpc.keepalive_time_ms", interval), ("grpc.keepalive_timeout_ms", interval)]
+    for name, seconds in (
+        ("grpc.max_connection_age_ms", settings.max_connection_age_seconds),
+        ("grpc.max_connection_age_grace_ms", settings.max_connection_age_grace_seconds),
+    ):
+        if seconds is not None:
+            options.append((name, _milliseconds(seconds)))
+    return options
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(round(seconds * 1000), 2**31 - 1)  # core reads 32 bits, whose maximum it takes for no limit
 
 
 def bind(server: grpc.aio.Server, address: str, tls: CertificateReloader | None, *, required: bool) -> int:

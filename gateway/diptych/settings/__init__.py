@@ -52,6 +52,9 @@ class Settings(TlsSettings, ListeningSettings, WorkersSettings):
     http2_ping_seconds: float | None = Field(default=None, gt=0)
     """Sends an HTTP/2 PING after this long without a frame from the client, and closes the connection when no answer
     arrives within the same time. None sends no PING."""
+    grpcio_min_ping_seconds: float = Field(default=0.0, ge=0)
+    """How often clients may send PINGs to `grpc_engine = "grpcio"`. It ends a connection after the third that comes
+    earlier, with ENHANCE_YOUR_CALM and "too_many_pings". 0 accepts any interval."""
 
     grace_seconds: float = Field(default=30.0, ge=0)
     """How long running calls may continue after SIGTERM before they are cancelled."""

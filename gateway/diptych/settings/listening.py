@@ -69,6 +69,13 @@ class ListeningSettings(SettingsTable):
     into an eighth of the memory at 64 KiB each, divided by `workers`, and into three quarters of the file
     descriptors."""
 
+    max_connection_age_seconds: float | None = Field(default=None, gt=0)
+    """How long a client may use one connection, on either port, give or take a tenth. Then HTTP/2 gets GOAWAY and
+    HTTP/1.1 `connection: close` with the next response, so that clients connect again, perhaps to another process or
+    machine; no call fails. WebSockets are not ended. None sets no limit."""
+    max_connection_age_grace_seconds: float | None = Field(default=None, gt=0)
+    """How long running calls may continue after that before their connection is closed. None sets no limit."""
+
     allowed_hosts: Annotated[tuple[Host, ...], BeforeValidator(_listed)] | None = None
     """Hosts that requests on the HTTP port may name, such as `api.example.com` or `*.example.com`, with any port;
     others get 400. `*` allows any. None: this machine's own names if `http_host` is loopback, else any."""

@@ -31,6 +31,8 @@ class Connection(Protocol):
     state: ListenerState
     client: Client
     write_paused: bool
+    retiring: bool
+    """Whether the next response closes the connection."""
 
     def finished(self, request: Any) -> None:
         """Called when the response is complete; the next request may begin."""
@@ -161,7 +163,7 @@ class AsgiRequest:
                 self._chunked, self._left_to_write = True, None
             elif name == b"connection" and b"close" in value.lower():
                 told, self.keep_alive = True, False
-        if connection.state.draining:
+        if connection.retiring:
             self.keep_alive = False
         if status in (204, 304):
             self._mute = True

@@ -20,7 +20,7 @@ from ..h2 import PREFACE, TOO_MANY
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
 from ..scope import connection_scope
-from ..timeouts import Timeouts, Wait
+from ..timeouts import Age, Timeouts, Wait
 from .asgi_request import AsgiRequest
 from .flow_control import FlowControl
 from .head import NOTES, BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
@@ -58,7 +58,9 @@ class Http1Protocol(FlowControl):
         self._receiving: Request | None = None
         self._line = Pipeline(self, shared.app)
         self._deaf = False  # a malformed request came behind the one that is served
-        self._wait = Wait()
+        self._wait, self._age = Wait(), Age()
+        self.retiring = False
+        self._aged: Request | None = None  # what was running when the connection became too old
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -80,6 +82,7 @@ class Http1Protocol(FlowControl):
             self.transport.set_protocol(LingeringClose(self.transport, answer, shared.lingering))
             return
         self.state.connections.add(self)
+        self.retiring = self.state.draining
         self._scope = connection_scope(transport, "1.1")
         self.client = Client.of(self._scope)
         if tls is not None:
@@ -338,8 +341,14 @@ class Http1Protocol(FlowControl):
             self._line.running.keep_alive = False
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Ends a client that is late with a head, or idle for too long."""
+        """Ends a client that is late with a head, or idle for too long; retires a connection that is too old."""
         wait = self._wait
+        if self._age.reached(now, timeouts):
+            if not self.retiring:
+                self.retiring, self._aged = True, self._line.running
+            elif self._aged is not None and self._aged is self._line.running and self._age.grace_is_over(now, timeouts):
+                self._leave(b"")
+                return
         if self._line.running is not None:
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
         elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading

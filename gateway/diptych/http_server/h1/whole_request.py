@@ -107,7 +107,7 @@ class WholeRequest(WholeBody):
         if self.verb == "HEAD" or status in _BODYLESS:
             body = b""
         state, write = connection.state, connection.transport.write
-        if state.draining:
+        if connection.retiring:
             self.keep_alive = False
         end = b"\r\n" if self.keep_alive else CLOSE
         if len(body) <= _JOINED_BYTES:

@@ -11,7 +11,7 @@ from typing import cast
 from ...origin import peer_of
 from ..scope import connection_scope
 from ..state import ListenerState
-from ..timeouts import Timeouts, Wait
+from ..timeouts import Age, Timeouts, Wait
 from . import frames
 from .connection import Connection
 from .frames import ConnectionFault, ErrorCode
@@ -27,6 +27,7 @@ DRAIN_SECONDS = 2.0
 _DRAINING, _ALIVE = b"draining", b"alive?!?"
 _DRAIN_PING = frames.frame(frames.PING, 0, 0, _DRAINING)
 _PREFACE, _NOTHING = "preface", "nothing"
+_MAX_AGE = "max_age"  # gRPC servers send this word as the debug data
 
 TOO_MANY = frames.settings({}) + frames.goaway(0, ErrorCode.NO_ERROR, "too many connections")
 """The response to a connection above the limit; its client may try elsewhere."""
@@ -47,7 +48,7 @@ class Http2Protocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._drain_timer: asyncio.TimerHandle | None = None
         self._drained_id: int | None = None
-        self._wait = Wait()
+        self._wait, self._age = Wait(), Age()
         self._stuck: dict[int, tuple[int, float]] = {}
         """Complete responses that the client has not read: their unsent bytes, and since when these are as many."""
 
@@ -167,11 +168,11 @@ class Http2Protocol(asyncio.Protocol):
 
     # Ends.
 
-    def drain(self) -> None:
+    def drain(self, reason: str = "") -> None:
         """Asks the peer to open no more streams, accepts them until it has acknowledged, and then shuts down."""
         if not self._draining and not self._lingering:
             self._draining = True
-            self._connection.out.append(frames.goaway(frames.MAX_WINDOW, ErrorCode.NO_ERROR))
+            self._connection.out.append(frames.goaway(frames.MAX_WINDOW, ErrorCode.NO_ERROR, reason))
             self._connection.out.append(_DRAIN_PING)
             self._drain_timer = self._loop.call_later(DRAIN_SECONDS, self.shutdown)
             self.written()
@@ -241,8 +242,15 @@ class Http2Protocol(asyncio.Protocol):
     # Time.
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Closes the connection if the preface or the fields of a request take too long; resets unread responses."""
+        """Closes the connection if the preface or the fields of a request take too long; resets unread responses.
+
+        Drains it when it is too old.
+        """
         connection = self._connection
+        if self._age.reached(now, timeouts):
+            self.drain(_MAX_AGE)
+            if self._age.grace_is_over(now, timeouts):
+                self._close(ErrorCode.NO_ERROR, _MAX_AGE)  # gRPC clients report UNAVAILABLE for calls that still run
         if connection.streams or self._stuck:
             self._reset_unread(now, timeouts.idle)
         head_of = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
