@@ -56,7 +56,7 @@ async def outlived(served: Served) -> None:
 @engines
 async def test_a_channel_connects_again_and_no_call_fails(serve: Serve) -> None:
     async with asyncio.timeout(60), serve(max_connection_age_seconds=AGE) as served:
-        stream = served.rpc.Tick(pb.TickRequest(count=2, key="k"))
+        stream: Any = served.rpc.Tick(pb.TickRequest(count=2, key="k"))
         served.kitchen.steps["k"].release()
         assert (await stream.read()).number == 1
         seen = {await peer(served)}
