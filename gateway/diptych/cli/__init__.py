@@ -236,13 +236,14 @@ def lint(
     debug: Debug = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
 ) -> None:
-    """Find shadowed or ambiguous routes, fields that no request can set, and methods without a route."""
+    """Find rules that cannot be served, shadowed or ambiguous routes, fields that no request can set, methods without a
+    route and servicer methods that misspell an RPC: all of them at once."""
     findings = lint_gateway(_gateway("lint module:factory", target, config, settings))
     for finding in findings:
         typer.echo(str(finding))
-    errors = sum(finding.is_error for finding in findings)
-    typer.echo(f"{_counted(errors, 'error')}, {_counted(len(findings) - errors, 'warning')}")
-    if errors or (strict and findings):
+    errors, warnings = (sum(finding.level == level for finding in findings) for level in ("error", "warning"))
+    typer.echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
+    if errors or (strict and warnings):
         raise typer.Exit(1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fastapi.routing import APIRoute
 from google.protobuf.descriptor import Descriptor
@@ -11,62 +10,67 @@ from google.protobuf.descriptor import Descriptor
 from ..fields import HTTP_BODY, OPAQUE_MESSAGES, FieldPath, is_map, is_scalar
 from ..gateway import Gateway
 from ..methods import Method
-from ..rules import Binding, RuleError, bindings
+from ..rules import Binding, RuleBook
 from ..template import ANY, REST, Segment, Template
+from .finding import Finding, Level
+from .misspelt import misspelt
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; an error makes the command fail."""
-
-    is_error: bool
-    where: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{'error' if self.is_error else 'warning'}: {self.where}: {self.text}"
+_ORDER: tuple[Level, ...] = ("error", "warning", "note")
 
 
 def lint(gateway: Gateway) -> list[Finding]:
     """Returns all findings, errors first."""
-    bound: list[tuple[Method, Binding]] = []
-    findings: list[Finding] = []
-    for method in gateway.methods:
-        try:
-            own = bindings(method.descriptor, unbound=gateway.maps_unbound)
-        except RuleError as error:
-            findings.append(Finding(True, method.path, str(error)))
-            continue
-        if not own:
-            why = "has no google.api.http annotation: it is served over gRPC, gRPC-Web and Connect, but not over REST"
-            findings.append(Finding(False, method.path, why))
-        bound.extend((method, binding) for binding in own)
-    findings.extend(_overlaps(bound))
+    return sorted(_findings(gateway), key=lambda finding: _ORDER.index(finding.level))
+
+
+def _findings(gateway: Gateway) -> Iterator[Finding]:
+    if not len(gateway.methods) and not gateway.methods.generic:
+        yield Finding("error", "gateway", "no service is registered; pass the gateway to add_…Servicer_to_server")
+    yield from misspelt(gateway.methods)
+    rules = gateway.rules()
+    for error in rules.errors:
+        yield Finding("error", error.where, error.reason)
+    for dropped in rules.dropped:
+        yield Finding("note" if dropped.chosen else "warning", dropped.where, f"not served over REST: {dropped.why}")
+    bound = gateway.bound(rules.bindings)
+    yield from _unmapped(gateway, rules)
+    yield from _ambiguities(bound)
     for method, binding in bound:
-        findings.extend(_unbindable(method, binding))
+        yield from _unbindable(method, binding)
         if method.client_streaming and not binding.takes_body:
             where = f"{binding.verb} {binding.template} ({method.path})"
-            findings.append(Finding(False, where, "has no body: its client's stream is one message over REST"))
-    findings.extend(_shadowed(gateway, bound))
-    return sorted(findings, key=lambda finding: not finding.is_error)
+            yield Finding("warning", where, "has no body: its client's stream is one message over REST")
+    yield from _shadowed(gateway, bound)
 
 
-def _overlaps(bound: list[tuple[Method, Binding]]) -> Iterator[Finding]:
-    for index, (method, binding) in enumerate(bound):
-        for other_method, other in bound[:index]:
-            if binding.verb != other.verb or binding.template.verb != other.template.verb:
-                continue
-            where = f"{binding.verb} {binding.template} ({method.path})"
-            against = f"{other.verb} {other.template} ({other_method.path})"
-            if binding.template.shape == other.template.shape:
-                yield Finding(True, where, f"has the same shape as {against}")
-            elif _ambiguous(binding.template, other.template):
-                yield Finding(
-                    False,
-                    where,
-                    f"and {against} fit the same paths, and each is more specific somewhere: "
-                    "the first literal from the left wins",
-                )
+def _unmapped(gateway: Gateway, rules: RuleBook) -> Iterator[Finding]:
+    """Methods without a rule. Those whose rule is an error or was dropped are reported as that."""
+    known = rules.ruled.union(binding.method.full_name for binding in rules.bindings)
+    for method in gateway.methods:
+        if method.descriptor.full_name not in known:
+            streams = method.client_streaming or method.server_streaming
+            protocols = "gRPC, gRPC-Web, Connect and WebSockets" if streams else "gRPC, gRPC-Web and Connect"
+            why = f"has no google.api.http annotation: it is served over {protocols}, but not over REST"
+            yield Finding("warning", method.path, why)
+
+
+def _ambiguities(bound: list[tuple[Method, Binding]]) -> Iterator[Finding]:
+    # Only templates of as many segments can fit the same paths without one being more specific.
+    groups: dict[tuple[str, str | None, int], list[tuple[Method, Binding]]] = {}
+    for method, binding in bound:
+        template = binding.template
+        if any(segment.kind == ANY for segment in template.segments):
+            groups.setdefault((binding.verb, template.verb, len(template.segments)), []).append((method, binding))
+    for group in groups.values():
+        for index, (method, binding) in enumerate(group):
+            for other_method, other in group[:index]:
+                if _ambiguous(binding.template, other.template):
+                    yield Finding(
+                        "warning",
+                        f"{binding.verb} {binding.template} ({method.path})",
+                        f"and {other.verb} {other.template} ({other_method.path}) fit the same paths, and each is more "
+                        "specific somewhere: the first literal from the left wins",
+                    )
 
 
 def _ambiguous(one: Template, other: Template) -> bool:
@@ -99,7 +103,7 @@ def _unbindable(method: Method, binding: Binding) -> Iterator[Finding]:
         taken.append(FieldPath((binding.body,)))
     where = f"{binding.verb} {binding.template} ({method.path})"
     for path, why in _stuck(binding.method.input_type, (), taken, frozenset()):
-        yield Finding(True, where, f"no request can set {path}: {why}, and a query cannot hold it")
+        yield Finding("error", where, f"no request can set {path}: {why}, and a query cannot hold it")
 
 
 def _stuck(
@@ -135,4 +139,4 @@ def _shadowed(gateway: Gateway, bound: list[tuple[Method, Binding]]) -> Iterator
         name = own.get((binding.verb, binding.template.text))
         if name is not None:
             where = f"{binding.verb} {binding.template} ({method.path})"
-            yield Finding(True, where, f"is shadowed by the application's own route {name!r}")
+            yield Finding("error", where, f"is shadowed by the application's own route {name!r}")

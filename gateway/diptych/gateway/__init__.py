@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..http_server import Faces
     from ..methods import Handler, Method, MethodTable
     from ..readiness import Check, ServiceCheck
-    from ..rules import Binding
+    from ..rules import Binding, RuleBook
     from ..settings import Settings
     from ..telemetry.exposition import Collector
     from .listeners import Listeners
@@ -79,6 +79,7 @@ class Gateway(grpc.aio.Server):
         self._auth = Auth(self.settings, authenticators, self.limits.credential_failures)
         self._unbound = unbound == "auto"
         self._methods = MethodTable()
+        self._rules: RuleBook | None = None
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
         self._telemetry = Telemetry(self.settings.telemetry, [*collectors, *filter(None, [self._readiness])])
         self._document: dict[str, Any] | None = None
@@ -136,23 +137,28 @@ class Gateway(grpc.aio.Server):
     def _refuse_late(self, what: str) -> None:
         if self._lifecycle.served is not None:
             raise RuntimeError(f"cannot register {what} after the gateway has started")
+        self._rules = None
 
     # What is served.
 
     def bindings(self) -> list[tuple[Method, Binding]]:
         """Every binding of every registered method, in the order of the protos. Raises `RuleError`."""
-        from ..rules import bindings
+        self.rules().check()
+        return self.bound(self.rules().bindings)
 
-        return [
-            (method, binding)
-            for method in self._methods
-            for binding in bindings(method.descriptor, unbound=self._unbound)
-        ]
+    def bound(self, bindings: Iterable[Binding]) -> list[tuple[Method, Binding]]:
+        """Returns bindings with their registered methods."""
+        by_name = {method.descriptor.full_name: method for method in self._methods}
+        return [(by_name[binding.method.full_name], binding) for binding in bindings]
 
-    @property
-    def maps_unbound(self) -> bool:
-        """Whether methods without an annotation are mapped."""
-        return self._unbound
+    def rules(self) -> RuleBook:
+        """Returns the rules of the registered methods, with every error in them and what they drop."""
+        if self._rules is None:
+            from ..rules import RuleBook
+
+            found = (method.descriptor for method in self._methods)
+            self._rules = RuleBook(found, self.settings, unbound=self._unbound)
+        return self._rules
 
     @property
     def methods(self) -> MethodTable:
@@ -166,6 +172,8 @@ class Gateway(grpc.aio.Server):
     def _make_served(self) -> Served:
         from .served import Served
 
+        for dropped in self.rules().dropped:
+            logger.log(logging.INFO if dropped.chosen else logging.WARNING, "%s", dropped)
         return Served(
             self._methods,
             self.bindings(),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from .auth import AuthSettings
+from .http_rules import HttpRulesSettings
 from .limits import LimitsSettings
 from .listening import Listed, ListeningSettings, Origins
 from .readiness import ReadinessSettings
@@ -27,7 +28,7 @@ MIB = 1024 * 1024
 _ALL = frozenset(("", "0.0.0.0", "::"))
 
 
-class Settings(TlsSettings, ListeningSettings, WorkersSettings):
+class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSettings):
     """All settings of a gateway. Constructed in code, it reads no environment variable and no file."""
 
     NEEDS: ClassVar[tuple[Need, ...]] = (

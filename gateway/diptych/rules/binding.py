@@ -13,19 +13,25 @@ from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from . import template
-from .fields import FieldPath, UnknownField, by_any_name, is_scalar, resolve
-from .template import Template, Variable
+from .. import template
+from ..fields import FieldPath, UnknownField, by_any_name, is_scalar, resolve
+from ..template import Template, Variable
 
 # The stubs of googleapis-common-protos call every extension a plain FieldDescriptor.
 _HTTP: Any = annotations_pb2.http
 
 
 class RuleError(ValueError):
-    """An invalid annotation; the message names the proto file, the method and, for a path, the column."""
+    """An invalid rule. For an annotation, the message names the proto file, the method and, for a path, the column.
 
-    def __init__(self, method: MethodDescriptor, reason: str) -> None:
-        super().__init__(f"{method.containing_service.file.name}: {method.full_name}: {reason}")
+    `method` may also be the place of a rule that belongs to no method, such as a file.
+    """
+
+    def __init__(self, method: MethodDescriptor | str, reason: str) -> None:
+        where = method if isinstance(method, str) else f"{method.containing_service.file.name}: {method.full_name}"
+        super().__init__(f"{where}: {reason}")
+        self.reason = reason
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +66,22 @@ def bindings(method: MethodDescriptor, *, unbound: bool = False) -> list[Binding
     With `unbound`, a method without an annotation gets `POST /{package.Service}/{Method}` with the body "*".
     Raises `RuleError`.
     """
-    options = method.GetOptions()
-    if options.HasExtension(_HTTP):
-        rule = options.Extensions[_HTTP]
-    elif not unbound:
-        return []
-    else:
+    rule = annotation(method)
+    if rule is None:
+        if not unbound:
+            return []
         rule = HttpRule(post=f"/{method.containing_service.full_name}/{method.name}", body="*")
+    return bindings_of(method, rule)
+
+
+def annotation(method: MethodDescriptor) -> HttpRule | None:
+    """Returns the method's `google.api.http` annotation, or None."""
+    options = method.GetOptions()
+    return options.Extensions[_HTTP] if options.HasExtension(_HTTP) else None
+
+
+def bindings_of(method: MethodDescriptor, rule: HttpRule) -> list[Binding]:
+    """Returns the bindings of a rule, the main one first. Raises `RuleError`."""
     return [_binding(method, one) for one in _flat(method, rule)]
 
 
