@@ -5,7 +5,10 @@ It accepts what grpcio's generated `add_XServicer_to_server` passes to a server,
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -122,9 +125,27 @@ class MethodTable:
 
 
 def _service(name: str) -> ServiceDescriptor:
-    try:
-        return descriptor_pool.Default().FindServiceByName(name)
-    except KeyError:
-        raise RegistrationError(
-            f"service {name} is not in the default descriptor pool: import its generated _pb2 module first"
-        ) from None
+    find = descriptor_pool.Default().FindServiceByName
+    with suppress(KeyError):
+        return find(name)
+    for module in _unimported(name):
+        with suppress(ImportError, KeyError):
+            importlib.import_module(module)
+            return find(name)
+    raise RegistrationError(
+        f"service {name} is not in the default descriptor pool: import its generated _pb2 module first"
+    )
+
+
+def _unimported(service: str) -> list[str]:
+    """Returns the modules that may have a service's descriptor.
+
+    A generated `_pb2_grpc` module imports the modules of the messages that its service uses, and not its own file's
+    `_pb2` module if none of them is declared there.
+    """
+    register = f"add_{service.rpartition('.')[2]}Servicer_to_server"
+    return [
+        name.removesuffix("_grpc")
+        for name, module in sorted(sys.modules.items())
+        if name.endswith("_pb2_grpc") and hasattr(module, register)
+    ]

@@ -14,12 +14,18 @@ CONNECT = ("connectrpc.com/conformance", "v1.0.7", "cmd/connectconformance")
 # The proxy has no later version under this name: the go.mod of newer tags does not fit Go's rules for v2 and above.
 H2SPEC = ("github.com/summerwind/h2spec", "v2.2.1+incompatible", "cmd/h2spec")
 
+GRPCURL = ("github.com/fullstorydev/grpcurl", "v1.9.4", "cmd/grpcurl")
 INTEROP = ("google.golang.org/grpc", "v1.85.0", "interop/client")
 
 
 def has_go() -> bool:
     """Whether Go is installed."""
     return shutil.which("go") is not None
+
+
+def is_built(module: str, version: str, package: str) -> bool:
+    """Whether a program has been built."""
+    return (FOLDER / version / package.rpartition("/")[2]).exists()
 
 
 def program(module: str, version: str, package: str) -> Path:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -100,6 +104,34 @@ def test_a_service_without_a_descriptor_is_refused() -> None:
         MethodTable().add_service("no.such.Service", {})
     with pytest.raises(RegistrationError, match=r"no.such.Service"):
         MethodTable().add_generic([grpc.method_handlers_generic_handler("no.such.Service", {})])
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_a_service_whose_file_has_no_messages_needs_no_import(
+    generic: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its generated `_pb2_grpc` module imports the messages' module only, and nothing registers the service's file."""
+    name = f"lonely{generic}".lower()
+    (tmp_path / f"{name}.proto").write_text(
+        f'syntax = "proto3";\npackage {name}.v1;\nimport "google/protobuf/empty.proto";\n'
+        "service Lonely { rpc Ask(google.protobuf.Empty) returns (google.protobuf.Empty); }\n"
+    )
+    outputs = (f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}")
+    protoc = (sys.executable, "-m", "grpc_tools.protoc", f"-I{tmp_path}")
+    subprocess.run([*protoc, *outputs, f"{name}.proto"], check=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stubs = importlib.import_module(f"{name}_pb2_grpc")
+    assert f"{name}_pb2" not in sys.modules
+
+    class Duck:
+        """Not even a subclass of the generated class."""
+
+        def Ask(self, request: Any, context: Any) -> Any: ...
+
+    table = MethodTable()
+    server: Any = Server(table, registered=not generic, generic=generic)
+    stubs.add_LonelyServicer_to_server(Duck(), server)
+    assert [method.path for method in table] == [f"/{name}.v1.Lonely/Ask"]
 
 
 def test_a_handler_without_a_service_name_is_grpc_only() -> None:

@@ -91,6 +91,8 @@ class Lifecycle:
                     self._state = await task.enter()
                     self._lifespan_task = task
                 self._entered = self._serving = True
+                if served.blocking is not None:
+                    served.blocking.start()
                 await served.standard.begin()
             return served.faces
 
@@ -106,6 +108,8 @@ class Lifecycle:
                 await self._auth.close()
                 await self._limits.close()
             if self.served is not None:
+                if self.served.blocking is not None:
+                    self.served.blocking.stop()
                 self.served.threads.shutdown(wait=False, cancel_futures=True)
 
     @contextlib.asynccontextmanager

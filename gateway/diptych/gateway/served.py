@@ -12,6 +12,7 @@ import grpc
 
 from ..auth import Auth
 from ..call import Calls
+from ..call.blocking import BlockingWatch
 from ..codec import Codec, JsonLimits
 from ..faces.rest import Transcoder
 from ..faces.rpc import RpcApp
@@ -62,6 +63,9 @@ class Served:
             recorder=telemetry.recorder,
             new_lease=limits.new_lease,
         )
+        paths = {method.path: method.handler for method in methods}
+        self.blocking = None if settings.blocking_seconds is None else BlockingWatch(paths, settings.blocking_seconds)
+        """Logs servicers that block the event loop."""
         self.faces = _faces(calls, methods, bound, settings)
 
 

@@ -108,6 +108,9 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     """How often a WebSocket client is pinged; the connection is closed when no answer arrives within the same time."""
     threads: int = Field(default=16, gt=0)
     """Threads that run servicers written as plain `def`, shared by all protocols."""
+    blocking_seconds: float | None = Field(default=1.0, ge=0.01)
+    """How long a servicer written as `async def` may block the event loop before the log names it, at most once a
+    minute for each method. None: the event loop is not watched."""
     debug: bool = False
     """Sends the text of unexpected exceptions to clients. Never in production."""
     docs: bool = True
