@@ -75,9 +75,11 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
     """Returns a map's key and value fields, or None if the field is not a map."""
-    if field.message_type is None or not field.message_type.GetOptions().map_entry:
+    message = field.message_type
+    # Options are parsed when they are read, and most messages have none.
+    if message is None or not message.has_options or not message.GetOptions().map_entry:
         return None
-    entry = field.message_type.fields_by_name
+    entry = message.fields_by_name
     return entry["key"], entry["value"]
 
 

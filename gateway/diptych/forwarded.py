@@ -6,9 +6,13 @@ It knows no request: it takes a direct peer and the values of a header, and retu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
+
+# RFC 3986 section 3.3, without an empty first segment: "//host" would be another host.
+_PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)+")
 
 _Address = IPv4Address | IPv6Address
 
@@ -62,6 +66,17 @@ class Proxies:
         if self.header == "forwarded":
             hosts = [_pairs(element).get("host", "") for value in values for element in _split(value, ",")]
         return hosts[-1].rpartition(",")[2].strip() or None if hosts else None
+
+    def prefix(self, peer: str, prefixes: Sequence[str]) -> str:
+        """Returns the prefix that the direct peer has removed from the path, as it reports it; "" if it does not.
+
+        `prefixes` are the values of `x-forwarded-prefix`, of which the peer added the last.
+        """
+        direct = _parsed(peer)
+        if direct is None or not prefixes or not self._trusts(direct):
+            return ""
+        last = prefixes[-1].rpartition(",")[2].strip().rstrip("/")
+        return last if _PREFIX.fullmatch(last) else ""
 
     def _trusts(self, address: _Address) -> bool:
         return any(address.version == one.version and address in one for one in self._networks)

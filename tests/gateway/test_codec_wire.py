@@ -43,7 +43,7 @@ def slow(*_: object) -> Any:
 def printed(message: Message, **options: bool) -> bytes:
     from diptych.codec.wire import WireJson
 
-    codec = WireJson([message.DESCRIPTOR.file])  # type: ignore[list-item]
+    codec = WireJson()
     return codec.printer(type(message), JsonOptions(**options), slow)(message)
 
 
@@ -52,7 +52,7 @@ def parsed(
 ) -> Message:
     from diptych.codec.wire import WireJson
 
-    codec, limits = WireJson([made.DESCRIPTOR.file]), JsonLimits(depth=depth, elements=elements)  # type: ignore[list-item]
+    codec, limits = WireJson(), JsonLimits(depth=depth, elements=elements)
     if field is None:
         return codec.parser(made, limits, slow)(body.encode(), [])
     found = made.DESCRIPTOR.fields_by_name[field]

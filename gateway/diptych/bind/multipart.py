@@ -41,14 +41,11 @@ class FormPart:
 
 
 class FormBinder:
-    """Sets the fields of a message from the parts of a form; made at start-up."""
+    """Sets the fields of a message from the parts of a form."""
 
     def __init__(self, message: Descriptor, codec: Codec, policy: Policy) -> None:
         self._message, self._codec, self._policy = message, codec, policy
         self._known: dict[str, tuple[FieldPath, Callable[[Message, FormPart], None]]] = {}
-        for one in message.fields:
-            for name in {one.name, one.json_name}:
-                self._known[name] = self._setter(FieldPath((one,)))
 
     def bind(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> None:
         """Sets every part's field on `request`. Raises INVALID_ARGUMENT that names each invalid part."""
@@ -56,8 +53,7 @@ class FormBinder:
         seen: set[tuple[str, ...]] = set()
         for part in parts(body, content_type):
             try:
-                known = self._known.get(part.name) or self._setter(resolve(self._message, part.name))
-                path, put = known
+                path, put = self._known.get(part.name) or self._resolve(part.name)
                 if not path.leaf.is_repeated:
                     if path.names in seen:
                         raise ValueError("repeated part; the field takes a single value")
@@ -74,6 +70,13 @@ class FormBinder:
                 faults.append(Violation(part.name, str(fault)))
         if faults:
             raise invalid(*faults[:20])
+
+    def _resolve(self, name: str) -> tuple[FieldPath, Callable[[Message, FormPart], None]]:
+        path = resolve(self._message, name)
+        found = self._setter(path)
+        if len(path.fields) == 1:  # deeper fields may have any number of names
+            self._known[name] = found
+        return found
 
     def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, FormPart], None]]:
         leaf = path.leaf

@@ -192,11 +192,20 @@ def openapi(
     settings: Set = None,
     debug: Debug = False,
     output: Annotated[Path | None, typer.Option(help="A file to write to instead of standard output.")] = None,
+    client: Annotated[
+        bool,
+        typer.Option("--client", help="For generators of clients: one media type per body, JSON where possible."),
+    ] = False,
 ) -> None:
     """Print the OpenAPI 3.1 document."""
     gateway = _gateway("openapi module:factory", target, config, settings)
     gateway.build()
-    text = orjson.dumps(gateway.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    document = gateway.openapi()
+    if client:
+        from ..openapi import for_clients
+
+        document = for_clients(document)
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if output is None:
         sys.stdout.buffer.write(text)
     else:

@@ -63,7 +63,7 @@ class Codec:
     """Makes decoders and encoders for the messages of some files and their imports.
 
     `engine` is the fastest that it uses: the Rust extension, protobuf-py or json_format. One that is not installed is
-    left out.
+    left out. With `defers`, it is for so many messages that only those that are used may cost anything.
     """
 
     def __init__(
@@ -73,13 +73,20 @@ class Codec:
         policy: Policy = "strict",
         limits: JsonLimits | None = None,
         engine: Engine = "wire",
+        defers: bool = False,
     ) -> None:
         self._policy = policy
         self._limits = limits or JsonLimits()
+        self.defers = defers
+        """Whether what converts a message should be made when it is first needed, since there are very many."""
+        self._wire = _wire() if engine == "wire" else None
         # Every service can send error details.
-        every = [*files, any_pb2.DESCRIPTOR, ERROR_DETAILS]
-        self._wire = _wire(every) if engine == "wire" else None
-        self._native = _native(every) if engine != "fallback" else None
+        details = [any_pb2.DESCRIPTOR, ERROR_DETAILS]
+        self._native: NativeJson | None = None
+        if defers and self._wire is not None:
+            return  # protobuf-py takes seconds for so many messages, and the wire codec gives it little
+        if engine != "fallback":
+            self._native = _native(details if defers else [*files, *details], one_by_one=defers)
 
     def decoder(self, made: type[Message]) -> Decoder:
         """Returns a function that parses a body. It raises INVALID_ARGUMENT that names each invalid field."""
@@ -243,7 +250,7 @@ def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
     return b'""' if field.type == FieldDescriptor.TYPE_BYTES else orjson.dumps(field.default_value)
 
 
-def _wire(files: Iterable[FileDescriptor]) -> WireJson | None:
+def _wire() -> WireJson | None:
     """Returns the codec in Rust, or None if it is not installed."""
     try:
         from .wire import WireJson
@@ -252,16 +259,16 @@ def _wire(files: Iterable[FileDescriptor]) -> WireJson | None:
     except ImportError as unusable:
         logger.warning("JSON is converted by a slower codec: %s", unusable)
         return None
-    return WireJson(files)
+    return WireJson()
 
 
-def _native(files: Iterable[FileDescriptor]) -> NativeJson | None:
+def _native(files: Iterable[FileDescriptor], *, one_by_one: bool) -> NativeJson | None:
     """Returns the native codec, or None if protobuf-py has no wheel for this platform."""
     try:
         from .native import NativeJson
     except ImportError:
         return None
-    return NativeJson(files)
+    return NativeJson(files, one_by_one=one_by_one)
 
 
 def _descriptor(made: type[Message]) -> Descriptor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import cast
 
 import protobuf
 from google.protobuf import descriptor_pb2
@@ -18,20 +19,27 @@ from .options import JsonOptions
 
 
 class NativeJson:
-    """Parses and prints the messages of some files and their imports."""
+    """Parses and prints the messages of some files and their imports.
 
-    def __init__(self, files: Iterable[FileDescriptor]) -> None:
-        gathered: dict[str, descriptor_pb2.FileDescriptorProto] = {}
-        for file in files:
-            _gather(file, gathered)
-        every = descriptor_pb2.FileDescriptorSet(file=gathered.values())
-        self._registry = _registry(every.SerializeToString())
+    With `one_by_one`, a file's first message makes those of that file, of its imports and of `files`, but of no other
+    file: an Any of another type cannot be printed then.
+    """
 
-    def _type(self, made: type[Message]) -> type[protobuf.Message]:
-        found = self._registry.message(made.DESCRIPTOR.full_name)
+    def __init__(self, files: Iterable[FileDescriptor], *, one_by_one: bool = False) -> None:
+        self._files = tuple(files)
+        self._registry = None if one_by_one else _registry_of(self._files)
+        self._registries: dict[str, protobuf.Registry] = {}
+
+    def _find(self, made: type[Message]) -> tuple[protobuf.Registry, type[protobuf.Message]]:
+        registry, file = self._registry, cast(FileDescriptor, made.DESCRIPTOR.file)
+        if registry is None:
+            registry = self._registries.get(file.name)
+        if registry is None:
+            registry = self._registries[file.name] = _registry_of((file, *self._files))
+        found = registry.message(made.DESCRIPTOR.full_name)
         if found is None:
             raise LookupError(f"{made.DESCRIPTOR.full_name} is in none of the registered files")
-        return found.type
+        return registry, found.type
 
     def parser(self, made: type[Message]) -> Callable[[bytes, bool], Message]:
         """Returns a function from JSON and `ignore_unknown` to a message; protobuf-py's exceptions pass through.
@@ -39,7 +47,8 @@ class NativeJson:
         It is too lenient with oneofs, infinite numbers and Any, see `reach`. `ignore_unknown` also ignores unknown enum
         names.
         """
-        from_json, registry, from_bytes = self._type(made).from_json, self._registry, made.FromString
+        registry, kind = self._find(made)
+        from_json, from_bytes = kind.from_json, made.FromString
 
         def parse(body: bytes, ignore_unknown: bool) -> Message:
             return from_bytes(from_json(body, registry=registry, ignore_unknown_fields=ignore_unknown).to_binary())
@@ -48,7 +57,8 @@ class NativeJson:
 
     def printer(self, made: type[Message], options: JsonOptions) -> Callable[[Message], bytes]:
         """Returns a function from a message to compact JSON; protobuf-py's exceptions pass through."""
-        from_binary, registry = self._type(made).from_binary, self._registry
+        registry, kind = self._find(made)
+        from_binary = kind.from_binary
         emit, ints, names = options.emit_defaults, options.enums_as_ints, options.preserve_names
 
         def show(message: Message) -> bytes:
@@ -64,6 +74,14 @@ class NativeJson:
             )
 
         return show
+
+
+def _registry_of(files: Iterable[FileDescriptor]) -> protobuf.Registry:
+    gathered: dict[str, descriptor_pb2.FileDescriptorProto] = {}
+    for file in files:
+        _gather(file, gathered)
+    every = descriptor_pb2.FileDescriptorSet(file=gathered.values())
+    return _registry(every.SerializeToString())
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ It converts what it knows for certain, and gives everything else to the function
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
 
@@ -25,10 +25,19 @@ Decoder = Callable[[bytes, list[str]], Message]
 
 
 class WireJson:
-    """Parses and prints the messages of some files and their imports."""
+    """Parses and prints messages. A file's first message makes a table of all of them and of those below."""
 
-    def __init__(self, files: Iterable[FileDescriptor]) -> None:
-        self._table, self._at = _table(tuple(files))
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[Table, dict[str, int]]] = {}  # by the full names of their messages
+
+    def _find(self, made: type[Message]) -> tuple[Table, int]:
+        """Returns a table with the message, and its index in it."""
+        name: str = made.DESCRIPTOR.full_name
+        found = self._tables.get(name)
+        if found is None:
+            found = _table(cast(FileDescriptor, made.DESCRIPTOR.file))
+            self._tables.update(dict.fromkeys(found[1], found))
+        return found[0], found[1][name]
 
     def printer(
         self, made: type[Message], options: JsonOptions, slow: Callable[[Message], bytes]
@@ -46,8 +55,9 @@ class WireJson:
         return encode
 
     def _printer(self, made: type[Message], options: JsonOptions) -> Printer:
-        return self._table.printer(
-            self._at[made.DESCRIPTOR.full_name],
+        table, index = self._find(made)
+        return table.printer(
+            index,
             emit_defaults=options.emit_defaults,
             preserve_names=options.preserve_names,
             enums_as_ints=options.enums_as_ints,
@@ -80,8 +90,8 @@ class WireJson:
         return self._parser(made, [one.number for one in made.DESCRIPTOR.fields].index(field.number), limits, slow)
 
     def _parser(self, made: type[Message], field: int | None, limits: JsonLimits, slow: Decoder) -> Decoder:
-        index = self._at[made.DESCRIPTOR.full_name]
-        parse = self._table.parser(index, field=field, elements=limits.elements, depth=limits.depth).parse
+        table, index = self._find(made)
+        parse = table.parser(index, field=field, elements=limits.elements, depth=limits.depth).parse
         from_bytes = made.FromString
 
         def decode(body: bytes, warnings: list[str]) -> Message:
@@ -96,7 +106,8 @@ class WireJson:
         return decode
 
 
-@lru_cache(maxsize=8)
-def _table(files: tuple[FileDescriptor, ...]) -> tuple[Table, dict[str, int]]:
-    tables = Tables(files)
+# Several gateways in one process share them.
+@lru_cache(maxsize=32)
+def _table(file: FileDescriptor) -> tuple[Table, dict[str, int]]:
+    tables = Tables(file)
     return Table(tables.messages, tables.enums), tables.at

@@ -1,4 +1,4 @@
-"""Turns descriptors into the tables of `diptych_json`, once at start-up.
+"""Turns descriptors into the tables of `diptych_json`.
 
 It knows descriptors and no values. `gateway/json-codec/src/tables.rs` reads what it makes.
 """
@@ -24,14 +24,14 @@ _NULL = "google.protobuf.NullValue"
 
 
 class Tables:
-    """The messages and enums of some files and their imports; `at` has a message's index by its full name."""
+    """The messages of a file, and all messages and enums below them; `at` has a message's index by its full name."""
 
-    def __init__(self, files: Iterable[FileDescriptor]) -> None:
+    def __init__(self, file: FileDescriptor) -> None:
         self.messages: list[MessageSpec] = []
         self.enums: list[EnumSpec] = []
         self.at: dict[str, int] = {}
         self._enum_at: dict[str, int] = {}
-        every = [message for file in _with_imports(files) for message in _messages(file)]
+        every = list(_reachable(file))
         for index, message in enumerate(every):
             self.at[message.full_name] = index
         self.messages.extend(self._message(message) for message in every)
@@ -63,19 +63,13 @@ class Tables:
         return found
 
 
-def _with_imports(files: Iterable[FileDescriptor]) -> Iterable[FileDescriptor]:
-    seen: dict[str, FileDescriptor] = {}
-    todo = [*files]
-    while todo:
-        file = todo.pop()
-        if seen.setdefault(file.name, file) is file:
-            todo.extend(one for one in file.dependencies if one.name not in seen)
-    return seen.values()
-
-
-def _messages(file: FileDescriptor) -> Iterable[Descriptor]:
+def _reachable(file: FileDescriptor) -> Iterable[Descriptor]:
+    seen: set[str] = set()
     todo = [*file.message_types_by_name.values()]
     while todo:
         message = todo.pop()
-        yield message
-        todo.extend(message.nested_types)
+        if message.full_name not in seen:
+            seen.add(message.full_name)
+            yield message
+            todo.extend(message.nested_types)
+            todo.extend(field.message_type for field in message.fields if field.message_type is not None)

@@ -17,7 +17,7 @@ from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_
 from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
 from .message_bounds import FREE_BYTES, MessageBounds, MessageWatch
-from .whole import AUTH, Client, Door, Serve, WholeRequest
+from .whole import AUTH, PREFIX, Client, Door, Serve, WholeRequest
 
 __all__ = [
     "AUTH",
@@ -25,6 +25,7 @@ __all__ = [
     "FREE_BYTES",
     "LARGE_BYTES",
     "ON_LEFT",
+    "PREFIX",
     "BodyTimeouts",
     "Client",
     "Disconnected",

@@ -14,6 +14,8 @@ from ..origin import INSECURE, peer_of
 from ..reply import Headers, Reply
 
 AUTH = "diptych.auth"
+PREFIX = "diptych.prefix"
+"""The key of a scope with the prefix that a trusted proxy has removed from the path."""
 """The scope key of the connection's `auth_context()`, if the connection is encrypted."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -83,6 +84,7 @@ class Gateway(grpc.aio.Server):
         self._readiness = Readiness(readiness or {}, self.settings.readiness)
         self._telemetry = Telemetry(self.settings.telemetry, [*collectors, *filter(None, [self._readiness])])
         self._document: dict[str, Any] | None = None
+        self._documenting = threading.Lock()
         self._lifecycle = Lifecycle(
             self.settings,
             self._make_served,
@@ -187,17 +189,18 @@ class Gateway(grpc.aio.Server):
 
     def openapi(self) -> dict[str, Any]:
         """Returns the OpenAPI 3.1 document of the HTTP face."""
-        if self._document is None:
-            from .. import openapi
+        from .. import openapi
 
-            own = openapi.document(
-                self.bindings(),
-                settings=self.settings,
-                security=self._auth.security_schemes,
-                scopes=self._auth.scopes,
-            )
-            self._document = openapi.merge(own, FastAPI.openapi(self.app))
-        return self._document
+        with self._documenting:  # requests make it in threads
+            if self._document is None:
+                own = openapi.document(
+                    self.bindings(),
+                    settings=self.settings,
+                    security=self._auth.security_schemes,
+                    scopes=self._auth.scopes,
+                )
+                self._document = openapi.merge(own, FastAPI.openapi(self.app))
+            return self._document
 
     def require(self, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
         """Returns a FastAPI dependency that gives the caller, and refuses unauthenticated requests.

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..exchange import Door, Serve, WholeRequest
+from ..exchange import PREFIX, Door, Serve, WholeRequest
 from ..forwarded import Proxies
 from ..origin import peer_of
 from .authority import AUTHORITY
 
-_HOST = b"x-forwarded-host"
+_HOST, _PREFIX = b"x-forwarded-host", b"x-forwarded-prefix"
 
 
 def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
@@ -33,6 +33,8 @@ def behind(app: ASGIApp, proxies: Proxies) -> ASGIApp:
         peer = scope["client"][0]
         if (host := proxies.authority(peer, values, _values(headers, _HOST))) is not None:
             scope["headers"] = [(b"host", _bytes(host)), *[pair for pair in headers if pair[0] != b"host"]]
+        if prefix := proxies.prefix(peer, _values(headers, _PREFIX)):
+            scope[PREFIX] = prefix
         if not values:
             return
         found = proxies.client(peer, values, _values(headers, b"x-forwarded-proto"))

@@ -66,6 +66,11 @@ def description(comment: str, title: str) -> str:
     return "" if whole.casefold().endswith(title.casefold()) else comment
 
 
+def in_comment(text: str) -> str:
+    r"""Returns a text that generators can put into a comment, which `*/` would end; in CommonMark `*\/` is the same."""
+    return text.replace("*/", "*\\/")
+
+
 def _read(file: FileDescriptor) -> dict[str, str]:
     for module in _modules(file):
         origin, loader = module.__file__, module.__loader__
@@ -77,7 +82,11 @@ def _read(file: FileDescriptor) -> dict[str, str]:
             read = json.loads(get_data(str(beside)))
         except (OSError, ValueError):
             continue
-        return {name: text for name, text in read.items() if isinstance(text, str)} if isinstance(read, dict) else {}
+        return (
+            {name: in_comment(text) for name, text in read.items() if isinstance(text, str)}
+            if isinstance(read, dict)
+            else {}
+        )
     return {}
 
 

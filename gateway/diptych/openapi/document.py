@@ -26,6 +26,9 @@ from .schemas import Schemas
 _VERBS = frozenset("GET PUT POST DELETE OPTIONS HEAD PATCH TRACE".split())  # noqa: SIM905
 _OTHERS = "x-additionalOperations"
 
+HERE: Mapping[str, str] = {"url": "/"}
+"""The server of a document whose paths begin at the root."""
+
 _ABOUT = (
     "Every operation is also a gRPC method, named by `x-diptych-grpc-method`. Any request may carry a deadline in"
     " seconds in the header `x-server-timeout`."
@@ -80,6 +83,7 @@ def document(
             "version": settings.api_version or version("diptych"),
             "description": _ABOUT,
         },
+        "servers": [dict(HERE)],
         "paths": paths.items,
         "tags": _tags(bindings, labels, comments),
         "components": {
@@ -159,6 +163,5 @@ def _tags(bindings: Sequence[tuple[Method, Binding]], labels: Mapping[str, str],
         service = binding.method.containing_service
         label = labels[service.full_name]
         if label not in tags:
-            about = comments.of(service)
-            tags[label] = {"name": label, **({"description": about} if about else {})}
+            tags[label] = {"name": label, "description": comments.of(service) or f"The methods of {service.full_name}."}
     return list(tags.values())

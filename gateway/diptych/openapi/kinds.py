@@ -18,7 +18,12 @@ _BEHAVIOR: Any = field_behavior_pb2.field_behavior
 
 def behaves(field: FieldDescriptor, behavior: int) -> bool:
     """Returns whether the field is annotated with the google.api.FieldBehavior."""
-    return behavior in field.GetOptions().Extensions[_BEHAVIOR]
+    return field.has_options and behavior in field.GetOptions().Extensions[_BEHAVIOR]
+
+
+def is_deprecated(field: FieldDescriptor) -> bool:
+    """Returns whether the field is marked as deprecated."""
+    return field.has_options and field.GetOptions().deprecated
 
 
 def is_output_only(field: FieldDescriptor) -> bool:

@@ -9,34 +9,49 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from .comments import in_comment
 from .paths import parameters, shape
 from .scalars import Json
 
 _SCHEMA = "#/components/schemas/"
 _VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_TEXTS = ("description", "summary", "title")
 
 
 def merge(document: Mapping[str, Any], fastapi_document: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a document with both; changes neither of the two.
+    """Returns a document with both; changes neither of the two, and shares parts with the first.
 
     FastAPI's schemas and operationIds are renamed if their names are used already.
     """
-    merged, theirs = deepcopy(dict(document)), deepcopy(dict(fastapi_document))
+    # The first may be large, so only what changes is copied.
+    merged, theirs = dict(document), deepcopy(dict(fastapi_document))
+    merged["components"] = {kind: dict(held) for kind, held in document.get("components", {}).items()}
+    merged["paths"] = dict(document.get("paths", {}))
     _rename_schemas(merged, theirs)
     _without_item_schemas(theirs)
-    _add_paths(merged.setdefault("paths", {}), theirs.get("paths", {}))
+    _in_comments(theirs)
+    _add_paths(merged["paths"], theirs.get("paths", {}))
     for kind, components in theirs.get("components", {}).items():
-        held = merged.setdefault("components", {}).setdefault(kind, {})
+        held = merged["components"].setdefault(kind, {})
         for name, component in components.items():
             held.setdefault(name, component)
-    known = {tag["name"] for tag in merged.get("tags", ())}
-    more = [tag for tag in theirs.get("tags", ()) if tag["name"] not in known]
-    if more:
-        merged.setdefault("tags", []).extend(more)
+    merged["tags"] = [*document.get("tags", ()), *_more_tags(document, theirs)]
     for name in ("servers", "webhooks", "externalDocs"):
         if name in theirs:
-            merged.setdefault(name, theirs[name])
+            merged[name] = theirs[name]
     return merged
+
+
+def _more_tags(ours: Mapping[str, Any], theirs: Json) -> list[Json]:
+    """Returns the tags of FastAPI's document and of its operations that ours does not have."""
+    known = {tag["name"] for tag in ours.get("tags", ())}
+    more = {tag["name"]: tag for tag in theirs.get("tags", ()) if tag["name"] not in known}
+    for item in theirs.get("paths", {}).values():
+        for operation in _operations(item).values():
+            for name in operation.get("tags", ()):
+                if name not in known:
+                    more.setdefault(name, {"name": name, "description": "Routes of the application itself."})
+    return list(more.values())
 
 
 def _rename_schemas(ours: Json, theirs: Json) -> None:
@@ -64,6 +79,18 @@ def _replace_refs(value: object, changed: Mapping[str, str]) -> None:
             _replace_refs(one, changed)
 
 
+def _in_comments(value: object) -> None:
+    if isinstance(value, dict):
+        for name, one in value.items():
+            if name in _TEXTS and isinstance(one, str):
+                value[name] = in_comment(one)
+            else:
+                _in_comments(one)
+    elif isinstance(value, list):
+        for one in value:
+            _in_comments(one)
+
+
 def _without_item_schemas(theirs: Json) -> None:
     """Renames `itemSchema`: FastAPI writes it, but it is OpenAPI 3.2's; in a 3.1 document it must be an extension."""
     for item in theirs.get("paths", {}).values():
@@ -83,10 +110,11 @@ def _add_paths(ours: Json, theirs: Json) -> None:
             if name is not None and name in names:
                 operation["operationId"] = _free(name, names)
             names.add(operation.get("operationId"))
+            operation.setdefault("security", [])
         same = by_shape.get(shape(path))
         if same is not None and same != path:
             # OpenAPI forbids two paths that differ only in parameter names: ours get the user's names.
-            ours[path] = _renamed(ours.pop(same), same, path)
+            ours[path] = _renamed(deepcopy(ours.pop(same)), same, path)
         ours[path] = {**ours.get(path, {}), **item}
 
 

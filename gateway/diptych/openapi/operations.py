@@ -41,14 +41,11 @@ def operation(
     body = bodies.request_body(binding, schemas, name)
     if body is not None:
         item["requestBody"] = body
-    success = _success(binding, schemas, comments, settings)
     item["responses"] = {
-        "200": success,
-        "2XX": {**success, "description": "The same response with another status that the servicer chose, such as 201"},
+        "200": _success(binding, schemas, comments, settings),
         **errors.refer(_errors(method, path, takes_body=body is not None, secured=bool(security))),
     }
-    if security:
-        item["security"] = security
+    item["security"] = security  # an empty list says that the method needs none
     if descriptor.GetOptions().deprecated or descriptor.containing_service.GetOptions().deprecated:
         item["deprecated"] = True
     item["x-diptych-grpc-method"] = method.path

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from ..fields import is_map, is_repeated, is_scalar
 from ..rules import Binding
-from .kinds import in_query, is_output_only, is_required, message_of, value_of
+from .kinds import in_query, is_deprecated, is_output_only, is_required, message_of, value_of
 from .paths import Part, Path
 from .scalars import Json
 from .schemas import Schemas
@@ -40,7 +40,7 @@ def _part(part: Part, schemas: Schemas) -> Json:
         parameter["description"] = about
     if part.field is not None:
         parameter["x-diptych-field"] = str(part.field)
-        if part.field.leaf.GetOptions().deprecated:
+        if is_deprecated(part.field.leaf):
             parameter["deprecated"] = True
     return parameter
 
@@ -99,6 +99,6 @@ def _leaf(fields: tuple[FieldDescriptor, ...], schemas: Schemas) -> Json:
         schema.setdefault("propertyNames", {"minLength": 1})
     elif is_repeated(leaf):
         parameter |= {"style": "form", "explode": True}
-    if any(field.GetOptions().deprecated for field in fields):
+    if any(map(is_deprecated, fields)):
         parameter["deprecated"] = True
     return parameter

@@ -30,7 +30,7 @@ class Part:
     field: FieldPath | None
     whole: bool
     rest: bool
-    pattern: str
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,19 @@ class Path:
 
     def named(self, names: Sequence[str]) -> Path:
         """Returns the path with other names for its parameters, in order; the names are not part of a URL."""
+        if all(part.name == name for part, name in zip(self.parts, names, strict=True)):
+            return self
         following = iter(names)
         text = _PARAMETER.sub(lambda _: f"{{{next(following)}}}", self.text)
-        parts = tuple(replace(part, name=name) for part, name in zip(self.parts, names, strict=True))
+        new = {part.name: name for part, name in zip(self.parts, names, strict=True)}
+        parts = tuple(
+            replace(
+                part,
+                name=new[part.name],
+                pattern=_PARAMETER.sub(lambda found: f"{{{new[found.group()[1:-1]]}}}", part.pattern),
+            )
+            for part in self.parts
+        )
         return Path(text=text, parts=parts)
 
 
@@ -67,17 +77,20 @@ def expand(binding: Binding, *, preserve_names: bool) -> Path:
     """Converts a binding's template to an OpenAPI path."""
     template = binding.template
     owners = {at: pair for pair in binding.variables for at in range(pair[0].start, pair[0].end)}
-    parts: list[Part] = []
+    parts: dict[int, Part] = {}
     texts: list[str] = []
     for at, segment in enumerate(template.segments):
         if segment.kind == "literal":
             texts.append(quote(segment.literal, safe="!$&'()*+,;=:@~"))
             continue
-        part = _part(template.segments, at, owners.get(at), preserve_names, {part.name for part in parts})
-        parts.append(part)
-        texts.append(f"{{{part.name}}}")
+        taken = {part.name for part in parts.values()}
+        parts[at] = _part(template.segments, at, owners.get(at), preserve_names, taken)
+        texts.append(f"{{{parts[at].name}}}")
+    for at, (variable, _) in owners.items():
+        if at in parts:
+            parts[at] = replace(parts[at], pattern="/".join(texts[variable.start : variable.end]))
     verb = f":{quote(template.verb)}" if template.verb else ""
-    return Path(text=f"/{'/'.join(texts)}{verb}", parts=tuple(parts))
+    return Path(text=f"/{'/'.join(texts)}{verb}", parts=tuple(parts.values()))
 
 
 def _part(
@@ -89,11 +102,10 @@ def _part(
 ) -> Part:
     rest = segments[at].kind == REST
     if owner is None:
-        name, field, whole, pattern = "wildcard", None, False, ""
+        name, field, whole = "wildcard", None, False
     else:
         variable, field = owner
         whole = variable.end - variable.start == 1
-        pattern = "/".join(map(str, segments[variable.start : variable.end]))
         name = ".".join(one.name if preserve_names else one.json_name for one in field.fields)
         if not whole and not rest and at > 0 and segments[at - 1].kind == "literal":
             name = _singular(segments[at - 1].literal) or name
@@ -101,7 +113,7 @@ def _part(
     while unique in taken:
         count += 1
         unique = f"{name}_{count}"
-    return Part(name=unique, field=field, whole=whole, rest=rest, pattern=pattern)
+    return Part(name=unique, field=field, whole=whole, rest=rest)
 
 
 def _singular(collection: str) -> str:

@@ -17,7 +17,7 @@ from ..settings import Settings
 from . import scalars
 from .comments import Comments
 from .examples import Examples
-from .kinds import has_own_form, is_input_only, is_output_only, is_required, message_of, value_of
+from .kinds import has_own_form, is_deprecated, is_input_only, is_output_only, is_required, message_of, value_of
 from .scalars import Json, ref
 
 Way = Literal["in", "out"]
@@ -42,6 +42,7 @@ class Schemas:
         self._in_requests, in_responses = _below(requests), _below(responses)
         both = {name: message for name, message in self._in_requests.items() if name in in_responses}
         self._split = self._different(both)
+        self._objects: dict[tuple[str, Way, Bound, bool], Json] = {}
         self.components: dict[str, Json] = {}
         self.examples = Examples(settings)
 
@@ -91,8 +92,15 @@ class Schemas:
     def object(self, message: Descriptor, way: Way, *, bound: Bound = NOTHING, partial: bool = False) -> Json:
         """Returns the inline schema of a message.
 
-        It omits the `bound` fields; `partial` is for an update, which has no required fields.
+        It omits the `bound` fields; `partial` is for an update, which has no required fields. What it returns may be
+        changed, but not the schemas of the properties, which others share.
         """
+        key = (message.full_name, way, bound, partial)
+        schema = self._objects.get(key) or self._object(message, way, bound, partial)
+        self._objects[key] = schema
+        return {**schema, "properties": dict(schema["properties"])} if "properties" in schema else dict(schema)
+
+    def _object(self, message: Descriptor, way: Way, bound: Bound, partial: bool) -> Json:
         schema: Json = {"type": "object"}
         text = [self._comments.of(message)]
         fields = [field for field in message.fields if (field.name,) not in bound]
@@ -117,12 +125,12 @@ class Schemas:
         return {"description": described, **schema} if described else schema
 
     def _property(self, field: FieldDescriptor, way: Way, bound: Bound) -> Json:
-        below = frozenset(path[1:] for path in bound if path[0] == field.name)
+        below = frozenset(path[1:] for path in bound if path[0] == field.name) if bound else NOTHING
         schema = self.object(message_of(field), way, bound=below) if below else self.field(field, way)
         about = self.about(field)
         if about:
             schema["description"] = about
-        if field.GetOptions().deprecated:
+        if is_deprecated(field):
             schema["deprecated"] = True
         if is_output_only(field):
             schema["readOnly"] = True

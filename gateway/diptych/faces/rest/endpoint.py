@@ -1,4 +1,4 @@
-"""The start-up state of one REST binding: its binder, its replier and its limits.
+"""The state of one REST binding: its binder, its replier and its limits.
 
 It knows no request.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ...bind import Binder
 from ...codec import Codec
+from ...deferred import deferred
 from ...metadata import HeaderPolicy
 from ...methods import Method
 from ...reply import ErrorReplier, Replier
@@ -16,37 +17,45 @@ from ...rules import Binding
 from ...settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One binding. `body_limit` is the most bytes of one message."""
 
-    method: Method
-    binding: Binding
+    __slots__ = (
+        *("_codec", "_settings", "binder", "binding", "body_limit"),
+        *("method", "plain", "replier", "route", "streams_in"),
+    )
     binder: Binder
     replier: Replier
-    body_limit: int
-    streams_in: bool
-    """Whether the body is a stream of requests. Without a body, a client stream is one request, from path and query."""
-    route: tuple[str, str]
-    """Verb and template, as telemetry names them."""
-    plain: bool
-    """Whether it takes one message and returns one, so that our listener can serve it without ASGI."""
+
+    def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
+        self._codec, self._settings = codec, settings
+        self.method, self.binding = method, binding
+        self.body_limit = settings.body_limit(method.path)
+        self.streams_in = method.client_streaming and binding.takes_body
+        """Whether the body is a stream of requests; without a body, a client stream is one request."""
+        self.route = (binding.verb, binding.template.text)
+        """Verb and template, as telemetry names them."""
+        self.plain = (
+            not (method.client_streaming or method.server_streaming) and method.handler.request_deserializer is not None
+        )
+        """Whether it takes one message and returns one, so that our listener can serve it without ASGI."""
+
+    def make(self) -> None:
+        """Makes the binder and the replier."""
+        self.binder = Binder(self.method, self.binding, self._codec, self._settings)
+        self.replier = Replier(self.method, self.binding, self._codec, self._settings)
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> Endpoint:
-        """Resolves a binding. Raises `RuleError` if it cannot be served."""
-        binder = Binder(method, binding, codec, settings)
-        return cls(
-            method=method,
-            binding=binding,
-            binder=binder,
-            replier=Replier(method, binding, codec, settings),
-            body_limit=settings.body_limit(method.path),
-            streams_in=method.client_streaming and binder.takes_body,
-            route=(binding.verb, binding.template.text),
-            plain=not (method.client_streaming or method.server_streaming)
-            and method.handler.request_deserializer is not None,
-        )
+        """Returns the endpoint of a binding, made now or, with a deferring codec, by its first request."""
+        if codec.defers:
+            return _Deferred(method, binding, codec, settings)
+        endpoint = cls(method, binding, codec, settings)
+        endpoint.make()
+        return endpoint
+
+
+_Deferred = deferred(Endpoint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,11 @@
-"""The start-up state of each method: its limits, whether it streams, and its JSON codec.
+"""The state of each method: its limits, whether it streams, and its JSON codec.
 
 It knows no request. The standard services (health, reflection) have their descriptors in the default pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
@@ -16,19 +14,31 @@ from google.protobuf.message import Message
 
 from ...call import Calls
 from ...codec import Codec, Decoder, Encoder, JsonOptions, StreamEncoder
+from ...deferred import deferred
 from ...methods import Handler, Method, MethodTable
 from ...settings import Settings
 
 __all__ = ["Entry", "JsonCodec", "entries", "unknown"]
 
 
-class JsonCodec(NamedTuple):
+class JsonCodec:
     """The JSON codec of a method's messages, under the gateway's settings."""
 
-    method: Method
+    __slots__ = ("_coders", "decode", "encode", "method", "stream")
     decode: Decoder
     encode: Encoder
     stream: StreamEncoder
+
+    def __init__(self, method: Method, coders: _Coders) -> None:
+        self.method, self._coders = method, coders
+
+    def make(self) -> None:
+        """Makes the functions."""
+        self.decode, self.encode = self._coders.decoder(self.method.request), self._coders.encoder(self.method.response)
+        self.stream = self._coders.stream(self.method.response)
+
+
+_Deferred = deferred(JsonCodec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +125,28 @@ class _Coders:
             preserve_names=settings.preserve_names,
             enums_as_ints=settings.enums_as_ints,
         )
+        self._codec, self._options = codec, options
         self._decoders: dict[type[Message], Decoder] = {}
         self._encoders: dict[type[Message], Encoder] = {}
-        self._decoder: Callable[[type[Message]], Decoder] = codec.decoder
-        self._encoder: Callable[[type[Message]], Encoder] = lambda message_type: codec.encoder(message_type, options)
-        self._stream: Callable[[type[Message]], StreamEncoder] = lambda made: codec.stream_encoder(made, options)
 
     def json(self, method: Method) -> JsonCodec:
-        """Returns the JSON codec of a method."""
-        decode = self._decoders.get(method.request) or self._decoder(method.request)
-        encode = self._encoders.get(method.response) or self._encoder(method.response)
-        self._decoders[method.request], self._encoders[method.response] = decode, encode
-        return JsonCodec(method, decode, encode, self._stream(method.response))
+        """Returns the JSON codec of a method, made now or, with a deferring codec, by its first request."""
+        if self._codec.defers:
+            return _Deferred(method, self)
+        json = JsonCodec(method, self)
+        json.make()
+        return json
+
+    def decoder(self, made: type[Message]) -> Decoder:
+        """Returns the decoder of a message type."""
+        decode = self._decoders[made] = self._decoders.get(made) or self._codec.decoder(made)
+        return decode
+
+    def encoder(self, made: type[Message]) -> Encoder:
+        """Returns the encoder of a message type."""
+        encode = self._encoders[made] = self._encoders.get(made) or self._codec.encoder(made, self._options)
+        return encode
+
+    def stream(self, made: type[Message]) -> StreamEncoder:
+        """Returns the encoder of a stream of a message type."""
+        return self._codec.stream_encoder(made, self._options)

@@ -1,4 +1,4 @@
-"""The start-up state of one WebSocket path: its binder, its replier and its limits.
+"""The state of one WebSocket path: its binder, its replier and its limits.
 
 It knows no socket.
 """
@@ -6,11 +6,12 @@ It knows no socket.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ... import template
 from ...bind import Binder
 from ...codec import Codec
+from ...deferred import deferred
 from ...methods import Method
 from ...reply import Replier
 from ...rules import Binding
@@ -20,28 +21,37 @@ from ...settings import Settings
 VERB = "GET"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SocketEndpoint:
-    """One path of one streaming method, which takes `most` messages; None for any number."""
+    """One path of one streaming method, which takes `most` messages; None for any number.
 
-    method: Method
+    A client stream reads frames even if its binding has no body.
+    """
+
+    __slots__ = ("_binding", "_codec", "_settings", "binder", "limit", "method", "most", "replier")
     binder: Binder
     replier: Replier
-    most: int | None
-    limit: int
+
+    def __init__(self, method: Method, binding: Binding, codec: Codec, settings: Settings) -> None:
+        if method.client_streaming and not binding.takes_body:
+            binding = replace(binding, whole_body=True)
+        self._binding, self._codec, self._settings = binding, codec, settings
+        self.method = method
+        self.most = None if method.client_streaming else int(binding.takes_body)
+        self.limit = settings.body_limit(method.path)
+
+    def make(self) -> None:
+        """Makes the binder and the replier."""
+        self.binder = Binder(self.method, self._binding, self._codec, self._settings, framed=True)
+        self.replier = Replier(self.method, self._binding, self._codec, self._settings)
 
     @classmethod
     def of(cls, method: Method, binding: Binding, codec: Codec, settings: Settings) -> SocketEndpoint:
-        """Resolves a binding; a client stream reads frames even if its binding has no body."""
-        if method.client_streaming and not binding.takes_body:
-            binding = replace(binding, whole_body=True)
-        return cls(
-            method=method,
-            binder=Binder(method, binding, codec, settings, framed=True),
-            replier=Replier(method, binding, codec, settings),
-            most=None if method.client_streaming else int(binding.takes_body),
-            limit=settings.body_limit(method.path),
-        )
+        """Returns the endpoint of a binding, made now or, with a deferring codec, by its first handshake."""
+        if codec.defers:
+            return _Deferred(method, binding, codec, settings)
+        endpoint = cls(method, binding, codec, settings)
+        endpoint.make()
+        return endpoint
 
     @classmethod
     def named(cls, method: Method, codec: Codec, settings: Settings) -> SocketEndpoint:
@@ -49,6 +59,9 @@ class SocketEndpoint:
         path = template.parse(method.path)
         binding = Binding(method=method.descriptor, verb="POST", template=path, whole_body=True)
         return cls.of(method, binding, codec, settings)
+
+
+_Deferred = deferred(SocketEndpoint)
 
 
 def streams(method: Method) -> bool:

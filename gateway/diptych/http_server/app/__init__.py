@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from ...exchange import StreamCut
+from ...exchange import PREFIX, StreamCut
 from ...extras import MissingExtra, need
 from ...readiness import Readiness
 from ...reply import Reply
@@ -55,6 +55,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        openapi_tags=[{"name": "Health", "description": "Whether the process is alive, and whether it accepts calls."}],
         redirect_slashes=False,  # a trailing slash is another path, and a redirect would cost every request a search
         lifespan=lifespan,
         # FastAPI's own spans know none of our routes, and it reads the environment three times per request to find that
@@ -134,9 +135,13 @@ def _add_docs(
 ) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
+    # Not a coroutine: the first document of a large API takes seconds, in a thread.
     @app.get("/openapi.json", include_in_schema=False, dependencies=dependencies)
-    async def openapi() -> JSONResponse:
-        return JSONResponse(document())
+    def openapi(request: Request) -> Response:
+        from ...openapi import behind
+
+        shown = behind(document(), _prefix(request))
+        return Response(orjson.dumps(shown), media_type="application/json")
 
     try:
         need("/docs", "fastapi-offline", "docs", "fastapi_offline")
@@ -145,8 +150,8 @@ def _add_docs(
         return
 
     @app.get("/docs", include_in_schema=False, dependencies=dependencies)
-    async def docs(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "").rstrip("/")
+    def docs(request: Request) -> HTMLResponse:
+        root = _prefix(request)
         shown = docs_page.page(
             document=f"{root}/openapi.json", assets=f"{root}{_ASSETS}", title=document()["info"]["title"]
         )
@@ -157,6 +162,12 @@ def _add_docs(
     directory = resources.files("fastapi_offline") / "static"
     for name in (docs_page.SCRIPT, docs_page.STYLE, docs_page.ICON):
         app.add_route(f"{_ASSETS}/{name}", _file(str(directory / name)), include_in_schema=False)
+
+
+def _prefix(request: Request) -> str:
+    """Returns what clients see before the paths of this application: what a proxy removed, and the mount point."""
+    prefix: str = request.scope.get(PREFIX, "") + request.scope.get("root_path", "")
+    return prefix.rstrip("/")
 
 
 def _add_missing_docs(app: FastAPI, text: str, dependencies: Sequence[Any]) -> None:
