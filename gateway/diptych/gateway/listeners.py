@@ -49,7 +49,7 @@ class Listeners:
         self._rpc: HttpListener | RpcListener | None = None
         if settings.engine == "builtin":
             if not settings.single_port:
-                grpc_only = GrpcOnly(faces.rpc, faces.session, faces.errors)
+                grpc_only = GrpcOnly(faces.rpc, faces.session)
                 self._rpc = HttpListener.of_grpc(grpc_only, settings, faces.errors, tls, faces.rpc.grpc_door)
                 self._http.counted = self._rpc.counted = (self._http, self._rpc)
         else:

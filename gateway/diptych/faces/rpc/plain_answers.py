@@ -10,10 +10,11 @@ from ...reply import Reply
 from .entries import Entry
 from .kinds import ACCEPT_POST
 
-__all__ = ["NEEDS_HTTP2", "wrong_type", "wrong_verb"]
+__all__ = ["NEEDS_HTTP2", "plain", "wrong_type", "wrong_verb"]
 
 
-def _plain(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
+def plain(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
+    """Returns an answer of plain text."""
     body = text.encode()
     fixed = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return Reply(status, [*fixed, *headers], body)
@@ -23,14 +24,14 @@ def wrong_type(entry: Entry) -> Reply:
     """Returns 415 with the content types that the method accepts."""
     taken = ACCEPT_POST[entry.streaming]
     text = f"unsupported content type for '{entry.path}'; expected one of {taken}"
-    return _plain(415, text, (b"accept-post", taken.encode()))
+    return plain(415, text, (b"accept-post", taken.encode()))
 
 
 def wrong_verb(verb: str, entry: Entry) -> Reply:
     """Returns 405 with the HTTP methods that the method accepts."""
     allowed = "GET, POST" if entry.safe else "POST"
     text = f"method {verb} is not allowed for '{entry.path}'; expected {allowed}"
-    return _plain(405, text, (b"allow", allowed.encode()))
+    return plain(405, text, (b"allow", allowed.encode()))
 
 
-NEEDS_HTTP2 = _plain(505, "gRPC requires HTTP/2; over HTTP/1.1, use gRPC-Web or Connect")
+NEEDS_HTTP2 = plain(505, "gRPC requires HTTP/2; over HTTP/1.1, use gRPC-Web or Connect")
