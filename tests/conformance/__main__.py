@@ -1,4 +1,4 @@
-"""`make conformance`: runs public conformance suites, and fails for every failure that `known.txt` does not explain."""
+"""`make conformance`: runs public conformance suites. Only failures of h2spec that `known.txt` explains are allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> int:
         parser.error(f"there is no suite {', '.join(sorted(unknown))}; expected {', '.join(SUITES)}")
     if not tools.has_go():
         _say("the conformance suites were not run, since they are built by Go and there is no `go`")
-        return 1 if os.environ.get("CI") else 0
+        return 1 if os.environ.get("TESTS_CONFORMANCE") == "required" else 0
     logging.disable(logging.CRITICAL)  # the suites' requests are broken on purpose
     wrong = [fault for suite in suites for fault in _faults(suite)]
     _say("\n".join(wrong) if wrong else "no failures besides the known ones")
@@ -41,7 +41,8 @@ def _faults(suite: str) -> list[str]:
 
 def _connect() -> Iterator[tuple[str, Result]]:
     for loop in ("uvloop", "asyncio"):
-        yield f"Connect's suite on {loop}", connect.run(loop)
+        yield f"Connect's suite on the single port, {loop}", connect.run("single", loop)
+    yield "Connect's suite on the grpc port, uvloop", connect.run("grpc", "uvloop")
 
 
 def _h2spec() -> Iterator[tuple[str, Result]]:

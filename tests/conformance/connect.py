@@ -9,26 +9,36 @@ from pathlib import Path
 
 from . import tools
 
-CONFIGURATION = Path(__file__).with_name("connect.yaml")
+_CONFIGURATIONS = {
+    port: Path(__file__).with_name(name) for port, name in (("single", "connect.yaml"), ("grpc", "connect_grpc.yaml"))
+}
 
 _FAILED = re.compile("FAILED: (.+):")
 _TOTAL = re.compile(r"Total cases: (\d+)")
 
 
-def run(loop: str) -> tuple[int, dict[str, str]]:
-    """Runs all cases on one event loop; returns their number, and what the suite says of each that failed.
+def run(port: str, loop: str) -> tuple[int, dict[str, str]]:
+    """Runs all cases of a port, `single` or `grpc`, on one event loop.
+
+    Returns their number, and what the suite says of each that failed.
 
     Raises RuntimeError, with the suite's output, if it did not run to its end.
     """
-    server = [sys.executable, "-m", "tests.conformance.server", str(tools.connect_descriptors()), f"--loop={loop}"]
-    command = [str(tools.program(*tools.CONNECT)), "--mode=server", f"--conf={CONFIGURATION}", "--max-servers=2"]
+    server = [sys.executable, "-m", "tests.conformance.server", str(tools.connect_descriptors())]
+    server += [f"--loop={loop}", f"--port={port}"]
+    command = [
+        str(tools.program(*tools.CONNECT)),
+        "--mode=server",
+        f"--conf={_CONFIGURATIONS[port]}",
+        "--max-servers=2",
+    ]
     done = subprocess.run(
         [*command, "--", *server], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     total = _TOTAL.search(done.stdout)
     if total is None:
         raise RuntimeError(done.stdout)
-    return int(total[1]), {f"connect/{loop}/{name}": said for name, said in _failures(done.stdout)}
+    return int(total[1]), {f"connect/{port}-{loop}/{name}": said for name, said in _failures(done.stdout)}
 
 
 def _failures(output: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The server that Connect's conformance suite tests: its ConformanceService, served by a gateway on a single port.
+"""The server that Connect's conformance suite tests: its ConformanceService, served by a gateway on the default engine.
 
 The suite runs `python -m tests.conformance.server DESCRIPTORS` for each kind of server that it needs, writes a
 ServerCompatRequest to its standard input, and reads the address from its standard output. What the service must do is
@@ -172,9 +172,10 @@ BEHAVIOURS: dict[str, Any] = {
 }
 
 
-def settings_for(request: Any, folder: Path) -> Settings:
+def settings_for(request: Any, folder: Path, *, single_port: bool) -> Settings:
     """Returns the settings of the server that a ServerCompatRequest asks for; certificates are written to `folder`."""
-    chosen: dict[str, Any] = {"http_port": 0, "single_port": True, "grace_seconds": 1, "log_level": "warning"}
+    chosen: dict[str, Any] = {"http_port": 0, "grpc_port": 0, "single_port": single_port}
+    chosen |= {"grace_seconds": 1, "log_level": "warning"}
     if request.message_receive_limit:
         chosen["max_body_bytes"] = request.message_receive_limit
     if request.use_tls:
@@ -188,15 +189,15 @@ def settings_for(request: Any, folder: Path) -> Settings:
     return Settings(**chosen)
 
 
-async def serve(request: Any) -> None:
-    """Serves until SIGTERM; reports the port on standard output."""
+async def serve(request: Any, *, single_port: bool) -> None:
+    """Serves until SIGTERM; reports the port of gRPC on standard output."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     with tempfile.TemporaryDirectory() as folder:
-        gateway = Gateway(settings_for(request, Path(folder)))
+        gateway = Gateway(settings_for(request, Path(folder), single_port=single_port))
         gateway.add_registered_method_handlers(SERVICE, described.handlers(SERVICE, BEHAVIOURS))
         async with gateway:
-            answer = message("ServerCompatResponse", host="127.0.0.1", port=gateway.http_port)
+            answer = message("ServerCompatResponse", host="127.0.0.1", port=gateway.grpc_port)
             answer.pem_cert = request.server_creds.cert
             written = answer.SerializeToString()
             sys.stdout.buffer.write(len(written).to_bytes(4, "big") + written)
@@ -208,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serves the service of Connect's conformance suite.")
     parser.add_argument("descriptors", type=Path, help="a FileDescriptorSet of the suite's protos")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="the event loop")
+    parser.add_argument("--port", choices=("single", "grpc"), default="single", help="the port that is tested")
     arguments = parser.parse_args()
     described.load(arguments.descriptors, PACKAGE)
     size = int.from_bytes(sys.stdin.buffer.read(4), "big")
@@ -218,7 +220,7 @@ def main() -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(request))
+        runner.run(serve(request, single_port=arguments.port == "single"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from . import known
 
-LIST = known.read("# a comment\n\nh2spec/*/5.3.1/1 deprecated\n~h2spec/grpc-*/8.1/1 chance\nconnect/x a reason\n")
+LIST = known.read("# a comment\n\nh2spec/*/5.3.1/1 deprecated\n~h2spec/grpc-*/8.1/1 chance\n")
 ALWAYS = {"h2spec/single/5.3.1/1": "a dependency"}
 
 
@@ -27,3 +27,9 @@ def test_every_line_of_the_list_has_a_reason() -> None:
     assert known.read(known.FILE.read_text(encoding="utf-8"))
     with pytest.raises(ValueError, match="h2spec/a has no reason"):
         known.read("h2spec/a\n")
+
+
+@pytest.mark.parametrize("name", ["connect/uvloop/x", "~connect/*", "interop/x", "json/x", "*"])
+def test_only_h2spec_may_have_known_failures(name: str) -> None:
+    with pytest.raises(ValueError, match="cases of the other suites must pass"):
+        known.read(f"{name} a reason\n")
