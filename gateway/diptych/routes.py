@@ -15,6 +15,7 @@ from .status import Violation, invalid
 from .template import ANY, REST, Template
 
 T = TypeVar("T")
+_Tail = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,8 @@ class RouteConflict(ValueError):
 class _Entry(NamedTuple, Generic[T]):
     """A route, and what is computed from its template once.
 
-    `starts` are the variables' indexes in a split path if each is one segment, else None. `loose` is true if the
-    template has a wildcard outside its variables.
+    `starts` are the variables' indexes in a split path if each is one segment and none follows `**`, else None. `loose`
+    is true if the template has a wildcard outside its variables.
     """
 
     route: Route[T]
@@ -86,7 +87,7 @@ class _Leaf(Generic[T]):
         if before is not None and before.route.verb == route.verb:
             raise RouteConflict(route, before.route)
         variables = route.template.variables
-        single = not any(variable.multi for variable in variables)
+        single = not any(variable.multi or variable.after for variable in variables)
         covered = {at for variable in variables for at in range(variable.start, variable.end)}
         entry = _Entry(
             route,
@@ -104,13 +105,16 @@ class _Leaf(Generic[T]):
 class _Node(Generic[T]):
     literals: dict[str, _Node[T]] = field(default_factory=dict)
     any: _Node[T] | None = None
-    # The literals that follow "**", and the leaves after them by custom verb.
-    rest: list[tuple[tuple[str, ...], dict[str | None, _Leaf[T]]]] = field(default_factory=list)
+    # The segments that follow "**", None for "*", and the leaves after them by custom verb.
+    rest: list[tuple[_Tail, dict[str | None, _Leaf[T]]]] = field(default_factory=list)
     leaves: dict[str | None, _Leaf[T]] = field(default_factory=dict)
 
 
 class RouteTable(Generic[T]):
-    """Routes by shape: per segment a literal wins over `*`, and `*` over `**`; registration order is irrelevant."""
+    """Routes by shape: per segment a literal wins over `*`, and `*` over `**`; registration order is irrelevant.
+
+    What follows `**` is compared in the same way from the end of the path.
+    """
 
     def __init__(self, routes: Iterable[Route[T]] = ()) -> None:
         self._root: _Node[T] = _Node()
@@ -136,13 +140,13 @@ class RouteTable(Generic[T]):
         node = self._root
         for index, segment in enumerate(template.segments):
             if segment.kind == REST:
-                tail = tuple(after.literal for after in template.segments[index + 1 :])
+                tail = tuple(None if after.kind == ANY else after.literal for after in template.segments[index + 1 :])
                 for known, leaves in node.rest:
                     if known == tail:
                         return leaves.setdefault(template.verb, _Leaf())
                 leaves = {template.verb: _Leaf()}
                 node.rest.append((tail, leaves))
-                node.rest.sort(key=lambda one: -len(one[0]))  # more literals are more specific
+                node.rest.sort(key=lambda one: _order(one[0]))
                 return leaves[template.verb]
             if segment.kind == ANY:
                 node.any = node.any or _Node()
@@ -292,8 +296,17 @@ def _rest(node: _Node[T], segments: list[str], at: int, custom: str | None) -> I
     for tail, leaves in node.rest:
         leaf = leaves.get(custom)
         end = len(segments) - len(tail)
-        if leaf is not None and end >= at and tuple(segments[end:]) == tail and "" not in segments[at:end]:
+        if leaf is not None and end >= at and _fits(tail, segments[end:]) and "" not in segments[at:end]:
             yield leaf
+
+
+def _fits(tail: _Tail, segments: list[str]) -> bool:
+    return all(text if one is None else one == text for one, text in zip(tail, segments, strict=True))
+
+
+def _order(tail: _Tail) -> tuple[int, ...]:
+    """Returns the key to sort tails by: from the end, a literal is more specific than "*", and "*" than "**"."""
+    return (*(1 if one is None else 0 for one in reversed(tail)), 2)
 
 
 _MALFORMED = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -313,8 +326,8 @@ def _values(entry: _Entry[T], raw: list[str], escaped: bool) -> tuple[str, ...]:
     beyond = len(raw) - 1 - len(template.segments)  # the segments that "**" matched beyond one
     values = []
     for variable in template.variables:
-        # Only literals follow "**", so it can move a variable's end but not a start.
-        text = "/".join(raw[1 + variable.start : 1 + variable.end + (beyond if variable.rest else 0)])
+        start = 1 + variable.start + (beyond if variable.after else 0)
+        text = "/".join(raw[start : 1 + variable.end + (beyond if variable.after or variable.rest else 0)])
         values.append(_decoded(text, variable.path, keep_slash=variable.multi) if "%" in text else text)
     if entry.loose and escaped:
         _decoded("/".join(raw), "", keep_slash=False)  # wildcards outside variables must be well-formed too

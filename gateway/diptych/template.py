@@ -18,7 +18,9 @@ from urllib.parse import quote, unquote
 #   FieldPath = IDENT { "." IDENT } ;
 #   Verb      = ":" LITERAL ;
 #
-# Variables do not nest, and after "**" only literals and the verb may follow.
+# Variables do not nest. Beyond http.proto, by whose text "**" must be the last part of a path except for the verb, a
+# fixed number of segments may follow it, as in Firestore's
+# "/v1/{parent=projects/*/databases/*/documents/**}/{collection_id}", and "/" alone is a template.
 
 ANY, REST = "*", "**"
 
@@ -48,7 +50,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A field path bound to the segments `start` up to `end`, which is exclusive."""
+    """A field path bound to the segments `start` up to `end`, which is exclusive.
+
+    `multi` means several segments, `rest` that `**` is one of them, and `after` that `**` stands before them.
+    """
 
     path: str
     start: int
@@ -56,6 +61,7 @@ class Variable:
     column: int
     multi: bool
     rest: bool
+    after: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,8 @@ class _Parser:
     def template(self) -> Template:
         if not self.take("/"):
             raise self.fail('expected "/" at the start of a template')
+        if self.at == len(self.text):
+            return Template(text=self.text, segments=(), variables=(), verb=None)
         self.run(inside=False)
         verb = None
         if self.take(":"):
@@ -119,8 +127,6 @@ class _Parser:
             self.rest_at = len(self.segments)
             self.segments.append(Segment(kind=REST))
         elif self.take(ANY):
-            if self.rest_at is not None:
-                raise self.fail('only literals and the verb may follow "**"', start)
             self.segments.append(Segment(kind=ANY))
         elif self.peek() == "{":
             if inside:
@@ -130,8 +136,7 @@ class _Parser:
             self.segments.append(Segment(kind="literal", literal=self.literal("a segment")))
 
     def variable(self) -> None:
-        if self.rest_at is not None:
-            raise self.fail('only literals and the verb may follow "**"')
+        after = self.rest_at is not None
         self.take("{")
         column = self.at
         names = [self.ident()]
@@ -158,6 +163,7 @@ class _Parser:
                 column=column + 1,
                 multi=rest or len(own) > 1,
                 rest=rest,
+                after=after,
             )
         )
 

@@ -51,6 +51,9 @@ PRECEDENCE = [
     ),
     (["GET /{x=**}/a", "GET /{x=**}"], "/b/a", ("GET /{x=**}/a", "b"), "more literals after **"),
     (["GET /{x=**}/a/b", "GET /{x=**}/b"], "/a/b", ("GET /{x=**}/a/b", ""), "** of nothing, and more literals"),
+    (["GET /{x=**}/{y}", "GET /{x=**}/b"], "/a/b", ("GET /{x=**}/b", "a"), "a literal before * after **"),
+    (["GET /{x=**}/a/{y}", "GET /{x=**}/{y}/b"], "/a/b", ("GET /{x=**}/{y}/b", "", "a"), "compared from the end"),
+    (["GET /{x=**}/{y}", "GET /{x=**}"], "/a", ("GET /{x=**}/{y}", "", "a"), "* before nothing"),
     (["GET /a/{x=**}:v", "GET /a/{x=**}"], "/a/b/c:v", ("GET /a/{x=**}:v", "b/c"), "a verb before none"),
     (["GET /a/b", "POST /a/{x}"], "/a/b", ("GET /a/b",), "of one HTTP method"),
 ]
@@ -104,6 +107,10 @@ DECODED = [
     ("/{x=**}", "/%C3%A9/%2F", ("é/%2F",), "both"),
     ("/{x=a/*}/{y}", "/a/%62/%63", ("a/b", "c"), "each by its own rule"),
     ("/{x=**}/t/u", "/a%20b/c/t/u", ("a b/c",), "literals after"),
+    ("/{x=a/**}/{y}", "/a/b/c%2Fd/e%2Ff", ("a/b/c%2Fd", "e/f"), "a variable after"),
+    ("/{x=**}/{y=t/*}/{z}", "/a/b/t/%63/d", ("a/b", "t/c", "d"), "several after"),
+    ("/**/{y}", "/a/b/c", ("c",), "after one without a variable"),
+    ("/{w}/**/{y}/u/{z}", "/a/b/c/u/d", ("a", "c", "d"), "before and after"),
     ("/a%20b/{x}", "/%61%20b/c", ("c",), "literals are compared decoded"),
     ("/a%2Fb/{x}", "/a%2fb/c", ("c",), "an escaped slash is the literal's"),
     ("/%C3%A9/{x}", "/\xc3\xa9/c", ("c",), "a literal nobody escaped"),
@@ -271,7 +278,7 @@ TEMPLATES = st.builds(
     ),
     st.lists(SEGMENTS, max_size=3),
     st.booleans(),
-    st.lists(st.sampled_from(["a", "b"]), max_size=2),
+    st.lists(SEGMENTS, max_size=2),
     st.sampled_from(["", "", "v"]),
 )
 PATHS = st.lists(st.sampled_from(["a", "b", "c", "a:v", "b:w", ""]), min_size=1, max_size=5).map(
@@ -304,7 +311,8 @@ def fits(template: str, path: str) -> tuple[int, ...] | None:
         return None
     end = wide.index("**") if "**" in wide else len(wide) - (tail_length if "**" in kinds else 0)
     rank = [{"*": 1}.get(kind, 2) for kind in wide[:end]]
-    return (parsed.verb is not None, *rank, *([0, tail_length] if "**" in kinds else [3]))
+    after = [{"*": 1}.get(kind, 2) for kind in reversed(kinds[len(kinds) - tail_length :])]
+    return (parsed.verb is not None, *rank, *([0, *after, 0] if "**" in kinds else [3]))
 
 
 @given(st.lists(TEMPLATES, max_size=8, unique_by=lambda text: parse(text).shape), PATHS, st.randoms())

@@ -30,6 +30,11 @@ READ = [
     ("/v1/**/tail", ["v1", "**", "tail"], [], None, "literals may follow **"),
     ("/v1/{p=**}/x/y:z", ["v1", "**", "x", "y"], [("p", 1, 2, True)], "z", "and the verb"),
     ("/{p=**/x}", ["**", "x"], [("p", 0, 2, True)], None, "inside the variable too"),
+    ("/", [], [], None, "the root, which the grammar does not have"),
+    ("/**/*", ["**", "*"], [], None, "a wildcard may follow ** too, beyond the grammar"),
+    ("/{a=**/*}", ["**", "*"], [("a", 0, 2, True)], None, "and in its variable"),
+    ("/{a=x/**}/{b}", ["x", "**", "*"], [("a", 0, 2, True), ("b", 2, 3, False)], None, "a variable, as in Firestore"),
+    ("/**/{a=x/*}:go", ["**", "x", "*"], [("a", 1, 3, True)], "go", "one of several segments"),
     ("/v1:batchGet", ["v1"], [], "batchGet", "a verb"),
     ("/v1/*:a%20b", ["v1", "*"], [], "a b", "an escaped verb"),
 ]
@@ -50,7 +55,6 @@ REFUSED = [
     # (template, column, a part of the reason)
     ("", 1, 'expected "/"'),
     ("v1", 1, 'expected "/"'),
-    ("/", 2, "expected a segment"),
     ("//a", 2, "expected a segment"),
     ("/a/", 4, "expected a segment"),
     ("/a//b", 4, "expected a segment"),
@@ -88,13 +92,9 @@ REFUSED = [
     ("/{a}b", 5, "unexpected 'b'"),
     ("/a{b}", 3, "unexpected '{'"),
     ("/{a}/{a}", 7, "bound twice"),
-    ("/**/*", 5, "only literals and the verb may follow"),
-    ("/**/{a}", 5, "only literals and the verb may follow"),
-    ("/**/{a=lit}", 5, "only literals and the verb may follow"),
-    ("/{a=**}/{b}", 9, "only literals and the verb may follow"),
-    ("/{a=**/*}", 8, "only literals and the verb may follow"),
     ("/**/**", 5, "only once"),
     ("/{a=**}/b/**", 11, "only once"),
+    ("/{a=**}/{b=**}", 12, "only once"),
 ]
 
 
@@ -134,18 +134,17 @@ NAMES = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,4}(\.[A-Za-z_][A-Za-z0-9_]{0,4
 def templates(draw: st.DrawFn) -> tuple[str, int, list[str]]:
     """A template by the grammar, how many segments it has, and its variables."""
     rest_at = draw(st.none() | st.integers(0, 5))
-    segments = []
+    segments: list[str] = []
     for index in range(draw(st.integers(1, 6))):
-        if rest_at is not None and index > rest_at:
-            segments.append(draw(LITERALS))
-        else:
-            segments.append("**" if index == rest_at else draw(st.just("*") | LITERALS))
+        segments.append("**" if index == rest_at else draw(st.just("*") | LITERALS))
     names = draw(st.lists(NAMES, unique=True, max_size=3))
-    parts, used, at = [], [], 0
+    parts: list[str] = []
+    used: list[str] = []
+    at = 0
     while at < len(segments):
         end = at + draw(st.integers(1, 3))
         chunk = segments[at:end]
-        if names and (rest_at is None or at <= rest_at) and draw(st.booleans()):
+        if len(names) > 0 and draw(st.booleans()):
             name = names.pop()
             used.append(name)
             short = chunk == ["*"] and draw(st.booleans())
