@@ -24,7 +24,7 @@ from . import fallback
 from .diagnose import diagnose
 from .floats import shortened
 from .limits import JsonLimits
-from .options import DEFAULT, JsonOptions, Parameters, StreamEncoder, printed_at_once
+from .options import DEFAULT, JsonOptions, Parameters, Printed, StreamEncoder, printed_at_once
 from .reach import choosy, unfit
 from .scalars import Reader, json_name, text_reader
 from .text import parse_json
@@ -43,6 +43,7 @@ __all__ = [
     "JsonOptions",
     "Parameters",
     "Policy",
+    "Printed",
     "Reader",
     "StreamEncoder",
     "parse_json",

@@ -29,12 +29,19 @@ class Parameters:
 DEFAULT = Parameters()
 
 
+class Printed(NamedTuple):
+    """Messages of a stream as JSON. If one cannot be printed, those before it and why not; those after it are left."""
+
+    texts: list[bytes]
+    failure: Exception | None
+
+
 class StreamEncoder(NamedTuple):
     """Prints the messages of a stream in two steps, so that many are printed by one call."""
 
     pack: Callable[[Message], bytes]
     """Serializes a message as the servicer sends it."""
-    print_all: Callable[[list[bytes]], list[bytes]]
+    print_all: Callable[[list[bytes]], Printed]
     """Prints packed messages as compact UTF-8 JSON."""
 
 
@@ -43,5 +50,5 @@ def printed_at_once(encode: Callable[[Message], bytes]) -> StreamEncoder:
     return StreamEncoder(encode, _itself)
 
 
-def _itself(packed: list[bytes]) -> list[bytes]:
-    return packed
+def _itself(packed: list[bytes]) -> Printed:
+    return Printed(packed, None)

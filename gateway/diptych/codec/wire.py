@@ -14,7 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from .limits import JsonLimits
-from .options import JsonOptions, StreamEncoder, printed_at_once
+from .options import JsonOptions, Printed, StreamEncoder, printed_at_once
 from .reach import may_lack_fields
 from .wire_tables import Tables
 
@@ -71,13 +71,17 @@ class WireJson:
             return printed_at_once(self.printer(made, options, slow))
         show, from_bytes = self._printer(made, options).print_all, made.FromString
 
-        def print_all(packed: list[bytes]) -> list[bytes]:
+        def print_all(packed: list[bytes]) -> Printed:
             texts = show(packed)
-            if None in texts:
-                texts = [
-                    slow(from_bytes(wire)) if text is None else text for wire, text in zip(packed, texts, strict=True)
-                ]
-            return cast(list[bytes], texts)
+            if None not in texts:
+                return Printed(cast(list[bytes], texts), None)
+            printed: list[bytes] = []
+            for wire, text in zip(packed, texts, strict=True):
+                try:
+                    printed.append(slow(from_bytes(wire)) if text is None else text)
+                except Exception as why:
+                    return Printed(printed, why)
+            return Printed(printed, None)
 
         return StreamEncoder(made.SerializeToString, print_all)
 

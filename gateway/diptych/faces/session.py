@@ -7,10 +7,11 @@ wire: an `Adapter` reads one request and writes its answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..call import AnyCall, Calls, ClientGone, One, Pack, Source, before
+from ..codec import Printed
 from ..exchange import BodyTimeouts, Disconnected, Scope, origin_of, raw_path
 from ..metadata import AnyMetadata, Metadata, read
 from ..methods import Method
@@ -23,7 +24,10 @@ STOPPING = Status(code=Code.UNAVAILABLE, message="the server is stopping")
 
 
 class Writer(Protocol):
-    """Writes one streamed answer."""
+    """Writes one streamed answer.
+
+    Messages are printed before they are written, and those before one that cannot be printed are written too.
+    """
 
     @property
     def begun(self) -> bool:
@@ -37,11 +41,15 @@ class Writer(Protocol):
     def pack(self) -> Pack | None:
         """Serializes a response as soon as the servicer sends it; None if the face exchanges bytes."""
 
+    @property
+    def print_all(self) -> Callable[[list[bytes]], Printed] | None:
+        """Brings packed messages into the form that is written; None if they have it."""
+
     async def begin(self) -> bool:
         """Writes the head; returns False if the head is the whole response."""
 
     async def write(self, messages: list[bytes], plain: set[int]) -> None:
-        """Writes the next packed messages. `plain` has the numbers, from 0, of those that must not be compressed."""
+        """Writes the next printed messages. `plain` has the numbers, from 0, of those that must not be compressed."""
 
     async def end(self) -> None:
         """Writes the end of a stream that succeeded."""
@@ -216,10 +224,16 @@ class Session:
     async def _stream(self, adapter: Adapter, call: AnyCall) -> None:
         writer = adapter.streamed(call)  # before the request is read: a client that accepts no stream costs no body
         stream = call.stream(await _read(adapter, call), writer.pack)
+        print_all = writer.print_all
         gone = asyncio.ensure_future(adapter.gone())
         try:
             while True:
                 messages = await stream.next(gone, writer.idle)
+                failure: Exception | None = None
+                if messages and print_all is not None:
+                    messages, failure = print_all(messages)
+                    if failure is not None and not messages:
+                        raise failure
                 if not writer.begun:
                     if messages == [] and not call.context.initial_metadata_sent:
                         continue
@@ -231,6 +245,8 @@ class Session:
                     await writer.end()
                     return
                 await writer.write(messages, stream.uncompressed)
+                if failure is not None:
+                    raise failure
         finally:
             gone.cancel()
             stream.close()

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from ...call import AnyCall, Pack
-from ...codec import StreamEncoder
+from ...codec import Printed, StreamEncoder
 from ...exchange import Exchange
 from ...framing import Framing
 from ...media import SSE
@@ -41,7 +41,7 @@ class Messages:
 
     def __init__(self, framing: Framing, encoder: StreamEncoder, call: AnyCall, descriptor: Descriptor) -> None:
         self._framing, self._call, self._descriptor = framing, call, descriptor
-        self._encode, self._print_all = encoder
+        self._encode, self.print_all = encoder
         self.heartbeat = framing.heartbeat
         self.end = framing.end
         self.failure = framing.failure
@@ -79,16 +79,17 @@ class Messages:
         """The stream's content type."""
         return self._framing.media.encode()
 
-    def write(self, packed: list[bytes]) -> bytes:
+    def write(self, texts: list[bytes]) -> bytes:
         """The next messages."""
-        ids = None if self._id_of is None else [self._ids.popleft() for _ in packed]
-        return self._framing.messages(self._print_all(packed), ids)
+        ids = None if self._id_of is None else [self._ids.popleft() for _ in texts]
+        return self._framing.messages(texts, ids)
 
 
 class Bytes:
     """Writes HttpBody messages as raw bytes, with the content type of the first message."""
 
     heartbeat = b""
+    print_all = None
 
     def __init__(self, body_of: Callable[[Any], Any]) -> None:
         self._body_of = body_of
@@ -138,6 +139,10 @@ class Streaming:
     @property
     def pack(self) -> Pack:
         return self.form.pack
+
+    @property
+    def print_all(self) -> Callable[[list[bytes]], Printed] | None:
+        return self.form.print_all
 
     async def begin(self) -> bool:
         exchange, form, initial = self._exchange, self.form, self._call.initial_metadata

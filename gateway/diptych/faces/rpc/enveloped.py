@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
+from ...codec import Printed
 from ...exchange import Exchange, Inbound, MessageBounds, Send, WholeRequest, origin_of
 from ...metadata import AnyMetadata, Metadata, RawHeaders, from_headers
 from ...methods import Method
@@ -194,6 +195,10 @@ class _Writer:
     def pack(self) -> Pack | None:
         return None if self._json is None else self._json.stream.pack
 
+    @property
+    def print_all(self) -> Callable[[list[bytes]], Printed] | None:
+        return None if self._json is None else self._json.stream.print_all
+
     async def begin(self) -> bool:
         await self._writer.begin(self._call)
         return True
@@ -202,7 +207,6 @@ class _Writer:
         if not messages:
             return  # the servicer sent initial metadata before any message
         if self._json is not None:
-            messages = self._json.stream.print_all(messages)
             self._call.record.bytes_out += sum(map(len, messages))
         await self._writer.messages(messages, self._written, plain)
         if plain:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from ...bind import ContentType
 from ...call import AnyCall, ClientGone, Pack, Source
-from ...codec import printed_at_once
+from ...codec import Printed, printed_at_once
 from ...exchange import BodyTimeouts, origin_of
 from ...metadata import (
     SERVER_TIMEOUT_HEADER,
@@ -154,9 +154,12 @@ class SocketCall:
             await self._socket.accept(self._handshake.subprotocol, to_headers(self.origin.initial))
 
     async def unary(self, call: AnyCall, response: Message) -> None:
-        await self.begin()
         pack, print_all = self._encoder
-        await self._send(call, print_all([pack(response)]))
+        texts, failure = print_all([pack(response)])
+        if failure is not None:
+            raise failure
+        await self.begin()
+        await self._send(call, texts)
         await self.end()
 
     def streamed(self, call: AnyCall) -> SocketCall:
@@ -165,6 +168,10 @@ class SocketCall:
     @property
     def pack(self) -> Pack:
         return self._encoder.pack
+
+    @property
+    def print_all(self) -> Callable[[list[bytes]], Printed]:
+        return self._encoder.print_all
 
     async def begin(self) -> bool:
         if not self.begun:
@@ -176,7 +183,7 @@ class SocketCall:
 
     async def write(self, messages: list[bytes], plain: set[int]) -> None:
         if self._call is not None:
-            await self._send(self._call, self._encoder.print_all(messages))
+            await self._send(self._call, messages)
 
     async def _send(self, call: AnyCall, messages: list[bytes]) -> None:
         call.record.bytes_out += sum(map(len, messages))
