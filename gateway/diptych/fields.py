@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 # Messages whose JSON form is one scalar, so that a query parameter or a path variable can hold them.
@@ -96,6 +97,34 @@ def by_any_name(message: Descriptor) -> dict[str, FieldDescriptor]:
     return named
 
 
+@cache
+def by_proto_name(message: Descriptor) -> dict[str, FieldDescriptor]:
+    """Returns the same for a template, `body` and `response_body` of a rule, where the proto name wins."""
+    return {**by_any_name(message), **{field.name: field for field in message.fields}}
+
+
+def extension(message: Descriptor, name: str) -> FieldDescriptor | None:
+    """Returns the extension of proto2 that JSON names by its full name in brackets, or None."""
+    if not message.is_extendable or not (name.startswith("[") and name.endswith("]")):
+        return None
+    try:
+        found = descriptor_pool.Default().FindExtensionByName(name[1:-1])
+    except KeyError:
+        return None
+    extended = found.containing_type
+    return found if extended is not None and extended.full_name == message.full_name else None
+
+
+def written_name(field: FieldDescriptor, *, preserve: bool) -> str:
+    """Returns the name by which JSON has a field: its JSON name, or with `preserve` its proto name.
+
+    A proto name that is the JSON name of another field would read back as that one, so such a field has its JSON name.
+    """
+    if preserve and by_any_name(owner_message(field))[field.name].number == field.number:
+        return field.name
+    return field.json_name
+
+
 def did_you_mean(message: Descriptor, name: str) -> str:
     """Returns a suggestion to append to an error if a field has a similar name, else an empty string."""
     if len(name) > _LONGEST_NAME:
@@ -104,11 +133,13 @@ def did_you_mean(message: Descriptor, name: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def resolve(message: Descriptor, path: str) -> FieldPath:
+def resolve(message: Descriptor, path: str, *, proto_first: bool = False) -> FieldPath:
     """Returns the descriptors along a dotted path. Raises `UnknownField` for the first name that is not a field.
 
-    A path can continue only below a message, not below a list, a map, or a message with a special JSON form.
+    A path can continue only below a message, not below a list, a map, or a message with a special JSON form. If a name
+    is the JSON name of one field and the proto name of another, the first is meant, with `proto_first` the second.
     """
+    named = by_proto_name if proto_first else by_any_name
     fields: list[FieldDescriptor] = []
     at: Descriptor | None = message
     for name in path.split("."):
@@ -117,7 +148,7 @@ def resolve(message: Descriptor, path: str) -> FieldPath:
             last = fields[-1]
             reason = f"field {above!r} of {message.full_name} {_why_closed(last)}; it has no field {name!r}"
             raise UnknownField(last.containing_type or message, above, name, reason)
-        field = by_any_name(at).get(name)
+        field = named(at).get(name)
         if field is None:
             raise UnknownField(at, above, name)
         fields.append(field)

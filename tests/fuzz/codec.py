@@ -1,4 +1,4 @@
-"""`make fuzz-codec`: random messages and bodies through the engines of the JSON codec, which must not differ."""
+"""`make fuzz` and `make fuzz-codec`: random messages and bodies through the JSON engines, which must not differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import json_format, message_factory
+from google.protobuf import any_pb2, duration_pb2, json_format, message_factory, wrappers_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -18,9 +18,10 @@ from diptych.codec import Codec, Engine, JsonLimits, JsonOptions
 from diptych.status import StatusError
 from kitchen.v1 import kitchen_service_pb2 as kitchen
 from tests.gateway.kinds import Kinds
-from tests.gateway.proto2 import Old
+from tests.gateway.proto2 import EXTRA, Old
 
 _TYPES: list[Any] = [kitchen.EchoRequest, kitchen.ListDishesResponse, Kinds, Old]
+_PACKED: list[Any] = [kitchen.Ingredient, Kinds, wrappers_pb2.FloatValue, duration_pb2.Duration]
 _LIMITS = JsonLimits(depth=12, elements=200)
 _STRINGS = ["", "a", "é😀", '"\\\n\x00', "grams", "floatOne", "NaN", "1e5", "-0", "/", "\u2028", "{}[],:"]
 _TOKENS = [
@@ -41,6 +42,7 @@ _TOKENS = [
     b'"',
     b"\\",
 ]
+_TOKENS += [b'"grams":1,', b'"by_hand":1,', b'"byHand":1,', b'"text":"",', b'"[old.extra]":1,', b'"NEW"']
 _TOKENS += [b"\\u0041", b'"grams":0.10000000149011612', b"\xff", b"1" * 25, b"e400", b" ", b'"NaN"', b'"+/8"']
 _TIMES = [0, 1, -1, 951_782_400, -62_135_596_800, 253_402_300_799, 253_402_300_800]
 _NANOS = [0, 1, 1_000, 1_000_000, 999_999_999, -1]
@@ -90,7 +92,12 @@ def message(source: random.Random, made: Descriptor, depth: int = 0) -> Message:
     if made.full_name == "google.protobuf.FieldMask":
         return type(whole)(paths=[source.choice(("a", "a_b.c", "a1", "aB", "")) for _ in range(source.randint(0, 2))])
     if made.full_name == "google.protobuf.Any":
+        if depth < 4 and source.random() < 0.5:
+            inner = message(source, source.choice(_PACKED).DESCRIPTOR, depth + 1)
+            return any_pb2.Any(type_url=f"x/{inner.DESCRIPTOR.full_name}", value=inner.SerializePartialToString())
         return whole
+    if isinstance(whole, Old) and source.random() < 0.3:
+        whole.Extensions[EXTRA] = source.randint(-9, 9)
     chosen = source.sample(list(made.fields), min(len(made.fields), source.randint(0, 5)))
     for field in chosen:
         if depth < 4 or field.message_type is None:
@@ -145,9 +152,11 @@ class Engines:
     """The printers and parsers of one message class, in every engine."""
 
     def __init__(self, made: type[Message], engines: list[Engine]) -> None:
-        codecs = [Codec([made.DESCRIPTOR.file], engine=engine, limits=_LIMITS) for engine in engines]  # type: ignore[list-item]
+        files: Any = [made.DESCRIPTOR.file]
+        codecs = [Codec(files, engine=engine, limits=_LIMITS) for engine in engines]
+        lenient = [Codec(files, engine=engine, limits=_LIMITS, policy="ignore") for engine in engines]
         choices = [(emit, names, ints) for emit in (True, False) for names in (True, False) for ints in (True, False)]
-        self.decoders = [codec.decoder(made) for codec in codecs]
+        self.decoders = [[codec.decoder(made) for codec in some] for some in (codecs, lenient)]
         self.encoders = [
             [codec.encoder(made, JsonOptions(emit_defaults=e, preserve_names=n, enums_as_ints=i)) for codec in codecs]
             for e, n, i in choices
@@ -163,12 +172,12 @@ class Engines:
                 texts.append(str(error))
         return texts
 
-    def parsed(self, body: bytes) -> list[object]:
-        """Returns what every engine makes of a body: the message, or the refusal."""
+    def parsed(self, source: random.Random, body: bytes) -> list[object]:
+        """Returns what every engine makes of a body: the message, or the refusal; for one policy on unknown names."""
         found: list[object] = []
-        for decode in self.decoders:
+        for decode in source.choice(self.decoders):
             try:
-                found.append(decode(body, []).SerializeToString(deterministic=True))
+                found.append(decode(body, []).SerializePartialToString(deterministic=True))
             except StatusError as error:
                 found.append(str(error))
         return found
@@ -186,7 +195,7 @@ def run(inputs: int, seed: int, engines: list[Engine]) -> str | None:
             return f"{made.DESCRIPTOR.full_name} {one.SerializePartialToString()!r} prints as {printed}"
         text = printed[0] if isinstance(printed[0], bytes) else b"{}"
         for body in (text, damaged(source, text)):
-            parsed = compared.parsed(body)
+            parsed = compared.parsed(source, body)
             if any(other != parsed[0] for other in parsed):
                 return f"{made.DESCRIPTOR.full_name} {body!r} parses as {parsed}"
     return None

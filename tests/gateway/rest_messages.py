@@ -141,6 +141,19 @@ BODIES: list[tuple[str, str | bytes, int, str]] = [
     ("/v1/sum", "[{},,{}]", 400, "empty element in the JSON array"),
     ("/v1/sum", "[1}", 400, "unmatched } in the JSON array"),
     ("/v1/sum", "[] x", 400, "unexpected data after the JSON array"),
+    (
+        "/v1/sum",
+        '{"number":1}\n{"number":2}\n',
+        400,
+        "expected one JSON value or an array, got lines; send lines as application/x-ndjson",
+    ),
+    ("/v1/sum", '{"number":1,"number":1}', 400, "number: the object has this member twice"),
+    (
+        "/v1/echo",
+        '{"int32Value":1,"int32_value":1}',
+        400,
+        "int32_value: the field is set twice, as 'int32Value' and as 'int32_value'",
+    ),
 ]
 
 HEADERS: list[tuple[str, dict[str, str], bytes, int, str]] = [
@@ -184,7 +197,7 @@ HEADERS: list[tuple[str, dict[str, str], bytes, int, str]] = [
     (
         "GET /v1/dishes/1",
         {"content-type": "application/json"},
-        b"{}",
+        b'{"a":1}',
         400,
         "unexpected body; this method reads its fields from the path and the query",
     ),

@@ -108,9 +108,11 @@ async def test_a_body_that_repeats_the_path_is_accepted(shared: Served) -> None:
     ("verb", "path"), [("GET", "/v1/dishes/1"), ("DELETE", "/v1/dishes/1"), ("PURGE", "/v1/dishes/1")]
 )
 async def test_an_unexpected_body_is_refused(shared: Served, verb: str, path: str) -> None:
-    assert "unexpected body" in violations(await shared.http.request(verb, path, content=b"{}", headers=JSON))[""]
-    assert (await shared.http.request(verb, path, content=b"")).status_code == 200
-    assert (await shared.http.request(verb, path, content=b"", headers=JSON)).status_code == 200
+    for body in (b'{"a":1}', b"[]", b"null", b"{}{}", b"a"):
+        assert "unexpected body" in violations(await shared.http.request(verb, path, content=body, headers=JSON))[""]
+    for body in (b"", b"{}", b" { }\r\n", b"\n"):
+        for headers in ({}, JSON, {"content-type": "application/x-www-form-urlencoded"}):
+            assert (await shared.http.request(verb, path, content=body, headers=headers)).status_code == 200
 
 
 async def test_an_empty_body_is_an_empty_message(shared: Served) -> None:
@@ -133,7 +135,7 @@ async def test_an_empty_body_is_an_empty_message(shared: Served) -> None:
         ("", {"title": None}, ["title"]),
         ("?updateMask=tags", {"title": "Soup"}, ["tags"]),
         ("?update_mask=price_cents,title", {"title": "Soup"}, None),
-        ("", {}, []),
+        ("?updateMask=", {"title": "Soup"}, ["title"]),
     ],
     ids=str,
 )
@@ -148,6 +150,16 @@ async def test_an_empty_mask_is_filled_from_the_body(
     assert answer.status_code == 200, answer.text
     [request] = shared.kitchen.updates[before:]
     assert list(request.update_mask.paths) == mask
+
+
+@pytest.mark.parametrize("query", ["", "?updateMask="])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+async def test_a_mask_stays_unset_where_the_body_has_no_field(shared: Served, query: str, body: bytes) -> None:
+    before = len(shared.kitchen.updates)
+    answer = await shared.http.patch(f"/v1/dishes/1{query}", content=body, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    [request] = shared.kitchen.updates[before:]
+    assert not request.HasField("update_mask")
 
 
 # Raw bodies.

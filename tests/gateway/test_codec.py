@@ -108,7 +108,6 @@ TAKEN = [
         any_of('{"any":{"@type":"type.googleapis.com/google.protobuf.Empty"}}'),
         "Empty has none",
     ),
-    ('{"int32Value":1,"int32Value":2}', echo(int32_value=2), "RFC 8259 leaves repeated names open: the last wins"),
 ]
 
 
@@ -265,9 +264,8 @@ def test_unknown_fields_are_accepted_by_policy(policy: Policy, warnings: list[st
 
 
 @each
-@pytest.mark.parametrize("policy", ["warn", "ignore"])
-def test_only_unknown_fields_are_accepted(policy: Policy, engine: Engine) -> None:
-    decode = decoder(EchoRequest, engine=engine, policy=policy)
+def test_warn_accepts_only_unknown_fields(engine: Engine) -> None:
+    decode = decoder(EchoRequest, engine=engine, policy="warn")
     assert [one.field for one in refused(decode, b'{"nope":1,"course":"NOPE"}')] == ["course"]
     assert [one.field for one in refused(decode, b'{"courses":["NOPE"]}')] == ["courses[0]"]
 

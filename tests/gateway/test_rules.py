@@ -119,7 +119,7 @@ REFUSED = [
     (HttpRule(get="/v1/{int32_value"), "column 17 of '/v1/{int32_value': expected \"}\""),
     (HttpRule(get="v1"), "column 1 of 'v1'"),
     (HttpRule(get=""), "column 1 of ''"),
-    (HttpRule(get="/v1/**/*"), "column 8 of '/v1/**/*'"),
+    (HttpRule(get="/v1/**/**"), "column 8 of '/v1/**/**'"),
     (HttpRule(get="/a", body="*"), "a GET request has no body"),
     (HttpRule(get="/a", body="strings"), "a GET request has no body"),
     (custom("head", "/a", body="*"), "a HEAD request has no body"),

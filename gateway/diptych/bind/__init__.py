@@ -13,7 +13,7 @@ from typing import NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ..codec import DEFAULT, Codec, Parameters, parse_json, text_reader
+from ..codec import DEFAULT, Codec, Parameters, check_required, may_lack_fields, parse_json, text_reader
 from ..fields import (
     FIELD_MASK,
     FieldPath,
@@ -28,7 +28,7 @@ from .content import JSON, OCTETS, ContentType
 from .query import QueryBinder
 from .setters import Setter, owner_of, setter
 
-__all__ = ["JSON", "OCTETS", "Binder", "Bound", "ContentType", "raw_field"]
+__all__ = ["JSON", "OCTETS", "Binder", "Bound", "ContentType", "binder_of", "raw_field"]
 
 _COVERED = "query parameters are not allowed; the body sets every field of this method"
 
@@ -89,7 +89,7 @@ class Binder:
                 put(request, text)
         if has_body:
             self._body.finish(request, content_type, body)
-        if self._mask is not None and body and self._body.takes_json(content_type):
+        if self._mask is not None and (not body or self._body.takes_json(content_type)):
             self._fill_mask(request, body)
         return _new_bound((request, parameters))
 
@@ -143,7 +143,43 @@ class Binder:
         mask, field = self._mask, self._body_field
         if mask is None or field is None or field.message_type is None or getattr(request, mask.name).paths:
             return
-        getattr(request, mask.name).paths.extend(_paths(field.message_type, parse_json(body), ""))
+        paths = [*_paths(field.message_type, parse_json(body), "")] if body else []
+        if paths:
+            getattr(request, mask.name).paths.extend(paths)
+        else:
+            request.ClearField(mask.name)  # a mask that is set and empty names no field (AIP-134)
+
+
+class _CompleteBinder(Binder):
+    """A binder whose requests may lack required fields of proto2, from wherever they are bound."""
+
+    def bind(
+        self, values: tuple[str, ...], query: bytes, body: bytes, content_type: ContentType, warnings: list[str]
+    ) -> Bound:
+        bound = super().bind(values, query, body, content_type, warnings)
+        check_required(bound.request)
+        return bound
+
+    def elements(
+        self, values: tuple[str, ...], query: bytes, content_type: ContentType, warnings: list[str]
+    ) -> Callable[[bytes], Message]:
+        return lambda body: self.bind(values, query, body, content_type, warnings).request
+
+    def from_path(self, values: tuple[str, ...]) -> Message:
+        request = super().from_path(values)
+        check_required(request)
+        return request
+
+    def complete(self, values: tuple[str, ...], query: bytes, message: Message, warnings: list[str]) -> Message:
+        request = super().complete(values, query, message, warnings)
+        check_required(request)
+        return request
+
+
+def binder_of(method: Method, binding: Binding, codec: Codec, settings: Settings, *, framed: bool = False) -> Binder:
+    """Returns the binder of a binding; where the request may lack required fields, it refuses those that do."""
+    made = _CompleteBinder if may_lack_fields(binding.method.input_type) else Binder
+    return made(method, binding, codec, settings, framed=framed)
 
 
 class _Variable:

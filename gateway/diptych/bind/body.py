@@ -5,6 +5,7 @@ It knows neither path nor query.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from ..settings import Settings
 from ..status import Code, Violation, error, invalid
 from .content import JSON, MULTIPART, OCTETS, URLENCODED, ContentType
 from .multipart import FormBinder
+
+# Clients send an empty object where a request has no fields.
+_EMPTY = re.compile(rb"[ \t\r\n]*+(?:\{[ \t\r\n]*+\}[ \t\r\n]*+)?")
 
 
 class NoBody:
@@ -36,7 +40,7 @@ class NoBody:
     def read(
         self, made: type[Message], body: bytes, content_type: ContentType, warnings: list[str]
     ) -> tuple[Message, bool]:
-        if body:
+        if not _EMPTY.fullmatch(body):
             raise invalid(Violation("", "unexpected body; this method reads its fields from the path and the query"))
         return made(), False
 

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from ..codec import Codec, Policy, text_reader
+from ..codec import Codec, Policy, UnknownEnumName, text_reader
 from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, owner_message, resolve
 from ..status import StatusError, Violation, invalid
 from .content import ContentType
@@ -67,7 +67,8 @@ class FormBinder:
             except StatusError as refused:
                 faults.append(Violation(part.name, refused.status.message))
             except ValueError as fault:
-                faults.append(Violation(part.name, str(fault)))
+                if self._policy != "ignore" or not isinstance(fault, UnknownEnumName):
+                    faults.append(Violation(part.name, str(fault)))
         if faults:
             raise invalid(*faults[:20])
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from ..codec import DEFAULT, Parameters, Policy, text_reader
+from ..codec import DEFAULT, Parameters, Policy, UnknownEnumName, text_reader
 from ..fields import FieldPath, UnknownField, by_any_name, is_map, is_scalar, resolve
 from ..status import Violation, invalid
 from .setters import Setter, map_setter, setter
@@ -82,7 +82,8 @@ class QueryBinder:
                     seen.add(key)
                 target.set(request, value)
             except ValueError as fault:
-                faults.append(Violation(name, str(fault)))
+                if self._policy != "ignore" or not isinstance(fault, UnknownEnumName):
+                    faults.append(Violation(name, str(fault)))
         if faults:
             raise invalid(*faults[:20])
         return _parameters(system) if system else DEFAULT

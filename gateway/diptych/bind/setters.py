@@ -35,7 +35,12 @@ def setter(path: FieldPath, read: Reader) -> Setter:
     name = leaf.name
     oneof = leaf.containing_oneof if leaf.containing_oneof and len(leaf.containing_oneof.fields) > 1 else None
     if leaf.is_repeated:
-        return lambda message, text: getattr(owner(message), name).append(read(text))
+
+        def append(message: Message, text: str) -> None:
+            value = read(text)  # first: an invalid one creates no message
+            getattr(owner(message), name).append(value)
+
+        return append
     is_message = leaf.message_type is not None
     if len(path.fields) == 1 and oneof is None and not is_message:  # nearly every path variable
         if leaf.type == FieldDescriptor.TYPE_STRING:

@@ -18,16 +18,17 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import DESCRIPTOR as ERROR_DETAILS
 
-from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, map_entry
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, map_entry, written_name
 from ..status import Violation, invalid
 from . import fallback
 from .diagnose import diagnose
-from .floats import shortened
+from .floats import shortened, without_fractions
 from .limits import JsonLimits
 from .options import DEFAULT, JsonOptions, Parameters, Printed, StreamEncoder, printed_at_once
-from .reach import choosy, unfit
-from .scalars import Reader, json_name, text_reader
-from .text import parse_json
+from .reach import choosy, has_ambiguous_names, may_lack_fields, unfit
+from .required import check_required
+from .scalars import Reader, UnknownEnumName, json_name, text_reader
+from .text import member_names, parse_json, repeated_member
 
 if TYPE_CHECKING:
     from .native import NativeJson
@@ -46,6 +47,9 @@ __all__ = [
     "Printed",
     "Reader",
     "StreamEncoder",
+    "UnknownEnumName",
+    "check_required",
+    "may_lack_fields",
     "parse_json",
     "printed_at_once",
     "text_reader",
@@ -90,20 +94,37 @@ class Codec:
             self._native = _native(details if defers else [*files, *details], one_by_one=defers)
 
     def decoder(self, made: type[Message]) -> Decoder:
-        """Returns a function that parses a body. It raises INVALID_ARGUMENT that names each invalid field."""
+        """Returns a function that parses a body. It raises INVALID_ARGUMENT that names each invalid field.
+
+        The message may lack required fields, which a binding may take from elsewhere.
+        """
         slow = self._decoder(made, "")
         return slow if self._wire is None else self._wire.parser(made, self._limits, slow)
 
+    def whole_decoder(self, made: type[Message]) -> Decoder:
+        """Returns the same for a body that is all of a request; a missing required field is invalid too."""
+        decode = self.decoder(made)
+        if not may_lack_fields(_descriptor(made)):
+            return decode
+
+        def decode_whole(body: bytes, warnings: list[str]) -> Message:
+            message = decode(body, warnings)
+            check_required(message)
+            return message
+
+        return decode_whole
+
     def _decoder(self, made: type[Message], path: str) -> Decoder:
         check, second = self._limits.check, self._second_pass(made, path)
-        if self._native is None:
+        native = self._native_of(made)
+        if native is None:
 
             def decode_slowly(body: bytes, warnings: list[str]) -> Message:
                 check(body)
                 return second(body, warnings, None)
 
             return decode_slowly
-        parse = self._native.parser(made)
+        parse = native.parser(made)
         is_unfit, is_choosy = unfit(_descriptor(made)), choosy(_descriptor(made))
 
         def decode(body: bytes, warnings: list[str]) -> Message:
@@ -114,17 +135,25 @@ class Codec:
                 message = parse(body, False)
             except Exception:
                 return second(body, warnings, None)
-            return second(body, warnings, message) if is_choosy(body) else message
+            names = member_names(body)  # the parser keeps the last of two
+            return second(body, warnings, message) if names is None or is_choosy(names) else message
 
         return decode
+
+    def _native_of(self, made: type[Message]) -> NativeJson | None:
+        """Returns the native codec if it is used for a message: it mistakes names that two fields have."""
+        return None if has_ambiguous_names(_descriptor(made)) else self._native
 
     def _second_pass(self, made: type[Message], path: str) -> Callable[[bytes, list[str], Message | None], Message]:
         """Returns a function that checks a body field by field and parses it, unless `message` is parsed already."""
         descriptor, policy, parse = _descriptor(made), self._policy, fallback.parser(made)
+        ignore = policy == "ignore"
 
         def second(body: bytes, warnings: list[str], message: Message | None) -> Message:
             value = parse_json(body, path)
-            found = diagnose(descriptor, value, path)
+            if (twice := repeated_member(body, path)) is not None:
+                raise invalid(Violation(twice, "the object has this member twice"))
+            found = diagnose(descriptor, value, path, ignore=ignore)
             refused = [*found.faults, *found.unknown] if policy == "strict" else found.faults
             if refused:
                 raise invalid(*refused)
@@ -133,7 +162,7 @@ class Codec:
             if message is not None:
                 return message
             try:
-                return parse(value)
+                return parse(found.value)
             except Exception as error:
                 reason = f"expected a {descriptor.full_name} within protobuf's nesting limit, got {json_name(value)}"
                 raise invalid(Violation(path, reason)) from error
@@ -152,9 +181,10 @@ class Codec:
 
     def _slow_encoder(self, made: type[Message], options: JsonOptions) -> Encoder:
         slow = fallback.printer(options)
-        if self._native is None:
+        native = self._native_of(made)
+        if native is None:
             return slow
-        show = self._native.printer(made, options)
+        show = native.printer(made, options)
 
         def encode(message: Message) -> bytes:
             try:
@@ -162,7 +192,7 @@ class Codec:
             except Exception:
                 return slow(message)  # for example an Any whose type was added to the pool later
 
-        return shortened(_descriptor(made), encode, slow, names=options.preserve_names)
+        return without_fractions(shortened(_descriptor(made), encode, slow, names=options.preserve_names))
 
     def field_decoder(self, made: type[Message], field: FieldDescriptor) -> Decoder:
         """Returns a function that parses a body as the value of `field`, to a message with only that field set."""
@@ -217,7 +247,7 @@ class Codec:
             return lambda message: inner(getattr(message, name)) if message.HasField(name) else b"null"
         # The field is printed alone in its message, without defaults, so that the text around it is known.
         encode = self.encoder(made, replace(options, emit_defaults=False))
-        opening = b'{"%s":' % (field.name if options.preserve_names else field.json_name).encode()
+        opening = b'{"%s":' % written_name(field, preserve=options.preserve_names).encode()
         empty = b"{}" if entry is not None else b"[]" if field.is_repeated else _zero(field, options)
 
         def encode_field(message: Message) -> bytes:
@@ -245,9 +275,11 @@ def _key(key: object) -> str:
 def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
     """Returns the JSON of a scalar's default value, for a field without presence."""
     if field.enum_type is not None and not options.enums_as_ints:
-        return orjson.dumps(field.enum_type.values_by_number[field.default_value].name)
+        return orjson.dumps(next(one.name for one in field.enum_type.values if one.number == field.default_value))
     if field.cpp_type in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64):
         return b'"0"'
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        return b"0"
     return b'""' if field.type == FieldDescriptor.TYPE_BYTES else orjson.dumps(field.default_value)
 
 

@@ -1,7 +1,8 @@
 """The slow second pass over a body: finds the invalid fields by path, and says why.
 
 It runs if the native codec refused a body or is too lenient for it, and makes no message. It defines valid JSON:
-a body that it accepts follows the proto3 JSON mapping. It rounds floats to their range in place.
+a body that it accepts follows the proto3 JSON mapping. It changes the parsed body in place: floats are rounded to their
+range, and unknown names of enums are removed if they are to be ignored.
 """
 
 from __future__ import annotations
@@ -15,9 +16,17 @@ from typing import Any
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, did_you_mean, is_scalar, map_entry
+from ..fields import (
+    OPAQUE_MESSAGES,
+    SCALAR_MESSAGES,
+    by_any_name,
+    did_you_mean,
+    extension,
+    is_scalar,
+    map_entry,
+)
 from ..status import Violation
-from .scalars import Reader, json_name, json_reader, message_json_reader, text_reader
+from .scalars import Reader, UnknownEnumName, json_name, json_reader, message_json_reader, text_reader
 
 # A body of a million invalid values must not produce a response of the same size.
 MAX_FAULTS = 20
@@ -33,26 +42,34 @@ _key_reader = lru_cache(maxsize=1024)(text_reader)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`faults` are invalid under every policy; `unknown` are unknown fields. Each has at most `MAX_FAULTS`."""
+    """`faults` are invalid under every policy; `unknown` are unknown fields. Each has at most `MAX_FAULTS`.
+
+    `value` is the body, as it is to be parsed.
+    """
 
     faults: list[Violation]
     unknown: list[Violation]
+    value: object
 
 
 class _Enough(Exception):
     """`MAX_FAULTS` were found."""
 
 
-def diagnose(message: Descriptor, value: object, path: str = "") -> Diagnosis:
-    """Returns the faults of a parsed body as a `message`; `path` is the body's own path."""
-    checker = _Checker()
+def diagnose(message: Descriptor, value: object, path: str = "", *, ignore: bool = False) -> Diagnosis:
+    """Returns the faults of a parsed body as a `message`; `path` is the body's own path.
+
+    With `ignore`, an unknown name of an enum is no fault: the field is left unset, the element or the entry is dropped.
+    """
+    checker, holder = _Checker(ignore=ignore), [value]
     with suppress(_Enough):
-        checker.message(message, value, path)
-    return Diagnosis(checker.faults, checker.unknown)
+        checker.message(message, holder, 0, path)
+    return Diagnosis(checker.faults, checker.unknown, holder[0])
 
 
 class _Checker:
-    def __init__(self) -> None:
+    def __init__(self, *, ignore: bool) -> None:
+        self._ignore = ignore
         self.faults: list[Violation] = []
         self.unknown: list[Violation] = []
 
@@ -61,12 +78,13 @@ class _Checker:
         if len(self.faults) >= MAX_FAULTS:
             raise _Enough
 
-    def message(self, message: Descriptor, value: object, path: str) -> None:
-        name = message.full_name
+    def message(self, message: Descriptor, holder: Any, key: str | int, path: str) -> None:
+        """Checks `holder[key]` as a message."""
+        name, value = message.full_name, holder[key]
         if name in OPAQUE_MESSAGES:
             self.opaque(name, value, path)
         elif name in SCALAR_MESSAGES:
-            self.scalar(_message_reader(message), value, path)
+            self.scalar(_message_reader(message), holder, key, path)
         elif isinstance(value, dict):
             self.members(message, value, path)
         else:
@@ -74,15 +92,18 @@ class _Checker:
 
     def members(self, message: Descriptor, value: dict[str, Any], path: str) -> None:
         names = by_any_name(message)
+        called: dict[int, str] = {}
         set_by: dict[str, str] = {}
-        for key, inner in value.items():
+        for key, inner in [*value.items()]:
             at = f"{path}.{key}" if path else key
-            field = names.get(key)
+            field = names.get(key) or extension(message, key)
             if field is None:
                 if len(self.unknown) < MAX_FAULTS:
                     reason = f"unknown field of {message.full_name}{did_you_mean(message, key)}"
                     self.unknown.append(Violation(_short(at), reason))
                 continue
+            if called.setdefault(field.number, key) != key:
+                self.fault(at, f"the field is set twice, as {called[field.number]!r} and as {key!r}")
             if inner is None and (field.is_repeated or not _takes_null(field)):
                 continue  # null means absent
             oneof = field.containing_oneof
@@ -95,13 +116,14 @@ class _Checker:
                 self.map(*entry, inner, at)
             elif field.is_repeated:
                 self.list(field, inner, at)
-            else:
-                self.one(field, value, key, at)
+            elif not self.one(field, value, key, at):
+                del value[key]
 
     def list(self, field: FieldDescriptor, value: object, path: str) -> None:
         if isinstance(value, list):
-            for index in range(len(value)):
-                self.one(field, value, index, f"{path}[{index}]")
+            unknown = [at for at in range(len(value)) if not self.one(field, value, at, f"{path}[{at}]")]
+            for at in reversed(unknown):
+                del value[at]
         else:
             self.fault(path, f"expected an array, got {json_name(value)}")
 
@@ -111,34 +133,40 @@ class _Checker:
             return
         # A boolean map key is a JSON string, unlike a boolean value.
         read = _reader(key_field) if key_field.cpp_type != FieldDescriptor.CPPTYPE_BOOL else _key_reader(key_field)
-        for key in value:
+        for key in [*value]:
             at = f"{path}[{key!r}]"
             try:
                 read(key)
             except ValueError as error:
                 self.fault(at, f"invalid key: {error}")
-            self.one(inner, value, key, at)
+            if not self.one(inner, value, key, at):
+                del value[key]
 
-    def one(self, field: FieldDescriptor, holder: Any, key: str | int, path: str) -> None:
-        """Checks one value of a field, `holder[key]`."""
+    def one(self, field: FieldDescriptor, holder: Any, key: str | int, path: str) -> bool:
+        """Checks one value of a field, `holder[key]`. Returns False if it is to be removed."""
         value = holder[key]
         if value is None:
             if not _takes_null(field):
                 self.fault(path, "null is not allowed as an element")
+            elif field.enum_type is not None:
+                holder[key] = 0  # json_format takes no null in a list or a map
         elif field.message_type is not None and not is_scalar(field):
-            self.message(field.message_type, value, path)
+            self.message(field.message_type, holder, key, path)
+        elif self._ignore and field.enum_type is not None and _is_unknown(_reader(field), value):
+            return False
         else:
-            read = self.scalar(_reader(field), value, path)
-            # Most languages print the largest float rounded up, which json_format refuses as out of range.
-            if isinstance(read, float) and isfinite(read):
-                holder[key] = read
+            self.scalar(_reader(field), holder, key, path)
+        return True
 
-    def scalar(self, read: Reader, value: object, path: str) -> object:
+    def scalar(self, read: Reader, holder: Any, key: str | int, path: str) -> None:
         try:
-            return read(value)
+            found = read(holder[key])
         except ValueError as error:
             self.fault(path, str(error))
-            return None
+            return
+        # Most languages print the largest float rounded up, which json_format refuses as out of range.
+        if isinstance(found, float) and isfinite(found):
+            holder[key] = found
 
     def opaque(self, name: str, value: object, path: str) -> None:
         if name == _ANY:
@@ -167,6 +195,8 @@ class _Checker:
         rest = {key: one for key, one in value.items() if key != "@type"}
         if inner.full_name not in SCALAR_MESSAGES | OPAQUE_MESSAGES:
             self.members(inner, rest, path)
+            value.clear()
+            value.update({"@type": url, **rest})
             return
         # any.proto: a type with a special JSON mapping is in a member "value".
         for key in rest.keys() - {"value"}:
@@ -176,9 +206,19 @@ class _Checker:
             )
         at = f"{path}.value" if path else "value"
         if "value" in rest:
-            self.message(inner, rest["value"], at)
+            self.message(inner, value, "value", at)
         else:
             self.fault(at, f"missing value of type {inner.full_name}")
+
+
+def _is_unknown(read: Reader, value: object) -> bool:
+    try:
+        read(value)
+    except UnknownEnumName:
+        return True
+    except ValueError:
+        pass
+    return False
 
 
 def _takes_null(field: FieldDescriptor) -> bool:

@@ -28,7 +28,7 @@ def parser(made: type[Message]) -> Callable[[Any], Message]:
 
     def parse(value: Any) -> Message:
         message = json_format.ParseDict(value, made(), ignore_unknown_fields=True, max_recursion_depth=_DEPTH)
-        return made.FromString(message.SerializeToString())
+        return made.FromString(message.SerializePartialToString())  # a required field may come from elsewhere
 
     return parse
 
@@ -44,7 +44,7 @@ def printer(options: JsonOptions) -> Callable[[Message], bytes]:
             use_integers_for_enums=options.enums_as_ints,
         )
         ordered = in_order(cast(Descriptor, message.DESCRIPTOR), value, names=options.preserve_names)
-        # Not orjson: the other engines write numbers as Python's repr does, such as 1e-05.
+        # Not orjson: the other engines write fractions as Python's repr does, such as 1e-05.
         return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
 
     return show

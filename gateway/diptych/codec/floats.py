@@ -1,4 +1,4 @@
-"""Shortens 32-bit floats in printed JSON, to the fewest digits that parse to the same float.
+"""Shortens numbers in printed JSON: 32-bit floats to the fewest digits that parse to the same float, and 1.0 to 1.
 
 The native printer writes a float as the equal double. This module edits its text; it reads no message's values.
 """
@@ -53,6 +53,26 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
 
         return careful
     return lambda made: members.sub(_member, show(made))
+
+
+_FRACTION = rb"(?<!-0)\.0(?=[,\]}]|\Z)"  # -0.0 keeps its form, since many parsers read -0 as an integer without a sign
+_MAYBE_FRACTION = re.compile(_FRACTION)
+_STRING_OR_FRACTION = re.compile(rb'("(?:[^"\\]++|\\.)*+")|' + _FRACTION)
+
+
+def without_fractions(show: Printer) -> Printer:
+    """Returns `show` with whole numbers written without a fraction."""
+
+    def encode(message: Message) -> bytes:
+        text = show(message)
+        # Strings are passed over, as one may have such text.
+        return _STRING_OR_FRACTION.sub(_string, text) if _MAYBE_FRACTION.search(text) else text
+
+    return encode
+
+
+def _string(found: re.Match[bytes]) -> bytes:
+    return found[1] or b""
 
 
 @cache

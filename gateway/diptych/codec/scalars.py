@@ -19,6 +19,11 @@ from google.protobuf.message import Message
 Value = Any
 Reader = Callable[[Any], Value]
 
+
+class UnknownEnumName(ValueError):
+    """A text that is the name of no value of an enum; the policy `ignore` passes over it."""
+
+
 _INTEGER = re.compile(r"-?[0-9]+")
 # What both JSON parsers accept as a quoted integer: Python's int() syntax, without surrounding spaces.
 _QUOTED_INTEGER = re.compile(r"[+-]?\d+(?:_\d+)*")
@@ -31,6 +36,7 @@ _TIMESTAMP = re.compile(
 _DURATION = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{0,9})?s")
 _FIELD_MASK = re.compile(r"[^_]*")
 _ENUM_NAMES = 20  # the most that an error lists
+_NO_ENUM = 2**31
 _FLOAT_MAX = 3.4028234663852886e38
 # Halfway to the next float: a number that would round above the largest float is refused, as in protobuf.
 _FLOAT_LIMIT = 3.4028235677973366e38
@@ -153,7 +159,13 @@ def _finite(value: float, *, single: bool) -> float:
 
 def _enum_reader(enum: EnumDescriptor) -> Reader:
     read = _json_enum_reader(enum)
-    return lambda text: read(int(text) if len(text) < 12 and _INTEGER.fullmatch(text) else text)
+
+    def read_text(text: str) -> Value:
+        if not _INTEGER.fullmatch(text):
+            return read(text)
+        return read(int(text) if len(text) < 12 else _NO_ENUM)  # Python bounds the digits of an integer that it parses
+
+    return read_text
 
 
 def _json_enum_reader(enum: EnumDescriptor) -> Reader:
@@ -163,12 +175,14 @@ def _json_enum_reader(enum: EnumDescriptor) -> Reader:
     named = ", ".join([*by_name][:_ENUM_NAMES]) + (", …" if len(by_name) > _ENUM_NAMES else "")
 
     def read(value: object) -> int:
-        if isinstance(value, str) and value in by_name:
-            return by_name[value]
+        if isinstance(value, str):
+            if value in by_name:
+                return by_name[value]
+            raise UnknownEnumName(f"expected one of {named}, or its number")
         if isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31:
             if closed is None or value in closed:
                 return value
-        elif not isinstance(value, int | str) or isinstance(value, bool):
+        elif not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f"expected an enum name or number, got {json_name(value)}")
         raise ValueError(f"expected one of {named}, or its number")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
 
-from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, map_entry
+from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, by_any_name, map_entry, written_name
 
 if TYPE_CHECKING:
     from diptych_json import EnumSpec, FieldSpec, MessageSpec
@@ -52,7 +52,8 @@ class Tables:
             below = self.at[field.message_type.full_name]
         elif field.enum_type is not None:
             below = self._enum(field.enum_type)
-        return field.number, field.json_name, field.name, field.type, shape, field.has_presence, below, among
+        kept = written_name(field, preserve=True)
+        return field.number, field.json_name, kept, field.type, shape, field.has_presence, below, among
 
     def _enum(self, enum: EnumDescriptor) -> int:
         found = self._enum_at.get(enum.full_name)

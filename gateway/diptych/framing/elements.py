@@ -1,6 +1,7 @@
 """Splits a client's stream of JSON messages while it arrives: NDJSON, or one JSON array.
 
-Pure: bytes in, the bytes of complete elements out. It does not check that an element is valid JSON; the parser does.
+Pure: bytes in, the bytes of complete elements out. It does not check that an element is valid JSON; the parser does. It
+parses only the first line of a body that should be one value, to recognize NDJSON.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+import orjson
+
+from ..media import NDJSON
 from ..status import Code, StatusError, Violation, error, invalid
 
 _SPACE = b" \t\r\n"
@@ -41,6 +45,14 @@ class Splitter(Protocol):
 
     def end(self) -> list[bytes]:
         """Returns the last element if only the end completes it. Raises INVALID_ARGUMENT for a truncated body."""
+
+
+def _is_json(text: bytes | bytearray) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def too_long(limit: int) -> StatusError:
@@ -99,6 +111,7 @@ class ArraySplitter:
         self._in_string = False
         self._state = self._before
         self._elements = 0
+        self._looked = False  # whether the first line has been parsed
         self._fault: StatusError | None = None
 
     @property
@@ -141,7 +154,11 @@ class ArraySplitter:
         self._state(found)
 
     def _single(self, found: list[bytes]) -> None:
-        return
+        if self._looked or (end := self._buffer.find(b"\n")) < 0 or not self._buffer[end:].strip(_SPACE):
+            return
+        self._looked = True
+        if _is_json(self._buffer[:end]):
+            raise invalid(Violation("", f"expected one JSON value or an array, got lines; send lines as {NDJSON}"))
 
     def _after(self, found: list[bytes]) -> None:
         if self._buffer.strip(_SPACE):

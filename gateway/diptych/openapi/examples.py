@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from ..fields import SCALAR_MESSAGES, is_map
+from ..fields import SCALAR_MESSAGES, is_map, written_name
 from ..settings import Settings
 from .kinds import has_own_form, is_output_only, is_required
 
@@ -52,7 +52,7 @@ class Examples:
             if (field.name,) in bound or is_output_only(field) or message in above:
                 continue
             if is_required(field) or not field.has_presence:
-                name = field.name if self._settings.preserve_names else field.json_name
+                name = written_name(field, preserve=self._settings.preserve_names)
                 below = frozenset(path[1:] for path in bound if path[0] == field.name)
                 example[name] = self.field(field, below, (*above, message))
         return example

@@ -12,7 +12,7 @@ from typing import Literal
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from ..fields import SCALAR_MESSAGES, is_map
+from ..fields import SCALAR_MESSAGES, is_map, written_name
 from ..settings import Settings
 from . import scalars
 from .comments import Comments
@@ -48,7 +48,7 @@ class Schemas:
 
     def name(self, field: FieldDescriptor) -> str:
         """Returns the field's name in JSON and in a query."""
-        return field.name if self._settings.preserve_names else field.json_name
+        return written_name(field, preserve=self._settings.preserve_names)
 
     def about(self, field: FieldDescriptor) -> str:
         """Returns the field's comment."""

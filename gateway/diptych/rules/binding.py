@@ -14,7 +14,7 @@ from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from .. import template
-from ..fields import FieldPath, UnknownField, by_any_name, is_scalar, resolve
+from ..fields import FieldPath, UnknownField, by_proto_name, is_scalar, resolve
 from ..template import Template, Variable
 
 # The stubs of googleapis-common-protos call every extension a plain FieldDescriptor.
@@ -139,7 +139,7 @@ def _variables(method: MethodDescriptor, parsed: Template) -> tuple[tuple[Variab
 def _variable(method: MethodDescriptor, parsed: Template, variable: Variable) -> FieldPath:
     where = f"column {variable.column} of {parsed.text!r}: "
     try:
-        found = resolve(method.input_type, variable.path)
+        found = resolve(method.input_type, variable.path, proto_first=True)
     except UnknownField as error:
         raise RuleError(method, f"{where}{error}") from None
     if found.leaf.is_repeated:
@@ -150,7 +150,7 @@ def _variable(method: MethodDescriptor, parsed: Template, variable: Variable) ->
 
 
 def _field(method: MethodDescriptor, message: Descriptor, name: str, what: str) -> FieldDescriptor:
-    field = by_any_name(message).get(name)
+    field = by_proto_name(message).get(name)
     if field is None:
         raise RuleError(method, f"{what}: {message.full_name} has no field {name!r}")
     return field

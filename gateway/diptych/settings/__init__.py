@@ -75,7 +75,7 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
 
     unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
     """What unknown query parameters and body fields cause: a 400 (`strict`), a response header that lists them
-    (`warn`), or nothing (`ignore`)."""
+    (`warn`), or nothing (`ignore`, which also passes over unknown names of enum values)."""
     json_in_forms: bool = False
     """Reads a body that begins as a JSON object as JSON although it is declared as
     `application/x-www-form-urlencoded`, as `curl -d` does without `-H 'content-type: application/json'`; otherwise it

@@ -1,4 +1,4 @@
-//! Writes scalars as JSON: strings, base64, integers, and numbers as Python's `repr` writes them.
+//! Writes scalars as JSON: strings, base64, integers, and numbers as Python's `repr` writes them, whole ones without ".0".
 
 use std::fmt::Write as _;
 
@@ -90,10 +90,15 @@ pub fn put_float(out: &mut Vec<u8>, value: f32) {
     let text = if is_special(value) { &in_six_digits_or_more(value) } else { buffer.format_finite(value) };
     // In this range ryu and repr write the same.
     if value == 0.0 || ((1e-3..1e13).contains(&value.abs()) && !is_special(value)) {
-        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(without_fraction(text).as_bytes());
     } else {
         put_finite(out, text.parse().unwrap_or(f64::from(value)));
     }
+}
+
+/// Returns a whole number without its fraction; not -0.0, since many parsers read -0 as an integer without a sign.
+fn without_fraction(text: &str) -> &str {
+    if text == "-0.0" { text } else { text.strip_suffix(".0").unwrap_or(text) }
 }
 
 /// Returns the string that JSON has for a number that is not finite.
@@ -117,12 +122,12 @@ fn in_six_digits_or_more(value: f32) -> String {
     (5..8).map(|digits| format!("{value:.digits$e}")).find(reads_back).unwrap_or(format!("{value:.8e}"))
 }
 
-/// Writes a finite double as `repr` does: exponents below -4 or above 15, signed and of two digits or more.
+/// Writes a finite double nearly as `repr` does: exponents below -4 or above 15, signed and of two digits or more.
 fn put_finite(out: &mut Vec<u8>, value: f64) {
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);
     if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
-        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(without_fraction(text).as_bytes());
         return;
     }
     match text.split_once('e') {
@@ -161,15 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn doubles_are_written_as_python_writes_them() {
+    fn doubles_are_written_as_python_writes_them_but_for_whole_ones() {
         for (value, text) in [
-            (0.0, "0.0"),
+            (0.0, "0"),
             (-0.0, "-0.0"),
-            (1.0, "1.0"),
+            (1.0, "1"),
             (0.1, "0.1"),
-            (123456.0, "123456.0"),
-            (1e15, "1000000000000000.0"),
-            (9007199254740993.0, "9007199254740992.0"),
+            (123456.0, "123456"),
+            (-10.0, "-10"),
+            (1e15, "1000000000000000"),
+            (9007199254740993.0, "9007199254740992"),
             (1e16, "1e+16"),
             (1.2345678901234568e17, "1.2345678901234568e+17"),
             (1e-4, "0.0001"),
@@ -192,15 +198,15 @@ mod tests {
             (0.1_f32, "0.1"),
             (-0.0, "-0.0"),
             (1.0 / 3.0, "0.33333334"),
-            (123456789.0, "123456790.0"),
-            (1e10, "10000000000.0"),
+            (123456789.0, "123456790"),
+            (1e10, "10000000000"),
             (1e16, "1e+16"),
-            (1e15, "1000000000000000.0"),
+            (1e15, "1000000000000000"),
             (1e-5, "1e-05"),
             (1e-4, "0.0001"),
             (f32::MAX, "3.4028235e+38"),
             (f32::from_bits(1), "1.4013e-45"),
-            (2.0, "2.0"),
+            (2.0, "2"),
             (f32::from_bits(115 << 23), "0.00024414062"),
             (f32::INFINITY, "\"Infinity\""),
         ] {

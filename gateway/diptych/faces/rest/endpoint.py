@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...bind import Binder
+from ...bind import Binder, binder_of
 from ...codec import Codec
 from ...deferred import deferred
 from ...metadata import HeaderPolicy
@@ -42,7 +42,7 @@ class Endpoint:
 
     def make(self) -> None:
         """Makes the binder and the replier."""
-        self.binder = Binder(self.method, self.binding, self._codec, self._settings)
+        self.binder = binder_of(self.method, self.binding, self._codec, self._settings)
         self.replier = Replier(self.method, self.binding, self._codec, self._settings)
 
     @classmethod

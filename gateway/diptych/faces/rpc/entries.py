@@ -139,7 +139,7 @@ class _Coders:
 
     def decoder(self, made: type[Message]) -> Decoder:
         """Returns the decoder of a message type."""
-        decode = self._decoders[made] = self._decoders.get(made) or self._codec.decoder(made)
+        decode = self._decoders[made] = self._decoders.get(made) or self._codec.whole_decoder(made)
         return decode
 
     def encoder(self, made: type[Message]) -> Encoder:

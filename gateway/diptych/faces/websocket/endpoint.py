@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ... import template
-from ...bind import Binder
+from ...bind import Binder, binder_of
 from ...codec import Codec
 from ...deferred import deferred
 from ...methods import Method
@@ -41,7 +41,7 @@ class SocketEndpoint:
 
     def make(self) -> None:
         """Makes the binder and the replier."""
-        self.binder = Binder(self.method, self._binding, self._codec, self._settings, framed=True)
+        self.binder = binder_of(self.method, self._binding, self._codec, self._settings, framed=True)
         self.replier = Replier(self.method, self._binding, self._codec, self._settings)
 
     @classmethod
