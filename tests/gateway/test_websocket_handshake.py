@@ -355,6 +355,16 @@ async def test_a_refusal_is_not_logged_as_an_error(serve: Serve, caplog: pytest.
     assert caplog.records == []
 
 
+async def test_a_refused_handshake_has_one_line(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """websockets logged "connection rejected" for each, besides the access log."""
+    caplog.set_level(logging.INFO)
+    async with serve(telemetry={"access_log": True}) as served:
+        caplog.clear()
+        await refusal(served, "/nowhere")
+        await refusal(served, "/v1/converse", "unknown")
+    assert [record.name for record in caplog.records if "uvicorn" in record.name] == []
+
+
 async def test_peer_and_method_are_the_calls_own(serve: Serve) -> None:
     async with serve(Frank()) as served, opened(served, "/v1/ticks?count=1") as socket:
         (frame,), _, _ = await until_closed(socket)

@@ -11,19 +11,37 @@ import termios
 
 # Closing a socket with unread bytes sends a reset, which discards the response on the client's side.
 _LINGER_SECONDS = 0.5
+# How long a client may go on sending: one that sends before it reads has not seen the response yet.
+_SENDING_SECONDS = 5.0
 # How long a client may take to read what was written before.
 _MOST_SECONDS = 75.0
 
 
 class LingeringClose(asyncio.Protocol):
-    """The protocol of a connection that is being closed. `others` holds all of them, so that a stop can abort them."""
+    """The protocol of a connection that is being closed. `others` holds all of them, so that a stop can abort them.
 
-    def __init__(self, transport: asyncio.Transport, answer: bytes, others: set[LingeringClose]) -> None:
+    `most` is how many seconds the client may take to read, by default 75. Without `half`, our end stays open as long:
+    some protocols have an end of their own, which clients answer before they expect the connection's.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        answer: bytes,
+        others: set[LingeringClose],
+        *,
+        most: float | None = None,
+        half: bool = True,
+    ) -> None:
         self.transport, self._others = transport, others
         self._timer: asyncio.TimerHandle | None = None
-        self._waited = 0.0
+        self._waited, self._most = 0.0, _MOST_SECONDS if most is None else most
+        self._sending = False
         others.add(self)
         transport.write(answer)
+        if not half:
+            self._linger()
+            return
         if not transport.can_write_eof():
             transport.close()
             return
@@ -39,10 +57,16 @@ class LingeringClose(asyncio.Protocol):
 
     def _look(self) -> None:
         self._waited += _LINGER_SECONDS
-        if self._waited < _MOST_SECONDS and (self.transport.get_write_buffer_size() or unsent(self.transport)):
+        sending, self._sending = self._sending, False
+        unread = self.transport.get_write_buffer_size() or unsent(self.transport)
+        if (unread and self._waited < self._most) or (sending and self._waited < _SENDING_SECONDS):
             self._linger()
         else:
             self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Discards what the client still sends."""
+        self._sending = True
 
     def shutdown(self) -> None:
         """Aborts the connection."""

@@ -101,7 +101,7 @@ class SocketCall:
     async def opening(self, most: float | None) -> tuple[Metadata, float | None]:
         metadata = self._handshake.metadata
         if self._handshake.in_frames:
-            # Nobody has authenticated yet: this frame may cost what a request's head may, and is read as late.
+            # The caller is not authenticated yet, so this frame has the limits of a request's head.
             self._socket.limit(MOST_METADATA_BYTES)
             await self._accept()
             metadata = [*metadata, *await _first_frame(self._socket)]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio.transports import BaseTransport
 from collections.abc import Callable, Sequence
 from struct import pack
-from typing import Any
+from typing import Any, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
@@ -29,7 +30,7 @@ _LARGE_SLICE = 4096
 _TURN_BYTES = 65536
 # How many seconds a pong may be late: a loop that was blocked may not have read it yet.
 _LATE_SECONDS = 0.5
-# How many seconds the last write may take to be sent.
+# How many seconds the last frame may take to be sent.
 _FLUSH_SECONDS = 1.0
 # How many bytes are held before the application accepts the handshake, when the client is not authenticated yet.
 _AHEAD_BYTES = 64 * 1024
@@ -45,12 +46,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._rest = b""
         self.lingering: set[LingeringClose] = set()
         """The listener's connections whose last response is still being read."""
-        self._stalled = self._late = self._deaf = False
+        self._stalled = self._late = False
         self._opening = False  # the handshake is neither accepted nor refused
         self._first_bytes: int | None = None  # how many may still come for the first message; None without a limit
         self._lost: Callable[[], None] | None = None
-        self._abort: asyncio.TimerHandle | None = None
         self._arrived: Callable[[int], None] | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport = _Lingering(cast(asyncio.Transport, transport), self._linger)  # type: ignore[assignment]
 
     def watch(self, arrived: Callable[[int], None]) -> None:
         """Calls `arrived` now and after each read, with the bytes of the incomplete message that are held."""
@@ -75,7 +79,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Called by uvicorn at a stop: closes the connection, unless it is held."""
         if self.close_sent or self._lost is None:
             super().shutdown()
-            self._end_soon()
 
     def end(self) -> None:
         """Closes the connection at the end of a stop, discarding unsent data."""
@@ -85,8 +88,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._abort is not None:
-            self._abort.cancel()
         super().connection_lost(exc)
         self._arrived = None
         if self._lost is not None:
@@ -96,8 +97,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # Reading.
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
         if self._rest or self.read_paused or self._opening:
             self._rest += data
             if len(self._rest) > _AHEAD_BYTES:
@@ -116,7 +115,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             if self._first_bytes is not None:
                 self._count(len(piece))
             left -= size if large else _TURN_BYTES  # there may be 170 frames in a small slice, and no message
-            if left <= 0 and at < len(data):
+            if left <= 0 and at < len(data) and not self.transport.is_closing():
                 self.transport.pause_reading()
                 self.loop.call_soon(self._next_turn)
                 break
@@ -127,7 +126,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._stalled = True
         if self.transport.is_closing():
             self._rest = b""
-            self._end_soon()
 
     def _count(self, size: int) -> None:
         """Counts bytes towards the first message, since the parser's own limit is fixed before a frame begins."""
@@ -178,27 +176,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     # Closing.
 
-    async def run_asgi(self) -> None:
-        await super().run_asgi()
-        if self.transport.is_closing():
-            self._end_soon()
-
-    async def _refuse(self, message: ASGISendEvent) -> None:
-        """Writes the end of a refusal, and lingers: the client may have sent frames that are unread."""
-        await self.writable.wait()
-        transport, written = self.transport, _Written()
-        self.transport = written  # type: ignore[assignment]  # uvicorn would close the real one, now and at the end
-        await super().send(message)
-        self.handshake_complete = True  # uvicorn would log the refusal as an error of the application
-        super().connection_lost(ConnectionResetError())
+    def _linger(self, transport: asyncio.Transport) -> None:
+        """Closes the connection so that the client can read what was written, even if it is still sending."""
+        # Nothing follows the client's close frame (RFC 6455 section 5.5.1).
+        if self.conn.close_rcvd is not None and not transport.get_write_buffer_size():
+            transport.close()
+            return
+        refused = not self.handshake_complete
+        self.connection_lost(ConnectionResetError())  # uvicorn would close the transport if there were no exception
         transport.resume_reading()
-        transport.set_protocol(LingeringClose(transport, written.data, self.lingering))
+        most = None if refused else _FLUSH_SECONDS
+        transport.set_protocol(LingeringClose(transport, b"", self.lingering, most=most, half=refused))
 
     async def send(self, message: ASGISendEvent) -> None:
-        last = message["type"] == "websocket.http.response.body" and not message.get("more_body")
-        if last and self.initial_response is not None and not self.disconnected:
-            await self._refuse(message)
-            return
         await super().send(message)
         if self._opening and (self.handshake_complete or self.close_sent):
             self._opened()
@@ -210,9 +200,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
             self._feed_rest()  # it may contain the client's close frame
             if self._incomplete() > _LARGE_SLICE:  # which would come only behind the rest of a large message
-                self._deaf, self.frames = True, []
-                self.conn.reader.buffer.clear()
-                self._end_soon()
+                self.transport.close()
 
     async def send_all(self, messages: Sequence[bytes], *, text: bool) -> None:
         """Sends messages by one write, each in a frame of its own; by `send`, each costs four times as much.
@@ -242,28 +230,33 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.pong_timer = self.loop.call_later(_LATE_SECONDS, self.keepalive_timeout)
             return
         super().keepalive_timeout()
-        self._end_soon()
-
-    def _end_soon(self) -> None:
-        if self._abort is None:
-            self._abort = self.loop.call_later(_FLUSH_SECONDS, self.transport.abort)
 
 
-class _Written:
-    """Takes what would be written to a transport."""
+class _Lingering:
+    """A transport that is closed by `close`, which uvicorn calls as soon as it has written its last frame.
 
-    data = b""
+    A socket that is closed with unread bytes is reset, and the reset discards the frame on the client's side.
+    """
 
-    def write(self, data: bytes) -> None:
-        """Adds data."""
-        self.data += data
+    __slots__ = ("_close", "_closed", "_transport", "pause_reading", "resume_reading", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[asyncio.Transport], None]) -> None:
+        self._transport, self._close, self._closed = transport, close, False
+        self.write = transport.write
+        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
 
     def close(self) -> None:
-        """Does nothing."""
+        """Closes it, once."""
+        if not self.is_closing():
+            self._closed = True
+            self._close(self._transport)
 
     def is_closing(self) -> bool:
-        """Returns False."""
-        return False
+        """Whether it is closed, or being closed."""
+        return self._closed or self._transport.is_closing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def _head(first: int, length: int) -> bytes:
@@ -274,6 +267,9 @@ def _head(first: int, length: int) -> bytes:
 
 
 def unwanted(record: logging.LogRecord) -> bool:
-    """Whether a log record of uvicorn shows a WebSocket's query, which may hold metadata, or a client's error."""
+    """Whether a log record of uvicorn shows a WebSocket's query, which may hold metadata, or a client's error.
+
+    A refused handshake has its line in the access log; websockets, to which uvicorn gives its logger, has one more.
+    """
     text = record.msg if isinstance(record.msg, str) else ""
-    return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence", "connection open"))
+    return text.startswith(('%s - "WebSocket', "Invalid UTF-8 sequence", "connection open", "connection rejected"))
