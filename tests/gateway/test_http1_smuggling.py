@@ -232,3 +232,28 @@ async def test_two_requests_are_two(listener: Listener) -> None:
     found = await listener.exchange(HIDDEN.replace(b"connection: close\r\n", b"") + get("7") + LAST)
     assert [answer.status for answer in found] == [200, 200, 200]
     assert listener.executed == ["hidden", "7", "last"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 50, 10_000])
+@pytest.mark.parametrize("spaces", [1, 2])
+@pytest.mark.parametrize("uploads", [1, 2])
+async def test_a_line_within_a_chunk_is_not_taken_for_the_next_request_s(
+    listener: Listener, uploads: int, spaces: int, step: int
+) -> None:
+    """A proxy may read a request line with two spaces differently; one in the body before it looked like its own."""
+    decoy = b"\r\n\r\nGET /v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n"
+    body = b"1;a=b\r\nx\r\n" * 20 + b"%x\r\n%b\r\n" % (len(decoy), decoy) + b"0\r\na: b\r\n\r\n"
+    head = b"POST /v1/mirror HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+    first = head + b"transfer-encoding: chunked\r\n\r\n" + body
+    request = b"GET" + b" " * spaces + b"/v1/dishes/7 HTTP/1.1\r\nhost: x\r\n\r\n"
+    sent = first * uploads + request + LAST
+    found = await listener.exchange(*[sent[at : at + step] for at in range(0, len(sent), step)])
+    mirrored = [f"mirror {b'x' * 20 + decoy!r}"] * uploads
+    if spaces == 1:
+        assert [answer.status for answer in found] == [200] * (uploads + 2)
+        assert listener.executed == [*mirrored, "7", "last"]
+    else:
+        # Those before it are not served either if they wait behind another one.
+        served = [answer.status for answer in found if answer.status != 400]
+        assert served == [200] * len(served)
+        assert listener.executed == mirrored[: len(served)]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .chunks import Chunks
+
 _HEAD_END = b"\r\n\r\n"
 _LINE_ENDS = {"1.1": b" HTTP/1.1\r\n", "1.0": b" HTTP/1.0\r\n"}
 # Where the last complete head began, if not in this piece: before it, or before it and ended there too.
@@ -17,7 +19,7 @@ _AHEAD, _LONG_AHEAD = -1, -2
 class RequestLines:
     """Follows where messages begin. The first one of a piece costs one comparison, and only pipelined ones a search."""
 
-    __slots__ = ("_fields", "_first", "_head", "_held", "_piece", "_searched", "_tail", "body")
+    __slots__ = ("_chunks", "_fields", "_first", "_head", "_held", "_piece", "_tail", "body")
 
     def __init__(self) -> None:
         self._piece = self._tail = b""
@@ -25,12 +27,14 @@ class RequestLines:
         self._head = _LONG_AHEAD
         self._fields: Mapping[bytes, bytes] = {}
         self._held = bytearray()  # the line of an incomplete head, as far as earlier pieces have it
-        self._searched = False  # whether what is held begins before the line
+        self._chunks = Chunks()  # the chunked body behind the last complete head
         self.body = 0
         """Bytes of the body behind the last complete head, as far as they are in this piece; the owner adds to it."""
 
     def feed(self, piece: bytes, between: bool) -> None:
         """Takes the bytes that the parser gets next; `between` is whether no message has begun in earlier ones."""
+        if not between and not self._held and b"transfer-encoding" in self._fields:
+            self._walk()
         self._piece, self._first, self.body = piece, between, 0
         self._head = 0 if between else _LONG_AHEAD
 
@@ -39,10 +43,8 @@ class RequestLines:
         piece, held = self._piece, self._held
         if not held:
             begin = self._next_begin()
-            held += piece[begin:] if self._searched else _upto_line_end(piece[begin:].lstrip(b"\r\n"))
+            held += _upto_line_end(piece[begin:].lstrip(b"\r\n"))
             self._tail = b""
-        elif self._searched:
-            held += piece
         elif held[-1:] != b"\n":
             held += _upto_line_end(piece)
         self._tail = (self._tail + piece)[-3:]
@@ -70,27 +72,31 @@ class RequestLines:
     def _found(self, line: bytes) -> bool:
         held, self._held = bytes(self._held), bytearray()
         text, begin = (held + self._piece, 0) if held else (self._piece, self._next_begin())
-        if self._searched:
-            begin = text.find(b"\n" + line, begin) + 1
-            right = begin > 0
-        else:
-            begin = len(text) - len(text[begin:].lstrip(b"\r\n"))  # RFC 9112 section 2.2 ignores empty lines
-            right = text.startswith(line, begin)
+        begin = len(text) - len(text[begin:].lstrip(b"\r\n"))  # RFC 9112 section 2.2 ignores empty lines
+        right = text.startswith(line, begin)
         self._head, self.body = (_AHEAD if held else begin), 0
         return right
 
     def _next_begin(self) -> int:
-        """Returns where the message behind the last complete head begins, or a place before it for `_searched`."""
-        self._searched = False
+        """Returns where the message behind the last complete head begins in this piece."""
         if self._first:
             return 0
-        head_end = 0
+        if b"transfer-encoding" in self._fields:
+            return self._walk()
+        return self._head_end() + self.body
+
+    def _head_end(self) -> int:
+        """Returns where the last complete head ends in this piece; 0 if it ended before."""
+        if self._head == _LONG_AHEAD:
+            return 0
+        tail = self._tail if self._head == _AHEAD else b""
+        return (tail + self._piece).find(_HEAD_END, max(self._head, 0)) + len(_HEAD_END) - len(tail)
+
+    def _walk(self) -> int:
+        """Returns where a chunked body ends in this piece, which the parser has read."""
         if self._head != _LONG_AHEAD:
-            tail = self._tail if self._head == _AHEAD else b""
-            head_end = (tail + self._piece).find(_HEAD_END, max(self._head, 0)) + len(_HEAD_END) - len(tail)
-        # How chunks are framed is not known here: a chunked body is at least as long as what it holds.
-        self._searched = b"transfer-encoding" in self._fields
-        return head_end + self.body
+            self._chunks = Chunks()
+        return self._chunks.end(self._piece, self._head_end())
 
 
 def _upto_line_end(text: bytes) -> bytes:
