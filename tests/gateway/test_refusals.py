@@ -6,14 +6,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import h2.events
 import pytest
 
 from diptych.http_server.refusals import Refusals
 from tests.conftest import Serve, Served
 from tests.gateway.conftest import logging_to_text
+from tests.gateway.http2_client import Client, connected
 
 CODING, SOCKET = "an unsupported transfer-encoding", "an invalid WebSocket handshake"
 MALFORMED = {
@@ -74,6 +77,74 @@ async def test_a_broken_http2_connection(serve: Serve, caplog: pytest.LogCapture
     async with serve() as served:
         await send(served, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
     assert any("HTTP/2 connection (PROTOCOL_ERROR)" in line for line in told(caplog))
+
+
+FIELDS = [(":method", "GET"), (":scheme", "http"), (":path", "/v1/dishes/1"), (":authority", "localhost")]
+STREAMS: dict[str, tuple[list[tuple[str, str]], str, int]] = {
+    "a malformed head": ([*FIELDS, ("connection", "close")], "an HTTP/2 stream (PROTOCOL_ERROR)", 400),
+    "no path": ([one for one in FIELDS if one[0] != ":path"], "an HTTP/2 stream (PROTOCOL_ERROR)", 400),
+    "a large head": ([*FIELDS, *[("a", "b" * 35_000)] * 2], "a head that is too large", 431),
+}
+
+
+def over(client: Client, stream: int) -> bool:
+    """Whether a stream has ended or is reset."""
+    ends = (h2.events.StreamEnded, h2.events.StreamReset)
+    return any(isinstance(one, ends) and one.stream_id == stream for one in client.events)
+
+
+@pytest.mark.parametrize("port", ["http", "grpc"])
+@pytest.mark.parametrize("case", STREAMS)
+async def test_refused_streams_of_http2_are_logged_and_counted(
+    serve: Serve, case: str, port: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields, reason, status = STREAMS[case]
+    caplog.set_level(logging.INFO, "diptych.refused")
+    async with serve() as served, asyncio.timeout(20):
+        chosen = served.gateway.http_port if port == "http" else served.gateway.grpc_port
+        async with connected(chosen) as client:
+            client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
+            for _ in range(5):
+                stream = client.h2.get_next_available_stream_id()
+                client.h2.send_headers(stream, fields, end_stream=True)
+                await client.flush()
+                await client.until(partial(over, client, stream))
+        [line] = told(caplog)
+        assert f"refused {reason} (HTTP {status}) of ipv4:127.0.0.1:" in line
+        metrics = (await served.http.get("/metrics")).text
+        assert f'diptych_http_unmatched_total{{status="{status}"}} 5.0' in metrics
+    assert "4 more times" in told(caplog)[1]
+
+
+async def test_what_is_no_http2_on_the_grpc_port(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "diptych.refused")
+    async with serve(header_seconds=0.2) as served, asyncio.timeout(20):
+        for sent, status in ((b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", 505), (b"PRI * HT", 408)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.grpc_port)
+            writer.write(sent)
+            await reader.read()
+            writer.close()
+            assert any(f"(HTTP {status}) of ipv4:127.0.0.1:" in line for line in told(caplog))
+
+
+RULES = {
+    b"GET  / HTTP/1.1\r\nhost: x\r\n\r\n": "RFC 9112 section 3)",
+    b"GET / HTTP/2.0\r\nhost: x\r\n\r\n": "RFC 9112 section 3)",
+    b"\x16\x03\x01\x02\x00\x01": "RFC 9112 section 3)",
+    b"GET http://a@x/ HTTP/1.1\r\nhost: x\r\n\r\n": "RFC 9112 section 3.2)",
+    b"GET / HTTP/1.1\r\nhost: x\r\na b: c\r\n\r\n": "RFC 9112 section 5)",
+    b"GET / HTTP/1.1\r\nhost: x\r\na: b\x00\r\n\r\n": "RFC 9112 section 5)",
+    b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1x\r\n\r\n": "RFC 9112 section 6",
+    b"POST /v1/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n": "RFC 9112 section 6",
+}
+
+
+@pytest.mark.parametrize("data", RULES, ids=lambda data: str(data[:60]))
+async def test_a_malformed_request_is_told_the_rule_that_it_breaks(serve: Serve, data: bytes) -> None:
+    async with serve() as served:
+        answer = await send(served, data)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert RULES[data].encode() in answer
 
 
 async def test_sums_follow_each_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

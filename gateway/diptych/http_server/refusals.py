@@ -14,6 +14,11 @@ logger = logging.getLogger("diptych.refused")
 
 _QUIET_SECONDS = 60.0
 
+LARGE_HEAD = ("a head that is too large", 431)
+LATE_HEAD = ("a head that took too long", 408)
+TOO_MANY_CONNECTIONS = ("a connection beyond max_connections", 503)
+"""Reasons and HTTP statuses that several protocols have."""
+
 
 @dataclass(slots=True)
 class _Quiet:

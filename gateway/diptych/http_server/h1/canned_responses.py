@@ -21,7 +21,13 @@ class CannedResponses:
     """Whole responses, after each of which the connection is closed."""
 
     malformed: bytes
-    """The request cannot be parsed."""
+    """The request has no valid request line."""
+    target: bytes
+    """The request line has no valid target."""
+    field: bytes
+    """A header or trailer field cannot be parsed."""
+    framing: bytes
+    """Where the body ends cannot be known."""
     host: bytes
     """The request has no host, several, or an invalid one."""
     coding: bytes
@@ -45,7 +51,10 @@ class CannedResponses:
     def of(cls, errors: ErrorReplier) -> Self:
         """Returns the responses in the gateway's error dialect."""
         return cls(
-            malformed=_raw(errors, invalid(Violation("", "the request is not HTTP/1.1")).status),
+            malformed=_invalid(errors, "expected a request line such as GET /path HTTP/1.1 (RFC 9112 section 3)"),
+            target=_invalid(errors, "the request line has an invalid target (RFC 9112 section 3.2)"),
+            field=_invalid(errors, "a header field is not of the form NAME: VALUE (RFC 9112 section 5)"),
+            framing=_invalid(errors, "the length of the body is invalid (RFC 9112 section 6 and, for chunks, 7.1)"),
             host=_raw(errors, invalid(Violation("host", "expected one Host header: a host, and a port if any")).status),
             coding=_raw(
                 errors, Status(code=Code.UNIMPLEMENTED, message="unsupported transfer-encoding; expected chunked")
@@ -71,6 +80,10 @@ class CannedResponses:
             grpc_only=_raw(errors, Status(code=Code.UNIMPLEMENTED, message=GRPC_ONLY, http=505)),
             grpc_plain=_raw(errors, invalid(Violation("", f"{GRPC_ONLY}, and it expects TLS")).status),
         )
+
+
+def _invalid(errors: ErrorReplier, text: str) -> bytes:
+    return _raw(errors, invalid(Violation("", text)).status)
 
 
 def _raw(errors: ErrorReplier, status: Status, *more: tuple[bytes, bytes]) -> bytes:

@@ -6,6 +6,7 @@ It knows no connection.
 from __future__ import annotations
 
 import binascii
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -15,6 +16,9 @@ import httptools
 
 from ..authority import AUTHORITY
 from ..h2.limits import MAX_HEADER_BYTES
+from ..refusals import LARGE_HEAD
+
+logger = logging.getLogger("diptych")
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -51,12 +55,16 @@ _FOREIGN = frozenset(
 # A field costs memory besides its bytes: RFC 9113 section 6.5.2 counts 32 for each, and HTTP/2's heads are measured so.
 _MOST_FIELDS = MAX_HEADER_BYTES // 32
 
-Fault = Literal["malformed", "large", "host", "coding", "upgrade"]
+Fault = Literal["malformed", "target", "field", "framing", "large", "host", "coding", "upgrade"]
 
 
+_NOT_HTTP = ("a request that is not HTTP/1.1", 400)
 NOTES: Mapping[Fault, tuple[str, int]] = {
-    "malformed": ("a request that is not HTTP/1.1", 400),
-    "large": ("a head that is too large", 431),
+    "malformed": _NOT_HTTP,
+    "target": _NOT_HTTP,
+    "field": _NOT_HTTP,
+    "framing": _NOT_HTTP,
+    "large": LARGE_HEAD,
     "host": ("a request without one valid Host", 400),
     "coding": ("an unsupported transfer-encoding", 501),
     "upgrade": ("an invalid WebSocket handshake", 426),
@@ -70,6 +78,28 @@ class BadHead(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.fault = fault
+
+
+# What llhttp's texts say about the part of the request that is malformed.
+_PARTS: tuple[tuple[str, Fault], ...] = (
+    ("content-length", "framing"),
+    ("transfer-encoding", "framing"),
+    ("chunk", "framing"),
+    ("header", "field"),
+)
+
+
+def fault_of(wrong: httptools.HttpParserError, *, amid_body: bool) -> Fault:
+    """Returns the fault that stopped the parser; `amid_body` is whether it had a head."""
+    cause = wrong.__context__
+    if isinstance(cause, BadHead):
+        return cause.fault
+    if isinstance(wrong, httptools.HttpParserCallbackError):
+        logger.error("parsing a request failed", exc_info=wrong)
+    if isinstance(wrong, httptools.HttpParserInvalidURLError):
+        return "target"
+    text = str(wrong).lower()
+    return next((fault for part, fault in _PARTS if part in text), "framing" if amid_body else "malformed")
 
 
 def check(method: bytes, version: str, fields: Fields, named: Mapping[bytes, bytes]) -> bytes:
@@ -100,11 +130,11 @@ def target_of(target: bytes, host: bytes | None) -> tuple[str, bytes]:
         try:
             url = httptools.parse_url(target)
         except httptools.HttpParserInvalidURLError:
-            raise BadHead("malformed") from None
+            raise BadHead("target") from None
         scheme, _, rest = target.partition(b"://")
         port = _DEFAULT_PORTS.get(scheme.lower())
         if url.userinfo or port is None:  # RFC 9110 section 4.2.4
-            raise BadHead("malformed")
+            raise BadHead("target")
         # RFC 9112 section 3.2.2 has clients send the same host in both; what is checked is the field.
         named = _PATH.split(rest, maxsplit=1)[0].lower()
         if host is None or named.removesuffix(port) != host.lower().removesuffix(port):
@@ -113,7 +143,7 @@ def target_of(target: bytes, host: bytes | None) -> tuple[str, bytes]:
     try:
         return path.decode("ascii"), query
     except UnicodeDecodeError:
-        raise BadHead("malformed") from None
+        raise BadHead("target") from None
 
 
 def lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -8,7 +8,6 @@ route.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
@@ -19,17 +18,16 @@ from ...exchange import Client
 from ..h2 import PREFACE, TOO_MANY
 from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
+from ..refusals import LATE_HEAD, TOO_MANY_CONNECTIONS
 from ..scope import connection_scope
 from ..timeouts import Age, Timeouts, Wait
 from .asgi_request import AsgiRequest
 from .flow_control import FlowControl
-from .head import NOTES, BadHead, Fault, Fields, check, opens_websocket, size_of, target_of, without_upgrade
+from .head import NOTES, BadHead, Fault, Fields, check, fault_of, opens_websocket, size_of, target_of, without_upgrade
 from .pipeline import Pipeline, Request
 from .request_line import RequestLines
 from .shared import Http1
 from .whole_request import WholeRequest
-
-logger = logging.getLogger("diptych")
 
 _SERVED, _PREFACE = "served", "preface"
 # One read can hold ten thousand requests, and parsed ones take a hundred times as much memory and time as their bytes.
@@ -78,7 +76,7 @@ class Http1Protocol(FlowControl):
         shared = self._shared
         if shared.admission.is_full():
             answer = TOO_MANY if http2 else shared.responses.full
-            self.state.refusals.note("a connection beyond max_connections", 503, _peer(transport))
+            self.state.refusals.note(*TOO_MANY_CONNECTIONS, _peer(transport))
             self.transport.set_protocol(LingeringClose(self.transport, answer, shared.lingering))
             return
         self.state.connections.add(self)
@@ -164,7 +162,7 @@ class Http1Protocol(FlowControl):
             except httptools.HttpParserUpgrade as upgrade:  # each of many pipelined requests may offer one
                 data = self._upgraded(data[upgrade.args[0] :])
             except httptools.HttpParserError as wrong:
-                self._refuse(_fault_of(wrong))
+                self._refuse(fault_of(wrong, amid_body=self._receiving is not None))
                 return
         if self._unread > MAX_HEADER_BYTES and self._parser is not None:  # the parser buffers them without a limit
             self._refuse("large")
@@ -251,7 +249,7 @@ class Http1Protocol(FlowControl):
         if request is None:
             return
         if self._fields and request.keep_alive and not self._parser.should_keep_alive():
-            raise BadHead("malformed")  # `connection: close` as a trailer, after which the parser reads no more
+            raise BadHead("field")  # `connection: close` as a trailer, after which the parser reads no more
         self._receiving = None
         request.on_end()
         if isinstance(request, WholeRequest):
@@ -353,7 +351,7 @@ class Http1Protocol(FlowControl):
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
         elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
-                self.state.refusals.note("a head that took too long", 408, self.client.peer)
+                self.state.refusals.note(*LATE_HEAD, self.client.peer)
                 self._leave(self._shared.responses.late)
         elif wait.over(self._fields, now, timeouts.idle):
             if self.transport.get_write_buffer_size():
@@ -364,12 +362,3 @@ class Http1Protocol(FlowControl):
 
 def _peer(transport: asyncio.BaseTransport) -> str:
     return Client.of(connection_scope(transport, "1.1")).peer
-
-
-def _fault_of(wrong: httptools.HttpParserError) -> Fault:
-    cause = wrong.__context__
-    if isinstance(cause, BadHead):
-        return cause.fault
-    if isinstance(wrong, httptools.HttpParserCallbackError):
-        logger.error("parsing a request failed", exc_info=wrong)
-    return "malformed"

@@ -147,6 +147,7 @@ class Connection:
 
     def _refuse(self, fault: StreamFault) -> None:
         """Resets a stream for its client's fault; it counts like a reset by the client."""
+        self.host.refused(fault)
         self.charge_reset()
         stream = self.streams.get(fault.stream_id)
         if stream is not None:
@@ -181,10 +182,10 @@ class Connection:
         self._idle_frames.earn(_EARNED_BY_REQUEST)
         found = self._blocks.head(stream_id, block)  # of a refused stream too, to keep the HPACK table in sync
         if self.last_served is not None or len(self.streams) >= self._most.max_streams:
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "the connection accepts no more streams")
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "the connection accepts no more streams", 503)
         stream = self.host.begin(stream_id, found, self.initial_window)
         if stream is None:
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "too many requests are running")
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "too many requests are running", 503)
         self.streams[stream_id] = stream
         if ended:
             self._end(stream)
@@ -201,7 +202,8 @@ class Connection:
         if not ended:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers without END_STREAM")
         if fields.too_large:  # gRPC clients read this code as RESOURCE_EXHAUSTED
-            raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, f"trailers of more than {MAX_HEADER_BYTES} bytes")
+            text = f"trailers of more than {MAX_HEADER_BYTES} bytes"
+            raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, text, 431)
         try:
             head.check_trailers(fields.kept)
         except head.Malformed as wrong:
@@ -238,7 +240,7 @@ class Connection:
             if (
                 unread.bytes > unread.most and self._unread > _FREE_UNREAD_BYTES
             ):  # gRPC clients read this code as RESOURCE_EXHAUSTED
-                raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, "too much is unread on all connections")
+                raise StreamFault(stream_id, ErrorCode.ENHANCE_YOUR_CALM, "too much is unread on all connections", 503)
             if stream.expected is not None:
                 stream.expected -= len(payload)
                 if stream.expected < 0:

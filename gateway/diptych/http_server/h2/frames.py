@@ -64,9 +64,10 @@ class ConnectionFault(Exception):
 class StreamFault(Exception):
     """A stream error (section 5.4.2): RST_STREAM is sent; other streams continue."""
 
-    def __init__(self, stream_id: int, code: ErrorCode, reason: str) -> None:
+    def __init__(self, stream_id: int, code: ErrorCode, reason: str, status: int = 400) -> None:
+        """`status` is the HTTP status that the same fault has over HTTP/1.1."""
         super().__init__(f"stream {stream_id}: {code.name}: {reason}")
-        self.stream_id, self.code = stream_id, code
+        self.stream_id, self.code, self.status = stream_id, code, status
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:

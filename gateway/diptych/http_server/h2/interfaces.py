@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .frames import StreamFault
 from .head import Head
 from .outgoing import Outgoing, Sender
 
@@ -47,6 +48,9 @@ class Host(Protocol):
 
     def begin(self, stream_id: int, head: Head, window: int) -> Incoming | None:
         """Starts a request; returns None to refuse it."""
+
+    def refused(self, fault: StreamFault) -> None:
+        """Called when a stream is reset for its client's fault, or for a limit."""
 
     def written(self) -> None:
         """Called when `out` has frames to write."""

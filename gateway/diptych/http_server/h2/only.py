@@ -12,6 +12,7 @@ from typing import Any, cast
 from ...origin import peer_of
 from ...tls import Admission
 from ..lingering_close import LingeringClose
+from ..refusals import LATE_HEAD, TOO_MANY_CONNECTIONS
 from ..scope import connection_scope
 from ..state import ListenerState
 from ..timeouts import Timeouts, Wait
@@ -44,9 +45,7 @@ def http2_only(
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast(asyncio.Transport, transport)
             if admission.is_full():
-                client = connection_scope(transport, "2")["client"]
-                peer = "unknown:" if client is None else peer_of(*client)
-                state.refusals.note("a connection beyond max_connections", 503, peer)
+                state.refusals.note(*TOO_MANY_CONNECTIONS, self._peer())
                 self.transport.set_protocol(LingeringClose(self.transport, TOO_MANY, lingering))
                 return
             state.connections.add(self)
@@ -75,8 +74,13 @@ def http2_only(
                 protocol.data_received(data)
 
         def _refuse(self) -> None:
+            state.refusals.note("a request that is not HTTP/2", 505, self._peer())
             state.connections.discard(self)
             self.transport.set_protocol(LingeringClose(self.transport, refusal, lingering))
+
+        def _peer(self) -> str:
+            client = connection_scope(self.transport, "2")["client"]
+            return "unknown:" if client is None else peer_of(*client)
 
         def shutdown(self) -> None:
             """Closes the connection; it has no stream yet."""
@@ -85,6 +89,7 @@ def http2_only(
         def look(self, now: float, timeouts: Timeouts) -> None:
             """Closes the connection if the preface takes too long."""
             if self._wait.over(self, now, timeouts.head):
+                state.refusals.note(*LATE_HEAD, self._peer())
                 self.transport.close()
 
     return Protocol

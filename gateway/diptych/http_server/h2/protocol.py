@@ -14,7 +14,7 @@ from ..state import ListenerState
 from ..timeouts import Age, Timeouts, Wait
 from . import frames
 from .connection import Connection
-from .frames import ConnectionFault, ErrorCode
+from .frames import ConnectionFault, ErrorCode, StreamFault
 from .head import Head
 from .interfaces import Incoming
 from .limits import Limits
@@ -127,6 +127,16 @@ class Http2Protocol(asyncio.Protocol):
         """Starts a request; refuses it at the limit of running ones, which include those whose client has left."""
         return None if self._lingering else self._requests.begin(stream_id, request, window)
 
+    def refused(self, fault: StreamFault) -> None:
+        """Notes a stream that is reset; not those that come after a GOAWAY, which is no fault of a client."""
+        if fault.code is not ErrorCode.REFUSED_STREAM or self._connection.last_served is None:
+            # Without the fault's own text, which may have what the client sent: each reason is kept for a minute.
+            self._state.refusals.note(f"an HTTP/2 stream ({fault.code.name})", fault.status, self._peer)
+
+    @property
+    def _peer(self) -> str:
+        return "unknown:" if self._client is None else peer_of(*self._client)
+
     def written(self) -> None:
         """Schedules one write for all frames of this turn of the loop."""
         if not self._flushing and not self._silent:
@@ -204,8 +214,7 @@ class Http2Protocol(asyncio.Protocol):
             return
         self._lingering = True
         if code is not ErrorCode.NO_ERROR:
-            peer = "unknown:" if self._client is None else peer_of(*self._client)
-            self._state.refusals.note(f"an HTTP/2 connection ({code.name})", 400, peer)
+            self._state.refusals.note(f"an HTTP/2 connection ({code.name})", 400, self._peer)
         self._connection.out.append(frames.goaway(self._connection.last_id, code, reason))
         self._flush()
         self._silent = True

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Scope
 
 from ...exchange import Client, Door
 from ...reply import Headers
+from ..refusals import LARGE_HEAD
 from ..state import ListenerState
 from .connection import Connection
 from .head import Head, field_bytes
@@ -102,7 +103,10 @@ class Requests:
         }
         defaults = self.state.default_headers
         stream = Stream(self.connection, self._loop, stream_id, request, STREAM_WINDOW_BYTES, out, defaults)
-        app = self._apps.refuse if request.too_large else self._apps.serve
+        app = self._apps.serve
+        if request.too_large:
+            app = self._apps.refuse
+            self.state.refusals.note(*LARGE_HEAD, self.client.peer)
         stream.task = task = self._loop.create_task(self._run(stream, app, scope))
         self.state.tasks.add(task)
         return stream
