@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from typing import Any
+from urllib.parse import unquote
 
+import grpc
 import h2.events
 import httpx2
 import pytest
@@ -49,6 +53,30 @@ async def ask(served: Served, name: str, **headers: str) -> Any:
     )
 
 
+ENVELOPED = ("connect stream", "grpc-web", "grpc-web-text")
+
+
+def said(name: str, answer: Any) -> tuple[int, str, str]:
+    """The HTTP status, the code and the message of an error, as the protocol of the request writes them."""
+    body = answer.content
+    if name == "grpc-web-text":
+        body = base64.b64decode(body)
+    if name.startswith("grpc-web"):
+        lines = dict(line.split(": ", 1) for line in body[5:].decode().splitlines())
+        code = grpc_code(int(lines["grpc-status"]))
+        return answer.status_code, code, lines["grpc-message"]
+    if name.startswith("connect"):
+        error = json.loads(body[5:])["error"] if name == "connect stream" else json.loads(body)
+        return answer.status_code, error["code"].upper(), error["message"]
+    error = json.loads(body)["error"]
+    return answer.status_code, error["status"], error["message"]
+
+
+def grpc_code(number: int) -> str:
+    """The name of a gRPC code."""
+    return next(code.name for code in grpc.StatusCode if code.value[0] == number)
+
+
 class Strict(Kitchen):
     """Fails the test if a mutating call is executed."""
 
@@ -79,9 +107,9 @@ async def test_a_page_of_another_site_may_not_change_anything(serve: Serve, name
     async with serve(kitchen) as served:
         for headers in FOREIGN:
             found = await ask(served, name, **headers)
-            assert found.status_code == 403, headers
-            assert found.json()["error"]["status"] == "PERMISSION_DENIED"
-            assert "cors_origins" in found.json()["error"]["message"]
+            status, code, message = said(name, found)
+            assert (status, code) == (200 if name in ENVELOPED else 403, "PERMISSION_DENIED"), headers
+            assert "cors_origins" in message
             assert not kitchen.executed
 
 
@@ -98,7 +126,9 @@ async def test_own_pages_and_other_clients_may(serve: Serve, name: str) -> None:
             {"origin": ALLOWED},
             {"sec_fetch_site": "cross-site", "origin": ALLOWED},
         ):
-            assert (await ask(served, name, **headers)).status_code == plain.status_code != 403
+            found = await ask(served, name, **headers)
+            assert (found.status_code, found.content) == (plain.status_code, plain.content)
+            assert b"cors_origins" not in found.content
 
 
 async def test_any_origin_may_with_an_asterisk(serve: Serve) -> None:
@@ -208,6 +238,45 @@ async def test_on_the_loopback_only_its_names_are_served(serve: Serve, host: str
                 assert "allowed_hosts" in str(found.json()["error"]), path
                 assert host.partition(":")[0].lower() in str(found.json()["error"]).lower()
         assert (await served.http.get("/healthz", headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("name", [name for name in UNSAFE if name.startswith(("connect", "grpc"))])
+async def test_a_foreign_host_is_refused_in_the_form_of_the_protocol(serve: Serve, name: str) -> None:
+    async with serve(allowed_hosts=("shop.example",)) as served:
+        status, code, message = said(name, await ask(served, name, host="evil.example"))
+        assert (status, code) == (200 if name in ENVELOPED else 400, "INVALID_ARGUMENT")
+        assert "'evil.example' is not a host of this server; see the setting allowed_hosts" in unquote(message)
+
+
+@pytest.mark.parametrize(("path", "kind"), [("GetDish", "unary"), ("Sum", "client stream"), ("Nothing", "unary")])
+async def test_a_grpc_client_on_the_single_port_reads_why_it_is_refused(serve: Serve, path: str, kind: str) -> None:
+    foreign, own = [("grpc.default_authority", "evil.example")], [("grpc.default_authority", "shop.example")]
+    async with serve(allowed_hosts=("shop.example",)) as served:
+        cases = (
+            (foreign, (), grpc.StatusCode.INVALID_ARGUMENT, "allowed_hosts"),
+            (own, (("sec-fetch-site", "cross-site"),), grpc.StatusCode.PERMISSION_DENIED, "cors_origins"),
+        )
+        for options, metadata, code, setting in cases:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{served.gateway.http_port}", options=options) as channel:
+                made: Any = channel.unary_unary if kind == "unary" else channel.stream_unary
+                request: Any = b"" if kind == "unary" else iter([b""])
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await made(f"{SERVICE}/{path}")(request, metadata=metadata)
+                assert refused.value.code() is code
+                assert setting in str(refused.value.details())
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+async def test_a_websocket_of_another_sites_page(serve: Serve, headers: dict[str, str]) -> None:
+    """Some have no Origin, which a page of another site must not gain by."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with serve() as served:
+        status, error = await refusal(served, "/v1/converse", additional_headers=sent)
+        assert (status, error["status"]) == (403, "PERMISSION_DENIED")
+        assert "cors_origins" in error["message"]
+        for own in ("same-origin", "none"):
+            async with opened(served, "/v1/converse", additional_headers={"sec-fetch-site": own}):
+                pass
 
 
 def test_the_default_depends_on_the_address() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Mapping
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from ...codec import Codec
@@ -16,6 +17,7 @@ from ...methods import MethodTable
 from ...origin import ProtocolName
 from ...reply import Reply
 from ...settings import Settings
+from ...status import Status
 from ..session import Session
 from .connect_errors import ConnectErrors
 from .connect_stream import VERSION
@@ -27,6 +29,13 @@ from .kinds import Kind, WireProtocol, kind_of
 from .plain_answers import NEEDS_HTTP2, wrong_type, wrong_verb
 
 __all__ = ["VERSION", "RpcApp"]
+
+
+class _NoCall(NamedTuple):
+    """The answer to a request that uses none of the protocols, though its path is a method's."""
+
+    reply: Reply
+    protocol: ProtocolName = "connect"
 
 
 class RpcApp:
@@ -79,20 +88,47 @@ class RpcApp:
         return connect or kind.protocol is not WireProtocol.CONNECT
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        entry = self._entry(_path(raw_path(scope)))
         exchange = Exchange(scope, receive, send)
+        call = self._call(exchange, send)
+        return self._unmatched(exchange, call) if isinstance(call, _NoCall) else self._session.serve(call)
+
+    async def refuse(self, status: Status, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answers a request of one of these protocols with its form of an error; returns False for any other request.
+
+        What is refused by other rules than a call's, such as its host, is answered so: the client reads nothing else.
+        """
+        exchange = Exchange(scope, receive, send)
+        path = _path(raw_path(scope))
+        if path in self.entries:
+            if not self.serves(scope, path):
+                return False
+        elif scope["method"] != "POST" or not self.recognizes(
+            path, exchange.headers.get(b"content-type"), connect=VERSION in exchange.headers
+        ):
+            return False
+        call = self._call(exchange, send)
+        if isinstance(call, _NoCall):
+            return False
+        self._session.unmatched(scope, call.origin.protocol, status.http_status)
+        await call.fail(status, None)
+        return True
+
+    def _call(self, exchange: Exchange, send: Send) -> EnvelopedCall | ConnectCall | _NoCall:
+        """Returns the call that a request makes, or the answer to one that uses none of these protocols."""
+        scope, session = exchange.scope, self._session
+        entry = self._entry(_path(raw_path(scope)))
         if scope["method"] != "POST":
             if scope["method"] == "GET" and entry.safe:
-                return self._connect(exchange, entry, None)
-            return self._unmatched(exchange, wrong_verb(scope["method"], entry))
+                return ConnectCall(exchange, entry, None, self._errors, self._forms.connect_policy, session)
+            return _NoCall(wrong_verb(scope["method"], entry))
         form = self._forms.of(exchange.headers.get(b"content-type"))
         if form is None or not _fits(form.kind, entry):
-            return self._unmatched(exchange, wrong_type(entry))
+            return _NoCall(wrong_type(entry))
         if form.kind.protocol is WireProtocol.CONNECT:
-            return self._connect(exchange, entry, form.kind)
+            return ConnectCall(exchange, entry, form.kind, self._errors, self._forms.connect_policy, session)
         if form.kind.protocol is WireProtocol.GRPC and scope["http_version"] != "2":
-            return self._unmatched(exchange, NEEDS_HTTP2, "grpc")
-        return self._session.serve(EnvelopedCall(exchange, entry, form, self._session, send))
+            return _NoCall(NEEDS_HTTP2, "grpc")
+        return EnvelopedCall(exchange, entry, form, session, send)
 
     def grpc(self, exchange: Exchange, send: Send) -> Awaitable[None] | None:
         """Serves a request of a port that serves gRPC only; returns None if its content type is not gRPC's."""
@@ -136,13 +172,9 @@ class RpcApp:
     def _entry(self, path: str) -> Entry:
         return self.entries.get(path) or unknown(path, self._settings)
 
-    def _connect(self, exchange: Exchange, entry: Entry, kind: Kind | None) -> Awaitable[None]:
-        session = self._session
-        return session.serve(ConnectCall(exchange, entry, kind, self._errors, self._forms.connect_policy, session))
-
-    async def _unmatched(self, exchange: Exchange, reply: Reply, protocol: ProtocolName = "connect") -> None:
-        self._session.unmatched(exchange.scope, protocol, reply.status)
-        await exchange.reply(reply)
+    async def _unmatched(self, exchange: Exchange, answer: _NoCall) -> None:
+        self._session.unmatched(exchange.scope, answer.protocol, answer.reply.status)
+        await exchange.reply(answer.reply)
 
 
 def _hides_slash(path: str) -> bool:

@@ -23,9 +23,9 @@ from . import handshake
 from .call import SocketCall
 from .connection import HELD, LIMITED, WATCHED, Socket
 from .endpoint import VERB, SocketEndpoint, best, streams
-from .handshake import is_own
+from .handshake import OWN_SITES, is_own
 
-__all__ = ["HELD", "LIMITED", "WATCHED", "Socket", "WebSockets", "is_own"]
+__all__ = ["HELD", "LIMITED", "OWN_SITES", "WATCHED", "Socket", "WebSockets", "is_own"]
 
 
 class WebSockets:

@@ -32,6 +32,8 @@ _KEYED = re.compile(r"\$metadata\[(.*)\]", re.DOTALL)
 _KEY = re.compile(r"[a-z0-9_.\-]{1,256}")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+OWN_SITES = (b"same-origin", b"none")
+"""The values of Sec-Fetch-Site that no page of another site sends; none is the user's own act, such as a bookmark."""
 # Credentials that a browser adds by itself, for pages of any origin.
 _AMBIENT = frozenset((b"cookie", b"authorization"))
 
@@ -97,11 +99,11 @@ def trusted(headers: RawPairs, origins: Sequence[str]) -> Literal["yes", "anonym
     The allowed origin `*` admits any page, but without credentials that the browser adds, as in CORS.
     """
     named = dict(headers)
-    origin = named.get(b"origin")
-    if origin is None:
+    origin, site = named.get(b"origin"), named.get(b"sec-fetch-site")
+    if origin is None and (site is None or site in OWN_SITES):
         return "yes"  # not a browser
-    text = origin.decode("latin-1")
-    if named.get(b"sec-fetch-site") == b"same-origin":
+    text = (origin or b"null").decode("latin-1")
+    if site == b"same-origin":
         return "yes"  # set by the browser; proxies do not change it as they do Host
     if text in origins or is_own(text, named.get(b"host", b"").decode("latin-1")):
         return "yes"

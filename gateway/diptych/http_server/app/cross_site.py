@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from starlette.types import Scope
 
 from ...exchange import WholeRequest
-from ...faces.websocket import is_own
+from ...faces.websocket import OWN_SITES, is_own
 from ...status import Code, Status
 
 # RFC 9110 section 9.2.1. A page may send these to any site too, but they change nothing.
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-_OWN = (b"same-origin", b"none")  # none: the user's own act, such as a bookmark
 
 REFUSED = Status(
     code=Code.PERMISSION_DENIED,
@@ -46,7 +45,7 @@ class CrossSite:
         """Whether a page of this server, or of an allowed origin, sent the request."""
         site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin", b"null").decode("latin-1")
         if site is not None:  # set by the browser; proxies do not change it as they do Host
-            return site in _OWN or origin in self._origins
+            return site in OWN_SITES or origin in self._origins
         return origin in self._origins or is_own(origin, fields.get(b"host", b"").decode("latin-1"))
 
 

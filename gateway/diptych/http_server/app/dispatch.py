@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...exchange import Exchange, Serve, WholeRequest, raw_path
+from ...exchange import Serve, WholeRequest, raw_path
 from ...faces.rest import Transcoder
 from ...faces.rpc import VERSION, RpcApp
 from ...reply import Headers as RawHeaders
@@ -25,6 +25,7 @@ from .cors import cross_origin
 from .cross_site import REFUSED, CrossSite
 from .faces import Faces
 from .hosts import Hosts
+from .refusal import refuse
 from .user_routes import UserRoutes
 
 
@@ -61,7 +62,7 @@ class Dispatch:
         else:
             app = rpc if scope["method"] == "POST" and _is_rpc(rpc, scope["headers"], path) else faces.rest
         if app is not self._router and self._cross_site.refuses(scope):  # users protect their own routes
-            return _refused(faces, scope, receive, send)
+            return refuse(faces, REFUSED, scope, receive, send)
         return app(scope, receive, send)
 
     async def _first(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,12 +134,6 @@ class WholeDispatch:
         if app.root_path:
             return "the application has a root_path"
         return "the application has a route that could match the path" if self._users.may_match(path) else None
-
-
-async def _refused(faces: Faces, scope: Scope, receive: Receive, send: Send) -> None:
-    reply = faces.errors.reply(REFUSED)
-    faces.session.unmatched(scope, "rest", reply.status)
-    await Exchange(scope, receive, send).reply(reply)
 
 
 def _is_rpc(rpc: RpcApp, headers: list[tuple[bytes, bytes]], path: str) -> bool:

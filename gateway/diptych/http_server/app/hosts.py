@@ -12,11 +12,12 @@ from typing import Self
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...addresses import is_loopback
-from ...exchange import CUT, Exchange
+from ...exchange import CUT
 from ...faces.websocket import Socket
 from ...settings import Settings
 from ...status import Status, Violation, invalid
 from .faces import Faces
+from .refusal import refuse
 
 # What asks them by address, as probes do, learns nothing from the answers.
 _OPEN = frozenset(("/healthz", "/readyz"))
@@ -82,16 +83,15 @@ class HostCheck:
         return self._app(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, host: bytes) -> None:
-        faces = await self._faces()
-        reply = faces.errors.reply(_refusal(host))
-        if scope["type"] == "websocket":
-            socket = Socket(scope, receive, send)
-            if await socket.connected():
-                faces.session.unmatched(scope, "websocket", reply.status)
-                await socket.refuse(reply)
+        faces, status = await self._faces(), _refusal(host)
+        if scope["type"] != "websocket":
+            await refuse(faces, status, scope, receive, send)
             return
-        faces.session.unmatched(scope, "rest", reply.status)
-        await Exchange(scope, receive, send).reply(reply)
+        socket = Socket(scope, receive, send)
+        if await socket.connected():
+            reply = faces.errors.reply(status)
+            faces.session.unmatched(scope, "websocket", reply.status)
+            await socket.refuse(reply)
 
 
 def _refusal(host: bytes) -> Status:
