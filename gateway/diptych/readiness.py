@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .settings.errors import SettingError, unknown
+from .settings.errors import Fault, SettingError, expected
 from .settings.readiness import ReadinessSettings
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Readiness:
         self._gating = self._gates()
         self._told: dict[str, bool] = {}  # the state of each check that the log has reported last
         self._passed: set[str] = set()  # the checks that have passed since the start
+        self._checked: set[str] = set()  # those that have passed or failed
         self._begun: float | None = None
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._round: asyncio.Task[Results] | None = None
@@ -73,7 +74,9 @@ class Readiness:
         if "*" in named:
             return frozenset(self._checks)
         if strange := [name for name in named if name not in self._checks]:
-            raise SettingError(*(unknown(f"readiness.gating.{name}", self._checks) for name in strange))
+            raise SettingError(
+                *(Fault("readiness.gating", f"no check {name!r}{expected(name, self._checks)}") for name in strange)
+            )
         return frozenset(named)
 
     def __bool__(self) -> bool:
@@ -90,6 +93,13 @@ class Readiness:
             return all(results[name] for name in self._gating)
         return all(results[name] for name, one in self._checks.items() if not one.services or service in one.services)
 
+    def words(self, results: Results) -> Mapping[str, str]:
+        """Returns what `/readyz` says of each check; one that has not ended since the start has not failed yet."""
+        return {
+            name: "ok" if passed else "failed" if name in self._checked else "not checked yet"
+            for name, passed in results.items()
+        }
+
     async def look(self) -> Results:
         """Returns recent results, or runs the checks; concurrent callers share one run."""
         if time.monotonic() < self._until:
@@ -103,7 +113,9 @@ class Readiness:
         begun = [(name, self._begin(name, one.check)) for name, one in self._checks.items()]
         if begun:
             await asyncio.wait([task for _, task in begun], timeout=seconds or self._settings.timeout_seconds)
-        results = {name: task.done() and not task.cancelled() and task.result() for name, task in begun}
+        over = {name for name, task in begun if task.done() and not task.cancelled()}
+        results = {name: name in over and task.result() for name, task in begun}
+        self._checked |= over if seconds is not None else results.keys()
         self._report(results)
         self._results, self._until = results, time.monotonic() + self._settings.keep_seconds
         return results

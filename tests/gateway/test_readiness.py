@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import grpc
@@ -164,8 +165,10 @@ async def test_a_starting_worker_waits_longer_for_checks_that_gate(monkeypatch: 
 
 
 async def test_an_unknown_gating_check_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"readiness\.gating\.chst: .* did you mean readiness\.gating\.chat\?"):
-        Gateway(Settings(readiness=ReadinessSettings(gating=("chst",))), readiness={"chat": lambda: True})
+    checks = {"chat": lambda: True, "store": lambda: True}
+    for wrong, told in (("chst", "did you mean chat?"), ("nope", "expected one of chat, store")):
+        with pytest.raises(ValueError, match=rf"readiness\.gating: no check '{wrong}'; {re.escape(told)}"):
+            Gateway(Settings(readiness=ReadinessSettings(gating=(wrong,))), readiness=checks)
 
 
 async def test_concurrent_probes_share_one_check(serve: Serve) -> None:
@@ -247,3 +250,24 @@ async def test_a_stop_reports_not_serving_even_if_checks_pass(drained: asyncio.E
             watch.cancel()
             drained.set()
             await stopping
+
+
+async def test_a_check_that_has_not_ended_yet_has_not_failed() -> None:
+    """A probe that came while a worker started read `failed` of stores that nobody had asked yet."""
+    over = asyncio.Event()
+    readiness = Readiness({"slow": over.wait, "quick": lambda: False}, ReadinessSettings(gating=(), keep_seconds=60))
+    await readiness.settle()  # it waits two seconds for checks that do not gate
+    results = await readiness.look()
+    assert (results, readiness.words(results)) == (
+        {"slow": False, "quick": False},
+        {"slow": "not checked yet", "quick": "failed"},
+    )
+    await readiness.stop()
+
+
+async def test_a_check_that_takes_too_long_has_failed(serve: Serve) -> None:
+    never = asyncio.Event()
+    timing = {"timeout_seconds": 0.05, "keep_seconds": 0, "start_seconds": 0}
+    async with serve(gateway={"readiness": {"hung": never.wait}}, readiness=timing) as served:
+        answer = await served.http.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]) == (503, {"hung": "failed"})

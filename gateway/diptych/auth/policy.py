@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..settings.auth import AuthSettings
+from ..settings.errors import closest
 from .caller import Principal
 
 logger = logging.getLogger("diptych.auth")
@@ -79,7 +80,8 @@ class Policy:
         if not idle:
             return
         if not open_ended:
-            raise AuthError(f"auth: no served method matches {', '.join(idle)}")
+            told = ", ".join(one + closest(one, known) for one in idle)
+            raise AuthError(f"auth: no served method matches {told}")
         logger.warning("auth: no registered method matches %s; only generic handlers may serve it", ", ".join(idle))
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..settings.errors import closest
 from ..settings.limits import By, LimitRule, LimitsSettings, Rate
 from .caps import Slots
 from .keys import Key, key_of
@@ -87,7 +88,8 @@ class RuleTable:
         patterns = dict.fromkeys(pattern for setting, _ in self._rules for pattern in setting.methods)
         idle = [one for one in patterns if not any(_fits(one, method) for method in methods)]
         if idle and not self._open:
-            raise LimitError(f"limits: no served method matches {', '.join(idle)}")
+            told = ", ".join(one + closest(one, methods) for one in idle)
+            raise LimitError(f"limits: no served method matches {told}")
         if idle:
             logger.warning(
                 "limits: no registered method matches %s; only generic handlers may serve it", ", ".join(idle)

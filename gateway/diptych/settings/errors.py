@@ -28,6 +28,18 @@ class SettingError(ValueError):
         self.faults = faults
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """Returns the end of a message about an unknown name: the known one that it may have meant, or nothing."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def expected(name: str, known: Iterable[str]) -> str:
+    """Returns the same, but all known names if none is close."""
+    names = sorted(known)
+    return closest(name, names) or (f"; expected one of {', '.join(names)}" if names else "; there are none")
+
+
 def unknown(setting: str, known: Iterable[str]) -> Fault:
     """Returns the fault of a setting that does not exist; `known` are the names that do, in the same table."""
     table, _, name = setting.rpartition(".")

@@ -12,6 +12,7 @@ import pytest
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.tasks import registry
 from artificer_services.batch.tasks.api import Rejected, TaskError
+from diptych.settings.errors import SettingError
 
 from .works import ItemWork, phase
 
@@ -171,17 +172,20 @@ def test_invalid_settings_of_a_plugin_stop_the_start(install: object) -> None:
 @pytest.mark.parametrize(
     ("tasks", "reason"),
     [
-        ({"llm.generate": {"timeout": "soon"}}, r"services\.batch\.tasks\.llm\.generate\.timeout: .*valid number"),
-        ({"llm.generate": {"tiemout": 5}}, r"services\.batch\.tasks\.llm\.generate has no setting tiemout"),
+        ({"llm.generate": {"timeout": "soon"}}, r"services\.batch\.tasks\.llm\.generate\.timeout: expected a number"),
+        (
+            {"llm.generate": {"tiemout": 5}},
+            r"llm\.generate\.tiemout: there is no such setting; did you mean .*timeout",
+        ),
         ({"llm.generate": {"retries": -1}}, "retries must not be negative"),
-        ({"llm.generate": 5}, r"services\.batch\.tasks\.llm\.generate must be a table"),
+        ({"llm.generate": 5}, r"services\.batch\.tasks\.llm\.generate: expected a table"),
         ({"image_preprocess": {"max_pixels": 0}}, "max_pixels must be positive"),
         ({"ocr.extract": {"dpi_cap": -1}}, "dpi_cap must be positive"),
         ({"ocr_extract": {"speed": 1}}, r"ocr\.extract\.speed: there is no such setting"),
         ({"rag": {"passages": 0}}, "passages must be positive"),
         ({"llm": {"generate": {"timeout": -1}}}, "timeout must be positive"),
         ({"ocr": {"extract": {"dpi_cap": 0}}}, "dpi_cap must be positive"),
-        ({"text": 5}, r"services\.batch\.tasks\.text must be a table"),
+        ({"text": 5}, r"services\.batch\.tasks\.text: expected a table"),
         ({"root": 1}, r"services\.batch\.tasks\.root"),
     ],
 )
@@ -193,8 +197,23 @@ def test_invalid_settings_stop_the_start(tasks: dict[str, object], reason: str) 
 def test_a_setting_of_an_unknown_task_stops_the_start() -> None:
     known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
     assert registry.load(BatchSettings(tasks=known))
-    with pytest.raises(ValueError, match=r"tasks\.ocr\.extrakt belongs to no task type; did you mean ocr\.extract\?"):
-        registry.load(BatchSettings(tasks=known | {"ocr.extrakt": {}}))
+    misspelt: list[dict[str, object]] = [
+        {"ocr.extrakt": {}},
+        {"ocr": {"extrakt": {}}},
+        {"ocr_extrakt": {}},
+        {"ocr": {"extrakt": 5}},
+    ]
+    for wrong in misspelt:
+        told = r"tasks\.ocr[._]extrakt: there is no such task type; did you mean ocr\.extract\?"
+        with pytest.raises(SettingError, match=told):
+            registry.load(BatchSettings(tasks=known | wrong))
+    told = (
+        "no such task type; expected one of image.preprocess, llm.generate, max_document_bytes, ocr.extract, rag, root"
+    )
+    with pytest.raises(SettingError, match=told):
+        registry.load(BatchSettings(tasks={"zzz": {}}))
+    with pytest.raises(SettingError, match=r"tasks\.llm\.timeout: there is no such task type"):
+        registry.load(BatchSettings(tasks={"llm": {"timeout": 5}}))
 
 
 def test_a_key_is_in_no_message_about_settings() -> None:

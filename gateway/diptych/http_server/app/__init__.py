@@ -125,7 +125,7 @@ def _add_health(
         fit = ready() and readiness.fit("", results)
         response.status_code = 200 if fit else 503
         state = "ready" if fit else "stopping" if not ready() else "not ready"
-        body = {"status": state, "checks": {name: "ok" if passed else "failed" for name, passed in results.items()}}
+        body = {"status": state, "checks": readiness.words(results)}
         others = workers()
         return body if others is None else {**body, "workers": others}
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
+
+from diptych.settings.errors import Fault, SettingError, expected
 
 from ..settings import BatchSettings
 from .api import GROUP, Output, PhaseView, Rejected, Task, TaskError, Work
 from .inputs import Documents
+from .tables import PLACE
 
 _log = logging.getLogger(__name__)
 
@@ -39,22 +41,29 @@ def load(settings: BatchSettings) -> dict[str, Task]:
         task = _load(point, settings.tasks)
         if task is not None:
             tasks[task.name] = task
-    _check_tables(settings.tasks, {*tasks, *(point.name for point in found)})
+    _check_tables(settings.tasks, found)
     return tasks
 
 
-def _check_tables(tables: Mapping[str, Any], names: Collection[str]) -> None:
-    """Raises ValueError for a table that belongs to no task type, not even to one that could not be loaded."""
-    known = _SHARED | {form for name in names for form in _forms(name)}
-    for key in sorted(tables.keys() - known):
-        close = get_close_matches(key, [*names, *_SHARED], n=1)
-        meant = f"; did you mean {close[0]}?" if close else f"; the task types are {', '.join(sorted(names))}"
-        raise ValueError(f"services.batch.tasks.{key} belongs to no task type{meant}")
-
-
-def _forms(name: str) -> tuple[str, ...]:
-    """Returns the names that a task type's table may have, see `tables`."""
-    return name, name.replace(".", "_"), name.partition(".")[0]
+def _check_tables(tables: Mapping[str, Any], points: Collection[EntryPoint]) -> None:
+    """Raises `SettingError` for tables that belong to no task type, not even to one that could not be loaded."""
+    names = {point.name for point in points}
+    whole = {form for name in names for form in (name, name.replace(".", "_"))} | _SHARED
+    groups = {name.partition(".")[0] for name in names} - whole
+    # In a group, which is what TOML makes of an unquoted name with a dot, the rest of the name is a key of its own.
+    given = [key for key in tables if key not in groups or not isinstance(tables[key], Mapping)]
+    # A plugin may read more of its group than tables.
+    foreign = {point.name.partition(".")[0] for point in points if not point.value.startswith("artificer_services.")}
+    given += [
+        f"{group}.{key}"
+        for group in groups & tables.keys()
+        if isinstance(tables[group], Mapping)
+        for key, value in tables[group].items()
+        if isinstance(value, Mapping) or group not in foreign
+    ]
+    if strange := sorted(set(given) - whole - groups):
+        text = "there is no such task type"
+        raise SettingError(*(Fault(f"{PLACE}.{key}", text + expected(key, {*names, *_SHARED})) for key in strange))
 
 
 def _load(point: EntryPoint, settings: Mapping[str, Any]) -> Task | None:
@@ -67,6 +76,8 @@ def _load(point: EntryPoint, settings: Mapping[str, Any]) -> Task | None:
         task = LoadedTask(factory(settings))
         if task.name != point.name:
             raise TypeError(f"its name is {task.name!r}")
+    except SettingError:
+        raise
     except ValueError as error:
         raise ValueError(f"the settings of the task type {point.name}: {error}") from error
     except Exception:
