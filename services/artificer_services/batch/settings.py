@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..kit.settings import KIB, MIB, check_choice, check_database
+from ..kit.settings import KIB, MIB, InvalidSetting, check_choice, check_database
 
 LEAST_DAYS = 0.05
 
@@ -80,19 +80,20 @@ class BatchSettings:
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 continue
             if value < 0 or (value == 0 and name not in not_negative):
-                raise ValueError(f"{name} must be positive, not {value}")
+                raise InvalidSetting(name, f"{name} must be positive, not {value}")
         check_choice(self, "engine", "local", "celery", "none")
         check_database(self.database_url, self.data_dir)
         if self.engine == "celery" and not self.broker_url:
-            raise ValueError("engine = celery requires a broker_url")
+            raise InvalidSetting("broker_url", "engine = celery requires a broker_url")
         if self.engine == "celery" and not self.database_url:
-            raise ValueError("engine = celery requires a database_url: workers on other machines cannot reach a file")
+            text = "engine = celery requires a database_url: workers on other machines cannot reach a file"
+            raise InvalidSetting("database_url", text)
         if 0 < self.keep_days < LEAST_DAYS:
-            raise ValueError(
-                f"keep_days must be 0 (for ever) or at least {LEAST_DAYS}: uploaded blobs wait for their job"
-            )
+            text = f"keep_days must be 0 (for ever) or at least {LEAST_DAYS}: uploaded blobs wait for their job"
+            raise InvalidSetting("keep_days", text)
         if self.heartbeat_seconds * 3 > self.lease_seconds:
-            raise ValueError("heartbeat_seconds must be at most a third of lease_seconds")
+            text = "heartbeat_seconds must be at most a third of lease_seconds"
+            raise InvalidSetting("heartbeat_seconds", text)
 
     @property
     def worker_count(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..kit.settings import KIB, MIB, check_choice, check_database, check_not_negative, check_positive
+from ..kit.settings import KIB, MIB, InvalidSetting, check_choice, check_database, check_not_negative, check_positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,9 @@ class ChatSettings:
         check_choice(self, "broker", "auto", "memory", "postgres", "redis")
         check_database(self.database_url, self.data_dir)
         if self.broker == "postgres" and not self.database_url:
-            raise ValueError("broker = postgres requires database_url")
+            raise InvalidSetting("database_url", "broker = postgres requires database_url")
         if self.broker == "redis" and not self.redis_url:
-            raise ValueError("broker = redis requires redis_url")
+            raise InvalidSetting("redis_url", "broker = redis requires redis_url")
 
     @property
     def broker_kind(self) -> Literal["memory", "postgres", "redis"]:

@@ -15,6 +15,10 @@ import grpc
 from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
+from diptych.settings.errors import Fault, SettingError
+
+from .settings import InvalidSetting
+
 
 class Service(ABC):
     """A servicer and everything behind it. Runs and opens nothing before `start`."""
@@ -67,9 +71,12 @@ class Service(ABC):
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """Start the service on entry and stop it on exit, as a `Gateway` lifespan."""
+        """Start the service on entry and stop it on exit, as a `Gateway` lifespan. Raises `SettingError`."""
         try:
-            await self.start()
+            try:
+                await self.start()
+            except InvalidSetting as error:
+                raise SettingError(Fault(f"services.{self.name}.{error.setting}", str(error))) from error
             yield
         finally:
             await asyncio.shield(self.stop())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from pydantic_core import ErrorDetails
 
     from diptych import Settings
 
@@ -41,12 +42,27 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
         read = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         # Not `str(error)`: it repeats the values, which may be secrets.
-        faults = [Fault(".".join((place, *map(str, fault["loc"]))), described(fault)) for fault in error.errors()]
+        faults = [Fault(".".join((place, *_names(fault))), described(fault)) for fault in error.errors()]
         raise SettingError(*faults) from None
     for name in known:
         if isinstance(value := getattr(read, name), float) and not math.isfinite(value):
             raise SettingError(Fault(f"{place}.{name}", f"expected a finite number, got {value}"))
     return read
+
+
+def _names(fault: ErrorDetails) -> tuple[str, ...]:
+    """Returns the parts of the name of a faulty setting; the table's own check has it in its error."""
+    raised = fault.get("ctx", {}).get("error")
+    own = (raised.setting,) if isinstance(raised, InvalidSetting) else ()
+    return (*map(str, fault["loc"]), *own)
+
+
+class InvalidSetting(ValueError):
+    """A setting that is not valid by itself or with the others. `setting` is its name in its table."""
+
+    def __init__(self, setting: str, text: str) -> None:
+        super().__init__(text)
+        self.setting = setting
 
 
 def check_names(settings: Settings, names: Collection[str]) -> None:
@@ -58,29 +74,30 @@ def check_names(settings: Settings, names: Collection[str]) -> None:
 
 
 def check_positive(settings: object, *names: str) -> None:
-    """Raise ValueError for the first of these settings that is not positive."""
+    """Raise `InvalidSetting` for the first of these settings that is not positive."""
     for name in names:
         if getattr(settings, name) <= 0:
-            raise ValueError(f"{name} must be positive, not {getattr(settings, name)}")
+            raise InvalidSetting(name, f"{name} must be positive, not {getattr(settings, name)}")
 
 
 def check_not_negative(settings: object, *names: str) -> None:
-    """Raise ValueError for the first of these settings that is negative."""
+    """Raise `InvalidSetting` for the first of these settings that is negative."""
     for name in names:
         if getattr(settings, name) < 0:
-            raise ValueError(f"{name} must not be negative, but is {getattr(settings, name)}")
+            raise InvalidSetting(name, f"{name} must not be negative, but is {getattr(settings, name)}")
 
 
 def check_choice(settings: object, name: str, *choices: str) -> None:
-    """Raise ValueError for a setting that is not one of the choices."""
+    """Raise `InvalidSetting` for a setting that is not one of the choices."""
     if getattr(settings, name) not in choices:
         listed = ", ".join(choices[:-1]) + f" or {choices[-1]}"
-        raise ValueError(f"{name} must be {listed}, not {getattr(settings, name)!r}")
+        raise InvalidSetting(name, f"{name} must be {listed}, not {getattr(settings, name)!r}")
 
 
 def check_database(database_url: str, data_dir: str) -> None:
-    """Raise ValueError unless the settings name a PostgreSQL database or a folder for SQLite."""
+    """Raise `InvalidSetting` unless the settings name a PostgreSQL database or a folder for SQLite."""
     if database_url and not database_url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("database_url must begin with postgresql://, or be empty for SQLite in data_dir")
+        text = "database_url must begin with postgresql://, or be empty for SQLite in data_dir"
+        raise InvalidSetting("database_url", text)
     if not database_url and not data_dir:
-        raise ValueError("data_dir must name a folder unless database_url is set")
+        raise InvalidSetting("data_dir", "data_dir must name a folder unless database_url is set")

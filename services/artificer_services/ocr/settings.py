@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from ..kit.settings import check_choice, check_not_negative, check_positive
+from ..kit.settings import InvalidSetting, check_choice, check_not_negative, check_positive
 
 
 def _cores() -> int:
@@ -56,7 +56,7 @@ class OcrSettings:
         check_choice(self, "pdf_engine", "pymupdf", "pypdfium2")
         check_choice(self, "ocr_engine", "auto", "tesserocr", "pytesseract")
         if not self.languages:
-            raise ValueError("languages must name at least one language")
+            raise InvalidSetting("languages", "languages must name at least one language")
 
     @property
     def worker_count(self) -> int:

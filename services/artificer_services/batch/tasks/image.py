@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
+from ...kit.settings import InvalidSetting
 from .api import Output, PhaseView, Work
 from .parameters import Fault, faults_of, number, one_of
 from .tables import table
@@ -29,7 +30,7 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         if self.max_pixels <= 0:
-            raise ValueError("max_pixels must be positive")
+            raise InvalidSetting("max_pixels", "max_pixels must be positive")
 
 
 def steps_of(text: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from diptych.settings.errors import Fault, SettingError
+
 from ...kit.settings import MIB
 from ..settings import BatchSettings
 from .api import Rejected, TaskError
@@ -47,17 +49,17 @@ class Documents:
     """
 
     def __init__(self, tasks: Mapping[str, Any]) -> None:
-        """Raises ValueError for invalid settings."""
+        """Raises `SettingError` for invalid settings."""
         root = tasks.get("root", "")
         if not isinstance(root, str):
-            raise ValueError("services.batch.tasks.root must be the path of a folder")
+            raise SettingError(Fault("services.batch.tasks.root", "expected the path of a folder"))
         self.root = os.path.abspath(os.path.expanduser(root)) if root else ""
         try:
             self.limit = int(tasks.get("max_document_bytes", _LIMIT))
         except (TypeError, ValueError):
             self.limit = 0
         if self.limit <= 0:
-            raise ValueError("services.batch.tasks.max_document_bytes must be a positive number")
+            raise SettingError(Fault("services.batch.tasks.max_document_bytes", "expected a positive number"))
 
     def check(self, text: str) -> str | None:
         """Returns why an input can never be read; None if it may be. Reads nothing: a file may not exist yet."""

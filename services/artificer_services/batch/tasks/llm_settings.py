@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...kit.settings import InvalidSetting, check_not_negative, check_positive
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -33,15 +35,13 @@ class LlmSettings:
     max_answer_bytes: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "retry_first_seconds", "retry_longest_seconds", "max_prompt_chars", "max_answer_bytes"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.retries < 0:
-            raise ValueError(f"retries must not be negative, but is {self.retries}")
+        limits = ("max_prompt_chars", "max_answer_bytes")
+        check_positive(self, "timeout", "retry_first_seconds", "retry_longest_seconds", *limits)
+        check_not_negative(self, "retries")
         if self.base_url and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("base_url must start with http:// or https://")
+            raise InvalidSetting("base_url", "base_url must start with http:// or https://")
         if any(price.input < 0 or price.output < 0 for price in self.prices.values()):
-            raise ValueError("prices must not be negative")
+            raise InvalidSetting("prices", "prices must not be negative")
 
     @property
     def longest(self) -> float:

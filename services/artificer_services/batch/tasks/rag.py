@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...kit.settings import check_positive
 from .api import TaskError
 
 _WORD = re.compile(r"[^\W_]+")
@@ -38,9 +39,7 @@ class RagSettings:
     refresh_seconds: float = 10.0  # how often files are checked for changes
 
     def __post_init__(self) -> None:
-        for name in ("passages", "passage_chars", "max_bytes", "refresh_seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        check_positive(self, "passages", "passage_chars", "max_bytes", "refresh_seconds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from ...kit.settings import InvalidSetting
 from .api import Output, PhaseView, Rejected, Work
 from .parameters import Fault, faults_of, one_of
 from .tables import table
@@ -140,7 +141,7 @@ class TemplateSettings:
 
     def __post_init__(self) -> None:
         if self.max_chars <= 0:
-            raise ValueError("max_chars must be positive")
+            raise InvalidSetting("max_chars", "max_chars must be positive")
 
 
 class Fill:

@@ -6,6 +6,7 @@ Knows no table: each service has its own folder of migrations and its own versio
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+
+from ..settings import InvalidSetting
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -41,9 +44,12 @@ class Migrations:
 
 
 def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = None) -> None:
-    """Create `folder`, for SQLite's file, and migrate the tables; safe for concurrent processes."""
+    """Create `folder`, for SQLite's file, and migrate the tables; safe for concurrent processes.
+
+    Raises `InvalidSetting` if the folder cannot be created or written.
+    """
     if folder is not None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
     if _is_current(engine, migrations):  # avoids importing Alembic, the slowest step
         return
     with engine.connect().execution_options(write=True) as connection:
@@ -55,6 +61,16 @@ def prepare(engine: Engine, migrations: Migrations, *, folder: Path | None = Non
         else:
             with _long_busy_timeout(connection), connection.begin():
                 migrate(connection, migrations)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"cannot create the folder '{folder}': {error.strerror or error}"
+        raise InvalidSetting("data_dir", text) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidSetting("data_dir", f"cannot write to the folder '{folder}'")
 
 
 @contextmanager
