@@ -202,3 +202,22 @@ async def test_the_item_that_does_not_fit_is_named_and_those_before_it_are_store
     assert caught.value.code() is INVALID
     assert str(caught.value.details()).startswith("message 3 of the stream, after 2 stored items: ")
     assert await served.inputs(job_id) == ["a", "b"]
+
+
+NOTHING = "the stream has no messages; send at least one"
+
+
+@pytest.mark.parametrize(("form", "body"), [(LINES, ""), (LINES, "\n"), ("application/json", "[]")])
+async def test_an_upload_without_a_message_is_refused_over_rest(served: Served, form: str, body: str) -> None:
+    """Batch refused it, chat answered that 0 were stored."""
+    for url in (f"/v1/jobs/{await served.job()}/items:upload", "/v1/channels/town/messages:send"):
+        answer = await served.http.post(url, content=body, headers={"content-type": form})
+        assert (answer.status_code, answer.json()["error"]["message"]) == (400, NOTHING)
+
+
+async def test_an_upload_without_a_message_is_refused_over_grpc(served: Served) -> None:
+    for path in (UPLOAD, SEND, "/artificer.batch.v1.BatchService/UploadBlob"):
+        call: Any = served.channel.stream_unary(path)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(iter([]))
+        assert (caught.value.code(), caught.value.details()) == (INVALID, NOTHING)

@@ -68,6 +68,7 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
             try:
                 async for request in requests:
                     await sending.add(request)
+                requests.expect_any()
             except Unreadable:
                 await sending.finish()
                 raise
@@ -76,7 +77,7 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
             sent = len(sending.answer.ids)
             facts = {"position": str(sent + 1), "stored": str(sent)}
             prefix = f"message {sent + 1} of the stream was refused, after {sent} stored: "
-            await STATUSES.abort(context, error, prefix, **facts)
+            await STATUSES.abort(context, error, prefix if requests.position else "", **facts)
         finally:
             sending.abandon()
         return sending.answer

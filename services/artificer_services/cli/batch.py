@@ -271,7 +271,7 @@ def _source(link: Link, files: list[str], listed: str | None, *, json_lines: boo
         return LineSource(listed, as_json=json_lines)
     if by_path:
         return ListSource((path, path) for path in files)
-    found = files_in(files)
+    found = files_in(files, lambda path, what: _say(f"skipped: {one_line(str(path))} is {what}"))
     if not found:
         raise Usage("the folders contain no files")
     return ListSource(_upload(link, found))

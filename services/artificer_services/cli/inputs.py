@@ -90,18 +90,35 @@ def _item(value: Any) -> pb.Item:
     return pb.Item(input=value["input"], metadata=value.get("metadata") or {})
 
 
-def files_in(places: Iterable[str]) -> list[Path]:
-    """Returns the files, and all files in the folders that are not hidden. Raises Usage."""
+def files_in(places: Iterable[str], skipped: Callable[[Path, str], None]) -> list[Path]:
+    """Returns the files, and all files in the folders that are not hidden. Raises Usage.
+
+    Calls `skipped` with everything else that is not hidden in the folders, and with what it is.
+    """
     found: list[Path] = []
     for path in map(Path, places):
         if path.is_dir():
             inside = (one for one in path.rglob("*") if not any(p.startswith(".") for p in one.relative_to(path).parts))
-            found += sorted(one for one in inside if one.is_file())
+            for one in sorted(inside):
+                if one.is_file():
+                    found.append(one)
+                elif what := _no_file(one):
+                    skipped(one, what)
         elif path.is_file():
             found.append(path)
         else:
             raise Usage(f"'{path}' is neither a file nor a folder")
     return found
+
+
+def _no_file(path: Path) -> str:
+    """Returns what is in a folder and is no file: nothing for a folder, whose files are found by themselves."""
+    if path.is_symlink() and not path.exists():
+        return "a link to nothing"
+    if path.is_dir():
+        # Links to folders are not followed, since they may lead back.
+        return "a link to a folder" if path.is_symlink() else ""
+    return "a FIFO" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
 
 
 def uploaded(link: Link, files: Iterable[Path], done: Callable[[int], None]) -> Iterator[tuple[str, str]]:

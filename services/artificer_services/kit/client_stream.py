@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 
 from diptych.status import Code, StatusError, error
 
+from .errors import Fault, Invalid
+
 M = TypeVar("M")
 
 Unreadable = StatusError
@@ -19,12 +21,20 @@ Unreadable = StatusError
 
 
 class ClientStream(Generic[M]):
-    """Iterates the messages of a stream and counts them. Raises `Unreadable`."""
+    """Iterates the messages of a stream and counts them. Raises `Unreadable`.
+
+    An upload without a message is a client's mistake: for one, `expect_any` raises Invalid behind the last message.
+    """
 
     def __init__(self, requests: AsyncIterator[M]) -> None:
         self.position = 0
         """The number of the current message of the stream, from 1; also if it is unreadable."""
         self._requests: Any = aiter(requests)
+
+    def expect_any(self) -> None:
+        """Raise Invalid if the stream had no message."""
+        if not self.position:
+            raise Invalid(Fault("", "the stream has no messages; send at least one"))
 
     def __aiter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,10 +86,28 @@ def test_files_are_found_in_folders_in_one_order_and_hidden_ones_are_not(tmp_pat
     for name in ("b.pdf", "a.pdf", "deep/c.pdf", ".git/config", ".hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    found = files_in([str(tmp_path), str(tmp_path / ".hidden")])  # a named file is included
+    skipped: list[object] = []
+    named = [str(tmp_path), str(tmp_path / ".hidden")]  # a named file is included
+    found = files_in(named, lambda *one: skipped.append(one))
+    assert not skipped
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a.pdf", "b.pdf", "deep/c.pdf", ".hidden"]
     with pytest.raises(Usage, match="neither a file nor a folder"):
-        files_in([str(tmp_path / "missing")])
+        files_in([str(tmp_path / "missing")], lambda *_: None)
+
+
+def test_what_is_no_file_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "linked.pdf").symlink_to("a.pdf")
+    (tmp_path / "lost.pdf").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
+    os.mkfifo(tmp_path / "pipe")
+    skipped: dict[str, str] = {}
+    found = files_in([str(tmp_path)], lambda path, what: skipped.update({path.name: what}))
+    assert [path.name for path in found] == ["a.pdf", "linked.pdf"]
+    nothing = "a link to nothing"
+    assert skipped == {"lost.pdf": nothing, "loop": nothing, "up": "a link to a folder", "pipe": "a FIFO"}
 
 
 def test_a_file_name_that_is_not_utf8_can_be_sent() -> None:

@@ -152,6 +152,7 @@ class BatchServicer(rpc.BatchServiceServicer):
             try:
                 async for request in requests:
                     await uploading.add(request)
+                requests.expect_any()
                 return await uploading.finish()
             except Unreadable:
                 await uploading.store()

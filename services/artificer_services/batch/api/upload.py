@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from artificer.batch.v1 import batch_service_pb2 as pb
 
+from ...kit.client_stream import ClientStream
 from ..jobs import rules
 from ..jobs.errors import Fault, Invalid, NotReady, TooLarge
 from ..jobs.job import Blob, ItemDraft, Job
@@ -141,7 +142,7 @@ def _checked(request: pb.UploadItemsRequest, check: InputCheck, jobs: Jobs) -> l
     return items
 
 
-async def upload_blob(jobs: Jobs, requests: AsyncIterator[pb.UploadBlobRequest]) -> Blob:
+async def upload_blob(jobs: Jobs, requests: ClientStream[pb.UploadBlobRequest]) -> Blob:
     """Store the bytes of a stream as a blob. Raises Invalid, TooLarge.
 
     They are spooled to a file first, so that a slow client holds no transaction open.
@@ -156,10 +157,9 @@ async def upload_blob(jobs: Jobs, requests: AsyncIterator[pb.UploadBlobRequest])
             if size > limit:
                 raise TooLarge(f"the blob is larger than {limit} bytes, the maximum")
             await jobs.run(spool.write, request.content.data)
-        if kind is None:
-            raise Invalid(Fault("content", "must be set: the stream has no message"))
+        requests.expect_any()
         spool.seek(0)
-        return await jobs.put_blob(kind, _pieces(spool))
+        return await jobs.put_blob(kind or _media_type(""), _pieces(spool))
 
 
 def _media_type(kind: str) -> str:
