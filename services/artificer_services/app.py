@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from diptych import Gateway, Settings
@@ -39,7 +40,8 @@ def create(settings: Settings) -> Gateway:
         )
     ocr = _divided(service_settings(settings, "ocr", OcrSettings), settings.workers)
     batch = _divided(service_settings(settings, "batch", BatchSettings), settings.workers)
-    services = [_made("ocr", OcrService, ocr), _made("chat", ChatService, chat), _made("batch", BatchService, batch)]
+    reporting = partial(BatchService, telemetry=settings.telemetry)
+    services = [_made("ocr", OcrService, ocr), _made("chat", ChatService, chat), _made("batch", reporting, batch)]
     return gateway_of(settings, services)
 
 

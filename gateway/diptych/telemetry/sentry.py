@@ -6,6 +6,7 @@ used instead of the SDK's global one, so that none of its integrations collects 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sentry_sdk
@@ -39,12 +40,14 @@ class Sentry:
 
     def report(self, error: BaseException, error_id: str, method: str, protocol: str) -> None:
         """Queues an event. `method` is `/{package.Service}/{Method}`, or the word for unknown ones."""
+        self.send(error, method, {"error_id": error_id, "method": method, "protocol": protocol})
+
+    def send(self, error: BaseException, transaction: str, tags: Mapping[str, str]) -> None:
+        """Queues an event with these tags. `transaction` is what was being done, such as a method or a task type."""
         event: Any
         event, hint = event_from_exception(error, self._client.options, mechanism={"type": "diptych", "handled": False})
-        event["tags"] = {"error_id": error_id, "method": method, "protocol": protocol}
-        if self._worker:
-            event["tags"]["worker"] = self._worker
-        event["transaction"] = method
+        event["tags"] = {**tags, "worker": self._worker} if self._worker else dict(tags)
+        event["transaction"] = transaction
         self._client.capture_event(event, hint)
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..extras import need
 from ..settings.telemetry import TelemetrySettings
 from .access import AccessLog
+from .error_reports import error_reports
 from .recorder import Recorder
 from .runtime import Runtime
 
@@ -71,9 +72,9 @@ class Telemetry:
         if settings.otlp_endpoint is not None and self._tracer is None:
             self._tracer = _tracer(settings)
             self.recorder.make = self._details().make
-        if settings.sentry_dsn is not None and self._sentry is None:
-            self._sentry = _sentry(settings.sentry_dsn.get_secret_value(), settings)
-            self.recorder.report = self._sentry.report
+        if self._sentry is None:
+            self._sentry = error_reports(settings)
+            self.recorder.report = None if self._sentry is None else self._sentry.report
         if exposition is None:
             return
         if exposition.shared is not None:
@@ -111,13 +112,6 @@ class Telemetry:
             self._tracer.servers[False] = http
             if rpc is not None:
                 self._tracer.servers[True] = rpc
-
-
-def _sentry(dsn: str, settings: TelemetrySettings) -> Sentry:
-    need("telemetry.sentry_dsn", "sentry-sdk", "sentry", "sentry_sdk")
-    from .sentry import Sentry
-
-    return Sentry(dsn, settings)
 
 
 def _tracer(settings: TelemetrySettings) -> Tracer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from artificer.batch.v1 import batch_service_pb2_grpc
 
 from ..kit import storage
+from ..kit.error_reports import handed_over
 from ..kit.lifecycle import Service
 from ..kit.opening import Opening
 from ..kit.settings import MIB
@@ -37,6 +39,9 @@ from .worker.engines.engine import Engine, NoEngine
 from .worker.heartbeat import STOP_SECONDS
 from .worker.sweeper import Sweeper
 
+if TYPE_CHECKING:
+    from diptych.settings.telemetry import TelemetrySettings
+
 # A job of 100,000 items that are paths of files is some 20 MiB of JSON.
 _CREATE_BYTES = 64 * MIB
 
@@ -47,13 +52,16 @@ class BatchService(Service):
     name = "batch"
     grpc_name = "artificer.batch.v1.BatchService"
 
-    def __init__(self, settings: BatchSettings | None = None) -> None:
-        """Raises ValueError for invalid settings, including those of task types."""
+    def __init__(self, settings: BatchSettings | None = None, telemetry: TelemetrySettings | None = None) -> None:
+        """Raises ValueError for invalid settings, including those of task types.
+
+        `telemetry` says where the workers' unexpected errors are reported; None: nowhere.
+        """
         self.settings = settings = settings or BatchSettings()
         tasks = registry.load(settings)
         self._database = database.connect(settings, durable=True)
         self.store = SqlStore(self._database, settings.policy)
-        self.engine = _engine(settings, self.store)
+        self.engine = _engine(settings, self.store, handed_over(telemetry))
         self.jobs = Jobs(
             self.store,
             tasks,
@@ -159,12 +167,12 @@ class BatchService(Service):
         return True
 
 
-def _engine(settings: BatchSettings, store: SqlStore) -> Engine:
+def _engine(settings: BatchSettings, store: SqlStore, reports: dict[str, Any] | None) -> Engine:
     # Imported on use: a local engine needs no Celery.
     if settings.engine == "local":
         from .worker.engines.local import LocalEngine
 
-        return LocalEngine(store, settings)
+        return LocalEngine(store, settings, reports)
     if settings.engine == "celery":
         from .worker.engines.celery import CeleryEngine
 

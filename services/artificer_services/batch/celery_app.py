@@ -20,6 +20,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from artificer_services.kit.error_reports import ErrorReports, handed_over
 from artificer_services.kit.settings import service_settings
 from diptych.cli.load import LoadError, settings_of
 from diptych.outages import OutageLog
@@ -47,8 +48,10 @@ _OUTAGES = OutageLog(_log, "the job store")
 class PoolProcess:
     """A worker of the batch service in one process of Celery's pool."""
 
-    def __init__(self, settings: BatchSettings, app: Celery) -> None:
-        self._settings, self._app = settings, app
+    def __init__(self, settings: BatchSettings, app: Celery, reports: dict[str, Any] | None) -> None:
+        """`reports` are the settings for reports of errors, see `kit.error_reports`."""
+        self._settings, self._app, self._reporting = settings, app, reports
+        self._reports: ErrorReports | None = None
         self._opening = threading.Lock()
         self._store: Store | None = None
         self._runner: Runner | None = None
@@ -63,7 +66,9 @@ class PoolProcess:
         """Work on a job, then nudge workers for the rest; false if there was nothing to do."""
         store = self._open()
         if self._runner is None:
-            self._runner = Runner(store, load(self._settings), self._settings, names.own())
+            self._reports = ErrorReports(self._reporting)  # not before the fork, which its thread would not survive
+            tasks = load(self._settings)
+            self._runner = Runner(store, tasks, self._settings, names.own(), report=self._reports.report)
         if self._stopping:  # since before there was a runner
             return False
         with self._terminable():
@@ -112,6 +117,8 @@ class PoolProcess:
         if self._store is not None:
             self._store.close()
         self._nudges.close()
+        if self._reports is not None:
+            self._reports.close()
 
     def _open(self) -> Store:
         with self._opening:
@@ -154,23 +161,24 @@ def _call(nudges: Nudges, store: Store) -> None:
         _log.warning("cannot call further workers; a gateway will: %s", error)
 
 
-def _settings() -> BatchSettings:
+def _settings() -> tuple[BatchSettings, dict[str, Any] | None]:
     config = os.environ.get("DIPTYCH_CONFIG")
     try:
-        settings = service_settings(settings_of(Path(config) if config else None, {}, []), "batch", BatchSettings)
+        whole = settings_of(Path(config) if config else None, {}, [])
+        settings = service_settings(whole, "batch", BatchSettings)
         if not settings.broker_url or not settings.database_url:
             raise ValueError("services.batch needs a database_url and a broker_url for Celery workers")
     except (LoadError, ValueError) as error:
         sys.exit(f"celery_app: {error}")
-    return settings
+    return settings, handed_over(whole.telemetry)
 
 
-SETTINGS = _settings()
+SETTINGS, _REPORTS = _settings()
 TASK_TYPES = tuple(load(SETTINGS))
 app = make_app(SETTINGS, TASK_TYPES)
 # After SIGQUIT, which kills pool processes: before that they get the time that they need after SIGTERM.
 app.conf.worker_soft_shutdown_timeout = SETTINGS.stop_grace_seconds + STOP_SECONDS
-_child = PoolProcess(SETTINGS, app)
+_child = PoolProcess(SETTINGS, app, _REPORTS)
 _stop = StopSignal()
 
 

@@ -106,10 +106,10 @@ class Served:
 
 
 @asynccontextmanager
-async def working(settings: BatchSettings) -> AsyncIterator[Served]:
+async def working(settings: BatchSettings, reports: dict[str, Any] | None = None) -> AsyncIterator[Served]:
     """Runs workers on a database, and the service's sweeper."""
     store = await asyncio.to_thread(open_store, settings, durable=True)
-    engine = LocalEngine(store, settings)
+    engine = LocalEngine(store, settings, reports)
     jobs = Jobs(store, {}, settings, document=lambda _: None, nudge=engine.nudge)
     sweeper = Sweeper(jobs, engine, settings.sweep_seconds)
     try:

@@ -19,6 +19,7 @@ from typing import Any
 
 from diptych.outages import OutageLog
 
+from ...kit.error_reports import ErrorReports
 from ...kit.processes import die_with_the_server
 from ..jobs.errors import Unavailable
 from ..jobs.store import Store
@@ -118,7 +119,8 @@ def main(life_fd: int) -> None:
         os.nice(_NICE)
     settings = BatchSettings(**setup["settings"])
     store = SqlStore(connect(settings, durable=False), settings.policy)  # the gateway has brought the tables up to date
-    runner = Runner(store, load(settings), settings, names.own())
+    reports = ErrorReports(setup["reports"])
+    runner = Runner(store, load(settings), settings, names.own(), report=reports.report)
     worker = Worker(runner, store, settings, sock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
@@ -127,6 +129,7 @@ def main(life_fd: int) -> None:
     worker.serve()
     runner.close()
     store.close()
+    reports.close()
     # Threads of libraries may delay an orderly exit, and everything is stored.
     sys.stderr.flush()
     os._exit(0)

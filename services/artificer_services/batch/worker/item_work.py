@@ -45,6 +45,19 @@ def storable(text: str, limit: int) -> str:
     return text.replace("\0", "�").encode("utf-8", "replace").decode()
 
 
+def unstorable(text: str, limit: int) -> str | None:
+    """Returns why an output cannot be stored in `limit` bytes; None if it can."""
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        return "the output contains lone surrogates, which cannot be stored"
+    if size > limit:
+        return f"the output is {size:,} bytes long; at most {limit:,} are allowed"
+    if "\0" in text:
+        return "the output contains the character U+0000, which cannot be stored"
+    return None
+
+
 class SlotContext:
     """What the items of a slot share."""
 

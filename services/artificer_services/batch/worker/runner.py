@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 
+from ...kit.error_reports import Report, not_reported
 from ..jobs.errors import LostSlot, Unavailable
 from ..jobs.states import JobState
 from ..jobs.store import Store
@@ -21,7 +22,7 @@ from ..settings import BatchSettings
 from ..tasks.api import Output, Rejected, Task, TaskError
 from ..tasks.inputs import Documents
 from .heartbeat import FLUSH, Heartbeat, RunningItem
-from .item_work import MAX_ERROR, ItemWork, SlotContext, line, storable
+from .item_work import MAX_ERROR, ItemWork, SlotContext, line, storable, unstorable
 from .lease import SlotLease
 
 _log = logging.getLogger(__name__)
@@ -42,12 +43,17 @@ class Runner:
         worker: str,
         *,
         end: Callable[[int], object] = os._exit,
+        report: Report = not_reported,
     ) -> None:
-        """`worker` is a name unique among live workers. `end` ends the process if a task does not stop."""
+        """`worker` is a name unique among live workers. `end` ends the process if a task does not stop.
+
+        `report` gets unexpected errors, of items and of the worker itself.
+        """
         self.items = 0  # finished so far
         self.worker = worker
         self._store, self._tasks, self._settings = store, tasks, settings
         self._types = tuple(tasks)
+        self._report = report
         self._documents = Documents(settings.tasks)
         self._heartbeat = Heartbeat(settings, end)
         self._stopping = threading.Event()
@@ -106,8 +112,10 @@ class Runner:
             lease.close()
         except LostSlot:
             _log.warning("worker %s has lost job %s: its unstored outcomes are dropped", self.worker, slot.job_id)
-        except BaseException:
+        except BaseException as error:
             self._abandon()
+            if isinstance(error, Exception) and not isinstance(error, Unavailable):
+                self._report(error, "batch worker", {"job": slot.job_id, "batch_worker": self.worker})
             raise
         finally:
             self._heartbeat.stop()
@@ -200,12 +208,14 @@ class Runner:
         except (Exception, SystemExit) as error:
             fault = uuid.uuid4().hex[:8]
             _log.exception("item %d of job %s, phase %s: fault %s", work.index, work.job_id, work.phase.name, fault)
+            tags = {"error_id": fault, "job": work.job_id, "item": str(work.index), "phase": work.phase.name}
+            self._report(error, work.phase.task_type, {**tags, "batch_worker": self.worker})
             return _broke(claimed, f"unexpected {type(error).__name__}; see the server's log for fault {fault}")
 
     def _judge(self, output: Output, claimed: Claimed, lease: SlotLease) -> Outcome:
         phase = lease.slot.phases[claimed.phase]
         score = output.score
-        if fault := _fault(output, self._settings.max_output_bytes):
+        if fault := unstorable(output.text, self._settings.max_output_bytes):
             return _broke(claimed, fault, final=True, tokens=output.tokens, cost=output.cost)
         # `not >=`: NaN counts as below.
         if score is not None and phase.validation and phase.min_score is not None and not score >= phase.min_score:
@@ -279,17 +289,3 @@ def _broke(claimed: Claimed, error: str, *, final: bool = False, tokens: int = 0
 
 def _micros(dollars: float) -> int:
     return round(dollars * 1e6) if math.isfinite(dollars) and dollars > 0 else 0
-
-
-def _fault(output: Output, limit: int) -> str | None:
-    """Returns why an output cannot be stored; None if it can."""
-    text = output.text
-    try:
-        size = len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError:
-        return "the output contains lone surrogates, which cannot be stored"
-    if size > limit:
-        return f"the output is {size:,} bytes long; at most {limit:,} are allowed"
-    if "\0" in text:
-        return "the output contains the character U+0000, which cannot be stored"
-    return None

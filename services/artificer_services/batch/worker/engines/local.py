@@ -30,10 +30,12 @@ _ORDERLY = (0, STOPPED)  # the exit statuses of a worker that has stored what it
 class LocalEngine:
     """See `Engine`. `start` starts the workers, which wait for nudges."""
 
-    def __init__(self, store: Store, settings: BatchSettings) -> None:
+    def __init__(self, store: Store, settings: BatchSettings, reports: dict[str, Any] | None = None) -> None:
+        """`reports` are the settings for the workers' reports of errors, see `kit.error_reports`."""
         self._store, self._settings = store, settings
         self._setup: dict[str, Any] = {
             "settings": asdict(settings),
+            "reports": reports,
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
         self._workers: dict[int, WorkerProcess] = {}
