@@ -355,6 +355,16 @@ async def test_a_refusal_is_not_logged_as_an_error(serve: Serve, caplog: pytest.
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("size", [100, 8_000, 30_000])
+async def test_a_long_handshake_is_answered(serve: Serve, size: int) -> None:
+    """One above 8 KiB, which the parser of websockets refuses, got no answer, and its connection stayed."""
+    pairs = {f"x-{number}": "v" for number in range(200)}
+    async with serve(Frank()) as served, asyncio.timeout(20):
+        seen = await told(served, f"&$metadata[x-long]={'a' * size}", **pairs)
+        assert (seen["x-long"], seen["x-199"]) == ("a" * size, "v")
+        assert (await refusal(served, "/nowhere/" + "a" * size))[0] == 404
+
+
 async def test_a_refused_handshake_has_one_line(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """websockets logged "connection rejected" for each, besides the access log."""
     caplog.set_level(logging.INFO)

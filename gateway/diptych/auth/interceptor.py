@@ -20,6 +20,7 @@ from ..metadata import Metadata
 from ..methods import Handler
 from ..origin import Origin, enter, origin
 from ..status import Code, Status, StatusError
+from ..telemetry.unmatched import LONGEST_PATH
 from . import streams
 from .caller import NOTE, Authenticator, Credentials, Principal, Refused
 from .policy import Need, Policy
@@ -251,7 +252,7 @@ class AuthInterceptor(ImmediateInterceptor):
         return streams.until(adapt(handler, self._threads), caller.expires)
 
     def _refused(self, status: Status, method: str) -> Handler:
-        logger.info("refused %r: %s", method, status.message)
+        logger.info("refused %r: %s", method[:LONGEST_PATH], status.message)
         return refusal(status, streamed=method in self._streamed)
 
     def _by_connection(
@@ -264,7 +265,7 @@ class AuthInterceptor(ImmediateInterceptor):
             status = unauthenticated(NOBODY, shown=False) if caller is None else None
             status = status or self._let_in(known, caller, need, method)
             if status is not None:
-                logger.info("refused %r: %s", method, status.message)
+                logger.info("refused %r: %s", method[:LONGEST_PATH], status.message)
                 await abort(context, status)
             handler = await continuation(details)
             if handler is None:

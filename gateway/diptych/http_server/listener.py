@@ -170,7 +170,7 @@ class HttpListener:
             door=door,
         )
 
-    def _make_websocket(self) -> asyncio.Protocol:
+    def _make_websocket(self) -> WebSocketProtocol:
         state: Any = self._state  # has what the protocol uses of uvicorn's own
         made = WebSocketProtocol(config=self._websockets, server_state=state, app_state=self._state.lifespan)
         made.lingering = self._lingering

@@ -11,8 +11,8 @@ from ..origin import ProtocolName
 from ..status import CODE_OF_HTTP, Code
 from .counters import UNKNOWN
 
-LONGEST_PATH = 1024
-"""Characters of a path that are logged: a client may send as many as the listener allows."""
+LONGEST_PATH, LONGEST_VERB = 1024, 64
+"""Characters of a path and of an HTTP method that are logged: a client may send as many as the listener allows."""
 
 
 class Unmatched(NamedTuple):
@@ -40,7 +40,7 @@ def line(request: Unmatched) -> dict[str, Any]:
         "response_bytes": 0,
         "peer": request.peer,
         "user_agent": "",
-        "http_method": request.verb,
+        "http_method": request.verb[:LONGEST_VERB],
         "path": request.path[:LONGEST_PATH],
         "http_status": request.status,
     }

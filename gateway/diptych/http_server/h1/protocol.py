@@ -8,7 +8,6 @@ route.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -50,7 +49,7 @@ class Http1Protocol(FlowControl):
         self._fields: Fields = []
         self._amid_head = False
         self._valid_host = b""  # the last one, since clients send the same again
-        self._websocket: bytes | None = None  # the head of a handshake
+        self._websocket: tuple[str, Fields] | None = None  # the target and the fields of a handshake
         self._heir: asyncio.Protocol | None = None  # the WebSocket that the connection was handed to
         self._again = b""  # the head of a request that offers another protocol, without the offer
         self._receiving: Request | None = None
@@ -170,10 +169,11 @@ class Http1Protocol(FlowControl):
     def _upgraded(self, rest: bytes) -> bytes:
         """Hands a WebSocket over; for other offers returns the head again without it, and what follows."""
         if self._websocket is not None:
-            self._heir = self._shared.make_websocket()
-            self._hand_over(self._heir, self._websocket)
-            if rest:  # later, since it is no part of the head
-                self._heir.data_received(rest)
+            self._heir = heir = self._shared.make_websocket()
+            self._hand_over(heir, b"")
+            heir.open(*self._websocket)
+            if rest:
+                heir.data_received(rest)
             return b""
         again, self._again = self._again, b""
         self._parser = self._new_parser()
@@ -212,10 +212,13 @@ class Http1Protocol(FlowControl):
         # Clients send the same host again and again, which was found valid.
         elif fields.get(b"host") != self._valid_host or len(fields) < len(headers) or b"transfer-encoding" in fields:
             self._valid_host = check(method, version, headers, fields)
-        if b"upgrade" in fields and parser.should_upgrade():
-            self._offered(method, target, headers, fields)
-            return
         path, query = target_of(target, fields.get(b"host"))
+        if b"upgrade" in fields and parser.should_upgrade():
+            if fields[b"upgrade"].lower() == b"websocket":
+                self._offered(method, path, query, headers)
+            else:  # the parser would skip the body: it takes what follows for the other protocol
+                self._again = without_upgrade(method, target, headers)
+            return
         verb = verb or method.decode("ascii")
         door = self._shared.door
         if door is not None and b"expect" not in fields and version == "1.1":
@@ -228,15 +231,13 @@ class Http1Protocol(FlowControl):
         keep_alive = version == "1.1" and parser.should_keep_alive()
         self._receiving = self._asgi(verb, path, query, headers, version, expects, keep_alive)
 
-    def _offered(self, method: bytes, target: bytes, headers: Fields, fields: Mapping[bytes, bytes]) -> None:
-        """Remembers the head of a WebSocket's handshake, or of a request that offers another protocol."""
-        if fields[b"upgrade"].lower() != b"websocket":
-            # The parser would skip the body: it takes what follows for the other protocol.
-            self._again = without_upgrade(method, target, headers)
-            return
+    def _offered(self, method: bytes, path: str, query: bytes, headers: Fields) -> None:
+        """Remembers the head of a WebSocket's handshake."""
         if self._line.running is not None or not opens_websocket(method, headers):
             raise BadHead("upgrade")
-        self._websocket = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, b"".join([b"%b: %b\r\n" % one for one in headers]))
+        if not query.isascii():
+            raise BadHead("target")
+        self._websocket = (f"{path}?{query.decode()}" if query else path), headers
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0

@@ -16,6 +16,7 @@ from ...tls import Admission
 from ..lingering_close import LingeringClose
 from ..state import ListenerState
 from .canned_responses import CannedResponses
+from .websocket import WebSocketProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +30,4 @@ class Http1:
     admission: Admission
     lingering: set[LingeringClose]
     make_http2: Callable[[], asyncio.Protocol]
-    make_websocket: Callable[[], asyncio.Protocol]
+    make_websocket: Callable[[], WebSocketProtocol]

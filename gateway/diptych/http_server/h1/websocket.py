@@ -16,11 +16,13 @@ from typing import Any, cast
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import State
+from websockets.protocol import Protocol, State
 
 from ..lingering_close import LingeringClose
+from .head import Fields
 
 # How many bytes are parsed at once: a whole read of minimal frames would be forty thousand messages, of 10 µs each.
 _SLICE = 1024
@@ -55,6 +57,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.transport = _Lingering(cast(asyncio.Transport, transport), self._linger)  # type: ignore[assignment]
+
+    def open(self, target: str, fields: Fields) -> None:
+        """Begins with a handshake that is parsed already.
+
+        The parser of websockets has narrower limits, and uvicorn does not send its refusals: the client would wait.
+        """
+        self.conn.parser = Protocol.parse(self.conn)
+        next(self.conn.parser)
+        texts = [(name.decode("ascii"), value.decode("latin-1")) for name, value in fields]
+        self.handle_connect(Request(target, Headers(texts)))
 
     def watch(self, arrived: Callable[[int], None]) -> None:
         """Calls `arrived` now and after each read, with the bytes of the incomplete message that are held."""
