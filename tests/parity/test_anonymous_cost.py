@@ -9,12 +9,8 @@ import asyncio
 import base64
 import contextlib
 import gzip
-import re
 import struct
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import h2.events
 import h2.exceptions
@@ -22,8 +18,8 @@ import pytest
 import pytest_asyncio
 
 from tests.gateway.http2_client import connected
+from tests.parity.strangers import Server, undecided
 
-ROOT = Path(__file__).parents[2]
 SERVICE = "/kitchen.v1.KitchenService"
 KIB = 1024
 STRANGERS = 24
@@ -64,43 +60,10 @@ HOLDING: list[asyncio.StreamWriter] = []
 """The connections of strangers that are still held."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """A gateway in a separate process."""
-
-    pid: int
-    http_port: int
-    grpc_port: int
-
-    def reset_peak(self) -> None:
-        """Makes the peak what is held now."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-    def peak(self) -> int:
-        """Its peak memory in bytes since then."""
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found is not None
-        return int(found[1]) * KIB
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Server]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.parity.undecided"),
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}/tests/gen:{ROOT}", "PATH": "", "MALLOC_MMAP_THRESHOLD_": "65536"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            ports = (await process.stdout.readline()).split()
-        yield Server(process.pid, int(ports[0]), int(ports[1]))
-        assert process.returncode is None
-    finally:
-        process.kill()
-        await process.wait()
+    async with undecided() as running:
+        yield running
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
