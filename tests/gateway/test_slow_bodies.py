@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import h2.events
@@ -192,14 +193,18 @@ every_face = pytest.mark.parametrize(("face", "kind"), FACES.values(), ids=list(
 
 @every_face
 async def test_an_upload_that_has_sent_much_may_not_become_slow(face: str, kind: Any, serve: Serve) -> None:
-    """Each sent nearly all of a body at once, and then held it with single bytes for hours."""
+    """Each sent nearly all of a body at once, and then held it with a few bytes at a time for hours."""
     async with asyncio.timeout(PATIENCE), serve(body_seconds=0.2, body_max_seconds=10) as served:
         async with opened(served, face, kind) as (send, ended):
 
             async def drip() -> None:
                 while True:
-                    await send(b"a")
-                    await asyncio.sleep(0.02)  # the rate of the client
+                    before = held(served.gateway)[1]
+                    await send(b"aaaa")
+                    await until_here(partial(changed, before))
+
+            def changed(before: int) -> bool:
+                return held(served.gateway)[1] != before  # the server has received them
 
             dripping = asyncio.create_task(drip())
             try:
