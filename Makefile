@@ -24,7 +24,7 @@ help:
 	@echo 'make crash      kill processes of the batch service at random moments, ROUNDS times (100), and check the results'
 	@echo 'make fuzz       send INPUTS inputs (100,000) over every protocol to the built program, check what it still holds, and compare the JSON codecs'
 	@echo 'make fuzz-codec  compare the JSON codecs over INPUTS random messages and bodies'
-	@echo 'make conformance  run Connect'"'"'s suite, h2spec and gRPC'"'"'s interop client, where Go is installed; ARGS=h2spec runs one'
+	@echo 'make conformance  run Connect'"'"'s suite, h2spec and gRPC'"'"'s interop client, where Go is installed, and protobuf'"'"'s for JSON, where npm is; ARGS=h2spec runs one'
 	@echo 'make audit      check the installed packages against a database of known vulnerabilities'
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make docs       build the documentation into build/site'
@@ -134,7 +134,7 @@ fuzz: build/.generated codec
 fuzz-codec: build/.generated codec
 	PYTHONPATH=tests/gen python -m tests.fuzz.codec --inputs $(INPUTS) $(ARGS)
 
-# Not part of `make check`: it needs Go, the network for the first run, and three minutes.
+# Not part of `make check`: it needs Go and npm, the network for the first run, and three minutes.
 conformance: build/.generated codec
 	PYTHONPATH=tests/gen python -m tests.conformance $(ARGS)
 
