@@ -68,7 +68,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class StreamCut(Exception):
-    """A stream failed after it had begun.
+    """A stream that cannot tell its error failed after it had begun.
 
     It passes through the middleware to the listener, which closes the connection.
     """
@@ -113,9 +113,8 @@ class Exchange:
         """Writes to the stream; waits while the client reads too slowly."""
         await self._send({"type": "http.response.body", "body": b"" if self.head else data, "more_body": more})
 
-    async def cut(self, data: bytes) -> None:
-        """Writes the end of a failed stream and cuts the connection after it."""
-        await self.write(data)
+    async def cut(self) -> None:
+        """Leaves the response incomplete: resets the stream of HTTP/2, and closes a connection of HTTP/1.1."""
         cut = self.scope.get(CUT)
         if cut is not None:
             # Middleware may complete the response after the app has failed, so the connection is cut below it. The

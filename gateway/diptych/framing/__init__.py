@@ -1,6 +1,7 @@
 """Writes a stream of messages over HTTP: a JSON array, NDJSON, or Server-Sent Events.
 
-Pure: a framing converts encoded elements to bytes. A failed stream never looks complete: only `end` completes it.
+Pure: a framing converts encoded elements to bytes. A failed stream never looks complete: it ends in its error, and only
+`end` completes it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Framing(Protocol):
         """Encodes the end of a complete stream."""
 
     def failure(self, failed: bytes) -> bytes:
-        """Encodes the end of a stream that failed after it began; the caller cuts the connection after it."""
+        """Encodes the end of a stream that failed after it began; the response then ends as any other."""
 
 
 class ArrayWriter:

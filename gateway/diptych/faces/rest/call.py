@@ -18,7 +18,6 @@ from ...exchange import (
     Exchange,
     Inbound,
     MessageBounds,
-    StreamCut,
     WholeRequest,
     aside,
     coding_of,
@@ -211,8 +210,7 @@ class RestCall(_Steps):
         if not exchange.begun:
             await exchange.reply(self._failure(status, call))
         elif self._streaming is not None:
-            await exchange.cut(self._streaming.form.failure(self._options.errors.element(status)))
-            raise StreamCut(status) from None
+            await self._streaming.fail(status, self._options.errors.element(status))
 
     def close(self) -> None:
         if self._inbound is not None:

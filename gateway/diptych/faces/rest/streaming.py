@@ -14,10 +14,11 @@ from google.protobuf.message import Message
 
 from ...call import AnyCall, Pack
 from ...codec import Printed, StreamEncoder
-from ...exchange import Exchange
+from ...exchange import Exchange, StreamCut
 from ...framing import Framing
 from ...media import SSE
 from ...reply import Headers, http_code, media_type, metadata_headers
+from ...status import Status
 
 # Caches must not store a stream, and nginx must not buffer it (X-Accel-Buffering).
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -116,9 +117,8 @@ class Bytes:
         """Nothing is added."""
         return b""
 
-    def failure(self, error: bytes) -> bytes:
-        """Nothing is added: the client sees the failure by the connection closing early."""
-        return b""
+    def failure(self, error: bytes) -> None:
+        """Nothing can be added: the client sees only an incomplete response."""
 
 
 class Streaming:
@@ -162,3 +162,16 @@ class Streaming:
 
     async def end(self) -> None:
         await self._exchange.write(self.form.end(), more=False)
+
+    async def fail(self, status: Status, element: bytes) -> None:
+        """Writes the end of a stream that failed; `element` is the error in the form of a message.
+
+        The response ends as any other, since a reset overtakes the error: HTTP/2 clients discard what they have not read
+        when RST_STREAM arrives, and so do proxies. Raises `StreamCut` for bytes, after which nothing can be said.
+        """
+        last = self.form.failure(element)
+        if last is not None:
+            await self._exchange.write(last, more=False)
+            return
+        await self._exchange.cut()
+        raise StreamCut(status) from None
