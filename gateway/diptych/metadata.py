@@ -46,6 +46,9 @@ _GRPC_TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
 _SECONDS = re.compile(rb"\d{1,9}(\.\d{0,9})?")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
+# HTML section 9.2.4: browsers send the id of an event as UTF-8, while other headers have no encoding (RFC 9110 section 5.5).
+_LAST_EVENT_ID = b"last-event-id"
+
 _REMEMBERED = 256
 # Errors quote no more of a client's header.
 _LONGEST_QUOTE = 40
@@ -61,7 +64,7 @@ class HeaderPolicy:
 
     allow: frozenset[bytes] | None = None
     deny: frozenset[bytes] = frozenset()
-    # Decisions by name, for text headers. Clients choose the names, so it stops growing at `_REMEMBERED`.
+    # Decisions by name, for headers that are decoded as Latin-1. Clients choose the names, so it stops growing at `_REMEMBERED`.
     _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
     # A cache of names whose values are text, bounded in the same way.
     _text: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)
@@ -95,13 +98,15 @@ class HeaderPolicy:
             or (self.allow is not None and name not in self.allow)
         )
         key = None if dropped else name.decode("latin-1")
-        if len(self._keys) < _REMEMBERED and not name.endswith(b"-bin"):
+        if len(self._keys) < _REMEMBERED and not name.endswith(b"-bin") and name != _LAST_EVENT_ID:
             self._keys[name] = key
         return key
 
 
 def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
     """Converts request headers to invocation metadata; names must be in lower case, as ASGI sends them.
+
+    Values are decoded as Latin-1, which keeps every byte, except `last-event-id`, which is UTF-8.
 
     Raises INVALID_ARGUMENT for a `-bin` header that is not base64.
     """
@@ -117,9 +122,19 @@ def from_headers(headers: RawHeaders, policy: HeaderPolicy) -> Metadata:
             continue
         if key.endswith("-bin"):
             pairs.extend((key, decode_binary(key, part)) for part in value.split(b","))
+        elif name == _LAST_EVENT_ID:
+            pairs.append((key, _utf8(value)))
         else:
             pairs.append((key, value.decode("latin-1")))
     return tuple(pairs)
+
+
+def _utf8(value: bytes) -> str:
+    """Decodes UTF-8, or Latin-1 as other headers are if it is none."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 class UnreadMetadata(Protocol):

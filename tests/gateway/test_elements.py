@@ -48,7 +48,11 @@ def test_lines_are_split_at_any_chunk_size(values: list[Any], sizes: list[int], 
 @pytest.mark.parametrize(
     ("text", "elements", "said"),
     [
-        (b"[1,2", [b"1"], "no closing ] after 1 elements"),
+        (b"[1,2", [b"1"], "no closing ] after 2 elements"),
+        (b"[1,2 \n", [b"1"], "no closing ] after 2 elements"),
+        (b"[1,2,", [b"1", b"2"], "no closing ] after 2 elements"),
+        (b'[{"a":[1]}', [], "no closing ] after 1 element"),
+        (b'[{"a":[1]},{"a":[1', [b'{"a":[1]}'], "no closing ] after 1 element"),
         (b"[", [], "no closing ] after 0 elements"),
         (b'[{"a":"]', [], "no closing ] after 0 elements"),
         (b"[1,,2]", [b"1"], "empty element"),

@@ -66,26 +66,36 @@ class LinesWriter:
 
 
 class EventsWriter:
-    """Server-Sent Events (HTML Living Standard, section 9.2)."""
+    """Server-Sent Events (HTML Living Standard, section 9.2).
+
+    `retry` is how many seconds a client waits before it reconnects; None leaves that to the client.
+    """
 
     media, heartbeat = SSE, b": keep-alive\n\n"
 
-    def __init__(self) -> None:
+    def __init__(self, retry: float | None = None) -> None:
         self._id = 0
+        self._opening = b"" if retry is None else b"retry: %d\n" % round(retry * 1000)
+
+    def _opened(self, events: bytes) -> bytes:
+        """Returns the events, behind the field `retry` if they are the first: it may stand in any event."""
+        opening, self._opening = self._opening, b""
+        return opening + events
 
     def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         if ids is None:
             first = self._id + 1
             self._id += len(elements)
-            return b"".join([b"id: %d\nevent: message\ndata: %b\n\n" % event for event in enumerate(elements, first)])
+            numbered = [b"id: %d\nevent: message\ndata: %b\n\n" % event for event in enumerate(elements, first)]
+            return self._opened(b"".join(numbered))
         events = zip(map(_id_line, ids), elements, strict=True)
-        return b"".join([b"%bevent: message\ndata: %b\n\n" % event for event in events])
+        return self._opened(b"".join([b"%bevent: message\ndata: %b\n\n" % event for event in events]))
 
     def end(self) -> bytes:
-        return b"event: end\ndata: {}\n\n"
+        return self._opened(b"event: end\ndata: {}\n\n")
 
     def failure(self, failed: bytes) -> bytes:
-        return b"event: error\ndata: %b\n\n" % failed
+        return self._opened(b"event: error\ndata: %b\n\n" % failed)
 
 
 def _id_line(name: str) -> bytes:
@@ -96,15 +106,11 @@ def _id_line(name: str) -> bytes:
 # Clients ignore an id that contains NUL, and a line break ends it (HTML section 9.2.6).
 _ID_UNFIT = frozenset("\0\r\n")
 
-_FRAMINGS: dict[str, type[ArrayWriter] | type[LinesWriter] | type[EventsWriter]] = {
-    ARRAY: ArrayWriter,
-    NDJSON: LinesWriter,
-    SSE: EventsWriter,
-}
+_FRAMINGS: dict[str, type[ArrayWriter] | type[LinesWriter]] = {ARRAY: ArrayWriter, NDJSON: LinesWriter}
 
 
-def choose(accept: bytes | None) -> Framing:
-    """Returns the framing that a client prefers (RFC 9110 section 12.5.1).
+def choose(accept: bytes | None, retry: float | None = None) -> Framing:
+    """Returns the framing that a client prefers (RFC 9110 section 12.5.1); `retry` is that of `EventsWriter`.
 
     A wildcard and a missing header mean the JSON array. Raises INVALID_ARGUMENT with http 406 if the client accepts
     none of the three.
@@ -117,13 +123,14 @@ def choose(accept: bytes | None) -> Framing:
         if quality <= 0:
             continue
         name = ARRAY if media in ("*/*", "application/*") else SSE if media == "text/*" else ALIASES.get(media, media)
-        if name in _FRAMINGS:
+        if name == SSE or name in _FRAMINGS:
             wild = media.endswith("*")
             candidate = (quality, -rank - (1000 if wild else 0), name)
             best = candidate if best is None or candidate > best else best
     if best is None:
         raise error(Code.INVALID_ARGUMENT, f"unsupported accept {text!r}; expected one of {RESPONSES}", http=406)
-    return _FRAMINGS[best[2]]()
+    name = best[2]
+    return EventsWriter(retry) if name == SSE else _FRAMINGS[name]()
 
 
 def _ranges(accept: str) -> list[tuple[str, float, int]]:

@@ -137,7 +137,11 @@ class ArraySplitter:
         if self._state == self._single:
             return [bytes(self._buffer)]
         if self._state == self._inside:
-            raise invalid(Violation("", f"truncated JSON array: no closing ] after {self._elements} elements"))
+            # The last one is whole too, unless it is cut itself: only the comma or bracket behind it is missing.
+            whole = not self._depth and not self._in_string and bool(self._buffer.strip(_SPACE))
+            count = self._elements + whole
+            elements = "1 element" if count == 1 else f"{count} elements"
+            raise invalid(Violation("", f"truncated JSON array: no closing ] after {elements}"))
         return []
 
     def _before(self, found: list[bytes]) -> None:

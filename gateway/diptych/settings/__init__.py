@@ -104,6 +104,9 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
 
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How long an event stream may be idle before a comment is sent to keep it open."""
+    sse_retry_seconds: float | None = Field(default=3.0, ge=0)
+    """How long a client of an event stream waits before it reconnects, sent in the first event as `retry`. None: the
+    client's own time, which is 3 or 5 seconds in browsers."""
     websocket_ping_seconds: float = Field(default=20.0, gt=0)
     """How often a WebSocket client is pinged; the connection is closed when no answer arrives within the same time."""
     threads: int = Field(default=16, gt=0)

@@ -50,6 +50,7 @@ class Transcoder:
             errors=errors,
             policy=HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny),
             heartbeat=settings.sse_heartbeat_seconds,
+            retry=settings.sse_retry_seconds,
         )
         for method, binding in bindings:
             endpoint = Endpoint.of(method, binding, codec, settings)

@@ -198,7 +198,7 @@ class RestCall(_Steps):
         if replier.raw is not None:
             self._streaming = Streaming(exchange, call, Bytes(replier.raw), heartbeat)
             return self._streaming
-        framing = choose(exchange.header(b"accept"))
+        framing = choose(exchange.header(b"accept"), self._options.retry)
         query = exchange.scope["query_string"]
         parameters = self._endpoint.binder.parameters(query) if call.needs_request else DEFAULT
         messages = Messages(framing, replier.stream(parameters), call, self.method.descriptor.output_type)

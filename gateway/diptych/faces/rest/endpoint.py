@@ -60,8 +60,9 @@ _Deferred = deferred(Endpoint)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options shared by all endpoints; `heartbeat` is in seconds."""
+    """Options shared by all endpoints; `heartbeat` and `retry` are in seconds."""
 
     errors: ErrorReplier
     policy: HeaderPolicy
     heartbeat: float
+    retry: float | None

@@ -149,11 +149,13 @@ class Streaming:
         if isinstance(form, Messages):
             form.find_ids()
         initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
-        headers = [(b"content-type", form.media), *_LIVE, *metadata_headers(initial, ())]
-        await exchange.begin(http_code(initial, ()), headers)
-        if exchange.head:
+        status, headers = http_code(initial, ()), metadata_headers(initial, ())
+        bodyless = status in (204, 304)
+        await exchange.begin(status, headers if bodyless else [(b"content-type", form.media), *_LIVE, *headers])
+        if exchange.head or bodyless:
             await exchange.write(b"", more=False)
-        return not exchange.head
+            return False
+        return True
 
     async def write(self, messages: list[bytes], plain: set[int]) -> None:
         data = self.form.write(messages) if messages else self.form.heartbeat
