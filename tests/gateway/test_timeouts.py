@@ -155,10 +155,9 @@ LARGE = (
 )
 
 
-async def test_a_client_that_never_reads_its_response_is_ended(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_reads_its_response_is_ended(serve: Serve) -> None:
     """A close waits for the client to read, so such clients took up all of `max_connections`."""
-    monkeypatch.setattr("diptych.http_server.lingering_close._MOST_SECONDS", 1.0)
-    async with serve(keep_alive_seconds=SOON, max_connections=1) as served:
+    async with serve(send_seconds=SOON, max_connections=1) as served:
         port = served.gateway.http_port
         with await asyncio.to_thread(unread, port, LARGE):
             status = 503
@@ -186,7 +185,7 @@ async def test_a_head_behind_unread_responses_is_not_late(serve: Serve) -> None:
 async def test_an_http2_response_that_is_never_read_is_reset(serve: Serve) -> None:
     """Its bytes were held for as long as the connection was open."""
     closed = {Setting.INITIAL_WINDOW_SIZE: 0}
-    async with serve(keep_alive_seconds=SOON) as served, asyncio.timeout(30):
+    async with serve(send_seconds=SOON) as served, asyncio.timeout(30):
         async with connected(served.gateway.http_port, closed) as client:
             stream = client.request("/v1/dishes?pageSize=1000")
             await client.flush()

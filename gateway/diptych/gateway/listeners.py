@@ -57,7 +57,8 @@ class Listeners:
 
         for listener in (self._http, self._rpc):
             if isinstance(listener, HttpListener):
-                listener.count_refusals(faces.session.calls.recorder.refused)
+                recorder = faces.session.calls.recorder
+                listener.count_refusals(recorder.refused, recorder.stalled)
 
     def __str__(self) -> str:
         """The addresses and the engine, in one line."""

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from ..tls import Admission
-from .lingering_close import unsent
+from .stalls import unacknowledged
 
 # How long a client has to close once it has been sent everything.
 _LINGER_SECONDS = 0.5
@@ -59,7 +59,7 @@ class ConnectionDrain:
         for connection in chain(*self._connections):
             if connection.transport.is_closing():
                 since = self._since.setdefault(connection, now)
-                if now - since >= _LINGER_SECONDS and not unsent(connection.transport):
+                if now - since >= _LINGER_SECONDS and not unacknowledged(connection.transport):
                     connection.transport.abort()
 
     async def end(self) -> None:

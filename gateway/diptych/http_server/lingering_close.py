@@ -6,8 +6,8 @@ It knows no HTTP.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import termios
+
+from .stalls import unacknowledged
 
 # Closing a socket with unread bytes sends a reset, which discards the response on the client's side.
 _LINGER_SECONDS = 0.5
@@ -58,7 +58,7 @@ class LingeringClose(asyncio.Protocol):
     def _look(self) -> None:
         self._waited += _LINGER_SECONDS
         sending, self._sending = self._sending, False
-        unread = self.transport.get_write_buffer_size() or unsent(self.transport)
+        unread = self.transport.get_write_buffer_size() or unacknowledged(self.transport)
         if (unread and self._waited < self._most) or (sending and self._waited < _SENDING_SECONDS):
             self._linger()
         else:
@@ -77,12 +77,3 @@ class LingeringClose(asyncio.Protocol):
         self._others.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-
-
-def unsent(transport: asyncio.Transport) -> bool:
-    """Whether the kernel holds unacknowledged bytes; asyncio's TLS transport does not report its own buffer."""
-    try:
-        waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except (OSError, AttributeError):  # closed already; asyncio's TLS drops the socket on a second close
-        return False
-    return any(waiting)

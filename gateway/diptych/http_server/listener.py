@@ -194,9 +194,12 @@ class HttpListener:
             scope.pop(WATCHED, None)
             scope.pop(LIMITED, None)
 
-    def count_refusals(self, count: Callable[[int], None]) -> None:
-        """Calls `count` with the HTTP status of each request that no application has seen."""
-        self._state.refusals.count = count
+    def count_refusals(self, count: Callable[[int], None], count_stall: Callable[[str], None]) -> None:
+        """Calls `count` with the HTTP status of each request that no application has seen.
+
+        Calls `count_stall` with the protocol of each response that was ended since its client took nothing of it.
+        """
+        self._state.refusals.count, self._state.refusals.count_stall = count, count_stall
 
     @property
     def port(self) -> int:

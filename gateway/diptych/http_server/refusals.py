@@ -1,4 +1,5 @@
-"""What a listener refuses before any application sees it: counted, and said once in the log, then in sums.
+"""What a listener refuses before any application sees it, and clients that read no response: counted, and said once in
+the log, then in sums.
 
 It knows no protocol. A stranger who sends rubbish must be noticed, but must not fill the log.
 """
@@ -25,57 +26,61 @@ class _Quiet:
     """A time in which a reason is only counted."""
 
     timer: asyncio.TimerHandle
-    status: int
+    level: int
     count: int = 0
     last: str = ""
 
 
 class Refusals:
-    """Those of one listener. `count` is called with the HTTP status of each."""
+    """Those of one listener. `count` is called with the HTTP status of each refusal, `count_stall` with a protocol."""
 
     def __init__(self) -> None:
         self.count: Callable[[int], None] = _ignore
+        self.count_stall: Callable[[str], None] = _ignore
         self._quiet: dict[str, _Quiet] = {}
 
     def note(self, reason: str, status: int, peer: str) -> None:
         """Counts one, and logs it unless the same reason was logged within the last minute."""
         self.count(status)
-        quiet = self._quiet.get(reason)
+        # A client's fault is no warning; too many connections concern the operator.
+        self._say(f"refused {reason} (HTTP {status})", logging.WARNING if status == 503 else logging.INFO, peer)
+
+    def stalled(self, kind: str, peer: str) -> None:
+        """Does the same with a response that was ended since its client took nothing of it; `kind` is the protocol."""
+        self.count_stall(kind)
+        self._say(f"ended a response over {kind} whose client did not read it", logging.INFO, peer)
+
+    def _say(self, event: str, level: int, peer: str) -> None:
+        quiet = self._quiet.get(event)
         if quiet is None:
-            _log(status, "refused %s (HTTP %d) of %s; more are counted, and logged once a minute", reason, status, peer)
-            self._begin(reason, status)
+            logger.log(level, "%s of %s; more are counted, and logged once a minute", event, peer)
+            self._begin(event, level)
         else:
             quiet.count += 1
             quiet.last = peer
 
-    def _begin(self, reason: str, status: int) -> None:
+    def _begin(self, event: str, level: int) -> None:
         loop = asyncio.get_running_loop()
-        self._quiet[reason] = _Quiet(loop.call_later(_QUIET_SECONDS, self._sum, reason), status)
+        self._quiet[event] = _Quiet(loop.call_later(_QUIET_SECONDS, self._sum, event), level)
 
-    def _sum(self, reason: str) -> None:
-        quiet = self._quiet.pop(reason)
-        _tell(reason, quiet)
+    def _sum(self, event: str) -> None:
+        quiet = self._quiet.pop(event)
+        _tell(event, quiet)
         if quiet.count:
-            self._begin(reason, quiet.status)
+            self._begin(event, quiet.level)
 
     def close(self) -> None:
         """Logs what was only counted so far."""
         quiet, self._quiet = self._quiet, {}
-        for reason, one in quiet.items():
+        for event, one in quiet.items():
             one.timer.cancel()
-            _tell(reason, one)
+            _tell(event, one)
 
 
-def _tell(reason: str, quiet: _Quiet) -> None:
+def _tell(event: str, quiet: _Quiet) -> None:
     if quiet.count:
-        text = "refused %s (HTTP %d) %d more times, the last of %s"
-        _log(quiet.status, text, reason, quiet.status, quiet.count, quiet.last)
+        logger.log(quiet.level, "%s %d more times, the last of %s", event, quiet.count, quiet.last)
 
 
-def _log(status: int, text: str, *arguments: object) -> None:
-    # A client's fault is no warning; too many connections concern the operator.
-    logger.log(logging.WARNING if status == 503 else logging.INFO, text, *arguments)
-
-
-def _ignore(_: int) -> None:
+def _ignore(_: object) -> None:
     return

@@ -6,6 +6,7 @@ It knows no HTTP: each connection knows what it waits for, and how to end a clie
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ class Timeouts:
     """For a request's head, from its first byte."""
     idle: float = 75.0
     """Without a request."""
+    send: float = 60.0
+    """For a client that takes nothing of what waits for it; infinite for none."""
     connections: int | None = None
     """The most connections at once; None for no limit."""
     age: float | None = None
@@ -46,6 +49,7 @@ class Timeouts:
             handshake=settings.handshake_seconds,
             head=settings.header_seconds,
             idle=settings.keep_alive_seconds,
+            send=math.inf if settings.send_seconds is None else settings.send_seconds,
             connections=settings.max_connections,
             age=settings.max_connection_age_seconds,
             age_grace=settings.max_connection_age_grace_seconds,
@@ -54,7 +58,8 @@ class Timeouts:
     @property
     def tick(self) -> float:
         """The interval of checks in seconds, and so the most by which a timeout can be late."""
-        return min(_TICK_SECONDS, self.head / 4, self.idle / 4, *([] if self.age is None else [self.age / 10]))
+        ages = [] if self.age is None else [self.age / 10]
+        return min(_TICK_SECONDS, self.head / 4, self.idle / 4, self.send / 4, *ages)
 
 
 class Wait:

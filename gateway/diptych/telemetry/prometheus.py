@@ -35,6 +35,7 @@ class Families:
         yield from _messages(tallies)
         yield from _streams([tally for tally in tallies if tally.streams])
         yield _unmatched(self._recorder.missed)
+        yield _stalls(self._recorder.stalls)
         yield from _process(self._runtime)
 
 
@@ -82,6 +83,15 @@ def _unmatched(missed: Mapping[int, int]) -> Metric:
     )
     for status, count in missed.items():
         family.add_metric([str(status)], count)
+    return family
+
+
+def _stalls(stalls: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "diptych_send_timeouts", "Responses ended since their client read nothing, by protocol.", labels=("kind",)
+    )
+    for kind, count in stalls.items():
+        family.add_metric([kind], count)
     return family
 
 

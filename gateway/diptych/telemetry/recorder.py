@@ -38,6 +38,7 @@ class Recorder:
         self._kinds: dict[str, Kind] = {}
         self._tallies: dict[str, dict[str, Tally]] = {}
         self._unmatched: Counter[int] = Counter()
+        self._stalls: Counter[str] = Counter()
 
     @classmethod
     def off(cls) -> Recorder:
@@ -99,6 +100,11 @@ class Recorder:
         if self._on:
             self._unmatched[status] += 1
 
+    def stalled(self, kind: str) -> None:
+        """Counts a response that the listener ended since its client took nothing of it; `kind` is the protocol."""
+        if self._on:
+            self._stalls[kind] += 1
+
     def tallies(self) -> Iterator[Tally]:
         """Yields the counters of every called method, by protocol."""
         for of in list(self._tallies.values()):
@@ -108,3 +114,8 @@ class Recorder:
     def missed(self) -> Mapping[int, int]:
         """The number of HTTP requests that matched no method, by status."""
         return dict(self._unmatched)
+
+    @property
+    def stalls(self) -> Mapping[str, int]:
+        """The number of responses that were ended since their clients took nothing of them, by protocol."""
+        return dict(self._stalls)

@@ -17,13 +17,15 @@ class FlowControl(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.write_paused = self.read_paused = False
+        self.pause: object = None
+        """The pause of writing that lasts, if one does; each is another object."""
         self.held = b""
         """What was received behind requests that are not answered yet, and is not parsed."""
         self._writers: list[asyncio.Future[None]] = []
 
     def pause_writing(self) -> None:
         """Called when the transport's buffer is full."""
-        self.write_paused = True
+        self.write_paused, self.pause = True, object()
 
     def resume_writing(self) -> None:
         """Called when the transport's buffer has room again."""
@@ -35,7 +37,7 @@ class FlowControl(asyncio.Protocol):
 
     def release_writers(self) -> None:
         """Lets all waiting writers go on, also when the connection is lost."""
-        self.write_paused = False
+        self.write_paused, self.pause = False, None
         for writer in self._writers:
             if not writer.done():
                 writer.set_result(None)

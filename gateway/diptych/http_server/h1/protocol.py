@@ -19,6 +19,7 @@ from ..h2.limits import MAX_HEADER_BYTES
 from ..lingering_close import LingeringClose
 from ..refusals import LATE_HEAD, TOO_MANY_CONNECTIONS
 from ..scope import connection_scope
+from ..stalls import Stall
 from ..timeouts import Age, Timeouts, Wait
 from .asgi_request import AsgiRequest
 from .flow_control import FlowControl
@@ -28,7 +29,7 @@ from .request_line import RequestLines
 from .shared import Http1
 from .whole_request import WholeRequest
 
-_SERVED, _PREFACE = "served", "preface"
+_SERVED, _PREFACE, _UNREAD = "served", "preface", "unread"
 # One read can hold ten thousand requests, and parsed ones take a hundred times as much memory and time as their bytes.
 _PARSED_AT_ONCE, _OF_A_BODY = 4 * 1024, 16 * 1024
 _VERBS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
@@ -56,6 +57,7 @@ class Http1Protocol(FlowControl):
         self._line = Pipeline(self, shared.app)
         self._deaf = False  # a malformed request came behind the one that is served
         self._wait, self._age = Wait(), Age()
+        self._stall: Stall | None = None
         self.retiring = False
         self._aged: Request | None = None  # what was running when the connection became too old
 
@@ -340,7 +342,10 @@ class Http1Protocol(FlowControl):
             self._line.running.keep_alive = False
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Ends a client that is late with a head, or idle for too long; retires a connection that is too old."""
+        """Ends a client that is late with a head, idle for too long, or takes nothing of its responses.
+
+        Retires a connection that is too old.
+        """
         wait = self._wait
         if self._age.reached(now, timeouts):
             if not self.retiring:
@@ -350,15 +355,23 @@ class Http1Protocol(FlowControl):
                 return
         if self._line.running is not None:
             wait.over(_SERVED, now, timeouts.idle)  # the session limits how long a call runs
+            if self.write_paused:
+                self._end_stalled(self.pause, now, timeouts)
         elif self._begun or (self._amid_head and not self._line.waiting):  # not while the server stops reading
             if wait.over(_PREFACE if self._begun else self._fields, now, timeouts.head):
                 self.state.refusals.note(*LATE_HEAD, self.client.peer)
                 self._leave(self._shared.responses.late)
+        elif self.transport.get_write_buffer_size():
+            wait.over(_UNREAD, now, timeouts.idle)  # it is not idle until it has taken its responses
+            self._end_stalled(self.pause or self._fields, now, timeouts)
         elif wait.over(self._fields, now, timeouts.idle):
-            if self.transport.get_write_buffer_size():
-                self._leave(b"")  # a close would wait without a limit for the client to read
-            else:
-                self.transport.close()
+            self.transport.close()
+
+    def _end_stalled(self, episode: object, now: float, timeouts: Timeouts) -> None:
+        stall = self._stall = self._stall or Stall()
+        if stall.over(episode, self.transport, now, timeouts.send):
+            self.state.refusals.stalled("http/1.1", self.client.peer)
+            self.transport.abort()  # a close would wait without a limit for the client to read
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

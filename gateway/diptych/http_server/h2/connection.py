@@ -46,6 +46,8 @@ class Connection:
         self.last_served: int | None = None
         """Streams above this id are refused; None before the final GOAWAY."""
         self.blocked: dict[int, Incoming] = {}
+        self.pushed: set[int] = set()
+        """The streams of which parked bytes were sent; whoever reads it empties it."""
         """Streams with parked bytes, in the order in which they are served."""
         self.queued = 0
         """Bytes of DATA in `out`."""
@@ -300,6 +302,7 @@ class Connection:
             stream = blocked.pop(stream_id)
             if not stream.out.push(self):
                 continue  # its own window is closed, until the peer's WINDOW_UPDATE
+            self.pushed.add(stream_id)
             if stream.out.parked:
                 blocked[stream_id] = stream  # behind the others
             if stream.out.parked_bytes <= PARKED_BYTES:

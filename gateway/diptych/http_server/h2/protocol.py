@@ -10,6 +10,7 @@ from typing import cast
 
 from ...origin import peer_of
 from ..scope import connection_scope
+from ..stalls import Stall
 from ..state import ListenerState
 from ..timeouts import Age, Timeouts, Wait
 from . import frames
@@ -49,8 +50,10 @@ class Http2Protocol(asyncio.Protocol):
         self._drain_timer: asyncio.TimerHandle | None = None
         self._drained_id: int | None = None
         self._wait, self._age = Wait(), Age()
-        self._stuck: dict[int, tuple[int, float]] = {}
-        """Complete responses that the client has not read: their unsent bytes, and since when these are as many."""
+        self._stuck: dict[int, float] = {}
+        """The streams of which bytes wait for the client, and since when it has taken none."""
+        self._pause: object = None
+        self._stall: Stall | None = None
 
     # What asyncio calls.
 
@@ -112,7 +115,7 @@ class Http2Protocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called when the transport's buffer is full."""
-        self._connection.write_paused = True
+        self._connection.write_paused, self._pause = True, object()
 
     def resume_writing(self) -> None:
         """Called when the transport's buffer has room again."""
@@ -208,6 +211,10 @@ class Http2Protocol(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.close()
 
+    @property
+    def _peer(self) -> str:
+        return "unknown:" if self._client is None else peer_of(*self._client)
+
     def _close(self, code: ErrorCode, reason: str = "") -> None:
         """Sends GOAWAY, and closes once the peer has closed, or after a time-out."""
         if self._lingering:
@@ -251,34 +258,42 @@ class Http2Protocol(asyncio.Protocol):
     # Time.
 
     def look(self, now: float, timeouts: Timeouts) -> None:
-        """Closes the connection if the preface or the fields of a request take too long; resets unread responses.
+        """Ends a client whose preface or fields of a request take too long, or that takes nothing of its responses.
 
-        Drains it when it is too old.
+        Drains a connection that is too old.
         """
         connection = self._connection
         if self._age.reached(now, timeouts):
             self.drain(_MAX_AGE)
             if self._age.grace_is_over(now, timeouts):
                 self._close(ErrorCode.NO_ERROR, _MAX_AGE)  # gRPC clients report UNAVAILABLE for calls that still run
+        if connection.write_paused:
+            stall = self._stall = self._stall or Stall()
+            if stall.over(self._pause, self.transport, now, timeouts.send):
+                self._state.refusals.stalled("h2", self._peer)
+                self.transport.abort()
+                return
         if connection.streams or self._stuck:
-            self._reset_unread(now, timeouts.idle)
+            self._reset_stalled(now, timeouts.send)
         head_of = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
         what = head_of if self._opening is None else _PREFACE
         if self._wait.over(what, now, timeouts.head) and what is not _NOTHING:
             self._close(ErrorCode.ENHANCE_YOUR_CALM, "the preface or the fields of a request took too long")
 
-    def _reset_unread(self, now: float, seconds: float) -> None:
-        """Resets streams of whose complete response the client has taken nothing for so long."""
+    def _reset_stalled(self, now: float, seconds: float) -> None:
+        """Resets streams of whose response bytes wait, and of which the client has taken nothing for so long."""
         connection, before, self._stuck = self._connection, self._stuck, {}
+        pushed, connection.pushed = connection.pushed, set()
         for stream in list(connection.streams.values()):
-            left = stream.out.parked_bytes
-            if not left or not stream.out.ended:
+            if not stream.out.parked:
                 continue
-            known = before.get(stream.id)
-            since = now if known is None or known[0] != left else known[1]
+            # A stream whose own window is open waits for its turn, as long as the client takes anything at all.
+            waits = connection.write_paused or (pushed and stream.out.window > 0)
+            since = now if waits or stream.id in pushed else before.get(stream.id, now)
             if now - since < seconds:
-                self._stuck[stream.id] = left, since
+                self._stuck[stream.id] = since
                 continue
+            self._state.refusals.stalled("h2", self._peer)
             connection.drop(stream)
             connection.reset(stream.id, ErrorCode.CANCEL)
 
