@@ -46,7 +46,7 @@ _GRPC_TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
 _SECONDS = re.compile(rb"\d{1,9}(\.\d{0,9})?")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
-# HTML section 9.2.4: browsers send the id of an event as UTF-8, while other headers have no encoding (RFC 9110 section 5.5).
+# HTML section 9.2.4: browsers send the id of an event as UTF-8; other headers have no encoding (RFC 9110 section 5.5).
 _LAST_EVENT_ID = b"last-event-id"
 
 _REMEMBERED = 256
@@ -64,7 +64,7 @@ class HeaderPolicy:
 
     allow: frozenset[bytes] | None = None
     deny: frozenset[bytes] = frozenset()
-    # Decisions by name, for headers that are decoded as Latin-1. Clients choose the names, so it stops growing at `_REMEMBERED`.
+    # Decisions by name, for headers decoded as Latin-1. Clients choose the names, so it stops growing at `_REMEMBERED`.
     _keys: dict[bytes, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
     # A cache of names whose values are text, bounded in the same way.
     _text: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)

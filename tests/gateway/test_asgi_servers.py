@@ -155,7 +155,7 @@ async def test_a_server_stream_arrives_as_it_is_sent(http: httpx2.AsyncClient, a
         assert answer.headers["content-type"].startswith(accept)
         lines = answer.aiter_lines()
         while not (line := await anext(lines)).startswith(first):
-            assert line.startswith((":", "id:", "event:")) or not line
+            assert line.startswith((":", "retry:", "id:", "event:")) or not line
         await http.get(f"/ticking/{key}")
         rest = [line async for line in lines]
         assert any('"number":"2"' in line for line in rest)

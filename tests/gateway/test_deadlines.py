@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import empty_pb2
 
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve, Served, every_engine
+from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 

@@ -75,7 +75,7 @@ async def test_an_id_comes_back_as_it_was_sent(serve: Serve, last: str) -> None:
     """Browsers send it as UTF-8 (HTML section 9.2.4), which reached the servicer as Latin-1."""
     rest = Names.NAMES[Names.NAMES.index(last) + 1 :]
     async with asyncio.timeout(20), serve(Names()) as served:
-        headers = [*SSE.items(), ("last-event-id", last.encode())]
+        headers = {b"accept": b"text/event-stream", b"last-event-id": last.encode()}
         answer = await served.http.get("/v1/ticks", headers=headers)
         assert [event["id"] for event in events(answer.text) if "id" in event] == [*rest]
         async with connected(served.gateway.http_port) as client:

@@ -176,14 +176,17 @@ async def test_a_slow_reader_is_served(serve: Serve) -> None:
 
 async def test_none_waits_for_ever(serve: Serve) -> None:
     kitchen = Endless()
-    async with serve(kitchen, send_seconds=None, header_seconds=SOON) as served, asyncio.timeout(20):
-        async with connected(served.gateway.http_port, {Setting.INITIAL_WINDOW_SIZE: 100}) as client:
-            client.credits = False
-            stream = client.request("/v1/ticks")
-            await client.flush()
-            await client.until(lambda: len(client.body(stream)) == 100)
-            reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
-            writer.write(b"G")
-            assert b" 408 " in await reader.read()  # another time-out of the same length has passed
-            writer.close()
-            assert not kitchen.closed.is_set()
+    async with (
+        asyncio.timeout(20),
+        serve(kitchen, send_seconds=None, header_seconds=SOON) as served,
+        connected(served.gateway.http_port, {Setting.INITIAL_WINDOW_SIZE: 100}) as client,
+    ):
+        client.credits = False
+        stream = client.request("/v1/ticks")
+        await client.flush()
+        await client.until(lambda: len(client.body(stream)) == 100)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.gateway.http_port)
+        writer.write(b"G")
+        assert b" 408 " in await reader.read()  # another time-out has passed meanwhile
+        writer.close()
+        assert not kitchen.closed.is_set()

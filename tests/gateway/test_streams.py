@@ -226,12 +226,18 @@ class Announces(Kitchen):
         yield pb.TickResponse(number=1)
 
 
-async def test_metadata_begins_the_response(serve: Serve) -> None:
+@pytest.mark.parametrize(("form", "first"), [(ARRAY, "[{"), (NDJSON, "{"), (SSE, ": keep-alive\n\nretry")])
+async def test_metadata_begins_the_response(serve: Serve, form: str, first: str) -> None:
     kitchen = Announces()
-    async with serve(kitchen) as served, served.http.stream("GET", "/v1/ticks?key=k") as answer:
+    async with (
+        serve(kitchen) as served,
+        served.http.stream("GET", "/v1/ticks?key=k", headers={"accept": form}) as answer,
+    ):
         assert (answer.status_code, answer.headers["x-job"]) == (202, "7")
         kitchen.steps["k"].release()
-        assert [tick["number"] for tick in json.loads(await answer.aread())] == ["1"]
+        text = (await answer.aread()).decode()
+        assert text.startswith(first)
+        assert numbers(form, text) == ["1"]
 
 
 async def test_head_on_a_stream(serve: Serve) -> None:
@@ -261,6 +267,45 @@ async def test_an_idle_event_stream_beats(serve: Serve) -> None:
             rest = [line async for line in lines]
         assert "event: end" in rest
         assert "id: 2" in rest
+
+
+@pytest.mark.parametrize("form", [ARRAY, NDJSON])
+@pytest.mark.parametrize("end", ["", "&failAfter=2"], ids=["complete", "failed"])
+async def test_an_idle_stream_of_json_sends_line_breaks(serve: Serve, form: str, end: str) -> None:
+    kitchen = Kitchen()
+    async with serve(kitchen, stream_heartbeat_seconds=0.02) as served, asyncio.timeout(10):
+        kitchen.steps["k"].release()
+        async with served.http.stream("GET", f"/v1/ticks?count=2&key=k{end}", headers={"accept": form}) as answer:
+            pieces, text = answer.aiter_text(), ""
+            while not text.endswith("}\n\n\n"):
+                text += await anext(pieces)
+            kitchen.steps["k"].release()
+            text += "".join([piece async for piece in pieces])
+    if end:
+        assert text.rstrip("\n").endswith(LAST)
+    else:
+        lines = [line for line in text.splitlines() if line]
+        assert numbers(form, text if form == ARRAY else "\n".join(lines)) == ["1", "2"]
+
+
+async def test_streams_of_json_can_be_silent_while_idle(serve: Serve) -> None:
+    kitchen = Kitchen()
+    settings = {"stream_heartbeat_seconds": None, "sse_heartbeat_seconds": 0.02}
+    async with serve(kitchen, **settings) as served, asyncio.timeout(10):
+        kitchen.steps["quiet"].release()
+        kitchen.steps["beats"].release()
+        quiet = served.http.stream("GET", "/v1/ticks?count=2&key=quiet", headers={"accept": NDJSON})
+        beats = served.http.stream("GET", "/v1/ticks?count=2&key=beats", headers={"accept": SSE})
+        async with quiet as answer, beats as other:
+            pieces = answer.aiter_text()
+            text, comments = await anext(pieces), 0
+            async for line in other.aiter_lines():
+                comments += line.startswith(":")
+                if comments == 3:  # both have been idle for so long
+                    break
+            kitchen.steps["quiet"].release()
+            text += "".join([piece async for piece in pieces])
+        assert numbers(NDJSON, text) == ["1", "2"]
 
 
 # HttpBody is sent as its own bytes.

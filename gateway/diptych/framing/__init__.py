@@ -18,7 +18,9 @@ class Framing(Protocol):
 
     media: str
     heartbeat: bytes
-    """Sent while idle; empty if the format has no keep-alive."""
+    """Sent while idle."""
+    opening: bytes
+    """Sent with the response's head if that goes out before the first message."""
 
     def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         """Encodes the next elements; `ids` are their event ids in SSE, instead of numbers."""
@@ -33,7 +35,8 @@ class Framing(Protocol):
 class ArrayWriter:
     """One JSON array, as Google's APIs send streams; it is valid JSON once complete."""
 
-    media, heartbeat = ARRAY, b""
+    media, opening = ARRAY, b""
+    heartbeat = b"\n"  # insignificant between elements (RFC 8259 section 2)
 
     def __init__(self) -> None:
         self._begun = False
@@ -53,7 +56,8 @@ class ArrayWriter:
 class LinesWriter:
     """One message per line."""
 
-    media, heartbeat = NDJSON, b""
+    media, opening = NDJSON, b""
+    heartbeat = b"\n"  # an empty line, as CouchDB's _changes and Twitter's streams send; NDJSON's readers ignore it
 
     def messages(self, elements: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
         return b"\n".join(elements) + b"\n"
@@ -71,7 +75,8 @@ class EventsWriter:
     `retry` is how many seconds a client waits before it reconnects; None leaves that to the client.
     """
 
-    media, heartbeat = SSE, b": keep-alive\n\n"
+    media = SSE
+    heartbeat = opening = b": keep-alive\n\n"
 
     def __init__(self, retry: float | None = None) -> None:
         self._id = 0

@@ -104,6 +104,9 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
 
     sse_heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How long an event stream may be idle before a comment is sent to keep it open."""
+    stream_heartbeat_seconds: float | None = Field(default=30.0, gt=0)
+    """How long a JSON array or NDJSON stream may be idle before a line break is sent to keep it open, since proxies cut
+    silent responses, most after 60 seconds. None sends none, for clients that cannot read an empty line of NDJSON."""
     sse_retry_seconds: float | None = Field(default=3.0, ge=0)
     """How long a client of an event stream waits before it reconnects, sent in the first event as `retry`. None: the
     client's own time, which is 3 or 5 seconds in browsers."""

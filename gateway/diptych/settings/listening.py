@@ -65,8 +65,8 @@ class ListeningSettings(SettingsTable):
     keep_alive_seconds: float = Field(default=75.0, gt=0)
     """How long an idle HTTP connection stays open."""
     send_seconds: float | None = Field(default=60.0, gt=0)
-    """How long a client may take nothing of a response, a stream's too, that waits to be sent: the call is cancelled and
-    the HTTP/2 stream reset or the connection closed. None: for ever, which holds the servicer of a stream."""
+    """How long a client may take nothing of a response, a stream's too, that waits to be sent: then the call is
+    cancelled, and the HTTP/2 stream reset or the connection closed. None: for ever, which holds a stream's servicer."""
     max_connections: int | None = Field(default=None, gt=0)
     """Maximum open connections of both ports together, handshakes included; further ones get 503. None: as many as fit
     into an eighth of the memory at 64 KiB each, divided by `workers`, and into three quarters of the file

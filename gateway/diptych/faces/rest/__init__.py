@@ -11,6 +11,7 @@ from functools import partial
 
 from ...codec import Codec
 from ...exchange import Exchange, Receive, Scope, Send, Serve, WholeRequest, raw_path
+from ...media import ARRAY, NDJSON, SSE
 from ...metadata import HeaderPolicy
 from ...methods import Method
 from ...reply import ErrorReplier, Reply, no_route, wrong_method
@@ -49,7 +50,11 @@ class Transcoder:
         self._options = Options(
             errors=errors,
             policy=HeaderPolicy.of(settings.metadata_allow, settings.metadata_deny),
-            heartbeat=settings.sse_heartbeat_seconds,
+            heartbeats={
+                ARRAY: settings.stream_heartbeat_seconds,
+                NDJSON: settings.stream_heartbeat_seconds,
+                SSE: settings.sse_heartbeat_seconds,
+            },
             retry=settings.sse_retry_seconds,
         )
         for method, binding in bindings:

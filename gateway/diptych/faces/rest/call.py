@@ -194,15 +194,15 @@ class RestCall(_Steps):
         await exchange.reply(self._reply(call, response, exchange.scope["method"], exchange.headers, exchange.warnings))
 
     def streamed(self, call: AnyCall) -> Streaming:
-        replier, exchange, heartbeat = self._endpoint.replier, self._exchange, self._options.heartbeat
+        replier, exchange, options = self._endpoint.replier, self._exchange, self._options
         if replier.raw is not None:
-            self._streaming = Streaming(exchange, call, Bytes(replier.raw), heartbeat)
+            self._streaming = Streaming(exchange, call, Bytes(replier.raw), None)
             return self._streaming
-        framing = choose(exchange.header(b"accept"), self._options.retry)
+        framing = choose(exchange.header(b"accept"), options.retry)
         query = exchange.scope["query_string"]
         parameters = self._endpoint.binder.parameters(query) if call.needs_request else DEFAULT
         messages = Messages(framing, replier.stream(parameters), call, self.method.descriptor.output_type)
-        self._streaming = Streaming(exchange, call, messages, heartbeat)
+        self._streaming = Streaming(exchange, call, messages, options.heartbeats[framing.media])
         return self._streaming
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:

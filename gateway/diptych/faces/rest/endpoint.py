@@ -5,6 +5,7 @@ It knows no request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...bind import Binder, binder_of
@@ -60,9 +61,9 @@ _Deferred = deferred(Endpoint)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options shared by all endpoints; `heartbeat` and `retry` are in seconds."""
+    """Options shared by all endpoints; `retry` and `heartbeats`, by media type, are in seconds."""
 
     errors: ErrorReplier
     policy: HeaderPolicy
-    heartbeat: float
+    heartbeats: Mapping[str, float | None]
     retry: float | None

@@ -43,7 +43,7 @@ class Messages:
     def __init__(self, framing: Framing, encoder: StreamEncoder, call: AnyCall, descriptor: Descriptor) -> None:
         self._framing, self._call, self._descriptor = framing, call, descriptor
         self._encode, self.print_all = encoder
-        self.heartbeat = framing.heartbeat
+        self.heartbeat, self.opening = framing.heartbeat, framing.opening
         self.end = framing.end
         self.failure = framing.failure
         self._looked_up = False
@@ -89,7 +89,7 @@ class Messages:
 class Bytes:
     """Writes HttpBody messages as raw bytes, with the content type of the first message."""
 
-    heartbeat = b""
+    heartbeat = opening = b""  # nothing can be added to bytes
     print_all = None
 
     def __init__(self, body_of: Callable[[Any], Any]) -> None:
@@ -122,11 +122,12 @@ class Bytes:
 
 
 class Streaming:
-    """Writes one streamed answer onto an exchange; `heartbeat` is in seconds."""
+    """Writes one streamed answer onto an exchange; `heartbeat` is in seconds, None for none."""
 
-    def __init__(self, exchange: Exchange, call: AnyCall, form: Messages | Bytes, heartbeat: float) -> None:
+    def __init__(self, exchange: Exchange, call: AnyCall, form: Messages | Bytes, heartbeat: float | None) -> None:
         self._exchange, self._call, self.form = exchange, call, form
-        self._heartbeat = heartbeat if form.heartbeat else None
+        self._heartbeat = heartbeat
+        self._opened = False
 
     @property
     def begun(self) -> bool:
@@ -158,7 +159,9 @@ class Streaming:
         return True
 
     async def write(self, messages: list[bytes], plain: set[int]) -> None:
-        data = self.form.write(messages) if messages else self.form.heartbeat
+        form = self.form
+        data = form.write(messages) if messages else form.heartbeat if self._opened else form.opening
+        self._opened = True
         self._call.record.bytes_out += len(data)
         await self._exchange.write(data)
 
@@ -168,8 +171,8 @@ class Streaming:
     async def fail(self, status: Status, element: bytes) -> None:
         """Writes the end of a stream that failed; `element` is the error in the form of a message.
 
-        The response ends as any other, since a reset overtakes the error: HTTP/2 clients discard what they have not read
-        when RST_STREAM arrives, and so do proxies. Raises `StreamCut` for bytes, after which nothing can be said.
+        The response ends as any other, since a reset overtakes the error: HTTP/2 clients discard what they have not
+        read when RST_STREAM arrives, and so do proxies. Raises `StreamCut` for bytes, after which nothing can be said.
         """
         last = self.form.failure(element)
         if last is not None:
