@@ -211,10 +211,6 @@ class Http2Protocol(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.close()
 
-    @property
-    def _peer(self) -> str:
-        return "unknown:" if self._client is None else peer_of(*self._client)
-
     def _close(self, code: ErrorCode, reason: str = "") -> None:
         """Sends GOAWAY, and closes once the peer has closed, or after a time-out."""
         if self._lingering:
