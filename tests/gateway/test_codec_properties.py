@@ -86,11 +86,11 @@ def printed(message: Message, engine: Engine, options: JsonOptions) -> bytes:
 
 
 @each
-@given(messages(EchoRequest.DESCRIPTOR), OPTIONS)
+@given(st.one_of([messages(made.DESCRIPTOR) for made in (EchoRequest, Kinds)]), OPTIONS)
 def test_printed_messages_parse_back(engine: Engine, message: Message, options: JsonOptions) -> None:
-    text = CODECS[engine].encoder(EchoRequest, options)(message)
+    text = printed(message, engine, options)
     for other in ENGINES:
-        assert same(ECHO[other](text, []), message)
+        assert same(codec_of(message, other).decoder(type(message))(text, []), message)
 
 
 @given(st.one_of([messages(made.DESCRIPTOR) for made in (EchoRequest, kitchen.ListDishesResponse, Kinds)]), OPTIONS)

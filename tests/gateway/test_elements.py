@@ -90,6 +90,30 @@ def test_a_single_value_is_one_element_and_an_empty_body_none(text: bytes, eleme
     assert [*splitter.feed(text), *splitter.end()] == elements
 
 
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1}\n{"a":2}\n',
+        b'\n {"a":1} \r\n\r\n{"a":',
+        b'"x"\n"y"',
+        b'{"a":"' + b"x" * 5000 + b'"}\n{}',
+        b"{}\n" * 9000,
+    ],
+    ids=["lines", "spaces", "strings", "a long line", "more than the limit"],
+)
+def test_lines_that_are_sent_as_json_are_told_their_media_type(body: bytes, size: int) -> None:
+    with pytest.raises(StatusError, match="application/x-ndjson") as refused:
+        split(ArraySplitter(LIMIT), body, [size])
+    assert refused.value.status.http_status == 400
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("body", [b'{\n"a":\n1}\n\n', b'\n\n{"a":1}\n', b'{"a":1}\r\n \t'])
+def test_one_value_may_have_lines(body: bytes, size: int) -> None:
+    assert split(ArraySplitter(LIMIT), body, [size]) == [{"a": 1}]
+
+
 @pytest.mark.parametrize(("made", "opening"), [(ArraySplitter, b"["), (LinesSplitter, b"")])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "endless"])
 def test_an_element_over_the_limit_is_refused_and_not_buffered(

@@ -1,7 +1,7 @@
 """Splits a client's stream of JSON messages while it arrives: NDJSON, or one JSON array.
 
-Pure: bytes in, the bytes of complete elements out. It does not check that an element is valid JSON; the parser does. It
-parses only the first line of a body that should be one value, to recognize NDJSON.
+Pure: bytes in, the bytes of complete elements out. It does not check that an element is valid JSON; the parser does.
+It parses only the first line of a body that should be one value, to recognize NDJSON.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _STRUCTURAL = re.compile(rb'["\[\]{},]')
 # The rest of a string up to its closing quote or the end of the buffer; possessive, so that it never backtracks.
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPEN, _CLOSE = b"[{", b"]}"
+# Lines sent as one value are recognized while the body is shorter, since the client may wait, and at the end.
+_FIRST_LINE_BYTES = 4096
 
 
 def _inside_of(depth: int) -> bytes:
@@ -111,7 +113,6 @@ class ArraySplitter:
         self._in_string = False
         self._state = self._before
         self._elements = 0
-        self._looked = False  # whether the first line has been parsed
         self._fault: StatusError | None = None
 
     @property
@@ -126,6 +127,8 @@ class ArraySplitter:
         try:
             self._state(found)
             if len(self._buffer) > self._limit:
+                if self._state == self._single:
+                    self._refuse_lines()
                 raise too_long(self._limit)
         except StatusError as fault:
             self._fault = fault
@@ -135,6 +138,7 @@ class ArraySplitter:
         if self._fault is not None:
             raise self._fault
         if self._state == self._single:
+            self._refuse_lines()
             return [bytes(self._buffer)]
         if self._state == self._inside:
             # The last one is whole too, unless it is cut itself: only the comma or bracket behind it is missing.
@@ -158,10 +162,12 @@ class ArraySplitter:
         self._state(found)
 
     def _single(self, found: list[bytes]) -> None:
-        if self._looked or (end := self._buffer.find(b"\n")) < 0 or not self._buffer[end:].strip(_SPACE):
-            return
-        self._looked = True
-        if _is_json(self._buffer[:end]):
+        if len(self._buffer) <= _FIRST_LINE_BYTES:
+            self._refuse_lines()
+
+    def _refuse_lines(self) -> None:
+        first, _, rest = self._buffer.partition(b"\n")
+        if rest.strip(_SPACE) and _is_json(first):
             raise invalid(Violation("", f"expected one JSON value or an array, got lines; send lines as {NDJSON}"))
 
     def _after(self, found: list[bytes]) -> None:
