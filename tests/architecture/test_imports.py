@@ -21,7 +21,7 @@ SERVICES = ROOT / "services" / "artificer_services"
 FLOORS = [
     # `status` is lowest, since `metadata` on the next floor raises the error value too.
     ["status", "probe", "process", "addresses", "extras", "outages", "protoc_plugin", "deferred"],
-    ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream", "media"],
+    ["template", "fields", "metadata", "origin", "settings", "forwarded", "upstream", "media", "compression"],
     ["rules", "codec", "dialects", "methods", "telemetry", "tls", "readiness", "capacity"],
     ["routes", "bind", "reply", "framing", "call", "openapi", "standard"],
     ["exchange"],

@@ -123,5 +123,5 @@ async def test_the_watch_ends_with_the_gateway_and_may_be_off(serve: Serve) -> N
         [watch] = watching()
     watch.join(10)
     assert not watch.is_alive()
-    async with serve(blocking_seconds=None):
+    async with serve(blocking_seconds=0):
         assert watching() == []

@@ -97,10 +97,10 @@ CONNECT: list[tuple[str, dict[str, str], bytes, int, str]] = [
     ),
     (
         "POST GetDish",
-        {"content-encoding": "br"},
+        {"content-encoding": "compress"},
         b"{}",
         501,
-        "unsupported message encoding 'br'; expected gzip or identity",
+        "unsupported message encoding 'compress'; expected gzip, br, zstd or identity",
     ),
     (
         "POST GetDish",

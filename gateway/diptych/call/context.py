@@ -56,6 +56,11 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     _leave_uncompressed: Callable[[], None] | None = None
     uncompressed_next = False
 
+    @property
+    def keeps_plain(self) -> bool:
+        """Whether the servicer disabled compression, as it must for secrets next to input of the client (BREACH)."""
+        return self.uncompressed_next or self.compression is grpc.Compression.NoCompression
+
     # Read by the servicer.
 
     def invocation_metadata(self) -> Any:

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
+from ..compression import Coding, Deflater
 from ..origin import Origin, ProtocolName, peer_of
 from ..reply import Headers, Reply
 from ..status import Status
 from .aside import LARGE_BYTES, aside
-from .body import Disconnected, Gunzip, Receive, coding_of, counted, read, read_whole, too_large
+from .body import BodyDecoder, Disconnected, Receive, coding_of, counted, read, read_whole, too_large
 from .body_timeouts import BodyTimeouts, Patience, Pieces, steps_of, too_slow
 from .inbound import Inbound
 from .message_bounds import FREE_BYTES, MessageBounds, MessageWatch
@@ -26,12 +27,12 @@ __all__ = [
     "LARGE_BYTES",
     "ON_LEFT",
     "PREFIX",
+    "BodyDecoder",
     "BodyTimeouts",
     "Client",
     "Disconnected",
     "Door",
     "Exchange",
-    "Gunzip",
     "Inbound",
     "MessageBounds",
     "MessageWatch",
@@ -80,7 +81,10 @@ class StreamCut(Exception):
 class Exchange:
     """The exchange of one ASGI scope."""
 
-    __slots__ = ("_send", "begun", "head", "headers", "receive", "scope", "status", "warnings")
+    __slots__ = (
+        *("_deflater", "_send", "_trails", "begun", "head", "headers", "receive", "scope", "status", "trailers"),
+        "warnings",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
@@ -88,6 +92,10 @@ class Exchange:
         """The request's headers by name, with the last value of repeated ones; `header` joins them."""
         self.head = scope["method"] == "HEAD"
         self.begun = False
+        self._deflater: Deflater | None = None
+        self._trails = False
+        self.trailers: Headers = []
+        """What `write` sends after the end of a stream, if the client takes trailers."""
         self.status = 0
         """The status of the response, once it has begun."""
         self.warnings: list[str] = []
@@ -104,14 +112,29 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await self._send({"type": "http.response.body", "body": b"" if self.head else reply.body})
 
-    async def begin(self, status: int, headers: Headers) -> None:
-        """Begins a stream. The listener cuts one that does not end with `write(..., more=False)`."""
-        self.begun, self.status = True, status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+    async def begin(self, status: int, headers: Headers, deflater: Deflater | None = None) -> None:
+        """Begins a stream, whose body `deflater` compresses. It has trailers if the client asks by `te: trailers`.
+
+        The listener cuts one that does not end with `write(..., more=False)`.
+        """
+        self.begun, self.status, self._deflater = True, status, deflater
+        self._trails = self._takes_trailers()
+        start = {"type": "http.response.start", "status": status, "headers": headers, "trailers": self._trails}
+        await self._send(start)
+
+    def _takes_trailers(self) -> bool:
+        named = self.headers.get(b"te", b"").lower().split(b",")  # RFC 9110 section 10.1.4
+        takes = any(one.strip() == b"trailers" for one in named)
+        return takes and "http.response.trailers" in self.scope.get("extensions", ())
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Writes to the stream; waits while the client reads too slowly."""
+        deflater = self._deflater
+        if deflater is not None and (data or not more):
+            data = deflater.write(data) if more else deflater.end(data)
         await self._send({"type": "http.response.body", "body": b"" if self.head else data, "more_body": more})
+        if self._trails and not more:
+            await self._send({"type": "http.response.trailers", "headers": self.trailers})
 
     async def cut(self) -> None:
         """Leaves the response incomplete: resets the stream of HTTP/2, and closes a connection of HTTP/1.1."""
@@ -122,9 +145,9 @@ class Exchange:
             await self.write(b"")
             cut()
 
-    def inbound(self, *, gzip: bool = False) -> Inbound:
+    def inbound(self, coding: Coding | None = None) -> Inbound:
         """Returns a reader of the request's body as it arrives."""
-        return Inbound(self.receive, self.scope.get(ON_LEFT), gzip=gzip)
+        return Inbound(self.receive, self.scope.get(ON_LEFT), coding=coding)
 
     async def gone(self) -> None:
         """Returns when the client has disconnected; discards what it still sends."""

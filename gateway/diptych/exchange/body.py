@@ -5,16 +5,18 @@ It knows no message; it stops reading once the limit is exceeded.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from ..compression import CODINGS, Coding, Malformed
 from ..origin import Lease
 from ..status import Code, Violation, error, invalid
 from .body_timeouts import BodyTimeouts, Pieces, steps_of
 
 Receive = Callable[[], Awaitable[Any]]
 
+GZIP = (b"gzip",)
+"""The codings that REST accepts."""
 
 _TIMEOUTS = BodyTimeouts()
 
@@ -28,19 +30,25 @@ def too_large(limit: int) -> Exception:
     return error(Code.RESOURCE_EXHAUSTED, f"the request body is larger than {limit} bytes", http=413)
 
 
-def coding_of(header: bytes) -> bool:
-    """Returns whether a body is gzip, by its content-encoding. Raises INVALID_ARGUMENT with http 415 for others."""
-    coding = header.strip().lower()
-    if coding in (b"", b"identity"):
-        return False
-    if coding in (b"gzip", b"x-gzip"):
-        return True
-    name = coding.decode("latin-1")
+def coding_of(header: bytes, known: Sequence[bytes] = GZIP) -> Coding | None:
+    """Returns the coding of a body by its content-encoding, None for identity.
+
+    Raises INVALID_ARGUMENT with http 415 for a coding that is not in `known`.
+    """
+    name = header.strip().lower()
+    if name in (b"", b"identity"):
+        return None
+    if name == b"x-gzip":  # equivalent (RFC 9110 section 8.4.1.3)
+        name = b"gzip"
+    if name in known:
+        return CODINGS[name]
+    listed = b", ".join(known).decode()
+    shown = name.decode("latin-1")
     raise error(
         Code.INVALID_ARGUMENT,
-        f"unsupported content-encoding {name!r}; expected gzip or identity",
+        f"unsupported content-encoding {shown!r}; expected {listed} or identity",
         http=415,
-        headers=(("accept-encoding", "gzip"),),
+        headers=(("accept-encoding", listed),),
     )
 
 
@@ -50,13 +58,14 @@ async def read(
     limit: int,
     timeouts: BodyTimeouts = _TIMEOUTS,
     lease: Lease | None = None,
+    codings: Sequence[bytes] = GZIP,
 ) -> bytes:
     """Reads the whole body and decompresses it; holds at most `limit` bytes, and counts them in `lease`.
 
-    Raises RESOURCE_EXHAUSTED (413) above the limit, INVALID_ARGUMENT for malformed gzip, 415 for another coding,
+    Raises RESOURCE_EXHAUSTED (413) above the limit, INVALID_ARGUMENT for malformed data, 415 for another coding,
     DEADLINE_EXCEEDED (408) if it arrives too slowly, `Disconnected`, and what `lease` raises.
     """
-    gzip, declared = _begin(headers, limit, lease)
+    coding, declared = _begin(headers, limit, lease, codings)
     pieces: Pieces | None = None
     step = steps_of(receive())
     try:
@@ -66,44 +75,52 @@ async def read(
     else:
         pieces = Pieces(receive, timeouts, declared)
         message = await pieces.late(step, waiting)
-    if not gzip and message["type"] == "http.request" and not message.get("more_body"):
+    if coding is None and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")  # nearly every body arrives in one piece
         return counted(body, limit, lease)
     pieces = pieces or Pieces(receive, timeouts, declared)
-    sink = _Gunzip(limit, lease) if gzip else _Plain(limit, lease)
+    sink = _Plain(limit, lease) if coding is None else _Decoded(coding, limit, lease)
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
         piece = message.get("body", b"")
         fed = sink.feed(piece)
-        pieces.came(
-            len(piece), 0 if gzip else fed
-        )  # a pace of decompressed bytes would be too fast for compressed ones
+        # A pace of decompressed bytes would be too fast for compressed ones.
+        pieces.came(len(piece), fed if coding is None else 0)
         if not message.get("more_body"):
             return sink.end()
         message = await pieces.next()
 
 
-def read_whole(body: bytes, headers: Mapping[bytes, bytes], limit: int, lease: Lease | None = None) -> bytes:
+def read_whole(
+    body: bytes,
+    headers: Mapping[bytes, bytes],
+    limit: int,
+    lease: Lease | None = None,
+    codings: Sequence[bytes] = GZIP,
+) -> bytes:
     """Does the same with a body that has arrived whole, and raises the same except for what comes late."""
-    if not _begin(headers, limit, lease)[0]:
+    coding, _ = _begin(headers, limit, lease, codings)
+    if coding is None:
         return counted(body, limit, lease)
-    sink = _Gunzip(limit, lease)
+    sink = _Decoded(coding, limit, lease)
     sink.feed(body)
     return sink.end()
 
 
-def _begin(headers: Mapping[bytes, bytes], limit: int, lease: Lease | None) -> tuple[bool, int]:
-    """Checks the size that a request declares; returns whether its body is gzip, and that size, or 0."""
-    gzip = coding_of(headers.get(b"content-encoding", b""))
+def _begin(
+    headers: Mapping[bytes, bytes], limit: int, lease: Lease | None, codings: Sequence[bytes]
+) -> tuple[Coding | None, int]:
+    """Checks the size that a request declares; returns the coding of its body, and that size, or 0."""
+    coding = coding_of(headers.get(b"content-encoding", b""), codings)
     declared = headers.get(b"content-length")
     if declared is None or not declared.isdigit():
-        return gzip, 0
+        return coding, 0
     if int(declared) > limit:
         raise too_large(limit)
     if lease is not None:
         lease.expect(int(declared))
-    return gzip, int(declared)
+    return coding, int(declared)
 
 
 def counted(body: bytes, limit: int, lease: Lease | None) -> bytes:
@@ -133,16 +150,16 @@ class _Plain:
         return bytes(self._body)
 
 
-class _Gunzip:
-    def __init__(self, limit: int, lease: Lease | None) -> None:
+class _Decoded:
+    def __init__(self, coding: Coding, limit: int, lease: Lease | None) -> None:
         self._limit, self._lease = limit, lease
         self._body = bytearray()
-        self._gunzip = Gunzip()
+        self._decoder = BodyDecoder(coding)
 
     def feed(self, data: bytes) -> int:
         """Adds a compressed piece; returns how many bytes are held."""
-        self._gunzip.feed(data)
-        while plain := self._gunzip.step(self._limit - len(self._body) + 1):
+        self._decoder.feed(data)
+        while plain := self._decoder.step(self._limit - len(self._body) + 1):
             self._body += plain
             if len(self._body) > self._limit:
                 raise too_large(self._limit)
@@ -151,38 +168,29 @@ class _Gunzip:
         return len(self._body)
 
     def end(self) -> bytes:
-        self._gunzip.end()
+        self._decoder.end()
         return bytes(self._body)
 
 
-class Gunzip:
-    """Decompresses gzip (RFC 1952, any number of members) in steps, so that a caller can stop at a limit."""
+class BodyDecoder:
+    """Decompresses a body in steps, so that a caller can stop at a limit."""
 
-    def __init__(self) -> None:
-        self._data = b""
-        self._member: Any = None
-
-    def feed(self, data: bytes) -> None:
-        """Adds compressed data; call it only after `step` has returned nothing."""
-        self._data += data
+    def __init__(self, coding: Coding) -> None:
+        self._name = coding.name.decode()
+        self._inflater = coding.inflater()
+        self.feed = self._inflater.feed
 
     def step(self, most: int) -> bytes:
-        """Returns at most `most` bytes, or none if it needs more data. Raises INVALID_ARGUMENT for malformed gzip."""
-        plain = b""
-        while self._data and not plain:
-            if self._member is None:
-                self._member = zlib.decompressobj(wbits=31)
-            try:
-                plain = self._member.decompress(self._data, most)
-            except zlib.error:
-                raise invalid(Violation("", "the body is not valid gzip, but its content-encoding is gzip")) from None
-            if self._member.eof:
-                self._data, self._member = self._member.unused_data, None
-            else:
-                self._data = self._member.unconsumed_tail
-        return plain
+        """Returns at most `most` bytes, or none if it needs more data. Raises INVALID_ARGUMENT for malformed data."""
+        try:
+            return self._inflater.step(most)
+        except Malformed:
+            text = f"the body is not valid {self._name}, but its content-encoding is {self._name}"
+            raise invalid(Violation("", text)) from None
 
     def end(self) -> None:
         """Raises INVALID_ARGUMENT if the data is truncated."""
-        if self._member is not None:
-            raise invalid(Violation("", "truncated gzip body"))
+        try:
+            self._inflater.end()
+        except Malformed:
+            raise invalid(Violation("", f"truncated {self._name} body")) from None

@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from .body import Disconnected, Gunzip, Receive
+from ..compression import Coding
+from .body import BodyDecoder, Disconnected, Receive
 
 OnLeft = Callable[[Callable[[], None]], None]
 
@@ -29,9 +30,9 @@ class Inbound:
     late if the client sent more than is read ahead.
     """
 
-    def __init__(self, receive: Receive, on_left: OnLeft | None = None, *, gzip: bool = False) -> None:
+    def __init__(self, receive: Receive, on_left: OnLeft | None = None, *, coding: Coding | None = None) -> None:
         self._receive = receive
-        self._gunzip = Gunzip() if gzip else None
+        self._decoder = None if coding is None else BodyDecoder(coding)
         self._pieces: deque[bytes] = deque()
         self._held = 0
         self._ended = self._left = False
@@ -69,20 +70,20 @@ class Inbound:
     async def piece(self) -> bytes | None:
         """Returns the next piece, which is never empty, or None at the end.
 
-        Raises `Disconnected` if the client disconnected before it, and INVALID_ARGUMENT for malformed gzip.
+        Raises `Disconnected` if the client disconnected before it, and INVALID_ARGUMENT for malformed compression.
         """
-        gunzip = self._gunzip
+        decoder = self._decoder
         while True:
-            if gunzip is not None and (plain := gunzip.step(_STEP)):
+            if decoder is not None and (plain := decoder.step(_STEP)):
                 return plain
             raw = await self._raw()
             if raw is None:
-                if gunzip is not None:
-                    gunzip.end()
+                if decoder is not None:
+                    decoder.end()
                 return None
-            if gunzip is None:
+            if decoder is None:
                 return raw
-            gunzip.feed(raw)
+            decoder.feed(raw)
 
     async def _raw(self) -> bytes | None:
         while not self._pieces:

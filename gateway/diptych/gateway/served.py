@@ -67,7 +67,7 @@ class Served:
             new_lease=limits.new_lease,
         )
         paths = {method.path: method.handler for method in methods}
-        self.blocking = None if settings.blocking_seconds is None else BlockingWatch(paths, settings.blocking_seconds)
+        self.blocking = BlockingWatch(paths, settings.blocking_seconds) if settings.blocking_seconds else None
         """Logs servicers that block the event loop."""
         self.faces = _faces(calls, methods, bound, settings)
 

@@ -5,6 +5,7 @@ It reads no environment and no file; `cli` does.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, ClassVar, Literal, Self
@@ -24,6 +25,9 @@ from .workers import WorkersSettings
 DialectName = Literal["google", "status", "problem"]
 
 MIB = 1024 * 1024
+
+NEVER = sys.maxsize
+"""A size that no body has."""
 
 _ALL = frozenset(("", "0.0.0.0", "::"))
 
@@ -86,6 +90,10 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     """Writes proto field names in responses instead of lowerCamelCase."""
     enums_as_ints: bool = False
     """Writes enum values in responses as numbers instead of names."""
+    compress: bool = True
+    """Compresses answers of REST and Connect for clients that accept it; streams of REST message by message."""
+    compress_min_bytes: int = Field(default=1024, ge=0)
+    """The least bytes of an answer that is compressed. Smaller ones fit into one packet either way."""
     error_dialect: DialectName = "google"
     """The form of error bodies: AIP-193, a bare google.rpc.Status, or RFC 9457."""
 
@@ -114,9 +122,9 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     """How often a WebSocket client is pinged; the connection is closed when no answer arrives within the same time."""
     threads: int = Field(default=16, gt=0)
     """Threads that run servicers written as plain `def`, shared by all protocols."""
-    blocking_seconds: float | None = Field(default=1.0, ge=0.01)
+    blocking_seconds: float = Field(default=1.0, ge=0)
     """How long a servicer written as `async def` may block the event loop before the log names it, at most once a
-    minute for each method. None: the event loop is not watched."""
+    minute for each method. 0: the event loop is not watched."""
     debug: bool = False
     """Sends the text of unexpected exceptions to clients. Never in production."""
     docs: bool = True
@@ -163,6 +171,11 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     def body_limit(self, method: str) -> int:
         """Returns the largest request to `method`, in bytes; `method` is `/{package.Service}/{Method}`."""
         return self.method_max_body_bytes.get(method, self.max_body_bytes)
+
+    @property
+    def compress_from(self) -> int:
+        """The least bytes of an answer that is compressed; `NEVER` for none."""
+        return self.compress_min_bytes if self.compress else NEVER
 
     @property
     def engine(self) -> str:

@@ -22,6 +22,7 @@ from ...exchange import (
     aside,
     coding_of,
     counted,
+    joined,
     origin_of,
     read,
 )
@@ -31,15 +32,18 @@ from ...metadata import (
     TIMEOUT_HEADER,
     AnyMetadata,
     Metadata,
+    RawHeaders,
     from_headers,
     timeout,
 )
 from ...methods import Method
 from ...origin import Origin
 from ...reply import Reply
+from ...settings import NEVER
 from ...status import Status
 from ..session import Session
 from . import ranges
+from .compressed import compressed
 from .endpoint import Endpoint, Options
 from .requests import Elements
 from .streaming import Bytes, Messages, Streaming
@@ -71,12 +75,17 @@ class _Steps:
         request, self._parameters = self._endpoint.binder.bind(self._values, query, body, content_type, warnings)
         return request
 
-    def _reply(self, call: AnyCall, response: Message, verb: str, fields: Fields, warnings: list[str]) -> Reply:
+    def _reply(
+        self, call: AnyCall, response: Message, verb: str, fields: Fields, headers: RawHeaders, warnings: list[str]
+    ) -> Reply:
         replier = self._endpoint.replier
         reply = replier.unary(response, self._parameters, call.initial_metadata, call.trailing_metadata, warnings)
         if replier.raw is not None and verb in ("GET", "HEAD"):
             reply = ranges.applied(reply, fields)
-        call.record.bytes_out += len(reply.body)
+        size = len(reply.body)
+        call.record.bytes_out += size
+        if size >= self._endpoint.compress_from and not call.context.keeps_plain:
+            return compressed(reply, joined(headers, b"accept-encoding"))
         return reply
 
     def _failure(self, status: Status, call: AnyCall | None) -> Reply:
@@ -124,7 +133,7 @@ class WholeRestCall(_Steps):
 
     def answer(self, call: AnyCall, response: Message) -> None:
         request = self._request
-        reply = self._reply(call, response, request.verb, request.fields, self._warnings)
+        reply = self._reply(call, response, request.verb, request.fields, request.headers, self._warnings)
         self.http_status = reply.status
         request.answer(reply)
 
@@ -166,8 +175,7 @@ class RestCall(_Steps):
             return None
         headers, query = exchange.headers, exchange.scope["query_string"]
         self._parameters = endpoint.binder.parameters(query)
-        gzip = coding_of(headers.get(b"content-encoding", b""))
-        inbound = self._inbound = exchange.inbound(gzip=gzip)
+        inbound = self._inbound = exchange.inbound(coding_of(headers.get(b"content-encoding", b"")))
         content_type = ContentType.of(headers.get(b"content-type"))
         limit, warnings = endpoint.body_limit, exchange.warnings
         bounds = MessageBounds(self._session.timeouts, call.lease)
@@ -191,18 +199,21 @@ class RestCall(_Steps):
 
     async def unary(self, call: AnyCall, response: Message) -> None:
         exchange = self._exchange
-        await exchange.reply(self._reply(call, response, exchange.scope["method"], exchange.headers, exchange.warnings))
+        verb, headers = exchange.scope["method"], exchange.scope["headers"]
+        await exchange.reply(self._reply(call, response, verb, exchange.headers, headers, exchange.warnings))
 
     def streamed(self, call: AnyCall) -> Streaming:
         replier, exchange, options = self._endpoint.replier, self._exchange, self._options
+        compresses = self._endpoint.compress_from != NEVER
         if replier.raw is not None:
-            self._streaming = Streaming(exchange, call, Bytes(replier.raw), None)
+            self._streaming = Streaming(exchange, call, Bytes(replier.raw), None, compresses)
             return self._streaming
         framing = choose(exchange.header(b"accept"), options.retry)
         query = exchange.scope["query_string"]
         parameters = self._endpoint.binder.parameters(query) if call.needs_request else DEFAULT
         messages = Messages(framing, replier.stream(parameters), call, self.method.descriptor.output_type)
-        self._streaming = Streaming(exchange, call, messages, options.heartbeats[framing.media])
+        heartbeat = options.heartbeats[framing.media]
+        self._streaming = Streaming(exchange, call, messages, heartbeat, compresses)
         return self._streaming
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:

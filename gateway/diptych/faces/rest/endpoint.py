@@ -22,7 +22,7 @@ class Endpoint:
     """One binding. `body_limit` is the most bytes of one message."""
 
     __slots__ = (
-        *("_codec", "_settings", "binder", "binding", "body_limit"),
+        *("_codec", "_settings", "binder", "binding", "body_limit", "compress_from"),
         *("method", "plain", "replier", "route", "streams_in"),
     )
     binder: Binder
@@ -32,6 +32,8 @@ class Endpoint:
         self._codec, self._settings = codec, settings
         self.method, self.binding = method, binding
         self.body_limit = settings.body_limit(method.path)
+        self.compress_from = settings.compress_from
+        """The least bytes of an answer that is compressed for clients that accept it."""
         self.streams_in = method.client_streaming and binding.takes_body
         """Whether the body is a stream of requests; without a body, a client stream is one request."""
         self.route = (binding.verb, binding.template.text)

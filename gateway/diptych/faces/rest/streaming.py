@@ -19,6 +19,7 @@ from ...framing import Framing
 from ...media import SSE
 from ...reply import Headers, http_code, media_type, metadata_headers
 from ...status import Status
+from .compressed import stream_headers
 
 # Caches must not store a stream, and nginx must not buffer it (X-Accel-Buffering).
 _LIVE: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -122,10 +123,16 @@ class Bytes:
 
 
 class Streaming:
-    """Writes one streamed answer onto an exchange; `heartbeat` is in seconds, None for none."""
+    """Writes one streamed answer onto an exchange; `heartbeat` is in seconds, None for none.
 
-    def __init__(self, exchange: Exchange, call: AnyCall, form: Messages | Bytes, heartbeat: float | None) -> None:
-        self._exchange, self._call, self.form = exchange, call, form
+    With `compresses` the stream is compressed if the client accepts it. What `write` gets is then flushed, so that
+    the client can read it at once.
+    """
+
+    def __init__(
+        self, exchange: Exchange, call: AnyCall, form: Messages | Bytes, heartbeat: float | None, compresses: bool
+    ) -> None:
+        self._exchange, self._call, self.form, self._compresses = exchange, call, form, compresses
         self._heartbeat = heartbeat
         self._opened = False
 
@@ -152,7 +159,13 @@ class Streaming:
         initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
         status, headers = http_code(initial, ()), metadata_headers(initial, ())
         bodyless = status in (204, 304)
-        await exchange.begin(status, headers if bodyless else [(b"content-type", form.media), *_LIVE, *headers])
+        coding = None
+        if not bodyless:
+            headers = [(b"content-type", form.media), *_LIVE, *headers]
+            if self._compresses and not self._call.context.keeps_plain:
+                added, coding = stream_headers(form.media, exchange.header(b"accept-encoding"))
+                headers += added
+        await exchange.begin(status, headers, None if coding is None else coding.deflater())
         if exchange.head or bodyless:
             await exchange.write(b"", more=False)
             return False
@@ -166,7 +179,11 @@ class Streaming:
         await self._exchange.write(data)
 
     async def end(self) -> None:
-        await self._exchange.write(self.form.end(), more=False)
+        await self._end(self.form.end())
+
+    async def _end(self, data: bytes) -> None:
+        self._exchange.trailers = metadata_headers((), self._call.trailing_metadata)
+        await self._exchange.write(data, more=False)
 
     async def fail(self, status: Status, element: bytes) -> None:
         """Writes the end of a stream that failed; `element` is the error in the form of a message.
@@ -176,7 +193,7 @@ class Streaming:
         """
         last = self.form.failure(element)
         if last is not None:
-            await self._exchange.write(last, more=False)
+            await self._end(last)
             return
         await self._exchange.cut()
         raise StreamCut(status) from None

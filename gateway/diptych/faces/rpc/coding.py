@@ -1,73 +1,64 @@
-"""Compression of single messages: gzip and deflate (zlib), with a limit on the decompressed size.
+"""Compression of single messages, with a limit on the decompressed size.
 
 It knows no protocol: header values and names of codings are passed in.
 """
 
 from __future__ import annotations
 
-import zlib
-from typing import Any
-
 import grpc
 
+from ...compression import ANSWERS, CODINGS, Coding, Malformed, Truncated
 from ...framing.envelope import too_large
 from ...status import Code, error
 
-__all__ = ["COMPRESSIONS", "Coding", "accepts", "coding_named"]
+__all__ = ["COMPRESSIONS", "CONNECT", "coding_named", "decompressed", "decompressed_small"]
 
-# zlib's wbits, by name. gRPC calls "deflate" what RFC 1950 calls zlib.
-_WBITS = {b"gzip": 31, b"deflate": 15}
-# The fastest level, since compression blocks the event loop.
-_LEVEL = 1
-
-
-class Coding:
-    """A content coding."""
-
-    __slots__ = ("_wbits", "name")
-
-    def __init__(self, name: bytes) -> None:
-        self.name, self._wbits = name, _WBITS[name]
-
-    def compress(self, data: bytes) -> bytes:
-        """Returns the compressed message."""
-        return zlib.compress(data, _LEVEL, self._wbits)
-
-    def small(self, data: bytes, most: int) -> bytes | None:
-        """Returns the decompressed message if it is valid and has at most `most` bytes, else None."""
-        stream: Any = zlib.decompressobj(wbits=self._wbits)
-        try:
-            plain: bytes = stream.decompress(data, most)
-        except zlib.error:
-            return None
-        return plain if stream.eof and not stream.unused_data else None
-
-    def decompress(self, data: bytes, limit: int, fault: Code) -> bytes:
-        """Returns the decompressed message.
-
-        Raises RESOURCE_EXHAUSTED once it exceeds `limit` bytes, and `fault` for data that is not in this coding. No
-        data is an empty message.
-        """
-        plain = b""
-        while data:
-            stream: Any = zlib.decompressobj(wbits=self._wbits)
-            try:
-                plain += stream.decompress(data, limit + 1 - len(plain))
-            except zlib.error:
-                raise error(
-                    fault, f"a message is not valid {self.name.decode()}, the encoding of the request"
-                ) from None
-            if len(plain) > limit:
-                raise too_large(limit)
-            if not stream.eof:
-                raise error(fault, f"truncated {self.name.decode()} message")
-            data = stream.unused_data  # gzip may have members one after another
-        return plain
-
-
-_CODINGS = {name: Coding(name) for name in _WBITS}
-COMPRESSIONS = {grpc.Compression.Gzip: _CODINGS[b"gzip"], grpc.Compression.Deflate: _CODINGS[b"deflate"]}
+COMPRESSIONS = {grpc.Compression.Gzip: CODINGS[b"gzip"], grpc.Compression.Deflate: CODINGS[b"deflate"]}
 """The codings that a servicer selects with `set_compression`."""
+
+CONNECT: tuple[bytes, ...] = tuple(coding.name for coding in reversed(ANSWERS))
+"""The codings of Connect: `gzip`, and `br` and `zstd` if they are installed (connectrpc.com/docs/protocol)."""
+
+
+def decompressed(coding: Coding, data: bytes, limit: int, fault: Code) -> bytes:
+    """Returns a decompressed message.
+
+    Raises RESOURCE_EXHAUSTED once it exceeds `limit` bytes, and `fault` for data that is not in this coding. No data is
+    an empty message.
+    """
+    if not data:
+        return b""
+    name = coding.name.decode()
+    try:
+        plain = _inflated(coding, data, limit)
+    except Truncated:
+        raise error(fault, f"truncated {name} message") from None
+    except Malformed:
+        raise error(fault, f"a message is not valid {name}, the encoding of the request") from None
+    if plain is None:
+        raise too_large(limit)
+    return plain
+
+
+def decompressed_small(coding: Coding, data: bytes, most: int) -> bytes | None:
+    """Returns the decompressed message if it is valid and has at most `most` bytes, else None."""
+    try:
+        return _inflated(coding, data, most)
+    except Malformed:
+        return None
+
+
+def _inflated(coding: Coding, data: bytes, limit: int) -> bytes | None:
+    """Returns a decompressed message, or None if it has more than `limit` bytes. Raises `Malformed`."""
+    inflater = coding.inflater()
+    inflater.feed(data)
+    plain = b""
+    while piece := inflater.step(limit + 1 - len(plain)):
+        plain = plain + piece if plain else piece
+        if len(plain) > limit:
+            return None
+    inflater.end()
+    return plain
 
 
 def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> Coding | None:
@@ -78,7 +69,7 @@ def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> C
     if not name or name == b"identity":
         return None
     if name in known:
-        return _CODINGS[name]
+        return CODINGS[name]
     listed = ", ".join(one.decode() for one in known)
     shown = name.decode("latin-1")
     raise error(
@@ -86,12 +77,3 @@ def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> C
         f"unsupported message encoding {shown!r}; expected {listed} or identity",
         headers=((header, f"{listed}, identity"),),
     )
-
-
-def accepts(header: bytes | None, name: bytes) -> bool:
-    """Whether a list of codings has this one with a weight above zero (RFC 9110 section 12.5.3)."""
-    for part in () if header is None else header.lower().split(b","):
-        coding, _, weight = part.partition(b";")
-        if coding.strip() == name:
-            return not weight or weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") not in (b"q=", b"q=0")
-    return False

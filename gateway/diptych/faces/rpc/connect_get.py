@@ -12,8 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...framing.envelope import too_large
 from ...status import Code, Violation, error, invalid
-from .coding import coding_named
-from .connect_stream import CODINGS
+from .coding import CONNECT, coding_named, decompressed
 
 __all__ = ["QueryRequest", "asked"]
 
@@ -39,8 +38,8 @@ class QueryRequest(NamedTuple):
             message = _from_base64(message)
         if len(message) > limit:
             raise too_large(limit)
-        coding = coding_named(given.get(b"compression"), CODINGS, "accept-encoding")
-        return message if coding is None else coding.decompress(message, limit, Code.INVALID_ARGUMENT)
+        coding = coding_named(given.get(b"compression"), CONNECT, "accept-encoding")
+        return message if coding is None else decompressed(coding, message, limit, Code.INVALID_ARGUMENT)
 
 
 def asked(query: bytes) -> QueryRequest:

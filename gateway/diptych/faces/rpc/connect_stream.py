@@ -11,20 +11,18 @@ from collections.abc import Mapping, Sequence
 import grpc
 
 from ...call import AnyCall
+from ...compression import ANSWERS, Coding, preferred
 from ...framing.envelope import envelope
 from ...metadata import Pair
 from ...reply import Headers
+from ...settings import NEVER
 from ...status import Code, Status, Violation, error, invalid
-from .coding import COMPRESSIONS, Coding, accepts, coding_named
+from .coding import CONNECT, coding_named
 from .connect_errors import ConnectErrors
 from .kinds import Kind
 from .wires import Wire
 
-__all__ = ["CODINGS", "TIMEOUT", "VERSION", "WORTH_BYTES", "ConnectWire", "check_version", "seconds"]
-
-CODINGS = (b"gzip",)
-WORTH_BYTES = 1024
-"""Smaller messages are not compressed: they fit into one packet either way."""
+__all__ = ["TIMEOUT", "VERSION", "ConnectWire", "check_version", "seconds"]
 
 VERSION = b"connect-protocol-version"
 """The header that names Connect's version; it is optional."""
@@ -54,32 +52,30 @@ def seconds(headers: Mapping[bytes, bytes], most: float | None) -> float | None:
 class ConnectWire(Wire):
     """Writes a streamed answer."""
 
-    __slots__ = ("_errors",)
+    __slots__ = ("_compress_from", "_errors")
 
     fault = Code.INVALID_ARGUMENT
-    codings = CODINGS
+    codings = CONNECT
 
-    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], errors: ConnectErrors) -> None:
+    def __init__(self, kind: Kind, headers: Mapping[bytes, bytes], errors: ConnectErrors, compress_from: int) -> None:
         super().__init__(kind, headers)
-        self._errors = errors
+        self._errors, self._compress_from = errors, compress_from
 
     def opening(self, most: float | None) -> tuple[float | None, Coding | None]:
         headers = self._headers
         if VERSION in headers:
             check_version(headers[VERSION])
         allowed = seconds(headers, most)
-        return allowed, coding_named(headers.get(b"connect-content-encoding"), CODINGS, "connect-accept-encoding")
+        return allowed, coding_named(headers.get(b"connect-content-encoding"), CONNECT, "connect-accept-encoding")
 
     def _choose(self, call: AnyCall) -> Headers:
-        gzip = COMPRESSIONS[grpc.Compression.Gzip]
-        refused = call.context.compression is grpc.Compression.NoCompression
-        if refused or not accepts(self._headers.get(b"connect-accept-encoding"), gzip.name):
+        if call.context.compression is grpc.Compression.NoCompression or self._compress_from == NEVER:
             return []
-        self.coding = gzip
-        return [(b"connect-content-encoding", gzip.name)]
+        self.coding = preferred(self._headers.get(b"connect-accept-encoding"), ANSWERS)
+        return [] if self.coding is None else [(b"connect-content-encoding", self.coding.name)]
 
     def _compresses(self, message: bytes) -> bool:
-        return len(message) >= WORTH_BYTES
+        return len(message) >= self._compress_from
 
     def end(self, data: bytes, status: Status | None, trailing: Sequence[Pair]) -> tuple[bytes, Headers | None]:
         return data + envelope(_END_STREAM, self._errors.end(status, trailing)), None

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import grpc
-
 from ...call import UNKNOWN_METHOD, AnyCall
+from ...compression import ANSWERS, preferred
 from ...exchange import Exchange, WholeRequest, aside, counted, joined, origin_of, read, read_whole
 from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers
 from ...methods import Method
@@ -19,10 +18,10 @@ from ...origin import Origin
 from ...reply import UNKNOWN_FIELDS, Headers, Reply, header_list
 from ...status import Code, Status, error
 from ..session import Session
-from .coding import COMPRESSIONS, accepts, coding_named
+from .coding import CONNECT, coding_named
 from .connect_errors import TRAILER, ConnectErrors
 from .connect_get import QueryRequest, asked
-from .connect_stream import CODINGS, TIMEOUT, VERSION, WORTH_BYTES, check_version, seconds
+from .connect_stream import TIMEOUT, VERSION, check_version, seconds
 from .entries import Entry, JsonCodec
 from .kinds import Kind
 from .wires import rpc_headers
@@ -75,12 +74,12 @@ class _Steps:
             body = self._json.encode(response)
             call.record.bytes_out += len(body)
         headers: Headers = [(b"content-type", _MEDIA[self._is_json])]
-        if len(body) >= WORTH_BYTES and not _plain(call):
+        if len(body) >= self._entry.compress_from and not call.context.keeps_plain:
             headers.append((b"vary", b"accept-encoding"))
-            gzip = COMPRESSIONS[grpc.Compression.Gzip]
-            if accepts(joined(request, b"accept-encoding"), gzip.name):
-                body = gzip.compress(body)
-                headers.append((b"content-encoding", gzip.name))
+            coding = preferred(joined(request, b"accept-encoding"), ANSWERS)
+            if coding is not None:
+                body = coding.compress(body)
+                headers.append((b"content-encoding", coding.name))
         headers.append((b"content-length", b"%d" % len(body)))
         if initial := call.initial_metadata:
             headers += rpc_headers(initial)
@@ -128,8 +127,8 @@ class WholeConnectCall(_Steps):
         fields, limit = request.fields, self._entry.limit
         if b"content-encoding" not in fields:
             return self._decoded(call, counted(request.body, limit, call.lease), self._warnings)
-        coding_named(fields[b"content-encoding"], CODINGS, "accept-encoding")
-        return self._decoded(call, read_whole(request.body, fields, limit, call.lease), self._warnings)
+        coding_named(fields[b"content-encoding"], CONNECT, "accept-encoding")
+        return self._decoded(call, read_whole(request.body, fields, limit, call.lease, CONNECT), self._warnings)
 
     def gone(self) -> Awaitable[None]:
         return self._request.gone()
@@ -191,8 +190,8 @@ class ConnectCall(_Steps):
 
     async def _body(self, call: AnyCall) -> bytes:
         exchange, headers = self._exchange, self._exchange.headers
-        coding_named(headers.get(b"content-encoding"), CODINGS, "accept-encoding")
-        return await read(exchange.receive, headers, self._entry.limit, self._session.timeouts, call.lease)
+        coding_named(headers.get(b"content-encoding"), CONNECT, "accept-encoding")
+        return await read(exchange.receive, headers, self._entry.limit, self._session.timeouts, call.lease, CONNECT)
 
     def gone(self) -> Awaitable[None]:
         return self._exchange.gone()
@@ -211,8 +210,3 @@ class ConnectCall(_Steps):
 
     def close(self) -> None:
         """Nothing to stop: the body is read whole."""
-
-
-def _plain(call: AnyCall) -> bool:
-    """Whether the servicer disabled compression, as it must for secrets next to input of the client (BREACH)."""
-    return call.context.uncompressed_next or call.context.compression is grpc.Compression.NoCompression

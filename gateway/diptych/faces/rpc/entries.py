@@ -16,7 +16,7 @@ from ...call import Calls
 from ...codec import Codec, Decoder, Encoder, JsonOptions, StreamEncoder
 from ...deferred import deferred
 from ...methods import Handler, Method, MethodTable
-from ...settings import Settings
+from ...settings import NEVER, Settings
 
 __all__ = ["Entry", "JsonCodec", "entries", "unknown"]
 
@@ -51,6 +51,8 @@ class Entry:
     json: JsonCodec | None = None
     client_streaming: bool = False
     server_streaming: bool = False
+    compress_from: int = NEVER
+    """The least bytes of an answer that is compressed for clients that accept it."""
     safe: bool = False
     """Whether its idempotency level is NO_SIDE_EFFECTS, so that it may be called by GET."""
 
@@ -62,7 +64,7 @@ class Entry:
 
 def unknown(path: str, settings: Settings) -> Entry:
     """Returns the entry of a path in no table, which a generic handler may still serve."""
-    return Entry(path=path, limit=settings.body_limit(path), known=False)
+    return Entry(path=path, limit=settings.body_limit(path), known=False, compress_from=settings.compress_from)
 
 
 def entries(calls: Calls, codec: Codec, methods: MethodTable, settings: Settings) -> dict[str, Entry]:
@@ -91,6 +93,7 @@ def _entry(path: str, handler: Handler, json: JsonCodec | None, settings: Settin
         path=path,
         limit=settings.body_limit(path),
         json=json,
+        compress_from=settings.compress_from,
         client_streaming=bool(handler.request_streaming),
         server_streaming=bool(handler.response_streaming),
         safe=json is not None and json.method.descriptor.GetOptions().idempotency_level == safe,

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...call import UNKNOWN_METHOD, AnyCall, Pack, Source
 from ...codec import Printed
+from ...compression import Coding
 from ...exchange import Exchange, Inbound, MessageBounds, Send, WholeRequest, origin_of
 from ...metadata import AnyMetadata, Metadata, RawHeaders, from_headers
 from ...methods import Method
@@ -20,7 +21,6 @@ from ...origin import Origin
 from ...status import Code, Status, error
 from ...telemetry import Record
 from ..session import Session
-from .coding import Coding
 from .entries import Entry, JsonCodec
 from .forms import Form
 from .kinds import WireProtocol

@@ -45,7 +45,7 @@ class Forms:
             WireProtocol.GRPC: GrpcWire,
             WireProtocol.WEB: WebWire,
             WireProtocol.WEB_TEXT: WebTextWire,
-            WireProtocol.CONNECT_STREAM: partial(ConnectWire, errors=errors),
+            WireProtocol.CONNECT_STREAM: partial(ConnectWire, errors=errors, compress_from=settings.compress_from),
         }
         policies = {
             protocol: HeaderPolicy.of(settings.metadata_allow, (*settings.metadata_deny, *dropped))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...call import ClientGone
+from ...compression import Coding
 from ...exchange import (
     FREE_BYTES,
     LARGE_BYTES,
@@ -25,7 +26,7 @@ from ...exchange import (
 from ...framing.envelope import HEAD, Envelopes
 from ...origin import Lease
 from ...status import Code, error
-from .coding import Coding
+from .coding import decompressed, decompressed_small
 from .text import Base64Decoder
 
 __all__ = ["EnvelopeReader", "EnvelopeSource", "plain_message", "read_one", "read_whole"]
@@ -49,7 +50,7 @@ class EnvelopeReader:
             if self._coding is None:
                 # INTERNAL in every protocol: Connect has INVALID_ARGUMENT for other malformed requests, not for this.
                 raise error(Code.INTERNAL, "a message has the compressed flag, but no header names its encoding")
-            plain = self._coding.decompress(data, self.limit, self.fault)
+            plain = decompressed(self._coding, data, self.limit, self.fault)
             if self.lease is not None:
                 self.lease.take(max(0, len(plain) - len(data)))  # the compressed bytes are freed
             if self.bounds is not None:
@@ -63,9 +64,9 @@ class EnvelopeReader:
             coding = self._coding
             if coding is None or not data:
                 return self(flags, data)
-            plain = coding.small(data, min(LARGE_BYTES, self.limit))
+            plain = decompressed_small(coding, data, min(LARGE_BYTES, self.limit))
             if plain is None:
-                plain = await asyncio.to_thread(coding.decompress, data, self.limit, self.fault)
+                plain = await asyncio.to_thread(decompressed, coding, data, self.limit, self.fault)
             if self.bounds is not None:
                 self.bounds.hold(len(plain))
             data = plain

@@ -14,11 +14,12 @@ from urllib.parse import quote
 from google.rpc import status_pb2
 
 from ...call import AnyCall
+from ...compression import Coding
 from ...framing.envelope import COMPRESSED, HEAD, envelope
 from ...metadata import HTTP_CODE_KEY, RETRY_PUSHBACK_KEY, TIMEOUT_HEADER, Pair, timeout, to_headers
 from ...reply import Headers, Reply
 from ...status import Code, Status
-from .coding import COMPRESSIONS, Coding, coding_named
+from .coding import COMPRESSIONS, coding_named
 from .kinds import Kind
 from .text import Base64Decoder, b64encode
 

@@ -19,7 +19,7 @@ logger = logging.getLogger("diptych")
 
 # How much of a body is held for an application that does not read.
 _AHEAD_BYTES = 65536
-_START, _BODY = "http.response.start", "http.response.body"
+_START, _BODY, _TRAILERS = "http.response.start", "http.response.body", "http.response.trailers"
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _FAILED = b"Internal Server Error"
 
@@ -52,7 +52,7 @@ class AsgiRequest:
 
     __slots__ = (
         *("_body", "_chunked", "_connection", "_event", "_expects", "_expects_continue", "_left_to_write", "_mute"),
-        *("_scope", "begun", "complete", "keep_alive", "left", "received"),
+        *("_scope", "_trails", "begun", "complete", "keep_alive", "left", "received"),
     )
 
     def __init__(self, connection: Connection, scope: Scope, *, expects_continue: bool, keep_alive: bool) -> None:
@@ -65,6 +65,7 @@ class AsgiRequest:
         self._mute = scope["method"] == "HEAD"
         self._chunked = False
         self._left_to_write: int | None = None
+        self._trails = False
 
     # The connection's side.
 
@@ -102,6 +103,8 @@ class AsgiRequest:
             logger.error("the application failed", exc_info=wrong)
             await self._give_up()
         else:
+            if self._expects == _TRAILERS:  # middleware has dropped them
+                self._trail(())
             if not self.complete and not self.left:
                 logger.error("the application returned without completing its response")
                 await self._give_up()
@@ -149,6 +152,9 @@ class AsgiRequest:
             raise RuntimeError(f"Expected ASGI message '{self._expects}', but got '{kind}'.")
         if kind == _START:
             self._start(message["status"], message.get("headers", ()))
+            self._trails = message.get("trailers", False)
+        elif kind == _TRAILERS:
+            self._trail(message["headers"])
         else:
             self._write(message.get("body", b""), message.get("more_body", False))
 
@@ -181,16 +187,29 @@ class AsgiRequest:
             pass
         elif self._chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            if data := chunk if more else chunk + b"0\r\n\r\n":
-                transport.write(data)
+            if not more:
+                chunk += b"0\r\n" if self._trails else b"0\r\n\r\n"
+            if chunk:
+                transport.write(chunk)
         else:
             self._count(len(body), more)
             if body:
                 transport.write(body)
-        if not more:
-            self.complete, self._expects = True, "nothing"
-            self._event.set()
-            self._connection.finished(self)
+        if not more and self._trails:
+            self._expects = _TRAILERS
+        elif not more:
+            self._finish()
+
+    def _trail(self, headers: Any) -> None:
+        """Writes the trailers, which only a body in chunks can have (RFC 9112 section 7.1.2)."""
+        if self._chunked and not self._mute:
+            self._connection.transport.write(lines(headers) + b"\r\n")
+        self._finish()
+
+    def _finish(self) -> None:
+        self.complete, self._expects = True, "nothing"
+        self._event.set()
+        self._connection.finished(self)
 
     def _count(self, size: int, more: bool) -> None:
         if self._left_to_write is None:

@@ -266,6 +266,7 @@ class Http1Protocol(FlowControl):
         scope = {
             **self._scope,
             "http_version": version,
+            "extensions": {"http.response.trailers": {}},
             "method": verb,
             "path": unquote(path) if "%" in path else path,
             "raw_path": path.encode("ascii"),

@@ -1,0 +1,61 @@
+"""Compresses answers for clients that accept it (RFC 9110 sections 8.4 and 12.5.3).
+
+It knows replies and headers, and no message.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...compression import ANSWERS, Coding, preferred
+from ...reply import Headers, Reply
+
+VARY = (b"vary", b"accept-encoding")
+
+# Other types are compressed already, or may be: images, audio, archives, PDF, and bytes of an unknown type.
+_WORTH = re.compile(
+    rb"text/[^;]+|application/(?:[\w.-]*json[\w.-]*|xml|javascript|yaml|x-yaml|rtf|wasm)|[\w.-]+/[\w.-]+\+(?:json|xml|yaml)"
+)
+
+
+def is_worth(content_type: bytes) -> bool:
+    """Returns whether a body of this content type gets smaller by compression."""
+    return _WORTH.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
+
+
+def coding_for(accept_encoding: bytes | None) -> Coding | None:
+    """Returns the coding of an answer, or None for none."""
+    return preferred(accept_encoding, ANSWERS)
+
+
+def compressed(reply: Reply, accept_encoding: bytes | None) -> Reply:
+    """Returns a reply compressed, if its type is worth it and the client accepts a coding."""
+    named = dict(reply.headers)
+    # A part of a body is a part of the uncompressed one (RFC 9110 section 14.2).
+    if not is_worth(named.get(b"content-type", b"")) or b"content-range" in named:
+        return reply
+    coding = coding_for(accept_encoding)
+    if coding is None:
+        return reply._replace(headers=[*reply.headers, VARY])
+    body = coding.compress(reply.body)
+    headers = [changed for pair in reply.headers if (changed := _changed(pair)) is not None]
+    headers += [(b"content-length", b"%d" % len(body)), (b"content-encoding", coding.name), VARY]
+    return Reply(reply.status, headers, body)
+
+
+def _changed(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes] | None:
+    """Returns a header as it is true of the compressed body, or None to leave it out."""
+    name, value = pair
+    if name in (b"content-length", b"accept-ranges"):  # ranges are of the uncompressed body
+        return None
+    if name == b"etag" and not value.startswith(b"W/"):  # a strong tag names one sequence of bytes (section 8.8.3.3)
+        return name, b"W/" + value
+    return pair
+
+
+def stream_headers(content_type: bytes, accept_encoding: bytes | None) -> tuple[Headers, Coding | None]:
+    """Returns the headers that compression adds to a stream, and its coding, or None for none."""
+    if not is_worth(content_type):
+        return [], None
+    coding = coding_for(accept_encoding)
+    return [VARY] if coding is None else [(b"content-encoding", coding.name), VARY], coding
