@@ -85,7 +85,8 @@ class _Steps:
         size = len(reply.body)
         call.record.bytes_out += size
         if size >= self._endpoint.compress_from and not call.context.keeps_plain:
-            return compressed(reply, joined(headers, b"accept-encoding"))
+            accepted = joined(headers, b"accept-encoding") if b"accept-encoding" in fields else None
+            return compressed(reply, accepted)
         return reply
 
     def _failure(self, status: Status, call: AnyCall | None) -> Reply:

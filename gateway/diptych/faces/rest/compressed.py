@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ...compression import ANSWERS, Coding, preferred
-from ...reply import Headers, Reply
+from ...reply import JSON, Headers, Reply
 
 VARY = (b"vary", b"accept-encoding")
 
@@ -29,14 +29,17 @@ def coding_for(accept_encoding: bytes | None) -> Coding | None:
 
 
 def compressed(reply: Reply, accept_encoding: bytes | None) -> Reply:
-    """Returns a reply compressed, if its type is worth it and the client accepts a coding."""
-    named = dict(reply.headers)
-    # A part of a body is a part of the uncompressed one (RFC 9110 section 14.2).
-    if not is_worth(named.get(b"content-type", b"")) or b"content-range" in named:
+    """Returns a reply compressed, if its type, the first header, is worth it and the client accepts a coding."""
+    content_type = reply.headers[0][1] if reply.headers else b""
+    if content_type != JSON and not is_worth(content_type):
         return reply
-    coding = coding_for(accept_encoding)
+    # A part of a body is a part of the uncompressed one (RFC 9110 section 14.2).
+    if len(reply.headers) > 2 and any(name == b"content-range" for name, _ in reply.headers):
+        return reply
+    coding = None if accept_encoding is None else coding_for(accept_encoding)
     if coding is None:
-        return reply._replace(headers=[*reply.headers, VARY])
+        reply.headers.append(VARY)
+        return reply
     body = coding.compress(reply.body)
     headers = [changed for pair in reply.headers if (changed := _changed(pair)) is not None]
     headers += [(b"content-length", b"%d" % len(body)), (b"content-encoding", coding.name), VARY]
