@@ -11,7 +11,8 @@ import pytest
 from google.protobuf import json_format
 
 from diptych.bind import Binder
-from diptych.faces.rpc import coding, requests
+from diptych.faces.rpc import requests
+from diptych.faces.rpc.coding import decompressed
 from diptych.faces.rpc.connect_unary import ConnectCall
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve
@@ -65,7 +66,7 @@ async def test_others_are_served_while_a_large_compressed_message_of_a_stream_is
 ) -> None:
     """A few kilobytes become megabytes."""
     waiting = Waiting()
-    monkeypatch.setattr(requests, "decompressed", waiting.wrap(coding.decompressed))
+    monkeypatch.setattr(requests, "decompressed", waiting.wrap(decompressed))
     text = "a" * (4 << 20)
     connect = media.startswith("application/connect")
     tick = pb.TickResponse(number=1, text=text)
