@@ -198,6 +198,12 @@ async def test_a_stream_is_compressed_whole(shared: Served, accept: str, coding:
     assert body.count(b"number") == 300
 
 
+async def test_a_stream_takes_the_coding_that_needs_less_memory(shared: Served) -> None:
+    for accept, coding in {"gzip, deflate, br": "gzip", "gzip;q=0.5, br": "br", "gzip, br, zstd": "zstd"}.items():
+        answer, _ = await raw(shared, "/v1/ticks?count=1", accept)
+        assert answer.headers["content-encoding"] == coding
+
+
 @pytest.mark.parametrize("coding", DECODE)
 async def test_each_message_of_a_stream_is_readable_at_once(serve: Serve, coding: str) -> None:
     inflater = CODINGS[coding.encode()].inflater()

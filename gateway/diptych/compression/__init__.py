@@ -6,6 +6,6 @@ It knows no protocol and no message. `gzip` and `deflate` are always there, `br`
 
 from .accept import preferred
 from .codings import Coding, Deflater, Inflater, Malformed, Truncated
-from .known import ANSWERS, CODINGS
+from .known import ANSWERS, CODINGS, STREAMS
 
-__all__ = ["ANSWERS", "CODINGS", "Coding", "Deflater", "Inflater", "Malformed", "Truncated", "preferred"]
+__all__ = ["ANSWERS", "CODINGS", "STREAMS", "Coding", "Deflater", "Inflater", "Malformed", "Truncated", "preferred"]

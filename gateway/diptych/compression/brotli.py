@@ -8,8 +8,9 @@ import brotli
 
 from .codings import Coding, Deflater, Inflater, Malformed, Truncated
 
-# Quality 4 compresses about as fast as zlib's level 1, and better. A stream's window is 16 KiB instead of 4 MiB.
-_QUALITY, _STREAM_WINDOW_BITS = 4, 14
+# Quality 3 compresses JSON as well as 4 in less time, and takes 299 KiB instead of 546 for a stream, whose
+# window is 16 KiB instead of 4 MiB.
+_QUALITY, _STREAM_WINDOW_BITS = 3, 14
 
 
 class Brotli(Coding):

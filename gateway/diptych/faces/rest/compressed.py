@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ...compression import ANSWERS, Coding, preferred
+from ...compression import ANSWERS, STREAMS, Coding, preferred
 from ...reply import JSON, Headers, Reply
 
 VARY = (b"vary", b"accept-encoding")
@@ -23,11 +23,6 @@ def is_worth(content_type: bytes) -> bool:
     return _WORTH.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
 
 
-def coding_for(accept_encoding: bytes | None) -> Coding | None:
-    """Returns the coding of an answer, or None for none."""
-    return preferred(accept_encoding, ANSWERS)
-
-
 def compressed(reply: Reply, accept_encoding: bytes | None) -> Reply:
     """Returns a reply compressed, if its type, the first header, is worth it and the client accepts a coding."""
     content_type = reply.headers[0][1] if reply.headers else b""
@@ -36,7 +31,7 @@ def compressed(reply: Reply, accept_encoding: bytes | None) -> Reply:
     # A part of a body is a part of the uncompressed one (RFC 9110 section 14.2).
     if len(reply.headers) > 2 and any(name == b"content-range" for name, _ in reply.headers):
         return reply
-    coding = None if accept_encoding is None else coding_for(accept_encoding)
+    coding = preferred(accept_encoding, ANSWERS)
     if coding is None:
         reply.headers.append(VARY)
         return reply
@@ -60,5 +55,5 @@ def stream_headers(content_type: bytes, accept_encoding: bytes | None) -> tuple[
     """Returns the headers that compression adds to a stream, and its coding, or None for none."""
     if not is_worth(content_type):
         return [], None
-    coding = coding_for(accept_encoding)
+    coding = preferred(accept_encoding, STREAMS)
     return [VARY] if coding is None else [(b"content-encoding", coding.name), VARY], coding
