@@ -46,9 +46,9 @@ class Connection:
         self.last_served: int | None = None
         """Streams above this id are refused; None before the final GOAWAY."""
         self.blocked: dict[int, Incoming] = {}
-        self.pushed: set[int] = set()
-        """The streams of which parked bytes were sent; whoever reads it empties it."""
         """Streams with parked bytes, in the order in which they are served."""
+        self.pushed: set[int] = set()
+        """The streams of which parked bytes were sent since it was last emptied."""
         self.queued = 0
         """Bytes of DATA in `out`."""
         self.write_paused = False

@@ -271,6 +271,7 @@ class Http2Protocol(asyncio.Protocol):
                 return
         if connection.streams or self._stuck:
             self._reset_stalled(now, timeouts.send)
+        connection.pushed.clear()
         head_of = connection.last_id if connection.amid_head else _NOTHING  # the next request is another object
         what = head_of if self._opening is None else _PREFACE
         if self._wait.over(what, now, timeouts.head) and what is not _NOTHING:
@@ -279,7 +280,7 @@ class Http2Protocol(asyncio.Protocol):
     def _reset_stalled(self, now: float, seconds: float) -> None:
         """Resets streams of whose response bytes wait, and of which the client has taken nothing for so long."""
         connection, before, self._stuck = self._connection, self._stuck, {}
-        pushed, connection.pushed = connection.pushed, set()
+        pushed = connection.pushed
         for stream in list(connection.streams.values()):
             if not stream.out.parked:
                 continue
