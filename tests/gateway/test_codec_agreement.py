@@ -173,6 +173,14 @@ def test_a_proto_name_that_is_another_field_s_json_name_reads_back(engine: Engin
 
 
 @each
+def test_such_a_name_reads_back_in_an_any_too(engine: Engine) -> None:
+    packed = any_pb2.Any(type_url="x/clash.v1.Pair", value=Pair(a_b="1", b="2").SerializeToString())
+    for preserve in (False, True):
+        text = text_of(echo(any=packed), engine, emit_defaults=False, preserve_names=preserve)
+        assert ECHO[engine](text.encode(), []) == echo(any=packed)
+
+
+@each
 def test_json_has_the_json_name_first(engine: Engine) -> None:
     decode = codec_of(Pair, engine).decoder(Pair)
     assert decode(b'{"b":"1","c":"2"}', []) == Pair(a_b="1", b="2")

@@ -21,11 +21,12 @@ from google.rpc.error_details_pb2 import DESCRIPTOR as ERROR_DETAILS
 from ..fields import OPAQUE_MESSAGES, SCALAR_MESSAGES, map_entry, written_name
 from ..status import Violation, invalid
 from . import fallback
+from .defaults import default_value, map_key
 from .diagnose import diagnose
 from .floats import shortened, without_fractions
 from .limits import JsonLimits
 from .options import DEFAULT, JsonOptions, Parameters, Printed, StreamEncoder, printed_at_once
-from .reach import choosy, has_ambiguous_names, may_lack_fields, unfit
+from .reach import choosy, has_ambiguous_names, holds_any, may_lack_fields, unfit
 from .required import check_required
 from .scalars import Reader, UnknownEnumName, json_name, text_reader
 from .text import member_names, parse_json, repeated_member
@@ -182,8 +183,8 @@ class Codec:
     def _slow_encoder(self, made: type[Message], options: JsonOptions) -> Encoder:
         slow = fallback.printer(options)
         native = self._native_of(made)
-        if native is None:
-            return slow
+        if native is None or (options.preserve_names and holds_any(_descriptor(made))):
+            return slow  # what an Any holds may have ambiguous names
         show = native.printer(made, options)
 
         def encode(message: Message) -> bytes:
@@ -236,7 +237,9 @@ class Codec:
             below = self.encoder(message_factory.GetMessageClass(entry[1].message_type), options)
             return lambda message: (
                 b"{%s}"
-                % b",".join(orjson.dumps(_key(key)) + b":" + below(one) for key, one in getattr(message, name).items())
+                % b",".join(
+                    orjson.dumps(map_key(key)) + b":" + below(one) for key, one in getattr(message, name).items()
+                )
             )
         if message_type is not None and entry is None:
             inner = self.encoder(message_factory.GetMessageClass(message_type), options)
@@ -248,7 +251,7 @@ class Codec:
         # The field is printed alone in its message, without defaults, so that the text around it is known.
         encode = self.encoder(made, replace(options, emit_defaults=False))
         opening = b'{"%s":' % written_name(field, preserve=options.preserve_names).encode()
-        empty = b"{}" if entry is not None else b"[]" if field.is_repeated else _zero(field, options)
+        empty = b"{}" if entry is not None else b"[]" if field.is_repeated else default_value(field, options)
 
         def encode_field(message: Message) -> bytes:
             only = made()
@@ -265,22 +268,6 @@ class Codec:
 
 
 _SPECIAL = SCALAR_MESSAGES | OPAQUE_MESSAGES
-
-
-def _key(key: object) -> str:
-    """Returns a map's key as JSON writes it: always a string."""
-    return str(key).lower() if isinstance(key, bool) else str(key)
-
-
-def _zero(field: FieldDescriptor, options: JsonOptions) -> bytes:
-    """Returns the JSON of a scalar's default value, for a field without presence."""
-    if field.enum_type is not None and not options.enums_as_ints:
-        return orjson.dumps(next(one.name for one in field.enum_type.values if one.number == field.default_value))
-    if field.cpp_type in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64):
-        return b'"0"'
-    if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
-        return b"0"
-    return b'""' if field.type == FieldDescriptor.TYPE_BYTES else orjson.dumps(field.default_value)
 
 
 def _wire() -> WireJson | None:

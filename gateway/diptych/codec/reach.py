@@ -43,6 +43,12 @@ def fields(message: Descriptor) -> Iterator[FieldDescriptor]:
 
 
 @cache
+def holds_any(message: Descriptor) -> bool:
+    """Returns whether there may be an Any below the message."""
+    return any(one.full_name == _ANY for one in reachable(message))
+
+
+@cache
 def may_lack_fields(message: Descriptor) -> bool:
     """Returns whether a message may lack a required field, and so be impossible to serialize."""
     # An extension may have required fields too.
