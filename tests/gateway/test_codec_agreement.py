@@ -202,6 +202,8 @@ def test_null_value_is_null_whatever_the_options(ints: bool, engine: Engine) -> 
     text = text_of(message, engine, enums_as_ints=ints, emit_defaults=False)
     assert text == '{"nothings":[null],"perhaps":null}'
     assert json.loads(text_of(message, engine, enums_as_ints=ints))["nothing"] is None
+    alone = Pair.DESCRIPTOR.fields_by_name["nothing"]
+    assert codec_of(Pair, engine).field_encoder(Pair, alone, JsonOptions(enums_as_ints=ints))(message) == b"null"
     assert codec_of(Pair, engine).decoder(Pair)(text.encode(), []) == message
 
 

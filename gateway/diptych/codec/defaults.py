@@ -15,6 +15,8 @@ def map_key(key: object) -> str:
 
 def default_value(field: FieldDescriptor, options: JsonOptions) -> bytes:
     """Returns the JSON of a scalar's default value, for a field without presence."""
+    if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":
+        return b"null"
     if field.enum_type is not None and not options.enums_as_ints:
         return orjson.dumps(next(one.name for one in field.enum_type.values if one.number == field.default_value))
     if field.cpp_type in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64):
