@@ -13,13 +13,18 @@ from typing import Any
 
 import brotli
 import grpc
+import h2.events
 import httpx2
 import pytest
 from google.api import httpbody_pb2
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from diptych import Gateway, Settings
 from diptych.compression import ANSWERS, CODINGS, Malformed, preferred
 from kitchen.v1 import kitchen_service_pb2 as pb
+from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
+from tests.gateway.http2_client import connected, fields
 from tests.kitchen import Kitchen
 
 if sys.version_info >= (3, 14):
@@ -354,3 +359,39 @@ async def test_a_stream_over_http1_has_trailers_if_the_client_takes_them(serve: 
             assert trailers == (b"grpc-trailer-total: 1\r\ngrpc-trailer-sum-bin: AP8\r\n\r\n" if te else b"\r\n")
         assert await reader.read() == b""
         writer.close()
+
+
+@pytest.mark.parametrize("te", ["trailers", ""])
+async def test_a_stream_over_http2_has_trailers_if_the_client_takes_them(serve: Serve, te: str) -> None:
+    async with serve(Trailing()) as served, asyncio.timeout(20), connected(served.gateway.http_port) as client:
+        stream = client.request("/v1/ticks", headers=[("te", te)] if te else [])
+        await client.flush()
+        _, body = await client.response(stream)
+        assert b'"number":"1"' in body
+        if te:
+            found = fields(await client.event(h2.events.TrailersReceived, stream))
+            assert found == {"grpc-trailer-total": "1", "grpc-trailer-sum-bin": "AP8"}
+
+
+async def test_middleware_that_drops_trailers_does_not_break_the_response() -> None:
+    class Dropping:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def forward(message: Message) -> None:
+                if message["type"] != "http.response.trailers":
+                    await send(message)
+
+            await self.app(scope, receive, forward)
+
+    gateway = Gateway(Settings(http_port=0, grpc_port=0))
+    pb_grpc.add_KitchenServiceServicer_to_server(Trailing(), gateway)
+    gateway.app.add_middleware(Dropping)
+    async with gateway, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port)
+        writer.write(b"GET /v1/ticks HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\n\r\n")
+        await reader.readuntil(b"0\r\n")
+        assert await reader.readuntil(b"\r\n") == b"\r\n"
+        writer.close()
+        await gateway.stop(0)
