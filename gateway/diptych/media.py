@@ -22,6 +22,7 @@ def _event(item: Schema) -> Schema:
         "properties": {
             "id": {"type": "string"},
             "event": {"type": "string", "enum": ["message", "error", "end"]},
+            "retry": {"type": "integer"},
             "data": data,
         },
     }
@@ -45,7 +46,7 @@ STREAMS: Mapping[str, StreamMedia] = {
     NDJSON: StreamMedia(
         aliases=("application/ndjson", "application/jsonl"),
         request="One {name} a line; each is handed on before the next is read.",
-        response='One {name} a line; a last line `{{"error": …}}` where the stream fails.',
+        response='One {name} a line, an empty line while idle; a last line `{{"error": …}}` where the stream fails.',
         item=lambda message: message,
     ),
     SSE: StreamMedia(

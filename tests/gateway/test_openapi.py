@@ -246,6 +246,8 @@ def test_streams_come_in_three_framings() -> None:
     assert content["application/json"]["schema"] == {"type": "array", "items": item}
     assert content["application/x-ndjson"]["x-itemSchema"] == item
     assert content["text/event-stream"]["x-itemSchema"]["properties"]["data"]["contentSchema"] == item
+    assert content["text/event-stream"]["x-itemSchema"]["properties"].keys() == {"id", "event", "retry", "data"}
+    assert "an empty line while idle" in content["application/x-ndjson"]["schema"]["description"]
     assert answer("/v1/download", "get").keys() == {"*/*"}
 
 
