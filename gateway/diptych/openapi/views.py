@@ -24,7 +24,8 @@ def behind(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def for_clients(document: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the document with one media type for each body: JSON where there is JSON, which for a stream is an array.
 
-    Generators make of several media types methods of one name, or types that they do not define.
+    Generators make of several media types methods of one name, or types that they do not define. Query parameters that
+    are maps are left out: of `name[key]=value` some make other parameters, and some make code that does not compile.
     """
     paths = {
         path: {key: _operation(one) if isinstance(one, dict) else one for key, one in item.items() if key[:2] != "x-"}
@@ -35,6 +36,8 @@ def for_clients(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _operation(operation: Json) -> Json:
     made = dict(operation)
+    if "parameters" in made:
+        made["parameters"] = [one for one in made["parameters"] if one.get("style") != "deepObject"]
     if "requestBody" in made:
         made["requestBody"] = _with_content(made["requestBody"], _one)
     if "responses" in made:
