@@ -23,7 +23,8 @@ class Zstandard(Coding):
     name = b"zstd"
 
     def compress(self, data: bytes) -> bytes:
-        return zstd.compress(data, _LEVEL)
+        compressed: bytes = zstd.compress(data, _LEVEL)
+        return compressed
 
     def deflater(self) -> Deflater:
         return _Deflater()
