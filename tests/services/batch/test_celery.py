@@ -31,6 +31,7 @@ from artificer_services.cluster.member import Member
 from artificer_services.cluster.servers import free_port, valkey
 from tests.crash.invariants import Effects, read
 from tests.crash.places import APP, workspace
+from tests.gateway.test_sentry import events, receiver
 from tests.waiting import until
 
 from .helpers import results
@@ -47,6 +48,8 @@ class Served:
     other: rpc.BatchServiceAsyncStub
     store: Store
     effects: Path
+    envelopes: list[bytes]
+    """What the workers have sent to Sentry."""
 
     @property
     def settings(self) -> BatchSettings:
@@ -95,7 +98,8 @@ async def channels(*addresses: str) -> AsyncIterator[list[rpc.BatchServiceAsyncS
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
     """Two gateways and two workers of two processes each, which do test.trial only."""
-    with workspace() as folder:
+    with workspace() as folder, receiver() as (dsn, envelopes), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIPTYCH_TELEMETRY__SENTRY_DSN", dsn)
         effects = folder / "effects"
         batch = {
             "trial_tasks": True,
@@ -117,7 +121,7 @@ async def served() -> AsyncIterator[Served]:
         async with Cluster(plan) as cluster, channels(*(grpc for _, grpc in cluster.addresses)) as (one, other):
             store = await asyncio.to_thread(open_store, BatchSettings(**cluster.batch), durable=True)
             try:
-                yield Served(cluster, one, other, store, effects)
+                yield Served(cluster, one, other, store, effects, envelopes)
             finally:
                 await asyncio.to_thread(store.close)
 
@@ -264,6 +268,20 @@ async def test_a_task_that_ignores_cancellation_costs_only_its_process(served: S
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
     await until(lambda: not served.store.workers())
     await served.completed(await served.start([{}] * 5))
+
+
+async def test_an_unexpected_error_of_an_item_is_reported(served: Served) -> None:
+    job_id = await served.start([{}, {"do": "raise"}])
+    await until(lambda: served.store.job(job_id).state.ended)
+
+    def reported() -> list[dict[str, str]]:
+        return [tags for event in events(served.envelopes) if (tags := event["tags"]).get("job") == job_id]
+
+    attempts = served.settings.max_attempts
+    tags = await until(lambda: len(found := reported()) >= attempts and found)
+    assert [(one["item"], one["phase"]) for one in tags] == [("1", "phase 0")] * attempts
+    error = (await asyncio.to_thread(results, served.store, job_id))[1].error or ""
+    assert error.split()[-1] in [one["error_id"] for one in tags]
 
 
 async def test_celery_inspect_shows_running_work(served: Served) -> None:
