@@ -6,14 +6,18 @@ A socket that is closed with unread data is reset by the kernel, and the reset d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kitchen.v1 import kitchen_service_pb2 as pb
+from tests.certificates import Authority, settings
 from tests.conftest import Serve
 from tests.kitchen import Kitchen
 from tests.waiting import PATIENCE
@@ -54,10 +58,13 @@ class Failing(Kitchen):
         yield pb.TickResponse()
 
 
-def told(port: int, path: str, data: bytes) -> bytes:
+def told(port: int, path: str, data: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """Sends a handshake, `data` and megabytes behind it, and only then reads until the end."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        if tls is not None:
+            client = stack.enter_context(tls.wrap_socket(client, server_hostname="localhost"))
         head = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n{KEY}\r\n\r\n"
         client.sendall(head.encode())
         assert client.recv(12) == b"HTTP/1.1 101"
@@ -75,4 +82,14 @@ async def test_the_close_frame_reaches_a_client_that_is_still_sending(serve: Ser
     path, data, code = CASES[case]
     async with serve(Failing()) as served, asyncio.timeout(PATIENCE):
         received = await asyncio.to_thread(told, served.gateway.http_port, path, data)
+    assert struct.pack("!H", code) in received.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("case", ["a metadata frame above its limit", "text that is not UTF-8", "a refused message"])
+async def test_it_does_so_over_tls(serve: Serve, case: str, tmp_path: Path) -> None:
+    path, data, code = CASES[case]
+    authority = Authority(tmp_path)
+    client = authority.trusting()
+    async with serve(Failing(), **settings(authority.shown())) as served, asyncio.timeout(PATIENCE):
+        received = await asyncio.to_thread(told, served.gateway.http_port, path, data, client)
     assert struct.pack("!H", code) in received.partition(b"\r\n\r\n")[2]

@@ -21,7 +21,8 @@ class LingeringClose(asyncio.Protocol):
     """The protocol of a connection that is being closed. `others` holds all of them, so that a stop can abort them.
 
     `most` is how many seconds the client may take to read, by default 75. Without `half`, our end stays open as long:
-    some protocols have an end of their own, which clients answer before they expect the connection's.
+    some protocols have an end of their own, which clients answer before they expect the connection's. So it does over
+    TLS, of which asyncio cannot close one half, unless `unread` says that the client has nothing more to send.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class LingeringClose(asyncio.Protocol):
         *,
         most: float | None = None,
         half: bool = True,
+        unread: bool = True,
     ) -> None:
         self.transport, self._others = transport, others
         self._timer: asyncio.TimerHandle | None = None
@@ -39,7 +41,8 @@ class LingeringClose(asyncio.Protocol):
         self._sending = False
         others.add(self)
         transport.write(answer)
-        if not half:
+        transport.resume_reading()  # bytes that are unread at the end cause the reset, too
+        if not half or (unread and not transport.can_write_eof()):
             self._linger()
             return
         if not transport.can_write_eof():

@@ -278,7 +278,8 @@ async def test_an_unexpected_error_of_an_item_is_reported(served: Served) -> Non
         return [tags for event in events(served.envelopes) if (tags := event["tags"]).get("job") == job_id]
 
     attempts = served.settings.max_attempts
-    tags = await until(lambda: len(found := reported()) >= attempts and found)
+    await until(lambda: len(reported()) >= attempts)
+    tags = reported()
     assert [(one["item"], one["phase"]) for one in tags] == [("1", "phase 0")] * attempts
     error = (await asyncio.to_thread(results, served.store, job_id))[1].error or ""
     assert error.split()[-1] in [one["error_id"] for one in tags]

@@ -327,8 +327,9 @@ class Http1Protocol(FlowControl):
         """Sends a last response, and gives the client time to read it."""
         transport = self.transport
         if not transport.is_closing():
+            unread = bool(answer or self.held) or self._deaf or self._receiving is not None
             self.connection_lost(None)
-            transport.set_protocol(LingeringClose(transport, answer, self._shared.lingering))
+            transport.set_protocol(LingeringClose(transport, answer, self._shared.lingering, unread=unread))
 
     @property
     def busy(self) -> bool:

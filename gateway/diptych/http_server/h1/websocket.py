@@ -196,7 +196,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         refused = not self.handshake_complete
         self.connection_lost(ConnectionResetError())  # uvicorn would close the transport if there were no exception
-        transport.resume_reading()
         most = None if refused else _FLUSH_SECONDS
         transport.set_protocol(LingeringClose(transport, b"", self.lingering, most=most, half=refused))
 

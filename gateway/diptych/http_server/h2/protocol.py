@@ -225,13 +225,14 @@ class Http2Protocol(asyncio.Protocol):
         self._stop_timers()
         if self.transport.is_closing():
             return
-        if not self.transport.can_write_eof():
+        if self.transport.can_write_eof():
+            try:
+                self.transport.write_eof()
+            except OSError:  # the peer has gone, which only the write shows
+                self.transport.abort()
+                return
+        elif code is ErrorCode.NO_ERROR:
             self.transport.close()
-            return
-        try:
-            self.transport.write_eof()
-        except OSError:  # the peer has gone, which only the write shows
-            self.transport.abort()
             return
         self._timer = self._loop.call_later(LINGER_SECONDS, self._close_transport, code)
 
