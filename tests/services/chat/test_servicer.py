@@ -288,8 +288,11 @@ async def test_channel_and_user_are_sent_once(served: Served) -> None:
     assert [(one.content, one.user.id) for one in page.messages] == [("a", "ann"), ("b", "ann"), ("c", "bob")]
 
 
-async def test_an_empty_stream_is_no_error(served: Served) -> None:
-    assert await served.stub.SendMessages(iter([])) == pb.SendMessagesResponse()
+async def test_an_empty_stream_is_refused(served: Served) -> None:
+    """So are batch's: a client that sends nothing has lost its messages."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.stub.SendMessages(iter([]))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_stream_may_be_sent_again(served: Served) -> None:
