@@ -137,7 +137,7 @@ BODIES: list[tuple[str, str | bytes, int, str]] = [
     ),
     ("/v1/dishes?dish.title=x", "{}", 400, "dish.title: already bound by the body; remove this query parameter"),
     ("/v1/dishes/1:cook", '{"dishId":"2"}', 400, "dish_id: the value in the body differs from the value in the path"),
-    ("/v1/sum", '[{"number":1}', 400, "truncated JSON array: no closing ] after 0 elements"),
+    ("/v1/sum", '[{"number":1}', 400, "truncated JSON array: no closing ] after 1 element"),
     ("/v1/sum", "[{},,{}]", 400, "empty element in the JSON array"),
     ("/v1/sum", "[1}", 400, "unmatched } in the JSON array"),
     ("/v1/sum", "[] x", 400, "unexpected data after the JSON array"),

@@ -111,9 +111,8 @@ class RestFace:
                     if on_answer:
                         await on_answer(message)
         except Cut:
-            assert isinstance(ended, dict), "the stream was cut without an error"
-        else:
-            assert ended is True, "a failed stream looks complete"
+            raise AssertionError("the stream was cut, which only one of bytes is") from None
+        assert ended, "a failed stream looks complete"
         error = _error(ended) if isinstance(ended, dict) else {}
         return Outcome(**error, answers=answers, headers=headers, trailers=outcome.metadata(response.trailers))
 
