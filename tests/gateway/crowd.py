@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from diptych import Gateway, Settings
-from diptych.http_server import listener
+from diptych.http_server import stop
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc
 from tests.kitchen import Kitchen
 
-listener.LINGER_SECONDS = 10  # a delayed test must not lose its idle connections
+stop.LINGER_SECONDS = 10  # a delayed test must not lose its idle connections
 
 
 class Crowded(Kitchen):

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from google.protobuf import empty_pb2
 
 from diptych import Gateway, Settings
-from diptych.http_server import listener
+from diptych.http_server import stop
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.kitchen import Kitchen
@@ -64,7 +64,7 @@ def say(word: str) -> None:
 
 def main() -> None:
     """Serves on any ports, writes them to standard output, and stops on a signal."""
-    listener.LINGER_SECONDS = 30  # a delayed test must not lose its idle connections
+    stop.LINGER_SECONDS = 30  # a delayed test must not lose its idle connections
     settings = Settings(**{"http_port": 0, "grpc_port": 0, "allowed_hosts": ["*"], **json.loads(sys.argv[1])})
     slow = Slow(int(sys.argv[2]) if sys.argv[2:] else 0)
 

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from diptych import Gateway, Settings
-from diptych.http_server import listener
+from diptych.http_server import stop
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.certificates import Authority, settings
 from tests.kitchen import Kitchen
@@ -135,7 +135,7 @@ async def test_an_unfinished_handshake_times_out(part: str, tmp_path: Path) -> N
 async def test_a_stop_finishes_a_handshake_and_serves_its_request(
     loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "LINGER_SECONDS", LONG)
+    monkeypatch.setattr(stop, "LINGER_SECONDS", LONG)
 
     async def test(gateway: Gateway, authority: Authority) -> None:
         client = Client(gateway.http_port, authority)

@@ -8,37 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from ..addresses import cannot_listen
 from ..capacity import unread_bytes
-from ..exchange import AUTH, CUT, Door, StreamCut
-from ..faces.websocket import HELD, LIMITED, WATCHED
+from ..exchange import Door
 from ..forwarded import Proxies
 from ..reply import ErrorReplier
 from ..settings import Settings
 from ..tls import Admission, CertificateReloader, Material
-from .drain import ConnectionDrain, Opening
+from .drain import Opening
 from .h1.canned_responses import CannedResponses
 from .h1.protocol import Http1Protocol
 from .h1.shared import Http1
-from .h1.websocket import WebSocketProtocol, unwanted
+from .h1.websocket import WebSocketProtocol
+from .h1.websocket_factory import WebSocketFactory
 from .h2 import Apps, HeadTooLarge, Http2Protocol, Limits, Unread, http2_only
 from .lingering_close import LingeringClose
 from .proxies import behind, door_behind
 from .state import ListenerState
+from .stop import end_connections
 from .timeouts import Timeouts, look_after
 
-# How long a stop keeps idle connections open: a request may be on its way on any of them.
-LINGER_SECONDS = 0.5
-_TICK_SECONDS = 0.02
 _BACKLOG = 2048
 # How much of a response the kernel buffers for a client that does not read; by default several megabytes.
 _UNSENT_BYTES = 256 * 1024
@@ -78,22 +74,11 @@ class HttpListener:
         self._admission = Admission(self._is_full, responses.grpc_plain if grpc_only else responses.plain)
         self._lingering: set[LingeringClose] = set()
         self._opening = Opening(self._admission)
-        self._app = app = behind(app, proxies) if proxies else app
+        app = behind(app, proxies) if proxies else app
         if door is not None and proxies:
             door = door_behind(door, proxies)
-        self._websockets = uvicorn.Config(
-            self._websocket,
-            ws=WebSocketProtocol,
-            ws_max_size=largest,
-            ws_ping_interval=ping_seconds,
-            ws_ping_timeout=ping_seconds,
-            ws_per_message_deflate=False,  # zlib's window for each socket makes an idle one ten times as large
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # `Proxies` handles them, by the setting trusted_proxies
+        self._websockets = WebSocketFactory(
+            app, self._state, self._lingering, secure=tls is not None, largest=largest, ping_seconds=ping_seconds
         )
         apps = Apps(app, HeadTooLarge(errors), door)
         make_http2 = partial(Http2Protocol, apps, http2, self._state)
@@ -109,7 +94,7 @@ class HttpListener:
                 admission=self._admission,
                 lingering=self._lingering,
                 make_http2=make_http2,
-                make_websocket=self._make_websocket,
+                make_websocket=self._websockets.make,
             )
             self._make = partial(Http1Protocol, shared)
         self._servers: list[asyncio.Server] = []
@@ -170,30 +155,6 @@ class HttpListener:
             door=door,
         )
 
-    def _make_websocket(self) -> WebSocketProtocol:
-        state: Any = self._state  # has what the protocol uses of uvicorn's own
-        made = WebSocketProtocol(config=self._websockets, server_state=state, app_state=self._state.lifespan)
-        made.lingering = self._lingering
-        return made
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = send.__self__  # type: ignore[attr-defined]  # ASGI has no other way to the connection
-        scope[CUT], scope[HELD] = connection.transport.close, connection.hold
-        scope[WATCHED] = connection.watch
-        scope[LIMITED] = connection.limit
-        if self._tls is not None:
-            scope[AUTH] = connection.transport.get_extra_info("ssl_object").proven
-        try:
-            await self._app(scope, receive, send)
-        except StreamCut:
-            pass
-        finally:
-            # Breaks the reference cycle of scope and connection, which would otherwise live until a garbage collection.
-            scope.pop(CUT, None)
-            scope.pop(HELD, None)
-            scope.pop(WATCHED, None)
-            scope.pop(LIMITED, None)
-
     def count_refusals(self, count: Callable[[int], None], count_stall: Callable[[str], None]) -> None:
         """Calls `count` with the HTTP status of each request that no application has seen.
 
@@ -225,7 +186,6 @@ class HttpListener:
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         bound.setblocking(False)
         self._socket = bound
-        logging.getLogger("uvicorn.error").addFilter(_wanted)
         self._state.lifespan = dict(state)
         self._state.refresh()
         await self._listen(None if self._tls is None else self._tls.material)
@@ -298,7 +258,7 @@ class HttpListener:
         `connection: close`. HTTP/2 connections get GOAWAY, and handshakes as much time to complete. All sockets are
         closed when it returns.
         """
-        loop, state = asyncio.get_running_loop(), self._state
+        state = self._state
         state.draining = True
         if self._looking is None:
             if self._socket is not None:  # bound, but starting failed later
@@ -311,66 +271,15 @@ class HttpListener:
             listening.close()
         if self._socket is not None:
             self._socket.close()
-        began = loop.time()
-        for connection in state.connections:
-            if isinstance(connection, Http1Protocol):
-                connection.retiring = True
-        drain = ConnectionDrain(self._opening, state.connections, self._lingering)
-        lingered = False
-        while state.connections or state.tasks or self._opening or (self._admission.handshakes and not lingered):
-            waited = loop.time() - began
-            lingered = waited >= min(LINGER_SECONDS, grace)
-            if lingered:
-                self._opening.end()
-            http2 = _http2_of(state.connections)
-            for one in http2:
-                one.drain()  # it notices by itself when its peer has received that
-            for connection in state.connections.difference(http2):
-                if (lingered or _is_busy(connection)) and not connection.transport.is_closing():
-                    connection.shutdown()  # at once if idle, else after the running response
-            drain.look()
-            if waited >= grace:
-                break
-            await asyncio.sleep(_TICK_SECONDS)
-        await self._cancel()
-        await drain.end()
+        await end_connections(state, self._opening, self._admission, self._lingering, grace)
         state.refusals.close()
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking
         self._looking = None
 
-    async def _cancel(self) -> None:
-        state = self._state
-        tasks = set(state.tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)  # each answers 503 if it can
-        for one in _http2_of(state.connections):
-            one.end()
-        for left in list(self._lingering):
-            left.shutdown()
-        for connection in list(state.connections):
-            if isinstance(connection, WebSocketProtocol):
-                connection.end()
-            if not connection.transport.is_closing():  # asyncio cannot abort a transport that was closed twice
-                connection.transport.close()
-
-
-def _http2_of(connections: Iterable[object]) -> list[Http2Protocol]:
-    return [one for one in connections if isinstance(one, Http2Protocol)]
-
 
 def _kind(connection: object) -> str:
     if isinstance(connection, Http2Protocol):
         return "h2"
     return "websocket" if isinstance(connection, WebSocketProtocol) else "http/1.1"
-
-
-def _is_busy(connection: object) -> bool:
-    return isinstance(connection, Http1Protocol) and connection.busy
-
-
-def _wanted(record: logging.LogRecord) -> bool:
-    return not unwanted(record)
