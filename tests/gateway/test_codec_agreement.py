@@ -43,6 +43,26 @@ CLASH = compiled(
     """,
 )
 Pair = class_of(CLASH, "Pair")
+EXTENDED = compiled(
+    "clash/v1/extended.proto",
+    """
+    syntax = "proto2";
+    package clash.v1;
+    message Base {
+      optional float ratio = 1;
+      extensions 100 to 200;
+    }
+    message More {
+      extend Base {
+        optional More more = 100;
+      }
+      optional int32 ratio = 1;
+      optional float other = 2;
+    }
+    """,
+)
+Base = class_of(EXTENDED, "Base")
+MORE = EXTENDED.message_types_by_name["More"].extensions_by_name["more"]
 
 
 def codec_of(made: Any, engine: Engine, policy: Policy = "strict") -> Codec:
@@ -219,6 +239,16 @@ def test_an_extension_has_its_full_name_in_brackets(engine: Engine) -> None:
     assert [one.field for one in refused(decode, b'{"[old.extra]":"x"}')] == ["[old.extra]"]
     assert [one.field for one in refused(decode, b'{"[old.nothing]":1}')] == ["[old.nothing]"]
     assert [one.field for one in refused(decode, b'{"[old.extra]":1,"[old.extra]":1}')] == ["[old.extra]"]
+
+
+@each
+def test_a_number_in_an_extension_named_like_a_float_is_kept(engine: Engine) -> None:
+    message = Base(ratio=0.1)
+    more = message.Extensions[MORE]
+    more.ratio, more.other = 1234567936, 0.1
+    text = text_of(message, engine)
+    assert text == '{"ratio":0.1,"[clash.v1.More.more]":{"ratio":1234567936,"other":0.1}}'
+    assert codec_of(Base, engine).decoder(Base)(text.encode(), []) == message
 
 
 @each

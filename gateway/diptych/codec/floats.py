@@ -40,7 +40,8 @@ def shortened(message: Descriptor, show: Printer, slow: Printer, *, names: bool)
     """Returns `show` with short floats. `names` means that fields are printed by their proto names.
 
     Floats are found in the text by their fields' names. If names are ambiguous (another field has the same name, or a
-    map of numbers or a Struct may have such a key), a text with a possible long float is printed again by `slow`.
+    map of numbers, a Struct or an extension may have such a key), a text with a possible long float is printed again by
+    `slow`.
     """
     members = _members(message, names=names)
     if members is None:
@@ -85,15 +86,20 @@ def _members(message: Descriptor, *, names: bool) -> re.Pattern[bytes] | Literal
     printed = {field: field.name if names else field.json_name for field in every}
     floats = [field for field in every if _is_float(field)]
     below = {one.full_name for one in reachable(message)}
-    if not floats and "google.protobuf.Any" not in below:
+    has_extensions = any(one.is_extendable for one in reachable(message))
+    if not floats and "google.protobuf.Any" not in below and not has_extensions:
         return None
     called = {printed[field] for field in floats}
     # A map's values are under the client's keys.
-    if not _UNSURE.isdisjoint(below) or any(
-        (field.containing_type.GetOptions().map_entry and field.number == 2 and _is_number(field))
-        or (printed[field] in called and not _is_float(field))
-        for field in every
-        if field.containing_type is not None
+    if (
+        has_extensions
+        or not _UNSURE.isdisjoint(below)
+        or any(
+            (field.containing_type.GetOptions().map_entry and field.number == 2 and _is_number(field))
+            or (printed[field] in called and not _is_float(field))
+            for field in every
+            if field.containing_type is not None
+        )
     ):
         return "ambiguous"
     # Quotes inside JSON strings are escaped, so an unescaped "name": is always a member.
