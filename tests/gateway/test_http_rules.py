@@ -90,7 +90,7 @@ async def test_it_overrides_annotations_and_the_last_rule_counts(
             for path, answer in {"/v1/old": 404, "/v1/new": 404, "/v1/newest": "Get"}.items():
                 assert await title(http, "GET", path) == answer
     said = [record.getMessage() for record in caplog.records]
-    assert f"not served over REST: {name}: its annotation is overridden by {tmp_path}/rest.yaml: http.rules[1]" in said
+    assert f"{name}: the annotation is overridden by {tmp_path}/rest.yaml: http.rules[1]" in said
     assert any("http.rules[0] is overridden by" in line for line in said)
     own = {name: {"get": "/v1/settings"}}
     async with running(service, service_config=yaml(tmp_path, rules), http_rules=own) as http:
@@ -140,7 +140,7 @@ async def test_rules_of_a_service_that_is_not_registered_are_said(
     rules = "".join(f"  - {{selector: {one[0]}.Get, get: /v1/x}}\n" for one in (served, other))
     async with running(served, service_config=yaml(tmp_path, f"http:\n  rules:\n{rules}")) as http:
         assert await title(http, "GET", "/v1/x") == "Get"
-    assert f"not served over REST: {other[0]}.Get: {other[0]} is not registered" in caplog.text
+    assert f"{other[0]}.Get: not served over REST: {other[0]} is not registered" in caplog.text
 
 
 # Skipping and overriding by selector.
@@ -165,8 +165,8 @@ async def test_a_rule_that_cannot_be_served_is_skipped_or_overridden(caplog: pyt
             assert await title(http, "GET", "/v1/7/bad") == "Bad"
             assert await title(http, "PUT", "/v1/c", json={"title": "x"}) == "Body x"
             assert await title(http, "GET", "/v1/d") == "Good"
-    assert f"not served over REST: {service[0]}.Worse: skipped by http_rules" in caplog.text
-    assert f"{service[0]}.Bad: its annotation is overridden by http_rules.{service[0]}.Bad" in caplog.text
+    assert f"{service[0]}.Worse: not served over REST: skipped by http_rules" in caplog.text
+    assert f"{service[0]}.Bad: the annotation is overridden by http_rules.{service[0]}.Bad" in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -213,7 +213,8 @@ async def test_conflicting_rules_by_setting(
     dropped = ["Second"] if conflicts == "first" else ["First", "Second"]
     assert len(said) == len(dropped)
     for line, name in zip(said, dropped, strict=True):
-        assert line.startswith("not served over REST: GET /v1/a/{")
+        assert line.startswith("GET /v1/a/{")
+        assert "not served over REST: has the same shape" in line
         assert f"({service[0]}.{name})" in line
         assert f'(conflicts = "{conflicts}")' in line
 

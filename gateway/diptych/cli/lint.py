@@ -31,7 +31,7 @@ def _findings(gateway: Gateway) -> Iterator[Finding]:
     for error in rules.errors:
         yield Finding("error", error.where, error.reason)
     for dropped in rules.dropped:
-        yield Finding("note" if dropped.chosen else "warning", dropped.where, f"not served over REST: {dropped.why}")
+        yield Finding("note" if dropped.chosen else "warning", dropped.where, dropped.why)
     bound = gateway.bound(rules.bindings)
     yield from _unmapped(gateway, rules)
     yield from _ambiguities(bound)

@@ -20,7 +20,7 @@ SKIP = "skip"
 
 
 class Dropped(NamedTuple):
-    """What is not served over REST although a rule asks for it."""
+    """A rule that is not served."""
 
     where: str
     why: str
@@ -28,7 +28,7 @@ class Dropped(NamedTuple):
     """Whether a setting or a service configuration says so about this very method."""
 
     def __str__(self) -> str:
-        return f"not served over REST: {self.where}: {self.why}"
+        return f"{self.where}: {self.why}"
 
 
 class RuleBook:
@@ -75,12 +75,12 @@ class RuleBook:
         name = method.full_name
         if self.is_skipped(name):
             if rule is not None or annotation(method) is not None or unbound:
-                self.dropped.append(Dropped(name, "skipped by http_rules", chosen=True))
+                self.dropped.append(Dropped(name, "not served over REST: skipped by http_rules", chosen=True))
             return []
         if rule is None:
             return bindings(method, unbound=unbound)
         if annotation(method) is not None:
-            self.dropped.append(Dropped(name, f"its annotation is overridden by {rule.where}", chosen=True))
+            self.dropped.append(Dropped(name, f"the annotation is overridden by {rule.where}", chosen=True))
         if isinstance(rule.rule, RuleError):
             raise rule.rule
         try:
@@ -96,7 +96,9 @@ class RuleBook:
         for rule in self._written(settings):
             if self.is_skipped(rule.selector):
                 if rule.selector not in self._methods:  # else `_bindings` says so
-                    self.dropped.append(Dropped(rule.selector, "skipped by http_rules", chosen=True))
+                    self.dropped.append(
+                        Dropped(rule.selector, "not served over REST: skipped by http_rules", chosen=True)
+                    )
                 continue
             if rule.selector not in self._methods:
                 self._unmatched(rule)
@@ -130,7 +132,11 @@ class RuleBook:
         service = rule.selector.rpartition(".")[0]
         served = {method.containing_service.full_name for method in self._methods.values()}
         if service not in served and _exists(rule.selector):
-            self.dropped.append(Dropped(rule.selector, f"{service} is not registered ({rule.where})", chosen=False))
+            self.dropped.append(
+                Dropped(
+                    rule.selector, f"not served over REST: {service} is not registered ({rule.where})", chosen=False
+                )
+            )
         else:
             self.errors.append(RuleError(rule.where, self._unknown(rule.selector)))
 
@@ -158,7 +164,9 @@ class RuleBook:
             else:
                 where = f"{binding.verb} {binding.template} ({binding.method.full_name})"
                 kept = ", which is served" if policy == "first" else "; none of them is served"
-                self.dropped.append(Dropped(where, f'{text}{kept} (conflicts = "{policy}")', chosen=False))
+                self.dropped.append(
+                    Dropped(where, f'not served over REST: {text}{kept} (conflicts = "{policy}")', chosen=False)
+                )
 
 
 def _conflict(binding: Binding, other: Binding) -> str:
