@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import grpc
@@ -14,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from bench import large
 from diptych import Gateway, Settings
 from diptych.bind import Binder
+from diptych.deferred import deferred
 from diptych.gateway import served as building
 from diptych.rules import RuleError
 from tests.conftest import Serve
@@ -117,3 +120,43 @@ async def test_the_document_of_many() -> None:
         made = (await http.get("/openapi.json")).json()
         assert len([path for path in made["paths"] if path.startswith("/v1/p")]) == 2 * 200
         await gateway.stop(0)
+
+
+class Slow:
+    """An object that two threads need first."""
+
+    __slots__ = ("fails", "go", "later", "making", "value")
+
+    def __init__(self) -> None:
+        self.making, self.go, self.fails = threading.Event(), threading.Event(), False
+
+    def make(self) -> None:
+        self.making.set()
+        assert self.go.wait(10)
+        if self.fails:
+            raise LookupError("not yet")
+        self.value = self.later = 1
+
+
+def test_threads_wait_for_what_another_one_makes() -> None:
+    """As two large bodies do, which are bound in threads."""
+    slow = deferred(Slow)()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: slow.value)
+        assert slow.making.wait(10)
+        second = pool.submit(lambda: slow.later)
+        assert not wait([second], timeout=0.1).done
+        slow.go.set()
+        assert (first.result(10), second.result(10)) == (1, 1)
+    assert type(slow) is Slow
+
+
+def test_what_could_not_be_made_is_made_again() -> None:
+    slow = deferred(Slow)()
+    slow.go.set()
+    slow.fails = True
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            assert slow.value
+    slow.fails = False
+    assert slow.value == 1

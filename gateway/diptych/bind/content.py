@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
 _FILES = ("image/", "audio/", "video/", "font/", "model/", "application/octet-stream", "application/pdf")
 # The ratio of a word to "json" from which it counts as a misspelling of it: one letter missing, added or exchanged.
 _ALIKE = 0.75
+_LONGEST_SUBTYPE = 127  # RFC 6838 section 4.2; headers may be much longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,7 @@ class ContentType:
         """Returns whether it names JSON, or was meant to: `text/json`, `application/x-ndjson`, `aplication/jsom`."""
         if self.is_json or "json" in self.media:
             return True
-        words = re.findall(r"[a-z]{3,5}", self.media.rpartition("/")[2])
-        return any(word != "bson" and SequenceMatcher(None, word, "json").ratio() >= _ALIKE for word in words)
+        return _misspells_json(self.media.rpartition("/")[2][:_LONGEST_SUBTYPE])
 
     @property
     def is_form(self) -> bool:
@@ -69,6 +70,12 @@ class ContentType:
             if key.strip().lower() == name:
                 return value.strip().strip('"')
         return ""
+
+
+@lru_cache(maxsize=256)
+def _misspells_json(subtype: str) -> bool:
+    words = re.findall(r"[a-z]{3,5}", subtype)
+    return any(word != "bson" and SequenceMatcher(None, word, "json").ratio() >= _ALIKE for word in words)
 
 
 JSON = ContentType("application/json", "application/json")  # shared, since nearly every body has it

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 # Compression blocks the event loop, so every coding has its fastest level that is worth it.
 _LEVEL = 1
+_SLICE_BYTES = 16 * 1024
 
 
 class Malformed(ValueError):
@@ -38,6 +39,28 @@ class Inflater(ABC):
     @abstractmethod
     def end(self) -> None:
         """Raises `Truncated` if the end of the data is missing."""
+
+
+class MembersInflater(Inflater):
+    """One of a coding in which members may follow one another, as many as fit.
+
+    A member is given slices of the data: at its end it copies what is behind it, and a body may have a member in every
+    nine bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0
+        self._slice = b""
+
+    def feed(self, data: bytes) -> None:
+        self._data, self._at = self._data[self._at :] + data, 0
+
+    def _next(self) -> bool:
+        """Takes the next slice; returns False if there is none."""
+        self._slice = self._data[self._at : self._at + _SLICE_BYTES]
+        self._at += len(self._slice)
+        return bool(self._slice)
 
 
 class Deflater(Protocol):
@@ -107,7 +130,7 @@ class _ZlibDeflater:
         return packed
 
 
-class _ZlibInflater(Inflater):
+class _ZlibInflater(MembersInflater):
     def __init__(self, wbits: int) -> None:
         super().__init__()
         self._wbits = wbits
@@ -115,17 +138,17 @@ class _ZlibInflater(Inflater):
 
     def step(self, most: int) -> bytes:
         plain = b""
-        while self._data and not plain:
+        while not plain and (self._slice or self._next()):
             if self._member is None:
                 self._member = zlib.decompressobj(wbits=self._wbits)
             try:
-                plain = self._member.decompress(self._data, most)
+                plain = self._member.decompress(self._slice, most)
             except zlib.error as wrong:
                 raise Malformed(str(wrong)) from None
             if self._member.eof:
-                self._data, self._member = self._member.unused_data, None
+                self._slice, self._member = self._member.unused_data, None
             else:
-                self._data = self._member.unconsumed_tail
+                self._slice = self._member.unconsumed_tail
         return plain
 
     def end(self) -> None:

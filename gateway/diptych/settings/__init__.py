@@ -174,8 +174,8 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
 
     @property
     def compress_from(self) -> int:
-        """The least bytes of an answer that is compressed; `NEVER` for none."""
-        return self.compress_min_bytes if self.compress else NEVER
+        """The least bytes of an answer that is compressed; `NEVER` for none. A body without bytes never is."""
+        return max(1, self.compress_min_bytes) if self.compress else NEVER
 
     @property
     def engine(self) -> str:

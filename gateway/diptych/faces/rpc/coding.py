@@ -52,13 +52,15 @@ def _inflated(coding: Coding, data: bytes, limit: int) -> bytes | None:
     """Returns a decompressed message, or None if it has more than `limit` bytes. Raises `Malformed`."""
     inflater = coding.inflater()
     inflater.feed(data)
-    plain = b""
-    while piece := inflater.step(limit + 1 - len(plain)):
-        plain = plain + piece if plain else piece
-        if len(plain) > limit:
+    pieces: list[bytes] = []
+    left = limit
+    while piece := inflater.step(left + 1):
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
             return None
     inflater.end()
-    return plain
+    return b"".join(pieces)
 
 
 def coding_named(name: bytes | None, known: tuple[bytes, ...], header: str) -> Coding | None:

@@ -64,7 +64,8 @@ class EnvelopeReader:
             coding = self._coding
             if coding is None or not data:
                 return self(flags, data)
-            plain = decompressed_small(coding, data, min(LARGE_BYTES, self.limit))
+            small = min(LARGE_BYTES, self.limit)
+            plain = decompressed_small(coding, data, small) if len(data) <= small else None
             if plain is None:
                 plain = await asyncio.to_thread(decompressed, coding, data, self.limit, self.fault)
             if self.bounds is not None:
