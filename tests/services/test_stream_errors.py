@@ -212,7 +212,8 @@ async def test_an_upload_without_a_message_is_refused_over_rest(served: Served, 
     """Batch refused it, chat answered that 0 were stored."""
     for url in (f"/v1/jobs/{await served.job()}/items:upload", "/v1/channels/town/messages:send"):
         answer = await served.http.post(url, content=body, headers={"content-type": form})
-        assert (answer.status_code, answer.json()["error"]["message"]) == (400, NOTHING)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"].endswith(NOTHING)
 
 
 async def test_an_upload_without_a_message_is_refused_over_grpc(served: Served) -> None:
@@ -220,4 +221,5 @@ async def test_an_upload_without_a_message_is_refused_over_grpc(served: Served) 
         call: Any = served.channel.stream_unary(path)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(iter([]))
-        assert (caught.value.code(), caught.value.details()) == (INVALID, NOTHING)
+        assert caught.value.code() is INVALID
+        assert str(caught.value.details()).endswith(NOTHING)

@@ -68,7 +68,7 @@ class MessageServicer(message_service_pb2_grpc.MessageServiceServicer):
             try:
                 async for request in requests:
                     await sending.add(request)
-                requests.expect_any()
+                requests.expect_any("content")
             except Unreadable:
                 await sending.finish()
                 raise

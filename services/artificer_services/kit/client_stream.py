@@ -31,10 +31,10 @@ class ClientStream(Generic[M]):
         """The number of the current message of the stream, from 1; also if it is unreadable."""
         self._requests: Any = aiter(requests)
 
-    def expect_any(self) -> None:
-        """Raise Invalid if the stream had no message."""
+    def expect_any(self, field: str) -> None:
+        """Raise Invalid if the stream had no message; `field` is one that the first message needs."""
         if not self.position:
-            raise Invalid(Fault("", "the stream has no messages; send at least one"))
+            raise Invalid(Fault(field, "the stream has no messages; send at least one"))
 
     def __aiter__(self) -> Self:
         return self

@@ -152,7 +152,7 @@ class BatchServicer(rpc.BatchServiceServicer):
             try:
                 async for request in requests:
                     await uploading.add(request)
-                requests.expect_any()
+                requests.expect_any("job_id")
                 return await uploading.finish()
             except Unreadable:
                 await uploading.store()

@@ -157,7 +157,7 @@ async def upload_blob(jobs: Jobs, requests: ClientStream[pb.UploadBlobRequest]) 
             if size > limit:
                 raise TooLarge(f"the blob is larger than {limit} bytes, the maximum")
             await jobs.run(spool.write, request.content.data)
-        requests.expect_any()
+        requests.expect_any("content")
         spool.seek(0)
         return await jobs.put_blob(kind or _media_type(""), _pieces(spool))
 
