@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from types import ModuleType
 
@@ -34,10 +34,14 @@ class Comments:
 
     def named(self, file: FileDescriptor, name: str) -> str:
         """Returns the comment of the element with that full name; an enum value's name includes its enum's."""
+        return self.within(file).get(name, "")
+
+    def within(self, file: FileDescriptor) -> Mapping[str, str]:
+        """Returns all comments of a file, by full name."""
         found = self._files.get(file.name)
         if found is None:
             found = self._files[file.name] = _read(file)
-        return found.get(name, "")
+        return found
 
 
 def summary(comment: str) -> str:

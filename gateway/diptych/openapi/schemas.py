@@ -6,7 +6,7 @@ knows no method and no path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Literal
 
@@ -102,10 +102,11 @@ class Schemas:
 
     def _object(self, message: Descriptor, way: Way, bound: Bound, partial: bool) -> Json:
         schema: Json = {"type": "object"}
-        text = [self._comments.of(message)]
+        comments = self._comments.within(message.file)
+        text = [comments.get(message.full_name, "")]
         fields = [field for field in message.fields if (field.name,) not in bound]
         if fields:
-            schema["properties"] = {self.name(field): self._property(field, way, bound) for field in fields}
+            schema["properties"] = {self.name(field): self._property(field, way, bound, comments) for field in fields}
         required = [] if partial else [self.name(field) for field in fields if self._always(field, way)]
         if required:
             schema["required"] = required
@@ -124,12 +125,13 @@ class Schemas:
         described = "\n\n".join(filter(None, text))
         return {"description": described, **schema} if described else schema
 
-    def _property(self, field: FieldDescriptor, way: Way, bound: Bound) -> Json:
+    def _property(self, field: FieldDescriptor, way: Way, bound: Bound, comments: Mapping[str, str]) -> Json:
         below = frozenset(path[1:] for path in bound if path[0] == field.name) if bound else NOTHING
         schema = self.object(message_of(field), way, bound=below) if below else self.field(field, way)
-        about = self.about(field)
-        if about:
+        if comments and (about := comments.get(field.full_name)):
             schema["description"] = about
+        if not field.has_options:
+            return schema
         if is_deprecated(field):
             schema["deprecated"] = True
         if is_output_only(field):
