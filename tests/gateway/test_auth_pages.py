@@ -41,6 +41,13 @@ async def test_custom_pages_use_the_same_authenticators(serve: Serve) -> None:
         async def staff() -> str:
             return "staff"
 
+        def cook(caller: Principal = Depends(gateway.require(scopes=["cook"]))) -> Principal:  # noqa: B008
+            return caller
+
+        @app.get("/cook", dependencies=[Depends(cook)])
+        async def cooks() -> str:
+            return "cook"
+
         inner = FastAPI()
         inner.add_api_route("/page", open_page)
         app.mount("/inner", gateway.guarded(inner, scopes=["cook"]))
@@ -52,6 +59,16 @@ async def test_custom_pages_use_the_same_authenticators(serve: Serve) -> None:
                 assert answers[0].headers["www-authenticate"] == "Bearer"
                 assert answers[0].json()["error"]["status"] == "UNAUTHENTICATED"
         assert (await served.http.get("/mine", headers=by(CHEF))).json() == "chef chef"
+        said = gateway.openapi()
+        schemes = said["components"]["securitySchemes"]
+        assert schemes
+        secure = {path: said["paths"][path]["get"]["security"] for path in ("/open", "/mine", "/staff", "/cook")}
+        assert secure == {
+            "/open": [],
+            "/mine": [{name: []} for name in schemes],
+            "/staff": [{name: []} for name in schemes],
+            "/cook": [{name: ["cook"]} for name in schemes],
+        }
 
 
 @pytest.mark.parametrize("public", [False, True])

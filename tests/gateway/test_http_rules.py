@@ -143,6 +143,22 @@ async def test_rules_of_a_service_that_is_not_registered_are_said(
     assert f"{other[0]}.Get: not served over REST: {other[0]} is not registered" in caplog.text
 
 
+async def test_a_file_may_have_rules_of_services_that_no_proto_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Google's files have for mixins. A name that resembles a registered one is a mistake."""
+    name, methods = contract({"Get": {}})
+    mixin = "mixins.v1.Operations.Wait"
+    rules = "".join(f"  - {{selector: {one}, get: /v1/x}}\n" for one in (f"{name}.Get", mixin))
+    config = yaml(tmp_path, f"http:\n  rules:\n{rules}")
+    async with running((name, methods), service_config=config) as http:
+        assert await title(http, "GET", "/v1/x") == "Get"
+    assert f"{mixin}: not served over REST: mixins.v1.Operations is not registered" in caplog.text
+    config = yaml(tmp_path, f"http:\n  rules:\n  - {{selector: {name}s.Get, get: /v1/x}}\n")
+    with pytest.raises(RuleError, match="names no method of a registered service; did you mean"):
+        await gateway_of((name, methods), service_config=config).start()
+
+
 # Skipping and overriding by selector.
 
 

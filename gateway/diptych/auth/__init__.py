@@ -20,7 +20,7 @@ from .caller import Authenticator, Credentials, Principal, Refused, principal
 from .certificates import PAGE_HEADERS, Certificates
 from .interceptor import AuthenticatorChain, AuthInterceptor, FailureCounter
 from .keys import ApiKeys, KeyFileError, hash_key, new_key
-from .pages import Dependency, Pages, need_of
+from .pages import Dependency, Pages, add_security, need_of
 from .policy import AuthError, Policy
 
 __all__ = [
@@ -137,6 +137,10 @@ class Auth:
     def require(self, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:
         """Returns a FastAPI dependency that yields the caller, and refuses requests without one."""
         return self._pages.dependency(need_of(scopes, roles))
+
+    def add_security(self, document: dict[str, Any], routes: Iterable[Any]) -> None:
+        """Adds what `require` checks to FastAPI's document of the application's own routes."""
+        add_security(document, routes, self.security_schemes)
 
     def guarded(self, app: ASGIApp, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> ASGIApp:
         """Returns the app behind the same authentication, for `mount`."""

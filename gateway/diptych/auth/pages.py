@@ -5,9 +5,11 @@ It knows no method and no call.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -47,11 +49,7 @@ class Pages:
 
     def dependency(self, need: Need) -> Dependency:
         """Returns a dependency for `Depends` that yields the caller."""
-
-        async def caller(connection: HTTPConnection) -> Principal:
-            return await self.admit(connection.scope, need)
-
-        return caller
+        return _Caller(self, need)
 
     def guarded(self, app: ASGIApp, need: Need) -> ASGIApp:
         """Returns the app behind the same authentication, for `mount`."""
@@ -62,6 +60,37 @@ class Pages:
             await app(scope, receive, send)
 
         return guard
+
+
+class _Caller:
+    """A dependency that yields the caller; its need can be read from a route."""
+
+    def __init__(self, pages: Pages, need: Need) -> None:
+        self._pages, self.need = pages, need
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        return await self._pages.admit(connection.scope, self.need)
+
+
+def add_security(document: dict[str, Any], routes: Iterable[Any], schemes: Iterable[str]) -> None:
+    """Adds to FastAPI's document what each route requires that depends on a caller; any of `schemes` is enough."""
+    names = list(schemes)
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            continue
+        needs = [*_needs(route.dependant)]
+        item = document.get("paths", {}).get(route.path_format, {})
+        for verb in (route.methods or ()) if needs else ():
+            if verb.lower() in item:
+                scopes = sorted({scope for need in needs for scope in need.scopes})
+                item[verb.lower()]["security"] = [{name: scopes} for name in names]
+
+
+def _needs(dependant: Dependant) -> Iterator[Need]:
+    if isinstance(dependant.call, _Caller):
+        yield dependant.call.need
+    for below in dependant.dependencies:
+        yield from _needs(below)
 
 
 def need_of(scopes: Iterable[str], roles: Iterable[str]) -> Need:

@@ -199,7 +199,9 @@ class Gateway(grpc.aio.Server):
                     security=self._auth.security_schemes,
                     scopes=self._auth.scopes,
                 )
-                self._document = openapi.merge(own, FastAPI.openapi(self.app))
+                theirs = FastAPI.openapi(self.app)
+                self._auth.add_security(theirs, self.app.routes)
+                self._document = openapi.merge(own, theirs)
             return self._document
 
     def require(self, *, scopes: Iterable[str] = (), roles: Iterable[str] = ()) -> Dependency:

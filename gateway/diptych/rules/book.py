@@ -17,6 +17,7 @@ from .binding import Binding, RuleError, annotation, bindings, bindings_of
 from .service_config import Rule, parsed, rules_of
 
 SKIP = "skip"
+_TYPO = 0.8  # the ratio from which the name of a service counts as a misspelling of another
 
 
 class Dropped(NamedTuple):
@@ -131,7 +132,9 @@ class RuleBook:
     def _unmatched(self, rule: Rule) -> None:
         service = rule.selector.rpartition(".")[0]
         served = {method.containing_service.full_name for method in self._methods.values()}
-        if service not in served and _exists(rule.selector):
+        # Files of Google's have rules of mixins too, such as google.longrunning.Operations.
+        elsewhere = rule.in_file and not get_close_matches(service, served, n=1, cutoff=_TYPO)
+        if service not in served and (elsewhere or _exists(rule.selector)):
             self.dropped.append(
                 Dropped(
                     rule.selector, f"not served over REST: {service} is not registered ({rule.where})", chosen=False

@@ -24,6 +24,7 @@ class Rule(NamedTuple):
     where: str
     selector: str
     rule: HttpRule | RuleError
+    in_file: bool = False
 
 
 def rules_of(file: str) -> Iterator[Rule]:
@@ -37,7 +38,7 @@ def rules_of(file: str) -> Iterator[Rule]:
         selector = one.get("selector") if isinstance(one, Mapping) else None
         if not isinstance(selector, str) or not selector:
             raise RuleError(where, "expected a selector, the full name of a method such as package.Service.Method")
-        yield Rule(where, selector, parsed(where, one))
+        yield Rule(where, selector, parsed(where, one), in_file=True)
 
 
 def parsed(where: str, rule: Any) -> HttpRule | RuleError:
