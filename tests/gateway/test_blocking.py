@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -109,6 +110,14 @@ async def test_a_plain_def_and_a_waiting_servicer_block_nothing(serve: Serve) ->
             assert (await served.http.post("/v1/dishes/7:cook", json={})).status_code == 200
             assert (await served.http.get("/v1/dishes/7")).status_code == 200
         assert log.lines == []
+
+
+async def test_a_mock_may_be_a_servicer(serve: Serve) -> None:
+    """A mock has every attribute that is asked for."""
+    kitchen = Kitchen()
+    kitchen.GetDish = AsyncMock(return_value=pb.Dish(id="9"))  # type: ignore[method-assign]
+    async with serve(kitchen) as served:
+        assert (await served.http.get("/v1/dishes/7")).json()["id"] == "9"
 
 
 async def test_the_watch_ends_with_the_gateway_and_may_be_off(serve: Serve) -> None:

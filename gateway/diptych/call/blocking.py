@@ -7,6 +7,7 @@ show which servicer runs. Nothing is added to a call.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sys
 import threading
@@ -97,9 +98,14 @@ def _paths(handlers: Mapping[str, Handler]) -> Mapping[CodeType, str]:
 
 def _code(behaviour: Any) -> CodeType | None:
     """Returns the code of a function below its decorators and partials."""
-    while (inner := getattr(behaviour, "__wrapped__", None) or getattr(behaviour, "func", None)) is not None:
-        behaviour = inner
+    while True:
+        if isinstance(behaviour, functools.partial):
+            behaviour = behaviour.func
+        elif hasattr(behaviour, "__wrapped__"):
+            behaviour = behaviour.__wrapped__
+        else:
+            break
     if not hasattr(behaviour, "__code__"):  # a callable object
         behaviour = type(behaviour).__call__
-    code: CodeType | None = getattr(behaviour, "__code__", None)
-    return code
+    code = getattr(behaviour, "__code__", None)
+    return code if isinstance(code, CodeType) else None  # a mock's attributes are mocks
