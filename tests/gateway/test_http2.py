@@ -124,6 +124,32 @@ async def test_trailers(kind: Any, te: Any, sent: bool, body: bytes) -> None:
         assert trailers == ([{"grpc-status": "5", "grpc-message": "no"}] if sent else [])
 
 
+async def without_trailers(scope: Any, receive: Any, send: Any) -> None:
+    """Is like an application whose middleware drops what it does not know."""
+    kind = GRPC if scope["path"] == "/grpc" else TEXT
+    await send({"type": "http.response.start", "status": 200, "headers": [kind], "trailers": True})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def test_a_response_ends_without_trailers_that_middleware_dropped() -> None:
+    async with asyncio.timeout(20), listening(without_trailers) as listener:
+        async with connected(listener.port) as client:
+            assert (await client.get())[1] == b"hello"
+            assert not any(isinstance(event, ev.StreamReset) for event in client.events)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"\r\n5\r\nhello\r\n0\r\n\r\n")
+        writer.close()
+
+
+async def test_grpcs_status_is_missed(caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(20), listening(without_trailers) as listener, connected(listener.port) as client:
+        stream = client.request("/grpc")
+        await client.flush()
+        assert (await client.event(ev.StreamReset, stream)).error_code == Code.INTERNAL_ERROR
+    assert "without completing its response" in caplog.text
+
+
 async def test_trailers_end_a_request() -> None:
     async with asyncio.timeout(20), listening(echo) as listener, connected(listener.port) as client:
         stream = client.request(method="POST", end=False)

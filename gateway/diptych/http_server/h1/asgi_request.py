@@ -103,7 +103,7 @@ class AsgiRequest:
             logger.error("the application failed", exc_info=wrong)
             await self._give_up()
         else:
-            if self._expects == _TRAILERS:  # middleware has dropped them
+            if self._expects == _TRAILERS and not self.left:  # middleware has dropped them
                 self._trail(())
             if not self.complete and not self.left:
                 logger.error("the application returned without completing its response")

@@ -41,6 +41,7 @@ class Stream:
         "_left",
         "_length",
         "_loop",
+        "_needs_trailers",
         "_read_to_end",
         "_readers",
         "_takes_trailers",
@@ -86,7 +87,7 @@ class Stream:
         self._expects = _START
         self._length: int | None = None
         self._trailers: list[bytes] = []
-        self._trails = False
+        self._trails = self._needs_trailers = False
 
     # The connection's side.
 
@@ -127,6 +128,9 @@ class Stream:
             logger.error("the application failed", exc_info=wrong)
             await self._give_up()
         else:
+            if self._expects == _TRAILERS and not (self._gone or self._needs_trailers):  # middleware has dropped them
+                self._trail((), False)
+                self._connection.sent(self)
             if not self._gone and not self.out.ended:
                 logger.error("the application returned without completing its response")
                 await self._give_up()
@@ -203,7 +207,7 @@ class Stream:
             if len(name) == 14 and name.lower() == b"content-length":
                 self._length = int(field[1])
             elif len(name) == 12 and name.lower() == b"content-type" and field[1].startswith(b"application/grpc"):
-                self._takes_trailers = True  # they have gRPC's status, which every gRPC client needs
+                self._takes_trailers = self._needs_trailers = True  # they have gRPC's status
         if message.get("trailers", False):
             self._trails = True
         if status in (204, 304):
