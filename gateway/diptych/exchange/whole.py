@@ -14,9 +14,9 @@ from ..origin import INSECURE, peer_of
 from ..reply import Headers, Reply
 
 AUTH = "diptych.auth"
-PREFIX = "diptych.prefix"
-"""The key of a scope with the prefix that a trusted proxy has removed from the path."""
 """The scope key of the connection's `auth_context()`, if the connection is encrypted."""
+PREFIX = "diptych.prefix"
+"""The scope key of the prefix that a trusted proxy has removed from the path."""
 
 
 @dataclass(frozen=True)
