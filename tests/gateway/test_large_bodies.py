@@ -1,4 +1,4 @@
-"""A large body is decoded beside the event loop: other clients are served meanwhile."""
+"""A large body is decoded and compressed beside the event loop: other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pytest
 from google.protobuf import json_format
 
 from diptych.bind import Binder
+from diptych.compression.codings import Gzip
 from diptych.faces.rpc import requests
 from diptych.faces.rpc.coding import decompressed
 from diptych.faces.rpc.connect_unary import ConnectCall
 from kitchen.v1 import kitchen_service_pb2 as pb
-from tests.conftest import Serve
+from tests.conftest import WAYS, Serve
+from tests.kitchen import Kitchen
 from tests.waiting import PATIENCE
 
 SERVICE = "/kitchen.v1.KitchenService"
@@ -83,3 +85,33 @@ async def test_others_are_served_while_a_large_compressed_message_of_a_stream_is
         waiting.served.set()
         answer = await large
         assert (b'"number":"2"' if connect else b"\x08\x02") in answer.content
+
+
+class Large(Kitchen):
+    """Answers with a megabyte."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Any) -> pb.Dish:
+        return pb.Dish(title="soup" * 250_000)
+
+
+@pytest.mark.parametrize("protocol", ["REST", "Connect"])
+@pytest.mark.parametrize("way", WAYS, indirect=True)
+async def test_others_are_served_while_a_large_answer_is_compressed(
+    protocol: str, serve: Serve, taken: list[str], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Waiting()
+    monkeypatch.setattr(Gzip, "compress", waiting.wrap(Gzip.compress))
+    async with asyncio.timeout(PATIENCE), serve(Large()) as served:
+        headers = {"accept-encoding": "gzip", "content-type": "application/json"}
+        if protocol == "REST":
+            asked = served.http.get("/v1/dishes/7", headers=headers)
+        else:
+            asked = served.http.post(f"{SERVICE}/GetDish", content=b"{}", headers=headers)
+        large = asyncio.create_task(asked)
+        await asyncio.to_thread(waiting.began.wait, PATIENCE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        waiting.served.set()
+        answer = await large
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.json()["title"] == "soup" * 250_000
+    assert len(taken) == (way == "whole")

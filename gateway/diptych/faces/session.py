@@ -107,9 +107,10 @@ class Adapter(Protocol):
 
 
 class WholeAdapter(Protocol):
-    """One unary call whose request has arrived whole, as its face reads and answers it without waiting.
+    """One unary call whose request has arrived whole, as its face reads and answers it.
 
-    Its members are those of `Adapter`; `request` is its `read`, and `answer` its `unary`.
+    Its members are those of `Adapter`; `request` is its `read`, and `answer` its `unary`, which returns what is left to
+    do if a large answer is compressed.
     """
 
     origin: Origin
@@ -130,7 +131,7 @@ class WholeAdapter(Protocol):
 
     def gone(self) -> Awaitable[None]: ...
 
-    def answer(self, call: AnyCall, response: Any) -> None: ...
+    def answer(self, call: AnyCall, response: Any) -> Awaitable[None] | None: ...
 
     def fail(self, status: Status, call: AnyCall | None) -> None: ...
 
@@ -196,7 +197,9 @@ class Session:
                 else:
                     response = await call.unary(argument, None)
             record.code = 0
-            adapter.answer(call, response)
+            later = adapter.answer(call, response)
+            if later is not None:
+                await later
         except BaseException as wrong:
             status = self._blame(wrong, adapter)
             if status is not None:

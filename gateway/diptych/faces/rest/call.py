@@ -14,7 +14,9 @@ from google.protobuf.message import Message
 from ...bind import ContentType
 from ...call import AnyCall, Source
 from ...codec import DEFAULT, Parameters
+from ...compression import Coding
 from ...exchange import (
+    LARGE_BYTES,
     Exchange,
     Inbound,
     MessageBounds,
@@ -43,7 +45,7 @@ from ...settings import NEVER
 from ...status import Status
 from ..session import Session
 from . import ranges
-from .compressed import compressed
+from .compressed import coding_for, compressed
 from .endpoint import Endpoint, Options
 from .requests import Elements
 from .streaming import Bytes, Messages, Streaming
@@ -77,7 +79,8 @@ class _Steps:
 
     def _reply(
         self, call: AnyCall, response: Message, verb: str, fields: Fields, headers: RawHeaders, warnings: list[str]
-    ) -> Reply:
+    ) -> tuple[Reply, Coding | None]:
+        """Returns the reply, and the coding in which it is to be sent."""
         replier = self._endpoint.replier
         reply = replier.unary(response, self._parameters, call.initial_metadata, call.trailing_metadata, warnings)
         if replier.raw is not None and verb in ("GET", "HEAD"):
@@ -86,8 +89,8 @@ class _Steps:
         call.record.bytes_out += size
         if size >= self._endpoint.compress_from and not call.context.keeps_plain:
             accepted = joined(headers, b"accept-encoding") if b"accept-encoding" in fields else None
-            return compressed(reply, accepted)
-        return reply
+            return reply, coding_for(reply, accepted)
+        return reply, None
 
     def _failure(self, status: Status, call: AnyCall | None) -> Reply:
         metadata: Any = (self.origin.initial,) if call is None else (call.initial_metadata, call.trailing_metadata)
@@ -132,11 +135,21 @@ class WholeRestCall(_Steps):
     def gone(self) -> Awaitable[None]:
         return self._request.gone()
 
-    def answer(self, call: AnyCall, response: Message) -> None:
+    def answer(self, call: AnyCall, response: Message) -> Awaitable[None] | None:
         request = self._request
-        reply = self._reply(call, response, request.verb, request.fields, request.headers, self._warnings)
+        reply, coding = self._reply(call, response, request.verb, request.fields, request.headers, self._warnings)
+        if coding is not None:
+            if len(reply.body) >= LARGE_BYTES:
+                return self._answer_compressed(reply, coding)
+            reply = compressed(reply, coding)
         self.http_status = reply.status
         request.answer(reply)
+        return None
+
+    async def _answer_compressed(self, reply: Reply, coding: Coding) -> None:
+        reply = await aside(len(reply.body), compressed, reply, coding)
+        self.http_status = reply.status
+        self._request.answer(reply)
 
     def fail(self, status: Status, call: AnyCall | None) -> None:
         request = self._request
@@ -201,7 +214,10 @@ class RestCall(_Steps):
     async def unary(self, call: AnyCall, response: Message) -> None:
         exchange = self._exchange
         verb, headers = exchange.scope["method"], exchange.scope["headers"]
-        await exchange.reply(self._reply(call, response, verb, exchange.headers, headers, exchange.warnings))
+        reply, coding = self._reply(call, response, verb, exchange.headers, headers, exchange.warnings)
+        if coding is not None:
+            reply = await aside(len(reply.body), compressed, reply, coding)
+        await exchange.reply(reply)
 
     def streamed(self, call: AnyCall) -> Streaming:
         replier, exchange, options = self._endpoint.replier, self._exchange, self._options

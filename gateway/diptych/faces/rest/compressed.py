@@ -23,18 +23,25 @@ def is_worth(content_type: bytes) -> bool:
     return _WORTH.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
 
 
-def compressed(reply: Reply, accept_encoding: bytes | None) -> Reply:
-    """Returns a reply compressed, if its type, the first header, is worth it and the client accepts a coding."""
+def coding_for(reply: Reply, accept_encoding: bytes | None) -> Coding | None:
+    """Returns the coding of a reply: None unless its type, the first header, is worth it and the client accepts one.
+
+    A reply that stays as it is, but would be compressed for other clients, gets the header that says so.
+    """
     content_type = reply.headers[0][1] if reply.headers else b""
     if content_type != JSON and not is_worth(content_type):
-        return reply
+        return None
     # A part of a body is a part of the uncompressed one (RFC 9110 section 14.2).
     if len(reply.headers) > 2 and any(name == b"content-range" for name, _ in reply.headers):
-        return reply
+        return None
     coding = preferred(accept_encoding, ANSWERS)
     if coding is None:
         reply.headers.append(VARY)
-        return reply
+    return coding
+
+
+def compressed(reply: Reply, coding: Coding) -> Reply:
+    """Returns a reply compressed."""
     body = coding.compress(reply.body)
     headers = [changed for pair in reply.headers if (changed := _changed(pair)) is not None]
     headers += [(b"content-length", b"%d" % len(body)), (b"content-encoding", coding.name), VARY]

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...call import UNKNOWN_METHOD, AnyCall
-from ...compression import ANSWERS, preferred
-from ...exchange import Exchange, WholeRequest, aside, counted, joined, origin_of, read, read_whole
+from ...compression import ANSWERS, Coding, preferred
+from ...exchange import LARGE_BYTES, Exchange, WholeRequest, aside, counted, joined, origin_of, read, read_whole
 from ...metadata import AnyMetadata, HeaderPolicy, Metadata, RawHeaders, from_headers
 from ...methods import Method
 from ...origin import Origin
@@ -68,8 +68,10 @@ class _Steps:
     def empty(self) -> Any:
         return b"" if self.method is None else self.method.request()
 
-    def _reply(self, call: AnyCall, response: Any, request: RawHeaders, warnings: list[str]) -> Reply:
+    def _printed(self, call: AnyCall, response: Any, request: RawHeaders) -> tuple[bytes, Headers, Coding | None]:
+        """Returns the body, its headers, and the coding in which it is to be sent."""
         body: bytes = response
+        coding: Coding | None = None
         if self._json is not None:
             body = self._json.encode(response)
             call.record.bytes_out += len(body)
@@ -78,8 +80,10 @@ class _Steps:
             headers.append((b"vary", b"accept-encoding"))
             coding = preferred(joined(request, b"accept-encoding"), ANSWERS)
             if coding is not None:
-                body = coding.compress(body)
                 headers.append((b"content-encoding", coding.name))
+        return body, headers, coding
+
+    def _reply(self, call: AnyCall, body: bytes, headers: Headers, warnings: list[str]) -> Reply:
         headers.append((b"content-length", b"%d" % len(body)))
         if initial := call.initial_metadata:
             headers += rpc_headers(initial)
@@ -133,9 +137,18 @@ class WholeConnectCall(_Steps):
     def gone(self) -> Awaitable[None]:
         return self._request.gone()
 
-    def answer(self, call: AnyCall, response: Any) -> None:
-        request = self._request
-        self._answer(self._reply(call, response, request.headers, self._warnings))
+    def answer(self, call: AnyCall, response: Any) -> Awaitable[None] | None:
+        body, headers, coding = self._printed(call, response, self._request.headers)
+        if coding is not None:
+            if len(body) >= LARGE_BYTES:
+                return self._answer_compressed(call, body, headers, coding)
+            body = coding.compress(body)
+        self._answer(self._reply(call, body, headers, self._warnings))
+        return None
+
+    async def _answer_compressed(self, call: AnyCall, body: bytes, headers: Headers, coding: Coding) -> None:
+        body = await aside(len(body), coding.compress, body)
+        self._answer(self._reply(call, body, headers, self._warnings))
 
     def fail(self, status: Status, call: AnyCall | None) -> None:
         if not self._request.begun:
@@ -203,7 +216,10 @@ class ConnectCall(_Steps):
 
     async def unary(self, call: AnyCall, response: Any) -> None:
         exchange = self._exchange
-        await exchange.reply(self._reply(call, response, exchange.scope["headers"], exchange.warnings))
+        body, headers, coding = self._printed(call, response, exchange.scope["headers"])
+        if coding is not None:
+            body = await aside(len(body), coding.compress, body)
+        await exchange.reply(self._reply(call, body, headers, exchange.warnings))
 
     async def fail(self, status: Status, call: AnyCall | None) -> None:
         await self._exchange.reply(self._failure(status, call))
