@@ -28,6 +28,12 @@ CASES: dict[str, tuple[str, bytes, bytes]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client on a busy machine may send nothing for half a second."""
+    monkeypatch.setattr("diptych.http_server.lingering_close._LINGER_SECONDS", 2.0)
+
+
 def told(port: int, tls: ssl.SSLContext | None, data: bytes) -> bytes:
     """Sends `data` and megabytes behind it, and only then reads until the end."""
     with contextlib.ExitStack() as stack:

@@ -58,6 +58,12 @@ class Failing(Kitchen):
         yield pb.TickResponse()
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client on a busy machine may send nothing for half a second."""
+    monkeypatch.setattr("diptych.http_server.lingering_close._LINGER_SECONDS", 2.0)
+
+
 def told(port: int, path: str, data: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """Sends a handshake, `data` and megabytes behind it, and only then reads until the end."""
     with contextlib.ExitStack() as stack:

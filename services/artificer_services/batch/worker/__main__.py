@@ -119,7 +119,7 @@ def main(life_fd: int) -> None:
         os.nice(_NICE)
     settings = BatchSettings(**setup["settings"])
     store = SqlStore(connect(settings, durable=False), settings.policy)  # the gateway has brought the tables up to date
-    reports = ErrorReports(setup["reports"])
+    reports = ErrorReports(setup.get("reports"))
     runner = Runner(store, load(settings), settings, names.own(), report=reports.report)
     worker = Worker(runner, store, settings, sock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer; it ends its workers
