@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from diptych.settings import Settings
+from diptych.settings.table import may_be_none
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
@@ -107,7 +108,8 @@ def _row(name: str, field: FieldInfo, meaning: str) -> Row:
         for attribute, sign in _BOUNDS.items()
         if getattr(one, attribute, None) is not None
     ]
-    kind = ", ".join((_kind(field.annotation), *bounds))
+    without = ["or `none`"] if may_be_none(field.annotation) and field.default is not None else []
+    kind = ", ".join((_kind(field.annotation), *bounds, *without))
     return Row(name=name, kind=kind, default=_default(field), meaning=meaning)
 
 
@@ -168,11 +170,17 @@ def _kind(annotation: Any) -> str:
     if origin is tuple:
         return "table, repeated" if list(_tables(inside[0], "")) else f"list of {_kind(inside[0])}"
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-        return "tables by name" if list(_tables(inside[1], "")) else f"{_kind(inside[1])} by name"
+        return "tables by name" if list(_tables(inside[1], "")) else f"{_below(inside[1])} by name"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
     name = getattr(annotation, "__name__", str(annotation))
     return _NAMES_OF_OTHERS.get(name, "anything" if annotation is Any else name)
+
+
+def _below(annotation: Any) -> str:
+    """Returns the kind of a mapping's values, of which a mapping of anything is a table."""
+    kinds = [one for one in get_args(annotation) if get_origin(annotation) in (Union, types.UnionType)] or [annotation]
+    return " or ".join("table" if str(_kind(one)).startswith("anything by") else _kind(one) for one in kinds)
 
 
 # The services' own: dataclasses, whose fields carry comments. Read from the source, so that no service is imported.

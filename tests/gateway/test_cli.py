@@ -152,6 +152,19 @@ def test_sources_take_precedence_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     assert settings.services["ocr"] == {"pdf_engine": "pypdfium2", "workers": "3"}
 
 
+@pytest.mark.parametrize("name", ["send_seconds", "stream_heartbeat_seconds", "sse_retry_seconds", "body_max_seconds"])
+def test_a_number_that_may_be_missing_can_be_none_in_every_source(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file := tmp_path / "diptych.toml").write_text(f'{name} = "none"\n')
+    assert getattr(settings_of(file, {}, []), name) is None
+    assert getattr(settings_of(None, {}, [f"{name}=none"]), name) is None
+    monkeypatch.setenv(f"DIPTYCH_{name.upper()}", "none")
+    assert getattr(settings_of(None, {}, []), name) is None
+    with pytest.raises(LoadError, match=r"keep_alive_seconds: expected a number, got 'none'"):
+        settings_of(None, {}, ["keep_alive_seconds=none"])
+
+
 @pytest.mark.parametrize("text", ["https://a.example, https://b.example", '["https://a.example", "https://b.example"]'])
 def test_a_list_in_the_environment_is_json_or_has_commas(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIPTYCH_CORS_ORIGINS", text)

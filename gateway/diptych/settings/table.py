@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Self
+from types import NoneType
+from typing import Any, ClassVar, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+
+NONE = "none"
+"""A number that may be missing, as a file, a variable and a flag write it: TOML has no null."""
+
+
+def may_be_none(annotation: Any) -> bool:
+    """Returns whether a setting of this type is a number, or yes or no, or None."""
+    kinds = {*get_args(annotation)}
+    return NoneType in kinds and kinds <= {int, float, bool, NoneType}
 
 
 class Need(NamedTuple):
@@ -30,6 +40,13 @@ class SettingsTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     NEEDS: ClassVar[tuple[Need, ...]] = ()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none(cls, value: Any, info: ValidationInfo) -> Any:
+        if value == NONE and info.field_name is not None and may_be_none(cls.model_fields[info.field_name].annotation):
+            return None
+        return value
 
     @model_validator(mode="after")
     def _effective(self) -> Self:
