@@ -7,11 +7,12 @@ import gzip
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import brotli
 import grpc
 import pytest
 
@@ -25,6 +26,13 @@ METHOD = "/kitchen.v1.KitchenService/GetDish"
 KEY = new_key("chef")
 AUTH = {"api_keys": {"chef": {"hash": hash_key(KEY)}}}
 SECRETS = (KEY, "sesame", "the-dish-they-asked-for", "x-private", "publickey", "127.0.0.1:")
+
+
+DECOMPRESS: dict[str | None, Callable[[bytes], bytes]] = {
+    "br": brotli.decompress,  # which the SDK prefers where brotli is installed
+    "gzip": gzip.decompress,
+    None: bytes,
+}
 
 
 class Broken(Kitchen):
@@ -51,7 +59,7 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
     class Receive(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            found.append(gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body)
+            found.append(DECOMPRESS[self.headers["content-encoding"]](body))
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
