@@ -74,6 +74,14 @@ async def test_rest_with_its_host_and_its_client(proxied: Proxied) -> None:
     assert said["peer"].startswith("ipv4:203.0.113.9")  # since the test's own address is a trusted one
 
 
+async def test_a_prefix_that_a_client_reports_is_removed(proxied: Proxied) -> None:
+    found = [
+        (await proxied.http.get("/openapi.json", headers=headers)).json().get("servers")
+        for headers in ({}, {"x-forwarded-prefix": "/elsewhere"})
+    ]
+    assert found[0] == found[1]
+
+
 async def test_large_bodies(proxied: Proxied) -> None:
     body = b"x" * 3_000_000  # nginx takes one megabyte by default
     answer = await proxied.http.post("/v1/mirror", content=body, headers={"content-type": "image/png"})
