@@ -173,3 +173,15 @@ async def test_a_body_that_ends_with_a_disconnect_gets_no_answer(awaitable: Any)
         server.arrive(type="http.disconnect")
         await call
         assert server.sent == []
+
+
+@pytest.mark.parametrize("scope", [{}, {"extensions": None}, {"extensions": {}}], ids=["left out", "None", "none"])
+async def test_a_stream_has_no_trailers_if_the_server_takes_none(scope: Message) -> None:
+    app, server = app_of(), Server(native)
+    scope = {**posted("/v1/ticks", "application/json"), **scope, "method": "GET", "query_string": b"count=1"}
+    scope["headers"] = [*scope["headers"], (b"te", b"trailers")]
+    async with app.router.lifespan_context(app), asyncio.timeout(20):
+        await app(scope, server.receive, server.send)
+        assert server.answer[0] == 200
+        assert server.sent[-1]["type"] == "http.response.body"
+        assert json.loads(server.answer[1])[0]["number"] == "1"

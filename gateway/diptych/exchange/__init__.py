@@ -125,7 +125,7 @@ class Exchange:
     def _takes_trailers(self) -> bool:
         named = self.headers.get(b"te", b"").lower().split(b",")  # RFC 9110 section 10.1.4
         takes = any(one.strip() == b"trailers" for one in named)
-        return takes and "http.response.trailers" in self.scope.get("extensions", ())
+        return takes and "http.response.trailers" in (self.scope.get("extensions") or ())  # None is allowed
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Writes to the stream; waits while the client reads too slowly."""
