@@ -154,6 +154,20 @@ async def test_an_empty_mask_is_filled_from_the_body(
     assert list(request.update_mask.paths) == mask
 
 
+async def test_an_ignored_name_of_an_enum_is_not_in_the_mask(serve: Serve) -> None:
+    """The field is left unset, so that a mask with it would have the servicer clear it."""
+    async with serve(unknown_fields="ignore") as served:
+        for body, mask in (
+            ({"course": "NOPE", "title": "Soup"}, ["title"]),
+            ({"course": "NOPE"}, []),
+            ({"course": ""}, []),
+            ({"course": "COURSE_MAIN"}, ["course"]),
+            ({"course": 9}, ["course"]),
+        ):
+            assert (await served.http.patch("/v1/dishes/7", json=body)).status_code == 200
+            assert list(served.kitchen.updates[-1].update_mask.paths) == mask
+
+
 @pytest.mark.parametrize("query", ["", "?updateMask="])
 @pytest.mark.parametrize("body", [b"", b"{}"])
 async def test_a_mask_stays_unset_where_the_body_has_no_field(shared: Served, query: str, body: bytes) -> None:

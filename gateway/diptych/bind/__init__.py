@@ -241,7 +241,7 @@ def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
     names = by_any_name(message)
     for key, inner in value.items():
         field = names.get(key)
-        if field is None:
+        if field is None or _is_passed_over(field, inner):
             continue
         path = prefix + field.name
         below = with_fields(field)
@@ -249,3 +249,14 @@ def _paths(message: Descriptor, value: object, prefix: str) -> Iterator[str]:
             yield path
         else:
             yield from _paths(below, inner, path + ".")
+
+
+def _is_passed_over(field: FieldDescriptor, value: object) -> bool:
+    """Whether all that a valid body has for a field are unknown names of an enum, which the policy "ignore" drops.
+
+    A mask with the field would clear it.
+    """
+    if field.enum_type is None:
+        return False
+    known, values = field.enum_type.values_by_name, value if isinstance(value, list) else [value]
+    return bool(values) and all(isinstance(one, str) and one not in known for one in values)
