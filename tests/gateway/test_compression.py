@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diptych import Gateway, Settings
 from diptych.compression import ANSWERS, CODINGS, Malformed, preferred
+from diptych.faces.rest.compressed import is_worth
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
@@ -142,6 +143,32 @@ async def test_types_that_are_compressed_already_are_not_again(shared: Served, m
         assert (answer.headers.get("content-encoding") == "gzip") == coded, answer.headers
         assert (answer.headers.get("vary") == "accept-encoding") == coded
         assert (gzip.decompress(body) if coded else body) == data
+
+
+@pytest.mark.parametrize(
+    ("media", "worth"),
+    [
+        ("application/json-seq", True),
+        ("application/vnd.api.json; charset=utf-8", True),
+        ("application/xml", True),
+        ("application/xml2", False),
+        ("application/atom+XML ", True),
+        ("model/gltf+json", True),
+        ("image/json", False),
+        ("application/zip; of=json", False),
+        ("json", False),
+        ("", False),
+    ],
+)
+async def test_types_that_are_worth_it(media: str, worth: bool) -> None:
+    assert is_worth(media.encode()) == worth
+
+
+async def test_a_long_type_takes_no_time() -> None:
+    """A client may have stored it with its upload."""
+    began = time.perf_counter()
+    assert is_worth(b"application/" + b"json" * 50_000 + b"!")
+    assert time.perf_counter() - began < 1
 
 
 class Tagged(Kitchen):
