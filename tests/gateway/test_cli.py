@@ -152,6 +152,15 @@ def test_sources_take_precedence_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     assert settings.services["ocr"] == {"pdf_engine": "pypdfium2", "workers": "3"}
 
 
+def test_a_flag_names_a_part_with_dots_in_quotes() -> None:
+    given = ['http_rules."bank.v1.Ledger.Close"=skip', 'method_max_body_bytes."/bank.v1.Ledger/Pay"=5']
+    settings = settings_of(None, {}, given)
+    assert settings.http_rules == {"bank.v1.Ledger.Close": "skip"}
+    assert settings.body_limit("/bank.v1.Ledger/Pay") == 5
+    with pytest.raises(LoadError, match=r'--set method_max_body_bytes."/bank.v1.Ledger/Pay": .*whole number'):
+        settings_of(None, {}, ['method_max_body_bytes."/bank.v1.Ledger/Pay"=many'])
+
+
 @pytest.mark.parametrize("name", ["send_seconds", "stream_heartbeat_seconds", "sse_retry_seconds", "body_max_seconds"])
 def test_a_number_that_may_be_missing_can_be_none_in_every_source(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

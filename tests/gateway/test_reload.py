@@ -65,6 +65,9 @@ async def test_code_generated_modules_and_settings_are_reloaded(tmp_path: Path) 
         assert "diptych.toml:1: titel: there is no such setting; did you mean title?" in await said(process, "titel")
         settings.write_text("title = 'b'\n")
         assert await value(process) == [-2, "b"]
+        (tmp_path / "rest.yaml").write_text("type: google.api.Service\n")
+        assert "rest.yaml has changed" in await said(process, "reloading")
+        assert await value(process) == [-2, "b"]
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             await process.communicate()

@@ -29,7 +29,7 @@ from ..settings.errors import Fault, SettingError, unknown
 from ..settings.names import elsewhere
 from ..settings.services import ServiceTables
 from ..settings.wording import described
-from .sources import PREFIX, Sources, names_itself, variables
+from .sources import PREFIX, Sources, names_itself, parts_of, variables
 
 DEFAULT_FILE = Path("diptych.toml")
 
@@ -169,7 +169,7 @@ def _assign(flags: dict[str, Any], assignment: str) -> None:
     name, equals, value = assignment.partition("=")
     if not equals:
         raise LoadError(f"--set {assignment}: expected NAME=VALUE")
-    *tables, last = name.split(".")
+    *tables, last = parts_of(name)
     table = flags
     for key in tables:
         table = table.setdefault(key, {})

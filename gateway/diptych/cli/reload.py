@@ -20,6 +20,7 @@ from ..extras import need
 from .load import LoadError
 
 OPTION = "--reload"
+_SETTINGS = (".toml", ".yaml", ".yml")  # YAML is that of service_config
 # How long running calls may delay a restart: a developer waits for it.
 _STOP_SECONDS = 3.0
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
@@ -40,7 +41,8 @@ def reload(target: str, workers: str | None) -> int:
         signal.signal(number, _interrupt)
     child = _start()
     try:
-        for changes in watch(*folders, watch_filter=PythonFilter(extra_extensions=(".toml",)), raise_interrupt=True):
+        watched = PythonFilter(extra_extensions=_SETTINGS)
+        for changes in watch(*folders, watch_filter=watched, raise_interrupt=True):
             typer.echo(f"diptych: reloading: {sorted(path for _, path in changes)[0]} has changed", err=True)
             _stop(child)
             child = _start()

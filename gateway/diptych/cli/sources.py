@@ -5,6 +5,7 @@ It compares names and quotes no value, which may be a secret.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,14 @@ CONFIG = f"{PREFIX}CONFIG"
 
 Place = tuple[str, ...]
 """The parts of a setting's dotted name."""
+
+
+_PART = re.compile(r'"([^"]*)"|([^.]+)')
+
+
+def parts_of(name: str) -> Place:
+    """Returns the parts of a dotted name; one that has dots is in quotes, as in TOML: `http_rules."a.v1.B.C"`."""
+    return tuple(quoted or plain for quoted, plain in _PART.findall(name)) if '"' in name else tuple(name.split("."))
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
@@ -59,7 +68,7 @@ class Sources:
             if place == (option,):
                 return f"--{option.replace('_', '-')}"
         for name in self.assignments:
-            if _on_one_path(tuple(name.lower().split(".")), place):
+            if _on_one_path(parts_of(name.lower()), place):
                 return f"--set {name}"
         return None
 
