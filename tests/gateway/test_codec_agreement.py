@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, cast
 
 import pytest
@@ -108,6 +109,19 @@ def test_a_member_of_a_member_that_is_ignored_may_not_stand_twice_either(engine:
     decode = codec_of(EchoRequest, engine, "ignore").decoder(EchoRequest)
     assert [one.field for one in refused(decode, b'{"nope":{"a":1,"a":1}}')] == ["nope.a"]
     assert decode(b'{"nope":{"a":1},"a":1}', []) == echo()
+
+
+@each
+def test_what_is_wrong_in_a_large_body_is_found_in_linear_time(engine: Engine) -> None:
+    """Each took minutes for as many as a body may have."""
+    labels = ",".join(f'"k{number}":"v"' for number in range(100_000))
+    start = time.process_time()
+    found = refused(ECHO[engine], f'{{"labels":{{{labels},"k99999":"v"}}}}'.encode())
+    assert [one.field for one in found] == ["labels.k99999"]
+    courses = ",".join(['"NOPE",1'] * 100_000)
+    decode = codec_of(EchoRequest, engine, "ignore").decoder(EchoRequest)
+    assert decode(f'{{"courses":[{courses}]}}'.encode(), []) == echo(courses=[1] * 100_000)
+    assert time.process_time() - start < 15
 
 
 # Minus zero.

@@ -121,9 +121,9 @@ class _Checker:
 
     def list(self, field: FieldDescriptor, value: object, path: str) -> None:
         if isinstance(value, list):
-            unknown = [at for at in range(len(value)) if not self.one(field, value, at, f"{path}[{at}]")]
-            for at in reversed(unknown):
-                del value[at]
+            unknown = {at for at in range(len(value)) if not self.one(field, value, at, f"{path}[{at}]")}
+            if unknown:
+                value[:] = [one for at, one in enumerate(value) if at not in unknown]
         else:
             self.fault(path, f"expected an array, got {json_name(value)}")
 

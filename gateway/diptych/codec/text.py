@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import orjson
@@ -45,8 +46,8 @@ def repeated_member(body: bytes, path: str = "") -> str | None:
     def made(pairs: list[tuple[str, object]]) -> _Object:
         found = _Object(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            found.twice = next(name for at, name in enumerate(names) if name in names[:at])
+            counts = Counter(name for name, _ in pairs)
+            found.twice = next(name for name, _ in pairs if counts[name] > 1)
         return found
 
     if member_names(body) is not None:
