@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections.abc import AsyncIterator
 from typing import Any
 
 import h2.events as ev
 import pytest
+from starlette.responses import StreamingResponse
 
 from diptych import status
 from diptych.exchange import CUT, StreamCut
@@ -233,6 +235,38 @@ async def test_a_lost_connection_is_a_disconnect(abruptly: bool) -> None:
             if abruptly:
                 client.writer.transport.abort()
         await app.gone.wait()
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+async def test_a_lost_client_ends_a_response_that_awaits_only_the_client(version: str) -> None:
+    """Starlette cancels it in another task, which has to get its turn."""
+    ended, sent, most = asyncio.Event(), 0, 50_000
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < most:
+            yield bytes(10_000)
+            sent += 1
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await StreamingResponse(endless())(scope, receive, send)
+        finally:
+            ended.set()
+
+    async with asyncio.timeout(20), listening(app) as listener:
+        if version == "2":
+            async with connected(listener.port) as client:
+                stream = client.request()
+                await client.flush()
+                await client.event(ev.DataReceived, stream)
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            await reader.readexactly(1000)
+            writer.transport.abort()
+        await ended.wait()
+    assert sent < most
 
 
 async def test_an_early_response_resets_the_upload() -> None:

@@ -145,6 +145,8 @@ class AsgiRequest:
         connection = self._connection
         if connection.write_paused and not self.left:
             await connection.writable()
+        if self.left or connection.transport.is_closing():
+            await asyncio.sleep(0)  # an application that awaits nothing else could not be told
         if self.left:
             return
         kind = message["type"]

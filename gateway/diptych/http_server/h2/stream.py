@@ -183,6 +183,7 @@ class Stream:
         while not self._gone and (self.out.parked_bytes > PARKED_BYTES or connection.write_paused):
             await self._wait(self._writers)
         if self._gone:
+            await asyncio.sleep(0)  # an application that awaits nothing else could not be told
             return
         kind = message["type"]
         if kind != self._expects:
