@@ -51,6 +51,15 @@ def test_errors_an_operation_may_answer_with() -> None:
     assert secured["paths"]["/v1/dishes"]["get"]["security"] == [{"bearer": []}]
 
 
+def test_statuses_that_a_servicer_may_choose() -> None:
+    responses = PATHS["/v1/dishes"]["post"]["responses"]
+    assert responses["201"]["content"] == responses["202"]["content"] == responses["200"]["content"]
+    everywhere = {
+        status for item in PATHS.values() for operation in item.values() for status in operation.get("responses", ())
+    }
+    assert {status for status in everywhere if status.startswith("2")} <= {"200", "201", "202", "204"}
+
+
 def test_comments_are_shown() -> None:
     get = PATHS["/v1/dishes/{dishId}"]["get"]
     assert get["summary"] == "Gets a dish by its id"

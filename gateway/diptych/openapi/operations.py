@@ -14,6 +14,10 @@ from .paths import Path
 from .scalars import Json
 from .schemas import Schemas
 
+# What a servicer may answer besides 200 with the metadata key x-http-code (RFC 9110 section 9.3).
+_CHOSEN = {"POST": ("201", "202"), "PUT": ("201", "202"), "PATCH": ("202",), "DELETE": ("202", "204")}
+_OTHER, _EMPTY = "The same response, if the method chooses this status", "No content, if the method chooses this status"
+
 
 def operation(
     method: Method,
@@ -41,8 +45,10 @@ def operation(
     body = bodies.request_body(binding, schemas, name)
     if body is not None:
         item["requestBody"] = body
+    success = _success(binding, schemas, comments, settings)
     item["responses"] = {
-        "200": _success(binding, schemas, comments, settings),
+        "200": success,
+        **_chosen(method, binding, success),
         **errors.refer(_errors(method, path, takes_body=body is not None, secured=bool(security))),
     }
     item["security"] = security  # an empty list says that the method needs none
@@ -67,6 +73,15 @@ def _success(binding: Binding, schemas: Schemas, comments: Comments, settings: S
         }
     response["content"] = bodies.response_content(binding, schemas)
     return response
+
+
+def _chosen(method: Method, binding: Binding, success: Json) -> dict[str, Json]:
+    """Returns the responses whose status servicers choose, by name: generators refuse ranges such as 2XX."""
+    statuses = () if method.server_streaming else _CHOSEN.get(binding.verb, ())
+    return {
+        status: {"description": _EMPTY} if status == "204" else {**success, "description": _OTHER}
+        for status in statuses
+    }
 
 
 def _errors(method: Method, path: Path, *, takes_body: bool, secured: bool) -> list[str]:
