@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import time
 import zlib
 from typing import Any
 
@@ -418,8 +417,7 @@ async def test_nesting_and_elements_are_limited(serve: Serve) -> None:
         assert (await served.http.post("/v1/echo", json={"ints": [1] * 90})).status_code == 200
 
 
-async def test_a_long_media_type_costs_little() -> None:
-    """Each of its words was compared with "json", in half a second for a header of 60 KB."""
-    start = time.process_time()
-    assert ContentType.of(b"application/" + b"abcd-" * 12_000).is_raw(among_fields=True)
-    assert time.process_time() - start < 0.05
+async def test_only_the_beginning_of_a_media_type_is_compared() -> None:
+    """All words of a header of 60 KB took half a second."""
+    assert not ContentType.of(b"application/jsom-" + b"abcd-" * 10).is_raw(among_fields=True)
+    assert ContentType.of(b"application/" + b"abcd-" * 12_000 + b"jsom").is_raw(among_fields=True)
