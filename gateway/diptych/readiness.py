@@ -61,6 +61,7 @@ class Readiness:
         self._passed: set[str] = set()  # the checks that have passed since the start
         self._checked: set[str] = set()  # those that have passed or failed
         self._begun: float | None = None
+        self._ending = False
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._round: asyncio.Task[Results] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -122,6 +123,8 @@ class Readiness:
 
     def _report(self, results: Results) -> None:
         """Logs each change once. A check that has not passed since a start gets time before it is reported."""
+        if self._ending:
+            return
         now = time.monotonic()
         self._begun = now if self._begun is None else self._begun
         starting = now - self._begun < self._settings.start_seconds
@@ -156,8 +159,13 @@ class Readiness:
 
     def start(self, tell: Callable[[Results], Awaitable[None]]) -> None:
         """Starts running the checks periodically, and passes each result to `tell`."""
+        self._ending = False
         if self._checks:
             self._watcher = asyncio.get_running_loop().create_task(self._watch(tell))
+
+    def end(self) -> None:
+        """Logs no more changes: the services that the checks are about are being stopped."""
+        self._ending = True
 
     async def _watch(self, tell: Callable[[Results], Awaitable[None]]) -> None:
         while True:

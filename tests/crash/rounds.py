@@ -117,7 +117,7 @@ class Crash:
         """Yields the faults at the end: cancelled jobs that continued, and inconsistent tables."""
         await self._place.whole()
         await self._until(lambda: not self._store.workers())
-        return await asyncio.to_thread(self._last_look)
+        return await insist(lambda: asyncio.to_thread(self._last_look))
 
     def _last_look(self) -> list[str]:
         found: list[str] = []
@@ -220,7 +220,7 @@ class Crash:
         await self._until(look)
 
     async def _reckon(self, job_id: str, expected: Expected, done: Round) -> None:
-        job, results = await asyncio.to_thread(read, self._store, job_id)
+        job, results = await insist(lambda: asyncio.to_thread(read, self._store, job_id))
         effects = Effects.of(self._place.effects, job_id)
         done.repeats = effects.repeats
         if job.state is JobState.CANCELLED and job_id in self._cancelled:

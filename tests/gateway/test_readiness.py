@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import grpc
+import httpx2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -250,6 +251,26 @@ async def test_a_stop_reports_not_serving_even_if_checks_pass(drained: asyncio.E
             watch.cancel()
             drained.set()
             await stopping
+
+
+async def test_a_stop_logs_no_check_as_down(drained: asyncio.Event, caplog: pytest.LogCaptureFixture) -> None:
+    """A service whose check ran while it was being stopped was reported as an outage."""
+    store = Store()
+    gateway = Gateway(
+        Settings(http_port=0, grpc_port=0, drain_seconds=1, readiness=ReadinessSettings(keep_seconds=0)),
+        readiness={"store": store.ready},
+    )
+    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as client:
+        assert (await client.get("/readyz")).status_code == 200
+        stopping = asyncio.create_task(gateway.stop())
+        async with asyncio.timeout(30):
+            while (await client.get("/readyz")).status_code == 200:
+                pass
+            store.up = False
+            assert (await client.get("/readyz")).json()["checks"] == {"store": "failed"}
+            drained.set()
+            await stopping
+    assert "store is down" not in caplog.text
 
 
 async def test_a_check_that_has_not_ended_yet_has_not_failed() -> None:

@@ -83,4 +83,5 @@ class Standard:
     async def shutdown(self) -> None:
         """Reports NOT_SERVING for all services until the process ends."""
         self._serving = False
+        self._readiness.end()
         await self._health.enter_graceful_shutdown()
