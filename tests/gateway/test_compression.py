@@ -339,7 +339,7 @@ async def test_an_answer_without_a_body_is_not_compressed(serve: Serve) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 async def test_many_empty_members_cost_little(coding: str) -> None:
-    """Each copied everything behind it: 16 MiB of them took minutes, in which the event loop served nobody."""
+    """Each copied everything behind it: 16 MiB of them blocked the event loop for minutes."""
     data = CODED[coding](b"") * 150_000
     inflater = CODINGS[coding.encode()].inflater()
     inflater.feed(data)

@@ -274,7 +274,7 @@ async def test_a_stop_logs_no_check_as_down(drained: asyncio.Event, caplog: pyte
 
 
 async def test_a_check_that_has_not_ended_yet_has_not_failed() -> None:
-    """A probe that came while a worker started read `failed` of stores that nobody had asked yet."""
+    """While a worker started, `/readyz` said `failed` of stores that had not been checked yet."""
     over = asyncio.Event()
     readiness = Readiness({"slow": over.wait, "quick": lambda: False}, ReadinessSettings(gating=(), keep_seconds=60))
     await readiness.settle()  # it waits two seconds for checks that do not gate

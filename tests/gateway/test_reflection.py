@@ -121,7 +121,7 @@ async def test_reflection_lists_the_extensions_of_a_type(shared: Served) -> None
 
 
 async def test_grpcurl_describes_and_calls_methods(shared: Served) -> None:
-    """Runs a client that nobody here wrote."""
+    """Runs grpcurl itself, which asks for methods by name."""
     if os.environ.get("TESTS_CLIENTS") != "required" and not tools.is_built(*tools.GRPCURL):
         pytest.skip("grpcurl is not built; TESTS_CLIENTS=required builds it with Go")
     grpcurl = str(await asyncio.to_thread(tools.program, *tools.GRPCURL))

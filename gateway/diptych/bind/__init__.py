@@ -151,7 +151,7 @@ class Binder:
 
 
 class _CompleteBinder(Binder):
-    """A binder whose requests may lack required fields of proto2, from wherever they are bound."""
+    """A binder that checks at the end that the path, the query and the body have set all required fields of proto2."""
 
     def bind(
         self, values: tuple[str, ...], query: bytes, body: bytes, content_type: ContentType, warnings: list[str]

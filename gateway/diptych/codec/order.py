@@ -1,7 +1,7 @@
 """Brings json_format's values into the form in which the other engines print them.
 
 That is the declared order of fields, the order of a map's entries on the wire, whole numbers without a fraction, and
-null for NullValue whatever the options. It knows descriptors, not messages.
+null for NullValue with every option. It knows descriptors, not messages.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Stall:
     def over(self, episode: object, transport: asyncio.Transport, now: float, seconds: float) -> bool:
         """Whether the client has taken nothing for so long.
 
-        During one episode nothing of a response is written, so whatever becomes less was taken. It may become more:
-        answers to PINGs, which must not keep a client that does not read.
+        During one episode nothing of a response is written, so if fewer bytes wait, the client has read some. More may
+        wait, for answers to PINGs, which must not keep a client that does not read.
         """
         left = transport.get_write_buffer_size() + unacknowledged(transport)
         if episode is not self._episode or left < self._left:
