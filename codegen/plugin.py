@@ -15,6 +15,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from diptych.protoc_plugin import respond
 
+CONTEXT = (
+    "_aio.ServicerContext):  # type: ignore[misc, type-arg]",
+    "_aio.ServicerContext[_typing.Any, _typing.Any]):  # type: ignore[misc]",
+)
+"""mypy-protobuf leaves out the arguments of a generic class, so that pyright finds every servicer partially unknown."""
 OUTPUTS = ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")
 
 
@@ -35,7 +40,8 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
             return response
         for path in sorted(out.rglob("*")):
             if path.is_file():
-                response.file.add(name=path.relative_to(out).as_posix(), content=path.read_text(encoding="utf-8"))
+                text = path.read_text(encoding="utf-8").replace(*CONTEXT)
+                response.file.add(name=path.relative_to(out).as_posix(), content=text)
     return response
 
 

@@ -24,7 +24,16 @@ ROOT = Path(__file__).parents[1]
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["diptych.cli", "artificer_services.cli", "artificer_services.app", "tests.kitchen"])
+_FORKS.set_forkserver_preload(
+    [
+        "diptych.cli",
+        "artificer.cli.batch",
+        "artificer._sync.grpc",
+        "artificer._sync.rest",
+        "artificer_services.app",
+        "tests.kitchen",
+    ]
+)
 
 
 def run(

@@ -38,7 +38,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_PROGRAMS = ("packages", "docs", "crash", "fuzz", "e2e", "generators", "services/cluster", "services/batch")
+_PROGRAMS = ("packages", "docs", "crash", "fuzz", "e2e", "generators", "sdk", "services/cluster", "services/batch")
 _LONG = (*(f"tests/{folder}/" for folder in _PROGRAMS), "tests/gateway/test_workers.py")
 
 

@@ -30,7 +30,7 @@ history science machine factory workman engineer surveyor measure quantity accou
 contract witness signature notary parliament minister election committee report statement evidence judgement question
 answer reason purpose opinion knowledge experience education university professor student lecture experiment result
 """
-_WORDS = _TEXT.split()
+WORDS = _TEXT.split()
 _FIGURES = (
     lambda chance: str(chance.randint(2, 9999)),
     lambda chance: f"{chance.randint(1, 28)}/{chance.randint(1, 12)}/{chance.randint(1890, 2020)}",
@@ -99,7 +99,7 @@ def _write(document: Any, chance: random.Random, size: float) -> str:
 def _sentences(chance: random.Random) -> Any:
     while True:
         count = chance.randint(6, 16)
-        words = [chance.choice(_WORDS) for _ in range(count)]
+        words = [chance.choice(WORDS) for _ in range(count)]
         if chance.random() < 0.5:  # text that OCR engines often misread, as frequent as in letters and reports
             words[chance.randrange(1, count - 1)] = chance.choice(_FIGURES)(chance)
         if chance.random() < 0.3:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from bench import chart
-from bench.load import measure
+from bench.load import for_connections, measure
 from bench.markdown import table
 from bench.peers import DIPTYCH, PYDANTIC, RAW, Started
 from bench.process import more_files
@@ -25,7 +25,8 @@ def measured(given: Setting) -> Part:
         started.start(names)
         for count in counts:
             seconds = max(given.plan.seconds, count * _SECONDS_EACH)
-            runs = {one.name: partial(measure, given.load, one, GET, seconds, count) for one in started.of(names)}
+            load = for_connections(given.load, count)
+            runs = {one.name: partial(measure, load, one, GET, seconds, count) for one in started.of(names)}
             found[count] = turns(given.plan.rounds, runs)
     series = {name: {count: found[count][name].cpu_least for count in counts} for name in names}
     marks = {count: f"{count:,}" for count in counts}
@@ -44,6 +45,6 @@ def measured(given: Setting) -> Part:
     lines = [
         *table(head, rows),
         "",
-        "Rate and latencies are Diptych's. Opening the connections is included.",
+        "Rate and latencies are Diptych's. The CPU time includes the opening of the connections.",
     ]
     return Part("Connections from one to ten thousand", lines, {"scale-connections.svg": picture})

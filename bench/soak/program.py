@@ -67,11 +67,15 @@ def _descriptors(pid: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Program]:
-    """Runs the program with its data and its log in `folder`. Raises RuntimeError if it does not start or stop well."""
+async def serving(folder: Path, *settings: str) -> AsyncIterator[Program]:
+    """Runs the program with its data and its log in `folder`, and settings such as `services.batch.workers=1`.
+
+    Raises RuntimeError if it does not start or stop well.
+    """
     command = [sys.executable, "-m", "diptych.cli", "serve", "artificer_services.app:create"]
     command += ["--http-port", "0", "--grpc-port", "0", "--set", "telemetry.access_log=false"]
-    data = {f"DIPTYCH_SERVICES__{service}__DATA_DIR": str(folder) for service in ("BATCH", "CHAT")}
+    command += [word for one in settings for word in ("--set", one)]
+    data = {f"DIPTYCH_SERVICES__{service}__DATA_DIR": str(folder) for service in ("AI", "BATCH", "CHAT")}
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stderr=log, cwd=ROOT, env={**os.environ, **data})
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from artificer_services.ai.settings import AiSettings
+from artificer_services.ai.tasks.settings import WORKER_CONNECTIONS
 from artificer_services.batch.settings import BatchSettings
 from artificer_services.batch.store.database import _WORKER_CONNECTIONS
 from artificer_services.chat.settings import ChatSettings
@@ -24,12 +26,15 @@ def of_a_gateway(settings: Settings) -> int:
     chat = service_settings(settings, "chat", ChatSettings)
     batch = service_settings(settings, "batch", BatchSettings)
     listening = int(chat.broker_kind == "postgres")
-    return settings.workers * (chat.database_connections + listening + batch.database_connections)
+    ai = service_settings(settings, "ai", AiSettings)
+    of_ai = ai.library.database_connections + ai.conversations.database_connections
+    return settings.workers * (chat.database_connections + listening + batch.database_connections + of_ai)
 
 
 def of_a_worker(command: list[str]) -> int:
     """Returns the most connections of one Celery worker; only its children open any."""
-    return int(command[command.index("--concurrency") + 1]) * _WORKER_CONNECTIONS
+    of_tasks = 2 * WORKER_CONNECTIONS  # llm.generate and rag.index
+    return int(command[command.index("--concurrency") + 1]) * (_WORKER_CONNECTIONS + of_tasks)
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from tests.waiting import PATIENCE, until_told
 
 KEY = new_key("admin")
 JOB = {"name": "a job", "items": [{"input": "a"}], "phases": [{"name": "one", "task_type": "text.normalize"}]}
+DOWN = dict.fromkeys(("ocr", "convert", "image", "ai"), "ok")
+DOWN |= dict.fromkeys(("chat", "rag", "conversation", "batch"), "failed")
 MESSAGES = "/v1/channels/town/messages"
 
 
@@ -104,8 +106,8 @@ async def worker(command: list[str], config: Path | None, variables: Mapping[str
         await process.wait()
 
 
-async def completes_a_job(client: httpx2.AsyncClient) -> None:
-    made = (await client.post("/v1/jobs", json={**JOB, "options": {"auto_start": True}})).json()
+async def completes_a_job(client: httpx2.AsyncClient, **job: Any) -> None:
+    made = (await client.post("/v1/jobs", json={**JOB, **job, "options": {"auto_start": True}})).json()
 
     async def completed() -> bool:
         found = (await client.get(f"/v1/jobs/{made['id']}")).json()["status"]
@@ -113,6 +115,17 @@ async def completes_a_job(client: httpx2.AsyncClient) -> None:
         return bool(found == "JOB_STATUS_COMPLETED")
 
     await until_told(completed)
+
+
+async def finds_what_a_job_indexes(client: httpx2.AsyncClient) -> None:
+    """Checks that workers put documents into the collections that the gateway searches."""
+    made = await client.post("/v1/collections", params={"collectionId": "town"}, json={})
+    assert made.status_code == 200, made.text
+    phase = {"name": "index", "task_type": "rag.index", "parameters": {"collection": "town"}}
+    items = [{"input": "data:text/plain,The%20bell%20is%20rung%20twice%20in%20fog."}]
+    await completes_a_job(client, name="index", items=items, phases=[phase])
+    found = (await client.post("/v1/collections/town:search", json={"text": "fog bell"})).json()
+    assert [one["text"] for one in found["matches"]] == ["The bell is rung twice in fog."]
 
 
 def in_cluster(found: Servers) -> dict[str, str]:
@@ -139,13 +152,13 @@ async def test_kubernetes_configuration_serves_and_works_with_tls(monkeypatch: p
 
 
 async def test_kubernetes_configuration_refuses_a_server_of_another_authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`verify-full` verifies: with the wrong authority chat and batch stay down, and the process serves OCR."""
+    """`verify-full` verifies: with the wrong authority chat, AI and batch stay down, and the process serves OCR."""
     with workspace() as folder, workspace() as elsewhere:
         async with servers(folder) as found, servers(elsewhere) as others:
             places = {**in_cluster(found), "/etc/diptych-ca/ca.crt": str(others.authority)}
             async with running(monkeypatch, BASE / "diptych.toml", filled_in(secret(), places), folder) as client:
                 checks = (await client.get("/readyz")).json()["checks"]
-                assert checks == {"ocr": "ok", "chat": "failed", "batch": "failed"}
+                assert checks == DOWN
             assert "postgres" in found.refused
 
 
@@ -159,7 +172,7 @@ async def test_kubernetes_configuration_says_that_an_authority_is_missing(
             places = {**in_cluster(found), "/etc/diptych-ca/ca.crt": missing}
             async with running(monkeypatch, BASE / "diptych.toml", filled_in(secret(), places), folder) as client:
                 checks = (await client.get("/readyz")).json()["checks"]
-                assert checks == {"ocr": "ok", "chat": "failed", "batch": "failed"}
+                assert checks == DOWN
     assert f'root certificate file "{missing}" does not exist' in caplog.text
 
 
@@ -179,6 +192,7 @@ async def test_compose_configuration_serves_and_works(monkeypatch: pytest.Monkey
                     shared = filled_in(services["worker"]["environment"], places)
                     async with worker(command, None, shared):
                         await completes_a_job(client)
+                        await finds_what_a_job_indexes(client)
     finally:
         valkey.stop()
 

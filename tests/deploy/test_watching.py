@@ -87,7 +87,7 @@ async def backed_up() -> list[Metric]:
 async def shown(tmp_path: Path) -> dict[str, set[str]]:
     """Returns the samples that the whole program exports, with the labels of each."""
     kept: dict[str, Any] = {"data_dir": str(tmp_path)}
-    services = {"batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
+    services = {"ai": kept, "batch": {**kept, "workers": 1}, "chat": kept, "ocr": {"workers": 1}}
     settings = Settings(http_port=0, grpc_port=0, services=services)
     async with app.create(settings) as gateway, httpx2.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{gateway.http_port}"

@@ -3,7 +3,7 @@
 It parses Markdown's fences and two HTML comments that the site does not show; it runs nothing.
 
 `<!-- page: KIND -->` says what the page's blocks start with: `greeter`, a copy of examples/greeter and a server of it;
-`services`, a server of this repository's services; `clean`, an empty environment (tests/docs/test_tutorial.py).
+`services`, a server of this repository's services; `clean`, an environment that a test of the page's own makes.
 `<!-- test: HOW -->` before a block says how it runs; without it the block must succeed:
 `background`, a server, left running; `endless`, ended after its first line; `fails`, its failure is the point;
 `output`, what the block before prints; `none, REASON`, only parsed.

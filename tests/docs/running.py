@@ -109,5 +109,5 @@ def _parse(block: Block, terminal: Terminal) -> None:
     elif block.language == "proto":
         if not block.title and block.how != "none":
             raise Failed('a proto needs title="…", or <!-- test: none, REASON -->')
-    elif block.language not in ("dockerfile", "js", "nginx", "text"):
+    elif block.language not in ("dockerfile", "go", "js", "nginx", "text", "ts"):
         raise Failed(f"no test knows the language {block.language!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import inspect
 import json
 import re
 import shutil
@@ -11,11 +12,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+import artificer
+from artificer._sync.api.root import Root
 from tests.chromium import find_chromium
 from tests.docs.blocks import ROOT
 
@@ -28,6 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
     shutil.copytree(ROOT / "docs", folder / "docs")
+    (folder / "sdk").symlink_to(ROOT / "sdk")  # whose docstrings are the reference
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,6 +59,29 @@ def test_pages_load_nothing_from_another_host(site: Path) -> None:
 def test_comments_for_the_tests_are_not_shown(site: Path) -> None:
     shown = re.sub(r"<!--.*?-->", "", (site / "tutorial.html").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert "test: output" not in shown
+
+
+def test_the_reference_has_every_method_of_the_python_client(site: Path) -> None:
+    reference = "".join(page.read_text(encoding="utf-8") for page in (site / "sdk" / "reference").glob("*.html"))
+    described = set(re.findall(r'id="artificer\._sync\.\w+\.\w+\.(\w+\.\w+)"', reference))
+    assert {name for name in methods(Root(cast("Any", None))) if name not in described} == set()
+
+
+def test_the_reference_has_every_class_that_the_python_client_exports(site: Path) -> None:
+    reference = "".join(page.read_text(encoding="utf-8") for page in (site / "sdk" / "reference").glob("*.html"))
+    described = set(re.findall(r'id="artificer\.[\w.]*\b(\w+)"', reference))
+    classes = {name for name in artificer.__all__ if inspect.isclass(getattr(artificer, name))}
+    assert {name for name in classes if name.removeprefix("Async") not in described} == set()
+
+
+def methods(resource: Any) -> Iterator[str]:
+    """Yields `Class.method` of the public methods of a resource, and of all resources below it."""
+    for name in dir(type(resource)):
+        value = inspect.getattr_static(resource, name)
+        if isinstance(value, cached_property):
+            yield from methods(getattr(resource, name))
+        elif inspect.isfunction(value) and not name.startswith("_"):
+            yield f"{type(resource).__name__}.{name}"
 
 
 def test_search_index_has_every_page(site: Path) -> None:

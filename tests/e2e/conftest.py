@@ -74,7 +74,7 @@ def serving(*arguments: str, app: str = "artificer_services.app:create") -> Iter
     """Runs `diptych serve` as a process and stops it by SIGTERM."""
     command = [sys.executable, "-m", "diptych.cli", "serve", app, *arguments, "--http-port", "0", "--grpc-port", "0"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}
-    stores = ("BATCH", "CHAT") if app.startswith("artificer_services") else ()
+    stores = ("AI", "BATCH", "CHAT") if app.startswith("artificer_services") else ()
     with (
         tempfile.TemporaryDirectory() as data,
         subprocess.Popen(

@@ -94,9 +94,9 @@ def _locked(number: int) -> Document:
 
 
 def _cut(number: int) -> Document:
-    """Returns the beginning of a truncated file."""
+    """Returns the beginning of a truncated file, without the content of its page."""
     data = text_pdf(page_text(number))
-    return Document("cut", data[: len(data) // (number % 3 + 2)], reason="truncated")
+    return Document("cut", data[: len(data) // (number % 2 + 3)], reason="is lost")
 
 
 def _vast(number: int) -> Document:

@@ -23,7 +23,7 @@ from tests.e2e.conftest import ROOT, Served, serving
 from tests.e2e.documents import Document, documents
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-m", "artificer_services.cli", "batch"]
+COMMAND = [sys.executable, "-m", "artificer.cli", "batch"]
 PATIENT = 120  # seconds
 _BAR = re.compile(r"(\d+)%\s+(\d+) of (\d+) items(?:, (\d+) failed)?, (\w+)")
 

@@ -9,17 +9,21 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
+from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.certificates import Authority, settings
 from tests.chromium import chromium_in
 from tests.conftest import Serve
+from tests.kitchen import Context, Kitchen
 from tests.nginx import REQUIRED, find_nginx, nginx
 
 FORMS = ("application/json", "application/x-ndjson", "text/event-stream")
@@ -81,6 +85,26 @@ async def test_curl(target: Target, version: str) -> None:
         answers = text.split({"--http1.1": "<1.1>", "--http2": "<2>"}[version])
         assert answers.pop() == ""
         assert [LAST in answer for answer in answers] == [True] * ROUNDS
+
+
+class _FailsWhileSentTo(Kitchen):
+    async def Converse(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.TickResponse]:
+        async for tick in request_iterator:
+            yield tick
+            if tick.number == 3:
+                await context.abort(grpc.StatusCode.DATA_LOSS, "the clock fell down")
+
+
+async def test_libcurl_that_still_sends(serve: Serve, tmp_path: Path) -> None:
+    """RST_STREAM (NO_ERROR) follows the error, since the request has not ended: RFC 9113 section 8.1.
+
+    curl 7.88 discards the response then, against that section; libcurl 8 of pycurl's wheels does not.
+    """
+    authority = Authority(tmp_path)
+    async with serve(_FailsWhileSentTo(), **settings(authority.shown())) as made:
+        url = f"https://localhost:{made.gateway.http_port}/v1/converse"
+        command = (sys.executable, str(READERS / "sending.py"), url, str(authority.file), str(ROUNDS), LAST)
+        assert json.loads(await printed(*command)) == ROUNDS
 
 
 @NODE

@@ -36,7 +36,7 @@ AUTH: dict[str, Any] = {
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, str]]:
     """The whole application with API keys and without batch workers; yields its HTTP and gRPC addresses."""
     folder = {"data_dir": str(tmp_path_factory.mktemp("data"))}
-    services = {"batch": {**folder, "engine": "none"}, "chat": folder, "ocr": {"workers": 1}}
+    services = {"ai": folder, "batch": {**folder, "engine": "none"}, "chat": folder, "ocr": {"workers": 1}}
     settings = Settings.model_validate(
         {"http_port": 0, "grpc_port": 0, "grace_seconds": 0, "auth": AUTH, "services": services}
     )

@@ -80,6 +80,9 @@ TWICE = [
     # (body, the field that is named)
     ('{"int32Value":1,"int32Value":1}', "int32Value"),
     ('{"int32Value":1,"int32\\u0056alue":2}', "int32Value"),
+    ('{"int32Value" :1,"int32Value" :2}', "int32Value"),
+    ('{"int32Value":1,"int32Value"\n:2,"stringValue":"\\":"}', "int32Value"),
+    ('{"labels":{"a":"\\":","a":"b"}}', "labels.a"),
     ('{"int32Value":1,"int32_value":1}', "int32_value"),
     ('{"int32_value":null,"int32Value":1}', "int32Value"),
     ('{"renamed":"a","spelledOtherwise":"a"}', "spelledOtherwise"),

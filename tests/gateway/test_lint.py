@@ -32,6 +32,8 @@ class Misspelt(pb_grpc.KitchenServiceServicer):
 
     async def Upload_Blob(self, request: Any, context: Any) -> Any: ...
 
+    async def Tikc(self, request: Any, context: Any) -> Any: ...
+
     def cook(self) -> None: ...
 
     async def Echo(self, request: Any, context: Any) -> Any: ...
@@ -45,7 +47,8 @@ def misspelt() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"), [("GetDihs", "GetDish"), ("get_file", "GetFile"), ("Upload_Blob", "UploadBlob")]
+    ("written", "meant"),
+    [("GetDihs", "GetDish"), ("get_file", "GetFile"), ("Upload_Blob", "UploadBlob"), ("Tikc", "Tick")],
 )
 def test_a_misspelled_method_is_an_error(written: str, meant: str) -> None:
     text = f"is not implemented; Misspelt has a method '{written}': did you mean '{meant}'?"
@@ -54,7 +57,7 @@ def test_a_misspelled_method_is_an_error(written: str, meant: str) -> None:
 
 def test_methods_that_are_implemented_or_resemble_no_rpc_are_none() -> None:
     told = [line for line in findings(misspelt()) if "did you mean" in line]
-    assert len(told) == 3, "neither cook nor Echoo, since Echo is implemented"
+    assert len(told) == 4, "neither cook nor Echoo, since Echo is implemented"
     assert not [line for line in findings(Kitchen()) if "did you mean" in line]
 
 

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from diptych import Settings
+from diptych.upstream import Upstream
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
@@ -72,6 +73,18 @@ async def test_a_service_can_add_collectors(serve: Serve) -> None:
         text = await _text(served.http)
     assert _values(text)["soups_cooked_total"] == 3
     assert "grpc_server_started_total" in text
+
+
+async def test_families_that_several_collectors_have_are_one(serve: Serve) -> None:
+    upstreams = [Upstream("soup", label="soup"), Upstream("bread", label="bread")]
+    async with serve(gateway={"collectors": upstreams}) as served:
+        response = await served.http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    found = open_families(response.text)  # type: ignore[no-untyped-call]
+    read = {family.name: family for family in found}  # raises for a family that comes twice
+    assert [sample.labels for sample in read["diptych_upstream_open"].samples] == [
+        {"upstream": "soup"},
+        {"upstream": "bread"},
+    ]
 
 
 async def test_metrics_can_have_a_separate_port(serve: Serve) -> None:

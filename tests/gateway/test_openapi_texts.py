@@ -142,6 +142,8 @@ def test_examples_fit_their_schemas_and_change_nothing() -> None:
         "forceOcr": False,
         "languages": [],
         "keepInvisibleText": False,
+        "pages": "",
+        "output": "OUTPUT_FORMAT_UNSPECIFIED",
     }
     assert body("/v1/dishes/{dishId}", "patch")["application/json"]["example"] == {}
 

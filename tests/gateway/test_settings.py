@@ -70,3 +70,9 @@ def test_a_method_can_have_its_own_body_limit() -> None:
     settings = Settings(max_body_bytes=10, method_max_body_bytes={"/a.B/C": 20})
     assert settings.body_limit("/a.B/C") == 20
     assert settings.body_limit("/a.B/D") == 10
+
+
+def test_the_settings_of_services_are_in_no_repr() -> None:
+    settings = Settings(services={"chat": {"database_url": "postgresql://me:secret@host/chat"}})
+    assert "secret" not in repr(settings)
+    assert "secret" not in str(settings)

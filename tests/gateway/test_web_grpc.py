@@ -36,7 +36,9 @@ async def call(
     trailers = [
         fields(one) for one in client.events if isinstance(one, ev.TrailersReceived) and one.stream_id == stream
     ]
-    return head, data, trailers[0] if trailers else {}
+    if not trailers:  # Trailers-Only: the status is in the head
+        trailers = [{name: value for name, value in head.items() if name.startswith("grpc-")}]
+    return head, data, trailers[0]
 
 
 async def test_a_unary_call_on_the_wire(serve: Serve) -> None:
@@ -243,6 +245,38 @@ async def test_a_deadline_is_answered_at_once_and_cancels(serve: Serve) -> None:
             _, _, trailers = await call(client, "Wait", body, **{"grpc-timeout": "50m"})
             assert trailers == {"grpc-status": "4", "grpc-message": "Deadline Exceeded"}
         await kitchen.cancelled["k"].wait()
+
+
+class Refusing(Kitchen):
+    """Fails, with initial metadata or without."""
+
+    async def GetDish(self, request: pb.GetDishRequest, context: Context) -> pb.Dish:
+        if request.dish_id:
+            await context.send_initial_metadata((("x-oven", "cold"),))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    async def Tick(self, request: pb.TickRequest, context: Context) -> Any:
+        await self.GetDish(pb.GetDishRequest(), context)
+        yield pb.TickResponse()
+
+
+async def test_a_call_that_fails_at_once_is_trailers_only(serve: Serve) -> None:
+    """Clients retry no call that has response headers apart from its status (gRFC A6)."""
+    async with serve(Refusing(), single_port=True) as served, connected(served.gateway.http_port) as client:
+        for method, body in (("GetDish", envelope(0, b"")), ("Tick", envelope(0, b""))):
+            head, data, _ = await call(client, method, body)
+            assert not [event for event in client.events if isinstance(event, ev.TrailersReceived)]
+            assert data == b""
+            assert head == {
+                ":status": "200",
+                "content-type": "application/grpc",
+                "grpc-status": "14",
+                "grpc-message": "not now",
+            }
+        head, _, trailers = await call(client, "GetDish", DISH)
+        assert head["x-oven"] == "cold"
+        assert "grpc-status" not in head
+        assert trailers == {"grpc-status": "14", "grpc-message": "not now"}
 
 
 async def test_health_is_served(serve: Serve) -> None:

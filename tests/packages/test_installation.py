@@ -19,6 +19,14 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 """
 
+OFFLINE = """
+from artificer import APIConnectionError, Artificer
+try:
+    Artificer(base_url="http://127.0.0.1:1", max_retries=0).models.get("m")
+except APIConnectionError as error:
+    print(error.message.partition(":")[0])
+"""
+
 
 @pytest.fixture(params=PYTHONS)
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
@@ -41,13 +49,9 @@ def artificer(environment: Environment) -> None:
     """Its modules can be imported, and other protos can import its protos."""
     modules = [proto.removesuffix(".proto").replace("/", ".") + "_pb2_grpc" for proto in PROTOS]
     environment.run("python", "-c", IMPORT_ALL, *modules)
-    assert environment.distributions() == {
-        "artificer",
-        "googleapis-common-protos",
-        "grpcio",
-        "protobuf",
-        "typing_extensions",
-    }
+    assert {"artificer", "grpcio", "httpx2", "protobuf", "pydantic", "websockets"} <= environment.distributions()
+    assert not {"artificer-services", "diptych", "rich", "typer"} & environment.distributions()
+    assert environment.run("python", "-c", OFFLINE).strip() == "the server cannot be reached"
     (environment.top / "mine.proto").write_text(f'syntax = "proto3";\nimport "{PROTOS[0]}";\n')
     includes = (f"-I{environment.top}", f"-I{environment.site_packages()}")
     command = (sys.executable, "-m", "grpc_tools.protoc", *includes, "--descriptor_set_out=/dev/null", "mine.proto")

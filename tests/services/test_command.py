@@ -42,7 +42,8 @@ def test_explain_says_how_many_losers_it_leaves_out() -> None:
             "services.batch.tasks.ocr.extrakt.dpi=1",
             "tasks.ocr.extrakt: there is no such task type; did you mean ocr.extract?",
         ),
-        ("services.batch.tasks.llm.generate.base_urll=x", "base_urll: there is no such setting; did you mean "),
+        ("services.batch.tasks.llm.generate.retires=1", "retires: there is no such setting; did you mean "),
+        ("services.batch.tasks.llm.generate.base_url=x", "is services.ai.chat_models.NAME.base_url now"),
         ("services.batch.lease_seconds=nan", "services.batch.lease_seconds: expected a finite number, got nan"),
         ("services.ocr.page_timeout=inf", "services.ocr.page_timeout: expected a finite number, got inf"),
         ("services.chat.broker=redis", "services.chat.redis_url: broker = redis requires redis_url"),
@@ -64,7 +65,7 @@ def test_a_wrong_setting_of_a_service_stops_the_start(setting: str, expected: st
         ("services.batch.sweep_seconds=0", "sweep_seconds must be positive, not 0.0"),
         ("services.batch.heartbeat_seconds=20", "heartbeat_seconds must be at most a third of lease_seconds"),
         ("services.batch.database_url=x", "database_url must begin with postgresql://"),
-        ("services.batch.tasks.rag.passages=0", "passages must be positive, not 0"),
+        ("services.batch.tasks.rag.folder=x", "is gone: index documents by rag.index"),
         ("services.batch.tasks.llm.generate.retries=-1", "retries must not be negative, but is -1"),
         ("services.chat.queue_bytes=0", "queue_bytes must be positive, not 0"),
         ("services.ocr.dpi_cap=0", "dpi_cap must be positive, not 0"),
@@ -81,9 +82,9 @@ def test_an_error_names_the_flag_of_the_setting(setting: str, text: str) -> None
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("service", ["batch", "chat"])
+@pytest.mark.parametrize("service", ["ai", "batch", "chat"])
 def test_a_data_dir_that_cannot_be_made_is_an_error_of_the_setting(service: str, tmp_path: Path) -> None:
-    folders = [f"services.{name}.data_dir={tmp_path / 'data'}" for name in ("batch", "chat") if name != service]
+    folders = [f"services.{name}.data_dir={tmp_path / 'data'}" for name in ("ai", "batch", "chat") if name != service]
     settings = [
         "http_port=0",
         "grpc_port=0",

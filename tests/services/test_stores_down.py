@@ -25,8 +25,11 @@ from tests.valkey import start_valkey
 from tests.waiting import PATIENCE, until_told
 
 CHAT, BATCH = "artificer.chat.v1.MessageService", "artificer.batch.v1.BatchService"
+MODELS = "ai.v1.AiWorkerService", "openai.v1.OpenAIService"
+STORES = "rag.v1.RagService", "conversation.v1.ConversationService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+UP = {"ocr": "ok", "convert": "ok", "image": "ok", "ai": "ok", "rag": "ok", "conversation": "ok"}
 JOB = {"name": "a job", "items": [{"input": "a"}], "phases": [{"name": "one", "task_type": "text.normalize"}]}
 
 
@@ -59,7 +62,7 @@ class Running:
 
 @asynccontextmanager
 async def running(tmp_path: Path, **services: dict[str, Any]) -> AsyncIterator[Running]:
-    tables = {name: {"data_dir": str(tmp_path), **services.get(name, {})} for name in ("batch", "chat")}
+    tables = {name: {"data_dir": str(tmp_path), **services.get(name, {})} for name in ("ai", "batch", "chat")}
     tables["batch"] = {"workers": 1, "sweep_seconds": 0.2, **tables["batch"]}
     tables["chat"] = {"sweep_seconds": 0.2, "breaker_seconds": 0.2, **tables["chat"]}
     settings = Settings.model_validate(
@@ -120,6 +123,25 @@ async def test_only_the_service_of_a_lost_dependency_stops_serving(
             valkey.stop()
 
 
+async def test_models_are_served_while_the_stores_of_collections_and_conversations_are_down(
+    database: MortalPostgres, tmp_path: Path
+) -> None:
+    models = {"default_chat_model": "echo", "chat_models": {"echo": {"kind": "scripted"}}}
+    question = {"messages": [{"role": "user", "content": "Hello"}]}
+    async with running(tmp_path, ai={"database_url": database.url, **models}) as program:
+        await program.reads(ai="ok", rag="ok", conversation="ok")
+        await asyncio.to_thread(database.kill)
+        await program.reads(ai="ok", rag="failed", conversation="failed")
+        served = [await program.serves(f"artificer.{name}") for name in (*MODELS, *STORES)]
+        assert served == [True, True, False, False]
+        answer = await program.http.post("/v1/chat/completions", json=question)
+        assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+        is_refusal(await program.http.get("/v1/collections"), "the document store")
+        is_refusal(await program.http.get("/v1/conversations"), "the conversation store")
+        await asyncio.to_thread(database.start)
+        await program.reads(ai="ok", rag="ok", conversation="ok")
+
+
 async def test_a_setting_names_the_checks_that_gate_the_process(database: MortalPostgres, tmp_path: Path) -> None:
     chat = {"database_url": database.url}
     async with running(tmp_path, chat=chat, readiness={"gating": "chat,ocr"}) as program:
@@ -144,7 +166,7 @@ async def test_a_start_does_not_end_because_stores_are_down(
     try:
         with caplog.at_level(logging.INFO):
             async with running(tmp_path, chat=chat, batch=batch) as program:
-                assert await program.readyz() == (200, {"chat": "failed", "batch": "failed", "ocr": "ok"})
+                assert await program.readyz() == (200, UP | {"chat": "failed", "batch": "failed"})
                 assert not await program.serves(CHAT)
                 assert not await program.serves(BATCH)
                 for _ in range(3):

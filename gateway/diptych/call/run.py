@@ -111,9 +111,11 @@ class Stragglers:
         return len(self._tasks)
 
     def add(self, task: asyncio.Task[Any]) -> None:
-        """Cancels `task` and holds it until it has ended."""
+        """Cancels `task` and holds it until it has ended. If it has ended already, its error is discarded."""
         task.cancel()
-        if not task.done():
+        if task.done():
+            self._ended(task)
+        else:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
@@ -152,5 +154,4 @@ async def timed(coroutine: Coroutine[Any, Any, Any], gone: Gone | None, seconds:
     finally:
         if watch is not None:
             watch.cancel()
-        if not task.done():
-            stragglers.add(task)
+        stragglers.add(task)  # it may have failed in the turn in which this call was cancelled

@@ -15,6 +15,7 @@ from .finding import Finding
 
 _GENERATED = "_pb2_grpc"
 _ALIKE = 0.8
+_ALIKE_SHORT = 0.75  # of names of four letters, one of which is wrong
 
 
 def misspelt(methods: Iterable[Method]) -> Iterator[Finding]:
@@ -30,7 +31,7 @@ def misspelt(methods: Iterable[Method]) -> Iterator[Finding]:
         if not str(getattr(behavior, "__module__", "")).endswith(_GENERATED):
             continue
         meant = method.descriptor.name
-        close = [name for name in _own(servicer) - rpcs[servicer] if _similarity(name, meant) >= _ALIKE]
+        close = [name for name in _own(servicer) - rpcs[servicer] if _alike(name, meant)]
         if close:
             name = max(close, key=lambda one: _similarity(one, meant))
             text = f"is not implemented; {servicer.__qualname__} has a method {name!r}: did you mean {meant!r}?"
@@ -50,6 +51,10 @@ def _own(servicer: type) -> set[str]:
         for name, value in vars(kind).items()
         if not name.startswith("_") and inspect.isroutine(value)
     }
+
+
+def _alike(name: str, meant: str) -> bool:
+    return _similarity(name, meant) >= (_ALIKE_SHORT if len(name) == len(meant) == 4 else _ALIKE)
 
 
 def _similarity(name: str, meant: str) -> float:

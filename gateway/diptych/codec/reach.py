@@ -90,11 +90,12 @@ def choosy(message: Descriptor) -> Callable[[set[str]], bool]:
         for name in (field.name, field.json_name)
     }
     others = {field.name: field.json_name for field in every if field.name != field.json_name}
+    renamed = frozenset(others)
     extends = any(one.is_extendable for one in reachable(message))
 
     def is_choosy(names: set[str]) -> bool:
         if len(names & oneofs) > 1 or (extends and any(name.startswith("[") for name in names)):
             return True
-        return any(others[name] in names for name in names & others.keys())
+        return not renamed.isdisjoint(names) and any(others[name] in names for name in names & renamed)
 
     return is_choosy

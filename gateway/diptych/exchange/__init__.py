@@ -27,6 +27,7 @@ __all__ = [
     "LARGE_BYTES",
     "ON_LEFT",
     "PREFIX",
+    "TRAILERS_ONLY",
     "BodyDecoder",
     "BodyTimeouts",
     "Client",
@@ -63,6 +64,10 @@ CUT = "diptych.cut"
 ON_LEFT = "diptych.on_left"
 """The scope key of the listener's function that takes a callback for the client's disconnect, if the listener learns of
 it before the body is read."""
+
+TRAILERS_ONLY = "diptych.trailers_only"
+"""The key of `http.response.start` for a response without a body, whose head may be sent with its trailers as one field
+block: gRPC's Trailers-Only. Clients retry no call that has response headers apart from its status (gRFC A6)."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]

@@ -148,7 +148,7 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     """Rate limits, concurrency limits and caps for the process."""
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)
     """How readiness checks run."""
-    services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    services: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, repr=False)
     """The services' own settings, one table per service; the library does not read them."""
 
     @model_validator(mode="after")

@@ -49,6 +49,8 @@ _TEXTS: Mapping[str, str] = {
     "dict_type": _TABLE,
     "mapping_type": _TABLE,
     "model_type": _TABLE,
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}, not '{tag}'",
+    "union_tag_not_found": "{discriminator} is required, but not set",
     "model_attributes_type": _TABLE,
     "dataclass_type": _TABLE,
     "path_type": _PATH,

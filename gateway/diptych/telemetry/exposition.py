@@ -42,8 +42,7 @@ class Exposition:
         GCCollector(registry=registry)
         registry.register(ChildrenCollector())
         registry.register(Families(recorder, runtime))
-        for collector in collectors:
-            registry.register(_Guarded(collector))
+        registry.register(_Services(collectors))
         self.shared = None if folder is None else SharedMetrics(registry.collect, folder, worker)
         self.source: CollectorRegistry | SharedMetrics = self.shared or registry
 
@@ -53,17 +52,29 @@ class Exposition:
         return encode(self.source), media
 
 
-class _Guarded:
-    """A service's collector. If it fails, all other metrics are still served."""
+class _Services:
+    """The services' collectors as one: OpenMetrics allows a family once, and several collectors may have the same.
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+    If one fails, all other metrics are still served.
+    """
+
+    def __init__(self, collectors: Iterable[Collector]) -> None:
+        self._collectors = tuple(collectors)
 
     def describe(self) -> Iterable[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        try:
-            yield from list(self._collector.collect())
-        except Exception:
-            logger.exception("a collector of metrics failed; its families are left out")
+        families: dict[tuple[str, str], Metric] = {}
+        for collector in self._collectors:
+            try:
+                found = list(collector.collect())
+            except Exception:
+                logger.exception("a collector of metrics failed; its families are left out")
+                continue
+            for one in found:
+                family = families.setdefault(
+                    (one.name, one.type), Metric(one.name, one.documentation, one.type, one.unit)
+                )
+                family.samples.extend(one.samples)
+        yield from families.values()

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from celery import Celery, signals
 
 from artificer_services.kit.error_reports import ErrorReports, handed_over
 from artificer_services.kit.settings import service_settings
+from artificer_services.kit.task_tables import with_services
 from diptych.cli.load import LoadError, settings_of
 from diptych.outages import OutageLog
 
@@ -166,6 +168,7 @@ def _settings() -> tuple[BatchSettings, dict[str, Any] | None]:
     try:
         whole = settings_of(Path(config) if config else None, {}, [])
         settings = service_settings(whole, "batch", BatchSettings)
+        settings = replace(settings, tasks=with_services(settings.tasks, whole.services))
         if not settings.broker_url or not settings.database_url:
             raise ValueError("services.batch needs a database_url and a broker_url for Celery workers")
     except (LoadError, ValueError) as error:

@@ -12,8 +12,9 @@ from functools import partial
 from sqlalchemy import Connection, delete, select
 
 from ..kit.periodic import Periodic
+from ..kit.storage import clock
 from ..kit.storage.database import Database
-from . import clock, schema
+from . import schema
 
 _PERIOD = 600.0  # seconds; what is kept for days may stay minutes longer
 _DAY_MICROS = 86_400 * 1_000_000

@@ -22,9 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ..kit.storage import clock
 from ..kit.storage.database import Database
 from ..kit.times import from_micros, to_micros
-from . import clock, schema
+from . import schema
 from .store import Appended, Draft, File, Message, User
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from diptych import Gateway, ServiceCheck, Settings
+from diptych import Gateway, Settings
 
 from .lifecycle import Service
 
@@ -26,7 +26,7 @@ def gateway_of(settings: Settings, services: Sequence[Service]) -> Gateway:
     gateway = Gateway(
         _with_body_limits(settings, services),
         lifespan=lifespan,
-        readiness={one.name: ServiceCheck(one.ready, (one.grpc_name,), local=one.local) for one in services},
+        readiness={name: check for one in services for name, check in one.checks.items()},
         on_stop=[service.begin_shutdown for service in services],
         collectors=[collector for service in services for collector in service.collectors],
     )

@@ -17,10 +17,12 @@ class Kind(Enum):
     NOT_FOUND = auto()
     ALREADY_EXISTS = auto()
     FAILED_PRECONDITION = auto()
+    ABORTED = auto()
     OUT_OF_RANGE = auto()
     RESOURCE_EXHAUSTED = auto()
     DEADLINE_EXCEEDED = auto()
     UNAVAILABLE = auto()
+    UNIMPLEMENTED = auto()
     INTERNAL = auto()
 
 

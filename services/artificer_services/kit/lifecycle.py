@@ -15,6 +15,7 @@ import grpc
 from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
+from diptych import ServiceCheck
 from diptych.settings.errors import Fault, SettingError
 
 from .settings import InvalidSetting
@@ -26,9 +27,14 @@ class Service(ABC):
     name: ClassVar[str]
     """The name in /readyz and in settings, such as `chat`."""
     grpc_name: ClassVar[str]
-    """The full name of the proto's service, such as `artificer.chat.v1.MessageService`."""
+    """The full name of the proto's service, such as `artificer.chat.v1.MessageService`; the first one of several."""
     local: ClassVar[bool] = False
     """Whether `ready` depends on this process alone and on no store: then the process is not ready without it."""
+
+    @property
+    def grpc_names(self) -> tuple[str, ...]:
+        """The full names of all its proto services, whose health is its readiness."""
+        return (self.grpc_name,)
 
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> None:
@@ -45,6 +51,11 @@ class Service(ABC):
     @abstractmethod
     async def ready(self) -> bool:
         """Whether the service can serve calls now."""
+
+    @property
+    def checks(self) -> Mapping[str, ServiceCheck]:
+        """The readiness checks by their names in /readyz: `ready` alone, unless proto services need several stores."""
+        return {self.name: ServiceCheck(self.ready, self.grpc_names, local=self.local)}
 
     def begin_shutdown(self) -> None:
         """End live streams with UNAVAILABLE, since they would block a graceful stop; other calls continue."""

@@ -39,7 +39,7 @@ def place_of(token: str, *scope: str) -> str:
     except (binascii.Error, ValueError):
         data, place = b"", ""
     if not place.isalnum() or data[:_CHECKSUM_BYTES] != _checksum(scope):
-        raise _invalid_token()
+        raise invalid_token()
     return place
 
 
@@ -47,11 +47,12 @@ def number_of(token: str, *scope: str) -> int:
     """Returns the position of a token as a number of at most 63 bits. Raises Invalid as `place_of` does."""
     place = place_of(token, *scope)
     if not (place.isdigit() and len(place) < len(str(2**63))):
-        raise _invalid_token()
+        raise invalid_token()
     return int(place)
 
 
-def _invalid_token() -> Invalid:
+def invalid_token() -> Invalid:
+    """Returns the error for a token that is malformed or belongs to another list."""
     return Invalid(Fault("page_token", "must be the next_page_token of a response to the same request"))
 
 

@@ -5,9 +5,7 @@ Knows no service. Importing it costs a worker process only the standard library.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -31,22 +29,22 @@ def read_table(values: Mapping[str, Any], place: str, kind: type[S]) -> S:
     """Returns the dataclass of settings in the table at `place`. Raises `SettingError` as `service_settings` does."""
     from pydantic import TypeAdapter, ValidationError
 
-    from diptych.settings.errors import Fault, SettingError, unknown
+    from diptych.settings.errors import Fault, SettingError
     from diptych.settings.wording import described
 
-    known = [field.name for field in fields(kind)]
-    if strange := sorted(values.keys() - set(known)):
-        raise SettingError(*(unknown(f"{place}.{one}", known) for one in strange))
+    from .setting_tables import not_finite, place_of, unknown_names
+
+    if strange := [*unknown_names(values, place, kind)]:
+        raise SettingError(*strange)
     try:
         # Environment variables are text; the adapter converts them.
         read = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         # Not `str(error)`: it repeats the values, which may be secrets.
-        faults = [Fault(".".join((place, *_names(fault))), described(fault)) for fault in error.errors()]
+        faults = [Fault(place_of(_names(fault), place, values), described(fault)) for fault in error.errors()]
         raise SettingError(*faults) from None
-    for name in known:
-        if isinstance(value := getattr(read, name), float) and not math.isfinite(value):
-            raise SettingError(Fault(f"{place}.{name}", f"expected a finite number, got {value}"))
+    if infinite := [*not_finite(read, place)]:
+        raise SettingError(*infinite)
     return read
 
 

@@ -1,4 +1,4 @@
-"""ocr.extract, the task type of batch jobs that reads documents; an entry point names this module.
+"""ocr.extract and ocr.searchable, the task types of batch jobs for documents; entry points name this module.
 
 Knows the batch service only through Protocols, since services never import one another. Imports the OCR libraries
 when the first document arrives.
@@ -6,153 +6,80 @@ when the first document arrives.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..kit.settings import read_table
-from .errors import BadChoice, BadDocument, OcrError, PasswordNeeded, PasswordWrong, TooLarge, Unexpected
-from .languages import find_languages
+from ..kit.parameters import Kind, truth
+from ..kit.task_tables import table
+from ..kit.task_types import NotDone, Phase, TaskLoop, Work, faults_of
+from .errors import BadChoice, BadDocument, OcrError, PasswordNeeded, PasswordWrong, Signed, TooLarge, Unexpected
+from .page.ranges import parse_pages
+from .recognition.languages import find_languages
 
 if TYPE_CHECKING:
     from .build import OcrService
-    from .engine import Choices
+    from .engine import Choices, Page
     from .settings import OcrSettings
 
 _log = logging.getLogger(__name__)
 
-_NAME = "ocr.extract"
-_PLACE = "services.batch.tasks.ocr.extract"
 _DPI = range(50, 1201)  # of images; the limit of PDF documents is checked when one is read
-_POLL_SECONDS = 0.1  # between checks whether the job was cancelled
-_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong)  # a retry cannot succeed
-
-
-class _Phase(Protocol):
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def use_rag(self) -> bool: ...
-
-    @property
-    def parameters(self) -> Mapping[str, str]: ...
-
-
-class _Work(Protocol):
-    @property
-    def metadata(self) -> Mapping[str, str]: ...
-
-    @property
-    def cancelled(self) -> threading.Event: ...
-
-    @property
-    def phase(self) -> _Phase: ...
-
-    def read_document(self) -> tuple[bytes, str]: ...
-
-    def log(self, level: int, message: str) -> None: ...
-
-
-class NotRead(Exception):
-    """A document could not be read, and never can be if `final`; `message` is for the job's owner."""
-
-    def __init__(self, message: str, *, final: bool, cost: float = 0.0) -> None:
-        super().__init__(message)
-        self.message, self.final, self.cost = message, final, cost
+_FINAL = (BadDocument, BadChoice, TooLarge, PasswordNeeded, PasswordWrong, Signed)  # a retry cannot succeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
-    """The text of a document; `score` is the engine's confidence, 0..1."""
+    """The result of an item; `score` is the engine's confidence, 0..1, and None if there is no text."""
 
     text: str
-    score: float
+    score: float | None
     cost: float
 
 
 class OcrTask:
     """The task type ocr.extract, which reads with its own worker process, in the thread that runs items."""
 
-    name = _NAME
-    description = (
+    name: ClassVar[str] = "ocr.extract"
+    description: ClassVar[str] = (
         "Reads PDF documents and images, given as a path, a data URI, or blob: and an id. Form feeds separate pages."
         " Parameters: languages, dpi, force, min_text_threshold, keep_invisible_text, password (an item's metadata may"
         " override the password). The score is the mean confidence."
     )
-    scored = True
+    scored: ClassVar[bool] = True
     takes = "document"
     timeout: float | None = None
 
     def __init__(self, settings: OcrSettings) -> None:
         self._settings = settings
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = TaskLoop()
         self._service: OcrService | None = None
 
-    def check(self, phase: _Phase) -> list[tuple[str, str]]:
-        found = [("use_rag", "ocr.extract does not retrieve passages")] if phase.use_rag else []
-        if phase.model:
-            found.append(("model", "must be empty: ocr.extract has no models"))
-        for name, value in phase.parameters.items():
-            kind = _KINDS.get(name)
-            if kind is None:
-                text = f"ocr.extract has no such parameter; expected one of {', '.join(_KINDS)}"
-                found.append((f"parameters.{name}", text))
-                continue
-            try:
-                kind(value)
-            except ValueError as error:
-                found.append((f"parameters.{name}", str(error)))
+    def check(self, phase: Phase) -> list[tuple[str, str]]:
+        found = faults_of(self.name, phase, self._kinds())
         found.extend(self._check_languages(phase.parameters.get("languages", "")))
         return found
 
-    def run(self, work: _Work) -> Extract:
+    def _kinds(self) -> dict[str, Kind]:
+        return _KINDS
+
+    def run(self, work: Work) -> Extract:
         data, content_type = work.read_document()
         try:
-            return self._in_loop(self._read_unless_cancelled(data, content_type, work))
+            return self._loop.run(self._read(data, content_type, work), work.cancelled)
         except OcrError as error:
             if isinstance(error, Unexpected):
                 _log.error("internal error while reading a document: %s", error.message)
-                raise NotRead("internal error while reading the document", final=False) from error
-            raise NotRead(error.message, final=isinstance(error, _FINAL)) from error
+                raise NotDone("internal error while reading the document", final=False) from error
+            raise NotDone(error.message, final=isinstance(error, _FINAL)) from error
 
     def close(self) -> None:
         """End the worker process and close the event loop."""
-        loop, self._loop = self._loop, None
-        if loop is None:
-            return
-        try:
-            loop.run_until_complete(self._stop())
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            loop.close()
+        self._loop.close(self._stop)
 
-    def _in_loop(self, work: Coroutine[Any, Any, Extract]) -> Extract:
-        # The loop does not run between items; the next one notices if the worker process has ended meanwhile.
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(work)
-
-    async def _read_unless_cancelled(self, data: bytes, content_type: str, work: _Work) -> Extract:
-        reading = asyncio.ensure_future(self._read(data, content_type, work))
-        try:
-            while not work.cancelled.is_set():
-                done, _ = await asyncio.wait({reading}, timeout=_POLL_SECONDS)
-                if done:
-                    return reading.result()
-        finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.wait({reading})
-        raise NotRead("the job was cancelled", final=False)
-
-    async def _read(self, data: bytes, content_type: str, work: _Work) -> Extract:
+    async def _read(self, data: bytes, content_type: str, work: Work) -> Extract:
         service = await self._start()
         choices = _choices(work)
         from . import sniff
@@ -161,20 +88,20 @@ class OcrTask:
             return await self._read_pdf(service, data, choices, work)
         # Without the media type of the data URI or blob, which may be wrong; the type is detected from the bytes.
         image = await service.reader.image(data, "", choices)
-        frames = image.text.count("\f") + 1
-        return Extract(text=_clean(image.text), score=image.confidence, cost=frames * self._settings.cost_per_page)
+        cost = len(image.pages) * self._settings.cost_per_page
+        _log_failures(work, image.pages)
+        return Extract(text=_clean(image.text), score=image.confidence, cost=cost)
 
-    async def _read_pdf(self, service: OcrService, data: bytes, choices: Choices, work: _Work) -> Extract:
+    async def _read_pdf(self, service: OcrService, data: bytes, choices: Choices, work: Work) -> Extract:
         from .engine import weigh
-        from .routing import Method
+        from .page.routing import Method
 
-        texts: list[tuple[str, float]] = []
-        read = 0
-        async with aclosing(service.reader.pages(data, choices)) as pages:
-            async for page in pages:
-                texts.append((page.text, page.confidence or 0.0))
-                read += page.decision.method is Method.OCR
+        async with aclosing(service.reader.pages(data, choices)) as stream:
+            pages = [page async for page in stream]
+        texts = [(page.text, page.confidence or 0.0) for page in pages]
+        read = sum(page.decision.method in (Method.OCR, Method.MIXED) for page in pages)
         work.log(logging.INFO, f"{len(texts)} pages, {read} of them by OCR")
+        _log_failures(work, pages)
         # Pages without words have no weight; if all are such, the score is the lowest confidence of any page.
         has_words = any(text.split() for text, _ in texts)
         score = weigh(texts) if has_words else min((confidence for _, confidence in texts), default=0.0)
@@ -206,17 +133,26 @@ class OcrTask:
         return []
 
 
-def _choices(work: _Work) -> Choices:
+def _log_failures(work: Work, pages: Sequence[Page]) -> None:
+    for page in pages:
+        if isinstance(page.error, Unexpected):
+            _log.error("internal error while reading page %d: %s", page.number, page.error.message)
+            work.log(logging.WARNING, f"page {page.number} could not be read: internal error")
+        elif page.error is not None:
+            work.log(logging.WARNING, f"page {page.number} could not be read: {page.error.message}")
+
+
+def _choices(work: Work) -> Choices:
     from .engine import Choices
 
     asked = work.phase.parameters
     return Choices(
         languages=_languages(asked.get("languages", "")),
         dpi=_dpi(asked["dpi"]) if "dpi" in asked else None,
-        force=_truth(asked.get("force", "false")),
+        force=truth(asked.get("force", "false")),
         threshold=_threshold(asked["min_text_threshold"]) if "min_text_threshold" in asked else None,
         password=work.metadata.get("password") or asked.get("password") or None,
-        keep_invisible=_truth(asked.get("keep_invisible_text", "false")),
+        keep_invisible=truth(asked.get("keep_invisible_text", "false")),
     )
 
 
@@ -230,25 +166,26 @@ def _dpi(text: str) -> int:
     return int(text)
 
 
+def _pages(text: str) -> str:
+    try:
+        parse_pages(text)
+    except BadChoice as error:
+        raise ValueError(error.message) from None
+    return text
+
+
 def _threshold(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise ValueError(f"must be a number of characters, not {text[:64]!r}")
     return int(text)
 
 
-def _truth(text: str) -> bool:
-    try:
-        return _WORDS[text.strip().lower()]
-    except KeyError:
-        raise ValueError(f"must be true or false, not {text[:64]!r}") from None
-
-
-_KINDS: dict[str, Any] = {
+_KINDS: dict[str, Kind] = {
     "languages": _languages,
     "dpi": _dpi,
-    "force": _truth,
+    "force": truth,
     "min_text_threshold": _threshold,
-    "keep_invisible_text": _truth,
+    "keep_invisible_text": truth,
     "password": str,
 }
 
@@ -258,12 +195,47 @@ def _clean(text: str) -> str:
     return text.replace("\0", "")
 
 
+class SearchableTask(OcrTask):
+    """The task type ocr.searchable, whose results are PDF documents."""
+
+    name = "ocr.searchable"
+    description = (
+        "Adds the text that OCR finds to PDF documents and images, given as a path, a data URI, or blob: and an id;"
+        " gives blob: and the id of a PDF document. Parameters: languages, dpi, pages, redo (an earlier OCR)."
+    )
+    scored = False
+
+    def _kinds(self) -> dict[str, Kind]:
+        return {"languages": _languages, "dpi": _dpi, "pages": _pages, "redo": truth}
+
+    async def _read(self, data: bytes, content_type: str, work: Work) -> Extract:
+        from .choices import Choices
+
+        service = await self._start()
+        asked = work.phase.parameters
+        choices = Choices(
+            languages=_languages(asked.get("languages", "")),
+            dpi=_dpi(asked["dpi"]) if "dpi" in asked else None,
+            pages=asked.get("pages", ""),
+            redo=truth(asked.get("redo", "false")),
+        )
+        async with aclosing(service.reader.searchable(data, choices)) as pieces:
+            made = b"".join([piece async for piece in pieces])
+        return Extract(text=work.save_blob(made, "application/pdf"), score=None, cost=0.0)
+
+
 def create(tasks: Mapping[str, Any]) -> OcrTask:
     """Returns the ocr.extract task with the settings from its table. Raises ValueError for invalid settings."""
+    return OcrTask(_settings(tasks, OcrTask.name))
+
+
+def create_searchable(tasks: Mapping[str, Any]) -> SearchableTask:
+    """Returns the ocr.searchable task, as `create` does."""
+    return SearchableTask(_settings(tasks, SearchableTask.name))
+
+
+def _settings(tasks: Mapping[str, Any], name: str) -> OcrSettings:
     from .settings import OcrSettings
 
-    values: dict[str, Any] = {"workers": 1}  # each of the job's workers reads one document at a time
-    # The table may be named ocr.extract without quotes in TOML, "ocr.extract" with them, or OCR_EXTRACT in a variable.
-    for found in (tasks.get("ocr", {}).get("extract", {}), tasks.get(_NAME, {}), tasks.get("ocr_extract", {})):
-        values |= found
-    return OcrTask(read_table(values, _PLACE, OcrSettings))
+    # Each of the job's workers reads one document at a time.
+    return table(tasks, name, OcrSettings, workers=1)

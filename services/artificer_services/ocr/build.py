@@ -12,18 +12,26 @@ import grpc
 from artificer.ocr.v1 import ocr_service_pb2_grpc
 
 from ..kit.lifecycle import Service
+from ..kit.workers.child import Program
+from ..kit.workers.metrics import PoolMetrics
+from ..kit.workers.pool import WorkerPool
 from .engine import DocumentReader
 from .errors import Unavailable
-from .languages import find_languages
-from .libraries import ocr_engine_name
-from .metrics import PoolMetrics
-from .pool import WorkerPool
+from .recognition.languages import find_languages
 from .servicer import OCRServicer
 from .settings import OcrSettings
+from .workers.libraries import ocr_engine_name
 
 # Base64 makes a document a third larger, and the other fields need space too.
 _BASE64_FACTOR = 1.5
-_METHODS = ("ExtractTextFromImage", "ProcessPDF", "ProcessPDFStream", "CheckPDFNeedsOCR")
+_METHODS = (
+    "ExtractTextFromImage",
+    "ProcessPDF",
+    "ProcessPDFStream",
+    "RenderDocument",
+    "MakeSearchablePDF",
+    "CheckPDFNeedsOCR",
+)
 
 
 class OcrService(Service):
@@ -39,14 +47,14 @@ class OcrService(Service):
         languages = find_languages(settings.tessdata_dirs)
         provider = ocr_engine_name(settings.ocr_engine)
         try:
-            folder, defaults = languages.choose(settings.languages)
+            defaults = languages.choose(settings.languages)
         except Exception as error:
             raise ValueError(f"services.ocr.languages: {error}") from error
         setup = {
             "pdf_engine": settings.pdf_engine,
             "ocr_engine": provider,
-            "folder": folder,
-            "languages": defaults,
+            "languages": languages.to_wire(),
+            "defaults": languages.concrete(defaults),
             "memory": settings.worker_memory_bytes,
             "limits": {
                 "pages": settings.max_pages,
@@ -56,10 +64,13 @@ class OcrService(Service):
                 "draw_seconds": settings.draw_timeout,
             },
         }
+        # Only the `tesseract` program needs files.
+        program = Program("OCR", "artificer_services.ocr.workers.worker", scratch=provider == "pytesseract")
         self.pool = WorkerPool(
+            program,
             setup,
             size=settings.worker_count,
-            page_timeout=settings.page_timeout,
+            task_timeout=settings.page_timeout,
             start_timeout=settings.start_timeout,
             tasks=settings.worker_pages,
         )
@@ -87,7 +98,7 @@ class OcrService(Service):
     @property
     def collectors(self) -> Sequence[PoolMetrics]:
         """The metrics of the worker processes."""
-        return [PoolMetrics(self.pool)]
+        return [PoolMetrics(self.pool, "ocr", "Pages and images")]
 
     async def ready(self) -> bool:
         """Whether documents can be read now, or as soon as a worker is replaced.

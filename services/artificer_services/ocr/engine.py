@@ -6,58 +6,50 @@ Plain Python without protos or gRPC. Clients' bytes are only parsed in the pool'
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
-from . import errors, sniff, wire
-from .document import Document
-from .languages import Languages
-from .order import in_order
-from .pool import WorkerPool
-from .routing import DEFAULT_THRESHOLD, Decision, Method, PageContent, decide
+from ..kit.workers.document import Document
+from ..kit.workers.pool import WorkerPool
+from . import errors, sniff
+from .choices import Choices
+from .document_pages import Attempts, DocumentPages, never, one_batch, unless_all_failed
+from .page.ranges import parse_pages, select_pages
+from .page.reading import Page
+from .page.routing import Decision, Method, Reason
+from .recognition.languages import Languages
+from .searchable import SearchableFile, pieces
 from .settings import OcrSettings
+from .workers.order import in_order
 
-T = TypeVar("T")
+__all__ = ["PROTECTED", "Choices", "DocumentReader", "ImageText", "Page", "weigh"]
 
 _PDF_DPI = range(50, 601)
 _IMAGE_DPI = range(50, 1201)
 _MAX_PASSWORD = 1024  # characters; PDF passwords have at most 127 bytes (ISO 32000-2, 7.6.4)
-_FIRST_BATCH, _BATCH = 4, 32  # pages per inspection task; the first is small, so that reading starts early
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """The options of a request; None means the server's default."""
-
-    languages: tuple[str, ...] = ()
-    dpi: int | None = None
-    force: bool = False
-    threshold: int | None = None  # visible characters
-    password: str | None = None
-    keep_invisible: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One page, read or only inspected. `number` counts from 1; `confidence` is 0..1, or None if it was not read."""
-
-    number: int
-    of: int
-    text: str
-    confidence: float | None
-    decision: Decision
-    text_length: int  # visible characters of its own text layer
-    invisible: bool  # whether it has the invisible text of an earlier OCR run
+_MAX_WORDS = 1_000_000  # with places, each of which takes half a kilobyte until it is printed; a full page has 500
+_GROWTH = 4  # of a searchable document: of text little, but pictures of some formats are decoded
+PROTECTED = "the PDF document has a password; text can only be added to documents that open without one"
+_UNREAD = Decision(Method.OCR, Reason.IMAGE, usable=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageText:
-    """The text of an image, with form feeds between frames and a confidence of 0..1."""
+    """The frames of an image, and the engine that read them."""
 
-    text: str
-    confidence: float
+    pages: tuple[Page, ...]
     model: str
+
+    @property
+    def text(self) -> str:
+        """The text of all frames, with form feeds between them."""
+        return "\f".join(page.text for page in self.pages)
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence, 0..1, weighted by words."""
+        return weigh([(page.text, page.confidence or 0.0) for page in self.pages])
 
 
 class DocumentReader:
@@ -69,103 +61,133 @@ class DocumentReader:
         self._settings = settings
         self._languages = languages
         self._admitted = 0
+        self.max_text = settings.max_text_chars
 
     async def pages(self, data: bytes, choices: Choices) -> AsyncGenerator[Page, None]:
         """Yields the pages of a PDF document in order, each as soon as it and all pages before it are read.
 
         Reads a limited number of pages ahead of the consumer.
         """
-        folder, languages = self._check_pdf(data, choices)
-        reading = {"do": "read_page", "folder": folder, "languages": languages, "dpi": choices.dpi}
+        ocr = self._check_pdf(data, choices)
         with self._admit():
-            async with self._stored(data) as document:
-
-                async def read(page: Page) -> Page:
-                    if page.decision.method is Method.DIRECT:
-                        return page
-                    task = reading | {"page": page.number - 1, "password": choices.password}
-                    text, confidence = _reading(await self._pool.run(document, task, f"page {page.number}"))
-                    return _replace(page, text, confidence)
-
-                async with (
-                    aclosing(self._look(document, choices, text=True)) as looks,
-                    aclosing(in_order(looks, read, _is_direct, width=2 * self._pool.size)) as pages,
-                ):
-                    total = 0
-                    async for page in pages:
-                        total += len(page.text)
-                        if total > self._settings.max_text_chars:
-                            raise errors.TooLarge(
-                                f"the document has more than {self._settings.max_text_chars:,} characters", "data"
-                            )
-                        yield page
+            async with self._stored(data) as document, aclosing(self._read(document, choices, ocr)) as pages:
+                async for page in pages:
+                    yield page
 
     async def look(self, data: bytes, choices: Choices) -> list[Page]:
         """Returns how each page of a PDF document would be read. Inspects each page once and never runs OCR."""
-        self._check_pdf(data, choices)
+        ocr = self._check_pdf(data, choices)
         with self._admit():
-            async with (
-                self._stored(data) as document,
-                aclosing(self._look(document, choices, text=False)) as batches,
-            ):
-                return [page async for batch in batches for page in batch]
+            async with self._stored(data) as document:
+                pages = DocumentPages(self._pool, document, choices, ocr)
+                async with (
+                    aclosing(pages.looks(text=False)) as batches,
+                    aclosing(unless_all_failed(_flat(batches))) as looks,
+                ):
+                    return [page async for page in looks]
 
     async def image(self, data: bytes, content_type: str, choices: Choices) -> ImageText:
         """Read an image; `content_type` may be empty."""
+        ocr = self._check_image(data, content_type, choices)
+        with self._admit():
+            async with self._stored(data) as document, aclosing(self._read_frames(document, choices, ocr)) as frames:
+                pages = tuple([frame async for frame in frames])
+        return ImageText(pages, f"tesseract-{self._version()}/{'+'.join(ocr['languages'])}")
+
+    async def either(self, data: bytes, choices: Choices) -> AsyncGenerator[Page, None]:
+        """Yields the pages of a PDF document or the frames of an image."""
+        sniff.check_either(data)
+        if not sniff.is_image(data):
+            async with aclosing(self.pages(data, choices)) as pages:
+                async for page in pages:
+                    yield page
+        else:
+            for page in (await self.image(data, "", choices)).pages:
+                yield page
+
+    async def searchable(self, data: bytes, choices: Choices) -> AsyncGenerator[bytes, None]:
+        """Yields a PDF document with the text that OCR finds in a PDF document or an image, in pieces."""
+        sniff.check_either(data)
+        image = sniff.is_image(data)
+        choices = replace(choices, layout=True, only_ocr=True)
+        ocr = self._check_image(data, "", choices) if image else self._check_pdf(data, choices)
+        with self._admit(), closing(SearchableFile()) as file:
+            async with self._stored(data) as document:
+                signed = not image and await self._is_signed(document)
+                reading = (self._read_frames if image else self._read)(document, choices, ocr)
+                async with aclosing(reading) as pages:
+                    async for page in pages:
+                        if await file.add(page) and signed:
+                            raise errors.Signed(
+                                "the PDF document is signed, and adding text would break the signature", "data"
+                            )
+                changed = image or file.has_layers
+                if changed:
+                    task = {
+                        "do": "make_searchable",
+                        "image": image,
+                        "dpi": choices.dpi,
+                        "limit": self._settings.max_document_bytes * _GROWTH,
+                    }
+                    await self._pool.run(document, task, "the document", file.fd)
+            for piece in file.pieces() if changed else pieces(data):
+                yield piece
+
+    async def _is_signed(self, document: Document) -> bool:
+        """Whether a document is signed. Raises PasswordNeeded if it has a password."""
+        answer = await self._pool.run(document, {"do": "check_searchable"}, "the document")
+        return bool(answer["signed"])
+
+    async def _read(self, document: Document, choices: Choices, ocr: dict[str, Any]) -> AsyncGenerator[Page, None]:
+        pages = DocumentPages(self._pool, document, choices, ocr)
+        total = words = 0
+        async with (
+            aclosing(pages.looks(text=True)) as looks,
+            aclosing(in_order(looks, pages.read, pages.is_read, width=2 * self._pool.size)) as readings,
+            aclosing(unless_all_failed(readings)) as read,
+        ):
+            async for page in read:
+                total += len(page.text)
+                if total > self._settings.max_text_chars:
+                    raise errors.TooLarge(
+                        f"the document has more than {self._settings.max_text_chars:,} characters", "data"
+                    )
+                words += page.layout.word_count if page.layout else 0
+                if words > _MAX_WORDS:
+                    raise errors.TooLarge(
+                        f"the document has more than {_MAX_WORDS:,} words; ask for plain text or for fewer pages",
+                        "data",
+                    )
+                yield page
+
+    async def _read_frames(
+        self, document: Document, choices: Choices, ocr: dict[str, Any]
+    ) -> AsyncGenerator[Page, None]:
+        spans = parse_pages(choices.pages)
+        attempts = Attempts(self._pool, document)
+        opened = await attempts.run({"do": "open_image"}, "the image")
+        count = int(opened["pages"])
+        chosen = select_pages(spans, count, "image")
+
+        async def read(index: int) -> Page:
+            task = {"do": "read_image", "page": index, "ocr": ocr, "layout": choices.layout}
+            unread = Page(number=index + 1, of=count, decision=_UNREAD)
+            return await attempts.read(unread, task, f"frame {index + 1} of the image")
+
+        batches = one_batch([index for span in chosen for index in span])
+        async with (
+            aclosing(in_order(batches, read, never, width=2 * self._pool.size)) as readings,
+            aclosing(unless_all_failed(readings)) as frames,
+        ):
+            async for frame in frames:
+                yield frame
+
+    def _check_image(self, data: bytes, content_type: str, choices: Choices) -> dict[str, Any]:
         sniff.check_image(data, content_type, self._settings.max_document_bytes)
         _check_dpi(choices.dpi, _IMAGE_DPI)
-        folder, languages = self._choose(choices)
-        with self._admit():
-            async with self._stored(data) as document:
-                opened = await self._pool.run(document, {"do": "open_image"}, "the image")
+        return self._choose(choices)
 
-                async def read(index: int) -> tuple[str, float]:
-                    task = {"do": "read_image", "page": index, "dpi": choices.dpi}
-                    task |= {"folder": folder, "languages": languages}
-                    return _reading(await self._pool.run(document, task, f"frame {index + 1} of the image"))
-
-                frames: list[tuple[str, float]] = []
-                batches = _one_batch(list(range(_count(opened))))
-                async with aclosing(in_order(batches, read, _never, width=2 * self._pool.size)) as readings:
-                    frames.extend([frame async for frame in readings])
-        return ImageText(
-            "\f".join(text for text, _ in frames), weigh(frames), f"tesseract-{self._version()}/{languages}"
-        )
-
-    async def _look(self, document: Document, choices: Choices, *, text: bool) -> AsyncGenerator[list[Page], None]:
-        """Inspect all pages in batches: a small one first, so that reading starts early, then several in parallel."""
-
-        async def look(span: range) -> list[Page]:
-            pages: list[Page] = []
-            while len(pages) < len(span):  # a worker returns early from a slow batch
-                rest = span[len(pages) :]
-                task = {"do": "look", "first": rest[0], "count": len(rest), "text": text, "password": choices.password}
-                answer = await self._pool.run(document, task, f"page {rest[0] + 1}")
-                if not answer["contents"]:
-                    raise errors.Unexpected(f"a worker returned no pages from page {rest[0] + 1} on")
-                total = _count(answer)
-                span = span[: total - span[0]]
-                for number, fields in enumerate(answer["contents"], rest[0] + 1):
-                    pages.append(self._decide(number, total, PageContent(**fields), choices, read=text))
-            return pages
-
-        first = await look(range(_FIRST_BATCH))
-        yield first
-        total = first[0].of
-        spans = [range(start, min(start + _BATCH, total)) for start in range(len(first), total, _BATCH)]
-        async with aclosing(in_order(_one_batch(spans), look, _never, width=self._pool.size)) as batches:
-            async for batch in batches:
-                yield batch
-
-    def _decide(self, number: int, total: int, content: PageContent, choices: Choices, *, read: bool) -> Page:
-        threshold = DEFAULT_THRESHOLD if choices.threshold is None else choices.threshold
-        decision = decide(content, threshold=threshold, force=choices.force, keep=choices.keep_invisible)
-        if decision.method is Method.OCR and content.image_pixels > self._settings.max_page_pixels:
-            limit = f"{self._settings.max_page_pixels:,}"
-            raise errors.TooLarge(f"a picture on page {number} has more than {limit} pixels, the limit", "data")
-        return _page(number, total, content, decision, read=read)
-
-    def _check_pdf(self, data: bytes, choices: Choices) -> tuple[str, str]:
+    def _check_pdf(self, data: bytes, choices: Choices) -> dict[str, Any]:
         sniff.check_pdf(data, self._settings.max_document_bytes)
         _check_dpi(choices.dpi, _PDF_DPI)
         if choices.threshold is not None and choices.threshold < 0:
@@ -176,8 +198,10 @@ class DocumentReader:
             raise errors.PasswordWrong("the password is longer than PDF allows", "password")
         return self._choose(choices)
 
-    def _choose(self, choices: Choices) -> tuple[str, str]:
-        return self._languages.choose(choices.languages or self._settings.languages)
+    def _choose(self, choices: Choices) -> dict[str, Any]:
+        """Returns the fields of the workers' `OcrRules`."""
+        languages = self._languages.choose(choices.languages or self._settings.languages)
+        return {"languages": languages, "dpi": choices.dpi}
 
     def _version(self) -> str:
         return next((str(worker.greeting.get("version")) for worker in self._pool.workers), "unknown")
@@ -213,48 +237,10 @@ def weigh(readings: list[tuple[str, float]]) -> float:
     return round(mean, 4)
 
 
-def _page(number: int, total: int, content: PageContent, decision: Decision, *, read: bool) -> Page:
-    return Page(
-        number=number,
-        of=total,
-        text=content.text.strip() if decision.method is Method.DIRECT else "",
-        confidence=1.0 if read and decision.method is Method.DIRECT else None,
-        decision=decision,
-        text_length=content.chars,
-        invisible=content.invisible > 0,
-    )
-
-
-def _replace(page: Page, text: str, confidence: float) -> Page:
-    return Page(
-        number=page.number,
-        of=page.of,
-        text=text,
-        confidence=confidence,
-        decision=page.decision,
-        text_length=page.text_length,
-        invisible=page.invisible,
-    )
-
-
-def _is_direct(page: Page) -> bool:
-    return page.decision.method is Method.DIRECT
-
-
-def _never(_: object) -> bool:
-    return False
-
-
-async def _one_batch(items: list[T]) -> AsyncIterator[list[T]]:
-    yield items
-
-
-def _reading(answer: wire.Frame) -> tuple[str, float]:
-    return str(answer["text"]).strip(), round(min(max(float(answer["confidence"]), 0.0), 1.0), 4)
-
-
-def _count(answer: dict[str, Any]) -> int:
-    return int(answer["pages"])
+async def _flat(batches: AsyncIterator[list[Page]]) -> AsyncGenerator[Page, None]:
+    async for batch in batches:
+        for page in batch:
+            yield page
 
 
 def _check_dpi(dpi: int | None, allowed: range) -> None:

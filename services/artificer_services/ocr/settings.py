@@ -5,15 +5,11 @@ Reads no environment; the gateway's settings do.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 from ..kit.settings import InvalidSetting, check_choice, check_not_negative, check_positive
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from ..kit.workers.cores import cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +24,7 @@ class OcrSettings:
     max_requests: int = 64  # concurrent requests, including waiting ones; more are refused with RESOURCE_EXHAUSTED
     max_document_bytes: int = 64 * 1024 * 1024  # of one document or image
     max_pages: int = 2000  # of one document
-    max_page_pixels: int = 100_000_000  # A4 at 1000 dpi; 100 MB as gray
+    max_page_pixels: int = 250_000_000  # as in OCRmyPDF: A4 at 1600 dpi, A0 at 400; 250 MB as gray
     max_text_chars: int = 32_000_000  # of a document; a 1 MB PDF can unpack to a gigabyte of text
     dpi_cap: int = 200  # measured: higher is slower and no better, 150 loses small print
     page_timeout: float = 180.0  # seconds per page; OCRmyPDF's default
@@ -61,4 +57,4 @@ class OcrSettings:
     @property
     def worker_count(self) -> int:
         """The number of worker processes."""
-        return self.workers or _cores()
+        return self.workers or cores()

@@ -32,7 +32,7 @@ from artificer_services.cluster.servers import free_port, valkey
 from tests.crash.invariants import Effects, read
 from tests.crash.places import APP, workspace
 from tests.gateway.test_sentry import events, receiver
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from .helpers import results
 
@@ -286,19 +286,19 @@ async def test_an_unexpected_error_of_an_item_is_reported(served: Served) -> Non
 
 
 async def test_celery_inspect_shows_running_work(served: Served) -> None:
-    job_id = await served.start([{"seconds": "60"}], concurrency=1)
-    await until(lambda: served.store.workers())
     inspect = make_app(served.settings).control.inspect(timeout=30, limit=2)
 
     def answering() -> list[str]:
         return sorted(name.partition("@")[0] for name in inspect.ping() or {})
 
     await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may have just restarted
+    job_id = await served.start([{"seconds": "3600"}], concurrency=1)  # it must not end before a late answer
+    await until(lambda: served.store.workers())
 
     def running() -> list[Any]:
         return [list(task["args"]) for tasks in (inspect.active() or {}).values() for task in tasks]
 
-    await until(lambda: [job_id, "test.trial"] in running())  # a worker may still end another test's job
+    await until(lambda: [job_id, "test.trial"] in running(), patience=3 * PATIENCE)  # each question may take 30 s
     registered, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in ("registered", "active_queues")]
     assert all(TASK in tasks for tasks in registered.values())
     assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}

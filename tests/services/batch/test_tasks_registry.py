@@ -16,7 +16,8 @@ from diptych.settings.errors import SettingError
 
 from .works import ItemWork, phase
 
-BUILT_IN = ["image.preprocess", "llm.generate", "ocr.extract", "text.normalize", "text.template"]
+FILES = ["document.convert", "image.preprocess", "image.process", "ocr.extract", "ocr.searchable", "rag.index"]
+BUILT_IN = sorted([*FILES, "embed", "llm.generate", "text.normalize", "text.template"])
 
 PLUGIN = '''
 class Refusal(Exception):
@@ -91,7 +92,7 @@ def test_the_service_has_built_in_task_types() -> None:
     tasks = registry.load(BatchSettings())
     assert list(tasks) == BUILT_IN
     assert all(task.name == name and task.description.endswith(".") for name, task in tasks.items())
-    assert {name for name, task in tasks.items() if task.takes == "document"} == {"image.preprocess", "ocr.extract"}
+    assert [name for name, task in tasks.items() if task.takes == "document"] == FILES
     assert {name for name, task in tasks.items() if task.scored} == {"llm.generate", "ocr.extract", "text.normalize"}
     for task in tasks.values():
         task.close()
@@ -172,18 +173,21 @@ def test_invalid_settings_of_a_plugin_stop_the_start(install: object) -> None:
 @pytest.mark.parametrize(
     ("tasks", "reason"),
     [
-        ({"llm.generate": {"timeout": "soon"}}, r"services\.batch\.tasks\.llm\.generate\.timeout: expected a number"),
+        ({"llm.generate": {"retries": "few"}}, r"services\.batch\.tasks\.llm\.generate\.retries: expected a"),
         (
-            {"llm.generate": {"tiemout": 5}},
-            r"llm\.generate\.tiemout: there is no such setting; did you mean .*timeout",
+            {"llm.generate": {"retires": 5}},
+            r"llm\.generate\.retires: there is no such setting; did you mean .*retries",
         ),
         ({"llm.generate": {"retries": -1}}, "retries must not be negative"),
         ({"llm.generate": 5}, r"services\.batch\.tasks\.llm\.generate: expected a table"),
         ({"image_preprocess": {"max_pixels": 0}}, "max_pixels must be positive"),
         ({"ocr.extract": {"dpi_cap": -1}}, "dpi_cap must be positive"),
         ({"ocr_extract": {"speed": 1}}, r"ocr\.extract\.speed: there is no such setting"),
-        ({"rag": {"passages": 0}}, "passages must be positive"),
-        ({"llm": {"generate": {"timeout": -1}}}, "timeout must be positive"),
+        ({"rag": {"passages": 4}}, r"services\.batch\.tasks\.rag\.passages: is gone"),
+        ({"rag": {"index": {"retries": -1}}}, "retries must not be negative"),
+        ({"llm": {"generate": {"max_prompt_chars": -1}}}, "max_prompt_chars must be positive"),
+        ({"embed": {"retries": -1}}, "retries must not be negative"),
+        ({"ai": {"chat_model": {}}}, r"services\.ai\.chat_model: there is no such setting"),
         ({"ocr": {"extract": {"dpi_cap": 0}}}, "dpi_cap must be positive"),
         ({"text": 5}, r"services\.batch\.tasks\.text: expected a table"),
         ({"root": 1}, r"services\.batch\.tasks\.root"),
@@ -195,7 +199,7 @@ def test_invalid_settings_stop_the_start(tasks: dict[str, object], reason: str) 
 
 
 def test_a_setting_of_an_unknown_task_stops_the_start() -> None:
-    known = {"root": "", "rag": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
+    known = {"root": "", "rag": {}, "ai": {}, "llm_generate": {}, "ocr.extract": {}, "text": {"template": {}}}
     assert registry.load(BatchSettings(tasks=known))
     misspelt: list[dict[str, object]] = [
         {"ocr.extrakt": {}},
@@ -207,9 +211,7 @@ def test_a_setting_of_an_unknown_task_stops_the_start() -> None:
         told = r"tasks\.ocr[._]extrakt: there is no such task type; did you mean ocr\.extract\?"
         with pytest.raises(SettingError, match=told):
             registry.load(BatchSettings(tasks=known | wrong))
-    told = (
-        "no such task type; expected one of image.preprocess, llm.generate, max_document_bytes, ocr.extract, rag, root"
-    )
+    told = r"no such task type; expected one of ai, document\.convert, embed, image\.preprocess, image\.process, llm"
     with pytest.raises(SettingError, match=told):
         registry.load(BatchSettings(tasks={"zzz": {}}))
     with pytest.raises(SettingError, match=r"tasks\.llm\.timeout: there is no such task type"):
@@ -217,7 +219,7 @@ def test_a_setting_of_an_unknown_task_stops_the_start() -> None:
 
 
 def test_a_key_is_in_no_message_about_settings() -> None:
-    tasks = {"llm.generate": {"api_key": ["sk-secret"], "base_url": "https://example.org"}}
+    upstream = {"kind": "upstream", "base_url": "https://example.org", "api_key": ["sk-secret"]}
     with pytest.raises(ValueError, match="api_key") as error:
-        registry.load(BatchSettings(tasks=tasks))
+        registry.load(BatchSettings(tasks={"ai": {"chat_models": {"large": upstream}}}))
     assert "sk-secret" not in str(error.value)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artificer_services.batch.tasks.api import PhaseView, Rejected
-from artificer_services.batch.tasks.template import Template
 from artificer_services.batch.tasks.text import Form, create_normalize, create_template, legibility, normalize
+from artificer_services.kit.task_types import NotDone
+from artificer_services.kit.template import Template
 
 from .works import ItemWork, phase
 
@@ -107,8 +108,8 @@ def test_a_score_is_a_fraction(text: str) -> None:
     [
         (phase("text.normalize", form="NFD"), "parameters.form", "must be one of NFC, NFKC"),
         (phase("text.normalize", lines=""), "parameters.lines", "must be one of keep, join"),
-        (phase("text.normalize", langages="eng"), "parameters.langages", "unknown parameter"),
-        (phase("text.normalize", use_rag=True), "use_rag", "does not support use_rag"),
+        (phase("text.normalize", langages="eng"), "parameters.langages", "has no such parameter"),
+        (phase("text.normalize", use_rag=True), "use_rag", "does not retrieve passages"),
     ],
 )
 def test_a_phase_that_asks_for_what_is_not_there_is_refused(view: PhaseView, field: str, reason: str) -> None:
@@ -177,18 +178,18 @@ def test_a_phase_without_a_template_is_refused() -> None:
 
 def test_an_item_without_a_value_of_the_template_fails_alone() -> None:
     work = ItemWork(input="", phase=phase("text.template", template="{{metadata.name}}"))
-    with pytest.raises(Rejected, match=r"the template needs the metadata .name."):
+    with pytest.raises(NotDone, match=r"the template needs the metadata .name."):
         create_template({}).run(work)
     work = ItemWork(input="", phase=phase("text.template", template="{{outputs.read}}"))
-    with pytest.raises(Rejected, match="the template needs the output of a phase 'read'"):
+    with pytest.raises(NotDone, match="the template needs the output of a phase 'read'"):
         create_template({}).run(work)
 
 
 def test_the_size_of_a_rendered_template_is_bounded() -> None:
     view = phase("text.template", template="{{input}}" * 20_000)  # of 160 gigabytes
-    with pytest.raises(Rejected, match="more than 16,777,216 characters"):
+    with pytest.raises(NotDone, match="more than 16,777,216 characters"):
         create_template({}).run(ItemWork(input="x" * 8_000_000, phase=view))
-    with pytest.raises(Rejected, match="more than 3 characters"):
+    with pytest.raises(NotDone, match="more than 3 characters"):
         create_template({"text_template": {"max_chars": "3"}}).run(
             ItemWork(input="xxxx", phase=phase("text.template", template="{{input}}"))
         )

@@ -135,12 +135,20 @@ def encrypted_pdf(text: str, password: str) -> bytes:
 
 def raw_pdf(page: str, *objects: bytes) -> bytes:
     """A document of one page with the given dictionary entries, written by hand."""
-    parts = [
+    return objects_pdf(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         f"<</Type/Page/Parent 2 0 R{page}>>".encode(),
         *objects,
-    ]
+    )
+
+
+def stream(content: bytes, entries: bytes = b"") -> bytes:
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (entries, len(content), content)
+
+
+def objects_pdf(*parts: bytes) -> bytes:
+    """A document of these objects, the first of which is the catalog."""
     out, offsets = b"%PDF-1.7\n", []
     for number, part in enumerate(parts, 1):
         offsets.append(len(out))
@@ -153,9 +161,40 @@ def raw_pdf(page: str, *objects: bytes) -> bytes:
     )
 
 
+def placed_pdf(*texts: tuple[float, float, str], size: float = 10) -> bytes:
+    """A page with texts drawn one by one from `x` and `y`, from the top left corner; each letter is 0.6 em wide.
+
+    The font maps its codes to whatever letters there are, as those of old programs do.
+    """
+    letters = sorted({char for _, _, text in texts for char in text})
+    codes = {char: 33 + number for number, char in enumerate(letters)}  # at most 90 letters
+    table = "".join(f"<{code:02x}><{char.encode('utf-16-be').hex()}>\n" for char, code in codes.items())
+    cmap = (
+        "/CIDInit/ProcSet findresource begin 12 dict begin begincmap/CMapName/X def/CMapType 2 def\n"
+        f"1 begincodespacerange<00><ff>endcodespacerange\n{len(codes)} beginbfchar\n{table}endbfchar endcmap end end"
+    ).encode()
+    drawn = "".join(
+        f"1 0 0 1 {x} {A4[1] - y} Tm<{''.join(f'{codes[char]:02x}' for char in text)}>Tj\n" for x, y, text in texts
+    )
+    content = f"BT/F1 {size} Tf\n{drawn}ET".encode()
+    return raw_pdf(
+        f"/MediaBox[0 0 {A4[0]} {A4[1]}]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Courier/FirstChar 33/LastChar %d/Widths[%s]/ToUnicode 6 0 R>>"
+        % (32 + len(codes), b"600 " * len(codes)),
+        b"<</Length %d>>stream\n%s\nendstream" % (len(cmap), cmap),
+    )
+
+
 def huge_page_pdf() -> bytes:
-    """Less than a kilobyte that declares a page of a square kilometre."""
-    return raw_pdf("/MediaBox[0 0 2834646 2834646]")
+    """Less than a kilobyte that declares a page of a square kilometre, covered by a picture of one pixel."""
+    picture = b"<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>"
+    content = b"2834646 0 0 2834646 0 0 cm /I Do"
+    return raw_pdf(
+        "/MediaBox[0 0 2834646 2834646]/Resources<</XObject<</I 4 0 R>>>>/Contents 5 0 R",
+        picture + b"stream\nx\nendstream",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+    )
 
 
 def image_bomb_pdf(side: int) -> bytes:

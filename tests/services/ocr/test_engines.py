@@ -97,7 +97,8 @@ async def test_a_password_opens(service: OcrService) -> None:
 
 async def test_pymupdf_is_not_imported_if_pypdfium2_is_set() -> None:
     program = (
-        "import sys; from artificer_services.ocr.libraries import pdf_engine; import artificer_services.ocr.build;"
+        "import sys; import artificer_services.ocr.build;"
+        "from artificer_services.ocr.workers.libraries import pdf_engine;"
         "pdf_engine('pypdfium2'); sys.exit(bool({'pymupdf', 'fitz'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: ASYNC221  # nothing else runs in this test

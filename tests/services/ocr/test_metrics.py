@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 from artificer_services.ocr.build import OcrService, OcrSettings
 from artificer_services.ocr.engine import Choices
-from artificer_services.ocr.metrics import PoolMetrics
 
 from . import samples
 from .conftest import serve
@@ -18,7 +17,7 @@ LONG = samples.scan_pdf(*(samples.page_text(number) for number in range(1, 5)))
 def values(service: OcrService) -> dict[str, float]:
     return {
         ".".join([sample.name.removeprefix("artificer_ocr_"), *sample.labels.values()]): sample.value
-        for family in PoolMetrics(service.pool).collect()
+        for family in service.collectors[0].collect()
         for sample in family.samples
     }
 

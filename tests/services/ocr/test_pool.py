@@ -14,12 +14,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+from PIL import Image
 
 from artificer.ocr.v1 import ocr_service_pb2 as pb
+from artificer_services.kit.workers.process import WorkerProcess
 from artificer_services.ocr import errors
 from artificer_services.ocr.build import OcrService, OcrSettings, build
-from artificer_services.ocr.engine import Choices
-from artificer_services.ocr.process import WorkerProcess
+from artificer_services.ocr.engine import Choices, Page
 from tests.waiting import exited, until_here, wait_for
 
 from . import samples
@@ -50,12 +51,22 @@ async def test_a_killed_worker_fails_only_its_own_request() -> None:
         short = stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
         (worker,) = busy(service)
         os.kill(worker.pid, signal.SIGKILL)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await anext(long)
-        assert caught.value.code() == grpc.StatusCode.INTERNAL
-        assert "ended unexpectedly" in (caught.value.details() or "")
+        failed = await anext(long)
+        assert (failed.page_number, failed.text, failed.method) == (2, "", "")
+        assert failed.reason == pb.PAGE_REASON_FAILED
+        assert failed.report.error.code == grpc.StatusCode.INTERNAL.value[0]
+        assert "page 2 ended unexpectedly" in failed.report.error.message
         assert samples.words((await short).text) == samples.words(ONE)
         assert await service.ready()
+
+
+def memory_files() -> int:
+    """How many memory files this process has open."""
+    links = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the listing itself is closed by now
+            links.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sum("memfd:" in link for link in links)
 
 
 async def test_a_worker_that_dies_idle_costs_no_request() -> None:
@@ -79,6 +90,21 @@ async def test_a_client_that_leaves_frees_the_pool() -> None:
         assert samples.words(answer.text) == samples.words(ONE)
 
 
+async def test_a_client_that_leaves_before_its_searchable_document_leaves_nothing() -> None:
+    async with serve(OcrSettings(workers=1, max_requests=1)) as (service, stub):
+        await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SHORT))
+        files = memory_files()
+        call = stub.MakeSearchablePDF(pb.MakeSearchablePDFRequest(document_data=SLOW))
+        reading = asyncio.ensure_future(call.read())
+        await until_here(lambda: bool(busy(service)))
+        assert memory_files() > files
+        call.cancel()
+        await asyncio.wait({reading})
+        await until_here(lambda: memory_files() == files)
+        scan = pb.MakeSearchablePDFRequest(document_data=samples.scan_pdf(ONE))
+        assert (await anext(aiter(stub.MakeSearchablePDF(scan)))).data.startswith(b"%PDF-")
+
+
 async def test_a_closed_generator_stops_the_work() -> None:
     service = build(OcrSettings(workers=2))
     async with service.lifespan():
@@ -99,6 +125,40 @@ async def test_a_page_that_takes_too_long_is_ended() -> None:
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert "page 1 took longer than 0.05 seconds" in (caught.value.details() or "")
         await until_here(lambda: bool(service.pool.workers))
+
+
+async def test_a_page_that_needs_too_much_memory_is_not_called_damaged() -> None:
+    drawn = samples.stream(b"BT /F1 8 Tf 10 10 Td (aaaaaaa aaaaa) Tj ET\n" * 60_000)
+    font = "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    async with serve(OcrSettings(workers=1, worker_memory_bytes=100 << 20)) as (_, stub):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=samples.raw_pdf(f"{font} /Contents 4 0 R", drawn)))
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.value.details() == "page 1 needs more memory than the server allows"
+
+
+@pytest.mark.parametrize("mebibytes", [220, 235])  # the copy that fails first differs
+async def test_an_image_for_which_tesseract_gets_no_memory_is_the_fault_of_the_image(mebibytes: int) -> None:
+    picture = samples.save(Image.new("L", (6000, 6000), 255), "PNG")
+    async with serve(OcrSettings(workers=1, worker_memory_bytes=mebibytes << 20)) as (_, stub):
+        try:
+            await stub.ExtractTextFromImage(pb.ExtractTextFromImageRequest(image_data=picture))
+        except grpc.aio.AioRpcError as failed:
+            assert failed.details() == "the document needs more memory than the server allows"  # noqa: PT017
+
+
+async def test_a_page_for_which_pdfium_gets_no_memory_is_the_fault_of_its_document() -> None:
+    form = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F %d 0 R>>>>"
+    forms = [samples.stream(b"/F Do /F Do", (form % (number + 1)).encode()) for number in range(5, 35)]
+    last = samples.stream(b"0 0 1 1 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]")
+    page = "/MediaBox[0 0 9 9]/Resources<</XObject<</F 5 0 R>>>>/Contents 4 0 R"
+    document = samples.raw_pdf(page, samples.stream(b"/F Do"), *forms, last)
+    settings = OcrSettings(workers=1, pdf_engine="pypdfium2", worker_memory_bytes=150 << 20)
+    async with serve(settings) as (_, stub):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=document))
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.value.details() == "page 1 needs more memory than the server allows, or is damaged"
 
 
 async def test_a_long_document_does_not_starve_a_short_one() -> None:
@@ -149,7 +209,7 @@ async def test_requests_beyond_the_maximum_are_refused_with_a_retry_time() -> No
 
 async def test_workers_that_cannot_start_make_the_service_unavailable() -> None:
     service = build(OcrSettings(workers=2))
-    service.pool._setup["folder"] = "/nowhere"
+    service.pool._setup["languages"] = []
     with pytest.raises(errors.Unavailable, match="no OCR worker can be started"):
         await service.start()
     assert not await service.ready()
@@ -192,7 +252,7 @@ def documents(pid: int) -> int:
     found = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed since the folder was listed
-            if "diptych-ocr" in str(file.readlink()):
+            if "diptych" in str(file.readlink()):
                 found.add(file.stat().st_ino)
     return len(found)
 
@@ -207,7 +267,7 @@ def left_behind() -> tuple[set[str], set[str], set[str]]:
             descriptors.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
         except FileNotFoundError:  # the one that listed the folder
             continue
-    files = {str(path) for path in Path(tempfile.gettempdir()).glob(f"diptych-ocr-{os.getpid()}-*")}
+    files = {str(path) for path in Path(tempfile.gettempdir()).glob(f"diptych-worker-{os.getpid()}-*")}
     return children, descriptors, files
 
 
@@ -228,9 +288,12 @@ async def test_nothing_is_left_behind(engine: str) -> None:
         for worker in busy(service):
             os.kill(worker.pid, signal.SIGKILL)
         results = await asyncio.gather(cancelled, killed, return_exceptions=True)
-        assert [type(result) for result in results] == [asyncio.CancelledError, errors.WorkerDied]
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert isinstance(results[1], Page)
+        assert isinstance(results[1].error, errors.WorkerDied)
+        await readings[1].aclose()
         with pytest.raises(errors.BadDocument):
-            await read(service, SHORT[:-60])
+            await read(service, SHORT[:200])
     for now, then in zip(left_behind(), before, strict=True):
         assert not now - then  # files of other processes may be gone in the meantime
 

@@ -22,7 +22,7 @@ from artificer.ocr.v1 import ocr_service_pb2 as pb
 from artificer.ocr.v1 import ocr_service_pb2_grpc as rpc
 from artificer_services.kit.composition import gateway_of
 from artificer_services.ocr.build import OcrSettings, build
-from artificer_services.ocr.languages import find_languages
+from artificer_services.ocr.recognition.languages import find_languages
 from diptych import Settings
 
 SERVICE = "artificer.ocr.v1.OCRService"

@@ -1,4 +1,4 @@
-"""The rooms that compute: routing, sniffing, resolutions, languages, turns, order."""
+"""The rooms that compute: routing, resolutions, languages, turns, order."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from artificer_services.ocr import sniff
+from artificer_services.kit.workers.fair import FairQueue
 from artificer_services.ocr.build import OcrSettings, build
 from artificer_services.ocr.errors import BadChoice, BadDocument, TooLarge
-from artificer_services.ocr.fair import FairQueue
-from artificer_services.ocr.languages import find_languages
-from artificer_services.ocr.order import in_order
-from artificer_services.ocr.raster import check_page, choose_dpi
-from artificer_services.ocr.routing import PageContent, Reason, count_text, decide
+from artificer_services.ocr.images import ImageFile
+from artificer_services.ocr.page.content import PageContent
+from artificer_services.ocr.page.plausibility import Plausibility
+from artificer_services.ocr.page.raster import check_page, choose_dpi
+from artificer_services.ocr.page.routing import Reason, count_text, decide
+from artificer_services.ocr.recognition.languages import find_languages
+from artificer_services.ocr.workers.order import in_order
 
 
 def sight(
@@ -49,9 +52,9 @@ def sight(
         (sight(400, cover=0.66), 100, False, Reason.TEXT_LAYER),  # text over a background picture
         (sight(100, bad=11), 100, False, Reason.GARBLED),
         (sight(100, bad=10), 100, False, Reason.TEXT_LAYER),  # bullets in private use
-        (sight(100, invisible=51, cover=1), 100, False, Reason.INVISIBLE_TEXT),
+        (sight(100, invisible=51, cover=1), 100, False, Reason.INVISIBLE_TEXT_KEPT),  # it reads well
         (sight(100, invisible=51, cover=1), 100, True, Reason.INVISIBLE_TEXT_KEPT),
-        (sight(10, invisible=10), 100, False, Reason.INVISIBLE_TEXT),
+        (sight(10, invisible=10), 100, False, Reason.INVISIBLE_TEXT_KEPT),
         (sight(500, invisible=50, cover=1), 100, False, Reason.TEXT_LAYER),  # a hidden word does no harm
         (sight(0, cover=1), 0, False, Reason.BLANK),  # an explicit 0: no page lacks text
         (sight(5, cover=1), 0, False, Reason.TEXT_LAYER),
@@ -66,6 +69,27 @@ def test_the_rule(page: PageContent, threshold: int, keep: bool, reason: Reason)
     assert decision.reason is reason
     assert decide(page, threshold=threshold, keep=keep, force=True).reason is Reason.FORCED
     assert decide(page, threshold=threshold, keep=keep, force=True).usable == decision.usable
+
+
+@pytest.mark.parametrize(
+    ("page", "keep", "reason"),
+    [
+        (sight(2000), False, Reason.IMPLAUSIBLE_TEXT),
+        (sight(100, bad=11), False, Reason.GARBLED),
+        (sight(100, invisible=51, cover=1), False, Reason.INVISIBLE_TEXT),
+        (sight(100, invisible=51, cover=1), True, Reason.INVISIBLE_TEXT_KEPT),  # the request asks for it
+        (sight(19, cover=0.06), False, Reason.IMAGE),
+    ],
+)
+def test_the_rule_for_text_that_looks_like_no_language(page: PageContent, keep: bool, reason: Reason) -> None:
+    assert decide(page, keep=keep, layer=Plausibility(0.4)).reason is reason
+
+
+def test_only_what_pixels_may_contradict_is_unsettled() -> None:
+    assert not decide(sight(2000), layer=Plausibility(0.4)).settled
+    assert not decide(sight(100, invisible=100)).settled
+    assert decide(sight(100, invisible=100), keep=True).settled
+    assert decide(sight(2000)).settled
 
 
 @pytest.mark.parametrize(
@@ -112,24 +136,49 @@ def test_a_large_page_is_rendered_coarsely_and_refused_only_at_a_requested_resol
         check_page(1, 40_000, 1, 20_000_000)  # a strip too long for Tesseract's picture formats
 
 
-def test_padding_after_the_end_of_a_pdf_does_no_harm() -> None:
-    whole = b"%PDF-1.4\nstartxref\n9\n%%EOF\n"
-    sniff.check_pdf(whole + bytes(20_000), 100_000)
-    sniff.check_pdf(b"junk before the header\n" + whole, 100_000)
-    with pytest.raises(BadDocument, match="truncated"):
-        sniff.check_pdf(whole + b"x" * 20_000, 100_000)
+def _install(folder: Path, *names: str) -> str:
+    for name in names:
+        path = folder / f"{name}.traineddata"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return str(folder)
 
 
 def test_languages_are_found_by_folder(tmp_path: Path) -> None:
-    (tmp_path / "script").mkdir()
-    for name in ("fra", "osd", "script/Latin"):
-        (tmp_path / f"{name}.traineddata").touch()
-    languages = find_languages((str(tmp_path),))
-    assert languages.installed == ["deu", "eng", "fra", "script/Latin"]
-    assert languages.choose(("fra", "script/Latin")) == (str(tmp_path), "fra+script/Latin")
-    assert languages.choose(("eng+deu",))[1] == "eng+deu"
-    with pytest.raises(BadChoice, match="cannot be combined"):
-        languages.choose(("fra", "eng"))
+    folder = _install(tmp_path, "fra", "osd", "script/Latin")
+    languages = find_languages((folder,))
+    assert {"deu", "eng", "fra", "script/Latin"} <= set(languages.installed)
+    assert "osd" not in languages.installed
+    assert languages.osd == folder
+    assert languages.choose(("fra", "script/Latin")) == ("fra", "script/Latin")
+    assert languages.data(("fra", "script/Latin")) == (folder, "fra+script/Latin")
+    assert languages.choose(("eng+deu", "eng")) == ("eng", "deu")
+
+
+def test_languages_of_tesseracts_own_variable_are_found(tmp_path: Path) -> None:
+    folder = _install(tmp_path / "tessdata", "tlh")
+    for prefix in (folder, str(tmp_path)):
+        languages = find_languages(environment={"TESSDATA_PREFIX": prefix})
+        assert languages.data(("tlh",)) == (folder, "tlh")
+
+
+def test_languages_in_different_folders_are_combined(tmp_path: Path) -> None:
+    one, two = _install(tmp_path / "one", "fra"), _install(tmp_path / "two" / "deep", "spa", "script/Greek")
+    folder, names = find_languages((one, two)).data(("fra", "spa", "script/Greek"))
+    assert [(Path(folder) / name).resolve() for name in names.split("+")] == [
+        Path(one) / "fra",
+        Path(two) / "spa",
+        Path(two) / "script/Greek",
+    ]
+    odd = _install(tmp_path / "a+b", "ita")
+    with pytest.raises(BadChoice, match="different folders"):
+        find_languages((one, odd)).choose(("fra", "ita"))
+
+
+def test_auto_stands_alone() -> None:
+    assert find_languages().choose(("auto",)) == ("auto",)
+    with pytest.raises(BadChoice, match="combined"):
+        find_languages().choose(("auto", "eng"))
 
 
 @pytest.mark.parametrize(
@@ -216,3 +265,12 @@ async def test_results_before_a_failure_are_yielded_first() -> None:
         async for number in in_order(failing(), work, lambda _: False, width=1):
             seen.append(number)
     assert seen == [1, 2]
+
+
+def test_a_very_long_image_keeps_its_size(tmp_path: Path) -> None:
+    """Tesseract takes no such number of pixels, so that the image is reduced, and its resolution with it."""
+    path = tmp_path / "long.png"
+    Image.new("L", (40_000, 20), "white").save(path, dpi=(300, 300))
+    raster = ImageFile(str(path), max_pages=1, max_pixels=1_000_000).raster(0, None, 200)
+    assert raster.image.width < 32_768
+    assert raster.image.width * 72 / raster.dpi == pytest.approx(9600, rel=0.01)

@@ -6,9 +6,10 @@ It knows no protocol.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from ...call import AnyCall
-from ...exchange import Send
+from ...exchange import TRAILERS_ONLY, Send
 from ...metadata import Pair
 from ...reply import Headers
 from ...status import Status
@@ -57,14 +58,18 @@ class WireWriter:
             return
         if not self.begun:
             reply, trailers = self._wire.failure(status, call, initial)
-            await self._start(reply.headers)
+            # The content type alone: without initial metadata, Trailers-Only loses nothing.
+            await self._start(reply.headers, trailers_only=trailers is not None and len(reply.headers) == 1)
             await self._end(reply.body, trailers)
         else:
             await self._end(*self._wire.end(b"", status, () if call is None else call.trailing_metadata))
 
-    async def _start(self, headers: Headers) -> None:
+    async def _start(self, headers: Headers, *, trailers_only: bool = False) -> None:
         self.begun = True
-        await self._send({"type": _START, "status": 200, "headers": headers, "trailers": self._wire.trails})
+        message: dict[str, Any] = {"type": _START, "status": 200, "headers": headers, "trailers": self._wire.trails}
+        if trailers_only:
+            message[TRAILERS_ONLY] = True
+        await self._send(message)
 
     async def _end(self, body: bytes, trailers: Headers | None) -> None:
         self.ended = True

@@ -100,11 +100,19 @@ class Wire(ABC):
 
         `initial` is the initial metadata of a call that was not opened.
         """
-        extra = [(name.encode(), value.encode("latin-1")) for name, value in status.headers]
-        metadata = rpc_headers(initial if call is None else call.initial_metadata)
-        head = [(b"content-type", self._kind.media), *extra, *metadata]
-        # Headers and trailers, never "Trailers-Only": ASGI cannot end a response with its head.
-        return self._whole(head, b"", status, () if call is None else call.trailing_metadata)
+        if call is not None:
+            initial = call.initial_metadata
+        # gRPC's clients read a retry's delay in the trailing metadata (gRFC A6).
+        delays = [pair for pair in status.headers if pair[0] == RETRY_PUSHBACK_KEY]
+        trailing = [*(() if call is None else call.trailing_metadata), *delays]
+        if self.trails and any(key == RETRY_PUSHBACK_KEY for key, _ in trailing):
+            # They retry no call that has response headers, so that these would make the delay meaningless.
+            trailing, initial = [*initial, *trailing], ()
+        extra = [
+            (name.encode(), value.encode("latin-1")) for name, value in status.headers if name != RETRY_PUSHBACK_KEY
+        ]
+        head = [(b"content-type", self._kind.media), *extra, *rpc_headers(initial)]
+        return self._whole(head, b"", status, trailing)
 
     def _whole(
         self, head: Headers, data: bytes, status: Status | None, trailing: Sequence[Pair]

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from ...exchange import CUT, Client, StreamCut
 from ..state import ListenerState
-from .head import CLOSE, CONTINUE, STATUS_LINES, lines
+from .head import CLOSE, CONTINUE, JOINED_BYTES, STATUS_LINES, lines
 
 logger = logging.getLogger("diptych")
 
@@ -51,14 +51,15 @@ class AsgiRequest:
     """A request whose head has arrived; its body may still be on its way."""
 
     __slots__ = (
-        *("_body", "_chunked", "_connection", "_event", "_expects", "_expects_continue", "_left_to_write", "_mute"),
-        *("_scope", "_trails", "begun", "complete", "keep_alive", "left", "received"),
+        *("_body", "_chunked", "_connection", "_event", "_expects", "_expects_continue", "_head", "_left_to_write"),
+        *("_mute", "_scope", "_trails", "begun", "complete", "keep_alive", "left", "received"),
     )
 
     def __init__(self, connection: Connection, scope: Scope, *, expects_continue: bool, keep_alive: bool) -> None:
         self._connection, self._scope = connection, scope
         self._expects_continue, self.keep_alive = expects_continue, keep_alive
         self._body = bytearray()
+        self._head = b""  # of the response, until it is written
         self._event = asyncio.Event()
         self.received = self.left = self.begun = self.complete = False
         self._expects = _START
@@ -115,6 +116,7 @@ class AsgiRequest:
     def cut(self) -> None:
         """Closes the connection unless the response is complete; later sends are discarded."""
         if not self.complete:
+            self._put(b"")
             self.on_left()
             self._connection.transport.close()
 
@@ -181,22 +183,33 @@ class AsgiRequest:
             head.append(b"transfer-encoding: chunked\r\n")
         head.append(b"\r\n" if self.keep_alive or told else CLOSE)
         self.begun, self._expects, self._expects_continue = True, _BODY, False
-        connection.transport.write(b"".join(head))
+        # A client whose deadline ends between two writes would have the status of an error, and not its body.
+        self._head = b"".join(head)
+        asyncio.get_running_loop().call_soon(self._put, b"")  # a stream's first message may be far
+
+    def _put(self, data: bytes) -> None:
+        """Writes a piece of the response, behind the head if that is not written yet."""
+        head, self._head = self._head, b""
+        if self.left:
+            return
+        write = self._connection.transport.write
+        if head and len(data) > JOINED_BYTES:
+            write(head)
+            write(data)
+        elif data or head:
+            write(head + data)
 
     def _write(self, body: bytes, more: bool) -> None:
-        transport = self._connection.transport
         if self._mute:
-            pass
+            self._put(b"")
         elif self._chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 chunk += b"0\r\n" if self._trails else b"0\r\n\r\n"
-            if chunk:
-                transport.write(chunk)
+            self._put(chunk)
         else:
             self._count(len(body), more)
-            if body:
-                transport.write(body)
+            self._put(body)
         if not more and self._trails:
             self._expects = _TRAILERS
         elif not more:
@@ -205,7 +218,7 @@ class AsgiRequest:
     def _trail(self, headers: Any) -> None:
         """Writes the trailers, which only a body in chunks can have (RFC 9112 section 7.1.2)."""
         if self._chunked and not self._mute:
-            self._connection.transport.write(lines(headers) + b"\r\n")
+            self._put(lines(headers) + b"\r\n")
         self._finish()
 
     def _finish(self) -> None:

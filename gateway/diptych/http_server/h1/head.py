@@ -24,6 +24,8 @@ Fields = list[tuple[bytes, bytes]]
 
 CLOSE = b"connection: close\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+JOINED_BYTES = 65536
+"""The largest piece of a body that is written together with its head, which copies it."""
 
 # What no field name and no field value may contain (RFC 9110 sections 5.1 and 5.5).
 _NOT_IN_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from ...reply import Headers, Reply
 from ..whole_body import WholeBody
 from .asgi_request import Connection
-from .head import CLOSE, STATUS_LINES, Fields, lines
+from .head import CLOSE, JOINED_BYTES, STATUS_LINES, Fields, lines
 
 logger = logging.getLogger("diptych")
 
-# A larger body is written by itself, since joining it to the head would copy it.
-_JOINED_BYTES = 65536
 _BODYLESS = (204, 304)
 _TEXT = b"Internal Server Error"
 _LENGTH = b"%d" % len(_TEXT)
@@ -110,7 +108,7 @@ class WholeRequest(WholeBody):
         if connection.retiring:
             self.keep_alive = False
         end = b"\r\n" if self.keep_alive else CLOSE
-        if len(body) <= _JOINED_BYTES:
+        if len(body) <= JOINED_BYTES:
             write(b"".join((STATUS_LINES[status], state.default_lines, fields, end, body)))
         else:
             write(b"".join((STATUS_LINES[status], state.default_lines, fields, end)))

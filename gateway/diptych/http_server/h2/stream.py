@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Scope
 
-from ...exchange import CUT, ON_LEFT, StreamCut
+from ...exchange import CUT, ON_LEFT, TRAILERS_ONLY, StreamCut
 from . import frames, head
 from .connection import Connection
 from .frames import ErrorCode
@@ -38,6 +38,7 @@ class Stream:
         "_defaults",
         "_expects",
         "_gone",
+        "_held",
         "_left",
         "_length",
         "_loop",
@@ -87,6 +88,7 @@ class Stream:
         self._expects = _START
         self._length: int | None = None
         self._trailers: list[bytes] = []
+        self._held: bytes | None = None
         self._trails = self._needs_trailers = False
 
     # The connection's side.
@@ -201,7 +203,9 @@ class Stream:
     def _start(self, message: Message) -> None:
         status: int = message["status"]
         block = [head.status_bytes(status)]
-        for field in (*self._defaults, *message.get("headers", ())):
+        whole = message.get(TRAILERS_ONLY, False)
+        # Clients would take the defaults for trailing metadata.
+        for field in (*(() if whole else self._defaults), *message.get("headers", ())):
             coded = head.field_bytes(field)
             block.append(coded)
             name = field[0]
@@ -214,10 +218,16 @@ class Stream:
         if status in (204, 304):
             self._bodyless = True
         self._expects = _BODY
+        if whole:
+            self._held = b"".join(block)
+            return
         connection = self._connection
         connection.out.append(frames.header_frames(self.id, b"".join(block), 0, connection.max_frame))
 
     def _body(self, body: bytes, more: bool) -> None:
+        if self._held is not None:  # it ends with its head
+            self._expects = _TRAILERS
+            return
         if self._bodyless:
             body = b""
         elif self._length is not None:
@@ -240,7 +250,7 @@ class Stream:
         if more:
             return
         self._expects = "nothing"
-        block = b"".join(self._trailers)
+        block = (self._held or b"") + b"".join(self._trailers)
         connection = self._connection
         if block:
             self.out.end(connection, frames.header_frames(self.id, block, frames.END_STREAM, connection.max_frame))

@@ -117,8 +117,17 @@ class WholeRequest(WholeBody):
         owner, (status, headers, body) = self._owner, reply
         connection, coded = owner.connection, head.field_bytes
         most = connection.max_frame
+        plain = len(headers) == 1  # the content type: without initial metadata, gRPC's Trailers-Only loses nothing
         if self.amend is not None:
             headers = self.amend(headers)
+        if trailers is not None and not body and plain:
+            # Without the default headers, which clients would take for trailing metadata.
+            block = b"".join([head.status_bytes(status), *map(coded, headers), *map(coded, trailers)])
+            whole = frames.header_frames(self.id, block, frames.END_STREAM, most)
+            self.begun = True
+            self.out.end(connection, whole)
+            connection.sent(self)
+            return
         block = b"".join([head.status_bytes(status), owner.default_block, *map(coded, headers)])
         first = frames.header_frames(self.id, block, 0, most)
         last = b""

@@ -1,24 +1,32 @@
 """image.preprocess: prepares images of pages for OCR: deskewed, denoised, binarised.
 
-The task and its settings; `pixels` does the work, and is imported with OpenCV when the first item runs.
+The task and its settings; the kit's `pictures` and `pixels` do the work, and are imported with their libraries when the
+first item runs.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from ...kit.parameters import number, one_of
 from ...kit.settings import InvalidSetting
-from .api import Output, PhaseView, Work
-from .parameters import Fault, faults_of, number, one_of
-from .tables import table
+from ...kit.task_tables import table
+from ...kit.task_types import faults_of
+from ...kit.workers.errors import BadDocument, TooLarge, blame_document
+from .api import Output, PhaseView, Rejected, Work
+
+if TYPE_CHECKING:
+    from ...kit.pixels import Page
 
 STEPS = ("deskew", "denoise", "binarise")
 _METHODS = ("otsu", "adaptive")
 _FILTERS = ("median", "means")
+_FRAMED = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")  # the pictures inside a HEIC file are separate ones
 _NEEDED = "cv2", "numpy", "PIL"
 
 
@@ -66,8 +74,8 @@ class Preprocess:
     def __init__(self, settings: ImageSettings) -> None:
         self._settings = settings
 
-    def check(self, phase: PhaseView) -> list[Fault]:
-        found = faults_of(phase, _KINDS)
+    def check(self, phase: PhaseView) -> list[tuple[str, str]]:
+        found = faults_of(self.name, phase, _KINDS)
         if not all(map(find_spec, _NEEDED)):
             found.append(
                 ("task_type", "the server lacks OpenCV for image.preprocess; install 'artificer-services[image]'")
@@ -75,11 +83,11 @@ class Preprocess:
         return found
 
     def run(self, work: Work) -> Output:
-        from . import pixels
+        from ...kit import pixels
 
         data, _ = work.read_document()
         asked = work.phase.parameters
-        page, resolution = pixels.decode(data, self._settings.max_pixels)
+        page, resolution = _decoded(data, self._settings.max_pixels)
         for step in steps_of(asked.get("steps", ",".join(STEPS))):
             if step == "deskew":
                 angle = pixels.skew(page, float(asked.get("max_angle", "15")))
@@ -89,10 +97,39 @@ class Preprocess:
                 page = pixels.denoise(page, asked.get("denoise", "median"))
             else:
                 page = pixels.binarise(page, asked.get("binarise", "otsu"))
-        return Output(text=work.save_blob(pixels.encode(page, resolution), "image/png"))
+        return Output(text=work.save_blob(_encoded(page, resolution), "image/png"))
 
     def close(self) -> None:
         pass
+
+
+def _decoded(data: bytes, max_pixels: int) -> tuple[Page, int]:
+    """Returns the gray pixels of an image, upright, and its dots per inch, 0 if not stated. Raises Rejected."""
+    import numpy as np
+
+    from ...kit import pictures
+
+    try:
+        with pictures.open_picture(io.BytesIO(data), max_pixels) as image:
+            with blame_document("the image is damaged: its frames cannot be read"):
+                several = getattr(image, "n_frames", 1) > 1 and image.format in _FRAMED
+            if several:
+                raise Rejected("the image has several frames; send each as a separate item")
+            with blame_document("the image is damaged: its pixels cannot be decoded"):
+                gray = pictures.upright(pictures.to_gray(image))
+            return np.asarray(gray, dtype=np.uint8), pictures.stated_dpi(image)
+    except (BadDocument, TooLarge) as error:
+        raise Rejected(error.message) from error
+
+
+def _encoded(page: Page, resolution: int) -> bytes:
+    """Returns a page as a PNG with its resolution."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    dpi = {"dpi": (resolution, resolution)} if resolution else {}
+    Image.fromarray(page).save(file, "PNG", **dpi)
+    return file.getvalue()
 
 
 def create(tasks: Mapping[str, Any]) -> Preprocess:

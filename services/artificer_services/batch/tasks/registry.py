@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 from diptych.settings.errors import Fault, SettingError, expected
 
+from ...kit.task_tables import PLACE, SERVICES
 from ..settings import BatchSettings
 from .api import GROUP, Output, PhaseView, Rejected, Task, TaskError, Work
 from .inputs import Documents
-from .tables import PLACE
 
 _log = logging.getLogger(__name__)
 
 _TRIAL = EntryPoint("test.trial", "artificer_services.batch.tasks.trial:trial", GROUP)
-_SHARED = {"root", "max_document_bytes", "rag"}
+_SHARED = {"root", "max_document_bytes", *SERVICES}
 
 
 def load(settings: BatchSettings) -> dict[str, Task]:

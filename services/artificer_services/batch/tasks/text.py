@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from ...kit.parameters import one_of
 from ...kit.settings import InvalidSetting
+from ...kit.task_tables import table
+from ...kit.task_types import faults_of
+from ...kit.template import parsed, template_kind
 from .api import Output, PhaseView, Rejected, Work
-from .parameters import Fault, faults_of, one_of
-from .tables import table
-from .template import parsed, template_kind
 
 Form = Literal["NFC", "NFKC"]
 
@@ -113,8 +114,10 @@ class Normalize:
     takes: Literal["text", "document"] = "text"
     timeout: float | None = None
 
-    def check(self, phase: PhaseView) -> list[Fault]:
-        return faults_of(phase, {"form": one_of(_FORMS), "hyphens": one_of(_HYPHENS), "lines": one_of(_LINES)})
+    def check(self, phase: PhaseView) -> list[tuple[str, str]]:
+        return faults_of(
+            self.name, phase, {"form": one_of(_FORMS), "hyphens": one_of(_HYPHENS), "lines": one_of(_LINES)}
+        )
 
     def run(self, work: Work) -> Output:
         asked = work.phase.parameters
@@ -159,8 +162,8 @@ class Fill:
     def __init__(self, settings: TemplateSettings) -> None:
         self._settings = settings
 
-    def check(self, phase: PhaseView) -> list[Fault]:
-        found = faults_of(phase, {"template": template_kind(phase)})
+    def check(self, phase: PhaseView) -> list[tuple[str, str]]:
+        found = faults_of(self.name, phase, {"template": template_kind(phase)})
         if "template" not in phase.parameters:
             found.append(("parameters.template", "is required by text.template"))
         return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _ENVIRONMENT = Path(__file__).with_name("environment")
 # Migrating large tables takes time. So does importing Alembic within the transaction: with a tenth of a CPU it takes
 # longer than services otherwise allow an idle transaction or a wait for a lock.
 _TIMEOUT_SECONDS = 120
+
+# Alembic's context is global, and services migrate in threads when a database that they share comes back.
+_ALEMBIC = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,11 @@ def migrate(connection: Connection, migrations: Migrations) -> None:
     """
     # Alembic logs its plugins on import and its context on every run.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    with _ALEMBIC:
+        _upgrade(connection, migrations)
+
+
+def _upgrade(connection: Connection, migrations: Migrations) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 

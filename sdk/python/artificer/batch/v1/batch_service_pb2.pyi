@@ -843,7 +843,7 @@ class Phase(_message.Message):
     model: _builtins.str
     """Optional. The model that the task uses, if its type uses models."""
     use_rag: _builtins.bool
-    """Optional. Whether the task first retrieves passages from the server's documents, if its type supports it."""
+    """Optional. Whether the task first retrieves passages of the collections that its parameters name, if its type can."""
     @_builtins.property
     def validation(self) -> Global___Validation:
         """Optional. The quality that outputs must reach."""

@@ -19,6 +19,78 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _TextBlockKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TextBlockKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextBlockKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TEXT_BLOCK_KIND_UNSPECIFIED: _TextBlockKind.ValueType  # 0
+    """TEXT_BLOCK_KIND_UNSPECIFIED is never sent."""
+    TEXT_BLOCK_KIND_PARAGRAPH: _TextBlockKind.ValueType  # 1
+    """TEXT_BLOCK_KIND_PARAGRAPH is running text."""
+    TEXT_BLOCK_KIND_HEADING: _TextBlockKind.ValueType  # 2
+    """TEXT_BLOCK_KIND_HEADING is a heading, by the size of its letters."""
+    TEXT_BLOCK_KIND_LIST_ITEM: _TextBlockKind.ValueType  # 3
+    """TEXT_BLOCK_KIND_LIST_ITEM is one item of a list."""
+    TEXT_BLOCK_KIND_TABLE: _TextBlockKind.ValueType  # 4
+    """TEXT_BLOCK_KIND_TABLE is a table, by its ruled lines or by aligned columns."""
+
+class TextBlockKind(_TextBlockKind, metaclass=_TextBlockKindEnumTypeWrapper):
+    """TextBlockKind is what a block of text is."""
+
+TEXT_BLOCK_KIND_UNSPECIFIED: TextBlockKind.ValueType  # 0
+"""TEXT_BLOCK_KIND_UNSPECIFIED is never sent."""
+TEXT_BLOCK_KIND_PARAGRAPH: TextBlockKind.ValueType  # 1
+"""TEXT_BLOCK_KIND_PARAGRAPH is running text."""
+TEXT_BLOCK_KIND_HEADING: TextBlockKind.ValueType  # 2
+"""TEXT_BLOCK_KIND_HEADING is a heading, by the size of its letters."""
+TEXT_BLOCK_KIND_LIST_ITEM: TextBlockKind.ValueType  # 3
+"""TEXT_BLOCK_KIND_LIST_ITEM is one item of a list."""
+TEXT_BLOCK_KIND_TABLE: TextBlockKind.ValueType  # 4
+"""TEXT_BLOCK_KIND_TABLE is a table, by its ruled lines or by aligned columns."""
+Global___TextBlockKind: _TypeAlias = TextBlockKind  # noqa: Y015
+
+class _OutputFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OutputFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OUTPUT_FORMAT_UNSPECIFIED: _OutputFormat.ValueType  # 0
+    """OUTPUT_FORMAT_UNSPECIFIED means plain text."""
+    OUTPUT_FORMAT_TEXT: _OutputFormat.ValueType  # 1
+    """OUTPUT_FORMAT_TEXT is plain text, with a form feed (U+000C) between pages."""
+    OUTPUT_FORMAT_WORDS: _OutputFormat.ValueType  # 2
+    """OUTPUT_FORMAT_WORDS is words with their places and confidences: PageLayout messages, or their JSON."""
+    OUTPUT_FORMAT_MARKDOWN: _OutputFormat.ValueType  # 3
+    """OUTPUT_FORMAT_MARKDOWN is Markdown with headings, lists and tables."""
+    OUTPUT_FORMAT_HOCR: _OutputFormat.ValueType  # 4
+    """OUTPUT_FORMAT_HOCR is hOCR 1.2, HTML with the places of words."""
+    OUTPUT_FORMAT_ALTO: _OutputFormat.ValueType  # 5
+    """OUTPUT_FORMAT_ALTO is ALTO 4, XML with the places of words."""
+    OUTPUT_FORMAT_TSV: _OutputFormat.ValueType  # 6
+    """OUTPUT_FORMAT_TSV is tab-separated values as Tesseract writes them."""
+
+class OutputFormat(_OutputFormat, metaclass=_OutputFormatEnumTypeWrapper):
+    """OutputFormat is a form in which the text of a document is returned."""
+
+OUTPUT_FORMAT_UNSPECIFIED: OutputFormat.ValueType  # 0
+"""OUTPUT_FORMAT_UNSPECIFIED means plain text."""
+OUTPUT_FORMAT_TEXT: OutputFormat.ValueType  # 1
+"""OUTPUT_FORMAT_TEXT is plain text, with a form feed (U+000C) between pages."""
+OUTPUT_FORMAT_WORDS: OutputFormat.ValueType  # 2
+"""OUTPUT_FORMAT_WORDS is words with their places and confidences: PageLayout messages, or their JSON."""
+OUTPUT_FORMAT_MARKDOWN: OutputFormat.ValueType  # 3
+"""OUTPUT_FORMAT_MARKDOWN is Markdown with headings, lists and tables."""
+OUTPUT_FORMAT_HOCR: OutputFormat.ValueType  # 4
+"""OUTPUT_FORMAT_HOCR is hOCR 1.2, HTML with the places of words."""
+OUTPUT_FORMAT_ALTO: OutputFormat.ValueType  # 5
+"""OUTPUT_FORMAT_ALTO is ALTO 4, XML with the places of words."""
+OUTPUT_FORMAT_TSV: OutputFormat.ValueType  # 6
+"""OUTPUT_FORMAT_TSV is tab-separated values as Tesseract writes them."""
+Global___OutputFormat: _TypeAlias = OutputFormat  # noqa: Y015
+
 class _PageReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -40,21 +112,38 @@ class _PageReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PageReason
     to outlines.
     """
     PAGE_REASON_SPARSE_TEXT: _PageReason.ValueType  # 6
-    """PAGE_REASON_SPARSE_TEXT means that a picture covers most of the page and the text layer is too short for such a page."""
+    """PAGE_REASON_SPARSE_TEXT means that a picture covers most of the page and the text layer is too short for such a
+    page.
+    """
     PAGE_REASON_GARBLED: _PageReason.ValueType  # 7
     """PAGE_REASON_GARBLED means that too many characters of the text layer are meaningless, as when a font does not map
     its glyphs to Unicode.
     """
     PAGE_REASON_INVISIBLE_TEXT: _PageReason.ValueType  # 8
-    """PAGE_REASON_INVISIBLE_TEXT means that the text layer is the invisible text of an earlier OCR run; OCR is run again."""
+    """PAGE_REASON_INVISIBLE_TEXT means that the text layer is the invisible text of an earlier OCR run, which reads badly
+    or says something else than the page; OCR is run again.
+    """
     PAGE_REASON_INVISIBLE_TEXT_KEPT: _PageReason.ValueType  # 9
     """PAGE_REASON_INVISIBLE_TEXT_KEPT means that the invisible text of an earlier OCR run is read directly, as the
-    request asks.
+    request asks or since it reads well.
     """
     PAGE_REASON_BELOW_THRESHOLD: _PageReason.ValueType  # 10
     """PAGE_REASON_BELOW_THRESHOLD means that the text layer is shorter than the request's threshold, which is above the
     default.
     """
+    PAGE_REASON_UNCOVERED_PICTURES: _PageReason.ValueType  # 11
+    """PAGE_REASON_UNCOVERED_PICTURES means that the text layer is usable, but pictures or drawings on the page have
+    content that it does not cover: these are read by OCR too, and both are merged. The whole page is read by OCR if
+    they cover most of it.
+    """
+    PAGE_REASON_IMPLAUSIBLE_TEXT: _PageReason.ValueType  # 12
+    """PAGE_REASON_IMPLAUSIBLE_TEXT means that the characters of the text layer have a meaning, but their sequence looks
+    like no language, as when a font maps its glyphs to wrong letters.
+    """
+    PAGE_REASON_LAYER_KEPT: _PageReason.ValueType  # 13
+    """PAGE_REASON_LAYER_KEPT means that the text layer looked unusable, but OCR did not find better text."""
+    PAGE_REASON_FAILED: _PageReason.ValueType  # 14
+    """PAGE_REASON_FAILED means that the page could not be read."""
 
 class PageReason(_PageReason, metaclass=_PageReasonEnumTypeWrapper):
     """PageReason is the reason why a page is read directly or by OCR."""
@@ -74,21 +163,38 @@ PAGE_REASON_VECTOR_TEXT: PageReason.ValueType  # 5
 to outlines.
 """
 PAGE_REASON_SPARSE_TEXT: PageReason.ValueType  # 6
-"""PAGE_REASON_SPARSE_TEXT means that a picture covers most of the page and the text layer is too short for such a page."""
+"""PAGE_REASON_SPARSE_TEXT means that a picture covers most of the page and the text layer is too short for such a
+page.
+"""
 PAGE_REASON_GARBLED: PageReason.ValueType  # 7
 """PAGE_REASON_GARBLED means that too many characters of the text layer are meaningless, as when a font does not map
 its glyphs to Unicode.
 """
 PAGE_REASON_INVISIBLE_TEXT: PageReason.ValueType  # 8
-"""PAGE_REASON_INVISIBLE_TEXT means that the text layer is the invisible text of an earlier OCR run; OCR is run again."""
+"""PAGE_REASON_INVISIBLE_TEXT means that the text layer is the invisible text of an earlier OCR run, which reads badly
+or says something else than the page; OCR is run again.
+"""
 PAGE_REASON_INVISIBLE_TEXT_KEPT: PageReason.ValueType  # 9
 """PAGE_REASON_INVISIBLE_TEXT_KEPT means that the invisible text of an earlier OCR run is read directly, as the
-request asks.
+request asks or since it reads well.
 """
 PAGE_REASON_BELOW_THRESHOLD: PageReason.ValueType  # 10
 """PAGE_REASON_BELOW_THRESHOLD means that the text layer is shorter than the request's threshold, which is above the
 default.
 """
+PAGE_REASON_UNCOVERED_PICTURES: PageReason.ValueType  # 11
+"""PAGE_REASON_UNCOVERED_PICTURES means that the text layer is usable, but pictures or drawings on the page have
+content that it does not cover: these are read by OCR too, and both are merged. The whole page is read by OCR if
+they cover most of it.
+"""
+PAGE_REASON_IMPLAUSIBLE_TEXT: PageReason.ValueType  # 12
+"""PAGE_REASON_IMPLAUSIBLE_TEXT means that the characters of the text layer have a meaning, but their sequence looks
+like no language, as when a font maps its glyphs to wrong letters.
+"""
+PAGE_REASON_LAYER_KEPT: PageReason.ValueType  # 13
+"""PAGE_REASON_LAYER_KEPT means that the text layer looked unusable, but OCR did not find better text."""
+PAGE_REASON_FAILED: PageReason.ValueType  # 14
+"""PAGE_REASON_FAILED means that the page could not be read."""
 Global___PageReason: _TypeAlias = PageReason  # noqa: Y015
 
 @_typing.final
@@ -101,6 +207,7 @@ class ExtractTextFromImageRequest(_message.Message):
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     DPI_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
     image_data: _builtins.bytes
     """Required. The bytes of the image file."""
     content_type: _builtins.str
@@ -111,10 +218,13 @@ class ExtractTextFromImageRequest(_message.Message):
     """Optional. The resolution of the image in dots per inch, from 50 to 1200. The default is the resolution that the
     image file states, or an estimate if it states none.
     """
+    output: Global___OutputFormat.ValueType
+    """Optional. What the response has beside the text."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. The languages of the text by their Tesseract names, such as "eng", most likely first. The default is the
-        server's. A language that is not installed is refused; the error lists the installed ones.
+        server's. "auto" alone chooses among the installed languages by the script of each page. A language that is not
+        installed is refused; the error lists the installed ones.
         """
 
     def __init__(
@@ -124,10 +234,11 @@ class ExtractTextFromImageRequest(_message.Message):
         content_type: _builtins.str = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
         dpi: _builtins.int | None = ...,
+        output: Global___OutputFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "dpi", b"dpi"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "content_type", b"content_type", "dpi", b"dpi", "image_data", b"image_data", "languages", b"languages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "content_type", b"content_type", "dpi", b"dpi", "image_data", b"image_data", "languages", b"languages", "output", b"output"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dpi: _TypeAlias = _typing.Literal["dpi"]  # noqa: Y015
     _WhichOneofArgType__dpi: _TypeAlias = _typing.Literal["_dpi", b"_dpi"]  # noqa: Y015
@@ -144,13 +255,28 @@ class ExtractTextFromImageResponse(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    LAYOUTS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    PAGE_REPORTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Output only. The text, in reading order. A form feed (U+000C) separates the pages of a multi-page image."""
     confidence: _builtins.float
     """Output only. The engine's confidence in the text, from 0 to 1; 0 if it found none."""
+    content: _builtins.str
+    """Output only. The text in the format that the request asks for, if it is a format of files such as
+    OUTPUT_FORMAT_HOCR.
+    """
     @_builtins.property
     def metadata(self) -> Global___ExtractionMetadata:
         """Output only. How the text was read."""
+
+    @_builtins.property
+    def layouts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PageLayout]:
+        """Output only. The words of each frame with their places, if the request asks for OUTPUT_FORMAT_WORDS."""
+
+    @_builtins.property
+    def page_reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PageReport]:
+        """Output only. How each frame was read, in order."""
 
     def __init__(
         self,
@@ -158,10 +284,13 @@ class ExtractTextFromImageResponse(_message.Message):
         text: _builtins.str = ...,
         confidence: _builtins.float = ...,
         metadata: Global___ExtractionMetadata | None = ...,
+        layouts: _abc.Iterable[Global___PageLayout] | None = ...,
+        content: _builtins.str = ...,
+        page_reports: _abc.Iterable[Global___PageReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "metadata", b"metadata", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "content", b"content", "layouts", b"layouts", "metadata", b"metadata", "page_reports", b"page_reports", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,6 +309,8 @@ class ProcessPDFRequest(_message.Message):
     DPI_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     KEEP_INVISIBLE_TEXT_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
     pdf_data: _builtins.bytes
     """Required. The bytes of the PDF file."""
     force_ocr: _builtins.bool
@@ -190,22 +321,28 @@ class ProcessPDFRequest(_message.Message):
     A page with a picture or many drawings goes to OCR if its text layer has fewer than a fifth of this number. A page
     that is mostly covered by a picture goes to OCR if it has fewer than four times this number. A page with only text
     is read directly, unless this is set above 100 and the page has fewer characters. With an explicit 0, no page goes
-    to OCR for lack of text.
+    to OCR for lack of text. Below 100, pictures beside the text of a page are not read.
     """
     dpi: _builtins.int
     """Optional. The resolution in dots per inch at which pages are rendered for OCR, from 50 to 600. The default is the
-    page's own resolution, up to 200. A scanned page is never rendered above its own resolution.
+    page's own resolution, up to 200, or up to 300 for small print. A scanned page is never rendered above its own
+    resolution.
     """
     password: _builtins.str
     """Optional. The password that opens the document."""
     keep_invisible_text: _builtins.bool
-    """Optional. Whether to use the invisible text that an earlier OCR run added to a scanned page, instead of running OCR
-    on the page again.
+    """Optional. Whether to use the invisible text that an earlier OCR run added to a scanned page in any case.
+    Otherwise it is used if it reads well, and OCR is run again if not.
     """
+    pages: _builtins.str
+    """Optional. The pages to read, such as "1-3,7,10-": numbers counted from 1 and ranges of them. All pages if empty."""
+    output: Global___OutputFormat.ValueType
+    """Optional. What the response has beside the text."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. The languages of the text by their Tesseract names, such as "eng", most likely first. The default is the
-        server's. A language that is not installed is refused; the error lists the installed ones.
+        server's. "auto" alone chooses among the installed languages by the script of each page. A language that is not
+        installed is refused; the error lists the installed ones.
         """
 
     def __init__(
@@ -218,10 +355,12 @@ class ProcessPDFRequest(_message.Message):
         dpi: _builtins.int | None = ...,
         password: _builtins.str | None = ...,
         keep_invisible_text: _builtins.bool = ...,
+        pages: _builtins.str = ...,
+        output: Global___OutputFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "min_text_threshold", b"min_text_threshold", "password", b"password"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "force_ocr", b"force_ocr", "keep_invisible_text", b"keep_invisible_text", "languages", b"languages", "min_text_threshold", b"min_text_threshold", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "force_ocr", b"force_ocr", "keep_invisible_text", b"keep_invisible_text", "languages", b"languages", "min_text_threshold", b"min_text_threshold", "output", b"output", "pages", b"pages", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dpi: _TypeAlias = _typing.Literal["dpi"]  # noqa: Y015
     _WhichOneofArgType__dpi: _TypeAlias = _typing.Literal["_dpi", b"_dpi"]  # noqa: Y015
@@ -246,21 +385,33 @@ class ProcessPDFResponse(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    LAYOUTS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Output only. The text of all pages in order, separated by a form feed (U+000C)."""
+    """Output only. The text of all pages in order, separated by a form feed (U+000C), which no page's own text has."""
+    content: _builtins.str
+    """Output only. The document in the format that the request asks for, if it is a format of files such as
+    OUTPUT_FORMAT_MARKDOWN.
+    """
     @_builtins.property
     def metadata(self) -> Global___PDFMetadata:
         """Output only. How the document was read."""
+
+    @_builtins.property
+    def layouts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PageLayout]:
+        """Output only. The words of each page with their places, if the request asks for OUTPUT_FORMAT_WORDS."""
 
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         metadata: Global___PDFMetadata | None = ...,
+        layouts: _abc.Iterable[Global___PageLayout] | None = ...,
+        content: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "layouts", b"layouts", "metadata", b"metadata", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,6 +430,8 @@ class ProcessPDFStreamRequest(_message.Message):
     DPI_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     KEEP_INVISIBLE_TEXT_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
     pdf_data: _builtins.bytes
     """Required. The bytes of the PDF file."""
     force_ocr: _builtins.bool
@@ -289,22 +442,28 @@ class ProcessPDFStreamRequest(_message.Message):
     A page with a picture or many drawings goes to OCR if its text layer has fewer than a fifth of this number. A page
     that is mostly covered by a picture goes to OCR if it has fewer than four times this number. A page with only text
     is read directly, unless this is set above 100 and the page has fewer characters. With an explicit 0, no page goes
-    to OCR for lack of text.
+    to OCR for lack of text. Below 100, pictures beside the text of a page are not read.
     """
     dpi: _builtins.int
     """Optional. The resolution in dots per inch at which pages are rendered for OCR, from 50 to 600. The default is the
-    page's own resolution, up to 200. A scanned page is never rendered above its own resolution.
+    page's own resolution, up to 200, or up to 300 for small print. A scanned page is never rendered above its own
+    resolution.
     """
     password: _builtins.str
     """Optional. The password that opens the document."""
     keep_invisible_text: _builtins.bool
-    """Optional. Whether to use the invisible text that an earlier OCR run added to a scanned page, instead of running OCR
-    on the page again.
+    """Optional. Whether to use the invisible text that an earlier OCR run added to a scanned page in any case.
+    Otherwise it is used if it reads well, and OCR is run again if not.
     """
+    pages: _builtins.str
+    """Optional. The pages to read, such as "1-3,7,10-": numbers counted from 1 and ranges of them. All pages if empty."""
+    output: Global___OutputFormat.ValueType
+    """Optional. What the response has beside the text."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. The languages of the text by their Tesseract names, such as "eng", most likely first. The default is the
-        server's. A language that is not installed is refused; the error lists the installed ones.
+        server's. "auto" alone chooses among the installed languages by the script of each page. A language that is not
+        installed is refused; the error lists the installed ones.
         """
 
     def __init__(
@@ -317,10 +476,12 @@ class ProcessPDFStreamRequest(_message.Message):
         dpi: _builtins.int | None = ...,
         password: _builtins.str | None = ...,
         keep_invisible_text: _builtins.bool = ...,
+        pages: _builtins.str = ...,
+        output: Global___OutputFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "min_text_threshold", b"min_text_threshold", "password", b"password"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "force_ocr", b"force_ocr", "keep_invisible_text", b"keep_invisible_text", "languages", b"languages", "min_text_threshold", b"min_text_threshold", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "dpi", b"dpi", "force_ocr", b"force_ocr", "keep_invisible_text", b"keep_invisible_text", "languages", b"languages", "min_text_threshold", b"min_text_threshold", "output", b"output", "pages", b"pages", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dpi: _TypeAlias = _typing.Literal["dpi"]  # noqa: Y015
     _WhichOneofArgType__dpi: _TypeAlias = _typing.Literal["_dpi", b"_dpi"]  # noqa: Y015
@@ -349,18 +510,35 @@ class ProcessPDFStreamResponse(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PAGES_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     page_number: _builtins.int
     """Output only. The number of the page, counted from 1."""
     text: _builtins.str
     """Output only. The text of the page, in reading order."""
     confidence: _builtins.float
-    """Output only. The engine's confidence in the text, from 0 to 1; 1 for a page that was read directly."""
+    """Output only. The confidence in the text, from 0 to 1: the engine's for text read by OCR, and for text that was read
+    directly how much it looks like a language, which is below 1.
+    """
     method: _builtins.str
-    """Output only. How the page was read: "direct" or "ocr"."""
+    """Output only. How the page was read: "direct", "ocr" or "mixed", as in PageReport."""
     reason: Global___PageReason.ValueType
     """Output only. Why the page was read that way."""
     pages: _builtins.int
     """Output only. The number of pages of the document."""
+    content: _builtins.str
+    """Output only. The page in the format that the request asks for, if it is a format of files such as
+    OUTPUT_FORMAT_HOCR. That of each page is a whole file.
+    """
+    @_builtins.property
+    def report(self) -> Global___PageReport:
+        """Output only. How the page was read."""
+
+    @_builtins.property
+    def layout(self) -> Global___PageLayout:
+        """Output only. The words of the page with their places, if the request asks for OUTPUT_FORMAT_WORDS."""
+
     def __init__(
         self,
         *,
@@ -370,14 +548,128 @@ class ProcessPDFStreamResponse(_message.Message):
         method: _builtins.str = ...,
         reason: Global___PageReason.ValueType = ...,
         pages: _builtins.int = ...,
+        report: Global___PageReport | None = ...,
+        layout: Global___PageLayout | None = ...,
+        content: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["layout", b"layout", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "method", b"method", "page_number", b"page_number", "pages", b"pages", "reason", b"reason", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "content", b"content", "layout", b"layout", "method", b"method", "page_number", b"page_number", "pages", b"pages", "reason", b"reason", "report", b"report", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProcessPDFStreamResponse: _TypeAlias = ProcessPDFStreamResponse  # noqa: Y015
+
+@_typing.final
+class RenderDocumentRequest(_message.Message):
+    """RenderDocumentRequest is one PDF document or image, with the format to return it in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DATA_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    DPI_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    FORCE_OCR_FIELD_NUMBER: _builtins.int
+    document_data: _builtins.bytes
+    """Required. The bytes of the file."""
+    output: Global___OutputFormat.ValueType
+    """Optional. The format of the file that is returned. If it is absent, the Accept header of a REST request decides
+    ("text/markdown", "text/vnd.hocr+html", "application/alto+xml", "text/tab-separated-values", "application/json");
+    otherwise the format is plain text.
+    """
+    pages: _builtins.str
+    """Optional. The pages to read, as in ProcessPDFRequest."""
+    dpi: _builtins.int
+    """Optional. The resolution in dots per inch: of an image, or at which pages are rendered for OCR."""
+    password: _builtins.str
+    """Optional. The password that opens the document."""
+    force_ocr: _builtins.bool
+    """Optional. Whether to read every page by OCR, even one with a usable text layer."""
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The languages of the text, as in ProcessPDFRequest."""
+
+    def __init__(
+        self,
+        *,
+        document_data: _builtins.bytes = ...,
+        output: Global___OutputFormat.ValueType = ...,
+        pages: _builtins.str = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+        dpi: _builtins.int | None = ...,
+        password: _builtins.str | None = ...,
+        force_ocr: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_password", b"_password", "dpi", b"dpi", "password", b"password"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_password", b"_password", "document_data", b"document_data", "dpi", b"dpi", "force_ocr", b"force_ocr", "languages", b"languages", "output", b"output", "pages", b"pages", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dpi: _TypeAlias = _typing.Literal["dpi"]  # noqa: Y015
+    _WhichOneofArgType__dpi: _TypeAlias = _typing.Literal["_dpi", b"_dpi"]  # noqa: Y015
+    _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
+    _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dpi) -> _WhichOneofReturnType__dpi | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
+
+Global___RenderDocumentRequest: _TypeAlias = RenderDocumentRequest  # noqa: Y015
+
+@_typing.final
+class MakeSearchablePDFRequest(_message.Message):
+    """MakeSearchablePDFRequest is one PDF document or image, with options for reading it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DATA_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    DPI_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    FORCE_OCR_FIELD_NUMBER: _builtins.int
+    document_data: _builtins.bytes
+    """Required. The bytes of the file."""
+    pages: _builtins.str
+    """Optional. The pages to add text to, as in ProcessPDFRequest. The document keeps all its pages."""
+    dpi: _builtins.int
+    """Optional. The resolution in dots per inch: of an image, or at which pages are rendered for OCR."""
+    password: _builtins.str
+    """Optional. The password that opens the document. A document with a password is refused, since what is returned has
+    none.
+    """
+    force_ocr: _builtins.bool
+    """Optional. Whether to run OCR on every page that has a picture, and to replace the invisible text of an earlier run."""
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The languages of the text, as in ProcessPDFRequest."""
+
+    def __init__(
+        self,
+        *,
+        document_data: _builtins.bytes = ...,
+        pages: _builtins.str = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+        dpi: _builtins.int | None = ...,
+        password: _builtins.str | None = ...,
+        force_ocr: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_password", b"_password", "dpi", b"dpi", "password", b"password"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dpi", b"_dpi", "_password", b"_password", "document_data", b"document_data", "dpi", b"dpi", "force_ocr", b"force_ocr", "languages", b"languages", "pages", b"pages", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dpi: _TypeAlias = _typing.Literal["dpi"]  # noqa: Y015
+    _WhichOneofArgType__dpi: _TypeAlias = _typing.Literal["_dpi", b"_dpi"]  # noqa: Y015
+    _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
+    _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dpi) -> _WhichOneofReturnType__dpi | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
+
+Global___MakeSearchablePDFRequest: _TypeAlias = MakeSearchablePDFRequest  # noqa: Y015
 
 @_typing.final
 class CheckPDFNeedsOCRRequest(_message.Message):
@@ -389,6 +681,7 @@ class CheckPDFNeedsOCRRequest(_message.Message):
     MIN_TEXT_THRESHOLD_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     KEEP_INVISIBLE_TEXT_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
     pdf_data: _builtins.bytes
     """Required. The bytes of the PDF file."""
     min_text_threshold: _builtins.int
@@ -397,6 +690,8 @@ class CheckPDFNeedsOCRRequest(_message.Message):
     """Optional. The password that opens the document."""
     keep_invisible_text: _builtins.bool
     """Optional. Whether to use the invisible text of an earlier OCR run, as in ProcessPDFRequest."""
+    pages: _builtins.str
+    """Optional. The pages to inspect, as in ProcessPDFRequest."""
     def __init__(
         self,
         *,
@@ -404,10 +699,11 @@ class CheckPDFNeedsOCRRequest(_message.Message):
         min_text_threshold: _builtins.int | None = ...,
         password: _builtins.str | None = ...,
         keep_invisible_text: _builtins.bool = ...,
+        pages: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "min_text_threshold", b"min_text_threshold", "password", b"password"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "keep_invisible_text", b"keep_invisible_text", "min_text_threshold", b"min_text_threshold", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_text_threshold", b"_min_text_threshold", "_password", b"_password", "keep_invisible_text", b"keep_invisible_text", "min_text_threshold", b"min_text_threshold", "pages", b"pages", "password", b"password", "pdf_data", b"pdf_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_text_threshold: _TypeAlias = _typing.Literal["min_text_threshold"]  # noqa: Y015
     _WhichOneofArgType__min_text_threshold: _TypeAlias = _typing.Literal["_min_text_threshold", b"_min_text_threshold"]  # noqa: Y015
@@ -519,8 +815,8 @@ class PDFMetadata(_message.Message):
     pages: _builtins.int
     """Output only. The number of pages of the document."""
     method: _builtins.str
-    """Output only. How the pages were read: "direct", "ocr", or "mixed" if both were used. Pages without any content do
-    not count.
+    """Output only. How the pages were read: "direct", "ocr", or "mixed" if both were used. Pages without any content and
+    those that could not be read do not count.
     """
     has_text_content: _builtins.bool
     """Output only. Whether any page has a usable text layer."""
@@ -570,10 +866,20 @@ class PageReport(_message.Message):
     TEXT_LENGTH_FIELD_NUMBER: _builtins.int
     INVISIBLE_TEXT_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    OCR_REGIONS_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    ROTATION_DEGREES_FIELD_NUMBER: _builtins.int
+    SKEW_DEGREES_FIELD_NUMBER: _builtins.int
+    OCR_DPI_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    SCRIPT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     page_number: _builtins.int
     """Output only. The number of the page, counted from 1."""
     method: _builtins.str
-    """Output only. How the page is read: "direct" or "ocr"."""
+    """Output only. How the page is read: "direct", "ocr", or "mixed" if its text layer is read directly and the pictures
+    that the layer does not cover by OCR. Empty if the page could not be read.
+    """
     reason: Global___PageReason.ValueType
     """Output only. Why the page is read that way."""
     text_length: _builtins.int
@@ -581,9 +887,35 @@ class PageReport(_message.Message):
     invisible_text: _builtins.bool
     """Output only. Whether the page has the invisible text of an earlier OCR run."""
     confidence: _builtins.float
-    """Output only. The engine's confidence in the page's text, from 0 to 1; 1 for a page that is read directly, absent if
-    the page has not been read.
+    """Output only. The confidence in the page's text, from 0 to 1: the engine's for text read by OCR, and for text that
+    was read directly how much it looks like a language, which is below 1. Absent if the page has not been read.
     """
+    rotation_degrees: _builtins.int
+    """Output only. The degrees by which the page was turned clockwise to be read by OCR: 0, 90, 180 or 270."""
+    skew_degrees: _builtins.float
+    """Output only. The degrees by which the page was turned clockwise to straighten its lines, from -15 to 15."""
+    ocr_dpi: _builtins.int
+    """Output only. The resolution at which the page was read by OCR, in dots per inch; 0 if it is unknown or OCR was not
+    used.
+    """
+    script: _builtins.str
+    """Output only. The script of the page by its Unicode name, such as "Latin" or "Cyrillic", if it was determined."""
+    @_builtins.property
+    def ocr_regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___BoundingBox]:
+        """Output only. The parts of a "mixed" page that are read by OCR."""
+
+    @_builtins.property
+    def comparison(self) -> Global___TextComparison:
+        """Output only. The text layer beside what OCR found, if both were read; the better one is returned."""
+
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The languages with which OCR read the page."""
+
+    @_builtins.property
+    def error(self) -> Global___PageError:
+        """Output only. Why the page could not be read, if so."""
+
     def __init__(
         self,
         *,
@@ -593,13 +925,321 @@ class PageReport(_message.Message):
         text_length: _builtins.int = ...,
         invisible_text: _builtins.bool = ...,
         confidence: _builtins.float | None = ...,
+        ocr_regions: _abc.Iterable[Global___BoundingBox] | None = ...,
+        comparison: Global___TextComparison | None = ...,
+        rotation_degrees: _builtins.int = ...,
+        skew_degrees: _builtins.float = ...,
+        ocr_dpi: _builtins.int = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+        script: _builtins.str = ...,
+        error: Global___PageError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "comparison", b"comparison", "confidence", b"confidence", "error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "invisible_text", b"invisible_text", "method", b"method", "page_number", b"page_number", "reason", b"reason", "text_length", b"text_length"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "comparison", b"comparison", "confidence", b"confidence", "error", b"error", "invisible_text", b"invisible_text", "languages", b"languages", "method", b"method", "ocr_dpi", b"ocr_dpi", "ocr_regions", b"ocr_regions", "page_number", b"page_number", "reason", b"reason", "rotation_degrees", b"rotation_degrees", "script", b"script", "skew_degrees", b"skew_degrees", "text_length", b"text_length"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___PageReport: _TypeAlias = PageReport  # noqa: Y015
+
+@_typing.final
+class PageError(_message.Message):
+    """PageError is why one page could not be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """Output only. The kind of the error: a google.rpc.Code such as 3 (INVALID_ARGUMENT) for a damaged page, 4
+    (DEADLINE_EXCEEDED) for one that took too long, or 8 (RESOURCE_EXHAUSTED) for one that is too large.
+    """
+    message: _builtins.str
+    """Output only. What is wrong with the page."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PageError: _TypeAlias = PageError  # noqa: Y015
+
+@_typing.final
+class TextComparison(_message.Message):
+    """TextComparison is a page's text layer beside the text that OCR found on the page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYER_QUALITY_FIELD_NUMBER: _builtins.int
+    OCR_QUALITY_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    layer_quality: _builtins.float
+    """Output only. The quality of the text layer, from 0 to 1."""
+    ocr_quality: _builtins.float
+    """Output only. The quality of the text found by OCR, from 0 to 1, measured in the same way."""
+    kept: _builtins.str
+    """Output only. The text that is returned: "layer" or "ocr"."""
+    def __init__(
+        self,
+        *,
+        layer_quality: _builtins.float = ...,
+        ocr_quality: _builtins.float = ...,
+        kept: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "layer_quality", b"layer_quality", "ocr_quality", b"ocr_quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextComparison: _TypeAlias = TextComparison  # noqa: Y015
+
+@_typing.final
+class BoundingBox(_message.Message):
+    """BoundingBox is a rectangle on a displayed page, in points (1/72 inch) from its top left corner; y grows downwards. On
+    an image whose resolution is unknown, a point is a pixel.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    BOTTOM_FIELD_NUMBER: _builtins.int
+    left: _builtins.float
+    """Output only. The left edge."""
+    top: _builtins.float
+    """Output only. The top edge."""
+    right: _builtins.float
+    """Output only. The right edge."""
+    bottom: _builtins.float
+    """Output only. The bottom edge."""
+    def __init__(
+        self,
+        *,
+        left: _builtins.float = ...,
+        top: _builtins.float = ...,
+        right: _builtins.float = ...,
+        bottom: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bottom", b"bottom", "left", b"left", "right", b"right", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BoundingBox: _TypeAlias = BoundingBox  # noqa: Y015
+
+@_typing.final
+class PageLayout(_message.Message):
+    """PageLayout is the text of a page with the place of every word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_NUMBER_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    page_number: _builtins.int
+    """Output only. The number of the page, counted from 1."""
+    width: _builtins.float
+    """Output only. The width of the displayed page in points."""
+    height: _builtins.float
+    """Output only. The height of the displayed page in points."""
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextBlock]:
+        """Output only. The blocks of the page in reading order."""
+
+    def __init__(
+        self,
+        *,
+        page_number: _builtins.int = ...,
+        width: _builtins.float = ...,
+        height: _builtins.float = ...,
+        blocks: _abc.Iterable[Global___TextBlock] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "height", b"height", "page_number", b"page_number", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PageLayout: _TypeAlias = PageLayout  # noqa: Y015
+
+@_typing.final
+class TextBlock(_message.Message):
+    """TextBlock is a paragraph, a heading, an item of a list, or a table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    kind: Global___TextBlockKind.ValueType
+    """Output only. What the block is."""
+    level: _builtins.int
+    """Output only. The level of a heading, where 1 is the highest, or the depth of an item of a list; else 0."""
+    @_builtins.property
+    def box(self) -> Global___BoundingBox:
+        """Output only. Where the block is."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextLine]:
+        """Output only. The lines of the block, in reading order."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableRow]:
+        """Output only. The rows of a table."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___TextBlockKind.ValueType = ...,
+        box: Global___BoundingBox | None = ...,
+        lines: _abc.Iterable[Global___TextLine] | None = ...,
+        level: _builtins.int = ...,
+        rows: _abc.Iterable[Global___TableRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "kind", b"kind", "level", b"level", "lines", b"lines", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextBlock: _TypeAlias = TextBlock  # noqa: Y015
+
+@_typing.final
+class TextLine(_message.Message):
+    """TextLine is one line of text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOX_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def box(self) -> Global___BoundingBox:
+        """Output only. Where the line is."""
+
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """Output only. The words of the line, in reading order."""
+
+    def __init__(
+        self,
+        *,
+        box: Global___BoundingBox | None = ...,
+        words: _abc.Iterable[Global___Word] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextLine: _TypeAlias = TextLine  # noqa: Y015
+
+@_typing.final
+class Word(_message.Message):
+    """Word is one word of a line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    FONT_SIZE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Output only. The word."""
+    confidence: _builtins.float
+    """Output only. The confidence in the word, from 0 to 1, as in PageReport."""
+    font_size: _builtins.float
+    """Output only. The size of the letters in points; an estimate for words read by OCR."""
+    @_builtins.property
+    def box(self) -> Global___BoundingBox:
+        """Output only. Where the word is."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        box: Global___BoundingBox | None = ...,
+        confidence: _builtins.float = ...,
+        font_size: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "confidence", b"confidence", "font_size", b"font_size", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Word: _TypeAlias = Word  # noqa: Y015
+
+@_typing.final
+class TableRow(_message.Message):
+    """TableRow is one row of a table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableCell]:
+        """Output only. The cells of the row, from left to right. A cell that spans several rows is in the first of them."""
+
+    def __init__(
+        self,
+        *,
+        cells: _abc.Iterable[Global___TableCell] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableRow: _TypeAlias = TableRow  # noqa: Y015
+
+@_typing.final
+class TableCell(_message.Message):
+    """TableCell is one cell of a table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    COLUMN_SPAN_FIELD_NUMBER: _builtins.int
+    ROW_SPAN_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Output only. The text of the cell."""
+    column_span: _builtins.int
+    """Output only. The number of columns that the cell spans."""
+    row_span: _builtins.int
+    """Output only. The number of rows that the cell spans."""
+    @_builtins.property
+    def box(self) -> Global___BoundingBox:
+        """Output only. Where the cell is."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        box: Global___BoundingBox | None = ...,
+        column_span: _builtins.int = ...,
+        row_span: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "column_span", b"column_span", "row_span", b"row_span", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableCell: _TypeAlias = TableCell  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from artificer.ocr.v1 import ocr_service_pb2 as artificer_dot_ocr_dot_v1_dot_ocr__service__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -29,7 +30,9 @@ class OCRServiceStub:
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     def __init__(self, channel):
@@ -53,6 +56,16 @@ class OCRServiceStub:
                 request_serializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamRequest.SerializeToString,
                 response_deserializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamResponse.FromString,
                 _registered_method=True)
+        self.RenderDocument = channel.unary_unary(
+                '/artificer.ocr.v1.OCRService/RenderDocument',
+                request_serializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.RenderDocumentRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.MakeSearchablePDF = channel.unary_stream(
+                '/artificer.ocr.v1.OCRService/MakeSearchablePDF',
+                request_serializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.MakeSearchablePDFRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.CheckPDFNeedsOCR = channel.unary_unary(
                 '/artificer.ocr.v1.OCRService/CheckPDFNeedsOCR',
                 request_serializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.CheckPDFNeedsOCRRequest.SerializeToString,
@@ -64,14 +77,17 @@ class OCRServiceServicer:
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     def ExtractTextFromImage(self, request, context):
         """ExtractTextFromImage reads the text of one image by OCR.
 
-        The supported formats are PNG, JPEG, TIFF, WebP, BMP and GIF. Every page of a multi-page TIFF is read, in order, but
-        only the first frame of an animated image. The image is turned upright if its EXIF data gives an orientation.
+        The supported formats are PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PNM, AVIF and HEIC. Every page of a
+        multi-page TIFF is read, in order, but only the first frame of an animated image. The image is turned upright if
+        its EXIF data gives an orientation, or if its text is found to be turned or skewed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,8 +101,26 @@ class OCRServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProcessPDFStream(self, request, context):
-        """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and all
-        pages before it have been read.
+        """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and
+        all pages before it have been read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderDocument(self, request, context):
+        """RenderDocument reads a PDF document or an image and returns it as a file: plain text, Markdown, hOCR, ALTO, TSV, or
+        words with their places as JSON.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MakeSearchablePDF(self, request, context):
+        """MakeSearchablePDF adds the text found by OCR to a PDF document, invisibly, so that it can be searched and copied.
+        An image becomes a PDF document.
+
+        The pages look as before, and pages that need no OCR stay as they are. The file is streamed in pieces.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +153,16 @@ def add_OCRServiceServicer_to_server(servicer, server):
                     request_deserializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamRequest.FromString,
                     response_serializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamResponse.SerializeToString,
             ),
+            'RenderDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderDocument,
+                    request_deserializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.RenderDocumentRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'MakeSearchablePDF': grpc.unary_stream_rpc_method_handler(
+                    servicer.MakeSearchablePDF,
+                    request_deserializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.MakeSearchablePDFRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
             'CheckPDFNeedsOCR': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPDFNeedsOCR,
                     request_deserializer=artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.CheckPDFNeedsOCRRequest.FromString,
@@ -136,7 +180,9 @@ class OCRService:
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     @staticmethod
@@ -210,6 +256,60 @@ class OCRService:
             '/artificer.ocr.v1.OCRService/ProcessPDFStream',
             artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamRequest.SerializeToString,
             artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.ProcessPDFStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artificer.ocr.v1.OCRService/RenderDocument',
+            artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.RenderDocumentRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeSearchablePDF(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/artificer.ocr.v1.OCRService/MakeSearchablePDF',
+            artificer_dot_ocr_dot_v1_dot_ocr__service__pb2.MakeSearchablePDFRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

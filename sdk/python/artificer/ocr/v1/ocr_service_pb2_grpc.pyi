@@ -5,6 +5,7 @@ Reads the text of images and PDF documents."""
 
 from artificer.ocr.v1 import ocr_service_pb2 as _ocr_service_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -20,7 +21,7 @@ _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
 
-class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext[_typing.Any, _typing.Any]):  # type: ignore[misc]
     ...
 
 GRPC_GENERATED_VERSION: str
@@ -30,7 +31,9 @@ class OCRServiceStub:
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     @_typing.overload
@@ -40,14 +43,25 @@ class OCRServiceStub:
     ExtractTextFromImage: _grpc.UnaryUnaryMultiCallable[_ocr_service_pb2.ExtractTextFromImageRequest, _ocr_service_pb2.ExtractTextFromImageResponse]
     """ExtractTextFromImage reads the text of one image by OCR.
 
-    The supported formats are PNG, JPEG, TIFF, WebP, BMP and GIF. Every page of a multi-page TIFF is read, in order, but
-    only the first frame of an animated image. The image is turned upright if its EXIF data gives an orientation.
+    The supported formats are PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PNM, AVIF and HEIC. Every page of a
+    multi-page TIFF is read, in order, but only the first frame of an animated image. The image is turned upright if
+    its EXIF data gives an orientation, or if its text is found to be turned or skewed.
     """
     ProcessPDF: _grpc.UnaryUnaryMultiCallable[_ocr_service_pb2.ProcessPDFRequest, _ocr_service_pb2.ProcessPDFResponse]
     """ProcessPDF reads the text of a PDF document. It answers once, when every page has been read."""
     ProcessPDFStream: _grpc.UnaryStreamMultiCallable[_ocr_service_pb2.ProcessPDFStreamRequest, _ocr_service_pb2.ProcessPDFStreamResponse]
-    """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and all
-    pages before it have been read.
+    """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and
+    all pages before it have been read.
+    """
+    RenderDocument: _grpc.UnaryUnaryMultiCallable[_ocr_service_pb2.RenderDocumentRequest, _httpbody_pb2.HttpBody]
+    """RenderDocument reads a PDF document or an image and returns it as a file: plain text, Markdown, hOCR, ALTO, TSV, or
+    words with their places as JSON.
+    """
+    MakeSearchablePDF: _grpc.UnaryStreamMultiCallable[_ocr_service_pb2.MakeSearchablePDFRequest, _httpbody_pb2.HttpBody]
+    """MakeSearchablePDF adds the text found by OCR to a PDF document, invisibly, so that it can be searched and copied.
+    An image becomes a PDF document.
+
+    The pages look as before, and pages that need no OCR stay as they are. The file is streamed in pieces.
     """
     CheckPDFNeedsOCR: _grpc.UnaryUnaryMultiCallable[_ocr_service_pb2.CheckPDFNeedsOCRRequest, _ocr_service_pb2.CheckPDFNeedsOCRResponse]
     """CheckPDFNeedsOCR reports which pages of a PDF need OCR. It also estimates what ProcessPDF would cost.
@@ -60,21 +74,34 @@ class OCRServiceAsyncStub(OCRServiceStub):
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExtractTextFromImage: _aio.UnaryUnaryMultiCallable[_ocr_service_pb2.ExtractTextFromImageRequest, _ocr_service_pb2.ExtractTextFromImageResponse]  # type: ignore[assignment]
     """ExtractTextFromImage reads the text of one image by OCR.
 
-    The supported formats are PNG, JPEG, TIFF, WebP, BMP and GIF. Every page of a multi-page TIFF is read, in order, but
-    only the first frame of an animated image. The image is turned upright if its EXIF data gives an orientation.
+    The supported formats are PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PNM, AVIF and HEIC. Every page of a
+    multi-page TIFF is read, in order, but only the first frame of an animated image. The image is turned upright if
+    its EXIF data gives an orientation, or if its text is found to be turned or skewed.
     """
     ProcessPDF: _aio.UnaryUnaryMultiCallable[_ocr_service_pb2.ProcessPDFRequest, _ocr_service_pb2.ProcessPDFResponse]  # type: ignore[assignment]
     """ProcessPDF reads the text of a PDF document. It answers once, when every page has been read."""
     ProcessPDFStream: _aio.UnaryStreamMultiCallable[_ocr_service_pb2.ProcessPDFStreamRequest, _ocr_service_pb2.ProcessPDFStreamResponse]  # type: ignore[assignment]
-    """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and all
-    pages before it have been read.
+    """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and
+    all pages before it have been read.
+    """
+    RenderDocument: _aio.UnaryUnaryMultiCallable[_ocr_service_pb2.RenderDocumentRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """RenderDocument reads a PDF document or an image and returns it as a file: plain text, Markdown, hOCR, ALTO, TSV, or
+    words with their places as JSON.
+    """
+    MakeSearchablePDF: _aio.UnaryStreamMultiCallable[_ocr_service_pb2.MakeSearchablePDFRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """MakeSearchablePDF adds the text found by OCR to a PDF document, invisibly, so that it can be searched and copied.
+    An image becomes a PDF document.
+
+    The pages look as before, and pages that need no OCR stay as they are. The file is streamed in pieces.
     """
     CheckPDFNeedsOCR: _aio.UnaryUnaryMultiCallable[_ocr_service_pb2.CheckPDFNeedsOCRRequest, _ocr_service_pb2.CheckPDFNeedsOCRResponse]  # type: ignore[assignment]
     """CheckPDFNeedsOCR reports which pages of a PDF need OCR. It also estimates what ProcessPDF would cost.
@@ -86,7 +113,9 @@ class OCRServiceServicer(metaclass=_abc_1.ABCMeta):
     """OCRService reads the text of images and PDF documents, and uses OCR only on the pages that need it.
 
     A page with a usable text layer is read directly; a page with a broken one, or none, goes to optical character
-    recognition (OCR). Every response says how each page was read, and why.
+    recognition (OCR). Where pictures on a page have content that its text layer does not cover, only these are read by
+    OCR. Every response says how each page was read, and why. A page that cannot be read does not fail its document:
+    the report of the page has the error.
     """
 
     @_abc_1.abstractmethod
@@ -97,8 +126,9 @@ class OCRServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ocr_service_pb2.ExtractTextFromImageResponse, _abc.Awaitable[_ocr_service_pb2.ExtractTextFromImageResponse]]:
         """ExtractTextFromImage reads the text of one image by OCR.
 
-        The supported formats are PNG, JPEG, TIFF, WebP, BMP and GIF. Every page of a multi-page TIFF is read, in order, but
-        only the first frame of an animated image. The image is turned upright if its EXIF data gives an orientation.
+        The supported formats are PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PNM, AVIF and HEIC. Every page of a
+        multi-page TIFF is read, in order, but only the first frame of an animated image. The image is turned upright if
+        its EXIF data gives an orientation, or if its text is found to be turned or skewed.
         """
 
     @_abc_1.abstractmethod
@@ -115,8 +145,30 @@ class OCRServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ocr_service_pb2.ProcessPDFStreamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ocr_service_pb2.ProcessPDFStreamResponse], _abc.AsyncIterator[_ocr_service_pb2.ProcessPDFStreamResponse]]:
-        """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and all
-        pages before it have been read.
+        """ProcessPDFStream reads a PDF document and streams its pages. Each page is sent, in page order, as soon as it and
+        all pages before it have been read.
+        """
+
+    @_abc_1.abstractmethod
+    def RenderDocument(
+        self,
+        request: _ocr_service_pb2.RenderDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """RenderDocument reads a PDF document or an image and returns it as a file: plain text, Markdown, hOCR, ALTO, TSV, or
+        words with their places as JSON.
+        """
+
+    @_abc_1.abstractmethod
+    def MakeSearchablePDF(
+        self,
+        request: _ocr_service_pb2.MakeSearchablePDFRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """MakeSearchablePDF adds the text found by OCR to a PDF document, invisibly, so that it can be searched and copied.
+        An image becomes a PDF document.
+
+        The pages look as before, and pages that need no OCR stay as they are. The file is streamed in pieces.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""What the clients cost beside the libraries below them."""

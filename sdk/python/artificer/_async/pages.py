@@ -1,0 +1,43 @@
+"""The elements of a list, fetched page by page as they are iterated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class AsyncPager(Generic[T]):
+    """Iterating yields every element of every page; each iteration begins with the first page."""
+
+    def __init__(self, fetch: Callable[[str], Awaitable[Any]], listed: str) -> None:
+        self._fetch, self._listed = fetch, listed
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.pages():
+            for one in page:
+                yield one
+
+    async def pages(self, token: str = "") -> AsyncIterator[list[T]]:
+        """Yields the elements of each page, from the page of a token on."""
+        while True:
+            response = await self._fetch(token)
+            yield getattr(response, self._listed)
+            token = getattr(response, "next_page_token", "")
+            if not token:
+                return
+
+    async def page(self, token: str = "") -> tuple[list[T], str]:
+        """Returns the elements of one page and the token of the next, which is empty after the last."""
+        response = await self._fetch(token)
+        return getattr(response, self._listed), getattr(response, "next_page_token", "")
+
+    async def to_list(self, most: int | None = None) -> list[T]:
+        """Returns the elements, at most as many as given."""
+        found: list[T] = []
+        async for one in self:
+            if most is not None and len(found) >= most:
+                break
+            found.append(one)
+        return found

@@ -1,0 +1,65 @@
+"""`client.batch.items`: items in whatever form the caller has them, sent so that a broken upload can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from typing import Unpack
+
+from ... import _methods as methods
+from ... import types
+from ..._batch import ItemInput, Packer, item
+from ..._options import CallOptions
+from ..._retry import RetryPolicy
+from ...errors import UnavailableError
+from .. import platform
+from ..api.batch import AsyncBatchItemsApi
+
+
+class AsyncBatchItems(AsyncBatchItemsApi):
+    """`client.batch.items`."""
+
+    async def upload(
+        self,
+        job_id: str,
+        items: AsyncIterable[ItemInput] | Iterable[ItemInput],
+        *,
+        first_index: int | None = None,
+        **call_options: Unpack[CallOptions],
+    ) -> types.batch.UploadItemsResponse:
+        """Adds items to a pending job, up to a million. It returns when all of them are stored.
+
+        A list is sent again if the connection breaks; items that the job already has are skipped and counted in
+        `duplicate_count`. To repeat an upload of your own, give the same `first_index`.
+
+        Args:
+            job_id: The id of the job.
+            items: The items: inputs as strings, or items with metadata.
+            first_index: The index of the first item in the job; by default behind those that the job has.
+        """
+        if isinstance(items, str):
+            raise TypeError("items are an iterable; put the one item into a list")
+        if first_index is None:
+            first_index = (await self._calls.unary(methods.BatchService.GET_JOB, {"job_id": job_id}, {})).total_items
+        policy, attempt = RetryPolicy(), 1
+        while True:
+            try:
+                return await self._upload(job_id, _messages(items, first_index), **call_options)
+            except UnavailableError as error:
+                repeatable = isinstance(items, Sequence)
+                wait = policy.wait(error, attempt, repeatable=repeatable) if repeatable else None
+                if wait is None or attempt > call_options.get("max_retries", self._calls.options.max_retries):
+                    raise
+                await platform.sleep(wait)
+                attempt += 1
+
+
+async def _messages(
+    items: AsyncIterable[ItemInput] | Iterable[ItemInput], index: int
+) -> AsyncIterator[types.batch.UploadItemsRequest]:
+    packer = Packer()
+    async for given in platform.each(items):
+        if some := packer.add(item(given)):
+            yield types.batch.UploadItemsRequest(items=some, first_index=index)
+            index += len(some)
+    if some := packer.rest():
+        yield types.batch.UploadItemsRequest(items=some, first_index=index)

@@ -1,0 +1,33 @@
+"""Server-Sent Events (https://html.spec.whatwg.org/#event-stream-interpretation), as OpenAI's API uses them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import APIError, InternalError, InvalidArgumentError, ResourceExhaustedError
+
+_TYPES = {"invalid_request_error": InvalidArgumentError, "rate_limit_exceeded": ResourceExhaustedError}
+
+
+class EventLines:
+    """Finds the data of events whose bytes arrive in pieces. Every event has one line of data."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yields the data of the events that a piece completes."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            name, _, data = line.partition(b":")
+            if name == b"data":
+                yield data.strip()
+
+
+def completion_error(data: bytes, metadata: dict[str, Any]) -> APIError:
+    """Returns the exception of an error in the middle of an answer."""
+    found = json.loads(data)["error"]
+    kind = _TYPES.get(str(found.get("type")), InternalError)
+    return kind(str(found.get("message")), request_id=str(metadata.get("x-request-id", "")), metadata=metadata)

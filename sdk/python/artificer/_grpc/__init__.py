@@ -1,0 +1,1 @@
+"""gRPC as values: the options of a channel, messages, metadata and the exceptions of failed calls. Sends nothing."""

@@ -1,0 +1,1 @@
+"""The client. codegen/sdk/unasync.py makes `artificer._sync` of it, except `platform` and `grpc`."""

@@ -1,0 +1,271 @@
+"""What every call has over either transport: its request, deadline, key, repetitions and record."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from .._attempt import Attempt, Reply, pairs
+from .._files import File, FileInput
+from .._method import Kind, Method, Q, R
+from .._options import CallOptions, ClientOptions, check_call, seconds
+from .._records import report
+from .._requests import build, merged
+from .._retry import RetryPolicy
+from ..errors import APIError, CancelledError, DeadlineExceededError
+from . import platform
+from .downloads import Download
+from .duplex import Duplex
+from .pages import Pager
+from .requests import Requests
+from .streams import Stream
+from .transport import Responses, Transport
+
+if TYPE_CHECKING:
+    from ..types.base import Model
+
+T = TypeVar("T")
+_Given: TypeAlias = "tuple[str, FileInput | None]"
+_NONE: Mapping[str, Any] = {}
+
+
+class Calls:
+    """Calls methods by a transport. Every public method takes the values of the request by field, None for absent."""
+
+    def __init__(self, transport: Transport, options: ClientOptions, policy: RetryPolicy | None = None) -> None:
+        self.transport: Transport = transport
+        self.options: ClientOptions = options
+        self.closed: bool = False
+        self._policy = policy or RetryPolicy()
+
+    def unary(
+        self, method: Method[Any, R], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
+    ) -> R:
+        """Calls a method with one request and one response. Raises APIError and InvalidRequestError."""
+        return (self.reply(method, fields, options, file)).value
+
+    def reply(
+        self, method: Method[Any, R], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
+    ) -> Reply[R]:
+        """As `unary`, with the metadata of the answer."""
+        request = self._request(method, fields, options, file)
+
+        def attempt(each: Attempt) -> Reply[R]:
+            return self.transport.unary(method, request, each)
+
+        return self._attempts(method, options, attempt, repeatable=_is_repeatable(method, request))
+
+    def pages(
+        self, method: Method[Any, Any], listed: str, fields: Mapping[str, Any], options: CallOptions
+    ) -> Pager[Any]:
+        """Returns the elements of a list's pages."""
+
+        def page(token: str) -> Any:
+            more = {"page_token": token} if token else {}
+            return self.unary(method, {**fields, **more}, options)
+
+        return Pager(page, listed)
+
+    def stream(
+        self, method: Method[Any, R], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
+    ) -> Stream[R]:
+        """Returns the responses of a stream, which begins when it is entered or iterated."""
+        ends: list[float | None] = []  # the deadline, of the first attempt and of those that resume the stream
+
+        def opened(changed: Mapping[str, Any]) -> Responses[Any]:
+            request = self._request(method, {**fields, **changed}, options, file)
+            ends.append(ends[0] if ends else self._end(method, options))
+            return self._opened(method, request, options, ends[0])
+
+        return Stream(opened, method, self._policy, self._retries(options))
+
+    def download(
+        self, method: Method[Any, Any], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
+    ) -> Download:
+        """Returns the bytes of a stream of google.api.HttpBody."""
+
+        def opened() -> Responses[Any]:
+            request = self._request(method, fields, options, file)
+            return self._opened(method, request, options, None)
+
+        return Download(opened, options.get("progress"))
+
+    def upload(self, method: Method[Any, R], given: FileInput, fields: Mapping[str, Any], options: CallOptions) -> R:
+        """Sends a file in pieces, of which the first has the other fields; returns the response."""
+        file = File.of(given)
+        build(method, _named(method, file, fields))  # raises before the call begins
+
+        def attempt(each: Attempt) -> Reply[R]:
+            requests = Requests(self._contents(method, file, fields, options))
+            return self.transport.client_stream(method, requests, each)
+
+        # A file that cannot be read again, such as a pipe, is sent once.
+        return (self._attempts(method, options, attempt, repeatable=method.safe, resends=lambda: file.repeatable)).value
+
+    def transfer(
+        self, method: Method[Any, Any], given: FileInput, fields: Mapping[str, Any], options: CallOptions
+    ) -> Download:
+        """Sends a file in pieces and returns the bytes of the answer."""
+        file = File.of(given)
+
+        def opened() -> Responses[Any]:
+            build(method, _named(method, file, fields))  # raises before the call begins
+
+            def attempt(each: Attempt) -> Responses[Any]:
+                requests = Requests(self._contents(method, file, fields, options))
+                responses = self.transport.duplex(method, requests, each)
+                responses.begun()
+                return responses
+
+            return self._attempts(method, options, attempt, repeatable=method.safe, resends=lambda: file.repeatable)
+
+        return Download(opened)
+
+    def client_stream(
+        self,
+        method: Method[Any, R],
+        requests: Iterable[Any],
+        fields: Mapping[str, Any],
+        options: CallOptions,
+    ) -> R:
+        """Sends requests as they come, each with the fields of the path; returns the response."""
+        sent = Requests(self._models(method, platform.each(requests), fields))
+
+        def attempt(each: Attempt) -> Reply[R]:
+            return self.transport.client_stream(method, sent, each)
+
+        # The requests cannot be read a second time, so only a call that has read none is sent again.
+        resends = lambda: not sent.begun  # noqa: E731
+        return (self._attempts(method, options, attempt, repeatable=False, resends=resends, fields=fields)).value
+
+    def duplex(
+        self,
+        method: Method[Q, R],
+        requests: Iterable[Any] | None,
+        fields: Mapping[str, Any],
+        options: CallOptions,
+    ) -> Duplex[Q, R]:
+        """Returns a call that sends requests while responses arrive."""
+
+        def opened(given: Requests) -> Responses[Any]:
+            sent = Requests(self._models(method, given, fields), given.ended)
+
+            def attempt(each: Attempt) -> Responses[Any]:
+                return self.transport.duplex(method, sent, each)
+
+            resends = lambda: not sent.begun  # noqa: E731
+            return self._attempts(method, options, attempt, repeatable=False, resends=resends, fields=fields)
+
+        return Duplex(opened, requests)
+
+    def _request(
+        self, method: Method[Any, Any], fields: Mapping[str, Any], options: CallOptions, file: _Given | None
+    ) -> Model:
+        more: dict[str, Any] = {}
+        if file is not None and file[1] is not None:
+            given = File.of(file[1])
+            more[file[0]] = platform.whole(given)
+            fields = _named(method, given, fields)
+        if method.idempotency and not fields.get(method.idempotency):
+            more[method.idempotency] = options.get("idempotency_key", str(uuid.uuid4())) or None
+        return build(method, {**fields, **more})
+
+    def _contents(
+        self, method: Method[Any, Any], file: File, fields: Mapping[str, Any], options: CallOptions
+    ) -> Iterator[Model]:
+        from ..types.base import HttpBody
+
+        sent, progress = 0, options.get("progress")
+        first = True
+        for piece in platform.pieces(file):
+            body = HttpBody(data=piece, content_type=file.content_type) if first else HttpBody(data=piece)
+            yield build(method, {**(_named(method, file, fields) if first else {}), method.content: body})
+            first, sent = False, sent + len(piece)
+            if progress is not None:
+                progress(sent, file.size)
+        if first:
+            body = HttpBody(content_type=file.content_type)
+            yield build(method, {**_named(method, file, fields), method.content: body})
+
+    def _models(self, method: Method[Any, Any], requests: Iterator[Any], fields: Mapping[str, Any]) -> Iterator[Model]:
+        for one in requests:
+            yield merged(method, one, fields)
+
+    def _opened(
+        self, method: Method[Any, Any], request: Model, options: CallOptions, end: float | None
+    ) -> Responses[Any]:
+        def attempt(each: Attempt) -> Responses[Any]:
+            return self.transport.server_stream(method, request, each)
+
+        return self._attempts(method, options, attempt, repeatable=_is_repeatable(method, request), end=end)
+
+    def _attempts(
+        self,
+        method: Method[Any, Any],
+        options: CallOptions,
+        once: Callable[[Attempt], T],
+        *,
+        repeatable: bool,
+        resends: Callable[[], bool] = lambda: True,
+        fields: Mapping[str, Any] = _NONE,
+        end: float | None = None,
+    ) -> T:
+        """Returns what an attempt returns, after as many as the policy allows within the call's deadline."""
+        check_call(options)
+        if self.closed:
+            raise RuntimeError("the client is closed")
+        if end is None:
+            end = self._end(method, options)
+        headers = pairs(options["headers"]) if "headers" in options else ()
+        number, most = 0, 1 + self._retries(options)
+        while True:
+            number, began = number + 1, time.monotonic()
+            try:
+                answer = once(Attempt(_left(end, began), headers, fields))
+            except APIError as error:
+                report(self.options.on_call, method.name, number, time.monotonic() - began, error, error.request_id)
+                if self.closed:
+                    raise CancelledError("the call was closed") from None
+                wait = self._policy.wait(error, number, repeatable=repeatable) if number < most else None
+                if wait is None or not resends() or (end is not None and time.monotonic() + wait >= end):
+                    raise
+                platform.sleep(wait)
+            else:
+                known: Any = answer
+                request_id = known.metadata.get("x-request-id", "")
+                report(self.options.on_call, method.name, number, time.monotonic() - began, None, request_id)
+                return answer
+
+    def _end(self, method: Method[Any, Any], options: CallOptions) -> float | None:
+        """Returns the call's deadline by the monotonic clock. Streams have none unless the caller sets one."""
+        timeout = self.options.timeout if method.kind is Kind.UNARY else None
+        if "timeout" in options:
+            timeout = options["timeout"]
+        left = seconds(timeout)
+        return None if left is None else time.monotonic() + left
+
+    def _retries(self, options: CallOptions) -> int:
+        return options.get("max_retries", self.options.max_retries)
+
+
+def _left(end: float | None, now: float) -> float | None:
+    """Returns the seconds until the deadline. Raises DeadlineExceededError after it."""
+    if end is None:
+        return None
+    if end <= now:
+        raise DeadlineExceededError("the call's time was up before it could be sent")
+    return end - now
+
+
+def _is_repeatable(method: Method[Any, Any], request: Model) -> bool:
+    """Whether a call may be sent again although the server may have received it."""
+    return method.safe or bool(method.idempotency and getattr(request, method.idempotency))
+
+
+def _named(method: Method[Any, Any], file: File, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields with the file's own name and media type, where it has such fields and the caller gave none."""
+    known = {"filename": file.name, "content_type": file.content_type}
+    taken = {name: value for name, value in known.items() if value and name in method.request.model_fields}
+    return {**fields, **{name: value for name, value in taken.items() if fields.get(name) is None}}

@@ -1,0 +1,54 @@
+"""Chats in OpenAI's form: one answer, or its Server-Sent Events as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._events import EventLines, completion_error
+from .._method import Method
+from .._options import CallOptions
+from .._retry import RetryPolicy
+from ..types.completions import ChatCompletion, ChatCompletionChunk
+from .calls import Calls
+from .streams import Stream
+from .transport import Responses
+
+
+def completion(
+    calls: Calls, method: Method[Any, Any], fields: Mapping[str, Any], options: CallOptions
+) -> ChatCompletion | Stream[ChatCompletionChunk]:
+    """Returns the whole answer, or, if the field `stream` is set, the stream of its chunks, which has begun."""
+    if not fields.get("stream"):
+        # Streams have no deadline of their own accord; one answer has that of every other call.
+        options = {"timeout": calls.options.timeout, **options}
+        return ChatCompletion.model_validate_json(calls.download(method, fields, options).read())
+    pieces: Stream[Any] = calls.stream(method, fields, options)
+
+    def opened(_: Mapping[str, Any]) -> _Chunks:
+        return _Chunks(pieces.__enter__())
+
+    # An answer cannot be resumed, so that the policy is never asked.
+    chunks: Stream[ChatCompletionChunk] = Stream(opened, method, RetryPolicy(), 0)
+    return chunks.__enter__()
+
+
+class _Chunks:
+    """The chunks in the bytes of an answer."""
+
+    def __init__(self, pieces: Responses[Any]) -> None:
+        self._pieces, self.metadata = pieces, pieces.metadata
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        lines = EventLines()
+        for piece in self._pieces:
+            for data in lines.feed(piece.data):
+                if data == b"[DONE]":
+                    return
+                if data.startswith(b'{"error"'):
+                    raise completion_error(data, self.metadata)
+                yield ChatCompletionChunk.model_validate_json(data)
+
+    def close(self) -> None:
+        """Ends the call."""
+        self._pieces.close()

@@ -1,0 +1,66 @@
+"""Bytes that a server streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import platform
+from .transport import Responses
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Progress = Callable[[int, int | None], None]
+
+
+class Download:
+    """The bytes of an answer, in pieces as they arrive; `content_type` is known once the first has."""
+
+    def __init__(self, opened: Callable[[], Responses[Any]], progress: Progress | None = None) -> None:
+        self._open, self._progress = opened, progress
+        self._responses: Responses[Any] | None = None
+        self.content_type: str = ""
+
+    def __enter__(self) -> Self:
+        self._responses = self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._responses is None:
+            self._responses = self._open()
+        received = 0
+        for body in self._responses:
+            self.content_type = self.content_type or body.content_type
+            received += len(body.data)
+            if self._progress is not None:
+                self._progress(received, None)
+            if body.data:
+                yield body.data
+
+    def read(self) -> bytes:
+        """Returns all bytes."""
+        try:
+            return b"".join([piece for piece in self])
+        finally:
+            self.close()
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Writes the bytes to a file, which appears only when it is whole; returns their number."""
+        try:
+            return platform.save(path, self)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the call."""
+        responses, self._responses = self._responses, None
+        if responses is not None:
+            responses.close()

@@ -1,0 +1,1 @@
+"""Projects, conversations and their messages."""

@@ -1,0 +1,1 @@
+"""Answers from passages: the prompt that fences them, and the citations."""

@@ -1,0 +1,1 @@
+"""The statements of the store, by what they are for. Each function runs in a transaction that its caller opens."""

@@ -1,0 +1,1 @@
+"""Finds the vectors of a collection that are closest to one: in memory, or in PostgreSQL with pgvector."""

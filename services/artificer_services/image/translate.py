@@ -1,0 +1,90 @@
+"""Maps requests to the engine's plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from artificer.image.v1 import image_service_pb2 as pb
+
+from ..kit.workers.errors import BadChoice
+from . import steps
+
+_FORMATS: dict[int, str] = {
+    pb.IMAGE_FORMAT_PNG: "PNG",
+    pb.IMAGE_FORMAT_JPEG: "JPEG",
+    pb.IMAGE_FORMAT_WEBP: "WEBP",
+    pb.IMAGE_FORMAT_AVIF: "AVIF",
+    pb.IMAGE_FORMAT_TIFF: "TIFF",
+    pb.IMAGE_FORMAT_GIF: "GIF",
+    pb.IMAGE_FORMAT_JP2: "JPEG2000",
+}
+
+
+def order_of(request: pb.ProcessImageRequest) -> tuple[steps.Order, list[str]]:
+    """Returns what a request asks for, and the names of the fields of its steps."""
+    asked = [("step", request.step)] if request.HasField("step") else []
+    # One more than allowed is enough to be refused, and a request can have millions.
+    asked += [(f"steps[{number}]", step) for number, step in enumerate(request.steps[: steps.MAX_STEPS + 1])]
+    named = [(_named(name, step), _step(name, step)) for name, step in asked]
+    if request.HasField("quality") and request.quality < 1:
+        raise BadChoice(f"expected 1 to 100, not {request.quality}", "quality")
+    if request.format and request.format not in _FORMATS:
+        raise BadChoice(f"unknown image format {request.format}", "format")
+    order = steps.Order(
+        steps=tuple(step for _, step in named),
+        format=_FORMATS.get(request.format, ""),
+        quality=request.quality,
+        lossless=request.lossless,
+        keep_metadata=request.keep_metadata,
+        background=request.background or "#ffffff",
+    )
+    return order, [name for name, _ in named]
+
+
+def _named(name: str, step: pb.ImageStep) -> str:
+    return f"{name}.{step.WhichOneof('operation')}"
+
+
+def _step(name: str, step: pb.ImageStep) -> steps.Step:
+    made = _STEPS.get(step.WhichOneof("operation") or "")
+    if made is None:
+        raise BadChoice("expected one of resize, thumbnail, crop, rotate, grayscale, deskew, denoise, binarise", name)
+    return made(step)
+
+
+def _resize(asked: pb.Resize) -> steps.Resize:
+    fit: Any = {pb.RESIZE_FIT_COVER: "cover", pb.RESIZE_FIT_FILL: "fill"}.get(asked.fit, "inside")
+    return steps.Resize(width=asked.width, height=asked.height, fit=fit, enlarge=asked.enlarge)
+
+
+def _thumbnail(asked: pb.Thumbnail) -> steps.Thumbnail:
+    return steps.Thumbnail(size=asked.size or steps.Thumbnail().size, square=asked.square)
+
+
+def _crop(asked: pb.Crop) -> steps.Crop:
+    return steps.Crop(left=asked.left, top=asked.top, width=asked.width, height=asked.height)
+
+
+def _deskew(asked: pb.Deskew) -> steps.Deskew:
+    return steps.Deskew(max_angle=asked.max_angle or steps.Deskew().max_angle)
+
+
+def _denoise(asked: pb.Denoise) -> steps.Denoise:
+    return steps.Denoise(method="means" if asked.method == pb.DENOISE_METHOD_MEANS else "median")
+
+
+def _binarise(asked: pb.Binarise) -> steps.Binarise:
+    return steps.Binarise(method="adaptive" if asked.method == pb.BINARISE_METHOD_ADAPTIVE else "otsu")
+
+
+_STEPS: dict[str, Callable[[pb.ImageStep], steps.Step]] = {
+    "resize": lambda step: _resize(step.resize),
+    "thumbnail": lambda step: _thumbnail(step.thumbnail),
+    "crop": lambda step: _crop(step.crop),
+    "rotate": lambda step: steps.Rotate(degrees=step.rotate.degrees),
+    "grayscale": lambda step: steps.Grayscale(),
+    "deskew": lambda step: _deskew(step.deskew),
+    "denoise": lambda step: _denoise(step.denoise),
+    "binarise": lambda step: _binarise(step.binarise),
+}

@@ -1,0 +1,1 @@
+"""PDF libraries: what is on a page, and its pixels."""
