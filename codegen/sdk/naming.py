@@ -103,11 +103,11 @@ class Placed:
 
 
 def placed(rpc: Rpc) -> Placed:
-    """Returns a method's place. Raises ValueError if the template names none that Python allows."""
+    """Returns a method's place. Raises ValueError if it has none, or if a name is a keyword of Python."""
     found = _placed(rpc)
     for name in (*found.resource, found.name, *(field.name for field in rpc.request.fields)):
         if keyword.iskeyword(name):
-            raise ValueError(f"{rpc.name}: {name!r} is a word of Python's own; rename it in the contract")
+            raise ValueError(f"{rpc.name}: {name!r} is a keyword of Python; rename it in the contract")
     return found
 
 

@@ -30,7 +30,7 @@ def respond(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerato
 
 def formatted(text: str) -> str:
     """Returns Python code as ruff formats it by the settings of the repository."""
-    for words in (("check", "--quiet", "--select", "I", "--fix"), ("format",)):
+    for words in (("check", "--quiet", "--select", "I,F401", "--fix"), ("format",)):
         command = (sys.executable, "-m", "ruff", *words, "--no-cache", "--stdin-filename", "codegen/sdk/made.py", "-")
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -46,7 +46,7 @@ def files(contracts: Contracts) -> dict[str, str]:
         found[f"artificer/types/{models.domain(package)}.py"] = models.module(contracts, package)
     found["artificer/types/__init__.py"] = models.package_init(contracts)
     every = [naming.placed(rpc) for rpc in contracts.rpcs()]
-    found["artificer/_methods.py"] = table.text(every)
+    found |= table.files(every)
     tree, words = naming.tree(every), Words(every)
     tops = {top: _about(top, every, contracts) for top in sorted({resource[0] for resource in tree})}
     api = {"__init__": '"""The generated resources."""\n'}

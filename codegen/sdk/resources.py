@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import models, signature
 from .naming import Placed, pascal
-from .table import constant, typed
+from .table import constant, domain_of, service_of, typed
 from .wording import Words
 
 _EXTENDED = Path(__file__).parents[2] / "sdk" / "python" / "artificer" / "_async" / "resources"
@@ -35,7 +35,9 @@ def module(top: str, resources: Mapping[tuple[str, ...], Sequence[Placed]], word
         classes.append(_class(resource, resources[resource], children, words, about if len(resource) == 1 else ""))
     body = "\n\n".join(classes)
     lazy = [resource for resource in resources if len(resource) > 1 and extended(resource)]
-    return _imports(top, body, lazy) + "\n\n\n" + body
+    every = [one for methods in resources.values() for one in methods]
+    services = sorted({(domain_of(one), service_of(one)) for one in every})
+    return _imports(top, body, lazy, services) + "\n\n\n" + body
 
 
 def root(tops: Mapping[str, str]) -> str:
@@ -79,7 +81,7 @@ def _place(resource: tuple[str, ...]) -> str:
     return f"..resources.{'_'.join(resource)}" if extended(resource) else f".{resource[0]}"
 
 
-def _imports(top: str, body: str, lazy: Sequence[tuple[str, ...]]) -> str:
+def _imports(top: str, body: str, lazy: Sequence[tuple[str, ...]], services: Sequence[tuple[str, str]]) -> str:
     def used(*names: str) -> list[str]:
         return [name for name in names if re.search(rf"\b{name}\b", body)]
 
@@ -100,7 +102,7 @@ def _imports(top: str, body: str, lazy: Sequence[tuple[str, ...]]) -> str:
         *(["from functools import cached_property"] if used("cached_property") else []),
         f"from typing import {', '.join([*typing, *(['TYPE_CHECKING'] if lazy else [])])}",
         "",
-        "from ... import _methods as methods",
+        *(f"from ..._methods.{domain} import {service}" for domain, service in services),
         *(["from ..._files import FileInput"] if used("FileInput") else []),
         "from ..._options import CallOptions",
         *(["from ... import types"] if "types." in body else []),
@@ -189,7 +191,7 @@ def _method(one: Placed, words: Words) -> str:
     form, parameters = _form(one), signature.parameters(one)
     fields = "{" + ", ".join(f'"{each.fills}": {each.name}' for each in parameters) + "}"
     docs = words.method(one, parameters, file=form.first.startswith("file"))
-    method = f"methods.{constant(one)}"
+    method = constant(one)
     if one.rpc.name == _COMPLETION:
         heads = [
             f"    @overload\n    {_head(one, form, parameters, returned, stream)} ..."

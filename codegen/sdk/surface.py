@@ -82,8 +82,8 @@ def _members(kind: type, name: str, annotations: bool) -> Iterator[str]:
                 holder: Any = object.__new__(kind)
                 holder._calls = None
                 yield from _class(type(getattr(holder, member)), f"{name}.{member}")
-            elif isinstance(value, property):
-                yield f"{name}.{member}: {inspect.get_annotations(value.fget)['return']}"  # type: ignore[arg-type]
+            elif isinstance(value, property) and value.fget is not None:
+                yield f"{name}.{member}: {inspect.get_annotations(value.fget)['return']}"
             elif inspect.isfunction(value):
                 yield f"{name}.{member}{_signature(value)}"
         if annotations and own is kind:

@@ -244,7 +244,7 @@ func WithHealthCheck(service string) Option {
 	}
 }
 
-// WithoutHealthCheck uses servers whatever they report, for proxies that do not pass on health checks and for servers
+// WithoutHealthCheck does not ask servers for their health, for proxies that do not pass on health checks and for servers
 // that answer them to known callers only.
 func WithoutHealthCheck() Option {
 	return func(c *config) error {

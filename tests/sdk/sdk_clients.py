@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from artificer import APIError, Artificer, AsyncArtificer
 from artificer._grpc.messages import to_message
 from artificer._method import Kind, Method
-from artificer._methods import METHODS
+from artificer._methods import find
 from artificer._options import CallOptions
 from tests.sdk.case_messages import Metadata, detail
 from tests.sdk.case_table import Case
@@ -25,7 +25,7 @@ from tests.waiting import until, wait_for
 
 def call(line: Line, case: Case, transport: str) -> Outcome:
     """Runs a case with the synchronous client."""
-    calls, outcome, method = Calls(line, case), Outcome(), METHODS[case.text.method]
+    calls, outcome, method = Calls(line, case), Outcome(), find(case.text.method)
     with Artificer(**_client(line, case, transport)) as client:
         try:
             _run(client, method, case, outcome)
@@ -74,7 +74,7 @@ def _send_next(responses: Any, case: Case, requests: Iterator[Any]) -> None:
 
 async def call_async(line: Line, case: Case, transport: str) -> Outcome:
     """Runs a case with the asynchronous client."""
-    calls, outcome, method = await asyncio.to_thread(Calls, line, case), Outcome(), METHODS[case.text.method]
+    calls, outcome, method = await asyncio.to_thread(Calls, line, case), Outcome(), find(case.text.method)
     async with AsyncArtificer(**_client(line, case, transport)) as client:
         running = asyncio.ensure_future(_run_async(client, method, case, outcome))
         if case.text.cancel_after == 0:

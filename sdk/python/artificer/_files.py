@@ -75,7 +75,7 @@ def _name(path: str) -> str:
 
 
 def piece_of(given: Any) -> bytes:
-    """Returns a piece of a file. Raises TypeError for text, which would be sent in an encoding that nobody chose."""
+    """Returns a piece of a file. Raises TypeError for text, whose encoding is unknown."""
     if isinstance(given, bytes):
         return given
     if isinstance(given, bytearray | memoryview):

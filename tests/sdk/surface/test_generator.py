@@ -108,7 +108,7 @@ def test_a_new_rpc_appears(tmp_path: Path) -> None:
     assert found["AsyncZoosAnimals.watch"] == "self, zoo: str, **call_options: Unpack[CallOptions]"
     assert '"""Feeds an animal; see `client.zoos.animals.create`.' in text
     assert "zoo: The zoo." in text
-    assert "ZooService.FEED_ANIMAL" in files["artificer/_methods.py"]
+    assert "ZooService.FEED_ANIMAL" in files["artificer/_methods/zoo.py"]
     assert 'FoodName: TypeAlias = Literal["hay"]' in files["artificer/types/zoo.py"]
     assert "def zoos(self) -> AsyncZoos:" in files["artificer/_async/api/root.py"]
     assert "class ZoosAnimals(Resource)" in threaded(text)
@@ -123,7 +123,7 @@ def test_a_new_rpc_appears(tmp_path: Path) -> None:
             r" give it another custom verb, or another place in _PLACES of codegen/sdk/naming.py",
         ),
         (('get: "/v1/zoos/{zoo}/animals:watch"', 'get: "/v1/zoos:animals"'), "zoos.animals is a resource already"),
-        (('get: "/v1/zoos/{zoo}/animals:watch"', 'get: "/v1/zoos/{zoo}:import"'), "'import' is a word of Python's own"),
+        (('get: "/v1/zoos/{zoo}/animals:watch"', 'get: "/v1/zoos/{zoo}:import"'), "'import' is a keyword of Python"),
         (("string animal_id = 2;", "string model_fields = 2;"), "pydantic has a meaning for 'model_fields'"),
         (("string animal_id = 2;", "string from = 2;"), "Python has a meaning for 'from'"),
         (('get: "/v1/zoos/{zoo}/animals:watch"', 'get: "/v1/{zoo}"'), "names no collection"),

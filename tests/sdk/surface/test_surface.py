@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from artificer import _async, _methods
-from artificer._method import Method
-from codegen.safe_methods import methods
 from codegen.sdk import surface
 from tests.sdk.surface import changelog
 
@@ -45,23 +39,3 @@ def test_what_an_import_loads(program: str, absent: str) -> None:
     program += "; import sys; print([name for name in sys.argv[1:] if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program, *absent.split()], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_every_rpc_has_a_method_of_a_resource() -> None:
-    every = {f"{one.containing_service.full_name}/{one.name}" for one in methods()}
-    assert every == set(_methods.METHODS)
-    constants = {
-        f"{kind.__name__}.{name}": value.name
-        for kind in vars(_methods).values()
-        if inspect.isclass(kind)
-        for name, value in vars(kind).items()
-        if isinstance(value, Method)
-    }
-    package = Path(str(_async.__file__)).parent / "api"
-    used = {
-        f"{node.value.attr}.{node.attr}"
-        for path in package.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute)
-    }
-    assert {name for constant, name in constants.items() if constant in used} == every

@@ -100,7 +100,7 @@ def json_metadata(given: Mapping[str, str | list[str]]) -> Metadata:
 
 
 def error(status: int, body: bytes, metadata: Metadata) -> APIError:
-    """Returns the exception of an answer with an HTTP status of 300 or more, whoever sent it."""
+    """Returns the exception of an answer with an HTTP status of 300 or more, from the gateway or a proxy."""
     asked = _retry_after(str(metadata.get("retry-after", "")))
     try:
         found = json.loads(body)

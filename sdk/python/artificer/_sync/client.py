@@ -88,9 +88,9 @@ class Artificer(Root):
 
         Returns the response with its metadata. Raises KeyError for an unknown name, TypeError for a method of streams.
         """
-        from .._methods import METHODS
+        from .._methods import find
 
-        found = METHODS[method]
+        found = find(method)
         if found.kind is not Kind.UNARY:
             raise TypeError(f"{method} streams; use the method of a resource, such as `client.chat.stream`")
         return self._calls.reply(found, request, options)

@@ -137,7 +137,7 @@ class _Responses:
             raise
 
     def interrupt(self) -> None:
-        """Ends the call of whoever waits for a message, in another thread or task."""
+        """Ends the call for another thread or task, which waits for a message."""
         self._interrupted = True
         http.shut_down(self._answer)
 

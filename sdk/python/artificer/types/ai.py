@@ -252,7 +252,9 @@ class ProcessAssetRequest(base.Model):
     metadata: dict[str, str] = {}
     """What searches can filter by; at most 32 entries."""
     background: bool = False
-    """Whether to do the work in a batch job, whatever the size. An asset that is not a blob is stored as one first."""
+    """Whether to do the work in a batch job even if the asset is small. An asset that is not a blob is stored as one
+    first.
+    """
 
 
 class ProcessAssetResponse(base.Model):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.ai import AiWorkerService
 from ..._options import CallOptions
 from ..resource import AsyncResource
 
@@ -48,11 +48,11 @@ class AsyncAssets(AsyncResource):
                 `filename`.
             filename: The name of the asset's file, such as "report.docx".
             metadata: What searches can filter by; at most 32 entries.
-            background: Whether to do the work in a batch job, whatever the size. An asset that is not a blob is
-                stored as one first.
+            background: Whether to do the work in a batch job even if the asset is small. An asset that is not a
+                blob is stored as one first.
         """
         return await self._calls.unary(
-            methods.AiWorkerService.PROCESS_ASSET,
+            AiWorkerService.PROCESS_ASSET,
             {
                 "collection": collection,
                 "blob": blob,

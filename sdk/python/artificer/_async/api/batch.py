@@ -6,9 +6,9 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.batch import BatchService
 from ..._options import CallOptions
 from ..duplex import AsyncDuplex
 from ..pages import AsyncPager
@@ -30,7 +30,7 @@ class AsyncBatchBlobs(AsyncResource):
         Args:
             file: The file: its path, its bytes, a file opened for reading bytes, or an iterable of bytes.
         """
-        return await self._calls.upload(methods.BatchService.UPLOAD_BLOB, file, {}, call_options)
+        return await self._calls.upload(BatchService.UPLOAD_BLOB, file, {}, call_options)
 
 
 class AsyncBatchItemsApi(AsyncResource):
@@ -52,9 +52,7 @@ class AsyncBatchItemsApi(AsyncResource):
         Args:
             job_id: The job to add the items to.
         """
-        return await self._calls.client_stream(
-            methods.BatchService.UPLOAD_ITEMS, requests, {"job_id": job_id}, call_options
-        )
+        return await self._calls.client_stream(BatchService.UPLOAD_ITEMS, requests, {"job_id": job_id}, call_options)
 
 
 class AsyncBatchLogs(AsyncResource):
@@ -79,7 +77,7 @@ class AsyncBatchLogs(AsyncResource):
             follow: Whether to keep sending lines as they are written, until the job ends; true if absent.
         """
         return self._calls.stream(
-            methods.BatchService.STREAM_LOGS,
+            BatchService.STREAM_LOGS,
             {"job_id": job_id, "item_index": item_index, "after": after, "follow": follow},
             call_options,
         )
@@ -95,7 +93,7 @@ class AsyncBatchProgress(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return self._calls.stream(methods.BatchService.STREAM_PROGRESS, {"job_id": job_id}, call_options)
+        return self._calls.stream(BatchService.STREAM_PROGRESS, {"job_id": job_id}, call_options)
 
 
 class AsyncBatchResults(AsyncResource):
@@ -118,7 +116,7 @@ class AsyncBatchResults(AsyncResource):
             status: Return only items in these states; all states if empty.
         """
         return self._calls.pages(
-            methods.BatchService.GET_RESULTS,
+            BatchService.GET_RESULTS,
             "results",
             {"job_id": job_id, "page_size": page_size, "status": status},
             call_options,
@@ -141,7 +139,7 @@ class AsyncBatchResults(AsyncResource):
             follow: Whether to keep sending items as they finish, until the job ends.
         """
         return self._calls.stream(
-            methods.BatchService.STREAM_RESULTS, {"job_id": job_id, "status": status, "follow": follow}, call_options
+            BatchService.STREAM_RESULTS, {"job_id": job_id, "status": status, "follow": follow}, call_options
         )
 
 
@@ -150,7 +148,7 @@ class AsyncBatchTaskTypes(AsyncResource):
 
     def list(self, **call_options: Unpack[CallOptions]) -> AsyncPager[types.batch.TaskType]:
         """Returns the task types that phases may use."""
-        return self._calls.pages(methods.BatchService.LIST_TASK_TYPES, "task_types", {}, call_options)
+        return self._calls.pages(BatchService.LIST_TASK_TYPES, "task_types", {}, call_options)
 
 
 class AsyncBatchApi(AsyncResource):
@@ -208,7 +206,7 @@ class AsyncBatchApi(AsyncResource):
             options: The options of the job.
         """
         return await self._calls.unary(
-            methods.BatchService.CREATE_JOB,
+            BatchService.CREATE_JOB,
             {"name": name, "phases": phases, "project_id": project_id, "items": items, "options": options},
             call_options,
         )
@@ -219,7 +217,7 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return await self._calls.unary(methods.BatchService.GET_JOB, {"job_id": job_id}, call_options)
+        return await self._calls.unary(BatchService.GET_JOB, {"job_id": job_id}, call_options)
 
     def list(
         self,
@@ -237,7 +235,7 @@ class AsyncBatchApi(AsyncResource):
             project_id: Return only jobs of this project; all projects if empty.
         """
         return self._calls.pages(
-            methods.BatchService.LIST_JOBS,
+            BatchService.LIST_JOBS,
             "jobs",
             {"page_size": page_size, "status": status, "project_id": project_id},
             call_options,
@@ -249,7 +247,7 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return await self._calls.unary(methods.BatchService.START_JOB, {"job_id": job_id}, call_options)
+        return await self._calls.unary(BatchService.START_JOB, {"job_id": job_id}, call_options)
 
     async def pause(self, job_id: str, **call_options: Unpack[CallOptions]) -> types.batch.Job:
         """Pauses a job and lets its running items finish. A job that is already paused is left unchanged.
@@ -257,7 +255,7 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return await self._calls.unary(methods.BatchService.PAUSE_JOB, {"job_id": job_id}, call_options)
+        return await self._calls.unary(BatchService.PAUSE_JOB, {"job_id": job_id}, call_options)
 
     async def resume(self, job_id: str, **call_options: Unpack[CallOptions]) -> types.batch.Job:
         """Resumes a paused job where it stopped. A job that is already running is left unchanged.
@@ -265,7 +263,7 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return await self._calls.unary(methods.BatchService.RESUME_JOB, {"job_id": job_id}, call_options)
+        return await self._calls.unary(BatchService.RESUME_JOB, {"job_id": job_id}, call_options)
 
     async def cancel(self, job_id: str, **call_options: Unpack[CallOptions]) -> types.batch.Job:
         """Cancels a job and stops its running items. Finished results are kept. A cancelled job is left unchanged.
@@ -273,7 +271,7 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The id of the job.
         """
-        return await self._calls.unary(methods.BatchService.CANCEL_JOB, {"job_id": job_id}, call_options)
+        return await self._calls.unary(BatchService.CANCEL_JOB, {"job_id": job_id}, call_options)
 
     def attach(
         self,
@@ -291,4 +289,4 @@ class AsyncBatchApi(AsyncResource):
         Args:
             job_id: The job to attach to.
         """
-        return self._calls.duplex(methods.BatchService.ATTACH, requests, {"job_id": job_id}, call_options)
+        return self._calls.duplex(BatchService.ATTACH, requests, {"job_id": job_id}, call_options)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.chat import MessageService
 from ..._options import CallOptions
 from ..duplex import AsyncDuplex
 from ..pages import AsyncPager
@@ -36,7 +36,7 @@ class AsyncChannelsMessages(AsyncResource):
             include_files: Whether to include the files of the message, with their contents.
         """
         return await self._calls.unary(
-            methods.MessageService.GET_MESSAGE,
+            MessageService.GET_MESSAGE,
             {"channel": channel, "id": id, "include_user": include_user, "include_files": include_files},
             call_options,
         )
@@ -63,7 +63,7 @@ class AsyncChannelsMessages(AsyncResource):
             include_files: Whether to include the files of the messages, with their contents.
         """
         return self._calls.pages(
-            methods.MessageService.LIST_MESSAGES,
+            MessageService.LIST_MESSAGES,
             "messages",
             {
                 "channel": channel,
@@ -102,7 +102,7 @@ class AsyncChannelsMessages(AsyncResource):
             include_files: Whether to include the files of the messages, with their contents.
         """
         return self._calls.stream(
-            methods.MessageService.STREAM_MESSAGES,
+            MessageService.STREAM_MESSAGES,
             {
                 "channel": channel,
                 "after": after,
@@ -131,7 +131,7 @@ class AsyncChannelsMessages(AsyncResource):
                 name it.
         """
         return await self._calls.client_stream(
-            methods.MessageService.SEND_MESSAGES, requests, {"channel": channel}, call_options
+            MessageService.SEND_MESSAGES, requests, {"channel": channel}, call_options
         )
 
     def chat(
@@ -151,7 +151,7 @@ class AsyncChannelsMessages(AsyncResource):
         Args:
             channel: The channel to join.
         """
-        return self._calls.duplex(methods.MessageService.CHAT_STREAM, requests, {"channel": channel}, call_options)
+        return self._calls.duplex(MessageService.CHAT_STREAM, requests, {"channel": channel}, call_options)
 
 
 class AsyncChannels(AsyncResource):

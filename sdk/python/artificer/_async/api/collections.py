@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.ai import AiWorkerService
+from ..._methods.rag import RagService
 from ..._options import CallOptions
 from ..answers import AsyncAnswerStream
 from ..pages import AsyncPager
@@ -29,7 +30,7 @@ class AsyncCollectionsDocumentsChunks(AsyncResource):
             page_size: The most chunks to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.RagService.LIST_CHUNKS,
+            RagService.LIST_CHUNKS,
             "chunks",
             {"collection": collection, "document": document, "page_size": page_size},
             call_options,
@@ -69,7 +70,7 @@ class AsyncCollectionsDocuments(AsyncResource):
             metadata: What searches can filter by; at most 32 entries.
         """
         return await self._calls.upload(
-            methods.RagService.CREATE_DOCUMENT,
+            RagService.CREATE_DOCUMENT,
             file,
             {
                 "collection": collection,
@@ -90,7 +91,7 @@ class AsyncCollectionsDocuments(AsyncResource):
             document: The id of the document.
         """
         return await self._calls.unary(
-            methods.RagService.GET_DOCUMENT, {"collection": collection, "document": document}, call_options
+            RagService.GET_DOCUMENT, {"collection": collection, "document": document}, call_options
         )
 
     def list(
@@ -103,10 +104,7 @@ class AsyncCollectionsDocuments(AsyncResource):
             page_size: The most documents to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.RagService.LIST_DOCUMENTS,
-            "documents",
-            {"collection": collection, "page_size": page_size},
-            call_options,
+            RagService.LIST_DOCUMENTS, "documents", {"collection": collection, "page_size": page_size}, call_options
         )
 
     async def delete(self, collection: str, document: str, **call_options: Unpack[CallOptions]) -> None:
@@ -117,7 +115,7 @@ class AsyncCollectionsDocuments(AsyncResource):
             document: The id of the document.
         """
         await self._calls.unary(
-            methods.RagService.DELETE_DOCUMENT, {"collection": collection, "document": document}, call_options
+            RagService.DELETE_DOCUMENT, {"collection": collection, "document": document}, call_options
         )
 
     async def reindex(self, collection: str, document: str, **call_options: Unpack[CallOptions]) -> types.rag.Document:
@@ -128,7 +126,7 @@ class AsyncCollectionsDocuments(AsyncResource):
             document: The id of the document.
         """
         return await self._calls.unary(
-            methods.RagService.REINDEX_DOCUMENT, {"collection": collection, "document": document}, call_options
+            RagService.REINDEX_DOCUMENT, {"collection": collection, "document": document}, call_options
         )
 
 
@@ -162,7 +160,7 @@ class AsyncCollections(AsyncResource):
             min_score: The lowest cosine similarity to return, from -1 to 1.
         """
         return await self._calls.unary(
-            methods.AiWorkerService.VECTOR_SEARCH,
+            AiWorkerService.VECTOR_SEARCH,
             {
                 "collection": collection,
                 "text": text,
@@ -196,7 +194,7 @@ class AsyncCollections(AsyncResource):
                 `chunk_tokens` if it is absent, at most half of it.
         """
         return await self._calls.unary(
-            methods.RagService.CREATE_COLLECTION,
+            RagService.CREATE_COLLECTION,
             {
                 "collection_id": collection_id,
                 "collection.display_name": display_name,
@@ -213,7 +211,7 @@ class AsyncCollections(AsyncResource):
         Args:
             collection: The id of the collection.
         """
-        return await self._calls.unary(methods.RagService.GET_COLLECTION, {"collection": collection}, call_options)
+        return await self._calls.unary(RagService.GET_COLLECTION, {"collection": collection}, call_options)
 
     def list(
         self, *, page_size: int | None = None, **call_options: Unpack[CallOptions]
@@ -223,9 +221,7 @@ class AsyncCollections(AsyncResource):
         Args:
             page_size: The most collections to return: 50 if it is 0, and never more than 1000.
         """
-        return self._calls.pages(
-            methods.RagService.LIST_COLLECTIONS, "collections", {"page_size": page_size}, call_options
-        )
+        return self._calls.pages(RagService.LIST_COLLECTIONS, "collections", {"page_size": page_size}, call_options)
 
     async def delete(self, collection: str, *, force: bool | None = None, **call_options: Unpack[CallOptions]) -> None:
         """Deletes a collection. It is refused if the collection has documents, unless `force` is set.
@@ -234,9 +230,7 @@ class AsyncCollections(AsyncResource):
             collection: The id of the collection.
             force: Whether to delete its documents too.
         """
-        await self._calls.unary(
-            methods.RagService.DELETE_COLLECTION, {"collection": collection, "force": force}, call_options
-        )
+        await self._calls.unary(RagService.DELETE_COLLECTION, {"collection": collection, "force": force}, call_options)
 
     async def reindex(
         self,
@@ -257,7 +251,7 @@ class AsyncCollections(AsyncResource):
             chunk_overlap: Another `chunk_overlap`; unchanged if it is absent, unless it no longer fits.
         """
         return await self._calls.unary(
-            methods.RagService.REINDEX_COLLECTION,
+            RagService.REINDEX_COLLECTION,
             {
                 "collection": collection,
                 "embedding_model": embedding_model,
@@ -287,7 +281,7 @@ class AsyncCollections(AsyncResource):
             filter: Only passages of documents that have all these metadata.
         """
         return await self._calls.unary(
-            methods.RagService.RETRIEVE_PASSAGES,
+            RagService.RETRIEVE_PASSAGES,
             {"collection": collection, "query": query, "top_k": top_k, "mode": mode, "filter": filter},
             call_options,
         )
@@ -319,7 +313,7 @@ class AsyncCollections(AsyncResource):
         """
         return AsyncAnswerStream(
             self._calls.stream(
-                methods.RagService.ASK,
+                RagService.ASK,
                 {
                     "collection": collection,
                     "question": question,

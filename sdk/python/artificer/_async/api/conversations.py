@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.conversation import ConversationService
 from ..._options import CallOptions
 from ..answers import AsyncAnswerStream
 from ..duplex import AsyncDuplex
@@ -28,7 +28,7 @@ class AsyncConversationsMessages(AsyncResource):
             message: The id of the message.
         """
         return await self._calls.unary(
-            methods.ConversationService.GET_MESSAGE, {"conversation": conversation, "message": message}, call_options
+            ConversationService.GET_MESSAGE, {"conversation": conversation, "message": message}, call_options
         )
 
     def list(
@@ -41,7 +41,7 @@ class AsyncConversationsMessages(AsyncResource):
             page_size: The most messages to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.ConversationService.LIST_MESSAGES,
+            ConversationService.LIST_MESSAGES,
             "messages",
             {"conversation": conversation, "page_size": page_size},
             call_options,
@@ -78,7 +78,7 @@ class AsyncConversations(AsyncResource):
             history_policy: What is done with the oldest messages that do not fit into the model's context.
         """
         return await self._calls.unary(
-            methods.ConversationService.CREATE_CONVERSATION,
+            ConversationService.CREATE_CONVERSATION,
             {
                 "conversation.project": project,
                 "conversation.display_name": display_name,
@@ -97,7 +97,7 @@ class AsyncConversations(AsyncResource):
             conversation: The id of the conversation.
         """
         return await self._calls.unary(
-            methods.ConversationService.GET_CONVERSATION, {"conversation": conversation}, call_options
+            ConversationService.GET_CONVERSATION, {"conversation": conversation}, call_options
         )
 
     def list(
@@ -110,7 +110,7 @@ class AsyncConversations(AsyncResource):
             page_size: The most conversations to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.ConversationService.LIST_CONVERSATIONS,
+            ConversationService.LIST_CONVERSATIONS,
             "conversations",
             {"project": project, "page_size": page_size},
             call_options,
@@ -143,7 +143,7 @@ class AsyncConversations(AsyncResource):
                 ABORTED. Messages do not change it.
         """
         return await self._calls.unary(
-            methods.ConversationService.UPDATE_CONVERSATION,
+            ConversationService.UPDATE_CONVERSATION,
             {
                 "conversation.id": conversation,
                 "conversation.project": project,
@@ -163,9 +163,7 @@ class AsyncConversations(AsyncResource):
         Args:
             conversation: The id of the conversation.
         """
-        await self._calls.unary(
-            methods.ConversationService.DELETE_CONVERSATION, {"conversation": conversation}, call_options
-        )
+        await self._calls.unary(ConversationService.DELETE_CONVERSATION, {"conversation": conversation}, call_options)
 
     async def fork(
         self,
@@ -183,7 +181,7 @@ class AsyncConversations(AsyncResource):
             display_name: The name of the new conversation; that of the old one if it is empty.
         """
         return await self._calls.unary(
-            methods.ConversationService.FORK_CONVERSATION,
+            ConversationService.FORK_CONVERSATION,
             {"conversation": conversation, "message": message, "display_name": display_name},
             call_options,
         )
@@ -207,7 +205,7 @@ class AsyncConversations(AsyncResource):
         """
         return AsyncAnswerStream(
             self._calls.stream(
-                methods.ConversationService.SEND_MESSAGE,
+                ConversationService.SEND_MESSAGE,
                 {"conversation": conversation, "content": content, "options": options},
                 call_options,
             )
@@ -228,9 +226,7 @@ class AsyncConversations(AsyncResource):
         """
         return AsyncAnswerStream(
             self._calls.stream(
-                methods.ConversationService.REGENERATE_MESSAGE,
-                {"conversation": conversation, "options": options},
-                call_options,
+                ConversationService.REGENERATE_MESSAGE, {"conversation": conversation, "options": options}, call_options
             )
         )
 
@@ -244,7 +240,7 @@ class AsyncConversations(AsyncResource):
             conversation: The id of the conversation.
         """
         return await self._calls.unary(
-            methods.ConversationService.STOP_GENERATION, {"conversation": conversation}, call_options
+            ConversationService.STOP_GENERATION, {"conversation": conversation}, call_options
         )
 
     def converse(
@@ -261,6 +257,4 @@ class AsyncConversations(AsyncResource):
         Args:
             conversation: The id of the conversation.
         """
-        return self._calls.duplex(
-            methods.ConversationService.CONVERSE, requests, {"conversation": conversation}, call_options
-        )
+        return self._calls.duplex(ConversationService.CONVERSE, requests, {"conversation": conversation}, call_options)

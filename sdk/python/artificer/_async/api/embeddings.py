@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.ai import AiWorkerService
+from ..._methods.openai import OpenAIService
 from ..._options import CallOptions
 from ..resource import AsyncResource
 
@@ -23,9 +24,7 @@ class AsyncEmbeddings(AsyncResource):
             texts: The texts. None may be empty.
             model: The name of the model; the server's default if it is empty.
         """
-        return await self._calls.unary(
-            methods.AiWorkerService.GET_EMBEDDING, {"texts": texts, "model": model}, call_options
-        )
+        return await self._calls.unary(AiWorkerService.GET_EMBEDDING, {"texts": texts, "model": model}, call_options)
 
     async def create(
         self,
@@ -47,7 +46,7 @@ class AsyncEmbeddings(AsyncResource):
             user: The user of the application; not used.
         """
         return await self._calls.unary(
-            methods.OpenAIService.CREATE_EMBEDDINGS,
+            OpenAIService.CREATE_EMBEDDINGS,
             {
                 "input": input,
                 "model": model,

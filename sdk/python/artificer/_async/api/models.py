@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.openai import OpenAIService
 from ..._options import CallOptions
 from ..pages import AsyncPager
 from ..resource import AsyncResource
@@ -16,7 +16,7 @@ class AsyncModels(AsyncResource):
 
     def list(self, **call_options: Unpack[CallOptions]) -> AsyncPager[types.openai.Model]:
         """Returns the models of the server's settings, for chat and for embeddings."""
-        return self._calls.pages(methods.OpenAIService.LIST_MODELS, "data", {}, call_options)
+        return self._calls.pages(OpenAIService.LIST_MODELS, "data", {}, call_options)
 
     async def get(self, model: str, **call_options: Unpack[CallOptions]) -> types.openai.Model:
         """Returns one model.
@@ -24,4 +24,4 @@ class AsyncModels(AsyncResource):
         Args:
             model: The name of the model.
         """
-        return await self._calls.unary(methods.OpenAIService.GET_MODEL, {"model": model}, call_options)
+        return await self._calls.unary(OpenAIService.GET_MODEL, {"model": model}, call_options)

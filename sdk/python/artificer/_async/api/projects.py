@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.conversation import ConversationService
 from ..._options import CallOptions
 from ..pages import AsyncPager
 from ..resource import AsyncResource
@@ -31,7 +31,7 @@ class AsyncProjects(AsyncResource):
             collections: The collections of conversations that are bound to none.
         """
         return await self._calls.unary(
-            methods.ConversationService.CREATE_PROJECT,
+            ConversationService.CREATE_PROJECT,
             {
                 "project.display_name": display_name,
                 "project.instructions": instructions,
@@ -46,7 +46,7 @@ class AsyncProjects(AsyncResource):
         Args:
             project: The id of the project.
         """
-        return await self._calls.unary(methods.ConversationService.GET_PROJECT, {"project": project}, call_options)
+        return await self._calls.unary(ConversationService.GET_PROJECT, {"project": project}, call_options)
 
     def list(
         self, *, page_size: int | None = None, **call_options: Unpack[CallOptions]
@@ -56,9 +56,7 @@ class AsyncProjects(AsyncResource):
         Args:
             page_size: The most projects to return: 50 if it is 0, and never more than 1000.
         """
-        return self._calls.pages(
-            methods.ConversationService.LIST_PROJECTS, "projects", {"page_size": page_size}, call_options
-        )
+        return self._calls.pages(ConversationService.LIST_PROJECTS, "projects", {"page_size": page_size}, call_options)
 
     async def update(
         self,
@@ -81,7 +79,7 @@ class AsyncProjects(AsyncResource):
                 ABORTED.
         """
         return await self._calls.unary(
-            methods.ConversationService.UPDATE_PROJECT,
+            ConversationService.UPDATE_PROJECT,
             {
                 "project.id": project,
                 "project.display_name": display_name,
@@ -99,6 +97,4 @@ class AsyncProjects(AsyncResource):
             project: The id of the project.
             force: Whether to delete its conversations too.
         """
-        await self._calls.unary(
-            methods.ConversationService.DELETE_PROJECT, {"project": project, "force": force}, call_options
-        )
+        await self._calls.unary(ConversationService.DELETE_PROJECT, {"project": project, "force": force}, call_options)

@@ -1,13 +1,13 @@
-"""`client.batch.items`: items in whatever form the caller has them, sent so that a broken upload can be repeated."""
+"""`client.batch.items`: uploads strings, mappings or models as items, and repeats an upload that broke."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._batch import ItemInput, Packer, item
+from ..._methods.batch import BatchService
 from ..._options import CallOptions
 from ..._retry import RetryPolicy
 from ...errors import UnavailableError
@@ -39,7 +39,7 @@ class AsyncBatchItems(AsyncBatchItemsApi):
         if isinstance(items, str):
             raise TypeError("items are an iterable; put the one item into a list")
         if first_index is None:
-            first_index = (await self._calls.unary(methods.BatchService.GET_JOB, {"job_id": job_id}, {})).total_items
+            first_index = (await self._calls.unary(BatchService.GET_JOB, {"job_id": job_id}, {})).total_items
         policy, attempt = RetryPolicy(), 1
         while True:
             try:

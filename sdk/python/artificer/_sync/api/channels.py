@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.chat import MessageService
 from ..._options import CallOptions
 from ..duplex import Duplex
 from ..pages import Pager
@@ -36,7 +36,7 @@ class ChannelsMessages(Resource):
             include_files: Whether to include the files of the message, with their contents.
         """
         return self._calls.unary(
-            methods.MessageService.GET_MESSAGE,
+            MessageService.GET_MESSAGE,
             {"channel": channel, "id": id, "include_user": include_user, "include_files": include_files},
             call_options,
         )
@@ -63,7 +63,7 @@ class ChannelsMessages(Resource):
             include_files: Whether to include the files of the messages, with their contents.
         """
         return self._calls.pages(
-            methods.MessageService.LIST_MESSAGES,
+            MessageService.LIST_MESSAGES,
             "messages",
             {
                 "channel": channel,
@@ -102,7 +102,7 @@ class ChannelsMessages(Resource):
             include_files: Whether to include the files of the messages, with their contents.
         """
         return self._calls.stream(
-            methods.MessageService.STREAM_MESSAGES,
+            MessageService.STREAM_MESSAGES,
             {
                 "channel": channel,
                 "after": after,
@@ -129,9 +129,7 @@ class ChannelsMessages(Resource):
             channel: The channel to send to. All messages of a stream go to one channel, so only the first has to
                 name it.
         """
-        return self._calls.client_stream(
-            methods.MessageService.SEND_MESSAGES, requests, {"channel": channel}, call_options
-        )
+        return self._calls.client_stream(MessageService.SEND_MESSAGES, requests, {"channel": channel}, call_options)
 
     def chat(
         self,
@@ -148,7 +146,7 @@ class ChannelsMessages(Resource):
         Args:
             channel: The channel to join.
         """
-        return self._calls.duplex(methods.MessageService.CHAT_STREAM, requests, {"channel": channel}, call_options)
+        return self._calls.duplex(MessageService.CHAT_STREAM, requests, {"channel": channel}, call_options)
 
 
 class Channels(Resource):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Unpack, overload
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.ai import AiWorkerService
+from ..._methods.openai import OpenAIService
 from ..._options import CallOptions
 from ..answers import AnswerStream
 from ..completions import completion
@@ -142,7 +143,7 @@ class ChatCompletions(Resource):
         """
         return completion(
             self._calls,
-            methods.OpenAIService.CREATE_CHAT_COMPLETION,
+            OpenAIService.CREATE_CHAT_COMPLETION,
             {
                 "messages": messages,
                 "model": model,
@@ -201,7 +202,7 @@ class Chat(Resource):
         """
         return AnswerStream(
             self._calls.stream(
-                methods.AiWorkerService.CHAT_STREAM,
+                AiWorkerService.CHAT_STREAM,
                 {"messages": messages, "model": model, "options": options, "tools": tools},
                 call_options,
             )

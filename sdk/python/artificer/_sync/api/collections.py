@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.ai import AiWorkerService
+from ..._methods.rag import RagService
 from ..._options import CallOptions
 from ..answers import AnswerStream
 from ..pages import Pager
@@ -29,7 +30,7 @@ class CollectionsDocumentsChunks(Resource):
             page_size: The most chunks to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.RagService.LIST_CHUNKS,
+            RagService.LIST_CHUNKS,
             "chunks",
             {"collection": collection, "document": document, "page_size": page_size},
             call_options,
@@ -69,7 +70,7 @@ class CollectionsDocuments(Resource):
             metadata: What searches can filter by; at most 32 entries.
         """
         return self._calls.upload(
-            methods.RagService.CREATE_DOCUMENT,
+            RagService.CREATE_DOCUMENT,
             file,
             {
                 "collection": collection,
@@ -90,7 +91,7 @@ class CollectionsDocuments(Resource):
             document: The id of the document.
         """
         return self._calls.unary(
-            methods.RagService.GET_DOCUMENT, {"collection": collection, "document": document}, call_options
+            RagService.GET_DOCUMENT, {"collection": collection, "document": document}, call_options
         )
 
     def list(
@@ -103,10 +104,7 @@ class CollectionsDocuments(Resource):
             page_size: The most documents to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.RagService.LIST_DOCUMENTS,
-            "documents",
-            {"collection": collection, "page_size": page_size},
-            call_options,
+            RagService.LIST_DOCUMENTS, "documents", {"collection": collection, "page_size": page_size}, call_options
         )
 
     def delete(self, collection: str, document: str, **call_options: Unpack[CallOptions]) -> None:
@@ -116,9 +114,7 @@ class CollectionsDocuments(Resource):
             collection: The id of the collection.
             document: The id of the document.
         """
-        self._calls.unary(
-            methods.RagService.DELETE_DOCUMENT, {"collection": collection, "document": document}, call_options
-        )
+        self._calls.unary(RagService.DELETE_DOCUMENT, {"collection": collection, "document": document}, call_options)
 
     def reindex(self, collection: str, document: str, **call_options: Unpack[CallOptions]) -> types.rag.Document:
         """Divides and embeds one document again, from its stored text.
@@ -128,7 +124,7 @@ class CollectionsDocuments(Resource):
             document: The id of the document.
         """
         return self._calls.unary(
-            methods.RagService.REINDEX_DOCUMENT, {"collection": collection, "document": document}, call_options
+            RagService.REINDEX_DOCUMENT, {"collection": collection, "document": document}, call_options
         )
 
 
@@ -162,7 +158,7 @@ class Collections(Resource):
             min_score: The lowest cosine similarity to return, from -1 to 1.
         """
         return self._calls.unary(
-            methods.AiWorkerService.VECTOR_SEARCH,
+            AiWorkerService.VECTOR_SEARCH,
             {
                 "collection": collection,
                 "text": text,
@@ -196,7 +192,7 @@ class Collections(Resource):
                 `chunk_tokens` if it is absent, at most half of it.
         """
         return self._calls.unary(
-            methods.RagService.CREATE_COLLECTION,
+            RagService.CREATE_COLLECTION,
             {
                 "collection_id": collection_id,
                 "collection.display_name": display_name,
@@ -213,7 +209,7 @@ class Collections(Resource):
         Args:
             collection: The id of the collection.
         """
-        return self._calls.unary(methods.RagService.GET_COLLECTION, {"collection": collection}, call_options)
+        return self._calls.unary(RagService.GET_COLLECTION, {"collection": collection}, call_options)
 
     def list(self, *, page_size: int | None = None, **call_options: Unpack[CallOptions]) -> Pager[types.rag.Collection]:
         """Returns the collections, page by page, sorted by id.
@@ -221,9 +217,7 @@ class Collections(Resource):
         Args:
             page_size: The most collections to return: 50 if it is 0, and never more than 1000.
         """
-        return self._calls.pages(
-            methods.RagService.LIST_COLLECTIONS, "collections", {"page_size": page_size}, call_options
-        )
+        return self._calls.pages(RagService.LIST_COLLECTIONS, "collections", {"page_size": page_size}, call_options)
 
     def delete(self, collection: str, *, force: bool | None = None, **call_options: Unpack[CallOptions]) -> None:
         """Deletes a collection. It is refused if the collection has documents, unless `force` is set.
@@ -232,9 +226,7 @@ class Collections(Resource):
             collection: The id of the collection.
             force: Whether to delete its documents too.
         """
-        self._calls.unary(
-            methods.RagService.DELETE_COLLECTION, {"collection": collection, "force": force}, call_options
-        )
+        self._calls.unary(RagService.DELETE_COLLECTION, {"collection": collection, "force": force}, call_options)
 
     def reindex(
         self,
@@ -255,7 +247,7 @@ class Collections(Resource):
             chunk_overlap: Another `chunk_overlap`; unchanged if it is absent, unless it no longer fits.
         """
         return self._calls.unary(
-            methods.RagService.REINDEX_COLLECTION,
+            RagService.REINDEX_COLLECTION,
             {
                 "collection": collection,
                 "embedding_model": embedding_model,
@@ -285,7 +277,7 @@ class Collections(Resource):
             filter: Only passages of documents that have all these metadata.
         """
         return self._calls.unary(
-            methods.RagService.RETRIEVE_PASSAGES,
+            RagService.RETRIEVE_PASSAGES,
             {"collection": collection, "query": query, "top_k": top_k, "mode": mode, "filter": filter},
             call_options,
         )
@@ -317,7 +309,7 @@ class Collections(Resource):
         """
         return AnswerStream(
             self._calls.stream(
-                methods.RagService.ASK,
+                RagService.ASK,
                 {
                     "collection": collection,
                     "question": question,

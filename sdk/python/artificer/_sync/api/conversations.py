@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.conversation import ConversationService
 from ..._options import CallOptions
 from ..answers import AnswerStream
 from ..duplex import Duplex
@@ -26,7 +26,7 @@ class ConversationsMessages(Resource):
             message: The id of the message.
         """
         return self._calls.unary(
-            methods.ConversationService.GET_MESSAGE, {"conversation": conversation, "message": message}, call_options
+            ConversationService.GET_MESSAGE, {"conversation": conversation, "message": message}, call_options
         )
 
     def list(
@@ -39,7 +39,7 @@ class ConversationsMessages(Resource):
             page_size: The most messages to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.ConversationService.LIST_MESSAGES,
+            ConversationService.LIST_MESSAGES,
             "messages",
             {"conversation": conversation, "page_size": page_size},
             call_options,
@@ -76,7 +76,7 @@ class Conversations(Resource):
             history_policy: What is done with the oldest messages that do not fit into the model's context.
         """
         return self._calls.unary(
-            methods.ConversationService.CREATE_CONVERSATION,
+            ConversationService.CREATE_CONVERSATION,
             {
                 "conversation.project": project,
                 "conversation.display_name": display_name,
@@ -94,9 +94,7 @@ class Conversations(Resource):
         Args:
             conversation: The id of the conversation.
         """
-        return self._calls.unary(
-            methods.ConversationService.GET_CONVERSATION, {"conversation": conversation}, call_options
-        )
+        return self._calls.unary(ConversationService.GET_CONVERSATION, {"conversation": conversation}, call_options)
 
     def list(
         self, *, project: str | None = None, page_size: int | None = None, **call_options: Unpack[CallOptions]
@@ -108,7 +106,7 @@ class Conversations(Resource):
             page_size: The most conversations to return: 50 if it is 0, and never more than 1000.
         """
         return self._calls.pages(
-            methods.ConversationService.LIST_CONVERSATIONS,
+            ConversationService.LIST_CONVERSATIONS,
             "conversations",
             {"project": project, "page_size": page_size},
             call_options,
@@ -141,7 +139,7 @@ class Conversations(Resource):
                 ABORTED. Messages do not change it.
         """
         return self._calls.unary(
-            methods.ConversationService.UPDATE_CONVERSATION,
+            ConversationService.UPDATE_CONVERSATION,
             {
                 "conversation.id": conversation,
                 "conversation.project": project,
@@ -161,7 +159,7 @@ class Conversations(Resource):
         Args:
             conversation: The id of the conversation.
         """
-        self._calls.unary(methods.ConversationService.DELETE_CONVERSATION, {"conversation": conversation}, call_options)
+        self._calls.unary(ConversationService.DELETE_CONVERSATION, {"conversation": conversation}, call_options)
 
     def fork(
         self,
@@ -179,7 +177,7 @@ class Conversations(Resource):
             display_name: The name of the new conversation; that of the old one if it is empty.
         """
         return self._calls.unary(
-            methods.ConversationService.FORK_CONVERSATION,
+            ConversationService.FORK_CONVERSATION,
             {"conversation": conversation, "message": message, "display_name": display_name},
             call_options,
         )
@@ -203,7 +201,7 @@ class Conversations(Resource):
         """
         return AnswerStream(
             self._calls.stream(
-                methods.ConversationService.SEND_MESSAGE,
+                ConversationService.SEND_MESSAGE,
                 {"conversation": conversation, "content": content, "options": options},
                 call_options,
             )
@@ -224,9 +222,7 @@ class Conversations(Resource):
         """
         return AnswerStream(
             self._calls.stream(
-                methods.ConversationService.REGENERATE_MESSAGE,
-                {"conversation": conversation, "options": options},
-                call_options,
+                ConversationService.REGENERATE_MESSAGE, {"conversation": conversation, "options": options}, call_options
             )
         )
 
@@ -237,9 +233,7 @@ class Conversations(Resource):
         Args:
             conversation: The id of the conversation.
         """
-        return self._calls.unary(
-            methods.ConversationService.STOP_GENERATION, {"conversation": conversation}, call_options
-        )
+        return self._calls.unary(ConversationService.STOP_GENERATION, {"conversation": conversation}, call_options)
 
     def converse(
         self,
@@ -253,6 +247,4 @@ class Conversations(Resource):
         Args:
             conversation: The id of the conversation.
         """
-        return self._calls.duplex(
-            methods.ConversationService.CONVERSE, requests, {"conversation": conversation}, call_options
-        )
+        return self._calls.duplex(ConversationService.CONVERSE, requests, {"conversation": conversation}, call_options)

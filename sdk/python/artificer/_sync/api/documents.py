@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.convert import ConversionService
+from ..._methods.ocr import OCRService
 from ..._options import CallOptions
 from ...types.base import HttpBody
 from ..downloads import Download
@@ -21,7 +22,7 @@ class DocumentsConversionFormats(Resource):
 
     def list(self, **call_options: Unpack[CallOptions]) -> types.convert.ListConversionFormatsResponse:
         """Returns the formats that documents can be converted from and to."""
-        return self._calls.unary(methods.ConversionService.LIST_CONVERSION_FORMATS, {}, call_options)
+        return self._calls.unary(ConversionService.LIST_CONVERSION_FORMATS, {}, call_options)
 
 
 class Documents(Resource):
@@ -63,7 +64,7 @@ class Documents(Resource):
             media: What becomes of the pictures inside the document in a text format, which has no place for them.
         """
         return self._calls.transfer(
-            methods.ConversionService.CONVERT_DOCUMENT,
+            ConversionService.CONVERT_DOCUMENT,
             file,
             {"to": to, "input_format": input_format, "filename": filename, "standalone": standalone, "media": media},
             call_options,
@@ -108,7 +109,7 @@ class Documents(Resource):
             output: What the response has beside the text.
         """
         return self._calls.unary(
-            methods.OCRService.PROCESS_PDF,
+            OCRService.PROCESS_PDF,
             {
                 "force_ocr": force_ocr,
                 "min_text_threshold": min_text_threshold,
@@ -163,7 +164,7 @@ class Documents(Resource):
             output: What the response has beside the text.
         """
         return self._calls.stream(
-            methods.OCRService.PROCESS_PDF_STREAM,
+            OCRService.PROCESS_PDF_STREAM,
             {
                 "force_ocr": force_ocr,
                 "min_text_threshold": min_text_threshold,
@@ -205,7 +206,7 @@ class Documents(Resource):
             force_ocr: Whether to read every page by OCR, even one with a usable text layer.
         """
         return self._calls.unary(
-            methods.OCRService.RENDER_DOCUMENT,
+            OCRService.RENDER_DOCUMENT,
             {
                 "output": output,
                 "pages": pages,
@@ -245,7 +246,7 @@ class Documents(Resource):
                 an earlier run.
         """
         return self._calls.download(
-            methods.OCRService.MAKE_SEARCHABLE_PDF,
+            OCRService.MAKE_SEARCHABLE_PDF,
             {"pages": pages, "languages": languages, "dpi": dpi, "password": password, "force_ocr": force_ocr},
             call_options,
             file=("document_data", file),
@@ -275,7 +276,7 @@ class Documents(Resource):
             pages: The pages to inspect, as in `client.documents.process`.
         """
         return self._calls.unary(
-            methods.OCRService.CHECK_PDF_NEEDS_OCR,
+            OCRService.CHECK_PDF_NEEDS_OCR,
             {
                 "min_text_threshold": min_text_threshold,
                 "password": password,

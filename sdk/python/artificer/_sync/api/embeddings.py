@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
-from ... import _methods as methods
 from ... import types
+from ..._methods.ai import AiWorkerService
+from ..._methods.openai import OpenAIService
 from ..._options import CallOptions
 from ..resource import Resource
 
@@ -23,7 +24,7 @@ class Embeddings(Resource):
             texts: The texts. None may be empty.
             model: The name of the model; the server's default if it is empty.
         """
-        return self._calls.unary(methods.AiWorkerService.GET_EMBEDDING, {"texts": texts, "model": model}, call_options)
+        return self._calls.unary(AiWorkerService.GET_EMBEDDING, {"texts": texts, "model": model}, call_options)
 
     def create(
         self,
@@ -45,7 +46,7 @@ class Embeddings(Resource):
             user: The user of the application; not used.
         """
         return self._calls.unary(
-            methods.OpenAIService.CREATE_EMBEDDINGS,
+            OpenAIService.CREATE_EMBEDDINGS,
             {
                 "input": input,
                 "model": model,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from ... import _methods as methods
 from ... import types
 from ..._files import FileInput
+from ..._methods.image import ImageService
+from ..._methods.ocr import OCRService
 from ..._options import CallOptions
 from ...types.base import HttpBody
 from ..resource import Resource
@@ -52,7 +53,7 @@ class Images(Resource):
                 rotating adds: "#rrggbb". White if it is empty.
         """
         return self._calls.unary(
-            methods.ImageService.PROCESS_IMAGE,
+            ImageService.PROCESS_IMAGE,
             {
                 "content_type": content_type,
                 "steps": steps,
@@ -94,7 +95,7 @@ class Images(Resource):
             output: What the response has beside the text.
         """
         return self._calls.unary(
-            methods.OCRService.EXTRACT_TEXT_FROM_IMAGE,
+            OCRService.EXTRACT_TEXT_FROM_IMAGE,
             {"content_type": content_type, "languages": languages, "dpi": dpi, "output": output},
             call_options,
             file=("image_data", file),

@@ -135,7 +135,7 @@ class ProcessAssetRequest(_message.Message):
     filename: _builtins.str
     """Optional. The name of the asset's file, such as "report.docx"."""
     background: _builtins.bool
-    """Optional. Whether to do the work in a batch job, whatever the size. An asset that is not a blob is stored as one first."""
+    """Optional. Whether to do the work in a batch job even if the asset is small. An asset that is not a blob is stored as one first."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. What searches can filter by; at most 32 entries."""

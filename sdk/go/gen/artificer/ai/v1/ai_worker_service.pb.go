@@ -166,7 +166,7 @@ type ProcessAssetRequest struct {
 	Filename string `protobuf:"bytes,8,opt,name=filename,proto3" json:"filename,omitempty"`
 	// Optional. What searches can filter by; at most 32 entries.
 	Metadata map[string]string `protobuf:"bytes,9,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Optional. Whether to do the work in a batch job, whatever the size. An asset that is not a blob is stored as one first.
+	// Optional. Whether to do the work in a batch job even if the asset is small. An asset that is not a blob is stored as one first.
 	Background    bool `protobuf:"varint,10,opt,name=background,proto3" json:"background,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -99,7 +99,7 @@ export type ProcessAssetRequest = Message<"artificer.ai.v1.ProcessAssetRequest">
   metadata: { [key: string]: string };
 
   /**
-   * Optional. Whether to do the work in a batch job, whatever the size. An asset that is not a blob is stored as one first.
+   * Optional. Whether to do the work in a batch job even if the asset is small. An asset that is not a blob is stored as one first.
    *
    * @generated from field: bool background = 10;
    */
