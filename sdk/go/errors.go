@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -61,6 +62,9 @@ func AsError(err error) (*Error, bool) {
 	return nil, false
 }
 
+// notTLS is how crypto/tls says that the other side answered without TLS.
+const notTLS = "first record does not look like a TLS handshake"
+
 func newError(err error, received ...metadata.MD) *Error {
 	var found *Error
 	if errors.As(err, &found) {
@@ -68,6 +72,9 @@ func newError(err error, received ...metadata.MD) *Error {
 	}
 	s := status.Convert(err)
 	made := &Error{Code: s.Code(), Message: s.Message(), status: s}
+	if made.Code == codes.Unavailable && strings.Contains(made.Message, notTLS) {
+		made.Message += "; the server does not use TLS, for which there is WithPlaintext"
+	}
 	for _, packed := range s.Proto().GetDetails() {
 		detail, err := packed.UnmarshalNew()
 		if err != nil {

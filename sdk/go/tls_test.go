@@ -130,6 +130,14 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+func TestTLSToAServerWithoutIt(t *testing.T) {
+	s := (&server{}).start(t)
+	_, err := dial(t, s.target).Batch().GetJob(t.Context(), &batchv1.GetJobRequest{})
+	if status.Code(err) != codes.Unavailable || !strings.HasSuffix(err.Error(), "the server does not use TLS, for which there is WithPlaintext") {
+		t.Error(err)
+	}
+}
+
 func TestARenewedClientCertificateIsRead(t *testing.T) {
 	a := newAuthority(t)
 	short := grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 20 * time.Millisecond})

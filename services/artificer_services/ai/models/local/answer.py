@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_STUCK = "empty grammar stack"
+"""What llama.cpp reports, as a fault of its own, when no text can follow by the schema, as with the pattern `[z-a]`."""
+
 
 class AnswerReader:
     """The state of one answer. `sent` is whether the last chunk gave a part."""
@@ -61,4 +64,6 @@ def _failure(error: Mapping[str, Any]) -> dict[str, Any]:
     if error.get("type") == "exceed_context_size_error":
         return {"too_long": [error.get("n_prompt_tokens", 0), error.get("n_ctx", 0)]}
     text = str(error.get("message", "no message"))
+    if _STUCK in text:
+        return {"refused": "no answer can keep the JSON schema: one of its patterns allows no character"}
     return {"refused": text} if error.get("code") == 400 else {"failed": text}

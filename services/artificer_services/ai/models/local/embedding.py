@@ -61,6 +61,8 @@ class LocalEmbedding:
             raise TimedOut(error.message) from error
         except work.Unavailable as error:
             raise Unavailable(error.message) from error
+        except work.WorkerDied as error:
+            raise Unavailable("the embedding model's process ended before it answered") from error
         except work.WorkError as error:
             _log.error("the embedding model %s failed: %s", self.info.name, error.message)
             raise Broken("the embedding model failed; see the server's log") from error

