@@ -108,7 +108,7 @@ REFUSED = [
     ("a repeated message", "ingredients=1", "ingredients", "a query cannot set a repeated message"),
     ("below a repeated message", "ingredients.name=1", "ingredients.name", "is repeated"),
     ("a message", "ingredient=1", "ingredient", "a query cannot set a whole message"),
-    ("a Struct", "struct=1", "struct", "a query cannot set a whole message"),
+    ("a Struct", "struct=1", "struct", "a query cannot set a google.protobuf.Struct"),
     ("both of a oneof", "choiceInt=1&choiceString=a", "choiceString", "only one of"),
     ("malformed escape", "stringValue=%G0", "", "malformed"),
     ("not UTF-8", "stringValue=%FF", "", "UTF-8"),

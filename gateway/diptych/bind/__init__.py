@@ -26,7 +26,7 @@ from ..status import Violation, invalid
 from .body import NoBody, body_of, framed_body, raw_field, with_fields
 from .content import JSON, OCTETS, ContentType
 from .query import QueryBinder
-from .setters import Setter, owner_of, setter
+from .setters import Setter, may_conflict, owner_of, setter
 
 __all__ = ["JSON", "OCTETS", "Binder", "Bound", "ContentType", "binder_of", "raw_field"]
 
@@ -191,8 +191,9 @@ class _Variable:
         self._path, self._read, self._owner = path, text_reader(path.leaf), owner_of(path)
         self._put: Setter = setter(path, self._read)
         self._in_body = binding.whole_body or path.fields[0] == binding.body
-        # Any text is a string, so nothing can be wrong.
-        direct = path.leaf.type == FieldDescriptor.TYPE_STRING and not path.leaf.is_repeated and not self._in_body
+        # Any text is a string, so nothing can be wrong, except that the query has set another field of a oneof.
+        text = path.leaf.type == FieldDescriptor.TYPE_STRING and not path.leaf.is_repeated
+        direct = text and not self._in_body and not may_conflict(path)
         self.put: Setter = self._put if direct else self._checked
         """Sets the field. Raises INVALID_ARGUMENT."""
 

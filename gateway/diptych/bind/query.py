@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from ..codec import DEFAULT, Parameters, Policy, UnknownEnumName, text_reader
-from ..fields import FieldPath, UnknownField, by_any_name, is_map, is_scalar, resolve
+from ..fields import OPAQUE_MESSAGES, FieldPath, UnknownField, by_any_name, is_map, is_scalar, resolve
 from ..status import Violation, invalid
 from .setters import Setter, map_setter, setter
 
@@ -121,6 +121,9 @@ class QueryBinder:
         if not is_scalar(leaf):
             if leaf.is_repeated:
                 raise ValueError("a query cannot set a repeated message")
+            kind = leaf.message_type
+            if kind is not None and (kind.full_name in OPAQUE_MESSAGES or not kind.fields):
+                raise ValueError(f"a query cannot set a {kind.full_name}")
             raise ValueError(f"a query cannot set a whole message; expected {leaf.json_name}.field=value")
         return setter(path, text_reader(leaf))
 

@@ -15,10 +15,13 @@ Setter = Callable[[Message, str], None]
 
 
 def owner_of(path: FieldPath) -> Callable[[Message], Message]:
-    """Returns a function that finds the message of the leaf field, and creates the messages above it."""
+    """Returns a function that finds the message of the leaf field, and creates the messages above it.
+
+    It raises ValueError if another field is set of a oneof that holds the leaf or a message above it, since setting
+    the one would clear the other.
+    """
     above = tuple(field.name for field in path.fields[:-1])
-    if not above:
-        return lambda message: message
+    oneofs = _shared_oneofs(path)
 
     def walk(message: Message) -> Message:
         for name in above:
@@ -26,14 +29,41 @@ def owner_of(path: FieldPath) -> Callable[[Message], Message]:
         message.SetInParent()
         return message
 
-    return walk
+    def walk_oneofs(message: Message) -> Message:
+        holders = [message]
+        for name in above:
+            holders.append(getattr(holders[-1], name))
+        for depth, oneof in oneofs:  # before the last message is set, which sets those above it too
+            name, other = path.fields[depth].name, holders[depth].WhichOneof(oneof)
+            if other is not None and other != name:
+                raise ValueError(f"only one of {other!r} and {name!r} may be set (oneof {oneof!r})")
+        if above:
+            holders[-1].SetInParent()
+        return holders[-1]
+
+    if oneofs:
+        return walk_oneofs
+    return walk if above else lambda message: message
+
+
+def may_conflict(path: FieldPath) -> bool:
+    """Returns whether a field, or a message above it, shares a oneof with other fields."""
+    return bool(_shared_oneofs(path))
+
+
+def _shared_oneofs(path: FieldPath) -> tuple[tuple[int, str], ...]:
+    """Returns the depths in a path at which a field shares a oneof, each with its name; an `optional` has its own."""
+    return tuple(
+        (depth, oneof.name)
+        for depth, field in enumerate(path.fields)
+        if (oneof := field.containing_oneof) is not None and len(oneof.fields) > 1
+    )
 
 
 def setter(path: FieldPath, read: Reader) -> Setter:
     """Returns a setter that assigns the value that `read` parses, or appends it to a repeated field."""
     leaf, owner = path.leaf, owner_of(path)
     name = leaf.name
-    oneof = leaf.containing_oneof if leaf.containing_oneof and len(leaf.containing_oneof.fields) > 1 else None
     if leaf.is_repeated:
 
         def append(message: Message, text: str) -> None:
@@ -42,7 +72,7 @@ def setter(path: FieldPath, read: Reader) -> Setter:
 
         return append
     is_message = leaf.message_type is not None
-    if len(path.fields) == 1 and oneof is None and not is_message:  # nearly every path variable
+    if len(path.fields) == 1 and not is_message and not may_conflict(path):  # nearly every path variable
         if leaf.type == FieldDescriptor.TYPE_STRING:
             return lambda message, text: setattr(message, name, text)
         return lambda message, text: setattr(message, name, read(text))
@@ -50,10 +80,6 @@ def setter(path: FieldPath, read: Reader) -> Setter:
     def put(message: Message, text: str) -> None:
         value = read(text)
         holder = owner(message)
-        if oneof is not None:
-            other = holder.WhichOneof(oneof.name)
-            if other is not None and other != name:
-                raise ValueError(f"only one of {other!r} and {name!r} may be set (oneof {oneof.name!r})")
         if is_message:
             getattr(holder, name).CopyFrom(value)
         else:
