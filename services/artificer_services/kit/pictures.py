@@ -54,10 +54,11 @@ _PLAUSIBLE_DPI = range(50, 2401)
 _LIGHT = 160  # of 255; opaque pixels that are lighter on average would be lost on white
 
 
-def open_picture(file: str | BinaryIO, max_pixels: int) -> Image.Image:
+def open_picture(file: BinaryIO, max_pixels: int) -> Image.Image:
     """Returns an image whose pixels are not yet decoded, at its first frame. Raises BadDocument or TooLarge.
 
-    Check each further frame with `check_pixels`.
+    Check each further frame with `check_pixels`. Takes no path: Pillow 13.0 maps the pixels of an uncompressed TIFF file
+    that it opens by its path, and exchanges their sides if the orientation is a quarter turn.
     """
     with blame_document("the image is damaged and cannot be opened"):
         try:
@@ -91,12 +92,12 @@ def exif_of(image: Image.Image) -> Image.Exif:
 def to_gray(image: Image.Image) -> Image.Image:
     """Convert an image of any mode to 8-bit gray; `upright` can still be called on the result.
 
-    Transparent areas become white, or black under light pixels, which would be lost on white.
+    Transparent areas become opaque as by `opaque`.
     """
     if image.mode in ("L", "1"):
         gray = image.convert("L")
     elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        gray = _without_alpha(image.convert("RGBA"))
+        gray = opaque(image).convert("L")
     elif image.mode.startswith("I"):  # 16 bits per sample: Pillow's own conversion clips instead of scaling
         gray = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode == "F":
@@ -109,6 +110,17 @@ def to_gray(image: Image.Image) -> Image.Image:
     return gray
 
 
+def opaque(image: Image.Image) -> Image.Image:
+    """Returns a transparent image on white, or on black if its pixels are light and would be lost on white."""
+    layer = image.convert("RGBA")
+    solid = layer.getchannel("A").point(lambda value: 255 if value > 127 else 0)
+    pixels = ImageStat.Stat(layer.convert("L"), mask=solid)
+    # Where opaque pixels are most of the image, they are a page with its own paper.
+    writing = 0 < pixels.count[0] < layer.width * layer.height / 2
+    ground = "black" if writing and pixels.mean[0] > _LIGHT else "white"
+    return Image.alpha_composite(Image.new("RGBA", layer.size, ground), layer).convert("RGB")
+
+
 def stated_dpi(image: Image.Image) -> int:
     """Returns the dots per inch that an image file states, or 0 if the file states none or an implausible one."""
     try:
@@ -118,28 +130,15 @@ def stated_dpi(image: Image.Image) -> int:
     return stated if stated in _PLAUSIBLE_DPI else 0
 
 
-def _formats(file: str | BinaryIO) -> list[str]:
-    if isinstance(file, str):
-        with open(file, "rb") as opened:
-            head = opened.read(12)
-    else:
-        head = file.read(12)
-        file.seek(0)
+def _formats(file: BinaryIO) -> list[str]:
+    head = file.read(12)
+    file.seek(0)
     if head[4:8] != _ISO or head[8:12] in (b"avif", b"avis"):
         return _FORMATS
     from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # no py.typed
 
     register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
     return [*_FORMATS, _HEIC]
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    opaque = image.getchannel("A").point(lambda value: 255 if value > 127 else 0)
-    pixels = ImageStat.Stat(image.convert("L"), mask=opaque)
-    # Where opaque pixels are most of the image, they are a page with its own paper.
-    writing = 0 < pixels.count[0] < image.width * image.height / 2
-    ground = "black" if writing and pixels.mean[0] > _LIGHT else "white"
-    return Image.alpha_composite(Image.new("RGBA", image.size, ground), image).convert("L")
 
 
 def _from_floats(image: Image.Image) -> Image.Image:

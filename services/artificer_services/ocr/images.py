@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from PIL import Image
@@ -19,9 +20,11 @@ class ImageFile:
     def __init__(self, path: str, *, max_pages: int, max_pixels: int) -> None:
         """Open an image without decoding pixels. Raises BadDocument or TooLarge."""
         self._limit = max_pixels
-        self._image = open_picture(path, max_pixels)
-        with blame_document("the image is damaged and cannot be opened"):
-            self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
+        with ExitStack() as opened:
+            self._image = open_picture(opened.enter_context(open(path, "rb")), max_pixels)
+            with blame_document("the image is damaged and cannot be opened"):
+                self.pages = self._count(max_pages) if self._image.format == "TIFF" else 1
+            self._opened = opened.pop_all()
 
     def frame(self, index: int) -> Image.Image:
         """Returns a frame as it is stored. Raises BadDocument or TooLarge."""
@@ -50,6 +53,7 @@ class ImageFile:
 
     def close(self) -> None:
         self._image.close()
+        self._opened.close()
 
     def _count(self, limit: int) -> int:
         """Count the frames of a TIFF up to the limit: a file can chain frames endlessly."""

@@ -215,8 +215,9 @@ async def test_an_image_becomes_a_document(stub: OCRServiceAsyncStub, form: str)
             assert not ImageChops.difference(kept, Image.open(io.BytesIO(image)).convert("L")).getbbox()
 
 
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])  # a TIFF without compression, whose pixels Pillow could map
 @pytest.mark.parametrize("orientation", range(2, 9))
-async def test_an_image_is_shown_as_its_exif_data_says(stub: OCRServiceAsyncStub, orientation: int) -> None:
+async def test_an_image_is_shown_as_its_exif_data_says(stub: OCRServiceAsyncStub, orientation: int, form: str) -> None:
     upright = Image.open(io.BytesIO(samples.picture(TEXT, form="PNG"))).crop((0, 100, 1240, 300))
     turns = Image.Transpose
     stored = {
@@ -225,11 +226,25 @@ async def test_an_image_is_shown_as_its_exif_data_says(stub: OCRServiceAsyncStub
     }  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    made = await searchable(stub, samples.save(upright.transpose(stored[orientation]), "JPEG", exif=exif, quality=90))
+    made = await searchable(stub, samples.save(upright.transpose(stored[orientation]), form, exif=exif, quality=90))
     (shown,) = pictures_of(made)
     small = upright.resize(shown.size)
     assert sum(ImageChops.difference(shown, small).histogram()[100:]) < shown.width * shown.height / 500
     assert "northern" in texts(made)[0]
+
+
+@pytest.mark.parametrize("kind", ["floats", "white ink"])
+async def test_what_can_be_read_in_an_image_can_be_seen_in_the_document(stub: OCRServiceAsyncStub, kind: str) -> None:
+    line = samples.line_image("first frame", "L")
+    if kind == "floats":  # of 0 to 1, as programs for science write them
+        image = samples.save(line.convert("F").point(lambda value: value * (1 / 255) + 0.0), "TIFF")
+    else:
+        ink = line.point(lambda value: 255 - value)
+        image = samples.save(Image.merge("LA", (Image.new("L", ink.size, "white"), ink)), "PNG")
+    made = await searchable(stub, image)
+    assert texts(made) == ["first frame"]
+    (shown,) = pictures_of(made)
+    assert shown.convert("L").getextrema() == (0, 255)
 
 
 async def test_every_frame_of_an_image_becomes_a_page(stub: OCRServiceAsyncStub) -> None:

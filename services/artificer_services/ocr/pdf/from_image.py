@@ -14,7 +14,7 @@ from pathlib import Path
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream
 from PIL import Image
 
-from ...kit.pictures import ORIENTATION, exif_of, upright
+from ...kit.pictures import ORIENTATION, exif_of, opaque, to_gray, upright
 from ..errors import blame_document
 from ..images import ImageFile
 from ..page.raster import POINTS
@@ -114,14 +114,13 @@ def _pixels(pdf: Pdf, image: Image.Image) -> Stream:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Returns an image in a mode that PDF has, on white where it is transparent."""
+    """Returns an image in a mode that PDF has, without transparency."""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        return opaque(image)
     if image.mode in _SPACES:
         return image
-    if image.mode.startswith("I"):  # 16 bits a sample, which few readers show
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode == "F" or image.mode.startswith("I"):  # more bits a sample than readers show
+        return to_gray(image)
     return image.convert("RGB")
 
 
