@@ -19,12 +19,16 @@ from ..kit.errors import ServiceError
 from ..kit.statuses import Context, Statuses
 from . import formats
 from .engine import Choices, Converter
-from .errors import BadDocument, Unexpected, WorkError
+from .errors import BadChoice, BadDocument, Unexpected, WorkError
 
 _log = logging.getLogger(__name__)
 
 _STATUSES = Statuses("convert.artificer")
-_MEDIA = {pb.MEDIA_HANDLING_EMBED: "embed", pb.MEDIA_HANDLING_OMIT: "omit"}
+_MEDIA: dict[int, str] = {
+    pb.MEDIA_HANDLING_UNSPECIFIED: "",
+    pb.MEDIA_HANDLING_EMBED: "embed",
+    pb.MEDIA_HANDLING_OMIT: "omit",
+}
 _FIELDS = {"data": "content.data", "content_type": "content.content_type"}
 # A document may hold scripts, which must not run with the gateway's origin if a browser shows it.
 _HEADERS = (("content-security-policy", "sandbox"), ("x-content-type-options", "nosniff"))
@@ -73,13 +77,15 @@ async def _data(
 
 
 def _choices(request: pb.ConvertDocumentRequest, accept: str) -> Choices:
+    if request.media not in _MEDIA:
+        raise BadChoice(f"there is no handling of media {request.media}", "media")
     return Choices(
         to=request.to or accept,
         input_format=request.input_format,
         content_type=request.content.content_type,
         filename=request.filename,
         standalone=request.standalone,
-        media=_MEDIA.get(request.media, ""),
+        media=_MEDIA[request.media],
     )
 
 

@@ -19,6 +19,22 @@ _FORMATS: dict[int, str] = {
     pb.IMAGE_FORMAT_GIF: "GIF",
     pb.IMAGE_FORMAT_JP2: "JPEG2000",
 }
+_FITS: dict[int, Any] = {
+    pb.RESIZE_FIT_UNSPECIFIED: "inside",
+    pb.RESIZE_FIT_INSIDE: "inside",
+    pb.RESIZE_FIT_COVER: "cover",
+    pb.RESIZE_FIT_FILL: "fill",
+}
+_DENOISE: dict[int, Any] = {
+    pb.DENOISE_METHOD_UNSPECIFIED: "median",
+    pb.DENOISE_METHOD_MEDIAN: "median",
+    pb.DENOISE_METHOD_MEANS: "means",
+}
+_BINARISE: dict[int, Any] = {
+    pb.BINARISE_METHOD_UNSPECIFIED: "otsu",
+    pb.BINARISE_METHOD_OTSU: "otsu",
+    pb.BINARISE_METHOD_ADAPTIVE: "adaptive",
+}
 
 
 def order_of(request: pb.ProcessImageRequest) -> tuple[steps.Order, list[str]]:
@@ -30,7 +46,7 @@ def order_of(request: pb.ProcessImageRequest) -> tuple[steps.Order, list[str]]:
     if request.HasField("quality") and request.quality < 1:
         raise BadChoice(f"expected 1 to 100, not {request.quality}", "quality")
     if request.format and request.format not in _FORMATS:
-        raise BadChoice(f"unknown image format {request.format}", "format")
+        raise BadChoice(f"there is no image format {request.format}", "format")
     order = steps.Order(
         steps=tuple(step for _, step in named),
         format=_FORMATS.get(request.format, ""),
@@ -47,44 +63,51 @@ def _named(name: str, step: pb.ImageStep) -> str:
 
 
 def _step(name: str, step: pb.ImageStep) -> steps.Step:
-    made = _STEPS.get(step.WhichOneof("operation") or "")
+    operation = step.WhichOneof("operation") or ""
+    made = _STEPS.get(operation)
     if made is None:
         raise BadChoice("expected one of resize, thumbnail, crop, rotate, grayscale, deskew, denoise, binarise", name)
-    return made(step)
+    return made(getattr(step, operation), f"{name}.{operation}")
 
 
-def _resize(asked: pb.Resize) -> steps.Resize:
-    fit: Any = {pb.RESIZE_FIT_COVER: "cover", pb.RESIZE_FIT_FILL: "fill"}.get(asked.fit, "inside")
+def _resize(asked: pb.Resize, name: str) -> steps.Resize:
+    fit = _one_of(_FITS, asked.fit, "fit", f"{name}.fit")
     return steps.Resize(width=asked.width, height=asked.height, fit=fit, enlarge=asked.enlarge)
 
 
-def _thumbnail(asked: pb.Thumbnail) -> steps.Thumbnail:
+def _thumbnail(asked: pb.Thumbnail, _: str) -> steps.Thumbnail:
     return steps.Thumbnail(size=asked.size or steps.Thumbnail().size, square=asked.square)
 
 
-def _crop(asked: pb.Crop) -> steps.Crop:
+def _crop(asked: pb.Crop, _: str) -> steps.Crop:
     return steps.Crop(left=asked.left, top=asked.top, width=asked.width, height=asked.height)
 
 
-def _deskew(asked: pb.Deskew) -> steps.Deskew:
+def _deskew(asked: pb.Deskew, _: str) -> steps.Deskew:
     return steps.Deskew(max_angle=asked.max_angle or steps.Deskew().max_angle)
 
 
-def _denoise(asked: pb.Denoise) -> steps.Denoise:
-    return steps.Denoise(method="means" if asked.method == pb.DENOISE_METHOD_MEANS else "median")
+def _denoise(asked: pb.Denoise, name: str) -> steps.Denoise:
+    return steps.Denoise(method=_one_of(_DENOISE, asked.method, "method", f"{name}.method"))
 
 
-def _binarise(asked: pb.Binarise) -> steps.Binarise:
-    return steps.Binarise(method="adaptive" if asked.method == pb.BINARISE_METHOD_ADAPTIVE else "otsu")
+def _binarise(asked: pb.Binarise, name: str) -> steps.Binarise:
+    return steps.Binarise(method=_one_of(_BINARISE, asked.method, "method", f"{name}.method"))
 
 
-_STEPS: dict[str, Callable[[pb.ImageStep], steps.Step]] = {
-    "resize": lambda step: _resize(step.resize),
-    "thumbnail": lambda step: _thumbnail(step.thumbnail),
-    "crop": lambda step: _crop(step.crop),
-    "rotate": lambda step: steps.Rotate(degrees=step.rotate.degrees),
-    "grayscale": lambda step: steps.Grayscale(),
-    "deskew": lambda step: _deskew(step.deskew),
-    "denoise": lambda step: _denoise(step.denoise),
-    "binarise": lambda step: _binarise(step.binarise),
+def _one_of(known: dict[int, Any], number: int, what: str, field: str) -> Any:
+    if number not in known:
+        raise BadChoice(f"there is no {what} {number}", field)
+    return known[number]
+
+
+_STEPS: dict[str, Callable[[Any, str], steps.Step]] = {
+    "resize": _resize,
+    "thumbnail": _thumbnail,
+    "crop": _crop,
+    "rotate": lambda asked, _: steps.Rotate(degrees=asked.degrees),
+    "grayscale": lambda _, __: steps.Grayscale(),
+    "deskew": _deskew,
+    "denoise": _denoise,
+    "binarise": _binarise,
 }

@@ -57,8 +57,8 @@ _LIGHT = 160  # of 255; opaque pixels that are lighter on average would be lost 
 def open_picture(file: BinaryIO, max_pixels: int) -> Image.Image:
     """Returns an image whose pixels are not yet decoded, at its first frame. Raises BadDocument or TooLarge.
 
-    Check each further frame with `check_pixels`. Takes no path: Pillow 13.0 maps the pixels of an uncompressed TIFF file
-    that it opens by its path, and exchanges their sides if the orientation is a quarter turn.
+    Check each further frame with `check_pixels`. Takes no path: of an uncompressed TIFF file that Pillow 13.0 opens by
+    its path, it maps the pixels, and exchanges their sides if the orientation is a quarter turn.
     """
     with blame_document("the image is damaged and cannot be opened"):
         try:

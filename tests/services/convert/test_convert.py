@@ -167,6 +167,7 @@ async def test_a_stated_charset_is_read(faces: Faces) -> None:
         ),
         (b"x", {}, "expected the format to convert to: one of docx, odt", "to"),
         (b"x", {"to": "pdf"}, "unknown output format 'pdf'; expected one of docx", "to"),
+        (b"x", {"to": "md", "media": "9"}, "there is no handling of media 9", "media"),
         (b"x", {"to": "md;x"}, "unknown output format 'md;x'", "to"),
         (b"x", {"to": "md+nonsense"}, "the extension nonsense is not supported for gfm", "to"),
         (b"x", {"to": "md", "inputFormat": "plain"}, "unknown input format 'plain'", "input_format"),
