@@ -133,6 +133,12 @@ def did_you_mean(message: Descriptor, name: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def check_depth(path: str, deepest: int) -> None:
+    """Raises ValueError for a dotted path of more than `deepest` names: what it sets would nest as deeply."""
+    if path.count(".") >= deepest:
+        raise ValueError(f"the name nests deeper than {deepest} levels")
+
+
 def resolve(message: Descriptor, path: str, *, proto_first: bool = False) -> FieldPath:
     """Returns the descriptors along a dotted path. Raises `UnknownField` for the first name that is not a field.
 

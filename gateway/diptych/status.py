@@ -134,3 +134,11 @@ def invalid(*violations: Violation, http: int | None = None) -> StatusError:
     )
     message = "; ".join(f"{item.field}: {item.description}" if item.field else item.description for item in violations)
     return error(Code.INVALID_ARGUMENT, message, http=http, details=[bad])
+
+
+def violations(refused: StatusError) -> list[Violation]:
+    """Returns the invalid fields that an error of `invalid` names; for another error, one without a field."""
+    bad = BadRequest()
+    if not any(detail.Unpack(bad) for detail in refused.status.details):
+        return [Violation("", refused.status.message)]
+    return [Violation(item.field, item.description) for item in bad.field_violations]

@@ -107,7 +107,11 @@ async def test_a_form_that_differs_from_the_path_is_refused(shared: Served) -> N
         ([("titel", "x")], "titel", "did you mean 'title'?"),
         ([("title", "x"), ("title", "y")], "title", "repeated part"),
         ([("dish", "{")], "dish", "not valid JSON"),
-        ([("dish", '{"nope":1}')], "dish", "nope"),
+        ([("dish", '{"nope":1}')], "dish.nope", "unknown field"),
+        ([("dish", '{"ingredients":[{"name":1}]}')], "dish.ingredients[0].name", "a string"),
+        ([("dish", "[]")], "dish", "an object"),
+        ([("dish", '{"title":"a"}'), ("dish.id", "b")], "dish.id", "the part 'dish' sets this field"),
+        ([("dish.id", "b"), ("dish", '{"title":"a"}')], "dish", "another part sets a field below"),
         ([("data", "%")], "data", "base64"),
         ([("dish.priceCents", "x")], "dish.priceCents", "an integer (int64)"),
         ([("title", b"\xff")], "title", "UTF-8"),
@@ -160,3 +164,25 @@ async def test_unknown_parts_follow_the_policy(serve: Serve) -> None:
         answer = await upload(served, [("nope", (None, "x")), ("title", (None, "y"))])
         assert answer.json()["title"] == "y"
         assert answer.headers["x-unknown-fields"] == "nope"
+
+
+async def test_unknown_fields_in_a_part_follow_the_policy(serve: Serve) -> None:
+    async with serve(unknown_fields="warn") as served:
+        answer = await upload(served, [("dish", (None, '{"title":"y","nope":1}'))])
+        assert answer.json()["dish"]["title"] == "y"
+        assert answer.headers["x-unknown-fields"] == "dish.nope"
+
+
+async def test_a_wrong_entry_of_a_map_is_named(shared: Served) -> None:
+    answer = await upload(shared, [("pantry", (None, '{"a":{"grams":"x"}}'))], "/v1/echo")
+    [violation] = answer.json()["error"]["details"][0]["fieldViolations"]
+    assert violation["field"] == "pantry['a'].grams"
+
+
+async def test_names_nest_no_deeper_than_a_body(serve: Serve) -> None:
+    async with serve(max_nesting_depth=2) as served:
+        parts = [("ingredient.name", (None, "a"))]
+        assert (await upload(served, parts, "/v1/echo")).json()["ingredient"]["name"] == "a"
+        answer = await upload(served, [("ingredient.parts.name", (None, "a"))], "/v1/echo")
+        assert answer.status_code == 400
+        assert "deeper than 2 levels" in answer.text

@@ -95,6 +95,17 @@ async def test_a_template_has_the_proto_name_first_and_query_and_body_the_json_n
         assert (await http.post("/v1/b?b=2", json="1")).json() == "1"
 
 
+@pytest.mark.parametrize("depth", [64, 65, 3000])
+async def test_a_name_nests_no_deeper_than_a_body(way: str, depth: int) -> None:
+    name = "below." * (depth - 1) + "c"
+    async with serving_compiled(FILE, {"Get": same}, way=way) as (_, http):
+        query = await http.get(f"/v1/pairs?{name}=1")
+        form = await http.post("/v1/pairs", files={name: (None, "1")}) if depth < 2000 else query
+    assert {query.status_code, form.status_code} == {200 if depth == 64 else 400}
+    if depth > 64:
+        assert told(query) == told(form) == {name: "the name nests deeper than 64 levels"}
+
+
 @pytest.mark.parametrize("preserve", [False, True])
 async def test_answers_read_back_and_the_document_has_their_names(preserve: bool, way: str) -> None:
     async with serving_compiled(FILE, {"Get": same}, way=way, preserve_names=preserve) as (_, http):

@@ -63,7 +63,13 @@ class Binder:
             bound.append((FieldPath((binding.body,)), "body"))
         elif (raw := self._body.raw_field) is not None:
             bound.append((FieldPath((raw,)), "body"))
-        self._query = QueryBinder(descriptor, bound, policy=settings.unknown_fields, most=settings.max_elements)
+        self._query = QueryBinder(
+            descriptor,
+            bound,
+            policy=settings.unknown_fields,
+            most=settings.max_elements,
+            deepest=settings.max_nesting_depth,
+        )
         self._mask = _mask_field(descriptor, binding)
         self._body_field, self._whole = binding.body, binding.whole_body
         self.takes_body = not isinstance(self._body, NoBody)

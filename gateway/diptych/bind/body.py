@@ -163,7 +163,7 @@ def _content_type_field(message: Descriptor) -> str | None:
 def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) -> NoBody | Body:
     """Returns the reader of a binding's body."""
     message, field = binding.method.input_type, binding.body
-    policy = settings.unknown_fields
+    policy, deepest = settings.unknown_fields, settings.max_nesting_depth
     if binding.whole_body:
         if message.full_name == HTTP_BODY:
             return Body(decode=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
@@ -172,7 +172,7 @@ def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) 
         return Body(
             decode=decode,
             raw=None if raw is None else _raw_reader(raw),
-            form=FormBinder(message, codec, policy),
+            form=FormBinder(message, codec, policy=policy, deepest=deepest),
             form_owner=_itself,
             covers=True,
             raw_field=raw,
@@ -186,7 +186,7 @@ def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) 
         return Body(decode=None, raw=_raw_reader(field), form=None, form_owner=_itself, covers=False)
     decode = codec.field_decoder(method.request, field)
     below = with_fields(field)
-    form = None if below is None else FormBinder(below, codec, policy)
+    form = None if below is None else FormBinder(below, codec, policy=policy, deepest=deepest)
     name = field.name
     return Body(
         decode=decode,

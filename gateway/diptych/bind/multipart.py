@@ -17,8 +17,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from ..codec import Codec, Policy, UnknownEnumName, text_reader
-from ..fields import HTTP_BODY, FieldPath, UnknownField, is_map, is_scalar, owner_message, resolve
-from ..status import StatusError, Violation, invalid
+from ..fields import HTTP_BODY, FieldPath, UnknownField, check_depth, is_map, is_scalar, owner_message, resolve
+from ..status import StatusError, Violation, invalid, violations
 from .content import ContentType
 from .setters import Setter, owner_of, setter
 
@@ -40,46 +40,55 @@ class FormPart:
     data: bytearray = field(default_factory=bytearray)
 
 
-class FormBinder:
-    """Sets the fields of a message from the parts of a form."""
+_Put = Callable[[Message, FormPart, list[str]], None]
+"""Sets a part's field; appends the paths of unknown fields in it to the list. Raises ValueError or StatusError."""
 
-    def __init__(self, message: Descriptor, codec: Codec, policy: Policy) -> None:
-        self._message, self._codec, self._policy = message, codec, policy
-        self._known: dict[str, tuple[FieldPath, Callable[[Message, FormPart], None]]] = {}
+
+class FormBinder:
+    """Sets the fields of a message from the parts of a form.
+
+    `deepest` is the largest number of names between the dots of a part's name.
+    """
+
+    def __init__(self, message: Descriptor, codec: Codec, *, policy: Policy, deepest: int) -> None:
+        self._message, self._codec, self._policy, self._deepest = message, codec, policy, deepest
+        self._known: dict[str, tuple[FieldPath, _Put]] = {}
 
     def bind(self, request: Message, body: bytes, content_type: ContentType, warnings: list[str]) -> None:
         """Sets every part's field on `request`. Raises INVALID_ARGUMENT that names each invalid part."""
         faults: list[Violation] = []
-        seen: set[tuple[str, ...]] = set()
+        sources = _Sources()
         for part in parts(body, content_type):
             try:
                 path, put = self._known.get(part.name) or self._resolve(part.name)
-                if not path.leaf.is_repeated:
-                    if path.names in seen:
-                        raise ValueError("repeated part; the field takes a single value")
-                    seen.add(path.names)
-                put(request, part)
+                sources.add(path)
+                unknown_below: list[str] = []
+                put(request, part, unknown_below)
+                warnings.extend(_below(part.name, path, field) for field in unknown_below)
             except UnknownField as unknown:
                 if self._policy == "strict":
                     faults.append(Violation(part.name, str(unknown)))
                 elif self._policy == "warn":
                     warnings.append(part.name)
             except StatusError as refused:
-                faults.append(Violation(part.name, refused.status.message))
+                faults.extend(
+                    Violation(_below(part.name, path, one.field), one.description) for one in violations(refused)
+                )
             except ValueError as fault:
                 if self._policy != "ignore" or not isinstance(fault, UnknownEnumName):
                     faults.append(Violation(part.name, str(fault)))
         if faults:
             raise invalid(*faults[:20])
 
-    def _resolve(self, name: str) -> tuple[FieldPath, Callable[[Message, FormPart], None]]:
+    def _resolve(self, name: str) -> tuple[FieldPath, _Put]:
+        check_depth(name, self._deepest)
         path = resolve(self._message, name)
         found = self._setter(path)
         if len(path.fields) == 1:  # deeper fields may have any number of names
             self._known[name] = found
         return found
 
-    def _setter(self, path: FieldPath) -> tuple[FieldPath, Callable[[Message, FormPart], None]]:
+    def _setter(self, path: FieldPath) -> tuple[FieldPath, _Put]:
         leaf = path.leaf
         kind = leaf.message_type
         if kind is None:
@@ -92,30 +101,59 @@ class FormBinder:
             return path, _scalar(path)
         return path, self._json(path, kind)
 
-    def _json(self, path: FieldPath, kind: Descriptor) -> Callable[[Message, FormPart], None]:
+    def _json(self, path: FieldPath, kind: Descriptor) -> _Put:
         message_type = message_factory.GetMessageClass(kind)
         decode, owner = self._codec.decoder(message_type), owner_of(path)
         name, repeated = path.leaf.name, path.leaf.is_repeated
 
-        def put(message: Message, part: FormPart) -> None:
-            value = decode(bytes(part.data), [])
+        def put(message: Message, part: FormPart, unknown: list[str]) -> None:
+            value = decode(bytes(part.data), unknown)
             target = getattr(owner(message), name)
             (target.append if repeated else target.CopyFrom)(value)
 
         return put
 
-    def _json_map(self, path: FieldPath) -> Callable[[Message, FormPart], None]:
+    def _json_map(self, path: FieldPath) -> _Put:
         message_type = message_factory.GetMessageClass(owner_message(path.leaf))
         decode, owner = self._codec.field_decoder(message_type, path.leaf), owner_of(path)
-        return lambda message, part: owner(message).MergeFrom(decode(bytes(part.data), []))
+        return lambda message, part, unknown: owner(message).MergeFrom(decode(bytes(part.data), unknown))
 
 
-def _scalar(path: FieldPath) -> Callable[[Message, FormPart], None]:
+class _Sources:
+    """The fields that the parts of a form have set, to refuse a second part for one of them."""
+
+    def __init__(self) -> None:
+        self._set: set[tuple[str, ...]] = set()
+        self._above: set[tuple[str, ...]] = set()
+
+    def add(self, path: FieldPath) -> None:
+        """Raises ValueError if an earlier part has set the field, the message around it, or a field below it."""
+        names = path.names
+        above = [names[:depth] for depth in range(1, len(names))]
+        if not path.leaf.is_repeated:
+            if names in self._set:
+                raise ValueError("repeated part; the field takes a single value")
+            if names in self._above:
+                raise ValueError("another part sets a field below this message")
+            self._set.add(names)
+        for message in above:
+            if message in self._set:
+                raise ValueError(f"the part {'.'.join(message)!r} sets this field")
+        self._above.update(above)
+
+
+def _below(name: str, path: FieldPath, field: str) -> str:
+    """Returns the path of a field in the JSON of the part `name`; `field` is its path there."""
+    inner = field.removeprefix(path.leaf.json_name) if is_map(path.leaf) else field
+    return name + inner if inner.startswith("[") or not inner else f"{name}.{inner}"
+
+
+def _scalar(path: FieldPath) -> _Put:
     read = text_reader(path.leaf)
     put_text: Setter = setter(path, read)
     raw = _raw(path) if path.leaf.type == FieldDescriptor.TYPE_BYTES else None
 
-    def put(message: Message, part: FormPart) -> None:
+    def put(message: Message, part: FormPart, unknown: list[str]) -> None:
         # A file, or a part with a content type, sets a bytes field as it is; other parts hold the JSON form, base64.
         if raw is not None and (part.filename is not None or part.content_type):
             raw(message, bytes(part.data))
@@ -136,10 +174,10 @@ def _raw(path: FieldPath) -> Callable[[Message, bytes], None]:
     return lambda message, data: setattr(owner(message), name, data)
 
 
-def _http_body(path: FieldPath) -> Callable[[Message, FormPart], None]:
+def _http_body(path: FieldPath) -> _Put:
     owner, name, repeated = owner_of(path), path.leaf.name, path.leaf.is_repeated
 
-    def put(message: Message, part: FormPart) -> None:
+    def put(message: Message, part: FormPart, unknown: list[str]) -> None:
         holder = owner(message)
         body = getattr(holder, name).add() if repeated else getattr(holder, name)
         body.content_type, body.data = part.content_type, bytes(part.data)

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from ..codec import DEFAULT, Parameters, Policy, UnknownEnumName, text_reader
-from ..fields import OPAQUE_MESSAGES, FieldPath, UnknownField, by_any_name, is_map, is_scalar, resolve
+from ..fields import OPAQUE_MESSAGES, FieldPath, UnknownField, by_any_name, check_depth, is_map, is_scalar, resolve
 from ..status import Violation, invalid
 from .setters import Setter, map_setter, setter
 
@@ -43,13 +43,14 @@ class QueryBinder:
     """Sets the fields of a request that neither the path nor the body binds.
 
     `bound` are the fields with another source, each with that source's name ("path" or "body"). `most` is the largest
-    number of parameters.
+    number of parameters, `deepest` that of names between dots in one.
     """
 
     def __init__(
-        self, message: Descriptor, bound: Sequence[tuple[FieldPath, str]], *, policy: Policy, most: int
+        self, message: Descriptor, bound: Sequence[tuple[FieldPath, str]], *, policy: Policy, most: int, deepest: int
     ) -> None:
-        self._message, self._bound, self._policy, self._most = message, tuple(bound), policy, most
+        self._message, self._bound, self._policy = message, tuple(bound), policy
+        self._most, self._deepest = most, deepest
         self._system = SYSTEM - by_any_name(message).keys()
         self._known: dict[str, _Target] = {}
 
@@ -97,6 +98,7 @@ class QueryBinder:
         """Returns the field that a parameter names, or None if it is unknown and the policy accepts that."""
         keyed = _KEYED.fullmatch(name)
         dotted = keyed[1] if keyed else name
+        check_depth(dotted, self._deepest)
         try:
             path = resolve(self._message, dotted)
         except UnknownField as unknown:

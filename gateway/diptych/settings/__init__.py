@@ -73,7 +73,7 @@ class Settings(TlsSettings, ListeningSettings, HttpRulesSettings, WorkersSetting
     method_max_body_bytes: Mapping[str, int] = Field(default_factory=dict)
     """Overrides of `max_body_bytes` by method, `/{package.Service}/{Method}`."""
     max_nesting_depth: int = Field(default=64, gt=0, le=100)
-    """Deepest nesting of objects and arrays in a JSON body; protobuf's own limit is 100."""
+    """Deepest nesting of objects and arrays in a JSON body, and of names with dots; protobuf's own limit is 100."""
     max_elements: int = Field(default=1_000_000, gt=0)
     """Maximum number of values in one JSON body, and of parameters in one query."""
 
