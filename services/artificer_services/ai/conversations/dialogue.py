@@ -36,10 +36,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a message was refused, or why its answer failed."""
+    """Why a message was refused, or why its answer failed. `conversation` is what the message named."""
 
     error: ServiceError
     request_id: str = ""
+    conversation: str = ""
 
 
 DialogueEvent = AnswerEvent | Refusal
@@ -127,30 +128,28 @@ class Dialogue:
         self._news.set()
         self._work.set()
 
-    async def _first(self, said: AsyncIterator[Said | Refusal]) -> Said:
+    async def _first(self, said: AsyncIterator[Said | Refusal]) -> Said | Refusal:
         try:
             first = await anext(said)
         except StopAsyncIteration:
             text = "must be set in the first message of the stream, but the stream has no messages"
             raise Invalid(Fault("conversation", text)) from None
-        if isinstance(first, Refusal):
-            raise first.error
         if not first.conversation:
             raise Invalid(Fault("conversation", "must be set in the first message of the stream"))
         self._conversation = first.conversation
         await self._conversations.conversation(first.conversation)
         return first
 
-    async def _receive(self, first: Said, said: AsyncIterator[Said | Refusal]) -> None:
-        if first.content or first.stop or first.request_id:
+    async def _receive(self, first: Said | Refusal, said: AsyncIterator[Said | Refusal]) -> None:
+        if isinstance(first, Refusal) or first.content or first.stop or first.request_id:
             await self._take(first)  # otherwise it only named the conversation
         async for one in said:
-            if isinstance(one, Refusal):
-                await self._emit([one])
-            else:
-                await self._take(one)
+            await self._take(one)
 
-    async def _take(self, said: Said) -> None:
+    async def _take(self, said: Said | Refusal) -> None:
+        if isinstance(said, Refusal):
+            await self._emit([said])
+            return
         try:
             if said.conversation and said.conversation != self._conversation:
                 text = f"must be {self._conversation!r}, as in the first message of the stream, or empty"

@@ -175,7 +175,7 @@ async def _said(requests: ClientStream[pb.ConverseRequest]) -> AsyncIterator[Sai
         try:
             options = to_options(request.options)
         except Invalid as error:
-            yield Refusal(error, request.request_id)
+            yield Refusal(error, request.request_id, request.conversation)
             continue
         yield Said(
             conversation=request.conversation,

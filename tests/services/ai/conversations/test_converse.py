@@ -105,6 +105,18 @@ async def test_a_refused_message_does_not_end_the_stream(place: dict[str, Any], 
         )
 
 
+async def test_a_first_message_with_wrong_options_does_not_end_the_stream(served: Served) -> None:
+    id_ = await served.start()
+    call: Any = served.stub.Converse()
+    wrong = chat_pb2.ChatOptions(max_tokens=-1)
+    await call.write(pb.ConverseRequest(conversation=id_, content="One", options=wrong, request_id="options"))
+    await call.write(pb.ConverseRequest(content="Two"))
+    await call.done_writing()
+    told = await heard(call)
+    assert sorted(story(told)) == ["finished The answer is 42.", "refused 3", "sent Two"]
+    assert [one.refusal.request_id for one in told if one.HasField("refusal")] == ["options"]
+
+
 async def test_a_failed_answer_does_not_end_the_stream(place: dict[str, Any], serve: Serve) -> None:
     async with serve(place, chat={"replies": (STORY,), "fail_after": 2}) as served:
         id_ = await served.start()
