@@ -11,7 +11,7 @@ _EMPTY = "google.protobuf.Empty"
 
 
 def files(every: list[Placed]) -> dict[str, str]:
-    """Returns the text of each module of `artificer/_methods`: one a domain, and the index of all."""
+    """Returns the text of each module of `artificer/_methods`: one for each domain, and the index of all."""
     domains: dict[str, list[Placed]] = {}
     for one in every:
         domains.setdefault(domain_of(one), []).append(one)
