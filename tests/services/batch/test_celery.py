@@ -291,19 +291,25 @@ async def test_celery_inspect_shows_running_work(served: Served) -> None:
     def answering() -> list[str]:
         return sorted(name.partition("@")[0] for name in inspect.ping() or {})
 
-    await until(lambda: answering() == ["worker-1", "worker-2"])  # one that another test killed may have just restarted
+    patience = 3 * PATIENCE  # each question may take 30 s
+    # A worker that another test killed may have just restarted.
+    await until(lambda: answering() == ["worker-1", "worker-2"], patience=patience)
     job_id = await served.start([{"seconds": "3600"}], concurrency=1)  # it must not end before a late answer
-    await until(lambda: served.store.workers())
 
     def running() -> list[Any]:
         return [list(task["args"]) for tasks in (inspect.active() or {}).values() for task in tasks]
 
-    await until(lambda: [job_id, "test.trial"] in running(), patience=3 * PATIENCE)  # each question may take 30 s
-    registered, queues = [await asyncio.to_thread(getattr(inspect, name)) for name in ("registered", "active_queues")]
-    assert all(TASK in tasks for tasks in registered.values())
-    assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}
-    await served.one.CancelJob(pb.CancelJobRequest(job_id=job_id))
-    await until(lambda: not served.store.workers())
+    try:
+        await until(lambda: served.store.workers())
+        await until(lambda: [job_id, "test.trial"] in running(), patience=patience)
+        registered, queues = [
+            await asyncio.to_thread(getattr(inspect, name)) for name in ("registered", "active_queues")
+        ]
+        assert all(TASK in tasks for tasks in registered.values())
+        assert {queue["name"] for found in queues.values() for queue in found} == {"artificer.batch.test.trial"}
+    finally:  # else the tests behind it had a process less
+        await served.one.CancelJob(pb.CancelJobRequest(job_id=job_id))
+        await until(lambda: not served.store.workers())
 
 
 async def test_work_goes_to_workers_of_its_task_type(served: Served) -> None:
