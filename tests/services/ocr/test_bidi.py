@@ -53,12 +53,15 @@ def test_arabic_letters_as_they_look_become_letters() -> None:
 
 @pytest.mark.parametrize("engine", [MuPdfEngine(), PdfiumEngine()], ids=lambda engine: engine.name)
 @pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("drawn", ["as it stands", "words from the right"])
+@pytest.mark.parametrize("drawn", ["as it stands", "words from the right", "words with spaces from the right"])
 def test_pages(engine: PdfEngine, line: str, drawn: str, tmp_path: Path) -> None:
     visual = seen(line)
     texts = [(60.0, 100.0, visual)]
     if drawn == "words from the right":
         texts = [(60.0 + 6 * visual.index(word), 100.0, word) for word in visual.split()][::-1]
+    if drawn == "words with spaces from the right":  # each after the space at its right, as they are read
+        places = [(word, 60.0 + 6 * visual.index(word)) for word in visual.split()][::-1]
+        texts = [part for word, x in places for part in ((x + 6 * len(word), 100.0, " "), (x, 100.0, word))]
     (tmp_path / "page.pdf").write_bytes(samples.placed_pdf(*texts))
     document = engine.open(str(tmp_path / "page.pdf"), None)
     content = document.look(0)

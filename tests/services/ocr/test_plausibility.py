@@ -99,6 +99,7 @@ MISREAD = "HayanbHmk nopta pén nogpo6uyio sanucb 0 KaxqoM Kopa6ne, KoTOpbiii np
         (EN, EN[:40], 0.9, "layer"),
         (EN, "", 0.0, "layer"),
         ("x", EN, 0.7, "ocr"),
+        ("नम\ufffdते \ufffdन\ufffdया यह एक ह\ufffd\ufffdदी द\ufffdतावेज़ है", "ane gran ae Ve feat ceaas S", 0.27, "layer"),
         ("\ue010\ue011\ue012" * 20, EN, 0.9, "ocr"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from .plausibility import Plausibility, plausibility
 from .reading import Comparison
 
@@ -21,7 +23,7 @@ def compare(text: str, layer: Plausibility, found: str, confidence: float) -> Co
 
 
 def _is_better(text: str, layer: Plausibility, found: str, ocr: Plausibility, confidence: float) -> bool:
-    letters, others = (sum(map(str.isalnum, each)) for each in (text, found))
+    letters, others = _letters(text), _letters(found)
     if not letters or not others:
         return not letters
     if letters < _FEW and others > letters:  # a stamp on a scan
@@ -36,3 +38,8 @@ def _is_better(text: str, layer: Plausibility, found: str, ocr: Plausibility, co
     if confidence >= _SURE:
         return ocr.quality >= layer.quality - _MARGIN
     return ocr.quality * confidence > layer.quality
+
+
+def _letters(text: str) -> int:
+    """Returns the number of letters and digits, and of the vowel signs that many scripts write as marks."""
+    return sum(char.isalnum() or (not char.isascii() and category(char) in ("Mn", "Mc")) for char in text)

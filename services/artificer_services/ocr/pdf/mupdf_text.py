@@ -110,14 +110,22 @@ def _runs(line: dict[str, Any]) -> Iterator[TextRun]:
         if index == len(spans) or bool(spans[index]["char_flags"] & _INK) != bool(spans[first]["char_flags"] & _INK):
             part = spans[first:index]
             text = clean(_text(part, line["dir"]))
-            boxes = [span["bbox"] for span in part]
-            box = Box(
-                min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
-            )
             size = max(span["size"] for span in part)
             if not text.isspace():
+                box = union(_boxes(part))
                 yield TextRun(text.rstrip(), box, size, angle, bool(spans[first]["char_flags"] & _INK))
             first = index
+
+
+def _boxes(spans: list[dict[str, Any]]) -> list[Box]:
+    """Returns the boxes of a part of a line, or of its letters without white space.
+
+    From right to left, MuPDF has the space at the right of a Latin word before it, as the gap to the next word.
+    """
+    if "text" in spans[0]:
+        return [Box(*span["bbox"]) for span in spans]
+    letters = list(_letters({"spans": spans}))
+    return [box for char, box, _ in letters if not char.isspace()] or [box for _, box, _ in letters]
 
 
 def _text(spans: list[dict[str, Any]], direction: tuple[float, float]) -> str:
