@@ -218,5 +218,5 @@ def _usage(usage: Any) -> Usage | None:
 
 
 def count(value: Any) -> int:
-    """Returns a number of tokens; 0 for anything that is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """Returns a number of tokens; 0 for anything that is none, and beyond the int32 of our contracts."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else 0

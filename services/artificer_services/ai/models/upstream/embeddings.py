@@ -82,7 +82,8 @@ class UpstreamEmbeddings:
                 raise self._broken("its vectors have wrong positions")
             seen.add(index)
             rows[index] = self._row(item.get("embedding"))
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        with _overflow():
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise self._broken("a vector has no direction")
         used = answer.get("usage")
@@ -96,7 +97,7 @@ class UpstreamEmbeddings:
             row = (
                 np.frombuffer(base64.b64decode(values, validate=True), "<f4")
                 if isinstance(values, str)
-                else (np.asarray(values, dtype=np.float32))
+                else _floats(values)
             )
         except (ValueError, TypeError, binascii.Error, OverflowError):
             raise self._broken("a vector is not a list of numbers") from None
@@ -107,3 +108,13 @@ class UpstreamEmbeddings:
 
     def _broken(self, text: str) -> Failed:
         return self.endpoint.failures.broken(text)
+
+
+def _overflow() -> np.errstate:
+    """Returns a context in which too large a value becomes infinite without a warning; its vector is refused."""
+    return np.errstate(over="ignore")
+
+
+def _floats(values: object) -> Vectors:
+    with _overflow():
+        return np.asarray(values, dtype=np.float32)

@@ -6,6 +6,8 @@ of events, so that the common form, one line of data, is split without a loop ov
 
 from __future__ import annotations
 
+_BOM = b"\xef\xbb\xbf"  # with which a stream may begin
+
 
 class TooLong(ValueError):
     """An event has no end within the limit."""
@@ -40,5 +42,6 @@ class EventReader:
 def _data(event: bytes) -> bytes:
     if event.startswith(b"data: ") and b"\n" not in event:
         return event[6:]
-    lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
+    lines = event.removeprefix(_BOM).split(b"\n")
+    lines = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     return b"\n".join(lines)

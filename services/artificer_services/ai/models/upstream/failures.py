@@ -22,6 +22,7 @@ _SHOWN = 300  # characters of the server's message
 _AGAIN = frozenset({408, 409, 429})  # the 4xx that are retried: time-out, conflict, rate limit
 _QUOTA = "insufficient_quota"  # OpenAI's 429 for an account without money, which no retry changes
 _QUOTA_SECONDS = 60.0
+_LONGEST_SECONDS = 366 * 86_400.0  # passed on; servers may name any number, and RetryInfo holds 10,000 years
 _SECRETS = (
     re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>)]+", re.IGNORECASE),
     re.compile(r"\b(?:sk|org|proj|key|gsk|xai|hf)[-_][A-Za-z0-9*_-]{4,}"),  # keys and accounts of the usual providers
@@ -168,9 +169,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = (_date(text) - _date(headers.get("date", ""))).total_seconds()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _LONGEST_SECONDS) if math.isfinite(seconds) else None
 
 
 def _date(text: str) -> datetime:

@@ -61,6 +61,10 @@ STOP = Delta(finish=Finish.STOP)
             [chunk({"content": "a"}, usage={"prompt_tokens": -1, "completion_tokens": "x"}), END],
             [Delta("a"), Delta(finish=Finish.STOP, usage=Usage())],
         ),
+        (
+            [chunk({"content": "a"}, usage={"prompt_tokens": 2**31, "completion_tokens": 2**63}), END],
+            [Delta("a"), Delta(finish=Finish.STOP, usage=Usage())],
+        ),
     ],
 )
 def test_texts(events: list[bytes], deltas: list[Delta]) -> None:

@@ -78,6 +78,8 @@ async def test_a_large_answer_is_read() -> None:
         (whole(item(None, 0)), Broken, "no list of values"),
         (whole(item([0, 0], 0)), Broken, "no direction"),
         (whole(item([1, None], 0)), Broken, "no direction"),
+        (whole(item([1, 1e300], 0)), Broken, "no direction"),
+        (whole(item([1, 1e38], 0)), Broken, "no direction"),
         (whole(item([1, 2], 1)), Broken, "wrong positions"),
         (whole("x"), Broken, "wrong positions"),
         (whole(), Broken, "one vector for each of 1 texts"),

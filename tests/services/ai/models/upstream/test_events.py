@@ -12,6 +12,7 @@ FORMS = {
     "as OpenAI sends them": b'data: {"a": 1}\n\ndata: {"b": 2}\n\ndata: [DONE]\n\n',
     "lines end in \\r\\n": b'data: {"a": 1}\r\n\r\ndata: {"b": 2}\r\n\r\ndata: [DONE]\r\n\r\n',
     "lines end in \\r": b'data: {"a": 1}\r\rdata: {"b": 2}\r\rdata: [DONE]\r\r',
+    "a byte order mark": b'\xef\xbb\xbfdata: {"a": 1}\n\ndata: {"b": 2}\n\ndata: [DONE]\n\n',
     "no space": b'data:{"a": 1}\n\ndata:{"b": 2}\n\ndata:[DONE]\n\n',
     "other fields": b': ping\n\nevent: x\ndata: {"a": 1}\nid: 3\n\n: ping\n\ndata: {"b": 2}\n\ndata: [DONE]\n\n',
     "empty lines more": b'\n\n\ndata: {"a": 1}\n\n\n\n\ndata: {"b": 2}\n\n\ndata: [DONE]\n\n\n',

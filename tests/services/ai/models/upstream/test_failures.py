@@ -117,5 +117,7 @@ def test_retry_after() -> None:
     assert retry_after({"retry-after": "-5"}) == 0
     assert retry_after({"retry-after": "inf"}) is None
     assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({"retry-after": "9" * 20}) == 366 * 86_400
+    assert retry_after({"retry-after": "Mon, 30 Nov 2026 10:00:00 +" + "9" * 20}) is None
     assert retry_after({"retry-after": later, "date": format_datetime(now, usegmt=True)}) == 90
     assert 80 < (retry_after({"retry-after": later}) or 0) <= 90
