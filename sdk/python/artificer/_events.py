@@ -28,6 +28,11 @@ class EventLines:
 
 def completion_error(data: bytes, metadata: dict[str, Any]) -> APIError:
     """Returns the exception of an error in the middle of an answer."""
-    found = json.loads(data)["error"]
-    kind = _TYPES.get(str(found.get("type")), InternalError)
-    return kind(str(found.get("message")), request_id=str(metadata.get("x-request-id", "")), metadata=metadata)
+    try:
+        found = json.loads(data)["error"]
+    except (ValueError, RecursionError):
+        found = None
+    given = found if isinstance(found, dict) else {"message": found}
+    kind = _TYPES.get(str(given.get("type")), InternalError)
+    text = str(given.get("message") or "the answer ended with an error that is not in OpenAI's form")
+    return kind(text, request_id=str(metadata.get("x-request-id", "")), metadata=metadata)

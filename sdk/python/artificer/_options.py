@@ -129,8 +129,12 @@ def _address(base_url: str) -> str:
 def _check_proxy(proxy: object, schemes: tuple[str, ...]) -> None:
     if not isinstance(proxy, str):
         raise TypeError(f"proxy is a URL as text, not {type(proxy).__name__}")
-    place = urlsplit(proxy)
-    if place.scheme not in schemes or not place.hostname:  # the message is without the URL, which may have a password
+    try:
+        place = urlsplit(proxy)
+        is_usable = place.scheme in schemes and bool(place.hostname) and place.port != 0
+    except ValueError:  # of the brackets, or of the port
+        is_usable = False
+    if not is_usable:  # the message is without the URL, which may have a password
         raise ValueError(f"proxy must be a URL such as {schemes[0]}://host:port")
 
 

@@ -32,10 +32,12 @@ def failure(
 
 
 def _retry_delay(details: Sequence[dict[str, Any]]) -> float | None:
+    """Returns the seconds of google.rpc.RetryInfo, None if there are none or they are no time to wait."""
     for detail in details:
         if str(detail.get("@type", "")).endswith("/google.rpc.RetryInfo"):
             try:
-                return float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
+                found = float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
             except ValueError:
                 return None
+            return found if found >= 0 else None  # neither negative nor NaN
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,7 +32,11 @@ __all__ = [
 
 
 class ArtificerError(Exception):
-    """Anything that the client raises on its own."""
+    """Anything that the client raises on its own. It may be pickled and copied, as worker processes do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # That of Exception calls the class with `args`, which lack what a subclass requires besides.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +98,24 @@ class APIError(ArtificerError):
     @property
     def field_violations(self) -> list[FieldViolation]:
         """The fields at fault, of google.rpc.BadRequest."""
+        listed = [one.get("fieldViolations") for one in self.details if _is(one, "google.rpc.BadRequest")]
         return [
-            FieldViolation(one.get("field", ""), one.get("description", ""))
-            for detail in self.details
-            if detail.get("@type", "").endswith("google.rpc.BadRequest")
-            for one in detail.get("fieldViolations", [])
+            FieldViolation(str(one.get("field", "")), str(one.get("description", "")))
+            for found in listed
+            if isinstance(found, list)
+            for one in found
+            if isinstance(one, dict)
         ]
 
     @property
     def reason(self) -> str:
         """The reason of google.rpc.ErrorInfo, such as `PAGE_LIMIT`; empty if there is none."""
-        found = (one for one in self.details if one.get("@type", "").endswith("google.rpc.ErrorInfo"))
+        found = (one for one in self.details if _is(one, "google.rpc.ErrorInfo"))
         return str(next(found, {}).get("reason", ""))
+
+
+def _is(detail: dict[str, Any], name: str) -> bool:
+    return str(detail.get("@type", "")).endswith(name)  # other servers than the gateway may send anything
 
 
 class CancelledError(APIError):
@@ -241,3 +252,8 @@ def error_type(code: int | str) -> type[APIError]:
     """Returns the exception for a gRPC code, by its number or its name."""
     found = _NUMBERED.get(code) if isinstance(code, int) else _NAMED.get(code)
     return found or UnknownError
+
+
+def is_code(name: object) -> bool:
+    """Whether it is the name of a gRPC code."""
+    return isinstance(name, str) and name in _NAMED

@@ -12,14 +12,14 @@ import pytest
 
 from artificer import Artificer, AsyncArtificer
 from artificer.chat.v1 import message_service_pb2_grpc as chat_rpc
-from artificer.errors import APIConnectionError, CancelledError, DeadlineExceededError
+from artificer.errors import APIConnectionError, CancelledError, DeadlineExceededError, UnknownError
 from diptych import Gateway, Settings
 from tests import certificates
 from tests.sdk.transports.chat_program import Messages
 from tests.sdk.transports.driver import driver
 from tests.sdk.transports.killing import Program
 from tests.sdk.transports.proxy import Proxy
-from tests.sdk.transports.rude_server import head, json, partly, rude_server, stall
+from tests.sdk.transports.rude_server import head, json, partly, rude_server, stall, whole
 from tests.waiting import PATIENCE, until, wait_for
 
 every_way = pytest.mark.parametrize(
@@ -89,7 +89,18 @@ def test_secrets_stay_secret(kind: Any, secret: dict[str, str]) -> None:
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["gateway:8080", "ftp://gateway", "http://", "http://me:pw@localhost"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "gateway:8080",
+        "ftp://gateway",
+        "http://",
+        "http://me:pw@localhost",
+        "http://a..b",
+        "http://xn--é.example",
+        f"http://{64 * 'a'}.example",
+    ],
+)
 def test_unusable_addresses(address: str) -> None:
     """They are refused at once."""
     with pytest.raises(ValueError, match="base_url"):
@@ -106,6 +117,52 @@ def test_the_environment_gives_what_is_missing(monkeypatch: pytest.MonkeyPatch) 
                 client.call("artificer.batch.v1.BatchService/GetJob", {"job_id": "j"})
             assert server.requests[-1].headers["x-api-key"] == expected
         assert server.requests[-1].headers["user-agent"].startswith("artificer-python/0.")
+
+
+@pytest.mark.parametrize("kind", [Artificer, AsyncArtificer])
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "environment's proxy is a SOCKS proxy"),
+        ("SSL_CERT_FILE", "/absent.pem", "SSL_CERT_FILE: '/absent.pem'"),
+        ("SSL_CERT_FILE", __file__, f"SSL_CERT_FILE: '{__file__}'"),
+    ],
+)
+def test_variables_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, kind: Any, name: str, value: str, text: str
+) -> None:
+    """The HTTP client reads them; the error names them. An address of this machine needs none of them."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=text):
+        kind(base_url="https://gateway.example")
+    Artificer(base_url="http://127.0.0.1:1").close()
+
+
+@every_way
+def test_a_host_that_has_no_address(transport: str, mode: str) -> None:
+    """The call never reached a server, by its exception too."""
+    host = {"rest": "absent.invalid", "grpc": f"{64 * 'a'}.example"}[transport]  # gRPC refuses it without a look-up
+    address = {"base_url": f"http://{host}:1", "target": f"{host}:1"}
+    with (
+        driver(mode, transport=transport, max_retries=0, **address) as client,
+        pytest.raises(APIConnectionError, match="cannot be reached") as raised,
+    ):
+        client.do(lambda one: one.batch.get("j"))
+    assert not raised.value.sent
+
+
+@both
+def test_a_redirect_gets_no_key(mode: str) -> None:
+    """Of a call both ways too: another host must not learn the key."""
+    with rude_server(stall) as other:
+        elsewhere = whole(307, location=other.url.replace("http", "ws"))
+        with (
+            rude_server(elsewhere) as server,
+            driver(mode, base_url=server.url, api_key="s3cret") as client,
+            pytest.raises(UnknownError, match="the server redirects"),
+        ):
+            client.collect(lambda one: one.channels.messages.chat("lobby", []))
+        assert other.requests == []
 
 
 LIVE = partly(head(200, content_type="application/x-ndjson") + b'{"id": "1"}\n', stall)

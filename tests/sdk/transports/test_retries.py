@@ -82,6 +82,16 @@ def test_retry_after_is_honoured(mode: str) -> None:
 
 
 @both
+@pytest.mark.parametrize("delay", ["-5s", "nan", "soon", None])
+def test_a_pause_that_nobody_can_make(mode: str, delay: Any) -> None:
+    """A server's RetryInfo of another form counts as none."""
+    asked = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    busy = json(503, js.dumps({"error": {**BUSY, "details": [asked]}}).encode())
+    with rude_server(busy, JOB) as server, driver(mode, base_url=server.url) as client:
+        assert client.do(lambda one: one.call(GET, {"job_id": "j"})).value.id == "j"
+
+
+@both
 def test_a_refused_connection_is_known_to_be_unsent(mode: str) -> None:
     """A call that changes something may be repeated then, and the exception says so."""
     with socket.socket() as reserved:

@@ -72,7 +72,7 @@ class AsyncArtificer(AsyncRoot):
             transport=transport,
             timeout=timeout,
             max_retries=max_retries,
-            headers=dict(headers or {}),
+            headers={} if headers is None else headers,
             ca=ca,
             cert=cert,
             key=key,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from .._attempt import Metadata
 from .._events import EventLines, completion_error
 from .._method import Method
 from .._options import CallOptions
 from .._retry import RetryPolicy
+from ..errors import UnknownError
 from ..types.completions import ChatCompletion, ChatCompletionChunk
 from .calls import AsyncCalls
 from .streams import AsyncStream
 from .transport import AsyncResponses
+
+M = TypeVar("M", bound=BaseModel)
 
 
 async def completion(
@@ -22,7 +28,8 @@ async def completion(
     if not fields.get("stream"):
         # Streams have no deadline of their own accord; one answer has that of every other call.
         options = {"timeout": calls.options.timeout, **options}
-        return ChatCompletion.model_validate_json(await calls.download(method, fields, options).read())
+        answer = calls.download(method, fields, options)
+        return _read(ChatCompletion, await answer.read(), {"content-type": answer.content_type})
     pieces: AsyncStream[Any] = calls.stream(method, fields, options)
 
     async def opened(_: Mapping[str, Any]) -> _Chunks:
@@ -47,8 +54,20 @@ class _Chunks:
                     return
                 if data.startswith(b'{"error"'):
                     raise completion_error(data, self.metadata)
-                yield ChatCompletionChunk.model_validate_json(data)
+                yield _read(ChatCompletionChunk, data, self.metadata)
+        kind = self.metadata.get("content-type", "")
+        text = f"the answer (content-type {kind!r}) ended without its last event; is it a gateway's?"
+        raise UnknownError(text, request_id=str(self.metadata.get("x-request-id", "")), metadata=self.metadata)
 
     async def aclose(self) -> None:
         """Ends the call."""
         await self._pieces.aclose()
+
+
+def _read(model: type[M], body: bytes, metadata: Metadata) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        kind = metadata.get("content-type", "")
+        text = f"the answer is not a {model.__name__} in JSON (content-type {kind!r}); is it a gateway's?"
+        raise UnknownError(text, request_id=str(metadata.get("x-request-id", "")), metadata=metadata) from error

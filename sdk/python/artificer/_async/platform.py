@@ -184,7 +184,13 @@ async def websocket(address: str, **arguments: Any) -> Any:
     """Opens a WebSocket."""
     from websockets.asyncio.client import connect
 
-    return await connect(address, **arguments)
+    opening: Any = connect(address, **arguments)
+    opening.process_redirect = _refused  # websockets follows redirects, and sends `x-api-key` to the other host
+    return await opening
+
+
+def _refused(error: Exception) -> Exception:
+    return error
 
 
 async def close_websocket(socket: Any) -> None:

@@ -29,6 +29,7 @@ _UNSENT = (
     "Failed to connect",
     "connections to all backends failing",
     "DNS resolution failed",
+    "errors resolving",
     "empty address list",
 )
 # What core says of a connection that broke during a call; a server's own UNAVAILABLE has other words.

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from .._attempt import Metadata, add
 from .._method import Method
 from .._status import failure
-from ..errors import APIError, UnknownError
+from ..errors import APIError, UnknownError, is_code
 from ..types.base import HttpBody, Model
 from .requests import is_content
 
 _TRAILER = "grpc-trailer-"
+_HINT = "is base_url a gateway's?"
 # docs/errors.md; others of 4xx are INVALID_ARGUMENT, others of 5xx UNKNOWN.
 _CODES = {
     401: "UNAUTHENTICATED",
@@ -69,7 +70,7 @@ def stream_error(line: bytes, metadata: Metadata) -> APIError | None:
     """Returns the exception of a line that ends a stream with an error, None for a message."""
     try:
         found = json.loads(line).get("error")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     # A message may have a field `error`; the HTTP status and the code's name stand in the gateway's error only.
     if isinstance(found, dict) and {"code", "status"} <= found.keys():
@@ -93,10 +94,14 @@ def metadata(raw: Iterable[tuple[bytes, bytes]]) -> tuple[Metadata, Metadata]:
     return initial, trailing
 
 
-def json_metadata(given: Mapping[str, str | list[str]]) -> Metadata:
-    """Returns the metadata in a frame of a WebSocket."""
-    values = [(name, one) for name, value in given.items() for one in ([value] if isinstance(value, str) else value)]
-    return metadata((name.encode(), one.encode("latin-1", "replace")) for name, one in values)[0]
+def frame_metadata(frame: str) -> Metadata:
+    """Returns the metadata in a frame of a WebSocket. Raises UnknownError for a frame of another form."""
+    try:
+        given: Mapping[str, str | list[str]] = json.loads(frame)["metadata"]
+        values = [(name, one) for name, each in given.items() for one in ([each] if isinstance(each, str) else each)]
+        return metadata((name.encode(), one.encode("latin-1", "replace")) for name, one in values)[0]
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UnknownError(f"a frame of the WebSocket has no metadata: {_HINT}") from error
 
 
 def error(status: int, body: bytes, metadata: Metadata) -> APIError:
@@ -119,17 +124,18 @@ def error(status: int, body: bytes, metadata: Metadata) -> APIError:
 def _of_json(found: Mapping[str, Any], status: int | None, metadata: Metadata, asked: float | None = None) -> APIError:
     """Reads the forms of docs/errors.md: google's, a bare google.rpc.Status, and RFC 9457's."""
     number, name = found.get("code"), found.get("status")
-    if isinstance(name, str):
-        code: int | str = name
-        status = number if status is None and isinstance(number, int) else status
-    elif isinstance(number, str) or (isinstance(number, int) and 0 < number <= 16):
-        code = number
-    else:
-        code = _code(status or 500)
-    text = next((found[one] for one in ("message", "detail", "title") if one in found), f"HTTP {status}")
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if status is None and is_number and isinstance(name, str):
+        status = number
+    # Other servers have names of their own here, such as OpenAI's `invalid_api_key`.
+    code: int | str | None = next((one for one in (name, number) if is_code(one)), None)
+    if code is None:
+        code = number if is_number and 0 < number <= 16 and not isinstance(name, str) else _code(status or 500)
+    texts = (found.get(one) for one in ("message", "detail", "title"))
+    text = next((one for one in texts if isinstance(one, str)), f"HTTP {status}")
     details = found.get("details")
     listed = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
-    return failure(code, str(text), listed, metadata=metadata, http_status=status, retry_after=asked)
+    return failure(code, text, listed, metadata=metadata, http_status=status, retry_after=asked)
 
 
 def _read(method: Method[Any, Any], body: bytes, metadata: Metadata) -> Any:
@@ -137,7 +143,7 @@ def _read(method: Method[Any, Any], body: bytes, metadata: Metadata) -> Any:
         return cast("type[Model]", method.response).model_validate_json(body)
     except ValidationError as error:
         kind, name = metadata.get("content-type", ""), method.response.__name__
-        text = f"the answer is not a {name} in JSON (content-type {kind!r}); is base_url a gateway's?"
+        text = f"the answer is not a {name} in JSON (content-type {kind!r}); {_HINT}"
         raise UnknownError(text, request_id=str(metadata.get("x-request-id", "")), metadata=metadata) from error
 
 

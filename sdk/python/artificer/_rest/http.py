@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import ssl
 import sys
@@ -59,6 +60,10 @@ def _checked(base_url: str) -> SplitResult:
     is_plain = base_url.isprintable() and not any(one.isspace() or one in "?#" for one in base_url)
     if place.scheme not in {"http", "https"} or not is_place(place.netloc) or not is_plain:
         raise ValueError(wrong)
+    try:
+        httpx2.URL(base_url).host.encode("idna")  # as the look-up of its address does
+    except (httpx2.InvalidURL, UnicodeError):
+        raise ValueError(f"{place.hostname!r} is no name of a host: {wrong}") from None
     return place
 
 
@@ -111,6 +116,21 @@ def client_arguments(options: ClientOptions) -> dict[str, Any]:
             keepalive_expiry=_KEPT_SECONDS,
         ),
     }
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """Turns what httpx2 raises for variables of the environment into ValueErrors that name them."""
+    try:
+        yield
+    except ImportError as error:
+        text = "the environment's proxy is a SOCKS proxy, which needs the package `socksio`; set `proxy`, or NO_PROXY"
+        raise ValueError(text) from error
+    except OSError as error:  # ssl.SSLError too; neither names the file
+        file = os.environ.get("SSL_CERT_FILE")
+        if file is None:
+            raise
+        raise ValueError(f"SSL_CERT_FILE: {file!r} is no file of certificates: {error}") from error
 
 
 def request(address: str, defaults: list[tuple[str, str]], sent: dict[str, Any]) -> httpx2.Request:

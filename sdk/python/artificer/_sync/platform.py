@@ -155,10 +155,16 @@ def deadline(attempt: Attempt) -> contextlib.AbstractContextManager[None]:
 
 def websocket(address: str, **arguments: Any) -> Any:
     """Opens a WebSocket."""
-    from websockets.sync.client import connect
+    from websockets.sync import client
 
-    # `websockets` 17.4 deprecates a connection that was not entered; `close_websocket` is its exit.
-    return connect(address, **arguments).__enter__()
+    # `reconnect` is new in websockets 17.1; before it, no redirect was followed.
+    opening: Any = getattr(client, "reconnect", client.connect)(address, **arguments)
+    opening.process_redirect = _refused  # websockets follows redirects, and sends `x-api-key` to the other host
+    return opening.__enter__()  # `close_websocket` is its exit
+
+
+def _refused(error: Exception) -> Exception:
+    return error
 
 
 def close_websocket(socket: Any) -> None:

@@ -29,7 +29,9 @@ class RestTransport:
     """Calls methods by their REST bindings."""
 
     def __init__(self, options: ClientOptions) -> None:
-        self._http = httpx2.Client(**http.client_arguments(options))
+        arguments = http.client_arguments(options)
+        with http.environment():
+            self._http = httpx2.Client(**arguments)
         self._address, self._defaults = options.base_url, list(self._http.headers.multi_items())
         self._sockets = Sockets(options)
         self._live: WeakSet[_Responses] = WeakSet()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus, WebSocketException
 
 from .._attempt import Attempt, Metadata
 from .._method import Method
@@ -78,14 +77,14 @@ class _Responses:
     def begun(self) -> None:
         """Reads the server's metadata, which it sends before its first response."""
         with _failures(self._attempt):
-            frame = self._clock.receive(self._socket)
+            frame = self._frame()
             if frame is not None and not self._take_metadata(frame):
                 answers.message(self._method, frame.encode(), self.metadata)  # raises the error that it is
 
     def __iter__(self) -> Iterator[Any]:
         try:
             with _failures(self._attempt):
-                while (frame := self._clock.receive(self._socket)) is not None:
+                while (frame := self._frame()) is not None:
                     if not self._take_metadata(frame) and not _is_trailers(frame, self._method):
                         yield answers.message(self._method, frame.encode(), self.metadata)
             if self._requests.failure is not None:
@@ -107,10 +106,16 @@ class _Responses:
         platform.close_websocket(self._socket)
         self._sending.stop()
 
+    def _frame(self) -> str | None:
+        frame = self._clock.receive(self._socket)
+        if isinstance(frame, bytes):
+            raise UnknownError("the server sent a binary frame of a WebSocket; is base_url a gateway's?")
+        return frame
+
     def _take_metadata(self, frame: str | None) -> bool:
         if self._has_metadata or frame is None or not frame.startswith('{"metadata"'):
             return False
-        self.metadata, self._has_metadata = answers.json_metadata(json.loads(frame)["metadata"]), True
+        self.metadata, self._has_metadata = answers.frame_metadata(frame), True
         return True
 
     def _send(self) -> None:
@@ -158,7 +163,7 @@ def _translated(error: BaseException | None, attempt: Attempt) -> Exception | No
         return _closed(error)
     if isinstance(error, TimeoutError):
         return http.deadline_exceeded(attempt) if attempt.timeout is not None else _unreachable(error)
-    if isinstance(error, InvalidHandshake | OSError):
+    if isinstance(error, WebSocketException | OSError) and not isinstance(error, ConnectionClosed):
         return _unreachable(error)
     return None
 
