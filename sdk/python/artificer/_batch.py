@@ -88,6 +88,11 @@ def phases_of(
     if phases is not None:
         if parameters is not None:
             raise TypeError("parameters belong to task_type; phases have their own")
+        if isinstance(phases, str | bytes | Mapping):
+            raise TypeError(f"phases are a list of phases, not {type(phases).__name__}")
+        for one in phases:
+            if not (isinstance(one, Mapping) or hasattr(one, "task_type")):
+                raise TypeError(f"a phase is a Phase or a mapping of its fields, not {type(one).__name__}")
         return phases
     return [{"name": str(task_type), "task_type": task_type, "parameters": dict(parameters or {})}]
 

@@ -7,6 +7,7 @@ import io
 import mimetypes
 import os
 import secrets
+import stat
 from collections.abc import AsyncIterable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
@@ -107,10 +108,17 @@ class WholeFile:
         self._beside = None if is_special else os.path.join(folder, f".artificer-{secrets.token_hex(8)}")
         try:
             self._file = open(self._beside or self._path, "wb" if is_special else "xb")  # noqa: SIM115, closed by `keep`
+            if self._beside is not None:
+                self._take_mode()
         except OSError as error:
             if not is_special:
                 error.filename = folder  # the name of the temporary file would say nothing
             raise
+
+    def _take_mode(self) -> None:
+        """A file that only its owner may read stays so when it is replaced."""
+        with contextlib.suppress(OSError):  # there is none yet, or the file system has no modes
+            os.fchmod(self._file.fileno(), stat.S_IMODE(os.stat(self._path).st_mode))
 
     def write(self, piece: bytes) -> None:
         """Appends bytes."""
@@ -123,8 +131,10 @@ class WholeFile:
             self._file.close()
             if self._beside is not None:
                 os.replace(self._beside, self._path)
-        except OSError:
+        except OSError as error:
             self.discard()
+            if error.filename == self._beside:
+                error.filename, error.filename2 = self._path, None
             raise
         return self._written
 
@@ -133,4 +143,5 @@ class WholeFile:
         with contextlib.suppress(OSError):  # of a full disk, which the caller knows of already
             self._file.close()
         if self._beside is not None:
-            os.unlink(self._beside)
+            with contextlib.suppress(OSError):  # its folder may have vanished
+                os.unlink(self._beside)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from artificer import Artificer, AsyncArtificer
+from artificer._sync.downloads import Download
 from artificer.errors import InvalidArgumentError
 from artificer.types.ocr import OutputFormat
 
@@ -67,6 +70,31 @@ def test_conversion(client: Artificer, tmp_path: Path) -> None:
     client.documents.convert(source, to="docx").save(tmp_path / "report.docx")
     assert "Report" in client.documents.convert(tmp_path / "report.docx", to="md").read().decode()
     assert "md" in str(client.documents.conversion_formats.list())
+
+
+def test_bytes_are_read_once(client: Artificer, tmp_path: Path) -> None:
+    """A second conversion would send an iterable that is at its end."""
+    ways: list[Callable[[Download], Any]] = [Download.read, lambda one: one.save(tmp_path / "a"), list]
+    for again in ways:
+        download = client.documents.convert(iter([b"# A"]), to="html", input_format="md")
+        assert b"A</h1>" in download.read()
+        with pytest.raises(RuntimeError, match="have been read"):
+            again(download)
+    with client.documents.convert(b"# A", to="html", input_format="md") as download:
+        with download as same:
+            assert b"A</h1>" in b"".join(same)
+        with pytest.raises(RuntimeError, match="have been read"):
+            list(download)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_bytes_are_read_once_by_asyncio(async_client: AsyncArtificer) -> None:
+    download = async_client.documents.convert(iter([b"# A"]), to="html", input_format="md")
+    assert b"A</h1>" in await download.read()
+    with pytest.raises(RuntimeError, match="have been read"):
+        await download.read()
+    with pytest.raises(RuntimeError, match="have been read"):
+        await download.__aenter__()
 
 
 def test_an_image(client: Artificer) -> None:

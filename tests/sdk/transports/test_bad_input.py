@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,3 +256,52 @@ def test_files_that_are_written(mode: str, tmp_path: Path) -> None:
     mask = os.umask(0o077)
     os.umask(mask)
     assert target.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_private_file_stays_private(mode: str, tmp_path: Path) -> None:
+    """A file that is replaced keeps its mode."""
+    private = tmp_path / "private"
+    private.touch(0o600)
+    with rude_server(json(200, b"content")) as server, driver(mode, base_url=server.url) as client:
+        _saved(client, private)
+    assert private.read_bytes() == b"content"
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_folder_that_vanishes(mode: str, tmp_path: Path) -> None:
+    """The error names the file that the caller gave."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def progress(done: int, total: int | None) -> None:
+        shutil.rmtree(folder)
+
+    with (
+        rude_server(json(200, b"content")) as server,
+        driver(mode, base_url=server.url) as client,
+        pytest.raises(FileNotFoundError) as raised,
+    ):
+        client.do(lambda one: one.documents.make_searchable(b"%PDF", progress=progress).save(folder / "file"))
+    assert raised.value.filename == str(folder / "file")
+    assert raised.value.__context__ is None
+
+
+def _run(client: Driver, arguments: dict[str, Any]) -> None:
+    client.do(lambda one: one.batch.run(**arguments))
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_wrong_arguments_of_a_run(mode: str) -> None:
+    """They are named, before anything is sent."""
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"inputs": ["x"], "phases": "text.normalize"}, "phases are a list"),
+        ({"inputs": ["x"], "phases": {"task_type": "text.normalize"}}, "phases are a list"),
+        ({"inputs": ["x"], "phases": ["text.normalize"]}, "a phase is a Phase"),
+        ({"files": [b"x"], "task_type": "text.normalize", "uploads": "2"}, "uploads is a whole number"),
+    ]
+    with driver(mode, base_url="http://127.0.0.1:1") as client:
+        for arguments, text in wrong:
+            with pytest.raises(TypeError, match=text):
+                _run(client, arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from artificer import Artificer, AsyncArtificer
+from artificer.chat.v1 import message_service_pb2 as chat
 from artificer.chat.v1 import message_service_pb2_grpc as chat_rpc
 from artificer.errors import APIConnectionError, CancelledError, DeadlineExceededError, UnknownError
 from diptych import Gateway, Settings
@@ -20,7 +22,7 @@ from tests.sdk.transports.driver import driver
 from tests.sdk.transports.killing import Program
 from tests.sdk.transports.proxy import Proxy
 from tests.sdk.transports.rude_server import head, json, partly, rude_server, stall, whole
-from tests.waiting import PATIENCE, until, wait_for
+from tests.waiting import PATIENCE, until, until_here, wait_for
 
 every_way = pytest.mark.parametrize(
     ("transport", "mode"), [("rest", "sync"), ("rest", "async"), ("grpc", "sync"), ("grpc", "async")]
@@ -188,6 +190,48 @@ async def test_an_abandoned_stream_gives_its_connection_back_by_asyncio() -> Non
             del message
             gc.collect()
             await until(lambda: server.open == 0)
+
+
+class Endless(chat_rpc.MessageServiceServicer):
+    """Streams that count who reads them, without end."""
+
+    def __init__(self) -> None:
+        self.readers = 0
+
+    async def StreamMessages(self, request: Any, context: Any) -> AsyncIterator[chat.Message]:
+        self.readers += 1
+        try:
+            yield chat.Message(id="1")
+            await asyncio.Event().wait()
+        finally:
+            self.readers -= 1
+
+
+@pytest.mark.parametrize("transport", ["rest", "grpc"])
+async def test_an_abandoned_stream_ends_its_call(transport: str) -> None:
+    """The server does not work on for a stream that the program has forgotten."""
+    gateway = Gateway(Settings(http_port=0, grpc_port=0))
+    servicer = Endless()  # type: ignore[abstract]
+    chat_rpc.add_MessageServiceServicer_to_server(servicer, gateway)
+    async with gateway:
+        address = {"base_url": f"http://127.0.0.1:{gateway.http_port}", "target": f"127.0.0.1:{gateway.grpc_port}"}
+        options: dict[str, Any] = {"transport": transport, **address}
+        async with AsyncArtificer(**options) as client:
+            async for message in client.channels.messages.stream("lobby"):
+                assert message.id == "1"
+                assert servicer.readers == 1
+                break
+            await until_here(lambda: gc.collect() >= 0 and servicer.readers == 0)
+
+        def read_and_leave() -> int:
+            for message in other.channels.messages.stream("lobby"):
+                assert message.id == "1"
+                return servicer.readers
+            return 0
+
+        with Artificer(**options) as other:
+            assert await asyncio.to_thread(read_and_leave) == 1
+            await until_here(lambda: gc.collect() >= 0 and servicer.readers == 0)
 
 
 @both

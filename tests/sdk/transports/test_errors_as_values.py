@@ -16,8 +16,14 @@ ERRORS: list[errors.ArtificerError] = [
     errors.APIConnectionError("the connection broke", sent=True, request_id="r1"),
     errors.NotFoundError("there is no such job", http_status=404, details=[{"@type": "x"}], metadata={"a-bin": b"1"}),
 ]
-COPIES: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy]
-COPIES += [lambda error, protocol=protocol: pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)]
+
+
+def by_pickle(protocol: int) -> Callable[[Any], Any]:
+    """Returns what takes a value to another process by a protocol of pickle."""
+    return lambda error: pickle.loads(pickle.dumps(error, protocol))
+
+
+COPIES = [copy.copy, copy.deepcopy, *(by_pickle(protocol) for protocol in range(6))]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

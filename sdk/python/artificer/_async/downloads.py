@@ -17,15 +17,19 @@ Progress = Callable[[int, int | None], None]
 
 
 class AsyncDownload:
-    """The bytes of an answer, in pieces as they arrive; `content_type` is known once the first has."""
+    """The bytes of an answer, in pieces as they arrive; `content_type` is known once the first has.
+
+    They are read once: iterating, `read` and `save` raise RuntimeError afterwards.
+    """
 
     def __init__(self, opened: Callable[[], Awaitable[AsyncResponses[Any]]], progress: Progress | None = None) -> None:
         self._open, self._progress = opened, progress
         self._responses: AsyncResponses[Any] | None = None
+        self._ended = False
         self.content_type: str = ""
 
     async def __aenter__(self) -> Self:
-        self._responses = await self._open()
+        await self._begin()
         return self
 
     async def __aexit__(
@@ -34,10 +38,10 @@ class AsyncDownload:
         await self.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._responses is None:
-            self._responses = await self._open()
+        responses = await self._begin()
+        self._ended = True
         received = 0
-        async for body in self._responses:
+        async for body in responses:
             self.content_type = self.content_type or body.content_type
             received += len(body.data)
             if self._progress is not None:
@@ -61,6 +65,14 @@ class AsyncDownload:
 
     async def aclose(self) -> None:
         """Ends the call."""
+        self._ended = True
         responses, self._responses = self._responses, None
         if responses is not None:
             await responses.aclose()
+
+    async def _begin(self) -> AsyncResponses[Any]:
+        if self._ended:
+            raise RuntimeError("these bytes have been read, or their call has ended; call the method again for others")
+        if self._responses is None:
+            self._responses = await self._open()
+        return self._responses

@@ -14,6 +14,7 @@ from .._method import Kind, Method
 from .._options import ClientOptions
 from ..errors import CancelledError
 from ..grpc import AsyncChannel
+from . import platform
 from .requests import AsyncRequests
 from .transport import AsyncLateResponses, AsyncResponses
 
@@ -103,6 +104,11 @@ class _Responses:
     async def aclose(self) -> None:
         """Ends the call."""
         self._call.cancel()
+
+    def __del__(self) -> None:
+        # grpcio keeps a call that was forgotten open, with its task, and the server goes on with its work.
+        if not self._call.done():
+            platform.drop(self.aclose)
 
 
 async def _reply(call: Any, sent: AsyncRequests | None = None) -> Reply[Any]:

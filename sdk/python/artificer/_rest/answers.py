@@ -124,13 +124,12 @@ def error(status: int, body: bytes, metadata: Metadata) -> APIError:
 def _of_json(found: Mapping[str, Any], status: int | None, metadata: Metadata, asked: float | None = None) -> APIError:
     """Reads the forms of docs/errors.md: google's, a bare google.rpc.Status, and RFC 9457's."""
     number, name = found.get("code"), found.get("status")
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    if status is None and is_number and isinstance(name, str):
-        status = number
+    if isinstance(name, str) and isinstance(number, int):
+        status = number if status is None else status
     # Other servers have names of their own here, such as OpenAI's `invalid_api_key`.
-    code: int | str | None = next((one for one in (name, number) if is_code(one)), None)
-    if code is None:
-        code = number if is_number and 0 < number <= 16 and not isinstance(name, str) else _code(status or 500)
+    code: int | str = next((str(one) for one in (name, number) if is_code(one)), _code(status or 500))
+    if isinstance(number, int) and 0 < number <= 16 and not isinstance(name, str):
+        code = number
     texts = (found.get(one) for one in ("message", "detail", "title"))
     text = next((one for one in texts if isinstance(one, str)), f"HTTP {status}")
     details = found.get("details")

@@ -17,15 +17,19 @@ Progress = Callable[[int, int | None], None]
 
 
 class Download:
-    """The bytes of an answer, in pieces as they arrive; `content_type` is known once the first has."""
+    """The bytes of an answer, in pieces as they arrive; `content_type` is known once the first has.
+
+    They are read once: iterating, `read` and `save` raise RuntimeError afterwards.
+    """
 
     def __init__(self, opened: Callable[[], Responses[Any]], progress: Progress | None = None) -> None:
         self._open, self._progress = opened, progress
         self._responses: Responses[Any] | None = None
+        self._ended = False
         self.content_type: str = ""
 
     def __enter__(self) -> Self:
-        self._responses = self._open()
+        self._begin()
         return self
 
     def __exit__(
@@ -34,10 +38,10 @@ class Download:
         self.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._responses is None:
-            self._responses = self._open()
+        responses = self._begin()
+        self._ended = True
         received = 0
-        for body in self._responses:
+        for body in responses:
             self.content_type = self.content_type or body.content_type
             received += len(body.data)
             if self._progress is not None:
@@ -61,6 +65,14 @@ class Download:
 
     def close(self) -> None:
         """Ends the call."""
+        self._ended = True
         responses, self._responses = self._responses, None
         if responses is not None:
             responses.close()
+
+    def _begin(self) -> Responses[Any]:
+        if self._ended:
+            raise RuntimeError("these bytes have been read, or their call has ended; call the method again for others")
+        if self._responses is None:
+            self._responses = self._open()
+        return self._responses

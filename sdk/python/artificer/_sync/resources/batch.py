@@ -114,6 +114,8 @@ class Batch(BatchApi):
         sent, items = list(files), [item(one) for one in inputs]
         if not sent and not items:
             raise ValueError("a job needs at least one file or input")
+        if not isinstance(uploads, int):
+            raise TypeError(f"uploads is a whole number, not {type(uploads).__name__}")
         if uploads < 1:
             raise ValueError(f"uploads must be at least 1, not {uploads}")
         with shown(progress) as show:
