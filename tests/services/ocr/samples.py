@@ -186,6 +186,22 @@ def placed_pdf(*texts: tuple[float, float, str], size: float = 10) -> bytes:
     )
 
 
+def upright_columns_pdf(*texts: str) -> bytes:
+    """A page with Japanese texts that are written from top to bottom, the first at the right."""
+    content = "".join(
+        f"1 0 0 1 {500 - 30 * number} 780 Tm<{text.encode('utf-16-be').hex()}>Tj\n" for number, text in enumerate(texts)
+    )
+    return raw_pdf(
+        "/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>",
+        stream(f"BT/F1 16 Tf\n{content}ET".encode()),
+        b"<</Type/Font/Subtype/Type0/BaseFont/HeiseiMin-W3/Encoding/UniJIS-UCS2-V/DescendantFonts[6 0 R]>>",
+        b"<</Type/Font/Subtype/CIDFontType0/BaseFont/HeiseiMin-W3/FontDescriptor 7 0 R"
+        b"/CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)/Supplement 2>>>>",
+        b"<</Type/FontDescriptor/FontName/HeiseiMin-W3/Flags 4/FontBBox[0 -200 1000 900]/ItalicAngle 0/Ascent 800"
+        b"/Descent -200/CapHeight 700/StemV 80>>",
+    )
+
+
 def huge_page_pdf() -> bytes:
     """Less than a kilobyte that declares a page of a square kilometre, covered by a picture of one pixel."""
     picture = b"<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artificer_services.ocr.page.blocks import arrange
 from artificer_services.ocr.page.content import TextRun
 from artificer_services.ocr.page.layout import Box
 from artificer_services.ocr.page.reading_order import text_of
@@ -218,6 +219,16 @@ class TestPages:
     def test_letters_of_formulas_and_divided_words(self, engine: PdfEngine, tmp_path: Path) -> None:
         found = self.read(engine, tmp_path, (60, 100, "𝑥 is a letter of the for-"), (60, 114, "mula"))
         assert found == "𝑥 is a letter of the for-\nmula"
+
+    def test_columns_of_upright_letters(self, engine: PdfEngine, tmp_path: Path) -> None:
+        columns = ["今日は天気がいいので散歩に行きました。", "明日も晴れるでしょう。", "港の記録。"]
+        (tmp_path / "page.pdf").write_bytes(samples.upright_columns_pdf(*columns))
+        document = engine.open(str(tmp_path / "page.pdf"), None)
+        content, words = document.look(0), document.words(0)
+        document.close()
+        assert text_of(content.runs, content.width, content.height).split("\n") == columns
+        blocks = arrange(words, (), content.width, content.height)
+        assert [line.text for block in blocks for line in block.lines] == columns
 
 
 BOXES = st.tuples(st.floats(-50, 600), st.floats(-50, 850), st.floats(0, 400), st.floats(0, 100))

@@ -16,9 +16,11 @@ from .layout import Block, BlockKind, Box, Cell, Line, Word
 from .letters import WIDER, are_letters
 from .lists import Bullets, is_mark
 from .paragraphs import Row, blocks_of, body_size, leveled, row_of
+from .plausibility import script_of
 from .rules import Grid, fill, grids
 from .strips import GAP, Piece, lines_of, piece
 
+_FROM_RIGHT = ("Han", "Japanese", "Hangul")  # scripts whose columns of upright letters follow from right to left
 _TALL = 1.5  # a word of several letters that is so many times as high as it is wide is turned
 _REACH = 2.5  # em to the right of a list's mark that are no gap between columns
 
@@ -38,7 +40,9 @@ def arrange(
     upright = [line for line in found if not _is_turned(line)]
     page = _Page(_parted(_together(upright)), grids(paths, width, height), Bullets(paths), body)
     beside = [Block(kind=BlockKind.PARAGRAPH, box=line.box, lines=(line,)) for line in turned]
-    return (*leveled(page.blocks()), *sorted(beside, key=lambda block: block.box))
+    from_right = script_of("".join(line.text for line in turned)) in _FROM_RIGHT
+    beside.sort(key=lambda block: (-block.box.right if from_right else block.box.left, *block.box))
+    return (*leveled(page.blocks()), *beside)
 
 
 class _Page:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ _HIDES = re.compile(rb"(?<![\d.])3\s+Tr\b")  # ISO 32000-1, 9.3.6: the invisible
 _MOST_FORMS = 10  # whose content is searched for invisible text
 _MOST_CHARS = 100_000  # of a page whose words are placed by their letters; each costs 0.5 kB
 _ITALIC, _BOLD = pymupdf.TEXT_FONT_ITALIC, pymupdf.TEXT_FONT_BOLD
+_GAP = 0.8  # of the size; letters of a column are nearer than that
 _TALL = 1.6  # of the size; a line that is higher is turned by a quarter
 
 
@@ -45,8 +46,11 @@ def _hides(contents: bytes) -> bool:
 def printed_runs(page: Any, printed: bytes) -> tuple[list[TextRun], list[str]]:
     """Returns the lines in the JSON of a page, which are all visible, and the fonts with which they begin."""
     lines = [line for block in _parsed(printed)["blocks"] for line in block.get("lines", ())]
+    fonts = [line["font"]["name"] for line in lines]
+    if any(line["wmode"] for line in lines):
+        return [run for line in _lines_of_letters(page) for run in _runs(line)], fonts
     runs = [run for line in lines if (run := _printed_run(line))]
-    return _readable(page, runs), [line["font"]["name"] for line in lines]
+    return _readable(page, runs), fonts
 
 
 def _parsed(printed: bytes) -> Any:
@@ -58,7 +62,7 @@ def _parsed(printed: bytes) -> Any:
 
 def runs(page: Any, found: Sequence[dict[str, Any]]) -> tuple[list[TextRun], list[str]]:
     """Returns the pieces of lines in the blocks of a page, and their fonts."""
-    lines = [line for block in found for line in block.get("lines", ())]
+    lines = _lines(found)
     made = [run for line in lines for run in _runs(line)]
     return _readable(page, made), [span["font"] for line in lines for span in line["spans"]]
 
@@ -95,10 +99,34 @@ def _printed_run(line: dict[str, Any]) -> TextRun | None:
 def _lines_of_letters(page: Any) -> list[dict[str, Any]]:
     """Returns the lines of a page with the places of their letters, or of their pieces if there are too many."""
     stext = interpret(page, TEXT)
-    lines = [line for block in blocks(stext) for line in block.get("lines", ())]
+    lines = _lines(blocks(stext))
     if sum(len(span["text"]) for line in lines for span in line["spans"]) > _MOST_CHARS:
         return lines
-    return [line for block in blocks(stext, letters=True) for line in block.get("lines", ())]
+    return _lines(blocks(stext, letters=True))
+
+
+def _lines(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the lines of blocks. MuPDF has each letter of a column that is written from top to bottom as a line."""
+    lines: list[dict[str, Any]] = []
+    for block in found:
+        first = len(lines)
+        for line in block.get("lines", ()):
+            if line["wmode"] and len(lines) > first and _goes_on(lines[-1], line):
+                lines[-1] = line | {"spans": [*lines[-1]["spans"], *line["spans"]]}
+            else:
+                lines.append(line)
+    return lines
+
+
+def _goes_on(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether a letter is the next one of a column."""
+    if not one["wmode"] or one["dir"] != other["dir"]:
+        return False
+    before, after = one["spans"][-1], other["spans"][0]
+    size = max(before["size"], after["size"])
+    left, _, right, bottom = before["bbox"]
+    aside = abs(after["bbox"][0] + after["bbox"][2] - left - right) / 2
+    return bool(aside < size / 2 and -size / 2 < after["bbox"][1] - bottom < _GAP * size)
 
 
 def _runs(line: dict[str, Any]) -> Iterator[TextRun]:

@@ -27,6 +27,7 @@ _HYPHEN_CODE = 2  # the same hyphen as a letter
 _GAP = 0.8  # of the letters' size, from which a piece of a line ends; MuPDF's
 _BOLD, _ITALIC = 1 << 18, 1 << 6  # flags of a font (ISO 32000-1, 9.8.2)
 _DIRECTIONS = {0: (1.0, 0.0), 90: (0.0, 1.0), 180: (-1.0, 0.0), 270: (0.0, -1.0)}  # of reading, by degrees clockwise
+_TALL = 1.6  # of the letters' size; upright letters that are higher may be below one another
 _STEP = 0.5  # of it, from which letters are on another line if PDFium ends the line before them
 _SPACE = 0.15  # of it, from which a gap is a space
 
@@ -222,8 +223,15 @@ class TextLayer:
             box = self._around(begin, end) or self._view.page
         matrix = self._matrix
         raw.char_matrix(self._page, begin, self._matrix_place)
-        direction = self._view.turned(matrix.a, matrix.b)
-        return _Piece(begin, end, self._text[begin:end], box, self._style(item, matrix), direction)
+        direction, style = self._view.turned(matrix.a, matrix.b), self._style(item, matrix)
+        if direction == 0 and box.bottom - box.top > _TALL * style.size and self._is_column(begin, end):
+            direction = 90
+        return _Piece(begin, end, self._text[begin:end], box, style, direction)
+
+    def _is_column(self, begin: int, end: int) -> bool:
+        """Whether upright letters are below one another."""
+        first, last = self._box(begin), self._box(end - 1)
+        return first is not None and last is not None and (last.top + last.bottom) / 2 > first.bottom
 
     def _around(self, begin: int, end: int) -> Box | None:
         """Returns the box of letters on one line, by the first and the last of them."""
