@@ -58,6 +58,7 @@ def test_binds(name: str, expected: list[tuple[str, str, list[str], str, str]], 
     ("rule", "expected"),
     [
         (HttpRule(get="/v1/{timestamp}"), ["timestamp"]),
+        (HttpRule(get="/{ingredient.name}/{ingredient.by_hand}"), ["ingredient.name", "ingredient.by_hand"]),
         (HttpRule(get="/v1/{wrapped_int64}/{duration}/{mask}"), ["wrapped_int64", "duration", "mask"]),
         (HttpRule(get="/v1/{course}/{bytes_value}/{maybe_int}"), ["course", "bytes_value", "maybe_int"]),
         (HttpRule(get="/v1/{ingredient.name}/{choice_string}"), ["ingredient.name", "choice_string"]),
@@ -116,6 +117,11 @@ REFUSED = [
     (HttpRule(get="/v1/{timestamp.seconds}"), "field 'timestamp' of kitchen.v1.EchoRequest is a google.protobuf.Time"),
     (HttpRule(get="/v1/{struct.fields}"), "field 'struct' of kitchen.v1.EchoRequest is a google.protobuf.Struct"),
     (HttpRule(get="/v1/{int32_value}/{int32Value}"), "column 20 of '/v1/{int32_value}/{int32Value}': field 'int32_v"),
+    (
+        HttpRule(get="/{choice_string}/{choice_ingredient.name}"),
+        "column 19 of '/{choice_string}/{choice_ingredient.name}': a request can set only one of 'choice_string' and "
+        "'choice_ingredient.name' (oneof 'choice')",
+    ),
     (HttpRule(get="/v1/{int32_value"), "column 17 of '/v1/{int32_value': expected \"}\""),
     (HttpRule(get="v1"), "column 1 of 'v1'"),
     (HttpRule(get=""), "column 1 of ''"),

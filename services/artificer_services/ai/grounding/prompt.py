@@ -18,7 +18,11 @@ from .citations import best_sentence
 
 # Chat templates write roles by such tokens, and a tokenizer may read them in the middle of a message too. With the
 # lines of fences among them, a passage can close none even by guessing its name.
-_CONTROL = re.compile(r"<(?=/?data-|\||/?s>|(?:start|end)_of_turn>|<SYS>>|</SYS>>)|\[(?=/?INST\])", re.IGNORECASE)
+_CONTROL = re.compile(
+    r"<(?=/?data-|[|\uff5c]|/?s>|(?:start|end)_of_turn>|<SYS>>|</SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])",
+    re.IGNORECASE,
+)
 # Measured with SmolLM2-135M, temperature 0: of 10 questions to 3 passages it answers 4 to 6 rightly with the question
 # behind the passages. With this line, and behind it the sentence that shares most words with the question, it answers
 # 17 of 20 to 5 passages. Larger models need no such help, and can leave it aside.

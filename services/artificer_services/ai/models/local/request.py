@@ -13,8 +13,11 @@ from ..values import Chat, Message
 
 _MORE = ("frequency_penalty", "presence_penalty", "parallel_tool_calls")
 
-# Of ChatML, Llama 3 and Phi; of Gemma; of Mistral.
-_MARK = re.compile(r"([<\[])(?=\|[\w.:-]{1,40}\|>|(?:start|end)_of_turn>|/?INST\])")
+# Of ChatML, Llama 3 and Phi; of DeepSeek, in wide letters; of Gemma; of Mistral.
+_MARK = re.compile(
+    r"([<\[])(?=\|[\w.:-]{1,40}\|>|\uff5c[\w.:\u2581-]{1,40}\uff5c>|(?:start|end)_of_turn>"
+    r"|/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])"
+)
 
 
 def llama_request(chat: Chat, *, instructions: str = "", temperature: float | None = None) -> dict[str, Any]:
