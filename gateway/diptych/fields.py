@@ -133,6 +133,15 @@ def did_you_mean(message: Descriptor, name: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def shared_oneof(one: FieldPath, other: FieldPath) -> str | None:
+    """Returns the name of the oneof of which two paths set different fields, or None if there is none."""
+    for field, beside in zip(one.fields, other.fields, strict=False):
+        if field != beside:
+            oneof = field.containing_oneof
+            return oneof.name if oneof is not None and oneof == beside.containing_oneof else None
+    return None
+
+
 def check_depth(path: str, deepest: int) -> None:
     """Raises ValueError for a dotted path of more than `deepest` names: what it sets would nest as deeply."""
     if path.count(".") >= deepest:

@@ -14,7 +14,7 @@ from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from .. import template
-from ..fields import FieldPath, UnknownField, by_proto_name, is_scalar, resolve
+from ..fields import FieldPath, UnknownField, by_proto_name, is_scalar, resolve, shared_oneof
 from ..template import Template, Variable
 
 # The stubs of googleapis-common-protos call every extension a plain FieldDescriptor.
@@ -132,6 +132,11 @@ def _variables(method: MethodDescriptor, parsed: Template) -> tuple[tuple[Variab
         path = _variable(method, parsed, variable)
         if any(path == other for _, other in found):  # by its proto name and by its JSON name
             raise RuleError(method, f"column {variable.column} of {parsed.text!r}: field {str(path)!r} is bound twice")
+        for _, other in found:
+            if (oneof := shared_oneof(path, other)) is not None:
+                where = f"column {variable.column} of {parsed.text!r}"
+                reason = f"a request can set only one of {str(other)!r} and {str(path)!r} (oneof {oneof!r})"
+                raise RuleError(method, f"{where}: {reason}")
         found.append((variable, path))
     return tuple(found)
 
