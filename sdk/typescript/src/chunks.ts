@@ -17,6 +17,7 @@ export async function* chunks(source: Bytes, { size = 65_536, onProgress }: Chun
   let sent = 0;
   let count = 0;
   for await (const piece of pieces(source)) {
+    if (!isBytes(piece)) throw new TypeError(`the stream yields ${typeof piece === "string" ? "text; leave out its encoding" : "values that are no Uint8Array"}`);
     for (let start = 0; start < piece.length; start += size) {
       const chunk = piece.subarray(start, start + size);
       yield chunk;
@@ -30,8 +31,22 @@ export async function* chunks(source: Bytes, { size = 65_536, onProgress }: Chun
 async function* pieces(source: Bytes): AsyncGenerator<Uint8Array> {
   if (source instanceof Uint8Array) yield source;
   else if (source instanceof ArrayBuffer) yield new Uint8Array(source);
-  else if (typeof source !== "object" || source === null) throw new TypeError(`${source} is not bytes, a Blob or a stream of bytes`);
-  else yield* iterable(source instanceof Blob ? source.stream() : source);
+  else if (source instanceof Blob) yield* iterable(source.stream());
+  else if (isStream(source)) yield* iterable(source);
+  else throw new TypeError(`${nameOf(source)} is not bytes, a Blob or a stream of bytes`);
+}
+
+/** Whether this is a Uint8Array, also one of another realm or of Node's Buffer. */
+function isBytes(piece: unknown): piece is Uint8Array {
+  return ArrayBuffer.isView(piece) && (piece as Partial<Uint8Array>)[Symbol.toStringTag] === "Uint8Array";
+}
+
+function isStream(source: unknown): source is ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> {
+  return typeof source === "object" && source !== null && (Symbol.asyncIterator in source || "getReader" in source);
+}
+
+function nameOf(source: unknown): string {
+  return typeof source === "object" && source !== null ? `an object of ${source.constructor?.name ?? "no class"}` : String(source);
 }
 
 /** Reads a stream by its reader where it is no async iterable yet (Safari). */

@@ -1,6 +1,7 @@
 // The key or token of a caller: where it goes, and where it must not.
 
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { unlessAborted } from "./signals.js";
 
 /** A key or token, or a function that returns the one to use now. The function is called for each attempt of a call. */
 export type Secret = string | (() => string | Promise<string>);
@@ -42,10 +43,12 @@ export function assertHeader(name: string, secret: unknown): void {
   if (/[^!-~]/.test(secret)) throw new Error(`${name} has spaces, line breaks, control characters or characters that are not ASCII`);
 }
 
-/** Adds the key or token to every call, unless the call brings a header of that name. */
-export function credentials(given: Credentials): Interceptor {
+/** Adds the key or token to every call, unless the call brings a header of that name. A function that takes too long holds up no call. */
+export function credentials(given: Credentials, closed?: AbortSignal): Interceptor {
+  const isAsked = typeof given.apiKey === "function" || typeof given.token === "function";
   return (next) => async (request) => {
-    for (const [name, value] of await credentialHeaders(given)) if (!request.header.has(name)) request.header.set(name, value);
+    const headers = credentialHeaders(given);
+    for (const [name, value] of await (isAsked ? unlessAborted(headers, request.signal, closed) : headers)) if (!request.header.has(name)) request.header.set(name, value);
     return next(request);
   };
 }

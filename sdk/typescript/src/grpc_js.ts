@@ -4,6 +4,7 @@
  */
 
 import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type ChannelCredentials,
   type ClientOptions,
@@ -12,7 +13,6 @@ import {
   type Interceptor,
   makeClientConstructor,
   Metadata,
-  status,
 } from "@grpc/grpc-js";
 import { assertSendable, credentialHeaders, type Credentials } from "./credentials.js";
 import { credentialsOrEnvironments } from "./environment.js";
@@ -22,6 +22,7 @@ import { DEFAULT_TIMEOUT_MS } from "./options.js";
 import { checkedPolicy, type RetryPolicy } from "./retry.js";
 import { isSafe } from "./safe.js";
 import { lazily, services } from "./services.js";
+import { LONGEST_TIMER_MS, unlessAborted } from "./signals.js";
 import { version } from "./version.js";
 
 export { ArtificerError, toArtificerError } from "./errors.js";
@@ -122,20 +123,33 @@ function deadlines(timeoutMs = DEFAULT_TIMEOUT_MS): Interceptor {
 function credentialsOf(given: Credentials): Interceptor {
   return (options, next) => {
     const call = next(options);
+    // grpc-js ends a call by its deadline, or as cancelled, only once it has begun.
+    const left = new AbortController();
     return new InterceptingCall(call, {
       start(metadata, listener, begin) {
-        credentialHeaders(given).then(
+        const timer = timerOf(options.deadline, () => left.abort(new ConnectError("Deadline exceeded", Code.DeadlineExceeded)));
+        const headers = unlessAborted(credentialHeaders(given), left.signal).finally(() => clearTimeout(timer));
+        headers.then(
           (headers) => {
             for (const [name, value] of headers) if (!metadata.getMap()[name]) metadata.set(name, value);
             begin(metadata, listener);
           },
           (error: unknown) => {
-            const details = toArtificerError(error).rawMessage;
-            listener.onReceiveStatus({ code: status.UNAUTHENTICATED, details, metadata: new Metadata() });
-            call.cancelWithStatus(status.UNAUTHENTICATED, details); // it ends the timer of the deadline
+            const { code, rawMessage: details } = toArtificerError(error);
+            listener.onReceiveStatus({ code: code as number, details, metadata: new Metadata() });
+            call.cancelWithStatus(code as number, details); // it ends the timer of the deadline
           },
         );
       },
+      cancel(cancel) {
+        left.abort(new ConnectError("Cancelled on client", Code.Canceled));
+        cancel();
+      },
     });
   };
+}
+
+function timerOf(deadline: Date | number | undefined, end: () => void): NodeJS.Timeout | undefined {
+  if (deadline === undefined || Number(deadline) === Infinity) return undefined;
+  return setTimeout(end, Math.min(Number(deadline) - Date.now(), LONGEST_TIMER_MS));
 }

@@ -4,14 +4,23 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { explained } from "./answers.js";
 
 // The request never left, as Node names it: nothing listens there, or the name is unknown.
-const REFUSED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
-const LOST = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_DESTROYED", "ERR_STREAM_PREMATURE_CLOSE", "UND_ERR_SOCKET"]);
-// An HTTP/2 stream of which the server says that it was not processed (RFC 9113 8.7).
-const REFUSED_STREAM = /^http\/2 stream closed with error code REFUSED_STREAM/;
+const REFUSED = new Set([
+  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
+  ...["ERR_HTTP2_GOAWAY_SESSION", "ERR_HTTP2_INVALID_SESSION"], // the connection had ended when the call began
+]);
+const LOST = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_DESTROYED", "ERR_STREAM_PREMATURE_CLOSE", "ERR_HTTP2_SESSION_ERROR", "UND_ERR_SOCKET"]);
+// An HTTP/2 stream of which the server says that it was not processed (RFC 9113 8.7): in the words of connect-node, and in
+// those of Node, which usually come first.
+const REFUSED_STREAM = /^(http\/2 s|S)tream closed with error code (NGHTTP2_)?REFUSED_STREAM/;
+// What Node and Connect say with another code than the cause has.
+const OWN_WORDS: [RegExp, Code][] = [
+  [/^Stream closed with error code NGHTTP2_ENHANCE_YOUR_CALM/, Code.ResourceExhausted], // in gRPC's mapping of HTTP/2 error codes
+  [/^serialize binary: /, Code.InvalidArgument], // a field of the request has a value that is not of its type
+];
 // Node closes the streams of a lost connection with CANCEL, and a server never cancels by itself.
 const LOST_STREAM = /^http\/2 stream closed with error code CANCEL/;
 // A body that ends before its last message or its status.
-const CUT = /^(protocol error: )?(missing (EndStreamResponse|trailer|status)$|promised \d+ bytes)/;
+const CUT = /^(protocol error: )?(missing (EndStreamResponse|trailer|status)$|promised \d+ bytes|incomplete envelope$)/;
 
 function* chain(error: unknown): Generator<Error> {
   for (let depth = 0; error instanceof Error && depth < 8; depth++) {
@@ -26,7 +35,11 @@ function hasCode(error: unknown, codes: Set<string>): boolean {
 
 /** Whether the call certainly never reached the server, so that any call may be sent again. */
 export function neverSent(error: unknown): boolean {
-  return hasCode(error, REFUSED) || (error instanceof ConnectError && [...error.metadata].length === 0 && REFUSED_STREAM.test(error.rawMessage));
+  return hasCode(error, REFUSED) || (error instanceof ConnectError && [...error.metadata].length === 0 && isRefusedStream(error));
+}
+
+function isRefusedStream(error: ConnectError): boolean {
+  return [...chain(error)].some((found) => REFUSED_STREAM.test(found instanceof ConnectError ? found.rawMessage : found.message));
 }
 
 function isLost(error: ConnectError): boolean {
@@ -48,10 +61,13 @@ function messagesOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map((each: Error) => each.message).join("; ") : "";
 }
 
-/** Returns a failure of the network as UNAVAILABLE, and any other error as it is. */
+/** Returns a failure of the network as UNAVAILABLE, a request that cannot be sent as INVALID_ARGUMENT, and any other error as it is. */
 export function classify(thrown: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return thrown;
   const error = ConnectError.from(thrown);
+  for (const [words, code] of OWN_WORDS) {
+    if ([...error.metadata].length === 0 && words.test(error.rawMessage)) return new ConnectError(error.rawMessage, code, undefined, undefined, error);
+  }
   if (!(isLost(error) || neverSent(error))) return explained(thrown);
   if (error.code === Code.Unavailable && error.rawMessage !== "") return thrown;
   return new ConnectError(`the connection failed: ${reasonOf(error)}`, Code.Unavailable, error.metadata, undefined, error);

@@ -1,5 +1,6 @@
 /** Clients of Artificer's services for Node: gRPC, Connect and gRPC-Web over HTTP/2. */
 
+import { setMaxListeners } from "node:events";
 import type * as http2 from "node:http2";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import {
@@ -49,15 +50,16 @@ export function createTransport(given: NodeOptions = {}): { transport: Transport
   const options = { ...given, ...credentialsOrEnvironments(given) };
   const baseUrl = checkedUrl(options.baseUrl ?? defaultUrl(options), options);
   const sessionManager = new Sessions(new URL(baseUrl).origin, { pingIntervalMs: PING_INTERVAL_MS }, options.nodeOptions);
-  let isClosed = false;
+  const closed = new AbortController();
+  setMaxListeners(0, closed.signal); // each waiting call listens
   const refuseIfClosed: Interceptor = (next) => (request) => {
-    if (isClosed) throw new ConnectError("the client is closed", Code.Canceled);
+    if (closed.signal.aborted) throw closedError();
     return next(request);
   };
-  const interceptors = [...interceptorsOf(options), refuseIfClosed, userAgent];
+  const interceptors = [...interceptorsOf(options, closed.signal), refuseIfClosed, userAgent];
   const common = { baseUrl, useBinaryFormat: true, interceptors, sessionManager, httpVersion: "2" as const };
   const close = () => {
-    isClosed = true;
+    closed.abort(closedError());
     sessionManager.abort();
   };
   return { transport: withTimeout(carrier(options.transport, common), options.timeoutMs), close };
@@ -74,6 +76,10 @@ function carrier(transport: NodeOptions["transport"] = "grpc", common: Extract<C
     default:
       throw new Error(`transport '${String(transport)}' is unknown; expected 'grpc', 'connect' or 'grpc-web'`);
   }
+}
+
+function closedError(): ConnectError {
+  return new ConnectError("the client is closed", Code.Canceled);
 }
 
 function defaultUrl({ transport = "grpc" }: NodeOptions): string {

@@ -6,6 +6,7 @@ import { timeoutHeader } from "./deadline.js";
 import { checkedHeaders } from "./headers.js";
 import { networkErrors } from "./network.js";
 import { checkedPolicy, retries, type RetryPolicy } from "./retry.js";
+import { LONGEST_TIMER_MS } from "./signals.js";
 import { traceContext } from "./trace.js";
 
 /** What every client can be told. */
@@ -24,16 +25,16 @@ export interface CommonOptions extends Credentials {
 
 export const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** Returns the interceptors that do what the options ask for, the outermost first. */
-export function interceptorsOf(options: CommonOptions): Interceptor[] {
-  const retry = options.retry === false ? [] : [retries(checkedPolicy(options.retry))];
+/** Returns the interceptors that do what the options ask for, the outermost first. `closed` is aborted when the client is closed. */
+export function interceptorsOf(options: CommonOptions, closed?: AbortSignal): Interceptor[] {
+  const retry = options.retry === false ? [] : [retries(checkedPolicy(options.retry), closed)];
   return [
     ...(options.interceptors ?? []),
     timeoutHeader,
     defaultHeaders(checkedHeaders(options.headers)),
     ...retry,
     traceContext,
-    credentials(options),
+    credentials(options, closed),
     networkErrors,
   ];
 }
@@ -63,16 +64,13 @@ function parsed(url: string): URL {
   }
 }
 
-// Timers of JavaScript fire at once beyond this (24 days).
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
-
 /** Gives unary calls a deadline, and leaves streams without one. A negative time-out is a deadline that has passed. */
 export function withTimeout(transport: Transport, timeoutMs = DEFAULT_TIMEOUT_MS): Transport {
   if (Number.isNaN(timeoutMs)) throw new Error("timeoutMs is NaN; expected milliseconds");
   const checked = (given: number | undefined) => {
     if (Number.isNaN(given)) throw new ConnectError("timeoutMs is NaN; expected milliseconds", Code.InvalidArgument);
     if (given !== undefined && given < 0) throw new ConnectError("the deadline passed before the call", Code.DeadlineExceeded);
-    return given && Math.min(given, LONGEST_TIMEOUT_MS);
+    return given && Math.min(given, LONGEST_TIMER_MS);
   };
   return {
     unary: async (method, signal, timeout, ...rest) => transport.unary(method, signal, checked(timeout ?? timeoutMs), ...rest),

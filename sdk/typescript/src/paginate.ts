@@ -1,5 +1,8 @@
 // Lists that come in pages. It works with every method that has page_token and next_page_token (AIP-158).
 
+import { Code } from "@connectrpc/connect";
+import { ArtificerError } from "./errors.js";
+
 /** The items of a page: the type of the elements of its only list. */
 export type Item<Page> = {
   [Field in keyof Page]-?: Field extends `$${string}` ? never : Page[Field] extends (infer One)[] ? One : never;
@@ -18,6 +21,10 @@ export async function* paginate<Request, Page extends { nextPageToken: string },
   do {
     const page = await list({ ...request, pageToken }, options);
     yield* items(page);
+    // It would go on without end.
+    if (page.nextPageToken !== "" && page.nextPageToken === pageToken) {
+      throw new ArtificerError("the server named the same page as the next one", Code.Internal);
+    }
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
 }

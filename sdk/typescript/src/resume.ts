@@ -2,7 +2,7 @@
 
 import { Code, type CallOptions } from "@connectrpc/connect";
 import { type ArtificerError, toArtificerError } from "./errors.js";
-import { pause } from "./retry.js";
+import { pause } from "./signals.js";
 
 /** Returns the request that continues a stream, from its request and the last message that arrived. */
 export type Continue<Request, Message> = (request: Request, last: Message) => Request;
@@ -11,7 +11,10 @@ export type Continue<Request, Message> = (request: Request, last: Message) => Re
 export interface ResumeOptions<Request, Message> extends CallOptions {
   /** Returns the request that continues the stream. By default the field `after` is set to the last message's `id`, if it has one. */
   next?: Continue<Request, Message>;
-  /** How many milliseconds the stream may stay without a message after it broke; 60,000 by default. */
+  /**
+   * How many milliseconds the stream may stay without a message after it broke; 60,000 by default. A server that asks for
+   * a longer pause is not waited for.
+   */
   giveUpAfterMs?: number;
 }
 
@@ -27,6 +30,7 @@ export async function* resume<Request, Message>(
   request: Request,
   { next = after, giveUpAfterMs = 60_000, ...options }: ResumeOptions<Request, Message> = {},
 ): AsyncGenerator<Message, void, undefined> {
+  if (!(giveUpAfterMs >= 0)) throw new RangeError(`giveUpAfterMs is ${giveUpAfterMs}; expected 0 or more milliseconds`);
   let current = request;
   let failures = 0;
   let brokenAt: number | undefined;
@@ -42,9 +46,11 @@ export async function* resume<Request, Message>(
     } catch (thrown) {
       const error = toArtificerError(thrown);
       brokenAt ??= Date.now();
-      if (options.signal?.aborted || !isBroken(error) || Date.now() - brokenAt >= giveUpAfterMs) throw error;
+      const left = giveUpAfterMs - (Date.now() - brokenAt);
+      const asked = error.retryDelayMs ?? 0;
+      if (options.signal?.aborted || !isBroken(error) || left <= 0 || asked > left) throw error;
       const longest = Math.min(FIRST_DELAY_MS * 2 ** failures++, LONGEST_DELAY_MS);
-      await pause(Math.max(Math.random() * longest, error.retryDelayMs ?? 0), options.signal);
+      await pause(Math.max(Math.random() * longest, asked), options.signal);
     }
   }
 }

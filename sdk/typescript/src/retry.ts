@@ -5,6 +5,7 @@ import { readTimeout, writeTimeout } from "./deadline.js";
 import { toArtificerError } from "./errors.js";
 import { neverSent } from "./network.js";
 import { isIdempotent, isSafe } from "./safe.js";
+import { pause } from "./signals.js";
 
 /** How failed calls are repeated. */
 export interface RetryPolicy {
@@ -33,10 +34,13 @@ const LONGEST_WAIT_MS = 60_000;
 
 type AnyRequest = UnaryRequest | StreamRequest;
 
-/** Repeats calls that failed with UNAVAILABLE, or RESOURCE_EXHAUSTED with a delay, if a repetition can do no harm. */
-export function retries(policy: RetryPolicy): Interceptor {
+/**
+ * Repeats calls that failed with UNAVAILABLE, or RESOURCE_EXHAUSTED with a delay, if a repetition can do no harm. The
+ * pauses end when the client is closed.
+ */
+export function retries(policy: RetryPolicy, closed?: AbortSignal): Interceptor {
   return (next) => async (request) => {
-    const attempts = new Attempts(policy, request);
+    const attempts = new Attempts(policy, request, closed);
     if (!request.stream) return attempts.run(() => next(attempts.prepared(request)));
     const source = request.method.methodKind === "server_streaming" ? await replayable(request) : watched(request);
     const open = () => attempts.run(() => next(attempts.prepared(source.request())), source.isFresh);
@@ -54,6 +58,7 @@ class Attempts {
   constructor(
     private readonly policy: RetryPolicy,
     private readonly request: AnyRequest,
+    private readonly closed: AbortSignal | undefined,
   ) {
     this.#timeout = readTimeout(request.header);
   }
@@ -81,7 +86,7 @@ class Attempts {
     const delay = isFresh && !this.request.signal.aborted ? this.#delay(thrown) : undefined;
     if (delay === undefined || delay >= (this.#left() ?? Infinity)) throw thrown;
     this.#made++;
-    await pause(delay, this.request.signal);
+    await pause(delay, this.request.signal, this.closed);
   }
 
   #left(): number | undefined {
@@ -102,20 +107,6 @@ class Attempts {
 
 function isRepeatable(request: AnyRequest): boolean {
   return isSafe(request.method) || (!request.stream && isIdempotent(request.message, request.header));
-}
-
-/** Waits. Returns at once when the signal is aborted: the next attempt then fails with the signal's reason. */
-export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, milliseconds);
-    if (signal?.aborted) finish();
-    else signal?.addEventListener("abort", finish);
-  });
 }
 
 /** The requests of a stream: a request for the next attempt, and whether one is possible. */

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { constants, createServer as createHttp2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { Metadata } from "@grpc/grpc-js";
 import { context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
@@ -18,6 +20,7 @@ import { all, failureOf, type Running, serve } from "./server.js";
 
 let server: Running;
 let last: HandlerContext;
+let opened = 0;
 let ended: Promise<void>;
 
 before(async () => {
@@ -34,8 +37,8 @@ before(async () => {
       cancelJob() {
         throw new ConnectError("", Code.Aborted, { "x-request-id": "r-2" });
       },
-      listJobs: ({ pageToken, pageSize }) =>
-        pageToken === "" ? { jobs: [{ id: "1" }, { id: "2" }], nextPageToken: `${pageSize}` } : { jobs: [{ id: pageToken }] },
+      listJobs: ({ pageToken, pageSize, projectId }) =>
+        projectId === "endless" ? { jobs: [{ id: "1" }], nextPageToken: "again" } : pageToken === "" ? { jobs: [{ id: "1" }, { id: "2" }], nextPageToken: `${pageSize}` } : { jobs: [{ id: pageToken }] },
       async *streamProgress(_, context) {
         last = context;
         ended = new Promise((resolve) => context.signal.addEventListener("abort", () => resolve()));
@@ -49,6 +52,10 @@ before(async () => {
     router.service(MessageService, {
       async *streamMessages({ after, channel }) {
         const start = Number(after) + 1;
+        opened++;
+        if (channel === "later") {
+          throw new ConnectError("later", Code.Unavailable, undefined, [{ desc: RetryInfoSchema, value: { retryDelay: { seconds: 2_592_000n } } }]);
+        }
         if (channel === "short" && start > 7) return;
         if (channel === "silent" && start > 1) throw new ConnectError("gone", Code.Unavailable);
         for (let id = start; id < start + 3; id++) yield { id: String(id) };
@@ -159,6 +166,87 @@ describe("errors", () => {
       await new Promise((resolve) => other.close(resolve));
     });
   }
+});
+
+describe("streams of HTTP/2 that end without an answer", () => {
+  const codes = constants;
+  for (const [what, end, code, attempts] of [
+    // Not processed, so that any call may be sent again.
+    ["refused", (stream) => stream.close(codes.NGHTTP2_REFUSED_STREAM), Code.Unavailable, 3],
+    ["too many", (stream) => stream.close(codes.NGHTTP2_ENHANCE_YOUR_CALM), Code.ResourceExhausted, 1],
+    ["closed as if all were well", (stream) => stream.close(codes.NGHTTP2_NO_ERROR), Code.Unavailable, 1],
+    ["of a connection that is ended for a fault", (stream) => stream.session!.goaway(codes.NGHTTP2_ENHANCE_YOUR_CALM, stream.id), Code.Unavailable, 1],
+    ["with a part of a message", (stream) => part(stream), Code.Unavailable, 1],
+  ] as [string, (stream: ServerHttp2Stream) => void, Code, number][]) {
+    test(what, async () => {
+      let count = 0;
+      const sessions = new Set<ServerHttp2Session>();
+      const other = createHttp2Server().on("session", (session) => sessions.add(session.on("error", () => {})));
+      other.on("stream", (stream) => (count++, end(stream.on("error", () => {}).resume())));
+      await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+      const baseUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      await using({ baseUrl, retry: { firstDelayMs: 1 } }, async ({ batch }) => {
+        assert.equal((await failureOf(batch.startJob({}, { timeoutMs: 0 }))).code, code);
+        assert.equal(count, attempts);
+        assert.equal((await failureOf(all(batch.streamProgress({})))).code, code);
+      });
+      sessions.forEach((session) => session.destroy());
+      await new Promise((resolve) => other.close(resolve));
+    });
+  }
+
+  function part(stream: ServerHttp2Stream): void {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    stream.end(Buffer.from([0, 0, 0, 0, 9, 1, 2]));
+  }
+});
+
+describe("requests that cannot be sent", () => {
+  test("a value that is not of its field's type", () =>
+    using({}, async ({ batch, channels }) => {
+      const values = async function* () {
+        yield { firstIndex: 1n << 70n };
+      };
+      for (const call of [batch.listJobs({ pageSize: 1.5 }), batch.uploadItems(values()), all(channels.streamMessages({ historySize: 1.5 }))]) {
+        const error = await failureOf(call);
+        assert.equal(error.code, Code.InvalidArgument);
+        assert.match(error.rawMessage, /cannot encode field artificer\.(batch|chat)\.v1\./);
+      }
+    }));
+
+  test("what is no stream of requests", () =>
+    using({}, async ({ batch, channels }) => {
+      for (const given of [undefined, null, [], {}, "text"]) {
+        for (const call of [batch.uploadItems(given as never), all(channels.chatStream(given as never))]) {
+          const error = await failureOf(call);
+          assert.equal(error.code, Code.InvalidArgument);
+          assert.match(error.rawMessage, /^(uploadItems|chatStream) takes a stream of requests: an async iterable/);
+        }
+      }
+    }));
+
+  test("a stream of requests that fails", () =>
+    using({}, async ({ batch }) => {
+      const broken = async function* (thrown: Error) {
+        yield { jobId: "j" };
+        throw thrown;
+      };
+      const local = Object.assign(new Error("the disk is on fire"), { code: "ECONNRESET" });
+      const error = await failureOf(batch.uploadItems(broken(local)));
+      assert.deepEqual([error.code, error.rawMessage, error.cause], [Code.Unknown, "the requests could not be read: the disk is on fire", local]);
+      const relayed = await failureOf(batch.uploadItems(broken(new ArtificerError("not there", Code.NotFound))));
+      assert.deepEqual([relayed.code, relayed.rawMessage], [Code.NotFound, "not there"]);
+    }));
+
+  test("headers that no connection carries", () =>
+    using({}, async ({ batch }) => {
+      for (const name of ["connection", "Keep-Alive", "TE", "transfer-encoding", "upgrade", "content-length", "host"]) {
+        const error = await failureOf(batch.getJob({}, { headers: { [name]: "1" } }));
+        assert.deepEqual([error.code, error.rawMessage], [Code.InvalidArgument, `the header '${name}' is set by the transport alone`]);
+      }
+      const large = await failureOf(batch.getJob({}, { headers: { "x-large": "x".repeat(200_000) } }));
+      assert.deepEqual([large.code, large.rawMessage], [Code.InvalidArgument, "the headers are too large to be sent"]);
+    }));
 });
 
 describe("streams", () => {
@@ -295,6 +383,24 @@ describe("credentials", () => {
     assert.equal((await headers({ headers: new Headers({ "x-tenant": "caf\u00e9" }) })).get("x-tenant"), "caf\u00e9");
   });
 
+  test("a key that does not come holds up neither a deadline nor an abort", async () => {
+    const apiKey = () => new Promise<string>(() => {});
+    await using({ apiKey }, async ({ batch }) => {
+      assert.equal((await failureOf(batch.getJob({}, { timeoutMs: 1 }))).code, Code.DeadlineExceeded);
+      assert.equal((await failureOf(all(batch.streamProgress({}, { signal: AbortSignal.timeout(1) })))).code, Code.Canceled);
+    });
+    const client = createArtificer({ baseUrl: server.url, apiKey });
+    const waiting = failureOf(client.batch.getJob({}, { timeoutMs: 0 }));
+    setImmediate(() => client.close());
+    assert.equal((await waiting).rawMessage, "the client is closed");
+    const clients = createGrpcJsArtificer({ target: `127.0.0.1:${server.port}`, apiKey, timeoutMs: 1 });
+    assert.equal(toArtificerError(await new Promise((resolve) => clients.batch.getJob({}, resolve))).code, Code.DeadlineExceeded);
+    const far = { deadline: Infinity };
+    const cancelled = await new Promise((resolve) => setImmediate((call) => call.cancel(), clients.batch.getJob({}, new Metadata(), far, resolve)));
+    clients.close();
+    assert.equal(toArtificerError(cancelled).code, Code.Canceled);
+  });
+
   test("a key that cannot be read fails the call", async () => {
     const apiKey = () => Promise.reject(new Error("the vault is locked"));
     const error = await using({ apiKey }, ({ batch }) => failureOf(batch.getJob({})));
@@ -351,6 +457,20 @@ describe("helpers", () => {
       assert.deepEqual(ids.map(({ id }) => id), ["1", "2", "2"]);
     }));
 
+  test("paginate ends when the server names a page again", () =>
+    using({}, async ({ batch }) => {
+      const error = await failureOf(all(paginate(batch.listJobs, { projectId: "endless" })));
+      assert.equal(error.rawMessage, "the server named the same page as the next one");
+    }));
+
+  test("chunks refuses what is no bytes, instead of sending nothing", async () => {
+    for (const given of [[1], new Uint16Array(2), Promise.resolve(), {}]) {
+      await assert.rejects(all(chunks(given as never)), /is not bytes, a Blob or a stream of bytes/);
+    }
+    await assert.rejects(all(chunks(Readable.from(["text"]))), /the stream yields text; leave out its encoding/);
+    await assert.rejects(all(chunks(Readable.from([{ part: 1 }]))), /yields values that are no Uint8Array/);
+  });
+
   const source = Uint8Array.from({ length: 10 }, (_, index) => index);
   const stream = (parts: Uint8Array[]) =>
     new ReadableStream<Uint8Array>({
@@ -391,6 +511,10 @@ describe("helpers", () => {
       assert.equal((await failureOf(all(resume(channels.streamMessages, { channel: "broken" })))).code, Code.Internal);
       const silent = resume(channels.streamMessages, { channel: "silent" }, { giveUpAfterMs: 50 });
       assert.equal((await failureOf(all(silent))).code, Code.Unavailable);
+      opened = 0;
+      assert.equal((await failureOf(all(resume(channels.streamMessages, { channel: "later" })))).rawMessage, "later");
+      assert.equal(opened, 1);
+      await assert.rejects(all(resume(channels.streamMessages, {}, { giveUpAfterMs: NaN })), /giveUpAfterMs is NaN/);
       const abort = new AbortController();
       const read = async () => {
         for await (const _ of resume(channels.streamMessages, { channel: "long" }, { signal: abort.signal })) abort.abort();

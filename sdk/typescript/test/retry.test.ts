@@ -170,5 +170,27 @@ for (const transport of ["grpc", "connect", "grpc-web"] as const) {
       abort.abort();
       assert.equal((await call).code, Code.Canceled);
     });
+
+    test("close ends the wait between attempts", async () => {
+      failures = [busy(), busy()];
+      const artificer = createArtificer({ baseUrl: server.url, transport, retry: { firstDelayMs: 1e9, maxDelayMs: 1e9 } });
+      const call = failureOf(artificer.batch.getJob({}, { timeoutMs: 0 }));
+      while (calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await failureOf(artificer.batch.startJob({})); // once its answer is here, so is the other call's
+      artificer.close();
+      assert.equal((await call).code, Code.Canceled);
+      assert.equal(calls.length, 2);
+    });
+
+    test("a pause that no timer measures is no short one", async () => {
+      failures = [busy(), busy()];
+      const abort = new AbortController();
+      const call = failureOf(client({ retry: { firstDelayMs: 1e15, maxDelayMs: 1e15 } }).getJob({}, { signal: abort.signal, timeoutMs: 0 }));
+      while (calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+      abort.abort();
+      await call;
+      assert.equal(calls.length, 1);
+    });
   });
 }
