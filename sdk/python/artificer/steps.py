@@ -6,7 +6,7 @@ A step is checked when it is made, as far as that needs no server; the server ch
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -45,6 +45,10 @@ class Step:
 
     def __init_subclass__(cls, task: str, takes: Form, gives: Form) -> None:
         cls._task, cls.takes, cls.gives = task, takes, gives
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _of_type(one.name, getattr(self, one.name), str(one.type))
 
     @property
     def task_type(self) -> str:
@@ -91,6 +95,7 @@ class Extract(Step, task="ocr.extract", takes="document", gives="text"):
     """The lowest mean confidence, from 0 to 1, of an item that does not fail."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _within("dpi", self.dpi, 50, 1200)
         _within("min_text_threshold", self.min_text_threshold, 0)
         _within("min_score", self.min_score, 0, 1)
@@ -110,6 +115,7 @@ class Searchable(Step, task="ocr.searchable", takes="document", gives="document"
     redo: bool | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _within("dpi", self.dpi, 50, 1200)
 
     def _parameters(self, settings: dict[str, Any]) -> dict[str, str]:
@@ -127,6 +133,7 @@ class Convert(Step, task="document.convert", takes="document", gives="any"):
     media: Literal["embed", "omit"] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _one_of("media", self.media, ("embed", "omit"))
 
 
@@ -143,15 +150,24 @@ class ProcessImage(Step, task="image.process", takes="document", gives="document
     background: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _within("quality", self.quality, 1, 100)
 
     def _parameters(self, settings: dict[str, Any]) -> dict[str, str]:
+        from pydantic import ValidationError
+
         from .types.image import ImageStep
 
-        steps = [
-            ImageStep.model_validate(one).model_dump(mode="json", by_alias=True, exclude_unset=True)
-            for one in settings.pop("steps", ())
-        ]
+        steps = []
+        for number, one in enumerate(settings.pop("steps", ())):
+            try:
+                step = ImageStep.model_validate(one, extra="forbid")
+            except ValidationError as error:
+                fault = error.errors()[0]
+                place = "".join(f".{part}" for part in fault["loc"])
+                text = "there is no such field" if fault["type"] == "extra_forbidden" else fault["msg"]
+                raise ValueError(f"steps[{number}]{place}: {text}") from None
+            steps.append(step.model_dump(mode="json", by_alias=True, exclude_unset=True))
         return super()._parameters({**settings, **({"steps": json.dumps(steps)} if steps else {})})
 
 
@@ -166,6 +182,7 @@ class Preprocess(Step, task="image.preprocess", takes="document", gives="documen
     binarise: Literal["otsu", "adaptive"] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for step in self.steps:
             _one_of("steps", step, ("deskew", "denoise", "binarise"))
         _within("max_angle", self.max_angle, 0.5, 45)
@@ -185,6 +202,7 @@ class Normalize(Step, task="text.normalize", takes="text", gives="text"):
     """The lowest share of legible characters, from 0 to 1, of an item that does not fail."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _one_of("form", self.form, ("NFC", "NFKC"))
         _one_of("hyphens", self.hyphens, ("join", "keep"))
         _one_of("lines", self.lines, ("keep", "join"))
@@ -222,6 +240,7 @@ class Generate(Step, task="llm.generate", takes="text", gives="text"):
     """A template of what is looked for in the collections; the input, if it is absent."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _within("temperature", self.temperature, 0, 2)
         _within("max_tokens", self.max_tokens, 1)
         _within("min_score", self.min_score, 0, 1)
@@ -248,6 +267,7 @@ class Embed(Step, task="embed", takes="text", gives="any"):
     model: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _one_of("format", self.format, ("json", "base64", "blob"))
 
 
@@ -287,6 +307,36 @@ class Task(Step, task="", takes="any", gives="any"):
 
     def _parameters(self, settings: dict[str, Any]) -> dict[str, str]:
         return dict(self.parameters)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("text", lambda value: isinstance(value, str)),
+    "bool": ("True or False", lambda value: isinstance(value, bool)),
+    "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "Sequence[str]": ("a list of texts", lambda value: _is_list(value) and all(isinstance(one, str) for one in value)),
+    "Sequence": ("a list", _is_list),
+    "Mapping[str, str]": (
+        "a mapping of texts to texts",
+        lambda value: (
+            isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair)
+        ),
+    ),
+}
+"""What fields are, by their annotations. Those of Literal and of `float` have checks of their own."""
+
+
+def _of_type(name: str, value: object, annotation: str) -> None:
+    if value is None and annotation.endswith(" | None"):
+        return
+    kind = annotation.removesuffix(" | None")
+    known = _TYPES.get(kind) or _TYPES.get(kind.partition("[")[0])
+    if known is not None and not known[1](value):
+        # A text may be a password.
+        raise ValueError(f"{name} must be {known[0]}, not {type(value).__name__ if kind == 'str' else repr(value)}")
 
 
 def _text(value: Any) -> str:

@@ -21,6 +21,9 @@ FILES = {
     "deep": b"[" * 100_000,
     "numbers.yaml": b"steps: [{type: ocr.extract, 1: 2, a: 3}]",
     "texts.yaml": b"steps: [{type: ocr.extract, dpi: many}]",
+    "languages.yaml": b"steps: [{type: ocr.extract, languages: [no]}]",
+    "template.yaml": b"steps: [{type: text.template, template: on}]",
+    "image.yaml": b"steps: [{type: image.process, steps: [{resise: {width: 3}}]}]",
     "name.yaml": b"steps: [{type: text.normalize, name: 7}]",
 }
 
@@ -53,8 +56,11 @@ def folder(tmp_path: Path) -> Path:
         ("orchestration run bytes", "bytes is not YAML: this is not UTF-8"),
         ("orchestration run deep", "deep is not YAML: too many values are nested"),
         ("orchestration run numbers.yaml", "step 1: unknown field 1, a; expected dpi"),
-        ("orchestration run texts.yaml", "step 1: dpi must be a number, not 'many'"),
-        ("orchestration run name.yaml --input x", "name: Input should be a valid string"),
+        ("orchestration run texts.yaml", "step 1: dpi must be a whole number, not 'many'"),
+        ("orchestration run languages.yaml", "step 1: languages must be a list of texts, not [False]"),
+        ("orchestration run template.yaml", "step 1: template must be text, not bool"),
+        ("orchestration run image.yaml", "steps[0].resise: there is no such field"),
+        ("orchestration run name.yaml --input x", "step 1: name must be text, not int"),
     ],
 )
 def test_it_is_refused_in_one_line(arguments: str, told: str, folder: Path) -> None:

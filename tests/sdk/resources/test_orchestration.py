@@ -99,6 +99,16 @@ def test_steps_that_do_not_fit(wrong: tuple[Step, ...], message: str) -> None:
 def test_values_that_no_server_accepts() -> None:
     with pytest.raises(ValueError, match="dpi must be from 50 to 1200, not 7"):
         steps.Extract(dpi=7)
+    with pytest.raises(ValueError, match="languages must be a list of texts, not 'eng'"):
+        steps.Extract(languages="eng")
+    with pytest.raises(ValueError, match="force must be True or False, not 'no'"):
+        steps.Extract(force="no")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"dpi must be a whole number, not 72\.5"):
+        steps.Extract(dpi=72.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="password must be text, not int"):
+        steps.Extract(password=1234)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="parameters must be a mapping of texts to texts"):
+        steps.Task("own", {"a": 5})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="min_score needs score"):
         steps.Generate(min_score=0.5)
     with pytest.raises(ValueError, match="lines must be one of keep, join, not 'drop'"):

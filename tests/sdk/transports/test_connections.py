@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from artificer import Artificer, AsyncArtificer
 from artificer.chat.v1 import message_service_pb2 as chat
@@ -165,6 +169,59 @@ def test_a_redirect_gets_no_key(mode: str) -> None:
         ):
             client.collect(lambda one: one.channels.messages.chat("lobby", []))
         assert other.requests == []
+
+
+@contextlib.contextmanager
+def frames_server(frames: list[str | bytes], code: int = 1000) -> Iterator[str]:
+    """Runs a WebSocket server that sends frames and closes; yields its URL."""
+
+    def answer(connection: ServerConnection) -> None:
+        for frame in frames:
+            connection.send(frame)
+        connection.close(code)
+
+    with serve(answer, "127.0.0.1", 0, subprotocols=[Subprotocol("diptych.v1.json")]) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@both
+@pytest.mark.parametrize(
+    ("frames", "text"),
+    [
+        ([b"\0\1"], "binary frame"),
+        (['{"metadata": 5}', "{}"], "no metadata"),
+        (['{"metadata": ["a"]}', "{}"], "no metadata"),
+        (['{"metadata": {'], "not a ChatStreamResponse|no metadata"),
+        (['{"metadata": {}}', 100_000 * "["], "not a ChatStreamResponse"),
+    ],
+)
+def test_frames_of_another_form(mode: str, frames: list[str | bytes], text: str) -> None:
+    """They are an APIError, as bodies of another form are."""
+    with (
+        frames_server([one.replace(": ", ":") if isinstance(one, str) else one for one in frames]) as url,
+        driver(mode, base_url=url) as client,
+        pytest.raises(UnknownError, match=text),
+    ):
+        client.collect(lambda one: one.channels.messages.chat("lobby", []))
+
+
+@both
+def test_a_server_that_goes_away_amid_a_call(mode: str) -> None:
+    """Its responses are not complete."""
+    found: list[Any] = []
+    with (
+        frames_server(['{"metadata":{}}', '{"message":{"id":"1"}}'], code=1001) as url,
+        driver(mode, base_url=url) as client,
+        pytest.raises(APIConnectionError, match="the server stops"),
+    ):
+        found.extend(client.each(lambda one: one.channels.messages.chat("lobby", [])))
+    assert len(found) == 1
 
 
 LIVE = partly(head(200, content_type="application/x-ndjson") + b'{"id": "1"}\n', stall)

@@ -13,6 +13,7 @@ from .._files import File, WholeFile, piece_of
 
 T = TypeVar("T")
 U = TypeVar("U")
+_GOING_AWAY = 1001  # RFC 6455 section 7.4.1: the server stops, amid the call. To websockets this is a normal end.
 
 
 async def sleep(seconds: float) -> None:
@@ -157,7 +158,9 @@ class Clock:
         try:
             async with asyncio.timeout_at(self._end):
                 return cast("str", await socket.recv())
-        except ConnectionClosedOK:
+        except ConnectionClosedOK as closed:
+            if closed.rcvd is not None and closed.rcvd.code == _GOING_AWAY:
+                raise
             return None
 
 

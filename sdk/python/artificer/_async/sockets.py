@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from .._attempt import Attempt, Metadata
 from .._method import Method
@@ -159,11 +159,11 @@ def _translated(error: BaseException | None, attempt: Attempt) -> Exception | No
     if isinstance(error, InvalidStatus):
         raw = [(key.encode(), value.encode("latin-1", "replace")) for key, value in error.response.headers.raw_items()]
         return answers.error(error.response.status_code, bytes(error.response.body or b""), answers.metadata(raw)[0])
-    if isinstance(error, ConnectionClosed) and not isinstance(error, ConnectionClosedOK):
+    if isinstance(error, ConnectionClosed):
         return _closed(error)
     if isinstance(error, TimeoutError):
         return http.deadline_exceeded(attempt) if attempt.timeout is not None else _unreachable(error)
-    if isinstance(error, WebSocketException | OSError) and not isinstance(error, ConnectionClosed):
+    if isinstance(error, WebSocketException | OSError):
         return _unreachable(error)
     return None
 

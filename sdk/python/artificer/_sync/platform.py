@@ -15,6 +15,7 @@ from .._files import File, WholeFile
 
 T = TypeVar("T")
 U = TypeVar("U")
+_GOING_AWAY = 1001  # RFC 6455 section 7.4.1: the server stops, amid the call. To websockets this is a normal end.
 
 
 def sleep(seconds: float) -> None:
@@ -136,7 +137,9 @@ class Clock:
         try:
             left = None if self._end is None else max(0.0, self._end - time.monotonic())
             return cast("str", socket.recv(timeout=left))
-        except ConnectionClosedOK:
+        except ConnectionClosedOK as closed:
+            if closed.rcvd is not None and closed.rcvd.code == _GOING_AWAY:
+                raise
             return None
 
 
