@@ -67,6 +67,35 @@ OLD = compiled(
 )
 
 
+MAPS = compiled(
+    "names/v1/maps.proto",
+    """
+    syntax = "proto2";
+    package names.v1;
+    import "google/api/annotations.proto";
+    service Maps {
+      rpc Get(Maps_) returns (Maps_) {
+        option (google.api.http) = {post: "/v1/maps" body: "*"};
+      }
+    }
+    message Maps_ {
+      map<int32, string> texts = 1;
+      map<string, int32> counts = 2;
+      optional Part part = 3;
+      repeated Part parts = 4;
+      map<string, Part> by_name = 5;
+      extensions 100 to 199;
+    }
+    message Part {
+      required string name = 1;
+    }
+    extend Maps_ {
+      optional Part further = 100;
+    }
+    """,
+)
+
+
 async def same(request: Any, context: Any) -> Any:
     return request
 
@@ -152,3 +181,14 @@ async def test_a_missing_required_field_is_named_wherever_it_may_come_from(way: 
         connect = await http.post("/names.v1.Old/Get", json={"name": "a"})
         assert (connect.status_code, connect.json()["code"]) == (400, "invalid_argument")
         assert "size" in connect.json()["message"]
+
+
+async def test_missing_fields_are_named_beside_maps_of_scalars(way: str) -> None:
+    # FindInitializationErrors of protobuf 7.36 names `texts[…].name` with a key from freed memory, or crashes.
+    body = {"texts": {"1": "a"}, "part": {}, "parts": [{"name": "a"}, {}], "byName": {"a": {}}}
+    async with serving_compiled(MAPS, {"Get": same}, way=way) as (_, http):
+        named = told(await http.post("/v1/maps", json={**body, "[names.v1.further]": {}}))
+        assert list(named) == ["part.name", "parts[1].name", "by_name['a'].name", "[names.v1.further].name"]
+        assert set(named.values()) == {"missing required field"}
+        many = told(await http.post("/v1/maps", json={"texts": {"1": "a"}, "parts": [{}] * 50}))
+        assert list(many) == [f"parts[{at}].name" for at in range(20)]

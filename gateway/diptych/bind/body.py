@@ -141,7 +141,12 @@ def _is_object(body: bytes) -> bool:
 
 
 def raw_field(message: Descriptor) -> FieldDescriptor | None:
-    """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field."""
+    """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field.
+
+    An Any has none: its bytes are of the type that its JSON names.
+    """
+    if message.full_name in OPAQUE_MESSAGES:
+        return None
     found = [field for field in message.fields if not field.is_repeated and _is_raw(field)]
     return found[0] if len(found) == 1 else None
 
@@ -169,10 +174,11 @@ def body_of(method: Method, binding: Binding, codec: Codec, settings: Settings) 
             return Body(decode=None, raw=_put_http_body, form=None, form_owner=_itself, covers=True)
         decode = codec.decoder(method.request)
         raw = raw_field(message)
+        has_own_form = message.full_name in SCALAR_MESSAGES | OPAQUE_MESSAGES
         return Body(
             decode=decode,
             raw=None if raw is None else _raw_reader(raw),
-            form=FormBinder(message, codec, policy=policy, deepest=deepest),
+            form=None if has_own_form else FormBinder(message, codec, policy=policy, deepest=deepest),
             form_owner=_itself,
             covers=True,
             raw_field=raw,

@@ -81,6 +81,8 @@ def is_raw(field: FieldDescriptor) -> bool:
 
 def raw_field(message: Descriptor) -> FieldDescriptor | None:
     """Returns the field that a raw body sets if the body is "*": the only top-level bytes or HttpBody field."""
+    if message.full_name in OPAQUE_MESSAGES:
+        return None
     found = [field for field in message.fields if is_raw(field)]
     return found[0] if len(found) == 1 else None
 
