@@ -33,10 +33,10 @@ def container_of(names: Collection[str], kind: bytes) -> str:
     raise BadDocument("the file is a zip archive, but no docx, odt, epub, pptx or xlsx document", "data")
 
 
-def sniff(head: bytes) -> str:
+def sniff(head: bytes, content_type: str = "") -> str:
     """Returns "rtf", "html", "fb2", "ipynb" or "opml" if the first bytes show it, else "" for text.
 
-    Raises BadDocument for other binary files.
+    Raises BadDocument for other binary files, and BadChoice for an unknown charset of the content type.
     """
     if head.startswith(b"{\\rtf"):
         return "rtf"
@@ -48,7 +48,8 @@ def sniff(head: bytes) -> str:
         )
     if head.startswith(_PICTURES) or head[8:12] == b"WEBP":
         raise BadDocument("the file is a picture; POST /v1/images:process converts those", "data")
-    if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    head = _as_utf8(head, content_type)
+    if b"\0" in head:
         raise BadDocument("the file is binary and of an unknown type; see ListConversionFormats", "data")
     start = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<?xml") and b"<html" in start):
@@ -101,15 +102,27 @@ def _agree(found: str, binary: bool, stated: Format, statement: str, field: str)
 
 def decoded(data: bytes, content_type: str) -> bytes | None:
     """Returns a text as UTF-8, or None if it is UTF-8 already. Raises BadChoice, BadDocument."""
-    try:
-        charset = charset_of(content_type)
-    except ValueError as error:
-        raise BadChoice(str(error), "content_type") from None
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        charset = "utf-16"
+    charset = _charset(data, content_type)
     if charset in ("", "utf-8", "ascii"):
         return None
     try:
         return data.decode(charset).encode()
     except UnicodeError:
         raise BadDocument(f"the text is not in the encoding {charset}", "data") from None
+
+
+def _charset(data: bytes, content_type: str) -> str:
+    """Returns the encoding of a text by its mark or else as stated, "" if neither tells. Raises BadChoice."""
+    try:
+        stated = charset_of(content_type)
+    except ValueError as error:
+        raise BadChoice(str(error), "content_type") from None
+    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else stated
+
+
+def _as_utf8(head: bytes, content_type: str) -> bytes:
+    """Returns the first bytes of a text in UTF-16 as UTF-8, others as they are. Raises BadChoice."""
+    charset = _charset(head, content_type)
+    if not charset.startswith("utf-16"):
+        return head
+    return head.decode(charset, "ignore").encode("utf-8", "ignore")

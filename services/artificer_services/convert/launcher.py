@@ -26,6 +26,7 @@ REFUSED = 120  # the exit status if messages are an error as JSON; Pandoc's own 
 _FOLDER = Path(__file__).parent
 _RTS_BYTES = 512 * 1024**2  # of private memory beyond the heap
 _PICTURES = frozenset({"docx", "odt", "epub", "pptx", "fb2", "ipynb", "html"})  # inputs with pictures inside
+_FETCHING = frozenset({"pptx", "ipynb"})  # outputs of which Pandoc makes nothing if a linked picture cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,10 @@ def prepare(file: BinaryIO, task: Task) -> Chosen:
     if not head.strip():
         raise BadDocument("the document is empty", "data")
     binary = head.startswith(detect.ZIP)
-    found = detect.container_of(*archive.inspect(file, size, task.unpacked_bytes)) if binary else detect.sniff(head)
+    if binary:
+        found = detect.container_of(*archive.inspect(file, size, task.unpacked_bytes))
+    else:
+        found = detect.sniff(head, task.content_type)
     chosen = detect.choose(
         found, binary=binary, asked=task.input_format, content_type=task.content_type, filename=task.filename
     )
@@ -116,6 +120,8 @@ def arguments(task: Task, source: Chosen) -> list[str]:
         line += ["--mathml", f"--variable=pagetitle:{_title(task.filename)}"]
     if source.format.name in _PICTURES and not target.format.binary:
         line.append(f"--lua-filter={_FOLDER / _media(task.media, target.format)}")
+    if target.format.name in _FETCHING:
+        line.append(f"--lua-filter={_FOLDER / 'media_linked.lua'}")
     if task.memory_bytes:
         line += ["+RTS", f"-M{task.memory_bytes}", "-RTS"]
     return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import zipfile
@@ -111,6 +112,23 @@ async def test_embedded_pictures_are_sound_base64(faces: Faces, size: int) -> No
     document = samples.docx(picture="embed", files={"word/media/x.png": data})
     page = (await by_rest(faces, document, to="html")).decode()
     assert base64.b64decode(page.partition(";base64,")[2].partition('"')[0], validate=True) == data
+
+
+@pytest.mark.parametrize("to", ["docx", "odt", "epub", "pptx", "ipynb", "rtf"])
+async def test_pictures_that_are_only_linked_do_not_stop_a_conversion(faces: Faces, to: str) -> None:
+    text = b"# Ships\n\n![The harbour](harbour.png)\n\n![A ship](http://127.0.0.1:1/x.png) sails.\n"
+    back = await by_rest(faces, await by_rest(faces, text, kind="text/markdown", to=to), to="plain")
+    assert b"The harbour" in back or to == "rtf"  # which has a remark with the link
+    assert b"sails." in back
+
+
+@pytest.mark.parametrize("charset", ["utf-16le", "utf-16be", "utf-16"])
+async def test_utf_16_is_read_without_a_mark_if_it_is_stated(faces: Faces, charset: str) -> None:
+    text = "<html><body><h1>Größe</h1></body></html>".encode("utf-16be" if charset == "utf-16be" else "utf-16le")
+    assert await by_rest(faces, text, kind=f"text/html; charset={charset}", to="md") == "# Größe\n".encode()
+    assert await by_rest(faces, codecs.BOM_UTF16_LE + "<html><h1>Größe</h1>".encode("utf-16le"), to="md") == (
+        "# Größe\n".encode()
+    )
 
 
 async def test_a_stated_charset_is_read(faces: Faces) -> None:
