@@ -5,6 +5,7 @@ Reads no environment; the gateway's settings do. `ai/settings.py` adds the setti
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -150,6 +151,12 @@ class ScriptedChatSettings(ChatLimits):
     def __post_init__(self) -> None:
         ChatLimits.__post_init__(self)
         check_positive(self, "context_tokens")
+        try:
+            calls = json.loads(self.tool_calls or "[]")
+        except ValueError:
+            calls = None
+        if not isinstance(calls, list) or not all(isinstance(one, dict) and "name" in one for one in calls):
+            raise InvalidSetting("tool_calls", 'tool_calls must be JSON such as [{"name": "weather", "arguments": {}}]')
 
 
 @dataclass(frozen=True, kw_only=True)

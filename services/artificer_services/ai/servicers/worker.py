@@ -35,7 +35,8 @@ class AiWorkerServicer(ai_worker_service_pb2_grpc.AiWorkerServiceServicer):
 
     async def ProcessAsset(self, request: pb.ProcessAssetRequest, context: Context) -> pb.ProcessAssetResponse:
         async with STATUSES.abort_on_error(context):
-            with renamed({"document_id": "document"}):
+            # What is wrong with the bytes is the fault of the field that named them.
+            with renamed({"document_id": "document", "data": request.WhichOneof("source") or "data"}):
                 done = await self._assets.process(_asset_request(request), caller=caller_id())
         made = done.document
         return pb.ProcessAssetResponse(

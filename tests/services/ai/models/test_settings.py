@@ -36,6 +36,8 @@ def read(**values: Any) -> AiSettings:
         ({**UPSTREAM, "base_url": "http://"}, "x.base_url: base_url must have a host"),
         ({**UPSTREAM, "base_url": "http://[::1/v1"}, "x.base_url: base_url must have a host"),
         ({**UPSTREAM, "base_url": "http://a:99999/v1"}, "x.base_url: base_url must have a host"),
+        ({"kind": "scripted", "tool_calls": "{oops"}, "x.tool_calls: tool_calls must be JSON such as"),
+        ({"kind": "scripted", "tool_calls": '["weather"]'}, "x.tool_calls: tool_calls must be JSON such as"),
         (3, "x: expected a table"),
     ],
 )

@@ -29,6 +29,7 @@ async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2
     """A client of the program with scripted models; assets of more than 3 pages or 100,000 bytes are long."""
     data, docs = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("docs")
     (docs / "rules.md").write_text("# Rules\n\nBring a towel.")
+    (docs / "empty.md").touch()
     ai: dict[str, Any] = {
         "data_dir": str(data),
         "embedding_models": {"words": {"kind": "scripted"}},
@@ -105,6 +106,14 @@ async def test_a_blob_and_a_file_become_documents(http: httpx2.AsyncClient) -> N
     made = await process(http, uri=f"file://{http.headers['x-docs']}/rules.md", document="rules")
     assert made["kind"] == "ASSET_KIND_TEXT"
     assert await text_of(http, "rules") == "# Rules\n\nBring a towel."
+
+
+async def test_wrong_bytes_are_the_fault_of_the_field_that_named_them(http: httpx2.AsyncClient) -> None:
+    blob = (await http.post("/v1/blobs", content=b"\0\1", headers={"content-type": "text/plain"})).json()["id"]
+    for source in ({"uri": f"file://{http.headers['x-docs']}/empty.md"}, {"blob": blob}, {"data": encoded(b"\0\1")}):
+        answer = await http.post("/v1/assets:process", json={"collection": "assets", **source})
+        violations = answer.json()["error"]["details"][0]["fieldViolations"]
+        assert (answer.status_code, [one["field"] for one in violations]) == (400, list(source))
 
 
 async def test_an_asset_of_the_same_id_is_replaced(http: httpx2.AsyncClient) -> None:
