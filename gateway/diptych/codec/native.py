@@ -62,6 +62,8 @@ class NativeJson:
         emit, ints, names = options.emit_defaults, options.enums_as_ints, options.preserve_names
 
         def show(message: Message) -> bytes:
+            if not message.IsInitialized():  # not by SerializeToString: see `required.missing_fields`
+                raise ValueError("a required field is missing")
             return (
                 from_binary(message.SerializeToString())
                 .to_json(

@@ -11,7 +11,7 @@ from typing import cast
 
 from diptych_json import Printer, Table
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import DecodeError, Message
 
 from .limits import JsonLimits
 from .options import JsonOptions, Printed, StreamEncoder, printed_at_once
@@ -46,12 +46,12 @@ class WireJson:
         show = self._printer(made, options).print
 
         def encode(message: Message) -> bytes:
-            try:
-                text = show(message.SerializeToString())
-            except EncodeError:  # a required field of proto2 is missing
-                text = None
+            text = show(message.SerializeToString())
             return slow(message) if text is None else text
 
+        # Not by its EncodeError: see `required.missing_fields`.
+        if may_lack_fields(made.DESCRIPTOR):
+            return lambda message: encode(message) if message.IsInitialized() else slow(message)
         return encode
 
     def _printer(self, made: type[Message], options: JsonOptions) -> Printer:
