@@ -6,11 +6,10 @@ Works on a `Store`. Knows no protos and no database; `answers` has the messages 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from ...kit.errors import Fault, Invalid, NotFound
-from ...kit.paging import number_of, page_size, place_of, size_faults, token_of
+from ...kit.paging import invalid_token, number_of, page_size, place_of, size_faults, token_of
 from ...kit.times import from_micros, to_micros
 from ..models.errors import UnknownModel
 from . import rules
@@ -220,6 +219,6 @@ _TIME_DIGITS = 17  # of microseconds since 1970, until the year 5138
 
 def _place(place: str) -> Place:
     digits, id_ = place[:_TIME_DIGITS], place[_TIME_DIGITS:]
-    if not (digits.isascii() and digits.isdigit()):
-        return datetime(1970, 1, 1, tzinfo=UTC), ""
+    if not (len(digits) == _TIME_DIGITS and digits.isascii() and digits.isdigit()):
+        raise invalid_token()  # the checksum of a token is no signature: a client may have made it up
     return from_micros(int(digits)), id_

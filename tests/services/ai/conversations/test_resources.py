@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from artificer.conversation.v1 import conversation_service_pb2 as pb
+from artificer_services.kit.paging import token_of
 from tests.waiting import until_told
 
 from .conftest import Serve, Served, fields_of, refused
@@ -107,6 +108,14 @@ async def test_pages_have_every_entry_once(served: Served) -> None:
     assert found == ids[::-1]
     projects = await served.stub.ListProjects(pb.ListProjectsRequest(page_size=1))
     assert (len(projects.projects), projects.next_page_token) == (1, "")
+
+
+@pytest.mark.parametrize("position", ["abc", "9" * 16, "x" * 17 + "0"])
+async def test_a_page_token_that_was_made_up_is_refused(served: Served, position: str) -> None:
+    conversations = pb.ListConversationsRequest(page_token=token_of(position, "conversations", ""))
+    assert fields_of(await refused(served.stub.ListConversations(conversations))) == ["page_token"]
+    projects = pb.ListProjectsRequest(page_token=token_of(position, "projects"))
+    assert fields_of(await refused(served.stub.ListProjects(projects))) == ["page_token"]
 
 
 async def test_a_project_is_deleted_with_its_conversations_only_by_force(served: Served) -> None:
