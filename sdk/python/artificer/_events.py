@@ -15,11 +15,15 @@ class EventLines:
     """Finds the data of events whose bytes arrive in pieces. Every event has one line of data."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []  # of the last line, which are joined once: it may be long
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yields the data of the events that a piece completes."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
+        self._parts.append(piece)
+        if b"\n" not in piece:
+            return
+        *lines, rest = b"".join(self._parts).split(b"\n")
+        self._parts = [rest]
         for line in lines:
             name, _, data = line.partition(b":")
             if name == b"data":

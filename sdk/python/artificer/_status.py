@@ -36,7 +36,7 @@ def _retry_delay(details: Sequence[dict[str, Any]]) -> float | None:
     for detail in details:
         if str(detail.get("@type", "")).endswith("/google.rpc.RetryInfo"):
             try:
-                found = float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
+                found = float(str(detail.get("retryDelay")).removesuffix("s"))
             except ValueError:
                 return None
             return found if found >= 0 else None  # neither negative nor NaN

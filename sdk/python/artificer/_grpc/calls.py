@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import any_pb2, descriptor_pool, json_format
@@ -47,8 +48,16 @@ _BROKEN = (
     "Stream removed",
 )
 # https://github.com/grpc/grpc/issues/36066: grpc.aio loses the status of a call that ends while a request is written.
-_NOTHING = object()  # for google.protobuf.Empty, since None means to gRPC that a response cannot be read
 _LOST_STATUS = "Internal error from Core"
+_NOTHING = object()  # for google.protobuf.Empty, since None means to gRPC that a response cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A response that cannot be read: grpc.aio takes an exception of what reads it for the response None."""
+
+    name: str
+    error: Exception
 
 
 def channel_options(options: ClientOptions) -> ChannelOptions:
@@ -81,11 +90,21 @@ def reading(method: Method[Any, Any]) -> Callable[[bytes], Any]:
         return lambda _: _NOTHING
     model: type[Model] = method.response
     parse = message_type(model).FromString
-    return lambda data: to_model(parse(data), model)
+
+    def read(data: bytes) -> Any:
+        try:
+            return to_model(parse(data), model)
+        except (ValueError, TypeError, OverflowError, DecodeError) as error:
+            return _Unreadable(model.__name__, error)
+
+    return read
 
 
 def value(response: Any) -> Any:
-    """Returns a response as the caller sees it."""
+    """Returns a response as the caller sees it. Raises UnknownError for bytes that are no such message."""
+    if isinstance(response, _Unreadable):
+        text = f"the answer is not a {response.name} of protobuf; is target a gateway's?"
+        raise UnknownError(text) from response.error
     return None if response is _NOTHING else response
 
 
