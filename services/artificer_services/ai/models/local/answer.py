@@ -11,6 +11,8 @@ from typing import Any
 
 _STUCK = "empty grammar stack"
 """What llama.cpp reports, as a fault of its own, when no text can follow by the schema, as with the pattern `[z-a]`."""
+_UNREADABLE = "failed to parse grammar"
+"""What it reports of a schema's grammar with thousands of repetitions or rules, or a reference to itself alone."""
 
 
 class AnswerReader:
@@ -66,4 +68,11 @@ def _failure(error: Mapping[str, Any]) -> dict[str, Any]:
     text = str(error.get("message", "no message"))
     if _STUCK in text:
         return {"refused": "no answer can keep the JSON schema: one of its patterns allows no character"}
-    return {"refused": text} if error.get("code") == 400 else {"failed": text}
+    return refusal(text) if error.get("code") == 400 else {"failed": text}
+
+
+def refusal(text: str) -> dict[str, str]:
+    """Returns the part for what llama.cpp says of a request that it refuses."""
+    if _UNREADABLE in text:
+        text = "the JSON schema is too large, repeats something thousands of times, or refers to itself without end"
+    return {"refused": text}

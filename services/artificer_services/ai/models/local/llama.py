@@ -19,7 +19,7 @@ import xllamacpp
 
 from ....kit.workers import wire
 from ....kit.workers.serve_streams import Send, serve_streams
-from .answer import AnswerReader
+from .answer import AnswerReader, refusal
 
 _SOCKET = "llama.sock"
 
@@ -59,7 +59,7 @@ class Llama:
                 return
             self._server.handle_chat_completions(chat, take)
         except ValueError as error:  # llama.cpp's word for an invalid request
-            send({"refused": str(error)})
+            send(refusal(str(error)))
         else:
             reader.end()
 

@@ -60,6 +60,12 @@ def test_errors_are_told_apart_by_whose_fault_they_are() -> None:
     assert read({"error": {"code": 500, "message": "out of memory"}}) == [{"failed": "out of memory"}]
 
 
+def test_a_grammar_that_cannot_be_read_is_a_fault_of_the_schema() -> None:
+    text = "Failed to initialize samplers: failed to parse grammar"
+    (part,) = read({"error": {"code": 400, "message": text}})
+    assert part["refused"].startswith("the JSON schema is too large")
+
+
 def test_a_schema_that_allows_no_character_is_the_callers_fault() -> None:
     stuck = {"code": 500, "message": "got exception: Unexpected empty grammar stack after accepting piece: . (30)"}
     assert [list(part) for part in read({"error": stuck})] == [["refused"]]

@@ -74,6 +74,8 @@ async def test_a_schema_that_no_answer_can_keep_is_refused(model: LocalChat) -> 
         await text_of(model, asking("Hello", json_schema={"type": "string", "minLength": 5, "maxLength": 2}))
     with pytest.raises(Refused, match="a maximum is needed too"):  # llama.cpp would not end
         await text_of(model, asking("Hello", json_schema={"type": "integer", "minimum": 10**17}))
+    with pytest.raises(Refused, match="repeats something thousands of times"):
+        await text_of(model, asking("Hello", json_schema={"type": "array", "items": {}, "minItems": 10**6}))
     with pytest.raises(Refused, match="allows no character"):
         await text_of(model, asking("Hello", json_schema={"type": "string", "pattern": "^[z-a]$"}))
 
