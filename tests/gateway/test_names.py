@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 import httpx2
 import pytest
 
@@ -202,3 +203,17 @@ async def test_an_answer_without_a_required_field_beside_a_map_is_printed(way: s
     async with serving_compiled(MAPS, {"Get": lacking}, way=way) as (_, http):
         answer = await http.post("/v1/maps", json={})
         assert (answer.json()["counts"], answer.json()["part"]) == ({"a": 1}, {})
+
+
+async def test_an_answer_without_a_required_field_is_an_internal_error_of_grpc() -> None:
+    async def lacking(request: Any, context: Any) -> Any:
+        return type(request)(counts={"a": 1}, part={})
+
+    async with serving_compiled(MAPS, {"Get": lacking}) as (gateway, http):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
+            get: Any = channel.unary_unary("/names.v1.Maps/Get")
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await get(b"")
+        assert failed.value.code() is grpc.StatusCode.INTERNAL
+        answer = await http.post("/names.v1.Maps/Get", content=b"", headers={"content-type": "application/proto"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")

@@ -29,6 +29,7 @@ from .text import check_found, content_of
 from .trailer import is_cut, with_trailer
 
 _FULL_PAGE = 0.9  # of the page covered by one picture
+_CONTRAST = 32  # of 255 shades; a picture with fewer is blank, or is seen through its mask
 
 
 class PdfiumEngine:
@@ -41,12 +42,9 @@ class PdfiumEngine:
 
     def open(self, path: str, password: str | None) -> PdfiumDocument:
         # Not PdfDocument(path), which resolves symbolic links: that of a memory file has no target.
-        key = password.encode() if password else None
-        raw, mended = c.FPDF_LoadDocument(path.encode(), key), None
-        if not raw and c.FPDF_GetLastError() == c.FPDF_ERR_FORMAT:
-            # PDFium rebuilds a lost table of objects, but not a lost trailer.
-            mended = with_trailer(path)
-            raw = c.FPDF_LoadMemDocument64(mended, len(mended), key) if mended else raw
+        raw, mended = _load(path, password)
+        if not raw and password and c.FPDF_GetLastError() == c.FPDF_ERR_PASSWORD:
+            raw, mended = _load(path, None)  # a document that opens without a password needs no right one
         if not raw:
             if c.FPDF_GetLastError() != c.FPDF_ERR_PASSWORD:
                 raise BadDocument("the PDF document is damaged and cannot be opened", "data")
@@ -58,6 +56,17 @@ class PdfiumEngine:
         if len(document) < 1:
             raise BadDocument("the PDF document is damaged: it has no pages", "data")
         return PdfiumDocument(document, len(document), mended, cut=is_cut(path))
+
+
+def _load(path: str, password: str | None) -> tuple[Any, bytes | None]:
+    """Returns PDFium's document, None if it cannot be opened, and the bytes that it reads unless they are the file's."""
+    key = password.encode() if password else None
+    raw = c.FPDF_LoadDocument(path.encode(), key)
+    if raw or c.FPDF_GetLastError() != c.FPDF_ERR_FORMAT:
+        return raw, None
+    # PDFium rebuilds a lost table of objects, but not a lost trailer.
+    mended = with_trailer(path)
+    return (c.FPDF_LoadMemDocument64(mended, len(mended), key), mended) if mended else (raw, None)
 
 
 class PdfiumDocument:
@@ -110,7 +119,7 @@ class PdfiumDocument:
             exact = rules.asked is not None or dpi < rules.cap
             if native and not region and len(found.pictures) == 1 and _upright(view, found.pictures[0]):
                 straight = _decode(page, found.pictures[0], native, dpi, exact=exact)
-                if straight:
+                if straight and _has_contrast(straight):
                     return straight
             raster = _render(page, view, dpi, region)
             if not exact:
@@ -171,6 +180,12 @@ def _decode(page: Any, scan: Picture, native: float, dpi: int, *, exact: bool) -
     if image.get_filters() == ["DCTDecode"]:
         return decode_jpeg(io.BytesIO(image.get_data()), (scan.width, scan.height), native, dpi, exact=exact)
     return shrink(image.get_bitmap().to_pil().convert("L"), native, dpi, exact=exact)
+
+
+def _has_contrast(raster: Raster) -> bool:
+    """Whether a picture may have letters. One that has them in its soft mask, of which PDFium does not tell, has none."""
+    low, high = raster.image.getextrema()
+    return int(high) - int(low) >= _CONTRAST  # type: ignore[arg-type]  # of one band
 
 
 def _native(pictures: list[Picture], box: Box) -> float:

@@ -45,6 +45,7 @@ class _Piece(NamedTuple):
 
 class _Style(NamedTuple):
     size: float
+    sign: float  # below 0 for a font of negative size, whose letters are turned by half
     visible: bool
     font: str
     bold: bool
@@ -223,7 +224,8 @@ class TextLayer:
             box = self._around(begin, end) or self._view.page
         matrix = self._matrix
         raw.char_matrix(self._page, begin, self._matrix_place)
-        direction, style = self._view.turned(matrix.a, matrix.b), self._style(item, matrix)
+        style = self._style(item, matrix)
+        direction = self._view.turned(matrix.a * style.sign, matrix.b * style.sign)
         if direction == 0 and box.bottom - box.top > _TALL * style.size and self._is_column(begin, end):
             direction = 90
         return _Piece(begin, end, self._text[begin:end], box, style, direction)
@@ -260,7 +262,8 @@ class TextLayer:
             raw.object_font_size(item, self._size_place)
             scale = (matrix.c**2 + matrix.d**2) ** 0.5
             name, bold, italic = self._font(raw.object_font(item) or 0)
-            found = _Style(self._size.value * scale, raw.render_mode(item) != NO_INK, name, bold, italic)
+            size, visible = self._size.value, raw.render_mode(item) != NO_INK
+            found = _Style(abs(size) * scale, -1.0 if size < 0 else 1.0, visible, name, bold, italic)
             self._styles[item] = found
         return found
 
