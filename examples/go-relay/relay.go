@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"time"
@@ -54,12 +55,13 @@ func readChat(w http.ResponseWriter, r *http.Request) (*aiv1.ChatStreamRequest, 
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Now().Add(readTimeout))
 	defer control.SetReadDeadline(time.Time{})
-	var buffer json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBytes)).Decode(&buffer); err != nil {
-		return nil, fmt.Errorf("the body is no JSON: %w", err)
+	// To its end: net/http notices that a browser has left only when it has read the body.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	if err != nil {
+		return nil, fmt.Errorf("the body cannot be read: %w", err)
 	}
 	request := &aiv1.ChatStreamRequest{}
-	if err := protojson.Unmarshal(buffer, request); err != nil {
+	if err := protojson.Unmarshal(body, request); err != nil {
 		return nil, fmt.Errorf("the body is no ChatStreamRequest: %w", err)
 	}
 	return request, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +44,7 @@ func (w *fastWorker) ChatStream(_ *aiv1.ChatStreamRequest, stream aiv1.AiWorkerS
 }
 
 // relayOf returns the address of a relay in front of the worker.
-func relayOf(t *testing.T, worker *fastWorker) string {
+func relayOf(t *testing.T, worker aiv1.AiWorkerServiceServer) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -117,5 +118,47 @@ func TestABrowserThatReadsGetsEverything(t *testing.T) {
 	}
 	if events != pieces {
 		t.Errorf("%d events, not %d", events, pieces)
+	}
+}
+
+// silentWorker never answers.
+type silentWorker struct {
+	aiv1.UnimplementedAiWorkerServiceServer
+	asked, ended chan struct{}
+}
+
+func (w *silentWorker) ChatStream(_ *aiv1.ChatStreamRequest, stream aiv1.AiWorkerService_ChatStreamServer) error {
+	close(w.asked)
+	<-stream.Context().Done()
+	close(w.ended)
+	return nil
+}
+
+func TestABrowserThatLeavesStopsASilentWorker(t *testing.T) {
+	worker := &silentWorker{asked: make(chan struct{}), ended: make(chan struct{})}
+	address := strings.TrimPrefix(relayOf(t, worker), "http://")
+	browser, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A body in chunks, whose end has not been read when the message is complete.
+	chunk := `{"messages": [{"content": "hello"}]}` + strings.Repeat(" ", 8000)
+	fmt.Fprintf(browser, "POST /chat HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", address, len(chunk), chunk)
+	<-worker.asked
+	browser.Close()
+	<-worker.ended
+}
+
+func TestABodyHasOneMessage(t *testing.T) {
+	relay := relayOf(t, &silentWorker{})
+	for _, body := range []string{`{"messages": []} {}`, `{"messages": []} nonsense`, "", "null", "[]", "\xff", strings.Repeat(" ", maxRequestBytes+1)} {
+		response, err := http.Post(relay+"/chat", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("the body %.20q is answered with %s", body, response.Status)
+		}
 	}
 }

@@ -127,8 +127,14 @@ func (e *Error) Error() string {
 	return text
 }
 
-// GRPCStatus returns the status, for gRPC's package status.
-func (e *Error) GRPCStatus() *status.Status { return e.status }
+// GRPCStatus returns the status, for gRPC's package status. That of an Error that a program makes itself, as fakes in tests
+// do, has its code and message.
+func (e *Error) GRPCStatus() *status.Status {
+	if e.status == nil {
+		return status.New(e.Code, e.Message)
+	}
+	return e.status
+}
 
 // Is makes errors.Is find the context's errors.
 func (e *Error) Is(target error) bool {

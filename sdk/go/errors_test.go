@@ -79,6 +79,10 @@ func TestAsError(t *testing.T) {
 	if !ok || got.Code != codes.NotFound || got.Message != "no job" {
 		t.Errorf("a status of another client became %v", got)
 	}
+	// As fakes in a program's tests return.
+	if got := status.Convert(&artificer.Error{Code: codes.NotFound, Message: "no job"}); got.Code() != codes.NotFound || got.Message() != "no job" {
+		t.Errorf("the status of an Error that was made by hand is %v", got)
+	}
 }
 
 func TestCancelledCalls(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -20,7 +21,8 @@ type PageResponse interface {
 	GetNextPageToken() string
 }
 
-// List yields the items of all pages, and asks for a page when the one before it is used up. The first error ends it.
+// List yields the items of all pages, and asks for a page when the one before it is used up. The first error ends it, and
+// so does a server that names the same page twice in a row.
 // Its arguments are a method of a client, the request, which is not changed, and the field of the response:
 //
 //	jobs := artificer.List(ctx, client.Batch().ListJobs, &batchv1.ListJobsRequest{}, (*batchv1.ListJobsResponse).GetJobs)
@@ -38,7 +40,7 @@ func List[Request PageRequest, Response PageResponse, Item any](
 	opts ...grpc.CallOption,
 ) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		page := proto.CloneOf(request)
+		page := orEmpty(proto.CloneOf(request))
 		for {
 			response, err := method(ctx, page, opts...)
 			if err != nil {
@@ -51,12 +53,26 @@ func List[Request PageRequest, Response PageResponse, Item any](
 					return
 				}
 			}
-			if response.GetNextPageToken() == "" {
+			next := response.GetNextPageToken()
+			if next == "" {
 				return
 			}
-			setPageToken(page, response.GetNextPageToken())
+			if next == page.GetPageToken() { // it would go on without end
+				var none Item
+				yield(none, &Error{Code: codes.Internal, Message: "the server named the same page as the next one"})
+				return
+			}
+			setPageToken(page, next)
 		}
 	}
+}
+
+// orEmpty returns a message that can be changed, also of a request that is nil: gRPC sends such a one as an empty message.
+func orEmpty[Message proto.Message](message Message) Message {
+	if reflected := message.ProtoReflect(); !reflected.IsValid() {
+		return reflected.New().Interface().(Message)
+	}
+	return message
 }
 
 func setPageToken(request PageRequest, token string) {

@@ -77,3 +77,17 @@ func TestListEndsWithAnError(t *testing.T) {
 		t.Errorf("the list ended with %v", ends)
 	}
 }
+
+func TestListEndsWhenAPageNamesItself(t *testing.T) {
+	s := (&server{listJobs: func(context.Context, *batchv1.ListJobsRequest) (*batchv1.ListJobsResponse, error) {
+		return &batchv1.ListJobsResponse{Jobs: []*batchv1.Job{{Id: "1"}}, NextPageToken: "again"}, nil
+	}}).start(t)
+	client := dial(t, s.target, artificer.WithPlaintext())
+	var ends []codes.Code
+	for _, err := range artificer.List(t.Context(), client.Batch().ListJobs, nil, (*batchv1.ListJobsResponse).GetJobs) {
+		ends = append(ends, status.Code(err))
+	}
+	if !slices.Equal(ends, []codes.Code{codes.OK, codes.OK, codes.Internal}) {
+		t.Errorf("the list yielded %v", ends)
+	}
+}

@@ -54,7 +54,7 @@ func Stream[Request, Response any](
 // before the first message, the request is sent as it was: then its history_size counts from that moment.
 func (c *Client) StreamMessages(ctx context.Context, request *chatv1.StreamMessagesRequest, opts ...grpc.CallOption) iter.Seq2[*chatv1.Message, error] {
 	return func(yield func(*chatv1.Message, error) bool) {
-		next := proto.CloneOf(request)
+		next := orEmpty(proto.CloneOf(request))
 		advance := func(last *chatv1.Message) { next.After = last.GetId() }
 		resumed(ctx, c.retry, c.Channels().StreamMessages, next, advance, opts, yield)
 	}
@@ -64,7 +64,7 @@ func (c *Client) StreamMessages(ctx context.Context, request *chatv1.StreamMessa
 // after the last line, as by [Client.StreamMessages].
 func (c *Client) StreamLogs(ctx context.Context, request *batchv1.StreamLogsRequest, opts ...grpc.CallOption) iter.Seq2[*batchv1.LogEntry, error] {
 	return func(yield func(*batchv1.LogEntry, error) bool) {
-		next := proto.CloneOf(request)
+		next := orEmpty(proto.CloneOf(request))
 		advance := func(last *batchv1.LogEntry) { next.After = last.GetId() }
 		resumed(ctx, c.retry, c.Batch().StreamLogs, next, advance, opts, yield)
 	}
@@ -134,9 +134,6 @@ func reopens(ctx context.Context, policy RetryPolicy, lost error, failures int) 
 	if !ok || !(failure.Code == codes.Unavailable || failure.Reason == "READER_TOO_SLOW") {
 		return false
 	}
-	delay, told := failure.retryInfo()
-	if !told {
-		delay = policy.backoff(failures)
-	}
-	return sleep(ctx, delay)
+	told, _ := failure.retryInfo() // 0 if there is none; also a server that says 0 is not asked without pause
+	return sleep(ctx, max(told, policy.backoff(failures)))
 }

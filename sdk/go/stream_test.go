@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -186,5 +187,32 @@ func TestResumingEndsWithTheContext(t *testing.T) {
 	}
 	if len(ends) != 1 || !errors.Is(ends[0], context.Canceled) {
 		t.Errorf("the stream ended with %v", ends)
+	}
+}
+
+func TestAServerThatAsksForNoPauseIsNotAskedWithoutOne(t *testing.T) {
+	var s *server
+	s = (&server{streamProgress: func(_ *batchv1.StreamProgressRequest, stream batchv1.BatchService_StreamProgressServer) error {
+		stream.Send(&batchv1.Progress{})
+		if s.calls.Load() > 1 {
+			return nil
+		}
+		busy, err := status.New(codes.Unavailable, "busy").WithDetails(&errdetails.RetryInfo{})
+		if err != nil {
+			return err
+		}
+		return busy.Err()
+	}}).start(t)
+	// The pause would be beyond the deadline, so that there is none.
+	policy := artificer.RetryPolicy{MaxAttempts: 3, InitialBackoff: 1_000_000 * time.Hour, MaxBackoff: 1_000_000 * time.Hour}
+	client := dial(t, s.target, artificer.WithPlaintext(), artificer.WithRetry(policy))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var last error
+	for _, err := range client.StreamProgress(ctx, nil) {
+		last = err
+	}
+	if status.Code(last) != codes.Unavailable {
+		t.Errorf("the stream ended with %v", last)
 	}
 }

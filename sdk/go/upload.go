@@ -15,6 +15,12 @@ import (
 	ragv1 "artificer.dev/go/gen/artificer/rag/v1"
 )
 
+// errNoReader is returned early: the goroutine that reads would end the program.
+var errNoReader = errors.New("artificer: read the upload: the reader is nil")
+
+// maxEmptyReads is how often in a row a reader may return nothing, as for bufio.Reader.
+const maxEmptyReads = 100
+
 // chunkBytes is how much of a file one message has: large enough that messages cost little, and far below the limit of
 // every server.
 const chunkBytes = 256 << 10
@@ -24,6 +30,9 @@ const chunkBytes = 256 << 10
 // An upload is not retried, since r cannot be read twice. The id of a blob is the hash of its bytes, so that uploading
 // them again does no harm. After an error one more Read of r may be under way.
 func (c *Client) UploadBlob(ctx context.Context, contentType string, r io.Reader, opts ...grpc.CallOption) (*batchv1.Blob, error) {
+	if r == nil {
+		return nil, errNoReader
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := c.Batch().UploadBlob(ctx, opts...)
@@ -45,13 +54,16 @@ func (c *Client) UploadBlob(ctx context.Context, contentType string, r io.Reader
 // indexed. The request names the collection and the document; its content may have the media type. The call is not
 // retried. After an error one more Read of r may be under way.
 func (c *Client) CreateDocument(ctx context.Context, request *ragv1.CreateDocumentRequest, r io.Reader, opts ...grpc.CallOption) (*ragv1.Document, error) {
+	if r == nil {
+		return nil, errNoReader
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := c.Collections().CreateDocument(ctx, opts...)
 	if err != nil {
 		return nil, err
 	}
-	message := proto.CloneOf(request) // the first one has all fields
+	message := orEmpty(proto.CloneOf(request)) // the first one has all fields
 	send := func() error {
 		return chunks(r, request.GetContent().GetContentType(), func(chunk *httpbody.HttpBody) error {
 			message.Content = chunk
@@ -70,13 +82,16 @@ func (c *Client) CreateDocument(ctx context.Context, request *ragv1.CreateDocume
 // The request says what to convert to; its content may have the media type of the document. The call is not retried.
 // After an error w may have a part of the result, and one more Read of r may be under way.
 func (c *Client) ConvertDocument(ctx context.Context, request *convertv1.ConvertDocumentRequest, r io.Reader, w io.Writer, opts ...grpc.CallOption) (contentType string, err error) {
+	if r == nil {
+		return "", errNoReader
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := c.Conversion().ConvertDocument(ctx, opts...)
 	if err != nil {
 		return "", err
 	}
-	message := proto.CloneOf(request) // the first one has all fields
+	message := orEmpty(proto.CloneOf(request)) // the first one has all fields
 	send := func() error {
 		return chunks(r, request.GetContent().GetContentType(), func(chunk *httpbody.HttpBody) error {
 			message.Content = chunk
@@ -168,12 +183,17 @@ func chunks(r io.Reader, contentType string, send func(*httpbody.HttpBody) error
 // readChunk fills a chunk. It is not io.ReadFull, which hides that r itself failed with io.ErrUnexpectedEOF, as the body
 // of a broken HTTP response does.
 func readChunk(r io.Reader) ([]byte, error) {
-	data, n := make([]byte, chunkBytes), 0
+	data, n, empty := make([]byte, chunkBytes), 0, 0
 	for n < len(data) {
 		read, err := r.Read(data[n:])
 		n += read
 		if err != nil {
 			return data[:n], err
+		}
+		if read > 0 {
+			empty = 0
+		} else if empty++; empty >= maxEmptyReads {
+			return data[:n], io.ErrNoProgress
 		}
 	}
 	return data, nil

@@ -251,3 +251,31 @@ func TestConversionsThatFail(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (write writerFunc) Write(data []byte) (int, error) { return write(data) }
+
+func TestReadersThatGiveNothing(t *testing.T) {
+	s := (&server{uploadBlob: storeBlob}).start(t)
+	client := dial(t, s.target, artificer.WithPlaintext())
+	nothing := readerFunc(func([]byte) (int, error) { return 0, nil })
+	if _, err := client.UploadBlob(t.Context(), "", nothing); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("the upload of a reader that gives nothing ended with %v", err)
+	}
+	_, blob := client.UploadBlob(t.Context(), "", nil)
+	_, document := client.CreateDocument(t.Context(), &ragv1.CreateDocumentRequest{}, nil)
+	_, conversion := client.ConvertDocument(t.Context(), &convertv1.ConvertDocumentRequest{}, nil, io.Discard)
+	for _, err := range []error{blob, document, conversion} {
+		if err == nil || err.Error() != "artificer: read the upload: the reader is nil" {
+			t.Errorf("an upload without a reader ended with %v", err)
+		}
+	}
+}
+
+func TestUploadsWhoseRequestIsNil(t *testing.T) {
+	s := (&server{}).start(t)
+	client := dial(t, s.target, artificer.WithPlaintext())
+	if _, err := client.CreateDocument(t.Context(), nil, bytes.NewReader(random(1))); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.ConvertDocument(t.Context(), nil, bytes.NewReader(random(1)), io.Discard); err != nil {
+		t.Error(err)
+	}
+}

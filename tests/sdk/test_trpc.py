@@ -183,6 +183,29 @@ def test_wrong_fields_are_named_by_the_api_and_by_the_gateway(served: Api, tmp_p
     assert (too_large.status_code, too_large.json()["error"]["data"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+def test_long_pages_are_refused_at_once(served: Api) -> None:
+    long = "1" * 300_000 + "x"  # with a pattern that backtracks this took minutes, and nobody else was served
+    headers = {"authorization": "Bearer a"}
+    files, data = {"file": SCAN.read_bytes()}, {"pages": long}
+    answer = httpx2.post(
+        f"http://{served.address}/trpc/documents.check", headers=headers, files=files, data=data, timeout=60
+    )
+    assert [one["field"] for one in answer.json()["error"]["data"]["fieldViolations"]] == ["pages"]
+
+
+def test_the_ids_of_progress_do_not_grow_with_names(served: Api) -> None:
+    call = httpx2.Client(base_url=f"http://{served.address}/trpc", headers={"authorization": "Bearer a"}, timeout=60)
+    with call:
+        octets = {"content-type": "application/octet-stream"}
+        blob = call.post("/uploads.blob", content=SCAN.read_bytes(), headers=octets).json()["result"]["data"]["input"]
+        phases = [{"name": "n" * 100, "taskType": "ocr.extract"}]
+        job = call.post("/jobs.create", json={"name": "n", "items": [blob], "phases": phases}).json()["result"]["data"]
+        told = call.get("/jobs.progress", params={"input": json.dumps({"jobId": job["id"]})}).text
+    ids = re.findall("^id: (.*)$", told, re.MULTILINE)
+    assert ids
+    assert {len(one) for one in ids} == {43}  # the API accepts ids of up to 128 characters
+
+
 def test_a_cut_connection_resumes_without_gaps_and_repetitions(served: Api) -> None:
     job, seen = served.job(SCAN, SCAN), list[Event]()
     with relaying(served.address) as relay:

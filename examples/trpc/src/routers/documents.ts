@@ -7,7 +7,7 @@ import { procedure, router } from "../trpc.js";
 
 const OCR_TIMEOUT_MS = 120_000;
 
-const pages = z.string().regex(/^\d*-?\d*(,\d*-?\d*)*$/, "expected pages such as 1-3,7").optional();
+const pages = z.string().regex(/^(\d+(-\d*)?|-\d*)?(,(\d+(-\d*)?|-\d*)?)*$/, "expected pages such as 1-3,7").optional();
 const languages = z.string().regex(/^[A-Za-z_]+(\+[A-Za-z_]+)*$/, "expected languages such as eng+deu").optional();
 const options = { file, pages, languages };
 

@@ -1,6 +1,6 @@
 // Jobs over many files. A job belongs to the caller that created it: its project is the caller's name.
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { type Artificer, resume } from "@artificer/client/node";
 import { tracked, TRPCError } from "@trpc/server";
 import { z } from "zod";
@@ -95,7 +95,8 @@ async function* progressOf(ctx: Caller, input: Followed, signal: AbortSignal | u
   let last = input.lastEventId;
   for await (const message of resume(ctx.artificer.batch.streamProgress, { jobId: input.jobId }, until(signal))) {
     const now = progress(message);
-    const id = [now.status, now.phase, now.completed, now.failed, now.percentage].join("/");
+    // Hashed, since the name of a phase may be long, or have what no id of an event carries.
+    const id = createHash("sha256").update(JSON.stringify(now)).digest("base64url");
     if (id !== last) yield tracked((last = id), now);
   }
 }
