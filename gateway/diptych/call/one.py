@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from ..codec import check_answer, may_lack_fields
 from ..metadata import AnyMetadata, Pair
 from ..methods import Handler, Method
 from ..origin import Lease, Origin
@@ -276,7 +277,14 @@ class WireCall(AnyCall):
         if serialize is None:
             return super()._packing(pack)
 
+        kind, lacks = None, False  # looked up once, since a stream's messages are of one type
+
         def packed(response: Any) -> bytes:
+            nonlocal kind, lacks
+            if type(response) is not kind:
+                kind, lacks = type(response), _may_lack_fields(response)
+            if lacks:
+                check_answer(response)
             printed: bytes = serialize(response)
             record.bytes_out += len(printed)
             return printed
@@ -286,8 +294,14 @@ class WireCall(AnyCall):
     def to_face(self, response: Any) -> bytes:
         serialize = self._handler.response_serializer
         try:
+            if _may_lack_fields(response):
+                check_answer(response)
             printed: bytes = response if serialize is None else serialize(response)
         except Exception as wrong:
             raise StatusError(self.shared.guard.status(wrong, self.path)) from None
         self.record.bytes_out += len(printed)
         return printed
+
+
+def _may_lack_fields(response: Any) -> bool:
+    return isinstance(response, Message) and may_lack_fields(response.DESCRIPTOR)

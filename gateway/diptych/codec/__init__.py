@@ -27,7 +27,7 @@ from .floats import shortened, without_fractions
 from .limits import JsonLimits
 from .options import DEFAULT, JsonOptions, Parameters, Printed, StreamEncoder, printed_at_once
 from .reach import choosy, has_ambiguous_names, holds_any, may_lack_fields, unfit
-from .required import check_required
+from .required import check_answer, check_required
 from .scalars import Reader, UnknownEnumName, json_name, text_reader
 from .text import member_names, parse_json, repeated_member
 
@@ -49,6 +49,7 @@ __all__ = [
     "Reader",
     "StreamEncoder",
     "UnknownEnumName",
+    "check_answer",
     "check_required",
     "may_lack_fields",
     "parse_json",

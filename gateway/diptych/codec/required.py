@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import EncodeError, Message
 
 from ..fields import map_entry
 from ..status import Violation, invalid
@@ -21,6 +21,13 @@ def check_required(message: Message) -> None:
     if not message.IsInitialized():
         missing = islice(missing_fields(message), _MOST)
         raise invalid(*(Violation(path, "missing required field") for path in missing))
+
+
+def check_answer(message: Message) -> None:
+    """Raises EncodeError for a message that lacks required fields, where SerializeToString may end the process."""
+    if not message.IsInitialized():
+        missing = ", ".join(islice(missing_fields(message), _MOST))
+        raise EncodeError(f"{message.DESCRIPTOR.full_name} lacks required fields: {missing}")
 
 
 def missing_fields(message: Message, path: str = "") -> Iterator[str]:

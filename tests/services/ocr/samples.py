@@ -83,6 +83,16 @@ def scan_pdf(*texts: str, **options: Any) -> bytes:
         return bytes(document.tobytes())
 
 
+def masked_scan_pdf(text: str) -> bytes:
+    """A scanned page that is a black picture, seen through a mask of its letters."""
+    letters = Image.open(io.BytesIO(picture(text, form="PNG"))).point(lambda value: 255 - value)
+    with pymupdf.open() as document:
+        page = document.new_page(width=A4[0], height=A4[1])
+        black = save(Image.new("L", letters.size, "black"), "JPEG", 150)
+        page.insert_image(page.rect, stream=black, mask=save(letters, "PNG", 150))
+        return bytes(document.tobytes())
+
+
 def slow_pdf(*first: str, slow: int = 1) -> bytes:
     """A scanned document: a page for each text, then pages so full that a worker is at each for about a minute."""
     side = 1500

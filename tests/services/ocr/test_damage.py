@@ -168,6 +168,18 @@ def test_passwords_have_any_letters(opened: Open, method: int) -> None:
     assert opened(data, "Schlüßel").look(0).text == LINE
 
 
+def test_a_document_that_opens_without_a_password_takes_any(opened: Open) -> None:
+    with samples.pymupdf.open(stream=WHOLE, filetype="pdf") as made:
+        data = bytes(made.tobytes(encryption=samples.pymupdf.PDF_ENCRYPT_AES_256, user_pw="", owner_pw="o"))
+    assert opened(data, "needless").look(0).text == LINE
+
+
+def test_letters_of_a_font_of_negative_size_are_upright(opened: Open) -> None:
+    lines = samples.stream(b"BT /F -12 Tf -1 0 0 -1 60 700 Tm (one) Tj 0 18 Td (two) Tj ET")
+    document = opened(samples.objects_pdf(CATALOG, b"<</Type/Pages/Kids[3 0 R]/Count 1>>", PAGE, lines))
+    assert [(run.text, run.turned) for run in document.look(0).runs] == [("one", 0), ("two", 0)]
+
+
 @pytest.mark.parametrize(
     "page",
     [PAGE.replace(b"595 842", b"14400 14400"), PAGE.replace(b"/Contents", b"/UserUnit 10/Contents")],

@@ -49,12 +49,25 @@ async def read(service: OcrService, data: bytes, choices: Choices | None = None)
         (samples.scan_pdf(ONE, rotation=90), [ONE], ["image"]),
         (samples.scan_pdf(ONE, rotation=180), [ONE], ["image"]),
         (samples.scan_pdf(ONE, dpi=300), [ONE], ["image"]),
+        (samples.masked_scan_pdf(ONE), [ONE], ["image"]),
         (samples.mixed_pdf(ONE, TWO), [ONE, TWO], ["text_layer", "image"]),
         (samples.layered_pdf(ONE, TWO), [ONE], ["invisible_text"]),
         (samples.unmapped_pdf(ONE), [ONE], ["garbled"]),
         (samples.text_pdf(""), [""], ["blank"]),
     ],
-    ids=["text", "scan", "lossless", "turned", "upside-down", "300-dpi", "mixed", "layered", "unmapped", "blank"],
+    ids=[
+        "text",
+        "scan",
+        "lossless",
+        "turned",
+        "upside-down",
+        "300-dpi",
+        "masked",
+        "mixed",
+        "layered",
+        "unmapped",
+        "blank",
+    ],
 )
 async def test_documents(service: OcrService, data: bytes, texts: list[str], reasons: list[str]) -> None:
     pages = await read(service, data)
