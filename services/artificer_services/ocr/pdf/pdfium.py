@@ -59,7 +59,7 @@ class PdfiumEngine:
 
 
 def _load(path: str, password: str | None) -> tuple[Any, bytes | None]:
-    """Returns PDFium's document, None if it cannot be opened, and the bytes that it reads unless they are the file's."""
+    """Returns PDFium's document (None if it cannot be opened), and the bytes that it reads unless the file has them."""
     key = password.encode() if password else None
     raw = c.FPDF_LoadDocument(path.encode(), key)
     if raw or c.FPDF_GetLastError() != c.FPDF_ERR_FORMAT:
@@ -183,7 +183,7 @@ def _decode(page: Any, scan: Picture, native: float, dpi: int, *, exact: bool) -
 
 
 def _has_contrast(raster: Raster) -> bool:
-    """Whether a picture may have letters. One that has them in its soft mask, of which PDFium does not tell, has none."""
+    """Whether a picture may have letters. One that has them in its soft mask, which PDFium does not show, has none."""
     low, high = raster.image.getextrema()
     return int(high) - int(low) >= _CONTRAST  # type: ignore[arg-type]  # of one band
 
