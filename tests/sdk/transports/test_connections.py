@@ -224,6 +224,22 @@ def test_a_server_that_goes_away_amid_a_call(mode: str) -> None:
     assert len(found) == 1
 
 
+@both
+@pytest.mark.parametrize("timeout", [None, 3600])
+def test_a_call_both_ways_whose_connection_does_not_open(
+    monkeypatch: pytest.MonkeyPatch, mode: str, timeout: float | None
+) -> None:
+    """Its own time-out ends the wait; the exception does not tell of the call's deadline."""
+    monkeypatch.setattr("artificer._rest.http.CONNECT_SECONDS", 0.1)
+    with (
+        rude_server(stall) as server,
+        driver(mode, base_url=server.url, max_retries=0) as client,
+        pytest.raises(APIConnectionError, match="cannot be reached") as raised,
+    ):
+        client.collect(lambda one: one.channels.messages.chat("lobby", [], timeout=timeout))
+    assert not raised.value.sent
+
+
 LIVE = partly(head(200, content_type="application/x-ndjson") + b'{"id": "1"}\n', stall)
 
 

@@ -45,7 +45,7 @@ class Sockets:
         """Opens the WebSocket of a method's full name and begins to send."""
         own = rest.call_headers(attempt)
         names = {name for name, _ in own}
-        with _failures(attempt):
+        with _failures(attempt, opening=True):
             socket = platform.websocket(
                 f"{self._address}/{method.name}?$metadata=frame",
                 additional_headers=[*(pair for pair in self._headers if pair[0] not in names), *own],
@@ -141,19 +141,19 @@ def _is_trailers(frame: str, method: Method[Any, Any]) -> bool:
 class _failures:  # noqa: N801, a context manager
     """Turns the exceptions of `websockets` into the SDK's."""
 
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
+    def __init__(self, attempt: Attempt, *, opening: bool = False) -> None:
+        self._attempt, self._opening = attempt, opening
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        found = _translated(error, self._attempt)
+        found = _translated(error, self._attempt, self._opening)
         if found is not None:
             raise found from error
 
 
-def _translated(error: BaseException | None, attempt: Attempt) -> Exception | None:
+def _translated(error: BaseException | None, attempt: Attempt, opening: bool) -> Exception | None:
     if isinstance(error, InvalidStatus) and error.response.status_code < 300:
         return UnknownError("the server does not speak WebSocket; is base_url a gateway's?")
     if isinstance(error, InvalidStatus):
@@ -162,7 +162,9 @@ def _translated(error: BaseException | None, attempt: Attempt) -> Exception | No
     if isinstance(error, ConnectionClosed):
         return _closed(error)
     if isinstance(error, TimeoutError):
-        return http.deadline_exceeded(attempt) if attempt.timeout is not None else _unreachable(error)
+        if attempt.timeout is None or (opening and attempt.timeout > http.CONNECT_SECONDS):
+            return _unreachable(error)  # its own time-out, not the call's
+        return http.deadline_exceeded(attempt)
     if isinstance(error, WebSocketException | OSError):
         return _unreachable(error)
     return None
