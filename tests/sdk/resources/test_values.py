@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from artificer import APIError, Artificer, ArtificerError, AsyncArtificer
-from artificer.errors import AlreadyExistsError, InvalidArgumentError, InvalidRequestError, NotFoundError, error_type
+from artificer._sync.pages import Pager
+from artificer.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    NotFoundError,
+    UnknownError,
+    error_type,
+)
 from artificer.types.batch import JobStatus, Phase
 from artificer.types.rag import AskResponse
 
@@ -46,6 +55,14 @@ def test_pages_are_fetched_as_they_are_read(client: Artificer) -> None:
     first, token = pager.page()
     assert [one.id for one in first] == made[:2:-1]
     assert [one.id for one in pager.page(token)[0]] == made[2:0:-1]
+
+
+def test_a_page_that_names_itself_ends_the_list() -> None:
+    pager = Pager[int](lambda token: SimpleNamespace(jobs=[1], next_page_token="again"), "jobs")
+    read = iter(pager)
+    assert [next(read), next(read)] == [1, 1]
+    with pytest.raises(UnknownError, match="the same page"):
+        next(read)
 
 
 def test_enums_and_oneofs() -> None:

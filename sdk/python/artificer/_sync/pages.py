@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from ..errors import UnknownError
+
 T = TypeVar("T")
 
 
@@ -20,13 +22,18 @@ class Pager(Generic[T]):
                 yield one
 
     def pages(self, token: str = "") -> Iterator[list[T]]:
-        """Yields the elements of each page, from the page of a token on."""
+        """Yields the elements of each page, from the page of a token on.
+
+        Raises UnknownError if the server names the same page twice in a row.
+        """
         while True:
             response = self._fetch(token)
             yield getattr(response, self._listed)
-            token = getattr(response, "next_page_token", "")
+            before, token = token, getattr(response, "next_page_token", "")
             if not token:
                 return
+            if token == before:  # it would go on without end
+                raise UnknownError("the server named the same page as the next one")
 
     def page(self, token: str = "") -> tuple[list[T], str]:
         """Returns the elements of one page and the token of the next, which is empty after the last."""
