@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -271,6 +271,7 @@ def test_a_very_long_image_keeps_its_size(tmp_path: Path) -> None:
     """Tesseract takes no such number of pixels, so that the image is reduced, and its resolution with it."""
     path = tmp_path / "long.png"
     Image.new("L", (40_000, 20), "white").save(path, dpi=(300, 300))
-    raster = ImageFile(str(path), max_pages=1, max_pixels=1_000_000).raster(0, None, 200)
+    with closing(ImageFile(str(path), max_pages=1, max_pixels=1_000_000)) as file:
+        raster = file.raster(0, None, 200)
     assert raster.image.width < 32_768
     assert raster.image.width * 72 / raster.dpi == pytest.approx(9600, rel=0.01)
