@@ -125,7 +125,7 @@ class CancelledError(APIError):
 
 
 class UnknownError(APIError):
-    """The server ended the call with a code that nobody knows."""
+    """The server ended the call with UNKNOWN, or with a code that gRPC does not define."""
 
     code = "UNKNOWN"
 

@@ -154,7 +154,7 @@ def timeouts(attempt: Attempt, *, idle: float | None = None) -> dict[str, float 
     whole = None if attempt.timeout is None else min(attempt.timeout, _LONGEST_SECONDS)
     connect = CONNECT_SECONDS if whole is None else min(whole, CONNECT_SECONDS)
     read = idle if whole is None else min(whole, idle or whole)
-    # The wait for a connection ends a little before the call, so that the exception tells of it.
+    # The time-out for a connection ends a little before the call's, so that the exception names the connection.
     pool = _POOL_SECONDS if whole is None else 0.95 * whole
     return {"connect": connect, "read": read, "write": whole, "pool": pool}
 

@@ -1,7 +1,7 @@
 """The running answers of one process: writes what they have to the store, stops those that are asked to, ends the rest.
 
 A process holds an answer by a lease that it renews with each write. Answers whose lease has run out, since their
-process was killed or lost the database, are marked as failed by whoever notices first.
+process was killed or lost the database, are marked as failed by the first process that notices.
 """
 
 from __future__ import annotations

@@ -254,7 +254,7 @@ class RunningAnswer:
 
 
 def _retrieved(task: asyncio.Task[Message]) -> None:
-    """Mark a task's error as retrieved: its reader may have left, and asyncio warns of errors that nobody reads."""
+    """Mark a task's error as retrieved: its reader may have left, and asyncio logs errors that are not retrieved."""
     if not task.cancelled():
         task.exception()
 

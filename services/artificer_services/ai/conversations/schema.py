@@ -29,7 +29,7 @@ projects = Table(
 )
 Index("ix_conversation_projects_created", projects.c.created, projects.c.id)
 
-# One row a conversation. Whatever changes its messages locks it first.
+# One row for each conversation. A transaction that changes its messages locks the row first.
 conversations = Table(
     "conversations",
     metadata,

@@ -139,7 +139,7 @@ class Citations:
                     asked[at] += weight
         plain, every_asked = self._weights.total(said - self._asked), self._weights.total(said & self._asked)
         found: dict[int, float] = {}
-        for at in sorted(held):  # of equal ones the first wins, whatever the order of a set
+        for at in sorted(held):  # a set has no order; of equal ones the first wins
             known = asked.get(at, 0.0)
             found[at] = held[at] / (plain + known + _ASKED * (every_asked - known))
         return found

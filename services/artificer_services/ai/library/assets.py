@@ -94,7 +94,7 @@ class Assets:
         return Processed(kind=kind, document_id=document.id, document=document)
 
     def _check(self, request: AssetRequest) -> None:
-        """Raise Invalid for what a job would refuse later, when nobody waits for its answer."""
+        """Raise Invalid for what a job would refuse only after the call has been answered."""
         faults = [
             *requests.name_faults("display_name", request.display_name),
             *requests.name_faults("filename", request.filename),
