@@ -6,13 +6,14 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	_ "google.golang.org/grpc/health" // the client side of health checks, which the service configuration turns on
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 )
 
 // DefaultTarget is dialled when neither [Dial] nor ARTIFICER_TARGET names one.
@@ -80,30 +81,36 @@ func checkTarget(target string) error {
 }
 
 func waitUntilReady(ctx context.Context, conn *grpc.ClientConn) error {
+	var reason error
 	for {
 		state := conn.GetState()
-		if state == connectivity.Ready {
+		switch state {
+		case connectivity.Ready:
 			return nil
-		}
-		if state == connectivity.Idle {
+		case connectivity.Idle:
 			conn.Connect()
+		case connectivity.TransientFailure:
+			if err := whyNotReady(ctx, conn); err != nil {
+				reason = err
+			}
 		}
 		if !conn.WaitForStateChange(ctx, state) {
-			return whyNotReady(ctx, conn)
+			if reason == nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w: %w", ctx.Err(), reason)
 		}
 	}
 }
 
-// whyNotReady returns the reason that a call gets, since the state of a connection has none. While the connection is
-// being made a call would wait; it then has no reason to give.
+// whyNotReady returns the reason that a call gets at once while no server can be reached, since the state of a
+// connection has none. It returns nil if the call got none because another attempt to connect had begun.
 func whyNotReady(ctx context.Context, conn *grpc.ClientConn) error {
-	brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
-	defer cancel()
-	_, err := healthpb.NewHealthClient(conn).Check(brief, &healthpb.HealthCheckRequest{})
-	if err == nil || brief.Err() != nil {
-		return ctx.Err()
+	_, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(false))
+	if status.Code(err) != codes.Unavailable {
+		return nil
 	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
+	return err
 }
 
 func envOr(name, otherwise string) string {

@@ -3,7 +3,6 @@ package artificer_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -209,15 +208,9 @@ func TestHealthChecks(t *testing.T) {
 }
 
 func TestConnect(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := listener.Addr().String()
-	listener.Close() // now nothing listens there
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_, err = artificer.Dial(ctx, target, artificer.WithPlaintext(), artificer.WithConnect())
+	_, err := artificer.Dial(ctx, deafTarget(t), artificer.WithPlaintext(), artificer.WithConnect(), artificer.WithWaitForReady())
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("Dial returned %v, which does not say why there is no connection", err)
 	}
@@ -235,14 +228,8 @@ func TestConnect(t *testing.T) {
 }
 
 func TestWaitForReady(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := listener.Addr().String()
-	listener.Close()
-	client := dial(t, target, artificer.WithPlaintext(), artificer.WithWaitForReady(), artificer.WithTimeout(100*time.Millisecond))
-	_, err = client.Batch().GetJob(t.Context(), &batchv1.GetJobRequest{})
+	client := dial(t, deafTarget(t), artificer.WithPlaintext(), artificer.WithWaitForReady(), artificer.WithTimeout(100*time.Millisecond))
+	_, err := client.Batch().GetJob(t.Context(), &batchv1.GetJobRequest{})
 	if status.Code(err) != codes.DeadlineExceeded {
 		t.Errorf("the call ended with %v instead of waiting for a server", err)
 	}

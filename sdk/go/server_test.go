@@ -2,8 +2,10 @@ package artificer_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +93,24 @@ func (s *server) start(t *testing.T, opts ...grpc.ServerOption) *server {
 	}
 	t.Cleanup(s.grpc.Stop)
 	return s
+}
+
+// deafTarget returns an address that refuses every connection until the end of the test: its port is bound, so no
+// other program can take it, and nothing listens.
+func deafTarget(t *testing.T) string {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(socket) })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
 
 func (s *server) listen(opts ...grpc.ServerOption) error {
