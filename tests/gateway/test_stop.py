@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+import h2.events
 import httpx2
 import pytest
 from google.protobuf import empty_pb2
@@ -20,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES, Serve, Served, every_engine
+from tests.gateway.http2_client import connected, fields
 from tests.kitchen import Kitchen
 from tests.waiting import until_told
 
@@ -91,6 +93,26 @@ async def test_responses_that_finish_together_in_a_stop_all_arrive(serve: Serve,
         for key in keys:
             kitchen.released[key].set()
         assert await asyncio.gather(*calls) == [grpc.StatusCode.OK] * len(keys)
+        await stopping
+
+
+@every_engine
+async def test_a_response_that_is_read_slowly_outlasts_a_stop(serve: Serve) -> None:
+    message = pb.EchoRequest(bytes_value=bytes(300_000)).SerializeToString()
+    async with serve() as served, asyncio.timeout(20), connected(served.gateway.grpc_port) as client:
+        client.credits = False
+        headers = [("content-type", "application/grpc"), ("te", "trailers")]
+        stream = client.request("/kitchen.v1.KitchenService/Echo", "POST", end=False, headers=headers)
+        await client.upload(stream, b"\0" + len(message).to_bytes(4, "big") + message)
+        await client.until(lambda: len(client.body(stream)) == 65_535)
+        stopping = asyncio.create_task(served.gateway.stop(15))
+        await not_accepting(served.gateway.http_port)
+        client.h2.acknowledge_received_data(65_535, stream)
+        client.credits = True
+        await client.flush()
+        trailers = await client.event(h2.events.TrailersReceived, stream)
+        assert fields(trailers)["grpc-status"] == "0"
+        assert client.body(stream)[5:] == message
         await stopping
 
 
