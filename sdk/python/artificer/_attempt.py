@@ -28,6 +28,8 @@ class Attempt:
     headers: tuple[tuple[str, str | bytes], ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Of a stream of requests, the fields that the path has, in case that there is no request."""
+    reads_metadata: bool = True
+    """Whether anyone reads the metadata of a reply. Over gRPC, to read them takes a twentieth of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Reply(Generic[R]):
     value: R
     metadata: Metadata
     trailing_metadata: Metadata
+    """Both may be empty if the attempt says that nobody reads them."""
 
 
 def add(metadata: Metadata, name: str, value: str | bytes) -> None:

@@ -11,6 +11,11 @@ from .errors import APIError
 _LOGGER = logging.getLogger("artificer")
 
 
+def is_heard(on_call: Callable[[CallRecord], None] | None) -> bool:
+    """Returns whether anyone learns of calls."""
+    return on_call is not None or _LOGGER.isEnabledFor(logging.DEBUG)
+
+
 def report(
     on_call: Callable[[CallRecord], None] | None,
     method: str,
@@ -20,7 +25,7 @@ def report(
     request_id: str,
 ) -> None:
     """Tells of an attempt that has ended, or whose stream has begun."""
-    if on_call is None and not _LOGGER.isEnabledFor(logging.DEBUG):
+    if not is_heard(on_call):
         return
     code = "OK" if error is None else error.code
     _LOGGER.debug("%s attempt %d: %s after %.3f s [request %s]", method, attempt, code, seconds, request_id)

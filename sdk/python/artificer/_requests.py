@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import FieldViolation, InvalidRequestError
@@ -30,13 +31,18 @@ def build(method: Method[Any, Any], fields: Mapping[str, Any]) -> Model:
             inner.setdefault(outer, {})[rest] = value
         else:
             values[name] = value
-    if "update_mask" in method.request.model_fields and "update_mask" not in values:
+    model: type[Model] = method.request
+    if _has_mask(model) and "update_mask" not in values:
         known = {name for name in fields if "." in name and "{" + name + "}" not in method.path}
         values["update_mask"] = [
             rest for outer, given in inner.items() for rest in given if f"{outer}.{rest}" in known and rest != "etag"
         ]
-    request: Model = checked(method.request, {**inner, **values})
-    return request
+    return checked(model, {**inner, **values})
+
+
+@cache
+def _has_mask(model: type[Model]) -> bool:
+    return "update_mask" in model.model_fields
 
 
 def checked(model: type[M], values: Any) -> M:

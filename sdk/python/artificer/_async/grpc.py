@@ -38,7 +38,7 @@ class AsyncGrpcTransport:
 
     async def unary(self, method: Method[Any, Any], request: Model, attempt: Attempt) -> Reply[Any]:
         """Sends one request for one response."""
-        return await _reply(self._call(method, rpc.written(request), attempt))
+        return await _reply(self._call(method, rpc.written(request), attempt), attempt)
 
     async def server_stream(self, method: Method[Any, Any], request: Model, attempt: Attempt) -> AsyncResponses[Any]:
         """Sends one request; returns once the server has begun to answer."""
@@ -49,7 +49,7 @@ class AsyncGrpcTransport:
     async def client_stream(self, method: Method[Any, Any], requests: AsyncRequests, attempt: Attempt) -> Reply[Any]:
         """Sends requests as they come for one response."""
         requests.convert = rpc.written
-        return await _reply(self._call(method, requests, attempt), requests)
+        return await _reply(self._call(method, requests, attempt), attempt, requests)
 
     async def duplex(
         self, method: Method[Any, Any], requests: AsyncRequests, attempt: Attempt
@@ -111,10 +111,12 @@ class _Responses:
             platform.drop(self.aclose)
 
 
-async def _reply(call: Any, sent: AsyncRequests | None = None) -> Reply[Any]:
+async def _reply(call: Any, attempt: Attempt, sent: AsyncRequests | None = None) -> Reply[Any]:
+    initial = trailing = None
     try:
         value = await call
-        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+        if attempt.reads_metadata:
+            initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
     except asyncio.CancelledError as error:
         await _cancelled(call, sent, error)
     except grpc.aio.AioRpcError:

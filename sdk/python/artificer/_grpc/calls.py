@@ -17,7 +17,7 @@ from .._status import failure
 from ..errors import APIConnectionError, APIError, UnknownError
 from ..grpc import ChannelOptions, Credentials, connection_problem
 from ..types.base import Model
-from .messages import message_type, to_message, to_model
+from .messages import message_type, reader, to_message
 
 if TYPE_CHECKING:
     from .._options import ClientOptions
@@ -89,11 +89,11 @@ def reading(method: Method[Any, Any]) -> Callable[[bytes], Any]:
     if method.response is type(None):
         return lambda _: _NOTHING
     model: type[Model] = method.response
-    parse = message_type(model).FromString
+    parse, convert = message_type(model).FromString, reader(model)
 
     def read(data: bytes) -> Any:
         try:
-            return to_model(parse(data), model)
+            return convert(parse(data))
         except (ValueError, TypeError, OverflowError, DecodeError) as error:
             return _Unreadable(model.__name__, error)
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from ..errors import FieldViolation, InvalidRequestError
 from ..types.base import Model, OpenEnum
 
-M = TypeVar("M", bound=Model)
 Convert = Callable[[Any], Any]
+Write = Callable[[Any, Message], None]
 _VALUE = "google.protobuf.Value"  # of which None is JSON's null
 
 
@@ -35,16 +35,12 @@ def to_message(model: Model) -> Message:
     return message
 
 
-def to_model(message: Message, model: type[M]) -> M:
-    """Returns the model of a message; nothing is validated, since the message has been."""
-    return cast("M", _reader(model)(message))
-
-
 @cache
-def _reader(model: type[Model]) -> Convert:
+def reader(model: type[Model]) -> Convert:
+    """Returns what makes a model of a message; nothing is validated, since the message has been."""
     model.model_rebuild()
     fields = {
-        field.number: (field.name, _reading(model, field))
+        field: (field.name, _reading(model, field))
         for field in message_type(model).DESCRIPTOR.fields
         if field.name in model.model_fields  # google.api.HttpBody's `extensions` is in no model
     }
@@ -59,7 +55,7 @@ def _reader(model: type[Model]) -> Convert:
             values[name] = kind()
         given = set()
         for field, value in message.ListFields():
-            known = fields.get(field.number)
+            known = fields.get(field)
             if known is None:
                 continue
             name, convert = known
@@ -98,21 +94,21 @@ def _reading_one(inner: Any, field: Any) -> Convert | None:
 
     def read(value: Message) -> Any:  # made when first used: messages may contain each other
         if not found:
-            found.append(_reader(inner))
+            found.append(reader(inner))
         return found[0](value)
 
     return read
 
 
 def _fill(model: Model, message: Message) -> None:
-    fields = message.DESCRIPTOR.fields_by_name
+    writers, values = _writers(type(model)), model.__dict__
     for name in model.model_fields_set:
-        value = getattr(model, name)
-        field = fields[name]
-        if value is None and not (field.message_type and field.message_type.full_name == _VALUE):
+        value = values[name]
+        write, takes_none = writers[name]
+        if value is None and not takes_none:
             continue
         try:
-            _fill_field(value, message, field)
+            write(value, message)
         except InvalidRequestError as error:
             inner = error.field_violations[0]
             raise InvalidRequestError([FieldViolation(f"{name}.{inner.field}", inner.description)]) from None
@@ -120,16 +116,27 @@ def _fill(model: Model, message: Message) -> None:
             raise InvalidRequestError([FieldViolation(name, str(error))]) from None
 
 
-def _fill_field(value: Any, message: Message, field: Any) -> None:
+@cache
+def _writers(model: type[Model]) -> dict[str, tuple[Write, bool]]:
+    """Returns how each field is written, and whether None is a value of it."""
+    return {
+        field.name: (_writing(field), field.message_type is not None and field.message_type.full_name == _VALUE)
+        for field in message_type(model).DESCRIPTOR.fields
+    }
+
+
+def _writing(field: Any) -> Write:
     name, entry = field.name, field.message_type
     if entry is not None and entry.GetOptions().map_entry:
-        _fill_map(value, getattr(message, name), entry.fields_by_name["value"])
-    elif field.is_repeated:
-        _fill_list(value, getattr(message, name), field)
-    elif entry is not None:
-        _copy(value, getattr(message, name))
-    else:
-        setattr(message, name, value.number if field.enum_type is not None else value)
+        inner = entry.fields_by_name["value"]
+        return lambda value, message: _fill_map(value, getattr(message, name), inner)
+    if field.is_repeated:
+        return lambda value, message: _fill_list(value, getattr(message, name), field)
+    if entry is not None:
+        return lambda value, message: _copy(value, getattr(message, name))
+    if field.enum_type is not None:
+        return lambda value, message: setattr(message, name, value.number)
+    return lambda value, message: setattr(message, name, value)
 
 
 def _fill_map(values: dict[Any, Any], target: Any, field: Any) -> None:

@@ -11,7 +11,7 @@ from .._attempt import Attempt, Reply, pairs
 from .._files import File, FileInput
 from .._method import Kind, Method, Q, R
 from .._options import CallOptions, ClientOptions, check_call, seconds
-from .._records import report
+from .._records import is_heard, report
 from .._requests import build, merged
 from .._retry import RetryPolicy
 from ..errors import APIError, CancelledError, DeadlineExceededError
@@ -38,16 +38,23 @@ class Calls:
         self.transport: Transport = transport
         self.options: ClientOptions = options
         self.closed: bool = False
+        self._timeout = seconds(options.timeout)
         self._policy = policy or RetryPolicy()
 
     def unary(
         self, method: Method[Any, R], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
     ) -> R:
         """Calls a method with one request and one response. Raises APIError and InvalidRequestError."""
-        return (self.reply(method, fields, options, file)).value
+        return (self.reply(method, fields, options, file, reads_metadata=False)).value
 
     def reply(
-        self, method: Method[Any, R], fields: Mapping[str, Any], options: CallOptions, file: _Given | None = None
+        self,
+        method: Method[Any, R],
+        fields: Mapping[str, Any],
+        options: CallOptions,
+        file: _Given | None = None,
+        *,
+        reads_metadata: bool = True,
     ) -> Reply[R]:
         """As `unary`, with the metadata of the answer."""
         request = self._request(method, fields, options, file)
@@ -55,7 +62,8 @@ class Calls:
         def attempt(each: Attempt) -> Reply[R]:
             return self.transport.unary(method, request, each)
 
-        return self._attempts(method, options, attempt, repeatable=_is_repeatable(method, request))
+        repeatable = _is_repeatable(method, request)
+        return self._attempts(method, options, attempt, repeatable=repeatable, reads_metadata=reads_metadata)
 
     def pages(
         self, method: Method[Any, Any], listed: str, fields: Mapping[str, Any], options: CallOptions
@@ -211,19 +219,22 @@ class Calls:
         resends: Callable[[], bool] = lambda: True,
         fields: Mapping[str, Any] = _NONE,
         end: float | None = None,
+        reads_metadata: bool = True,
     ) -> T:
         """Returns what an attempt returns, after as many as the policy allows within the call's deadline."""
-        check_call(options)
+        if options:
+            check_call(options)
         if self.closed:
             raise RuntimeError("the client is closed")
         if end is None:
             end = self._end(method, options)
         headers = pairs(options["headers"]) if "headers" in options else ()
+        reads_metadata = reads_metadata or is_heard(self.options.on_call)
         number, most = 0, 1 + self._retries(options)
         while True:
             number, began = number + 1, time.monotonic()
             try:
-                answer = once(Attempt(_left(end, began), headers, fields))
+                answer = once(Attempt(_left(end, began), headers, fields, reads_metadata))
             except APIError as error:
                 report(self.options.on_call, method.name, number, time.monotonic() - began, error, error.request_id)
                 if self.closed:
@@ -240,10 +251,9 @@ class Calls:
 
     def _end(self, method: Method[Any, Any], options: CallOptions) -> float | None:
         """Returns the call's deadline by the monotonic clock. Streams have none unless the caller sets one."""
-        timeout = self.options.timeout if method.kind is Kind.UNARY else None
+        left = self._timeout if method.kind is Kind.UNARY else None
         if "timeout" in options:
-            timeout = options["timeout"]
-        left = seconds(timeout)
+            left = seconds(options["timeout"])
         return None if left is None else time.monotonic() + left
 
     def _retries(self, options: CallOptions) -> int:

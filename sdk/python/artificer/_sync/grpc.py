@@ -69,6 +69,8 @@ class GrpcTransport:
             )
         except grpc.RpcError as error:
             _raise(error, sent)
+        if not attempt.reads_metadata:
+            return Reply(rpc.value(value), {}, {})
         return Reply(rpc.value(value), rpc.metadata(call.initial_metadata()), rpc.metadata(call.trailing_metadata()))
 
     def _stream(self, method: Method[Any, Any], request: Any, attempt: Attempt) -> Any:
