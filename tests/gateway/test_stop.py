@@ -96,6 +96,21 @@ async def test_responses_that_finish_together_in_a_stop_all_arrive(serve: Serve,
         await stopping
 
 
+@pytest.mark.parametrize("engine", ["builtin", "native"], indirect=True)
+async def test_streams_both_ways_that_end_together_in_a_stop_all_end_well(serve: Serve) -> None:
+    async with serve() as served, asyncio.timeout(20):
+        calls = [served.rpc.Converse() for _ in range(20)]
+        for call in calls:
+            await call.write(pb.TickResponse(number=1))
+            assert await call.read() is not grpc.aio.EOF  # the servicer has it
+        stopping = asyncio.create_task(served.gateway.stop(15))
+        await not_accepting(served.gateway.http_port)
+        for call in calls:
+            await call.done_writing()
+        assert await asyncio.gather(*[call.code() for call in calls]) == [grpc.StatusCode.OK] * len(calls)
+        await stopping
+
+
 @every_engine
 async def test_a_response_that_is_read_slowly_outlasts_a_stop(serve: Serve) -> None:
     message = pb.EchoRequest(bytes_value=bytes(300_000)).SerializeToString()

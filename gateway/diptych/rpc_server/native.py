@@ -39,14 +39,15 @@ class NativeServer(pygrpc_native.aio.Server):
         """Refuses new calls, lets running ones finish within `grace` seconds, then cancels them."""
         # The original closes all connections as soon as the last servicer returns: with twenty calls during a stop, a
         # quarter of the answers were lost.
-        if self._stopping or not grace or not self._unsent():
+        if self._stopping or not grace:
             await super().stop(grace)
             return
         self._stopping = True
-        running = [call.task for call in self._calls.values() if call.task is not None]
+        running: list[asyncio.Future[Any]] = [call.task for call in self._calls.values() if call.task is not None]
+        if self._fallback is not None:
+            running.append(asyncio.ensure_future(self._fallback.stop(grace)))
         loop = asyncio.get_running_loop()
         end = loop.time() + grace
-        behind = None if self._fallback is None else asyncio.ensure_future(self._fallback.stop(grace))
         if running:
             await asyncio.wait(running, timeout=grace)
         wait = SOON
@@ -56,8 +57,6 @@ class NativeServer(pygrpc_native.aio.Server):
         await asyncio.sleep(LEAVE_SECONDS)
         self._stopping = False
         await super().stop(max(0.0, end - loop.time()))
-        if behind is not None:
-            await behind
 
     def _unsent(self) -> int:
         """Returns how many calls have not passed their whole answer to HTTP/2, which takes what the client reads."""
