@@ -58,12 +58,13 @@ class AsyncCalls:
     ) -> Reply[R]:
         """As `unary`, with the metadata of the answer."""
         request = await self._request(method, fields, options, file)
-
-        async def attempt(each: Attempt) -> Reply[R]:
-            return await self.transport.unary(method, request, each)
-
-        repeatable = _is_repeatable(method, request)
-        return await self._attempts(method, options, attempt, repeatable=repeatable, reads_metadata=reads_metadata)
+        return await self._attempts(
+            method,
+            options,
+            lambda attempt: self.transport.unary(method, request, attempt),
+            repeatable=_is_repeatable(method, request),
+            reads_metadata=reads_metadata,
+        )
 
     def pages(
         self, method: Method[Any, Any], listed: str, fields: Mapping[str, Any], options: CallOptions
@@ -212,10 +213,13 @@ class AsyncCalls:
     async def _opened(
         self, method: Method[Any, Any], request: Model, options: CallOptions, end: float | None
     ) -> AsyncResponses[Any]:
-        async def attempt(each: Attempt) -> AsyncResponses[Any]:
-            return await self.transport.server_stream(method, request, each)
-
-        return await self._attempts(method, options, attempt, repeatable=_is_repeatable(method, request), end=end)
+        return await self._attempts(
+            method,
+            options,
+            lambda attempt: self.transport.server_stream(method, request, attempt),
+            repeatable=_is_repeatable(method, request),
+            end=end,
+        )
 
     async def _attempts(
         self,

@@ -58,12 +58,13 @@ class Calls:
     ) -> Reply[R]:
         """As `unary`, with the metadata of the answer."""
         request = self._request(method, fields, options, file)
-
-        def attempt(each: Attempt) -> Reply[R]:
-            return self.transport.unary(method, request, each)
-
-        repeatable = _is_repeatable(method, request)
-        return self._attempts(method, options, attempt, repeatable=repeatable, reads_metadata=reads_metadata)
+        return self._attempts(
+            method,
+            options,
+            lambda attempt: self.transport.unary(method, request, attempt),
+            repeatable=_is_repeatable(method, request),
+            reads_metadata=reads_metadata,
+        )
 
     def pages(
         self, method: Method[Any, Any], listed: str, fields: Mapping[str, Any], options: CallOptions
@@ -204,10 +205,13 @@ class Calls:
     def _opened(
         self, method: Method[Any, Any], request: Model, options: CallOptions, end: float | None
     ) -> Responses[Any]:
-        def attempt(each: Attempt) -> Responses[Any]:
-            return self.transport.server_stream(method, request, each)
-
-        return self._attempts(method, options, attempt, repeatable=_is_repeatable(method, request), end=end)
+        return self._attempts(
+            method,
+            options,
+            lambda attempt: self.transport.server_stream(method, request, attempt),
+            repeatable=_is_repeatable(method, request),
+            end=end,
+        )
 
     def _attempts(
         self,
