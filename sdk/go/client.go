@@ -106,7 +106,7 @@ func waitUntilReady(ctx context.Context, conn *grpc.ClientConn) error {
 // whyNotReady returns the reason that a call gets at once while no server can be reached, since the state of a
 // connection has none. It returns nil if the call got none because another attempt to connect had begun.
 func whyNotReady(ctx context.Context, conn *grpc.ClientConn) error {
-	_, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(false))
+	_, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(false), once{})
 	if status.Code(err) != codes.Unavailable {
 		return nil
 	}

@@ -3,15 +3,18 @@ package artificer_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/resolver"
@@ -225,6 +228,28 @@ func TestConnect(t *testing.T) {
 	if _, err := client.Batch().GetJob(t.Context(), &batchv1.GetJobRequest{}); status.Code(err) != codes.Canceled {
 		t.Errorf("a call of a closed client ended with %v", err)
 	}
+}
+
+func TestConnectDoesNotWaitForTheRetryPolicy(t *testing.T) {
+	s := (&server{}).start(t)
+	var attempts atomic.Int32
+	failsOnce := func(ctx context.Context, target string) (net.Conn, error) {
+		if attempts.Add(1) == 1 {
+			return nil, errors.New("not yet")
+		}
+		return new(net.Dialer).DialContext(ctx, "tcp", target)
+	}
+	soon := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 300 * time.Millisecond, Multiplier: 1, MaxDelay: time.Second}, MinConnectTimeout: time.Minute}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	gaveUp := time.AfterFunc(20*time.Second, cancel)
+	client, err := artificer.Dial(ctx, s.target, artificer.WithPlaintext(), artificer.WithConnect(), artificer.WithTimeout(0),
+		artificer.WithRetry(artificer.RetryPolicy{MaxAttempts: 2, InitialBackoff: 100 * time.Hour, MaxBackoff: 100 * time.Hour}),
+		artificer.WithDialOptions(grpc.WithContextDialer(failsOnce), grpc.WithConnectParams(soon)))
+	if err != nil || !gaveUp.Stop() {
+		t.Fatalf("Dial did not notice the connection: %v", err)
+	}
+	client.Close()
 }
 
 func TestWaitForReady(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -28,10 +29,20 @@ func (c *config) unary(ctx context.Context, method string, req, reply any, conn 
 		}
 		failure := newError(err, header, trailer)
 		unsent := server.Addr == nil // no connection was chosen for it
-		if !(repeatable || unsent || hasKey(ctx, req)) || !c.retry.pause(ctx, attempt, failure) {
+		if isOnce(opts) || !(repeatable || unsent || hasKey(ctx, req)) || !c.retry.pause(ctx, attempt, failure) {
 			return failure
 		}
 	}
+}
+
+// once is an option of a call that is never repeated.
+type once struct{ grpc.EmptyCallOption }
+
+func isOnce(opts []grpc.CallOption) bool {
+	return slices.ContainsFunc(opts, func(opt grpc.CallOption) bool {
+		_, is := opt.(once)
+		return is
+	})
 }
 
 // stream makes the errors of streams *Errors.
