@@ -59,7 +59,7 @@ class NativeServer(pygrpc_native.aio.Server):
         await super().stop(max(0.0, end - loop.time()))
 
     def _unsent(self) -> int:
-        """Returns how many calls have not passed their whole answer to HTTP/2, which takes what the client reads."""
+        """Returns the number of calls with bytes that HTTP/2 has not taken: it takes no more than the client reads."""
         counted = None if self._front is None else self._front.metrics()
         methods = counted["methods"].values() if counted else ()
         return sum(method["started"] - sum(ended["count"] for ended in method["status"].values()) for method in methods)

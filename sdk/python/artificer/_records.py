@@ -12,7 +12,7 @@ _LOGGER = logging.getLogger("artificer")
 
 
 def is_heard(on_call: Callable[[CallRecord], None] | None) -> bool:
-    """Returns whether anyone learns of calls."""
+    """Returns whether calls are reported to anyone."""
     return on_call is not None or _LOGGER.isEnabledFor(logging.DEBUG)
 
 
