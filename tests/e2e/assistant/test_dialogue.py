@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from tests.e2e.assistant.browsing import Served, Visitor, held, serving, visiting
 
@@ -220,12 +221,67 @@ async def test_the_model_is_chosen_for_each_conversation(served: Served, visitor
     await model.select_option("parrot")
     await visitor.say("Say this")
     await visitor.sees("Say this", "Say this")
+    await visitor.idle()
     await model.select_option("Default (scripted)")
     await visitor.say("And this")
     await visitor.sees("Say this", "Say this", "And this", SHOWN)
     await visitor.page.reload()
     await expect(model).to_have_value("")
     assert visitor.wrong == []
+
+
+async def test_a_message_waits_for_the_model_that_was_chosen_before_it(served: Served, visitor: Visitor) -> None:
+    model = visitor.page.get_by_role("combobox", name="Model")
+    await visitor.say("First")
+    await visitor.sees("First", SHOWN)
+    await visitor.idle()
+    asked, stored = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if route.request.method == "PATCH":
+            asked.set()
+            await stored.wait()
+        await route.continue_()
+
+    await visitor.page.route("**/conversations/*", late)
+    await model.select_option("parrot")
+    await asked.wait()
+    await visitor.say("Second")
+    await expect(visitor.button("Stop")).to_be_visible()
+    stored.set()
+    await visitor.sees("First", SHOWN, "Second", "Second")
+    await expect(model).to_have_value("parrot")
+    assert visitor.wrong == []
+
+
+async def test_a_message_is_kept_when_the_model_chosen_before_it_could_not_be_stored(
+    served: Served, visitor: Visitor
+) -> None:
+    model = visitor.page.get_by_role("combobox", name="Model")
+    await visitor.say("First")
+    await visitor.sees("First", SHOWN)
+    await visitor.idle()
+    asked, failed = asyncio.Event(), asyncio.Event()
+
+    async def lost(route: Route) -> None:
+        if route.request.method == "PATCH":
+            asked.set()
+            await failed.wait()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await visitor.page.route("**/conversations/*", lost)
+    await model.select_option("parrot")
+    await asked.wait()
+    await visitor.say("Second")
+    await expect(visitor.button("Stop")).to_be_visible()
+    failed.set()
+    await expect(visitor.field).to_have_value("Second")
+    await expect(visitor.page.locator("#problem")).to_be_visible()
+    await expect(model).to_have_value("")
+    await visitor.idle()
+    await visitor.sees("First", SHOWN)
 
 
 async def test_conversations_are_renamed_found_and_deleted(served: Served, visitor: Visitor) -> None:

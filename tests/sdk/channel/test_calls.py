@@ -98,8 +98,7 @@ async def test_calls_with_one_response_have_a_time_out(
 ) -> None:
     async with calling(way, served.gateway.grpc_port, **options) as caller:
         left = (await caller.call("Inspect", pb.InspectRequest(), **named)).seconds_left
-    assert left <= expected
-    assert left > expected / 2 or not expected
+    assert expected / 2 <= left <= expected * 1.1  # grpcio rounds up what it sends, by a clock that may be late
 
 
 async def test_streams_have_no_time_out_unless_a_call_sets_one(serve: Serve, way: str) -> None:

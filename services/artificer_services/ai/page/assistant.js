@@ -22,12 +22,14 @@ const blank = () => ({ model: "", collections: [] });
 const answers = new Map(); // those that this page reads, by the id of their conversation
 let open = { id: "", conversation: blank() }; // replaced when another conversation is opened
 let unsent = {}; // the last message that may not have arrived: { id, text, requestId }
+let pending; // the last of the changes that are not stored yet
+let changes = 0; // how many were stored; a conversation that was asked for before one may not have it
 
 const list = new ConversationList(complain);
 const composer = new Composer(send, stop);
 const models = new Models((model) => change({ model }));
 const collections = new Collections(async (ids) => change({ collections: ids }, { failing: true }), say);
-const thread = new Thread({ cite: openPassage, fork, regenerate: () => answer(open), say });
+const thread = new Thread({ cite: openPassage, fork, regenerate: () => send(), say });
 const heading = new Heading({ rename: (name) => change({ displayName: name }), fork: () => fork(), remove });
 
 const wait = (time) => new Promise((done) => setTimeout(done, time));
@@ -73,8 +75,12 @@ async function navigate() {
 // Loads a conversation with its messages as they are stored.
 async function load(place, { keep = false } = {}) {
   const path = conversationPath(place.id);
-  const [conversation, messages] = await Promise.all([call(path), all(`${path}/messages`, "messages")]);
-  if (place !== open) return;
+  let [conversation, messages, before] = [];
+  do {
+    before = changes;
+    [conversation, messages] = await Promise.all([call(path), all(`${path}/messages`, "messages")]);
+    if (place !== open) return;
+  } while (before !== changes);
   place.conversation = conversation;
   const running = answers.get(place.id);
   // A running answer is stored too, from its start on: it is shown as this page reads it.
@@ -110,20 +116,41 @@ async function reload(place) {
   return false;
 }
 
+// Sends a message, or asks for another answer if there is no text, once the changes made before it are stored: a model that
+// was just chosen answers already.
 async function send(text) {
   const place = open;
-  if (!place.id && !(await attempt(() => create(place)))) {
-    composer.fill(text);
-    composer.show(false);
-    return;
+  composer.show(true);
+  const ready = await attempt(async () => {
+    await pending;
+    if (!place.id) await inTurn(() => create(place));
+  });
+  if (ready) await answer(place, text);
+  else {
+    if (text !== undefined) composer.fill(text);
+    draw();
   }
-  await answer(place, text);
+}
+
+// Runs a change after those before it.
+async function inTurn(action) {
+  const before = pending;
+  const turn = (async () => {
+    await before?.catch(() => {}); // whoever made it shows its failure
+    await action();
+    changes += 1;
+  })();
+  pending = turn;
+  try {
+    await turn;
+  } finally {
+    if (pending === turn) pending = undefined;
+  }
 }
 
 // Stores the conversation that was only on this page until now.
 async function create(place) {
   const { model, collections: bound } = place.conversation;
-  composer.show(true);
   place.conversation = await call("conversations", { method: "POST", body: { model, collections: bound } });
   place.id = place.conversation.id;
   if (place === open) history.pushState(null, "", `#conversation=${encodeURIComponent(place.id)}`);
@@ -174,7 +201,7 @@ async function named(place) {
   if (!open.conversation.displayName) {
     const fresh = await call(conversationPath(place.id)).catch(() => ({}));
     if (open.id !== place.id) return;
-    open.conversation = { ...open.conversation, displayName: fresh.displayName ?? "" };
+    open.conversation = { ...open.conversation, displayName: open.conversation.displayName || fresh.displayName };
   }
   draw();
 }
@@ -194,18 +221,19 @@ async function stop() {
 // throws the failure if `failing` is set.
 async function change(fields, { failing = false } = {}) {
   const place = open;
-  const action = async () => {
+  const action = () => inTurn(async () => {
     if (place.id) {
       const query = { update_mask: Object.keys(fields).join(",") };
-      const { answering } = place.conversation;
       const changed = await call(conversationPath(place.id), { method: "PATCH", query, body: fields });
-      place.conversation = { ...changed, answering };
+      for (const one of [place, open.id === place.id && open]) { // it may have been opened again
+        if (one) one.conversation = { ...changed, answering: one.conversation.answering };
+      }
     } else {
       place.conversation = { ...place.conversation, ...fields };
     }
-    if (place === open) draw();
+    if (open.id === place.id) draw();
     if (fields.displayName) list.refresh();
-  };
+  });
   if (!failing) return attempt(action);
   await action();
   return true;
@@ -215,6 +243,7 @@ async function change(fields, { failing = false } = {}) {
 async function fork(message) {
   const { id } = open;
   await attempt(async () => {
+    await pending;
     const body = { message: message?.id ?? "", requestId: newId() };
     const copy = await call(`${conversationPath(id)}:fork`, { method: "POST", body });
     list.refresh();
