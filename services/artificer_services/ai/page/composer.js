@@ -41,6 +41,7 @@ export class Composer {
   }
 
   show(busy) {
+    if (busy === this.busy) return;
     this.busy = busy;
     const focused = [this.sendButton, this.stopButton].includes(document.activeElement);
     this.sendButton.hidden = busy;

@@ -11,6 +11,7 @@ export class ConversationList {
   #items = [];
   #token = "";
   #current = "";
+  #drawn = ""; // what the rows show
   #asked = 0;
 
   // `fail` is called with the errors of calls.
@@ -69,12 +70,20 @@ export class ConversationList {
   #show() {
     const wanted = this.search.value.trim().toLocaleLowerCase();
     const shown = this.#items.filter((one) => titleOf(one).toLocaleLowerCase().includes(wanted));
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
-    this.list.replaceChildren(...shown.map((one) => this.#row(one)));
-    if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+    this.#draw(shown);
     this.more.hidden = !this.#token;
     this.empty.hidden = shown.length > 0;
     this.empty.textContent = this.#items.length ? "No name matches." : "No conversations yet.";
+  }
+
+  // Replaces the rows if they differ: a click that began on one would be lost.
+  #draw(shown) {
+    const drawn = JSON.stringify([this.#current, ...shown.map((one) => [one.id, titleOf(one)])]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
+    this.list.replaceChildren(...shown.map((one) => this.#row(one)));
+    if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
   #row(conversation) {

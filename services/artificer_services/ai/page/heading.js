@@ -4,6 +4,8 @@ import { titleOf } from "./conversation_list.js";
 import { byId, iconButton, setText } from "./elements.js";
 
 export class Heading {
+  #id = undefined; // of the conversation shown; while it is renamed, it may be shown again
+
   // `act` has the functions rename(name), fork() and remove().
   constructor(act) {
     [this.title, this.form, this.name, this.actions] = ["title", "rename", "name", "actions"].map(byId);
@@ -28,8 +30,9 @@ export class Heading {
     const title = conversation ? titleOf(conversation) : "New conversation";
     setText(this.title, title);
     document.title = conversation ? `${title} · Assistant` : "Assistant";
-    this.#shown(false);
-    this.actions.hidden = !conversation;
+    if (conversation?.id !== this.#id) this.#shown(false);
+    this.#id = conversation?.id;
+    if (this.form.hidden) this.actions.hidden = !conversation;
   }
 
   focus() {

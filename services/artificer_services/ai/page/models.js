@@ -8,6 +8,7 @@ const chats = (model) => (model.capabilities ?? ["chat"]).includes("chat");
 export class Models {
   #names = [];
   #chosen = "";
+  #drawn = "";
 
   // `choose` is called with the name of the model; "" is the server's default.
   constructor(choose) {
@@ -34,7 +35,11 @@ export class Models {
     const options = [["", first ? `Default (${first})` : "Default model"], ...this.#names.map((name) => [name, name])];
     // A conversation may have a model that the server no longer has.
     if (this.#chosen && !this.#names.includes(this.#chosen)) options.push([this.#chosen, `${this.#chosen} (unknown)`]);
-    this.select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+    const drawn = JSON.stringify(options);
+    if (drawn !== this.#drawn) { // replacing them closes an open list
+      this.select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+      this.#drawn = drawn;
+    }
     this.select.value = this.#chosen;
   }
 }
