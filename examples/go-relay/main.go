@@ -68,7 +68,7 @@ func run(ctx context.Context, listen, ca string, grace time.Duration) error {
 	err = server.Shutdown(graceful)
 	if errors.Is(err, context.DeadlineExceeded) {
 		cancel() // the chats that are left end with an error event
-		last, end := context.WithTimeout(context.Background(), time.Second)
+		last, end := context.WithTimeout(context.Background(), 10*time.Second)
 		defer end()
 		if err = server.Shutdown(last); err != nil {
 			server.Close()

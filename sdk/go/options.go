@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -158,13 +159,19 @@ func WithCA(file string) Option {
 // for each connection, so that a renewed certificate is used without a restart.
 func WithClientCertificate(certFile, keyFile string) Option {
 	return func(c *config) error {
-		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
 			return fmt.Errorf("read the client's certificate: %w", err)
 		}
+		var last atomic.Pointer[tls.Certificate]
+		last.Store(&pair)
 		c.tls = c.tlsConfig()
 		c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-			return &pair, err
+			// The files are not replaced at the same moment; until they are a pair again, the last one serves.
+			if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
+				last.Store(&pair)
+			}
+			return last.Load(), nil
 		}
 		return nil
 	}

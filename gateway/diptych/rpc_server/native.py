@@ -23,9 +23,10 @@ from ..methods import Handler
 
 # Seconds between two looks at a client that reads slowly: the first wait, doubled up to the second.
 SOON, LATE = 0.0005, 0.05
-# Seconds that a stop waits, once all answers have been passed to HTTP/2, before it closes the connections: the engine
-# reports neither when they are written nor the answers of the internal server. New calls are refused meanwhile.
-LEAVE_SECONDS = 0.05
+# How often, and for how many seconds, a stop waits before it closes the connections, once all answers have been passed
+# to HTTP/2: the engine reports neither when they are written nor the answers of the internal server. New calls are
+# refused meanwhile.
+LEAVES, LEAVE_SECONDS = 10, 0.01
 
 
 class NativeServer(pygrpc_native.aio.Server):
@@ -54,7 +55,8 @@ class NativeServer(pygrpc_native.aio.Server):
         while self._unsent() and loop.time() < end:
             await asyncio.sleep(wait)
             wait = min(2 * wait, LATE)
-        await asyncio.sleep(LEAVE_SECONDS)
+        for _ in range(LEAVES):  # if the machine pauses, the engine pauses too, and one of these is over
+            await asyncio.sleep(LEAVE_SECONDS)
         self._stopping = False
         await super().stop(max(0.0, end - loop.time()))
 

@@ -18,7 +18,7 @@ from . import rules
 from .errors import Invalid, ServiceError
 from .job import Blob, ItemDraft, Job, LogEntry, LogLine, Phase, Result
 from .rules import InputCheck, JobRequest
-from .states import SIGHT_SECONDS, ItemState, JobState, Verb
+from .states import PAUSE_SECONDS, ItemState, JobState, Verb
 from .store import Store
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Jobs:
         job = await self.run(self._change, job_id, verb)
         self.changed(job_id)
         if verb is Verb.PAUSE:  # every worker has seen it by then, or starts nothing because it has not
-            await asyncio.sleep(SIGHT_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
         if job.state is JobState.RUNNING:
             self._nudge(job_id)
         return job

@@ -9,9 +9,11 @@ from enum import StrEnum
 
 from .errors import IllegalTransition
 
-# A worker starts an item only if it has seen the job RUNNING within this many seconds, and a pause is answered after as
-# many: no item starts after the response, and no item costs a separate query.
+# A worker starts an item only if it has seen the job RUNNING within so many seconds, and a pause is answered after some
+# more, which a worker may need between the look and the start: no item starts after the response, and no item costs a
+# separate query.
 SIGHT_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 
 
 class JobState(StrEnum):
