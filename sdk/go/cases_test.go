@@ -518,7 +518,7 @@ func readCounters(t *testing.T, server caseServer, name string) (read counters) 
 
 // waitFor asks until the answer is true, and returns false if it never is.
 func waitFor(ctx context.Context, ask func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

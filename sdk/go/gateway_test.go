@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,7 +26,7 @@ import (
 type gateway struct {
 	command     []string
 	environment []string
-	port        string // "0" at first
+	port        string
 	target      string
 	process     *exec.Cmd
 	drained     chan struct{}
@@ -35,7 +38,7 @@ func newGateway(t *testing.T) *gateway {
 	if text == "" {
 		t.Skip("ARTIFICER_GATEWAY is not set: tests/sdk/test_go.py says how to start a gateway")
 	}
-	g := &gateway{port: "0"}
+	g := &gateway{port: freePort()}
 	if err := json.Unmarshal([]byte(text), &g.command); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,19 @@ func newGateway(t *testing.T) *gateway {
 	return g
 }
 
-var listening = regexp.MustCompile(`gRPC on (?:\w+://)?([\d.]+:(\d+))`)
+// freePort returns a port below those that the kernel gives to programs that ask for any, so that none of them receives it
+// before the gateway starts or while it starts again.
+func freePort() string {
+	for {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			listener.Close()
+			return port
+		}
+	}
+}
+
+var listening = regexp.MustCompile(`gRPC on (?:\w+://)?([\d.]+:\d+)`)
 
 // start runs the gateway on its port, and returns when it listens.
 func (g *gateway) start(t *testing.T) {
@@ -69,7 +84,7 @@ func (g *gateway) start(t *testing.T) {
 			t.Fatalf("the gateway ended before it listened: %s", line)
 		}
 		if found := listening.FindStringSubmatch(line); found != nil {
-			g.target, g.port = found[1], found[2]
+			g.target = found[1]
 			break
 		}
 	}

@@ -17,6 +17,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 from artificer.chat.v1 import message_service_pb2 as pb
 from artificer.chat.v1 import message_service_pb2_grpc as rpc
 from artificer_services.chat.build import ChatService, ChatSettings
+from artificer_services.cluster.servers import free_port
 from diptych import Gateway, Settings
 from tests.e2e.conftest import Served
 
@@ -169,8 +170,8 @@ async def test_a_page_resumes_when_the_server_restarts(
     context: BrowserContext, channel: str, transport: str, tmp_path: Path
 ) -> None:
     """The page then sends the user's messages and shows the messages of others, each once."""
-    async with gateway(tmp_path / "data") as first:
-        port = first.http_port
+    port = free_port()
+    async with gateway(tmp_path / "data", port):
         ann = Browsing(await context.new_page(), Served(f"http://127.0.0.1:{port}", ""))
         await ann.join(channel, "ann", transport)
         await ann.say("before")

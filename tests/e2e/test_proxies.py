@@ -20,6 +20,7 @@ from tests.certificates import Authority
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
 from tests.nginx import REQUIRED, find_nginx, nginx
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(find_nginx() is None and not REQUIRED, reason="there is no nginx")
 
@@ -63,7 +64,7 @@ async def proxied(serve: Serve, tmp_path: Path) -> AsyncIterator[Proxied]:
         ports = served.gateway.http_port, served.gateway.grpc_port
         async with nginx(tmp_path, *ports, authority.shown()) as one:
             base = f"https://localhost:{one.port}"
-            async with httpx2.AsyncClient(base_url=base, verify=authority.trusting()) as http:
+            async with httpx2.AsyncClient(base_url=base, verify=authority.trusting(), timeout=PATIENCE) as http:
                 yield Proxied(served, authority, one.port, http)
 
 

@@ -20,7 +20,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
 
 
 kitchen = Kitchen()
-gateway = Gateway(Settings(body_seconds=1), lifespan=lifespan)
+gateway = Gateway(Settings(body_seconds=5), lifespan=lifespan)
 kitchen_service_pb2_grpc.add_KitchenServiceServicer_to_server(kitchen, gateway)
 app = gateway.app
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -21,6 +22,15 @@ async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
     """The HTTP port of a gateway with its default settings, which serves unary calls in both ways."""
     async with listening(way=request.param) as one:
         yield one
+
+
+@pytest.fixture
+async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Advances the loop's clock, so that real time-outs can be longer than pauses of a busy machine."""
+    loop, ahead = asyncio.get_running_loop(), [0.0]
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + sum(ahead))
+    return ahead.append
 
 
 @contextmanager

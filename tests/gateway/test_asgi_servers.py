@@ -168,7 +168,7 @@ async def test_a_client_stream(http: httpx2.AsyncClient) -> None:
 
 
 async def test_a_body_that_stays_away_is_refused(port: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n")
         writer.write(b'content-length: 20\r\n\r\n{"stringValue":')

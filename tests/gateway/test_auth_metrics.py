@@ -9,6 +9,7 @@ import pytest
 
 from diptych.auth import hash_key, new_key
 from tests.conftest import Serve
+from tests.waiting import PATIENCE
 
 KEY = new_key("prometheus")
 AUTH: dict[str, Any] = {"api_keys": {"prometheus": {"hash": hash_key(KEY)}}}
@@ -39,7 +40,10 @@ async def test_it_is_public_by_a_setting_and_without_authentication(serve: Serve
 
 
 async def test_a_separate_metrics_port_needs_no_credentials(serve: Serve) -> None:
-    async with serve(auth=AUTH, telemetry={"metrics_port": 0}) as served, httpx2.AsyncClient() as client:
+    async with (
+        serve(auth=AUTH, telemetry={"metrics_port": 0}) as served,
+        httpx2.AsyncClient(timeout=PATIENCE) as client,
+    ):
         assert (await served.http.get("/metrics", headers={"x-api-key": KEY})).status_code == 404
         answer = await client.get(f"http://127.0.0.1:{served.gateway.metrics_port}/metrics")
         assert answer.status_code == 200

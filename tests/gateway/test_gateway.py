@@ -20,6 +20,7 @@ from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import ENGINES, Serve, every_engine
 from tests.kitchen import Kitchen
+from tests.waiting import PATIENCE
 
 ANY: dict[str, Any] = {"http_port": 0, "grpc_port": 0}
 
@@ -64,7 +65,8 @@ async def test_either_registration_suffices(which: str, engine: str) -> None:
     async with gateway, grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
         stub = pb_grpc.KitchenServiceStub(channel)
         assert (await stub.GetDish(pb.GetDishRequest(dish_id="1"))).id == "1"
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", verify=False) as http:
+        url = f"http://127.0.0.1:{gateway.http_port}"
+        async with httpx2.AsyncClient(base_url=url, verify=False, timeout=PATIENCE) as http:
             assert (await http.get("/v1/dishes/1")).json()["id"] == "1"
         await gateway.stop(0)
 
@@ -151,7 +153,8 @@ async def test_the_lifespan_encloses_the_listeners() -> None:
 
     async with gateway:
         assert spans.events == ["enter"]
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", verify=False) as http:
+        url = f"http://127.0.0.1:{gateway.http_port}"
+        async with httpx2.AsyncClient(base_url=url, verify=False, timeout=PATIENCE) as http:
             assert (await http.get("/pool")).json() == "the pool"
         stopping = asyncio.create_task(gateway.stop(0))
         await stopping

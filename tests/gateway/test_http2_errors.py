@@ -221,15 +221,6 @@ async def test_after_the_grace_waiting_clients_get_a_reset() -> None:
         await client.eof()
 
 
-@pytest.fixture
-async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Advances the loop's clock, so that real time-outs can be longer than pauses of a busy machine."""
-    loop, ahead = asyncio.get_running_loop(), [0.0]
-    real = loop.time
-    monkeypatch.setattr(loop, "time", lambda: real() + sum(ahead))
-    return ahead.append
-
-
 async def test_an_idle_connection_is_not_kept_for_ever(later: Callable[[float], None]) -> None:
     limits = Limits(idle_seconds=30)
     async with asyncio.timeout(60), listening(echo, http2=limits) as listener, connected(listener.port) as client:

@@ -14,6 +14,7 @@ import pytest
 from diptych import Gateway, Settings
 from diptych.cli.lint import lint
 from diptych.rules import RuleError
+from tests.waiting import PATIENCE
 
 from .foreign import Rules, contract
 
@@ -29,7 +30,7 @@ def gateway_of(service: tuple[str, dict[str, Any]], **settings: Any) -> Gateway:
 @asynccontextmanager
 async def running(service: tuple[str, dict[str, Any]], **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
     async with gateway_of(service, **settings) as gateway:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=PATIENCE) as http:
             yield http
         await gateway.stop(0)
 

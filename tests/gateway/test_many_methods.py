@@ -20,6 +20,7 @@ from diptych.deferred import deferred
 from diptych.gateway import served as building
 from diptych.rules import RuleError
 from tests.conftest import Serve
+from tests.waiting import PATIENCE
 
 BOTH_WAYS = True
 BODY = {"title": "Soup", "parts": [{"name": "carrot"}]}
@@ -116,7 +117,7 @@ async def test_what_is_wrong_is_found_at_the_start() -> None:
 async def test_the_document_of_many() -> None:
     gateway = Gateway(Settings(http_port=0, grpc_port=0))
     registered(gateway, 1000, "shown")
-    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=PATIENCE) as http:
         made = (await http.get("/openapi.json")).json()
         assert len([path for path in made["paths"] if path.startswith("/v1/p")]) == 2 * 200
         await gateway.stop(0)

@@ -15,6 +15,7 @@ from diptych import Gateway, ServiceCheck, Settings
 from diptych.readiness import Check, Readiness
 from diptych.settings.readiness import ReadinessSettings
 from tests.conftest import Serve, Served, every_engine
+from tests.waiting import PATIENCE
 
 KITCHEN = "kitchen.v1.KitchenService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -260,7 +261,10 @@ async def test_a_stop_logs_no_check_as_down(drained: asyncio.Event, caplog: pyte
         Settings(http_port=0, grpc_port=0, drain_seconds=1, readiness=ReadinessSettings(keep_seconds=0)),
         readiness={"store": store.ready},
     )
-    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as client:
+    async with (
+        gateway,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=PATIENCE) as client,
+    ):
         assert (await client.get("/readyz")).status_code == 200
         stopping = asyncio.create_task(gateway.stop())
         async with asyncio.timeout(30):

@@ -21,6 +21,7 @@ from diptych.auth import hash_key, new_key
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, every_engine
 from tests.kitchen import Kitchen
+from tests.waiting import PATIENCE
 
 METHOD = "/kitchen.v1.KitchenService/GetDish"
 KEY = new_key("chef")
@@ -53,7 +54,7 @@ class Broken(Kitchen):
 
 @contextmanager
 def receiver() -> Iterator[tuple[str, list[bytes]]]:
-    """Receives envelopes: yields the DSN and their texts."""
+    """Receives envelopes: yields the DSN and their texts. A stop has sent all of them, even on a busy machine."""
     found: list[bytes] = []
 
     class Receive(BaseHTTPRequestHandler):
@@ -71,7 +72,9 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://publickey@127.0.0.1:{server.server_port}/7", found
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("diptych.telemetry.sentry._STOP_SECONDS", PATIENCE)
+            yield f"http://publickey@127.0.0.1:{server.server_port}/7", found
     finally:
         server.shutdown()
         thread.join()

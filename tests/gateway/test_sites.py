@@ -21,6 +21,7 @@ from tests.conftest import Serve, Served
 from tests.gateway.http2_client import Client, connected
 from tests.gateway.test_websocket import opened, refusal
 from tests.kitchen import Kitchen
+from tests.waiting import PATIENCE
 
 BOTH_WAYS = True
 
@@ -249,7 +250,11 @@ async def test_a_foreign_host_is_refused_in_the_form_of_the_protocol(serve: Serv
 
 
 @pytest.mark.parametrize(("path", "kind"), [("GetDish", "unary"), ("Sum", "client stream"), ("Nothing", "unary")])
-async def test_a_grpc_client_on_the_single_port_reads_why_it_is_refused(serve: Serve, path: str, kind: str) -> None:
+async def test_a_grpc_client_on_the_single_port_reads_why_it_is_refused(
+    serve: Serve, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # grpcio says INTERNAL if a status arrives before it has sent its message: the gateway waits for that, but not long.
+    monkeypatch.setattr("diptych.faces.rpc.enveloped._MOMENT_SECONDS", PATIENCE)
     foreign, own = [("grpc.default_authority", "evil.example")], [("grpc.default_authority", "shop.example")]
     async with serve(allowed_hosts=("shop.example",)) as served:
         cases = (

@@ -18,6 +18,7 @@ from diptych import Gateway, Settings
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve, Served
 from tests.kitchen import Kitchen
+from tests.waiting import PATIENCE
 
 from .foreign import uploads
 
@@ -194,7 +195,7 @@ async def test_an_upload_feeds_a_stream_of_bytes(served: Served) -> None:
 async def test_no_stream_of_bytes_takes_what_was_meant_as_json() -> None:
     gateway = Gateway(Settings(http_port=0, grpc_port=0))
     gateway.add_registered_method_handlers(*uploads("/v1/depot"))
-    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}") as http:
+    async with gateway, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=PATIENCE) as http:
         for name in ("text/plain", "application/x-www-form-urlencoded", "text/json", "aplication/json"):
             answer = await http.post("/v1/depot", content=b'{"title":"ann"}', headers={"content-type": name})
             assert answer.status_code == 415, name

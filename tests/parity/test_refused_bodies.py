@@ -23,6 +23,7 @@ import pytest
 from diptych.auth import hash_key, new_key
 from tests.conftest import ENGINES
 from tests.gateway.http2_client import connected
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -112,7 +113,7 @@ async def http1(port: int, path: str, kind: str, first: bytes = b"", *, chunked:
         writer.transport.abort()
 
 
-async def http2(port: int, path: str, kind: str, first: bytes = b"") -> str:
+async def http2(port: int, path: str, kind: str, first: bytes = b"", *, patience: float = WAITED) -> str:
     """Returns the gRPC status, or else the HTTP status, while a body is sent as the windows allow."""
     async with connected(port) as client:
         head = [("content-type", kind), ("te", "trailers"), ("content-length", str(TEN_GIGABYTES))]
@@ -134,7 +135,7 @@ async def http2(port: int, path: str, kind: str, first: bytes = b"") -> str:
                 await client.flush()
 
         with contextlib.suppress(EOFError, ConnectionError, TimeoutError, h2.exceptions.ProtocolError):
-            async with asyncio.timeout(WAITED):
+            async with asyncio.timeout(patience):
                 for piece in pieces(first):
                     await pour(piece)
                 await client.event(h2.events.StreamEnded, stream)
@@ -205,9 +206,9 @@ async def test_over_grpc_at_most_one_message_is_held(engine: str) -> None:
 
 async def test_over_http2_no_body_is_held() -> None:
     async with running(single_port=True) as server:
-        assert await http2(server.http_port, *HTTP1["rest"][:2]) == "401"
+        assert await http2(server.http_port, *HTTP1["rest"][:2], patience=PATIENCE) == "401"
         calls = {
-            name: [http2(server.http_port, path, kind) for _ in range(AT_ONCE)]
+            name: [http2(server.http_port, path, kind, patience=PATIENCE) for _ in range(AT_ONCE)]
             for name, (path, kind, _) in HTTP1.items()
         }
         assert await growth(server, calls) == {name: {"401"} for name in HTTP1}

@@ -266,8 +266,14 @@ def counted(gateway: Served, metric: str, labels: str) -> float:
     return sum(map(float, re.findall(rf"^{metric}{{.*{labels}.*}} (.+)$", page, re.MULTILINE)))
 
 
+def in_flight(gateway: Served, method: str) -> float:
+    """The number of calls of a method that run now."""
+    return counted(gateway, "diptych_calls_in_flight", f'grpc_method="{method}"')
+
+
 def test_a_caller_that_leaves_stops_the_model(served: Api, gateway: Served) -> None:
     cancelled = ("grpc_server_handled_total", 'grpc_code="CANCELLED",grpc_method="ChatStream"')
+    wait_for(lambda: in_flight(gateway, "ChatStream") == 0)  # another test's may still end
     before = counted(gateway, *cancelled)
     with served.demo("ask", "Tell me a very long story about a king and his three sons.") as asking:
         assert asking.stdout is not None
@@ -303,6 +309,7 @@ async def test_a_page_that_is_closed_ends_its_stream(example: Path, gateway: Ser
         folder=example,
     )
     cancelled = ("grpc_server_handled_total", 'grpc_code="CANCELLED",grpc_method="StreamProgress"')
+    wait_for(lambda: in_flight(gateway, "StreamProgress") == 0)  # another test's may still end
     before = counted(gateway, *cancelled)
     async with page_server() as server, chromium_in(tmp_path / "profile") as context:
         with api(example, gateway.grpc, API_ORIGINS=server.origin) as running:

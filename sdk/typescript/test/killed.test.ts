@@ -6,23 +6,21 @@ import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { createArtificer as createFetchArtificer } from "@artificer/client";
 import { type Artificer, Code, createArtificer, resume } from "@artificer/client/node";
-import { failureOf } from "./server.js";
+import { failureOf, freePort } from "./server.js";
 
 const command = JSON.parse(process.env["ARTIFICER_SERVE"] ?? "null") as string[] | null;
 assert(command, "ARTIFICER_SERVE is the command that serves, as a list in JSON");
 
 let gateway: ChildProcess;
-let ports = ["0", "0"];
+const ports = [await freePort(), await freePort()];
 
 async function start(): Promise<void> {
   const [program, ...given] = command!;
-  gateway = spawn(program!, [...given, "--http-port", ports[0]!, "--grpc-port", ports[1]!], { stdio: ["ignore", "ignore", "pipe"] });
+  gateway = spawn(program!, [...given, "--http-port", `${ports[0]}`, "--grpc-port", `${ports[1]}`], { stdio: ["ignore", "ignore", "pipe"] });
   const seen: string[] = [];
   for await (const line of createInterface(gateway.stderr!)) {
     seen.push(line);
-    const found = /HTTP on http:\/\/[\d.]+:(\d+).*gRPC on [\d.]+:(\d+)/.exec(line);
-    if (!found) continue;
-    ports = found.slice(1, 3);
+    if (!/HTTP on .*gRPC on /.test(line)) continue;
     gateway.stderr!.resume();
     return;
   }

@@ -31,6 +31,24 @@ export async function serve(routes: (router: ConnectRouter) => unknown, port = 0
   return { url: `http://127.0.0.1:${found}`, port: found, close };
 }
 
+/**
+ * Returns a port below those that the kernel gives to programs that ask for any, so that none of them receives it before a
+ * server starts or while it starts again.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    try {
+      await listening(server, port);
+    } catch {
+      continue;
+    }
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
 async function listening(server: Http2Server, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

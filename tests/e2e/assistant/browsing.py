@@ -80,7 +80,8 @@ class Visitor:
         return self
 
     async def say(self, text: str) -> None:
-        """Sends a message by the keyboard."""
+        """Sends a message by the keyboard, once no answer runs: until then the page sends none."""
+        await self.idle()
         await self.field.fill(text)
         await self.field.press("Enter")
 

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from artificer_services.cluster.servers import free_port
 from tests.e2e.assistant.browsing import visiting
 from tests.e2e.conftest import ROOT, Served, wait_until_listening
 from tests.e2e.documents import text_pdf
@@ -44,13 +45,14 @@ def running(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen
 
 async def test_a_killed_program_leaves_what_was_stored(chromium: BrowserContext, tmp_path: Path) -> None:
     """The page waits for the program, and shows the answer as the database has it."""
-    with running(tmp_path) as (http, process):
+    port = free_port()
+    with running(tmp_path, port) as (http, process):
         async with visiting(chromium, http) as visitor:
             await visitor.say("Tell me a very long story about a ship.")
             await expect(visitor.texts.nth(1)).to_contain_text(WORDS, timeout=PATIENT)
             process.send_signal(signal.SIGKILL)
             await expect(visitor.page.locator("#problem")).to_be_visible()
-            with running(tmp_path, int(http.rpartition(":")[2])):
+            with running(tmp_path, port):
                 note = visitor.page.locator(".note")
                 await expect(note).to_have_text("The answer failed before it was complete.", timeout=PATIENT)
                 await expect(visitor.texts).to_have_count(2)

@@ -221,7 +221,6 @@ async def test_the_model_is_chosen_for_each_conversation(served: Served, visitor
     await model.select_option("parrot")
     await visitor.say("Say this")
     await visitor.sees("Say this", "Say this")
-    await visitor.idle()
     await model.select_option("Default (scripted)")
     await visitor.say("And this")
     await visitor.sees("Say this", "Say this", "And this", SHOWN)

@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from artificer.grpc import AsyncChannel, Channel, ChannelOptions, RetryPolicy, safe_methods
+from artificer_services.cluster.servers import free_port
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.e2e.conftest import ROOT, wait_until_listening
@@ -112,8 +113,9 @@ def ticks(*numbers: int) -> Iterable[pb.TickResponse]:
 
 
 @contextmanager
-def program(port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def program(port: int | None = None) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Runs the kitchen in a process of its own, which the test may kill, and gives its gRPC port."""
+    port = port or free_port()
     command = [sys.executable, "-m", "diptych.cli", "serve", "tests.kitchen_app:create"]
     command += ["--http-port", "0", "--grpc-port", str(port), "--set", "telemetry.access_log=false"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "gen")])}

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from artificer.grpc import Channel, ChannelOptions
+from artificer_services.cluster.servers import free_port
 from kitchen.v1 import kitchen_service_pb2 as pb
 from kitchen.v1 import kitchen_service_pb2_grpc as pb_grpc
 from tests.conftest import Serve, Served
@@ -108,11 +109,17 @@ async def test_streams_have_no_time_out_unless_a_call_sets_one(serve: Serve, way
 
 
 async def test_a_call_that_takes_too_long_ends(served: Served, way: str) -> None:
-    async with calling(way, served.gateway.grpc_port, timeout=0.2) as caller:
-        with pytest.raises(grpc.RpcError) as caught:
-            await caller.call("Wait", pb.WaitRequest(key=way))
+    for seconds in (0.2, 2.0, 20.0):
+        key = f"{way} {seconds}"
+        async with calling(way, served.gateway.grpc_port, timeout=seconds) as caller:
+            with pytest.raises(grpc.RpcError) as caught:
+                await caller.call("Wait", pb.WaitRequest(key=key))
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await served.kitchen.cancelled[way].wait()
+        if served.kitchen.waiting[key].is_set():
+            break  # else the time was over before the call had reached the servicer
+    else:
+        pytest.fail("the call never reached the servicer")
+    await served.kitchen.cancelled[key].wait()
 
 
 async def test_the_trace_of_the_application_goes_on(served: Served, way: str) -> None:
@@ -135,8 +142,7 @@ async def test_an_application_without_tracing(served: Served, way: str, monkeypa
 
 
 async def test_a_call_waits_for_a_server_that_is_told_to(serve: Serve, way: str) -> None:
-    async with serve() as served:
-        port = served.gateway.grpc_port
+    port = free_port()
     async with calling(way, port, wait_for_ready=True) as caller:
         call = asyncio.ensure_future(caller.call("GetDish", pb.GetDishRequest(dish_id="7")))
         async with serve(grpc_port=port):

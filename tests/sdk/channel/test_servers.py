@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from artificer.grpc import RetryPolicy
+from artificer_services.cluster.servers import free_port
 from kitchen.v1 import kitchen_service_pb2 as pb
 from tests.conftest import Serve
 from tests.waiting import until_told
@@ -20,18 +21,17 @@ pytestmark = both_ways
 
 async def test_a_restart_on_the_same_port(serve: Serve, way: str) -> None:
     """The channel connects again by itself; a call meanwhile may wait for that."""
-    async with serve() as served:
-        port = served.gateway.grpc_port
-        async with calling(way, port, retry=QUICK) as caller:
+    port = free_port()
+    async with serve(grpc_port=port) as served, calling(way, port, retry=QUICK) as caller:
+        assert (await caller.call("GetDish", pb.GetDishRequest(dish_id="7"))).id == "7"
+        await served.gateway.stop(0)
+        with pytest.raises(grpc.RpcError) as caught:
+            await caller.call("GetDish", pb.GetDishRequest(dish_id="7"))
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        waiting = asyncio.ensure_future(caller.call("GetDish", pb.GetDishRequest(dish_id="7"), wait_for_ready=True))
+        async with serve(grpc_port=port):
+            assert (await waiting).id == "7"
             assert (await caller.call("GetDish", pb.GetDishRequest(dish_id="7"))).id == "7"
-            await served.gateway.stop(0)
-            with pytest.raises(grpc.RpcError) as caught:
-                await caller.call("GetDish", pb.GetDishRequest(dish_id="7"))
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-            waiting = asyncio.ensure_future(caller.call("GetDish", pb.GetDishRequest(dish_id="7"), wait_for_ready=True))
-            async with serve(grpc_port=port):
-                assert (await waiting).id == "7"
-                assert (await caller.call("GetDish", pb.GetDishRequest(dish_id="7"))).id == "7"
 
 
 async def test_a_server_that_is_killed(way: str) -> None:

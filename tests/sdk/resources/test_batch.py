@@ -16,6 +16,7 @@ import pytest
 
 from artificer import Artificer, AsyncArtificer, BatchProgress
 from artificer.errors import DeadlineExceededError, InvalidArgumentError, InvalidRequestError
+from artificer_services.cluster.servers import free_port
 from tests.e2e.conftest import ROOT, wait_until_listening
 from tests.waiting import PATIENCE
 
@@ -128,13 +129,14 @@ def test_a_killed_server_is_waited_for(tmp_path: Path) -> None:
         phases = [{"name": f"tidy{number}", "task_type": "text.normalize"} for number in range(3)]
         outcome.put(client.batch.run(inputs=texts, phases=phases, concurrency=1, progress=show).outputs)
 
-    with gateway(tmp_path, 0) as (process, address), Artificer(base_url=address) as client:
+    port = free_port()
+    with gateway(tmp_path, port) as (process, address), Artificer(base_url=address) as client:
         thread = threading.Thread(target=run, args=[client])
         thread.start()
         assert running.wait(PATIENCE)
         process.kill()
         process.wait()
-        with gateway(tmp_path, int(address.rpartition(":")[2])):
+        with gateway(tmp_path, port):
             assert outcome.get(timeout=3 * PATIENCE) == [f"line {number}" for number in range(3000)]
         thread.join()
 

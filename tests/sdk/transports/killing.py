@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from artificer_services.cluster.servers import free_port
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -15,7 +17,7 @@ class Program:
     """The program; a context manager, which starts it and kills it in the end."""
 
     def __init__(self, last: int = 5) -> None:
-        self._last, self._ports = last, ("0", "0")
+        self._last, self._ports = last, (str(free_port()), str(free_port()))
         self._killing = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
@@ -27,7 +29,7 @@ class Program:
         self.kill()
 
     def start(self, last: int) -> None:
-        """Starts it, on the ports that it had before."""
+        """Starts it, always on the same ports."""
         command = [sys.executable, "-m", "tests.sdk.transports.chat_program", *self._ports, str(last)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -35,8 +37,6 @@ class Program:
         if not line:
             self.kill()
             raise RuntimeError("the program ended instead of printing its ports")
-        http_port, grpc_port = line.split()
-        self._ports = http_port, grpc_port
 
     def kill(self) -> None:
         """Kills it as `kill -9` does, and waits for its end."""

@@ -16,6 +16,8 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from artificer import Artificer, AsyncArtificer
+from artificer._attempt import Attempt
+from artificer._rest.http import timeouts
 from artificer.chat.v1 import message_service_pb2 as chat
 from artificer.chat.v1 import message_service_pb2_grpc as chat_rpc
 from artificer.errors import APIConnectionError, CancelledError, DeadlineExceededError, UnknownError
@@ -308,13 +310,15 @@ async def test_an_abandoned_stream_ends_its_call(transport: str) -> None:
 
 
 @both
-def test_the_pool_is_limited(mode: str) -> None:
-    """A call that finds no free connection waits for one until its deadline, and the exception says so."""
+def test_the_pool_is_limited(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that finds no free connection waits for one until just before its deadline, and the exception says so."""
+    assert timeouts(Attempt(timeout=10))["pool"] == 9.5
+    monkeypatch.setattr("artificer._rest.http._POOL_SHARE", 0.1 / PATIENCE)
     with rude_server(LIVE) as server, driver(mode, base_url=server.url, max_connections=1) as client:
         stream = client.each(lambda one: one.channels.messages.stream("lobby"))
         next(stream)
         with pytest.raises(DeadlineExceededError, match="max_connections"):
-            client.do(lambda one: one.call("artificer.batch.v1.BatchService/GetJob", {"job_id": "j"}, timeout=0.2))
+            client.do(lambda one: one.call("artificer.batch.v1.BatchService/GetJob", {"job_id": "j"}, timeout=PATIENCE))
         stream.close()  # type: ignore[attr-defined]
 
 
@@ -347,7 +351,8 @@ def test_closing_ends_the_calls_of_others(transport: str, mode: str) -> None:
 def test_closing_ends_calls_and_repeats_none(mode: str) -> None:
     """A call that loses its connection because the client was closed is not sent again."""
     with rude_server(stall) as server, driver(mode, base_url=server.url) as client, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.do, lambda one: one.batch.get("j", timeout=2))
+        seconds = 10 if mode == "sync" else 2 * PATIENCE  # closing does not wake a thread
+        waiting = pool.submit(client.do, lambda one: one.batch.get("j", timeout=seconds))
         wait_for(lambda: len(server.requests) == 1)
         client.do(lambda one: one.close() if mode == "sync" else one.aclose())
         with pytest.raises(CancelledError, match="closed"):

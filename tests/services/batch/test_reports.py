@@ -15,6 +15,7 @@ from artificer_services.batch.worker.engines.local import LocalEngine
 from artificer_services.kit.error_reports import ErrorReports, handed_over
 from diptych import Settings
 from tests.gateway.test_sentry import events, receiver
+from tests.waiting import until
 
 from .helpers import ItemState, item, results, settings_for, working
 
@@ -33,8 +34,9 @@ async def test_an_unexpected_error_of_an_item_is_reported_with_its_ids(tmp_path:
             job = await served.run(items)
             found = results(served.store, job.id)
             (worker,) = [one.name for one in served.engine.workers]
+            await until(lambda: events(envelopes))
     assert [one.state for one in found] == [ItemState.COMPLETED, *[ItemState.FAILED] * 3]
-    [event] = events(envelopes)  # the others are the tasks' own; the stop has flushed it
+    [event] = events(envelopes)  # the others are the tasks' own
     fault = (found[1].error or "").split()[-1]
     assert event["tags"] == {
         "error_id": fault, "job": job.id, "item": "1", "phase": "one", "batch_worker": worker

@@ -17,7 +17,7 @@ from artificer.convert.v1 import conversion_service_pb2 as pb
 from artificer_services.convert.build import ConvertSettings
 from artificer_services.convert.engine import Choices
 from artificer_services.convert.errors import BadDocument, Busy, TaskTimeout, TooLarge, Unexpected, WorkError
-from tests.waiting import exited, until_here
+from tests.waiting import PATIENCE, exited, until_here
 
 from . import samples
 from .conftest import Faces, serve
@@ -123,12 +123,15 @@ async def test_pictures_elsewhere_are_never_fetched(faces: Faces) -> None:
         (b"> " * 10_000 + b"x", "gfm"),
     ],
 )
-async def test_deep_nesting_takes_no_more_than_the_time_and_the_memory(data: bytes, input_format: str) -> None:
+async def test_deep_nesting_takes_no_more_than_the_time_and_the_memory(
+    data: bytes, input_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serve(ConvertSettings(workers=1, timeout=3, memory_bytes=256 << 20)) as faces:
         try:
             assert "x" in await convert(faces, data, "plain", input_format)
         except WorkError as error:
             assert isinstance(error, (TaskTimeout, TooLarge))  # noqa: PT017
+        monkeypatch.setattr(faces.service.converter, "_settings", ConvertSettings(timeout=PATIENCE))
         assert await convert(faces, b"next") == "next\n"
 
 

@@ -119,11 +119,11 @@ async def test_a_closed_generator_stops_the_work() -> None:
 
 
 async def test_a_page_that_takes_too_long_is_ended() -> None:
-    async with serve(OcrSettings(workers=1, page_timeout=0.05)) as (service, stub):
+    async with serve(OcrSettings(workers=1, page_timeout=1.5)) as (service, stub):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=SLOW))
+            await stub.ProcessPDF(pb.ProcessPDFRequest(pdf_data=samples.slow_pdf()))
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert "page 1 took longer than 0.05 seconds" in (caught.value.details() or "")
+        assert "page 1 took longer than 1.5 seconds" in (caught.value.details() or "")
         await until_here(lambda: bool(service.pool.workers))
 
 

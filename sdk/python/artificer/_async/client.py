@@ -96,7 +96,10 @@ class AsyncArtificer(AsyncRoot):
         return await self._calls.reply(found, request, options)
 
     async def aclose(self) -> None:
-        """Ends every call and closes the connections."""
+        """Ends every call and closes the connections.
+
+        Without asyncio, a thread that waits for the one response of a call over REST does so until the call's deadline.
+        """
         self._calls.closed = True
         await self._calls.transport.aclose()
 

@@ -29,6 +29,7 @@ IDLE_SECONDS = 75.0
 # Idle connections are closed before the gateway does so, after 75 seconds: a request that meets a closed one fails.
 _KEPT_SECONDS = 60.0
 _POOL_SECONDS = 60.0  # for a stream, which has no deadline
+_POOL_SHARE = 0.95  # of a call's time: its end comes before the deadline, so that the exception names the connection
 _LONGEST_SECONDS = 1_000_000.0  # sockets take 2**31 milliseconds at most
 
 
@@ -154,8 +155,7 @@ def timeouts(attempt: Attempt, *, idle: float | None = None) -> dict[str, float 
     whole = None if attempt.timeout is None else min(attempt.timeout, _LONGEST_SECONDS)
     connect = CONNECT_SECONDS if whole is None else min(whole, CONNECT_SECONDS)
     read = idle if whole is None else min(whole, idle or whole)
-    # The time-out for a connection ends a little before the call's, so that the exception names the connection.
-    pool = _POOL_SECONDS if whole is None else 0.95 * whole
+    pool = _POOL_SECONDS if whole is None else _POOL_SHARE * whole
     return {"connect": connect, "read": read, "write": whole, "pool": pool}
 
 

@@ -96,7 +96,10 @@ class Artificer(Root):
         return self._calls.reply(found, request, options)
 
     def close(self) -> None:
-        """Ends every call and closes the connections."""
+        """Ends every call and closes the connections.
+
+        Without asyncio, a thread that waits for the one response of a call over REST does so until the call's deadline.
+        """
         self._calls.closed = True
         self._calls.transport.close()
 

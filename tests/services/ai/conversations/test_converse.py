@@ -63,6 +63,7 @@ async def test_a_message_may_stop_the_answer_before_it(place: dict[str, Any], se
             if response.answer.HasField("finished"):
                 break
         assert told[-1].answer.finished.state == pb.MESSAGE_STATE_STOPPED
+        await gate.held.wait()  # the answer to "And then?" has its reply
         gate.allow(1000)
         await call.write(pb.ConverseRequest(content="Really?", stop=True))
         await call.done_writing()

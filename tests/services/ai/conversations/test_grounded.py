@@ -9,6 +9,7 @@ import pytest
 
 from artificer.conversation.v1 import conversation_service_pb2 as pb
 from artificer.rag.v1 import rag_service_pb2 as rag
+from tests.waiting import PATIENCE
 
 from .conftest import Serve, Served, fields_of, refused
 
@@ -78,6 +79,13 @@ async def test_the_model_reads_the_conversation_beside_the_passages(
         assert "Dogs travel for free." in prompts[1][-1].content
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message is not announced before its answer has begun, even if that takes long."""
+    monkeypatch.setattr("artificer_services.ai.conversations.running.ANNOUNCE_SECONDS", PATIENCE)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_collection_that_is_gone_refuses_the_message(place: dict[str, Any], serve: Serve) -> None:
     async with serve(place) as served:
         await library(served)
@@ -96,6 +104,7 @@ async def test_a_collection_that_is_gone_refuses_the_message(place: dict[str, An
         assert fields_of(error) == ["project.collections[0]"]
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("content", "context_tokens"),
     [

@@ -118,7 +118,7 @@ async def test_a_killed_gateway_loses_neither_the_message_nor_the_answer(place: 
         await first.kill()
         events = await sending
         assert "finished" not in events[-1]
-    async with program(place, SCRIPTED, **SAFETY) as second:
+    async with program(place, SCRIPTED, flush_seconds=0.05) as second:
         answer = await state(second, id_, "MESSAGE_STATE_FAILED")
         assert answer["content"] == "word0 word1 word2"
         assert (await second.messages(id_))[0]["content"] == "Tell me a story"
@@ -155,7 +155,7 @@ async def test_a_message_to_a_killed_gateways_conversation_waits_for_no_restart(
 
 
 async def test_a_gateway_stops_the_answer_of_another_process(place: dict[str, Any], serve: Serve) -> None:
-    async with serve(place) as other, program(place, SCRIPTED, **SAFETY) as first:
+    async with serve(place) as other, program(place, SCRIPTED, flush_seconds=0.05) as first:
         id_ = await first.start()
         sending = asyncio.create_task(first.send(id_, "Tell me a story"))
         await stored(first, id_, "word0 word1 word2")

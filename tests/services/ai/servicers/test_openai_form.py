@@ -20,7 +20,7 @@ from tests.services.ai.models.upstream.servers import serve as serve_model
 from tests.services.ai.models.upstream.test_chat import answering, endless, silent
 from tests.services.ai.servicers.doors import FOX, SCRIPTED
 from tests.services.ai.serving import Faces, serve
-from tests.waiting import until_here
+from tests.waiting import PATIENCE, until_here
 
 HELLO = {"model": "fox", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 CHAT = "/v1/chat/completions"
@@ -110,7 +110,7 @@ async def test_an_error_in_the_middle_is_an_event() -> None:
     ],
 )
 async def test_a_failed_upstream_is_a_status(answer: Answer, status: int, after: str | None, stream: bool) -> None:
-    async with door_to(answer, retries=0, timeout=0.3) as (faces, server):
+    async with door_to(answer, retries=0, timeout=0.3 if answer is silent else PATIENCE) as (faces, server):
         got = await faces.http.post(CHAT, json={**HELLO, "stream": stream})
         host = server.url.removeprefix("http://").removesuffix("/v1")
     assert (got.status_code, got.headers.get("retry-after")) == (status, after)
