@@ -84,14 +84,15 @@ func sleep(ctx context.Context, delay time.Duration) bool {
 
 // hasKey tells whether a call carries an idempotency key.
 func hasKey(ctx context.Context, request any) bool {
-	if sent, ok := metadata.FromOutgoingContext(ctx); ok && len(sent.Get("idempotency-key")) > 0 {
-		return true
-	}
 	message, ok := request.(proto.Message)
 	if !ok {
 		return false
 	}
 	reflected := message.ProtoReflect()
 	field := reflected.Descriptor().Fields().ByName("request_id")
-	return field != nil && field.Kind() == protoreflect.StringKind && !field.IsList() && reflected.Get(field).String() != ""
+	if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+		return false // the server does not read the metadata of such a call
+	}
+	sent, _ := metadata.FromOutgoingContext(ctx)
+	return reflected.Get(field).String() != "" || len(sent.Get("idempotency-key")) > 0
 }

@@ -27,6 +27,7 @@ func TestWhichCallsAreRetried(t *testing.T) {
 	s := (&server{
 		getJob:    func(context.Context, *batchv1.GetJobRequest) (*batchv1.Job, error) { return nil, failure },
 		createJob: func(context.Context, *batchv1.CreateJobRequest) (*batchv1.Job, error) { return nil, failure },
+		startJob:  func(context.Context, *batchv1.StartJobRequest) (*batchv1.Job, error) { return nil, failure },
 		streamProgress: func(_ *batchv1.StreamProgressRequest, stream batchv1.BatchService_StreamProgressServer) error {
 			return failure
 		},
@@ -42,6 +43,10 @@ func TestWhichCallsAreRetried(t *testing.T) {
 	}
 	createWithID := func(ctx context.Context) error {
 		_, err := client.Batch().CreateJob(ctx, &batchv1.CreateJobRequest{RequestId: "r"})
+		return err
+	}
+	start := func(ctx context.Context) error {
+		_, err := client.Batch().StartJob(ctx, &batchv1.StartJobRequest{})
 		return err
 	}
 	watch := func(ctx context.Context) error {
@@ -62,6 +67,7 @@ func TestWhichCallsAreRetried(t *testing.T) {
 		{"a method that changes something", create, unavailable, 1},
 		{"one with an idempotency key", func(ctx context.Context) error { return create(keyed(ctx)) }, unavailable, 3},
 		{"one with a request id", createWithID, unavailable, 3},
+		{"one whose key the server does not read", func(ctx context.Context) error { return start(keyed(ctx)) }, unavailable, 1},
 		{"a full server that says when", get, failing(t, codes.ResourceExhausted, "full", soon), 3},
 		{"a full server that does not", get, failing(t, codes.ResourceExhausted, "full"), 1},
 		{"a server that wants to wait beyond the deadline", get, failing(t, codes.Unavailable, "down", late), 1},

@@ -35,6 +35,7 @@ type server struct {
 
 	getJob         func(context.Context, *batchv1.GetJobRequest) (*batchv1.Job, error)
 	createJob      func(context.Context, *batchv1.CreateJobRequest) (*batchv1.Job, error)
+	startJob       func(context.Context, *batchv1.StartJobRequest) (*batchv1.Job, error)
 	listJobs       func(context.Context, *batchv1.ListJobsRequest) (*batchv1.ListJobsResponse, error)
 	uploadBlob     func(batchv1.BatchService_UploadBlobServer) error
 	streamProgress func(*batchv1.StreamProgressRequest, batchv1.BatchService_StreamProgressServer) error
@@ -48,6 +49,10 @@ func (s *server) GetJob(ctx context.Context, in *batchv1.GetJobRequest) (*batchv
 
 func (s *server) CreateJob(ctx context.Context, in *batchv1.CreateJobRequest) (*batchv1.Job, error) {
 	return s.createJob(ctx, in)
+}
+
+func (s *server) StartJob(ctx context.Context, in *batchv1.StartJobRequest) (*batchv1.Job, error) {
+	return s.startJob(ctx, in)
 }
 
 func (s *server) ListJobs(ctx context.Context, in *batchv1.ListJobsRequest) (*batchv1.ListJobsResponse, error) {

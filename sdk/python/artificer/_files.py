@@ -49,8 +49,8 @@ class File:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be read a second time, for another attempt."""
-        return isinstance(self.source, bytes | str)
+        """Whether it can be read a second time, for another attempt: a path may be that of a pipe."""
+        return isinstance(self.source, bytes) or (isinstance(self.source, str) and self.size is not None)
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the content in pieces; blocks for a path or a file. Raises TypeError for what gives no bytes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
@@ -25,12 +26,14 @@ class CallOptions(TypedDict, total=False):
     headers: Headers
     """Further request headers (gRPC: metadata); a list for several values, bytes under names that end in `-bin`."""
     idempotency_key: str
-    """The key that tells a repeated request from a new one, where the method has one; a random UUID by default.
-    An empty one is not sent, and the call is then repeated only if it never reached the server."""
+    """The key that tells a repeated request from a new one; a random UUID by default. An empty one is not sent, and
+    the call is then repeated only if it never reached the server. A method that changes something and has no such key
+    raises InvalidRequestError."""
     max_retries: int
     """Further attempts after the first."""
     progress: Callable[[int, int | None], None]
-    """Called during uploads and downloads with the bytes so far and their total, None if it is not known."""
+    """Called while a file is sent in pieces or downloaded, with the bytes so far and their total, None if it is not
+    known. Methods that send a file in one message do not call it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +115,15 @@ def seconds(timeout: float | None) -> float | None:
     if isinstance(timeout, float) and math.isnan(timeout):
         raise ValueError("timeout is a number of seconds, or None, not NaN")
     return None if timeout > _LONGEST_SECONDS else timeout
+
+
+def time_left(options: CallOptions) -> Callable[[], CallOptions]:
+    """Returns a function for the option `timeout` of calls that together have the time-out of these options."""
+    given = seconds(options["timeout"]) if "timeout" in options else None
+    if given is None:
+        return lambda: {}
+    end = time.monotonic() + given
+    return lambda: {"timeout": max(0.0, end - time.monotonic())}
 
 
 def _whole_number(name: str, value: object, least: int) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .errors import APIConnectionError, APIError, ResourceExhaustedError, UnavailableError
 
+TOO_SLOW = "READER_TOO_SLOW"
+"""The reason with which a server ends a stream of messages whose reader is too slow; it may go on where it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -26,6 +29,6 @@ class RetryPolicy:
             return None
         if error.retry_after is not None and isinstance(error, UnavailableError | ResourceExhaustedError):
             return error.retry_after if error.retry_after <= self.longest_asked else None
-        if not isinstance(error, UnavailableError):
+        if not isinstance(error, UnavailableError) and error.reason != TOO_SLOW:
             return None
         return random.uniform(0, min(self.longest, self.first * 2 ** min(attempt - 1, 30)))  # noqa: S311, spreads clients

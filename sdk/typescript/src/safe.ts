@@ -17,9 +17,12 @@ export function isSafe(method: DescMethod): boolean {
   return getOption(method, http).pattern.case === "get" || READS.has(`${method.parent.typeName}.${method.name}`);
 }
 
-/** Whether the server recognizes a repetition of this call, by its `request_id` or its header `idempotency-key`. */
+/**
+ * Whether the server recognizes a repetition of this call, by its `request_id`, or by its header `idempotency-key` that
+ * stands for it. Other methods do not read the header.
+ */
 export function isIdempotent(message: unknown, headers: Headers): boolean {
-  if (headers.has("idempotency-key")) return true;
-  const id = isMessage(message) && (message as Message & { requestId?: unknown }).requestId;
-  return typeof id === "string" && id !== "";
+  if (!isMessage(message)) return false;
+  const id = (message as Message & { requestId?: unknown }).requestId;
+  return typeof id === "string" && (id !== "" || headers.has("idempotency-key"));
 }

@@ -78,8 +78,13 @@ for (const transport of ["grpc", "connect", "grpc-web"] as const) {
       failures = [busy()];
       await client().createJob({ requestId: "r" });
       failures = [busy()];
-      await client().startJob({ jobId: "j" }, { headers: { "idempotency-key": "k" } });
+      await client().createJob({}, { headers: { "idempotency-key": "k" } });
       assert.equal(calls.length, 4);
+      calls = [];
+      failures = [busy()]; // startJob has no request id, so that the server does not read the header
+      const headers = { "idempotency-key": "k" };
+      assert.equal((await failureOf(client().startJob({ jobId: "j" }, { headers }))).code, Code.Unavailable);
+      assert.equal(calls.length, 1);
     });
 
     test("other errors are not repeated", async () => {

@@ -86,6 +86,15 @@ def test_what_cannot_run_says_why(client: Artificer) -> None:
         client.batch.run(["absent.pdf"], task_type="ocr.extract")
 
 
+def test_an_empty_file_fails_alone(client: Artificer, scan: Path) -> None:
+    """It is uploaded like any other; over REST its request has no bytes."""
+    run = client.batch.run([b"", scan], task_type="ocr.extract")
+    assert [one.item_index for one in run.failed] == [0]
+    assert "empty" in run.failed[0].error
+    assert run.outputs[0] is None
+    assert run.outputs[1]
+
+
 def test_an_end_that_does_not_come(client: Artificer, scan: Path) -> None:
     """The job goes on, and the exception says how to wait again."""
     key = uuid4().hex

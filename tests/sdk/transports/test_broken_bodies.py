@@ -18,6 +18,14 @@ START = "artificer.batch.v1.BatchService/StartJob"
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
+SLOW = {
+    "error": {
+        "code": 429,
+        "status": "RESOURCE_EXHAUSTED",
+        "message": "behind",
+        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "READER_TOO_SLOW"}],
+    }
+}
 LINES = head(200, content_type="application/x-ndjson", transfer_encoding="chunked")
 
 
@@ -38,6 +46,17 @@ def test_a_stream_that_was_cut_is_resumed(mode: str) -> None:
         found = client.collect(lambda one: one.channels.messages.stream("lobby"))
         assert [message.id for message in found] == ["1", "2", "3", "4"]
         assert [request.path.partition("?")[2] for request in server.requests] == ["", "after=2", "after=2"]
+
+
+@both
+def test_a_stream_whose_reader_was_too_slow_goes_on(mode: str) -> None:
+    """The server ends it and keeps the messages; the next request asks for what follows."""
+    first = whole(200, b'{"id": "1"}\n' + js.dumps(SLOW).encode() + b"\n", content_type="application/x-ndjson")
+    rest = whole(200, b'{"id": "2"}\n', content_type="application/x-ndjson")
+    with rude_server(first, rest) as server, driver(mode, base_url=server.url) as client:
+        found = client.collect(lambda one: one.channels.messages.stream("lobby"))
+        assert [message.id for message in found] == ["1", "2"]
+        assert [request.path.partition("?")[2] for request in server.requests] == ["", "after=1"]
 
 
 @both

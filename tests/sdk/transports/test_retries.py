@@ -12,6 +12,7 @@ import pytest
 from artificer.errors import (
     APIConnectionError,
     DeadlineExceededError,
+    InvalidRequestError,
     UnavailableError,
 )
 from tests.sdk.transports.driver import driver
@@ -56,6 +57,36 @@ def test_an_idempotency_key_makes_a_create_repeatable(mode: str) -> None:
             client.do(lambda one: one.call(CREATE, {}, idempotency_key=""))
         assert raised.value.sent
         assert len(server.requests) == 1
+
+
+@both
+def test_a_key_that_the_server_does_not_know_is_refused(mode: str) -> None:
+    """Who gives one relies on it. A call that only reads needs none."""
+    with rude_server(JOB) as server, driver(mode, base_url=server.url) as client:
+        for call in (
+            lambda one: one.call(START, {"job_id": "j"}, idempotency_key="k"),
+            lambda one: one.batch.items.upload("j", ["text"], first_index=0, idempotency_key="k"),
+            lambda one: one.channels.messages.send("lobby", [{"content": "hello"}], idempotency_key="k"),
+        ):
+            with pytest.raises(InvalidRequestError, match=r"idempotency_key: .* has none"):
+                client.do(call)
+        assert not server.requests
+        assert client.do(lambda one: one.call(GET, {"job_id": "j"}, idempotency_key="k")).value.id == "j"
+
+
+@both
+def test_an_upload_of_items_has_the_options_and_the_attempts_of_one_call(mode: str) -> None:
+    with rude_server(JOB, hang_up) as server, driver(mode, base_url=server.url) as client:
+        with pytest.raises(APIConnectionError):
+            client.do(lambda one: one.batch.items.upload("j", ["text"], headers={"x-tenant": "red"}, max_retries=1))
+        assert [request.headers["x-tenant"] for request in server.requests] == ["red"] * 3  # the job, and two uploads
+    records: list[Any] = []
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # nobody listens
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with driver(mode, base_url=address, on_call=records.append) as client, pytest.raises(APIConnectionError):
+            client.do(lambda one: one.batch.items.upload("j", ["text"], first_index=0))
+    assert len(records) == 3
 
 
 @both

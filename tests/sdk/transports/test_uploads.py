@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json as js
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from artificer.errors import APIConnectionError
 from tests.sdk.transports.driver import driver
 from tests.sdk.transports.rude_server import hang_up, json, rude_server
+from tests.waiting import PATIENCE
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40
@@ -69,6 +72,23 @@ def test_every_kind_of_file_is_streamed(mode: str, kind: str, tmp_path: Path) ->
     assert blob.id == "b"
     assert server.requests[0].body == PDF * 50
     assert progress[-1] == (len(PDF) * 50, None if kind == "pieces" else len(PDF) * 50)
+
+
+@both
+def test_a_pipe_given_by_its_path_is_sent_once(mode: str, tmp_path: Path) -> None:
+    """What was read of it is gone, so that another attempt would store the rest."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with (
+        rude_server(hang_up, json(200, b'{"id": "b"}')) as server,
+        driver(mode, base_url=server.url) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        filling = pool.submit(pipe.write_bytes, PDF)
+        with pytest.raises(APIConnectionError):
+            client.do(lambda one: one.batch.blobs.upload(pipe))
+        filling.result(PATIENCE)
+    assert [request.body for request in server.requests] == [PDF]
 
 
 @both

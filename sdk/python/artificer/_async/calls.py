@@ -14,7 +14,7 @@ from .._options import CallOptions, ClientOptions, check_call, seconds
 from .._records import is_heard, report
 from .._requests import build, merged
 from .._retry import RetryPolicy
-from ..errors import APIError, CancelledError, DeadlineExceededError
+from ..errors import APIError, CancelledError, DeadlineExceededError, FieldViolation, InvalidRequestError
 from . import platform
 from .downloads import AsyncDownload
 from .duplex import AsyncDuplex
@@ -113,9 +113,8 @@ class AsyncCalls:
             return await self.transport.client_stream(method, requests, each)
 
         # A file that cannot be read again, such as a pipe, is sent once.
-        return (
-            await self._attempts(method, options, attempt, repeatable=method.safe, resends=lambda: file.repeatable)
-        ).value
+        resends = lambda: file.repeatable  # noqa: E731
+        return (await self._attempts(method, options, attempt, repeatable=method.safe, resends=resends)).value
 
     def transfer(
         self, method: Method[Any, Any], given: FileInput, fields: Mapping[str, Any], options: CallOptions
@@ -146,6 +145,7 @@ class AsyncCalls:
         options: CallOptions,
     ) -> R:
         """Sends requests as they come, each with the fields of the path; returns the response."""
+        _check_no_key(method, options)
         sent = AsyncRequests(self._models(method, platform.each(requests), fields))
 
         async def attempt(each: Attempt) -> Reply[R]:
@@ -163,6 +163,7 @@ class AsyncCalls:
         options: CallOptions,
     ) -> AsyncDuplex[Q, R]:
         """Returns a call that sends requests while responses arrive."""
+        _check_no_key(method, options)
 
         async def opened(given: AsyncRequests) -> AsyncResponses[Any]:
             sent = AsyncRequests(self._models(method, given, fields), given.ended)
@@ -185,6 +186,8 @@ class AsyncCalls:
             fields = _named(method, given, fields)
         if method.idempotency and not fields.get(method.idempotency):
             more[method.idempotency] = options.get("idempotency_key", str(uuid.uuid4())) or None
+        if not method.idempotency:
+            _check_no_key(method, options)
         return build(method, {**fields, **more})
 
     async def _contents(
@@ -279,6 +282,13 @@ def _left(end: float | None, now: float) -> float | None:
     if end <= now:
         raise DeadlineExceededError("the call's time was up before it could be sent")
     return end - now
+
+
+def _check_no_key(method: Method[Any, Any], options: CallOptions) -> None:
+    """Raises InvalidRequestError for a key that could not keep the server from doing its work again."""
+    if "idempotency_key" in options and not method.safe:
+        text = "set request_id of each message instead" if method.idempotency else "the server would do its work again"
+        raise InvalidRequestError([FieldViolation("idempotency_key", f"{method.name} has none: {text}")])
 
 
 def _is_repeatable(method: Method[Any, Any], request: Model) -> bool:

@@ -62,9 +62,9 @@ def request_stream(method: Method[Any, Any], first: Model, attempt: Attempt) -> 
     place = query.path(method)
     sent = _arguments(method, place.filled(first), attempt, streamed=method.kind is not Kind.CLIENT_STREAM)
     if method.content:
-        body: HttpBody = getattr(first, method.content) or HttpBody()
-        if body.content_type:
-            sent["headers"].append(("content-type", body.content_type))
+        body: HttpBody | None = getattr(first, method.content)
+        if body is not None:  # a type tells an empty file from no file
+            sent["headers"].append(("content-type", body.content_type or _OCTETS))
         _add_parameters(sent, first, {*place.names, method.content})
     else:
         sent["headers"].append(("content-type", NDJSON))

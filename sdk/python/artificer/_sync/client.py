@@ -33,8 +33,9 @@ class Artificer(Root):
         ca: A file of the certificate authorities to trust, instead of the system's.
         cert: A file with the client's certificate, for mutual TLS.
         key: A file with the certificate's key, if it is not in the same file.
-        proxy: The URL of an HTTP proxy, for REST; the environment's by default. gRPC reads `https_proxy` itself.
-        max_connections: Connections to the gateway at once, over REST. A stream has one for itself.
+        proxy: The URL of an HTTP proxy; over REST the environment's by default. gRPC reads `https_proxy` itself.
+        max_connections: Connections to the gateway at once, over REST. A stream has one for itself; those of calls both
+            ways do not count.
         allow_insecure: Whether credentials may go unencrypted to other machines.
         on_call: Called with a CallRecord after each attempt of a call, for logs and metrics.
 

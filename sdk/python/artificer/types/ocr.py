@@ -396,7 +396,7 @@ class MakeSearchablePDFRequest(base.Model):
     password: str | None = None
     """The password that opens the document. A document with a password is refused, since what is returned has none."""
     force_ocr: bool = False
-    """Whether to run OCR on every page that has a picture, and to replace the invisible text of an earlier run."""
+    """Whether to replace the invisible text of an earlier OCR run, also where it reads well."""
 
 
 class CheckPDFNeedsOCRRequest(base.Model):

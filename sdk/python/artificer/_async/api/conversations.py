@@ -120,7 +120,6 @@ class AsyncConversations(AsyncResource):
         self,
         conversation: str,
         *,
-        project: str | None = None,
         display_name: str | None = None,
         model: str | None = None,
         instructions: str | None = None,
@@ -133,7 +132,6 @@ class AsyncConversations(AsyncResource):
 
         Args:
             conversation: The id.
-            project: The id of the project; none if it is empty. It cannot be changed.
             display_name: The name for people; taken from the first message if it is empty.
             model: The name of the chat model; the server's default if it is empty.
             instructions: Instructions to the model, before all messages.
@@ -146,7 +144,6 @@ class AsyncConversations(AsyncResource):
             ConversationService.UPDATE_CONVERSATION,
             {
                 "conversation.id": conversation,
-                "conversation.project": project,
                 "conversation.display_name": display_name,
                 "conversation.model": model,
                 "conversation.instructions": instructions,

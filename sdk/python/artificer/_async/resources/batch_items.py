@@ -8,7 +8,7 @@ from typing import Unpack
 from ... import types
 from ..._batch import ItemInput, Packer, item
 from ..._methods.batch import BatchService
-from ..._options import CallOptions
+from ..._options import CallOptions, time_left
 from ..._retry import RetryPolicy
 from ...errors import UnavailableError
 from .. import platform
@@ -38,15 +38,20 @@ class AsyncBatchItems(AsyncBatchItemsApi):
         """
         if isinstance(items, str):
             raise TypeError("items are an iterable; put the one item into a list")
+        left = time_left(call_options)
         if first_index is None:
-            first_index = (await self._calls.unary(BatchService.GET_JOB, {"job_id": job_id}, {})).total_items
+            job = await self._calls.unary(BatchService.GET_JOB, {"job_id": job_id}, {**call_options, **left()})
+            first_index = job.total_items
+        options: CallOptions = {**call_options, **left()}
+        if not isinstance(items, Sequence):
+            return await self._upload(job_id, _messages(items, first_index), **options)
         policy, attempt = RetryPolicy(), 1
         while True:
+            options = {**call_options, **left(), "max_retries": 0}
             try:
-                return await self._upload(job_id, _messages(items, first_index), **call_options)
+                return await self._upload(job_id, _messages(items, first_index), **options)
             except UnavailableError as error:
-                repeatable = isinstance(items, Sequence)
-                wait = policy.wait(error, attempt, repeatable=repeatable) if repeatable else None
+                wait = policy.wait(error, attempt, repeatable=True)
                 if wait is None or attempt > call_options.get("max_retries", self._calls.options.max_retries):
                     raise
                 await platform.sleep(wait)

@@ -116,7 +116,6 @@ class Conversations(Resource):
         self,
         conversation: str,
         *,
-        project: str | None = None,
         display_name: str | None = None,
         model: str | None = None,
         instructions: str | None = None,
@@ -129,7 +128,6 @@ class Conversations(Resource):
 
         Args:
             conversation: The id.
-            project: The id of the project; none if it is empty. It cannot be changed.
             display_name: The name for people; taken from the first message if it is empty.
             model: The name of the chat model; the server's default if it is empty.
             instructions: Instructions to the model, before all messages.
@@ -142,7 +140,6 @@ class Conversations(Resource):
             ConversationService.UPDATE_CONVERSATION,
             {
                 "conversation.id": conversation,
-                "conversation.project": project,
                 "conversation.display_name": display_name,
                 "conversation.model": model,
                 "conversation.instructions": instructions,

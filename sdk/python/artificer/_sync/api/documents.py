@@ -242,8 +242,7 @@ class Documents(Resource):
             dpi: The resolution in dots per inch: of an image, or at which pages are rendered for OCR.
             password: The password that opens the document. A document with a password is refused, since what is
                 returned has none.
-            force_ocr: Whether to run OCR on every page that has a picture, and to replace the invisible text of
-                an earlier run.
+            force_ocr: Whether to replace the invisible text of an earlier OCR run, also where it reads well.
         """
         return self._calls.download(
             OCRService.MAKE_SEARCHABLE_PDF,

@@ -26,7 +26,7 @@ def _option(flag: str, text: str, **more: Any) -> Any:
     return typer.Option(flag, help=text, rich_help_panel=_PANEL, show_default=False, **more)
 
 
-_ONCE = "Repeating the command with the same key does its work once."
+_ONCE = "Repeating a creation with the same key does its work once; refused where the server knows no keys."
 _COMMON: tuple[tuple[str, Any, Any], ...] = (
     ("output", Annotated[OutputForm, _option("--output", "Print text for people, or JSON as REST returns it.")],
      OutputForm.TEXT),

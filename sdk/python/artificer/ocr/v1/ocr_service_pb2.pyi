@@ -641,7 +641,7 @@ class MakeSearchablePDFRequest(_message.Message):
     none.
     """
     force_ocr: _builtins.bool
-    """Optional. Whether to run OCR on every page that has a picture, and to replace the invisible text of an earlier run."""
+    """Optional. Whether to replace the invisible text of an earlier OCR run, also where it reads well."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. The languages of the text, as in ProcessPDFRequest."""

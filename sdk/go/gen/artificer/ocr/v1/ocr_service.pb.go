@@ -1009,7 +1009,7 @@ type MakeSearchablePDFRequest struct {
 	// Optional. The password that opens the document. A document with a password is refused, since what is returned has
 	// none.
 	Password *string `protobuf:"bytes,5,opt,name=password,proto3,oneof" json:"password,omitempty"`
-	// Optional. Whether to run OCR on every page that has a picture, and to replace the invisible text of an earlier run.
+	// Optional. Whether to replace the invisible text of an earlier OCR run, also where it reads well.
 	ForceOcr      bool `protobuf:"varint,6,opt,name=force_ocr,json=forceOcr,proto3" json:"force_ocr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -532,7 +532,7 @@ export type MakeSearchablePDFRequest = Message<"artificer.ocr.v1.MakeSearchableP
   password?: string | undefined;
 
   /**
-   * Optional. Whether to run OCR on every page that has a picture, and to replace the invisible text of an earlier run.
+   * Optional. Whether to replace the invisible text of an earlier OCR run, also where it reads well.
    *
    * @generated from field: bool force_ocr = 6;
    */
