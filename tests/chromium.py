@@ -21,12 +21,12 @@ def find_chromium() -> str | None:
 
 
 @asynccontextmanager
-async def chromium_in(profile: Path, *, any_certificate: bool = False) -> AsyncIterator[BrowserContext]:
-    """Runs a browser whose profile is this folder."""
+async def chromium_in(profile: Path, *flags: str, any_certificate: bool = False) -> AsyncIterator[BrowserContext]:
+    """Runs a browser whose profile is this folder, with further flags of its command."""
     async with async_playwright() as playwright:
         launch = playwright.chromium.launch_persistent_context
         context = await launch(
-            profile, executable_path=find_chromium(), args=_FLAGS, ignore_https_errors=any_certificate
+            profile, executable_path=find_chromium(), args=[*_FLAGS, *flags], ignore_https_errors=any_certificate
         )
         yield context
         await context.close()

@@ -55,8 +55,8 @@ def _faults(suite: str) -> list[str]:
 
 def _connect() -> Iterator[tuple[str, Result]]:
     for loop in ("uvloop", "asyncio"):
-        yield f"Connect's suite on the single port, {loop}", connect.run("single", loop, _say)
-    yield "Connect's suite on the grpc port, uvloop", connect.run("grpc", "uvloop", _say)
+        for port in ("single", "grpc"):
+            yield f"Connect's suite on the {port} port, {loop}", connect.run(port, loop, _say)
 
 
 def _h2spec() -> Iterator[tuple[str, Result]]:

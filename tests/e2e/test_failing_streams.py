@@ -143,12 +143,13 @@ _EVENTS = """async ([path, rounds]) => {
 
 
 @pytest.mark.browser
-async def test_chromium(target: Target, tmp_path: Path) -> None:
-    async with chromium_in(tmp_path / "profile", any_certificate=True) as context:
+@pytest.mark.parametrize(("protocol", "arguments"), [("h2", ()), ("http/1.1", ("--disable-http2",))])
+async def test_chromium(target: Target, tmp_path: Path, protocol: str, arguments: tuple[str, ...]) -> None:
+    async with chromium_in(tmp_path / "profile", *arguments, any_certificate=True) as context:
         page = await context.new_page()
         await page.goto(target.url.replace(PATH, "/healthz"))
         version = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
-        assert await page.evaluate(version) == "h2"
+        assert await page.evaluate(version) == protocol
         for form in FORMS:
             texts: list[Any] = await page.evaluate(_FETCH, [PATH, form, ROUNDS])
             assert [LAST in text for text in texts] == [True] * ROUNDS

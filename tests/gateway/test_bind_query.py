@@ -188,6 +188,13 @@ async def test_unknown_parameters_can_be_served_with_a_warning(serve: Serve) -> 
         assert "x-unknown-fields" not in (await served.http.get("/v1/echo")).headers
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/event-stream"])
+async def test_a_stream_has_the_warning_too(serve: Serve, accept: str) -> None:
+    async with serve(unknown_fields="warn") as served:
+        answer = await served.http.get("/v1/ticks?count=2&nope=1", headers={"accept": accept})
+        assert (answer.status_code, answer.headers["x-unknown-fields"]) == (200, "nope")
+
+
 async def test_unknown_parameters_can_be_ignored(serve: Serve) -> None:
     async with serve(unknown_fields="ignore") as served:
         answer = await served.http.get("/v1/echo?nope=1&int32Value=2")

@@ -205,6 +205,15 @@ async def test_no_stream_of_bytes_takes_what_was_meant_as_json() -> None:
             assert answer.json()["size"] == size
 
 
+async def test_an_empty_file_is_one_message_and_no_body_is_none(served: Served) -> None:
+    """It has the type that the client states, as it would have in a unary call or over gRPC."""
+    for content in (b"", chunks()):
+        answer = await served.http.post("/v1/relay", content=content, headers={"content-type": "video/mp4"})
+        assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "video/mp4", b"")
+    answer = await served.http.post("/v1/relay")
+    assert (answer.status_code, answer.headers["content-type"]) != (200, "video/mp4")
+
+
 @pytest.mark.parametrize("name", ["video/mp4", ARRAY, NDJSON])
 async def test_bytes_in_and_bytes_out_without_an_added_byte(served: Served, name: str) -> None:
     parts = [b'{"a"', b":1}\n", bytes(range(256)) * 1000]

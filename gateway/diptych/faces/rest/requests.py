@@ -45,6 +45,8 @@ class Elements:
     ) -> None:
         self._inbound, self._record, self._bounds = inbound, record, bounds
         self._splitter, bound_as = _splitter(binder, content_type, limit)
+        # Raw bytes of a stated type may be none: that is one message, as it is of a unary call.
+        self._may_be_empty = self._splitter is None and content_type.media != ""
         self._waiting: deque[bytes] = deque()
         self._piece = memoryview(b"")  # what is not split yet
         self._slice = _LEAST
@@ -78,8 +80,12 @@ class Elements:
             piece = await self._bounds.piece(self._inbound, 0 if splitter is None else splitter.held)
             if piece is None:
                 self._ended = True
-                self._waiting.extend(splitter.end() if splitter is not None else ())
+                if splitter is not None:
+                    self._waiting.extend(splitter.end())
+                elif self._may_be_empty:
+                    self._waiting.append(b"")
                 return
+            self._may_be_empty = False
             self._record.bytes_in += len(piece)
             self._piece = memoryview(piece)
         size = len(self._piece) if splitter is None else self._slice

@@ -17,7 +17,7 @@ from ...codec import Printed, StreamEncoder
 from ...exchange import Exchange, StreamCut
 from ...framing import Framing
 from ...media import SSE
-from ...reply import Headers, http_code, media_type, metadata_headers
+from ...reply import UNKNOWN_FIELDS, Headers, header_list, http_code, media_type, metadata_headers
 from ...status import Status
 from .compressed import stream_headers
 
@@ -158,6 +158,8 @@ class Streaming:
             form.find_ids()
         initial = [pair for pair in initial if pair[0] != SSE_ID_FIELD]
         status, headers = http_code(initial, ()), metadata_headers(initial, ())
+        if exchange.warnings:
+            headers.append((UNKNOWN_FIELDS, header_list(exchange.warnings)))
         bodyless = status in (204, 304)
         coding = None
         if not bodyless:
