@@ -42,14 +42,17 @@ class PdfReader:
         with _without_internals():
             async with aclosing(self._reader.pages(data, OcrChoices(layout=True))) as stream:
                 async for page in stream:
+                    if page.error is not None:
+                        _log.warning(
+                            "page %d of %d of an asset could not be read: %s", page.number, page.of, page.error
+                        )
                     pages.append(Page(page.number, await self._markdown(page)))
         return Reading(kind=AssetKind.PDF, content_type="application/pdf", pages=tuple(pages))
 
     async def page_count(self, data: bytes) -> int:
         """See `CountsPages`."""
         with _without_internals():
-            first = await self._reader.look(data, OcrChoices(pages="1"))
-        return first[0].of
+            return await self._reader.count(data)
 
     async def _markdown(self, page: OcrPage) -> str:
         return await _markdown(page, self._reader.max_text, image=False)

@@ -1,6 +1,6 @@
 """Finds and validates the settings of one task type: a table of its name within `services.batch.tasks`.
 
-Adds the tables of services whose task types need them. Knows no task.
+Adds the settings of services whose task types need them. Knows task types by their names only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,22 @@ SERVICES = ("ai",)
 """The services whose settings task types read too, at their names in `services.batch.tasks`."""
 
 
+_INHERITED = {"ocr.extract": "ocr", "ocr.searchable": "ocr", "document.convert": "convert"}
+"""Task types that have the settings of a service, unless their own table has others."""
+
+
 def with_services(tasks: Mapping[str, Any], services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the settings of task types with the tables of `SERVICES`, unless they have such a table already."""
-    return {name: services[name] for name in SERVICES if name in services} | dict(tasks)
+    """Returns the settings of task types with those of services that they need.
+
+    These are the tables of `SERVICES`, unless there is such a table already, and the defaults of task types that do the
+    work of a service. Raises `SettingError` if a task type's settings are no table.
+    """
+    found = {name: services[name] for name in SERVICES if name in services} | dict(tasks)
+    for name, service in _INHERITED.items():
+        # The number of its workers is the service's own: a worker of a job does one item at a time.
+        if inherited := {key: value for key, value in services.get(service, {}).items() if key != "workers"}:
+            found[name] = inherited | given(tasks, name)
+    return found
 
 
 def table(tasks: Mapping[str, Any], name: str, kind: type[T], **defaults: Any) -> T:

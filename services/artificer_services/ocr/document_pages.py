@@ -95,6 +95,10 @@ class DocumentPages:
             "only_ocr": choices.only_ocr,
         }
 
+    async def count(self) -> int:
+        """Returns the number of the document's pages."""
+        return _count(await self._attempts.run(self._opening | {"do": "count"}, "the document"))
+
     async def looks(self, *, text: bool) -> AsyncGenerator[list[Page], None]:
         """Inspect the pages in batches: a small one first, so that reading starts early, then several in parallel.
 
@@ -105,7 +109,7 @@ class DocumentPages:
             return await self._look(span, text=text)
 
         if self._spans:
-            total = _count(await self._attempts.run(self._opening | {"do": "count"}, "the document"))
+            total = await self.count()
             chosen = select_pages(self._spans, total)
             start = chosen[0][:_FIRST_BATCH]
             chosen[0] = chosen[0][_FIRST_BATCH:]
@@ -150,7 +154,7 @@ class DocumentPages:
         except _LOST:
             # One page of the batch cost the worker, and the others are inspected alone. That needs the number of
             # pages, which the first batch has not told; a document that cannot even be opened fails here.
-            total = _count(await self._attempts.run(self._opening | {"do": "count"}, "the document"))
+            total = await self.count()
             return [await self._look_alone(index, total, text=text) for index in span if index < total]
 
     async def _look_together(self, span: range, *, text: bool) -> list[Page]:

@@ -86,6 +86,14 @@ class DocumentReader:
                 ):
                     return [page async for page in looks]
 
+    async def count(self, data: bytes) -> int:
+        """Returns the number of pages of a PDF document, of which some may be damaged."""
+        choices = Choices()
+        ocr = self._check_pdf(data, choices)
+        with self._admit():
+            async with self._stored(data) as document:
+                return await DocumentPages(self._pool, document, choices, ocr).count()
+
     async def image(self, data: bytes, content_type: str, choices: Choices) -> ImageText:
         """Read an image; `content_type` may be empty."""
         ocr = self._check_image(data, content_type, choices)

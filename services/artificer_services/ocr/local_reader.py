@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from importlib.util import find_spec
 from types import TracebackType
+from typing import Literal
 
 from artificer.cli.errors import Failed, Usage
 from artificer.cli.ocr_reading import LACK_END, Asked, OutputKind, Watcher, is_pdf
@@ -36,7 +38,9 @@ class LocalReader:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self._service = OcrService(OcrSettings())
+        # Who does not want PyMuPDF's licence has uninstalled it.
+        engine: Literal["pymupdf", "pypdfium2"] = "pymupdf" if find_spec("pymupdf") else "pypdfium2"
+        self._service = OcrService(OcrSettings(pdf_engine=engine))
 
     def __enter__(self) -> LocalReader:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ...kit.settings import InvalidSetting
+from ...kit.storage.state import StoreMetrics, state_of
 from ..reading.values import Reader
 from .database import connect
 from .indexing import Embedder
@@ -46,4 +48,5 @@ def library_of(
         index = ChosenIndex(memory, postgres, settings.vectors)
     elif settings.vectors == "pgvector":
         raise InvalidSetting("vectors", "vectors = pgvector needs PostgreSQL; set database_url")
-    return Library(store, models, readers, settings, index)
+    measured = StoreMetrics("rag", partial(database.read, state_of))
+    return Library(store, models, readers, settings, index, measured, database.upstream)

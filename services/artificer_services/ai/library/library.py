@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from ...kit import paging
 from ...kit.errors import Fault, Invalid, NotFound
 from ...kit.periodic import Periodic
+from ...kit.storage.state import StoreMetrics
 from ..reading.read import read_asset
 from ..reading.values import AssetKind, Reader
 from . import requests
@@ -44,14 +45,20 @@ class Library:
         readers: Sequence[Reader],
         settings: LibrarySettings | None = None,
         index: VectorIndex | None = None,
+        store_metrics: StoreMetrics | None = None,
+        breaker: Collector | None = None,
     ) -> None:
-        """Searches by vectors in memory, without snapshots, unless there is an `index`."""
+        """Searches by vectors in memory, without snapshots, unless there is an `index`.
+
+        `store_metrics` and `breaker` are the metrics of the store's database, if it has any.
+        """
         self.settings = settings = settings or LibrarySettings()
         self._store, self._models, self._readers = store, models, readers
         self._index = index or MemoryIndex(
             store, max_bytes=settings.max_index_bytes, approximate_above=settings.approximate_above
         )
         self._metrics = LibraryMetrics(store.totals)
+        self._store_metrics, self._breaker = store_metrics, breaker
         self._indexer = Indexer(store, models, settings)
         self._reindexer = Reindexer(store, self._indexer)
         self._retriever = Retriever(store=store, index=self._index, indexer=self._indexer, metrics=self._metrics)
@@ -63,9 +70,13 @@ class Library:
         await self._index.start()
         self._sweeping.start()
         self._metrics.start()
+        if self._store_metrics is not None:
+            self._store_metrics.start()
 
     async def stop(self) -> None:
         """End background work and close the store."""
+        if self._store_metrics is not None:
+            await self._store_metrics.stop()
         await self._metrics.stop()
         await self._sweeping.stop()
         await self._index.stop()
@@ -77,8 +88,9 @@ class Library:
 
     @property
     def collectors(self) -> Sequence[Collector]:
-        """The metrics of the collections and their searches."""
-        return (self._metrics, self._index)
+        """The metrics of the collections, their searches and their database."""
+        of_database = (one for one in (self._store_metrics, self._breaker) if one is not None)
+        return (self._metrics, self._index, *of_database)
 
     # Collections.
 

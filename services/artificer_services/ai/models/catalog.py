@@ -170,8 +170,8 @@ class Models:
         tokens, exact = 0, True
         with self._metrics.measure(entry.name) as measured:
             _check_texts(texts, entry.limits.max_text_bytes)
+            self._budgets.check(caller)  # once: a document that was begun is not given up in the middle
             for start in range(0, len(texts), entry.limits.batch_texts):
-                self._budgets.check(caller)
                 async with entry.admission.admit(caller):
                     made = await entry.model.embed(texts[start : start + entry.limits.batch_texts])
                 self._budgets.charge(caller, made.tokens)

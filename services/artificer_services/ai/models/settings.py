@@ -177,7 +177,7 @@ class LocalEmbeddingSettings(EmbeddingLimits):
 
     kind: Literal["local"] = "local"  # required, since it says which kind of table this is
     concurrency: int = 8  # requests that run or wait for a worker process
-    workers: int = 1  # processes; each occupies 170 MB
+    workers: int = 1  # processes; each occupies 150 MB
     timeout: float = 60.0  # seconds for one batch; one of 64 chunks takes half a second
     start_timeout: float = 60.0  # seconds until a worker must be ready
 

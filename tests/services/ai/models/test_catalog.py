@@ -113,6 +113,15 @@ async def test_tokens_are_charged_to_their_caller() -> None:
     await answer(models, asking(), caller="b")
 
 
+async def test_texts_that_were_begun_are_all_embedded() -> None:
+    """Else a document above the budget could never be indexed."""
+    models = models_of(tokens_per_minute=100)
+    made = await models.embed("", ["some words of a document"] * 200, caller="a")
+    assert (len(made.vectors), made.tokens > 200) == (200, True)
+    with pytest.raises(TokensExhausted):
+        await models.embed("", ["a text"], caller="a")
+
+
 async def test_a_caller_who_leaves_stops_the_model_and_is_charged() -> None:
     models = models_of(tokens_per_minute=4)
     model = scripted(models)

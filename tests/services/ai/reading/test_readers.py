@@ -19,6 +19,7 @@ from artificer_services.readers import PandocReader, readers_of
 from tests.services.ai.samples import handbook
 from tests.services.convert.samples import docx, paragraph
 from tests.services.ocr.samples import picture
+from tests.services.ocr.test_servicer import damaged_pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,6 +46,14 @@ async def test_pages_are_counted_without_reading_them(readers: Sequence[Reader])
     assert isinstance(reader, CountsPages)
     assert await reader.page_count(handbook(("A", "one"), ("B", "two"), ("C", "three"))) == 3
     assert not isinstance(reader_of(readers, AssetKind.TEXT), CountsPages)
+
+
+async def test_a_damaged_page_is_left_out(readers: Sequence[Reader]) -> None:
+    data = damaged_pdf("The first page", "The second page", bad=1)
+    reader = reader_of(readers, AssetKind.PDF)
+    assert isinstance(reader, CountsPages)
+    assert await reader.page_count(data) == 2
+    assert [page.text.strip() for page in (await read_asset(readers, data)).pages] == ["", "The second page"]
 
 
 async def test_a_scanned_image_is_read_by_ocr(readers: Sequence[Reader]) -> None:
