@@ -145,7 +145,8 @@ def _options(case: Case) -> CallOptions:
     options: CallOptions = {"headers": headers}
     if case.text.deadline_seconds is not None:
         options["timeout"] = case.text.deadline_seconds
-    if any("requestId" in request for request in case.text.requests[:1]):
+    # In a stream of requests each message has its own.
+    if not case.method.client_streaming and any("requestId" in request for request in case.text.requests[:1]):
         options["idempotency_key"] = case.text.requests[0]["requestId"]
     return options
 
