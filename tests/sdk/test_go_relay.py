@@ -161,7 +161,7 @@ async def test_errors_before_the_first_event_have_a_status(program: Path) -> Non
 
 async def test_a_worker_that_is_down_is_unavailable(program: Path) -> None:
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # and it does not listen
+        deaf.bind(("127.0.0.1", 0))  # without listen(), connections are refused
         async with relaying(program, f"127.0.0.1:{deaf.getsockname()[1]}") as relay:
             answer = await relay.browser.post("/chat", json={"messages": HELLO})
     assert (answer.status_code, answer.json()["code"]) == (503, "Unavailable")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Route, expect
+from playwright.async_api import BrowserContext, Locator, Route, expect
 
 from tests.e2e.assistant.browsing import Served, Visitor, held, serving, visiting
 
@@ -229,25 +229,33 @@ async def test_the_model_is_chosen_for_each_conversation(served: Served, visitor
     assert visitor.wrong == []
 
 
-async def test_a_message_waits_for_the_model_that_was_chosen_before_it(served: Served, visitor: Visitor) -> None:
+@asynccontextmanager
+async def choosing_a_model(visitor: Visitor, *, fails: bool = False) -> AsyncIterator[Locator]:
+    """Chooses the model `parrot` after a first answer; the server receives the choice, or fails to, after the block."""
     model = visitor.page.get_by_role("combobox", name="Model")
     await visitor.say("First")
     await visitor.sees("First", SHOWN)
     await visitor.idle()
-    asked, stored = asyncio.Event(), asyncio.Event()
+    asked, held = asyncio.Event(), asyncio.Event()
 
-    async def late(route: Route) -> None:
-        if route.request.method == "PATCH":
+    async def hold(route: Route) -> None:
+        is_choice = route.request.method == "PATCH"
+        if is_choice:
             asked.set()
-            await stored.wait()
-        await route.continue_()
+            await held.wait()
+        await (route.abort() if is_choice and fails else route.continue_())
 
-    await visitor.page.route("**/conversations/*", late)
+    await visitor.page.route("**/conversations/*", hold)
     await model.select_option("parrot")
     await asked.wait()
-    await visitor.say("Second")
-    await expect(visitor.button("Stop")).to_be_visible()
-    stored.set()
+    yield model
+    held.set()
+
+
+async def test_a_message_waits_for_the_model_that_was_chosen_before_it(served: Served, visitor: Visitor) -> None:
+    async with choosing_a_model(visitor) as model:
+        await visitor.say("Second")
+        await expect(visitor.button("Stop")).to_be_visible()
     await visitor.sees("First", SHOWN, "Second", "Second")
     await expect(model).to_have_value("parrot")
     assert visitor.wrong == []
@@ -256,26 +264,9 @@ async def test_a_message_waits_for_the_model_that_was_chosen_before_it(served: S
 async def test_a_message_is_kept_when_the_model_chosen_before_it_could_not_be_stored(
     served: Served, visitor: Visitor
 ) -> None:
-    model = visitor.page.get_by_role("combobox", name="Model")
-    await visitor.say("First")
-    await visitor.sees("First", SHOWN)
-    await visitor.idle()
-    asked, failed = asyncio.Event(), asyncio.Event()
-
-    async def lost(route: Route) -> None:
-        if route.request.method == "PATCH":
-            asked.set()
-            await failed.wait()
-            await route.abort()
-        else:
-            await route.continue_()
-
-    await visitor.page.route("**/conversations/*", lost)
-    await model.select_option("parrot")
-    await asked.wait()
-    await visitor.say("Second")
-    await expect(visitor.button("Stop")).to_be_visible()
-    failed.set()
+    async with choosing_a_model(visitor, fails=True) as model:
+        await visitor.say("Second")
+        await expect(visitor.button("Stop")).to_be_visible()
     await expect(visitor.field).to_have_value("Second")
     await expect(visitor.page.locator("#problem")).to_be_visible()
     await expect(model).to_have_value("")

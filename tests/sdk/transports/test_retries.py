@@ -82,7 +82,7 @@ def test_an_upload_of_items_has_the_options_and_the_attempts_of_one_call(mode: s
         assert [request.headers["x-tenant"] for request in server.requests] == ["red"] * 3  # the job, and two uploads
     records: list[Any] = []
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # nobody listens
+        deaf.bind(("127.0.0.1", 0))  # without listen(), connections are refused
         address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         with driver(mode, base_url=address, on_call=records.append) as client, pytest.raises(APIConnectionError):
             client.do(lambda one: one.batch.items.upload("j", ["text"], first_index=0))
@@ -127,7 +127,7 @@ def test_a_pause_that_nobody_can_make(mode: str, delay: Any) -> None:
 def test_a_refused_connection_is_known_to_be_unsent(mode: str) -> None:
     """A call that changes something may be repeated then, and the exception says so."""
     with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))  # nobody listens
+        reserved.bind(("127.0.0.1", 0))  # without listen(), connections are refused
         records: list[Any] = []
         with (
             driver(mode, base_url=f"http://127.0.0.1:{reserved.getsockname()[1]}", on_call=records.append) as client,
